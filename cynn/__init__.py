@@ -1,0 +1,38 @@
+"""CyNN: dense neural networks on a CPU, compiled.
+
+>>> import cynn
+>>> net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0)
+>>> net.parameter_count
+13002
+"""
+
+from cynn import activations, datasets, errors, losses, optimizers, registry, training
+from cynn.configuration import get_include, show_config
+from cynn.errors import CynnError
+from cynn.hyperparameters import hyperparameter
+from cynn.layers import Dense, Input
+from cynn.network import Network
+from cynn.persistence import load
+from cynn.threads import get_num_threads, set_num_threads
+from cynn.version import __version__
+
+__all__ = [
+    "CynnError",
+    "Dense",
+    "Input",
+    "Network",
+    "__version__",
+    "activations",
+    "datasets",
+    "errors",
+    "get_include",
+    "get_num_threads",
+    "hyperparameter",
+    "load",
+    "losses",
+    "optimizers",
+    "registry",
+    "set_num_threads",
+    "show_config",
+    "training",
+]

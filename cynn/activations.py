@@ -1,0 +1,184 @@
+"""Activations: a = f(z), applied to what a layer computes from its inputs.
+
+The built-in ones are compiled. One of your own is a subclass of `Activation`, either with methods
+over NumPy arrays or with a compiled kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import kernels
+from cynn.hyperparameters import Component, hyperparameter
+
+__all__ = ["Activation", "Identity", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+
+Array = npt.NDArray[Any]
+
+
+class Activation(Component):
+    """The base of activations.
+
+    A subclass sets `name` and has one of
+
+    - `kernel`, a capsule of the plugin ABI that holds a `cynn_activation`;
+    - `forward(z)` and `backward(z, a, grad)`, methods over NumPy arrays, which the engine calls
+      with the GIL on whole batches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cynn
+    >>> class Cube(cynn.activations.Activation):
+    ...     '''a = z³'''
+    ...     name = "cube"
+    ...     def forward(self, z):
+    ...         return z**3
+    ...     def backward(self, z, a, grad):
+    ...         return grad * 3 * z**2
+    >>> net = cynn.Network([cynn.Input(2), cynn.Dense(1, activation=Cube())], seed=0)
+    >>> net.predict([[0.0, 0.0]])
+    array([[0.]], dtype=float32)
+    """
+
+    kind: ClassVar[str] = "activation"
+    #: The initializer of the weights of a layer with this activation, where the layer names none.
+    initializer: ClassVar[str] = "glorot_uniform"
+
+    def forward(self, z: Array) -> Array:
+        """a = f(z).
+
+        Parameters
+        ----------
+        z : array of shape (rows, units)
+
+        Returns
+        -------
+        a : array of the same shape
+        """
+        from cynn.kernel_objects import ActivationKernel
+
+        return ActivationKernel(self).forward(z)
+
+    def backward(self, z: Array, a: Array, grad: Array) -> Array:
+        """∂C/∂z from ∂C/∂a.
+
+        Parameters
+        ----------
+        z, a : array of shape (rows, units)
+            What `forward` took and returned.
+        grad : array of shape (rows, units)
+            ∂C/∂a.
+
+        Returns
+        -------
+        array of the same shape
+            ∂C/∂z; for an elementwise f it is grad * f′(z).
+        """
+        from cynn.kernel_objects import ActivationKernel
+
+        return ActivationKernel(self).backward(z, a, grad)
+
+    def __call__(self, z: npt.ArrayLike) -> Array:
+        """f(z) for an array of any shape; the last axis is a row."""
+        z = np.asarray(z)
+        if z.dtype not in (np.float32, np.float64):
+            z = z.astype(np.float64)
+        rows = z.reshape(-1, z.shape[-1]) if z.ndim else z.reshape(1, 1)
+        return self.forward(np.ascontiguousarray(rows)).reshape(z.shape)
+
+
+class Identity(Activation):
+    """a = z.
+
+    Examples
+    --------
+    >>> from cynn.activations import Identity
+    >>> Identity()([-1.0, 2.0])
+    array([-1.,  2.])
+    """
+
+    name = "identity"
+    aliases = ("linear",)
+    kernel = kernels.activations.KERNELS["identity"]
+
+
+class Sigmoid(Activation):
+    """a = σ(z) = 1 / (1 + exp(-z)), between 0 and 1; σ′ = a (1 - a).
+
+    Examples
+    --------
+    >>> from cynn.activations import Sigmoid
+    >>> Sigmoid()([-1e4, 0.0, 1e4])
+    array([0. , 0.5, 1. ])
+    """
+
+    name = "sigmoid"
+    kernel = kernels.activations.KERNELS["sigmoid"]
+
+
+class Tanh(Activation):
+    """a = tanh(z), between -1 and 1; its derivative is 1 - a².
+
+    Examples
+    --------
+    >>> from cynn.activations import Tanh
+    >>> Tanh()([-1e4, 0.0, 1e4])
+    array([-1.,  0.,  1.])
+    """
+
+    name = "tanh"
+    kernel = kernels.activations.KERNELS["tanh"]
+
+
+class ReLU(Activation):
+    """a = max(z, 0): the rectified linear unit. The derivative at 0 is taken as 0.
+
+    Examples
+    --------
+    >>> from cynn.activations import ReLU
+    >>> ReLU()([-2.0, 0.0, 3.0])
+    array([0., 0., 3.])
+    """
+
+    name = "relu"
+    initializer = "he_uniform"
+    kernel = kernels.activations.KERNELS["relu"]
+
+
+class LeakyReLU(Activation):
+    """a = z where z > 0, negative_slope * z elsewhere.
+
+    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
+    2013.
+
+    Examples
+    --------
+    >>> from cynn.activations import LeakyReLU
+    >>> LeakyReLU(negative_slope=0.1)([-2.0, 3.0])
+    array([-0.2,  3. ])
+    """
+
+    name = "leaky_relu"
+    initializer = "he_uniform"
+    kernel = kernels.activations.KERNELS["leaky_relu"]
+    negative_slope: float = hyperparameter(0.01, above=0, doc="The slope where z is negative.")
+
+
+class Softmax(Activation):
+    """a_j = exp(z_j) / Σ_k exp(z_k) over a row: positive numbers that sum to 1.
+
+    Computed relative to the largest z of the row, so that nothing overflows.
+
+    Examples
+    --------
+    >>> from cynn.activations import Softmax
+    >>> Softmax()([1e4, 1e4])
+    array([0.5, 0.5])
+    """
+
+    name = "softmax"
+    kernel = kernels.activations.KERNELS["softmax"]

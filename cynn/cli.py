@@ -1,0 +1,358 @@
+"""The ``cynn`` command: train, evaluate, predict, summary, plugins.
+
+Whatever is wrong with the arguments or the files is told in one line on stderr, with exit code 2.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+import cynn
+from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
+
+Array: TypeAlias = npt.NDArray[Any]
+
+MNIST_VALIDATION = 5_000  # images at the end of the training part
+HELD_OUT = 10  # of another file, one row in so many validates, and as many test
+
+# What the last layer does when only the loss is given.
+OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the ``cynn`` command and return its exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader of a pipe has left, as `head` does. The interpreter flushes once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}")
+    except CynnError as error:
+        return _fail(str(error))
+
+
+def _fail(message: str) -> int:
+    print("cynn: error:", " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+# ------------------------------------------------------------------------------------------ commands
+
+
+def _train(options: argparse.Namespace) -> int:
+    name = "digits" if options.data == "mnist" else Path(options.data).stem
+    output = Path(options.output or f"{name}.safetensors")
+    if not output.absolute().parent.is_dir():
+        raise InvalidParameterError(f"--output must be in a folder that exists. Got {str(output)!r} instead.")
+    started = time.perf_counter()
+    train, validation, test = _split(options.data, options.seed)
+    x, y = train
+    classes = _classes(y)
+    outputs = classes or (1 if y.ndim == 1 else y.shape[1])
+    loss = options.loss or ("cross_entropy" if classes else "mean_squared_error")
+    loss = cynn.registry.losses.find(loss).name
+    last = options.output_activation or OUTPUT_OF_LOSS.get(loss, "sigmoid" if classes else "identity")
+    net = cynn.Network.mlp(
+        [x.shape[1], *options.hidden, outputs],
+        activation=options.activation,
+        output=last,
+        seed=options.seed,
+        input_scale=1 / 255 if x.dtype == np.uint8 else 1.0,
+    )
+    hyperparameters = {} if options.learning_rate is None else {"learning_rate": options.learning_rate}
+    metrics = ["accuracy"] if classes else []
+    print(net.summary())
+    print(f"{options.data}: {len(x):,} rows train, {len(validation[0]):,} validate, {len(test[0]):,} test")
+    sys.stdout.flush()
+    try:
+        net.fit(
+            x,
+            y,
+            loss=loss,
+            optimizer=cynn.registry.optimizers.get(options.optimizer, **hyperparameters),
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            validation_data=validation,
+            metrics=metrics,
+            progress=False,
+            callbacks=[] if options.quiet else [_EpochLine(options.epochs)],
+            n_threads=options.threads,
+        )
+    except KeyboardInterrupt:
+        net.save(output)
+        print(f"interrupted; the network as it is now is in {output}", file=sys.stderr)
+        return 130
+    figures = net.evaluate(*test, loss=loss, metrics=metrics)
+    print("test", _figures(figures))
+    net.save(output)
+    print(f"{time.perf_counter() - started:.1f} seconds; the network is in {output}")
+    return 0
+
+
+class _EpochLine:
+    """Prints one line an epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        now = time.perf_counter()
+        validation = {key.removeprefix("val_"): logs[key] for key in logs if key.startswith("val_")}
+        shown = {"accuracy": validation["accuracy"]} if "accuracy" in validation else validation
+        print(
+            f"epoch {epoch:{len(str(self.epochs))}}/{self.epochs}  loss {logs['loss']:.4f}  "
+            f"validation {_figures(shown)}  {now - self.started:.1f} s",
+            flush=True,
+        )
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    net = cynn.load(options.model)
+    x, y = _test_part(options.data)
+    figures = net.evaluate(x, y, loss=options.loss, metrics=["accuracy"] if _classes(y) else [])
+    print(_figures(figures))
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    net = cynn.load(options.model)
+    predictions = net.predict(_rows_to_predict(Path(options.file), net.layers[0].units))
+    if options.output:
+        with open(options.output, "wb") as file:  # np.save would append .npy to another name
+            np.save(file, predictions)
+        return 0
+    kind = net.layers[-1].activation.name
+    outputs = predictions.shape[1]
+    if kind == "sigmoid" and outputs == 1:
+        best = (predictions[:, 0] >= 0.5).astype(np.intp)
+        probability = np.where(best == 1, predictions[:, 0], 1 - predictions[:, 0])
+    elif kind in ("softmax", "sigmoid"):
+        best = predictions.argmax(axis=1)
+        probability = predictions.max(axis=1)
+    else:
+        print("row", *(["value"] if outputs == 1 else [f"value_{k}" for k in range(outputs)]), sep="\t")
+        for i, values in enumerate(predictions):
+            print(i, *(f"{value:.6g}" for value in values), sep="\t")
+        return 0
+    print("row\tclass\tprobability")
+    for i in range(len(predictions)):
+        print(f"{i}\t{best[i]}\t{probability[i]:.4f}")
+    return 0
+
+
+def _summary(options: argparse.Namespace) -> int:
+    print(cynn.load(options.model).summary())
+    return 0
+
+
+def _plugins(options: argparse.Namespace) -> int:
+    table = [("kind", "name", "provided by", "compiled")]
+    broken = []
+    for registry in (cynn.registry.activations, cynn.registry.losses, cynn.registry.optimizers):
+        for name in registry.names():
+            try:
+                entry = registry.describe(name)
+            except CynnError as error:
+                table.append((registry.kind, name, "(cannot be used)", ""))
+                broken.append(" ".join(str(error).split()))
+                continue
+            provider = f"{entry.distribution} {entry.version}"
+            table.append((registry.kind, name, provider, "yes" if entry.compiled else "no"))
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(*broken, sep="\n", end="\n" if broken else "")
+    return 0
+
+
+def _figures(figures: Mapping[str, float]) -> str:
+    """Figures in words: ``loss 0.1234  accuracy 95.61 %``."""
+    return "  ".join(
+        f"{name} {100 * value:.2f} %" if name == "accuracy" else f"{name} {value:.4f}"
+        for name, value in figures.items()
+    )
+
+
+# ---------------------------------------------------------------------------------------------- data
+
+
+def _split(data: str, seed: int) -> list[tuple[Array, Array]]:
+    """The rows that train, those that validate after every epoch, and those that test at the end."""
+    if data == "mnist":
+        (x, y), test = cynn.datasets.load_mnist()
+        n = len(x) - MNIST_VALIDATION
+        return [(x[:n], y[:n]), (x[n:], y[n:]), test]
+    stored = _read_npz(Path(data))
+    has_test = "x_test" in stored
+    x, y = _pair(stored, "x_train", "y_train", data) if has_test else _pair(stored, "x", "y", data)
+    held_out = max(1, len(x) // HELD_OUT)
+    parts = 1 if has_test else 2
+    if len(x) <= parts * held_out:
+        raise DataError(f"--data must hold at least {parts + 1} rows. Got {len(x)} in {data}.")
+    order = np.random.default_rng(seed).permutation(len(x))
+    chosen = [order[parts * held_out :]] + [order[k * held_out : (k + 1) * held_out] for k in range(parts)]
+    split = [(x[rows], y[rows]) for rows in chosen]
+    return [*split, _pair(stored, "x_test", "y_test", data)] if has_test else split
+
+
+def _test_part(data: str) -> tuple[Array, Array]:
+    if data == "mnist":
+        return cynn.datasets.load_mnist()[1]
+    stored = _read_npz(Path(data))
+    return _pair(stored, *(("x_test", "y_test") if "x_test" in stored else ("x", "y")), data)
+
+
+def _pair(stored: Mapping[str, Array], x_name: str, y_name: str, data: str) -> tuple[Array, Array]:
+    if x_name not in stored or y_name not in stored:
+        raise DataError(
+            f"--data must be a .npz file with the arrays x and y, or x_train, y_train, x_test and y_test. "
+            f"Got {data} with: {', '.join(stored) or 'nothing'}."
+        )
+    x, y = stored[x_name], stored[y_name]
+    if x.ndim < 2 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
+        raise ShapeError(
+            f"{x_name} and {y_name} must hold as many rows as each other, and at least one. "
+            f"Got shapes {x.shape} and {y.shape} in {data}."
+        )
+    y = y.astype(np.uint8) if y.dtype == bool else y
+    return x.reshape(len(x), -1), y.reshape(-1) if y.shape[1:] == (1,) else y
+
+
+def _classes(y: Array) -> int | None:
+    """How many classes the targets name, or None if they are values."""
+    if y.ndim == 1 and y.dtype.kind in "iu":
+        return max(2, int(y.max()) + 1)
+    if y.ndim == 2 and y.shape[1] > 1 and (np.sort(y, axis=1) == np.eye(y.shape[1])[-1]).all():
+        return int(y.shape[1])
+    return None
+
+
+def _rows_to_predict(path: Path, inputs: int) -> Array:
+    """The file's rows as the network takes them: (rows, inputs)."""
+    from cynn import images
+
+    suffix = path.suffix.lower()
+    if suffix in images.SUFFIXES:
+        if inputs != images.SIDE**2:
+            raise ShapeError(f"A picture is for a network with 784 inputs. Got one with {inputs}.")
+        return images.read_digit(path)[np.newaxis]
+    if suffix == ".npz":
+        stored = _read_npz(path)
+        if "x" not in stored and len(stored) != 1:
+            raise DataError(f"{path} must hold an array x, or one alone. Got: {', '.join(stored) or 'none'}.")
+        x = stored["x"] if "x" in stored else next(iter(stored.values()))
+    elif suffix == ".npy":
+        x = _read_numpy(path)
+    else:
+        raise DataError(f"The file must be a .npy, a .npz or a picture. Got {str(path)!r} instead.")
+    if x.ndim > 0 and x.size == inputs and x.shape[0] != 1:
+        return x.reshape(1, inputs)
+    if x.ndim < 2 or x[0].size != inputs:
+        raise ShapeError(f"The rows of {path} must have {inputs} values each. Got shape {x.shape}.")
+    return x.reshape(len(x), inputs)
+
+
+def _read_npz(path: Path) -> dict[str, Array]:
+    stored = _read_numpy(path)
+    if not isinstance(stored, dict):
+        raise DataError(f"The file must be a .npz. Got {str(path)!r} instead.")
+    return stored
+
+
+def _read_numpy(path: Path) -> Any:
+    """The array of a .npy, or a dict of the arrays of a .npz. No code in the file is run."""
+    import zipfile
+
+    try:
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.lib.npyio.NpzFile):
+            return found
+        with found:
+            return {name: found[name] for name in found.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as a NumPy file: {error}") from error
+
+
+# ----------------------------------------------------------------------------------------- arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidParameterError(f"{message} (see {self.prog} --help)")
+
+
+def _hidden(text: str) -> list[int]:
+    try:
+        units = [] if text == "none" else [int(part) for part in text.split(",")]
+    except ValueError:
+        units = [0]
+    if min(units, default=1) < 1:
+        raise argparse.ArgumentTypeError(f"must be units such as 16,16, or none. Got {text!r} instead.")
+    return units
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="cynn", description="Dense neural networks on a CPU.")
+    parser.add_argument("--version", action="version", version=f"cynn {cynn.__version__}")
+    parser.set_defaults(run=lambda options: parser.print_help() or 0)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    train = command("train", _train, "Train a network and save it. Without options: handwritten digits.")
+    add = train.add_argument
+    add("--data", default="mnist", metavar="FILE.npz", help="x and y, or x_train, ... (default: %(default)s)")
+    add(
+        "--hidden",
+        default="16,16",
+        type=_hidden,
+        metavar="UNITS",
+        help="hidden layers, or none (%(default)s)",
+    )
+    add("--activation", default="sigmoid", metavar="NAME", help="of the hidden layers (%(default)s)")
+    add("--output-activation", metavar="NAME", help="of the last layer; left out, it follows from the loss")
+    add("--loss", metavar="NAME", help="left out, it follows from the targets")
+    add("--optimizer", default="adam", metavar="NAME", help="how the weights are moved (%(default)s)")
+    add("--learning-rate", type=float, metavar="RATE", help="left out, it is the optimizer's own")
+    add("--epochs", default=15, type=int, metavar="N", help="how often every row is seen (%(default)s)")
+    add("--batch-size", default=32, type=int, metavar="ROWS", help="rows to a step (%(default)s)")
+    add("--seed", default=0, type=int, metavar="N", help="of weights, order of rows and split (%(default)s)")
+    add("--threads", type=int, metavar="N", help="left out, as many as are useful")
+    add("--output", metavar="FILE", help="left out, digits.safetensors, or the name of the data")
+    add("--quiet", action="store_true", help="no line for every epoch")
+
+    evaluate = command("evaluate", _evaluate, "Print the loss and accuracy of a saved network.")
+    evaluate.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
+    evaluate.add_argument("--data", default="mnist", metavar="FILE.npz", help="(default: %(default)s)")
+    evaluate.add_argument("--loss", metavar="NAME", help="left out, the one it was trained with")
+
+    predict = command("predict", _predict, "Print what a saved network says about the rows of a file.")
+    predict.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
+    predict.add_argument("file", metavar="FILE", help=".npy, .npz or a picture of a digit")
+    predict.add_argument("--output", metavar="FILE.npy", help="write all outputs there instead")
+
+    summary = command("summary", _summary, "Print the layers of a saved network.")
+    summary.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
+
+    command("plugins", _plugins, "Print every activation, loss and optimizer, and who provides it.")
+    return parser

@@ -1,0 +1,42 @@
+"""What this build is made of, and where its headers are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cynn import kernels, threads
+from cynn.kernels import cpu
+from cynn.version import __version__
+
+__all__ = ["get_include", "show_config"]
+
+
+def get_include() -> str:
+    """The folder that holds `cynn/abi.h`, for the compiler of a plugin.
+
+    Examples
+    --------
+    >>> import cynn, pathlib
+    >>> pathlib.Path(cynn.get_include(), "cynn", "abi.h").exists()
+    True
+    """
+    return str(Path(__file__).parent / "include")
+
+
+def show_config() -> None:
+    """Print the version, the kernels chosen for this CPU, the BLAS and the number of threads.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.show_config()
+    cynn     ...
+    kernels  ...
+    blas     ...
+    threads  ...
+    """
+    library, core = kernels.blas.description()
+    print(f"cynn     {__version__}")
+    print(f"kernels  {kernels.level} (of {', '.join(cpu.supported_levels())})")
+    print(f"blas     {library}, for {core}")
+    print(f"threads  {threads.get_num_threads()}")

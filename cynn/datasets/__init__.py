@@ -1,0 +1,51 @@
+"""Data that comes with CyNN: nothing is downloaded."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["load_mnist"]
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+
+def load_mnist() -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]:
+    """The MNIST database of handwritten digits.
+
+    An image is a row of 784 bytes: 28 rows of 28 pixels, one after another, from 0 (background) to
+    255 (ink). ``x.reshape(-1, 28, 28)`` gives the pictures back, without a copy.
+
+    Give a network ``Input(784, scale=1/255)``, and the bytes become numbers from 0 to 1 a batch at a
+    time, so that the training images stay 47 MB.
+
+    Returns
+    -------
+    (x_train, y_train), (x_test, y_test)
+        Images, uint8, shapes (60000, 784) and (10000, 784), and the digits that they show, uint8, shapes
+        (60000,) and (10000,). The arrays are new at each call and yours to change.
+
+    Notes
+    -----
+    By Yann LeCun and Corinna Cortes, under the licence Creative Commons Attribution-ShareAlike 3.0. The
+    file ``LICENSE-MNIST.txt`` beside the data says so.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document
+    recognition", Proceedings of the IEEE 86(11), 1998, pages 2278 to 2324.
+
+    Examples
+    --------
+    >>> (x_train, y_train), (x_test, y_test) = load_mnist()
+    >>> x_train.shape, y_train.shape, x_test.shape, y_test.shape
+    ((60000, 784), (60000,), (10000, 784), (10000,))
+    >>> print(y_train[:10])
+    [5 0 4 1 9 2 1 3 1 4]
+    """
+    with np.load(Path(__file__).with_name("mnist.npz")) as stored:
+        return (
+            (stored["x_train"].reshape(-1, 784), stored["y_train"]),
+            (stored["x_test"].reshape(-1, 784), stored["y_test"]),
+        )

@@ -1,0 +1,135 @@
+"""The errors of CyNN. Each is a `CynnError` and what a user would expect to catch besides.
+
+Every message has one form: what must be, what was got instead, and where it helps what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cynn.training import History
+
+__all__ = [
+    "CynnError",
+    "DataError",
+    "InvalidParameterError",
+    "MissingDependencyError",
+    "ModelFileError",
+    "PluginError",
+    "ShapeError",
+    "TrainingDivergedError",
+    "UnknownNameError",
+    "check_number",
+    "check_whole_number",
+]
+
+
+class CynnError(Exception):
+    """The base of every error that CyNN raises on purpose."""
+
+
+class InvalidParameterError(CynnError, ValueError, TypeError):
+    """A parameter has a value or a type that is not allowed."""
+
+
+class ShapeError(CynnError, ValueError):
+    """An array has a shape that does not fit the network."""
+
+
+class DataError(CynnError, ValueError):
+    """The values in the data cannot be used: a NaN, a class out of range, no rows."""
+
+
+class UnknownNameError(CynnError, KeyError):
+    """No activation, loss, optimizer or metric has that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the repr
+
+
+class PluginError(CynnError):
+    """A plugin could not be found, imported, trusted or run."""
+
+
+class ModelFileError(CynnError, ValueError):
+    """A file is no model, or not a whole one."""
+
+
+class MissingDependencyError(CynnError, ImportError):
+    """An optional package is needed; the message names the extra that installs it."""
+
+
+class TrainingDivergedError(CynnError, ArithmeticError):
+    """The loss became NaN or infinite.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Where it happened, both counted from 1; the step within the epoch.
+    history : cynn.training.History
+        The epochs completed before.
+    """
+
+    def __init__(self, message: str, epoch: int, step: int, history: History) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.step = step
+        self.history = history
+
+
+def check_number(
+    value: Any,
+    name: str,
+    owner: str,
+    *,
+    minimum: float = float("-inf"),
+    maximum: float = float("inf"),
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
+    """`value` as a finite float within the bounds (`above` and `below` exclude the bound itself)."""
+    bounds = []
+    if above is not None:
+        bounds.append(f"> {above:g}")
+    elif minimum != float("-inf"):
+        bounds.append(f">= {minimum:g}")
+    if below is not None:
+        bounds.append(f"< {below:g}")
+    elif maximum != float("inf"):
+        bounds.append(f"<= {maximum:g}")
+    allowed = " and ".join(["a finite number", *bounds])
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
+        ) from None
+    inside = minimum <= number <= maximum and abs(number) != float("inf")
+    if not inside or (above is not None and number <= above) or (below is not None and number >= below):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
+        )
+    return number
+
+
+def check_whole_number(value: Any, name: str, owner: str, *, minimum: int = 0, maximum: int = 2**63 - 1) -> int:
+    """`value` as an int within the bounds; a bool or a float is refused."""
+    allowed = f"a whole number >= {minimum}"
+    if maximum != 2**63 - 1:
+        allowed += f" and <= {maximum}"
+    if not hasattr(type(value), "__index__") or isinstance(value, bool) or not minimum <= int(value) <= maximum:
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
+        )
+    return int(value)
+
+
+def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
+    """The error for a name that nothing has, with the nearest names or, failing these, all."""
+    known = sorted(names)
+    near = difflib.get_close_matches(str(name), known, n=3)
+    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are: {', '.join(known)}."
+    return UnknownNameError(f"There is no {kind} named {name!r}. {hint}")

@@ -1,0 +1,150 @@
+"""What activations, losses and optimizers have in common: a name, and declared hyperparameters."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar, Self, dataclass_transform
+
+from cynn.errors import InvalidParameterError, check_number, unknown_name
+
+__all__ = ["Component", "Hyperparameter", "hyperparameter"]
+
+
+class Hyperparameter:
+    """A number or a switch of a component, declared once in the body of its class.
+
+    A kernel receives the values as doubles, in the order of declaration.
+    """
+
+    def __init__(self, default: float | bool, bounds: dict[str, float], doc: str) -> None:
+        self.default = default
+        self.bounds = bounds
+        self.doc = doc
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Component | None, owner: type) -> Any:
+        return self if instance is None else instance._values[self.name]
+
+    def __set__(self, instance: Component, value: Any) -> None:
+        instance._values[self.name] = self.check(value, type(instance).__name__)
+
+    def check(self, value: Any, owner: str) -> float | bool:
+        """`value` as a bool or a finite float within the bounds."""
+        if isinstance(self.default, bool):
+            if value not in (True, False):
+                raise InvalidParameterError(
+                    f"The {self.name!r} parameter of {owner} must be True or False. Got {value!r} instead."
+                )
+            return bool(value)
+        return check_number(value, self.name, owner, **self.bounds)
+
+
+def hyperparameter(
+    default: float | bool,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    doc: str = "",
+) -> Any:
+    """Declare a hyperparameter in the body of an activation, a loss or an optimizer.
+
+    Parameters
+    ----------
+    default : float or bool
+        Its value where none is given.
+    minimum, maximum : float, optional
+        The bounds, allowed themselves.
+    above, below : float, optional
+        Bounds that are not allowed themselves.
+    doc : str
+        One line on what it does.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> class Scaled(cynn.activations.Activation):
+    ...     '''a = factor * z'''
+    ...     name = "scaled"
+    ...     factor: float = cynn.hyperparameter(1.0, above=0, doc="The slope.")
+    ...     def forward(self, z):
+    ...         return self.factor * z
+    ...     def backward(self, z, a, grad):
+    ...         return self.factor * grad
+    >>> Scaled(factor=2)
+    Scaled(factor=2.0)
+    """
+    bounds = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
+    return Hyperparameter(default, {key: bound for key, bound in bounds.items() if bound is not None}, doc)
+
+
+@dataclass_transform(field_specifiers=(hyperparameter,))
+class Component:
+    """The base of `Activation`, `Loss` and `Optimizer`.
+
+    A subclass sets `name`, declares its hyperparameters, and has either a compiled `kernel` (a
+    capsule of the plugin ABI) or methods over NumPy arrays.
+    """
+
+    kind: ClassVar[str] = "component"
+    name: ClassVar[str] = ""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
+    kernel: Any = None
+
+    _values: dict[str, float | bool]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        declared = {name: value for name, value in vars(cls).items() if isinstance(value, Hyperparameter)}
+        cls.hyperparameters = {**cls.hyperparameters, **declared}
+        parameters = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=declared.default)
+            for name, declared in cls.hyperparameters.items()
+        ]
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect alone
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        names = list(self.hyperparameters)
+        if len(args) > len(names):
+            raise InvalidParameterError(
+                f"{type(self).__name__} takes {len(names)} hyperparameters ({', '.join(names) or 'none'}). "
+                f"Got {len(args)} values instead."
+            )
+        given = dict(zip(names, args, strict=False))
+        for name in values:
+            if name not in self.hyperparameters:
+                raise unknown_name(f"hyperparameter of {type(self).__name__}", name, names or ["(none)"])
+            if name in given:
+                raise InvalidParameterError(f"The {name!r} parameter of {type(self).__name__} is given twice.")
+        given.update(values)
+        self._values = {}
+        for name, declared in self.hyperparameters.items():
+            setattr(self, name, given.get(name, declared.default))
+
+    def get_config(self) -> dict[str, Any]:
+        """The name and the hyperparameters, from which `from_config` makes an equal one."""
+        return {"name": self.name, **self._values}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`."""
+        return cls(**{key: value for key, value in config.items() if key != "name"})
+
+    def kernel_values(self) -> list[float]:
+        """The hyperparameters as a kernel receives them."""
+        return [float(value) for value in self._values.values()]
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._values == other._values  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(self._values.items())))
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self._values.items())
+        return f"{type(self).__name__}({values})"

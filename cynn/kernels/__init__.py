@@ -1,0 +1,57 @@
+"""Compiled kernels: arrays in, arrays out. They know nothing of layers, networks or training.
+
+Most are compiled once for each level of CPU, from one source; the best level that this machine runs
+is chosen here, at import. `CYNN_CPU=baseline|avx2|avx512` forces one.
+"""
+
+import importlib.util
+import os
+from types import ModuleType
+
+from cynn.kernels import cpu
+
+
+def _choose_level() -> str:
+    supported: list[str] = [level for level in cpu.supported_levels() if _is_built(level)]
+    wanted = os.environ.get("CYNN_CPU")
+    if not wanted:
+        return supported[-1]
+    if wanted not in supported:
+        raise ImportError(
+            f"CYNN_CPU must name a level that this machine runs and this build holds: {', '.join(supported)}. "
+            f"Got {wanted!r} instead."
+        )
+    return wanted
+
+
+def _is_built(level: str) -> bool:
+    return importlib.util.find_spec(f"cynn.kernels.{level}.dense") is not None
+
+
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(f"cynn.kernels.{level}.{name}")
+
+
+def _load_blas() -> ModuleType:
+    # OpenBLAS starts a pool of threads as it is loaded, by this variable. Ours runs on the calling
+    # thread alone, so it is told to start none; NumPy's own BLAS has been loaded before and keeps its
+    # settings, and what the user has set is put back.
+    name = "OPENBLAS_NUM_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        return importlib.import_module("cynn.kernels.blas")
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+level = _choose_level()
+blas = _load_blas()
+activations = _load("activations")
+dense = _load("dense")
+losses = _load("losses")
+optimizers = _load("optimizers")
+rows = _load("rows")

@@ -1,0 +1,218 @@
+"""The built-in losses, each an ABI struct in a capsule, by name in `KERNELS`.
+
+Every kernel returns the sum over rows of weight * loss(row) and, unless grad is NULL, writes the
+gradient of that sum. A row's target is given by values or by the index of its class, which stands
+for a one-hot row.
+"""
+
+from libc.math cimport exp as libm_exp
+from libc.math cimport fabs, log, log1p
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
+from cynn.kernels cimport vector_math
+
+# Probabilities are kept this far from 0 and 1 where a loss is given probabilities and not z.
+cdef double SMALLEST_PROBABILITY = 1e-7
+
+
+cdef inline floating target_at(
+    const floating *target, const int64_t *class_index, int64_t row, int64_t cols, int64_t j
+) noexcept nogil:
+    if class_index != NULL:
+        return 1 if class_index[row] == j else 0
+    return target[row * cols + j]
+
+
+cdef inline double weight_of(const floating *sample_weight, int64_t row) noexcept nogil:
+    return sample_weight[row] if sample_weight != NULL else 1.0
+
+
+cdef double mean_squared_error_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double total = 0, row_total, weight
+    cdef floating difference, factor
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        factor = <floating>(2 * weight / cols)
+        row_total = 0
+        for j in range(cols):
+            difference = prediction[row * cols + j] - target_at(target, class_index, row, cols, j)
+            row_total += difference * difference
+            if grad != NULL:
+                grad[row * cols + j] = factor * difference
+        total += weight * row_total / cols
+    return total
+
+
+cdef double mean_absolute_error_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double total = 0, row_total, weight
+    cdef floating difference, factor
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        factor = <floating>(weight / cols)
+        row_total = 0
+        for j in range(cols):
+            difference = prediction[row * cols + j] - target_at(target, class_index, row, cols, j)
+            row_total += fabs(difference)
+            if grad != NULL:
+                grad[row * cols + j] = factor if difference > 0 else (-factor if difference < 0 else 0)
+        total += weight * row_total / cols
+    return total
+
+
+cdef inline double clipped(double probability) noexcept nogil:
+    if probability < SMALLEST_PROBABILITY:
+        return SMALLEST_PROBABILITY
+    if probability > 1 - SMALLEST_PROBABILITY:
+        return 1 - SMALLEST_PROBABILITY
+    return probability  # a NaN too
+
+
+cdef double binary_cross_entropy_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double total = 0, row_total, weight, p, t
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        row_total = 0
+        for j in range(cols):
+            p = clipped(prediction[row * cols + j])
+            t = target_at(target, class_index, row, cols, j)
+            row_total -= t * log(p) + (1 - t) * log1p(-p)
+            if grad != NULL:
+                grad[row * cols + j] = <floating>(weight / cols * (p - t) / (p * (1 - p)))
+        total += weight * row_total / cols
+    return total
+
+
+cdef double binary_cross_entropy_from_z(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    # C = max(z, 0) - z t + log(1 + exp(-|z|)), dC/dz = sigmoid(z) - t
+    cdef int64_t row, j
+    cdef double total = 0, row_total, weight
+    cdef floating t, z_j, factor
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        factor = <floating>(weight / cols)
+        row_total = 0
+        for j in range(cols):
+            z_j = z[row * cols + j]
+            t = target_at(target, class_index, row, cols, j)
+            row_total += (0 if z_j < 0 else z_j) - z_j * t + log1p(libm_exp(-fabs(z_j)))
+            if grad != NULL:
+                grad[row * cols + j] = factor * (vector_math.sigmoid(z_j) - t)
+        total += weight * row_total / cols
+    return total
+
+
+cdef double cross_entropy_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double total = 0, row_total, weight, p, t
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        row_total = 0
+        for j in range(cols):
+            t = target_at(target, class_index, row, cols, j)
+            p = prediction[row * cols + j]
+            p = SMALLEST_PROBABILITY if p < SMALLEST_PROBABILITY else p
+            if t != 0:
+                row_total -= t * log(p)
+            if grad != NULL:
+                grad[row * cols + j] = <floating>(-weight * t / p)
+        total += weight * row_total
+    return total
+
+
+cdef double cross_entropy_from_z(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    # C = sum(t) log(sum(exp(z))) - sum(t z), dC/dz = sum(t) softmax(z) - t
+    # z is taken relative to its largest element, so nothing overflows.
+    cdef int64_t row, j
+    cdef double total = 0, weight, total_of_t, t_dot_z
+    cdef floating largest, sum_of_exp, factor, weight_t
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        largest = z[0]
+        for j in range(1, cols):
+            largest = z[j] if z[j] > largest else largest
+        sum_of_exp = 0
+        if grad != NULL:
+            for j in range(cols):
+                grad[j] = vector_math.exp(z[j] - largest)
+            for j in range(cols):
+                sum_of_exp += grad[j]
+        else:
+            for j in range(cols):
+                sum_of_exp += vector_math.exp(z[j] - largest)
+        if class_index != NULL:
+            total_of_t = 1
+            t_dot_z = z[class_index[row]] - largest
+        else:
+            total_of_t = 0
+            t_dot_z = 0
+            for j in range(cols):
+                total_of_t += target[j]
+                t_dot_z += target[j] * (z[j] - largest)
+        total += weight * (total_of_t * log(sum_of_exp) - t_dot_z)
+        if grad != NULL:
+            factor = <floating>(weight * total_of_t / sum_of_exp)
+            weight_t = <floating>weight
+            for j in range(cols):
+                grad[j] = grad[j] * factor
+            if class_index != NULL:
+                grad[class_index[row]] -= weight_t
+            else:
+                for j in range(cols):
+                    grad[j] -= weight_t * target[j]
+            grad += cols
+        if target != NULL:
+            target += cols
+        z += cols
+    return total
+
+
+cdef cynn_loss mean_squared_error
+mean_squared_error.value_and_gradient_f32 = mean_squared_error_kernel[float]
+mean_squared_error.value_and_gradient_f64 = mean_squared_error_kernel[double]
+
+cdef cynn_loss mean_absolute_error
+mean_absolute_error.value_and_gradient_f32 = mean_absolute_error_kernel[float]
+mean_absolute_error.value_and_gradient_f64 = mean_absolute_error_kernel[double]
+
+cdef cynn_loss binary_cross_entropy
+binary_cross_entropy.value_and_gradient_f32 = binary_cross_entropy_kernel[float]
+binary_cross_entropy.value_and_gradient_f64 = binary_cross_entropy_kernel[double]
+binary_cross_entropy.fuses_with = b"sigmoid"
+binary_cross_entropy.fused_value_and_gradient_f32 = binary_cross_entropy_from_z[float]
+binary_cross_entropy.fused_value_and_gradient_f64 = binary_cross_entropy_from_z[double]
+
+cdef cynn_loss cross_entropy
+cross_entropy.value_and_gradient_f32 = cross_entropy_kernel[float]
+cross_entropy.value_and_gradient_f64 = cross_entropy_kernel[double]
+cross_entropy.fuses_with = b"softmax"
+cross_entropy.fused_value_and_gradient_f32 = cross_entropy_from_z[float]
+cross_entropy.fused_value_and_gradient_f64 = cross_entropy_from_z[double]
+
+KERNELS = {
+    "mean_squared_error": loss_capsule(&mean_squared_error, CYNN_CLASS_INDEX),
+    "mean_absolute_error": loss_capsule(&mean_absolute_error, CYNN_CLASS_INDEX),
+    "binary_cross_entropy": loss_capsule(&binary_cross_entropy, CYNN_CLASS_INDEX),
+    "cross_entropy": loss_capsule(&cross_entropy, CYNN_CLASS_INDEX),
+}

@@ -1,0 +1,106 @@
+"""From the caller's array to the rows of a batch: gather, convert and scale in one pass."""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t, uint8_t
+
+from cynn.abi cimport floating
+from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, RowKernels, Rows
+
+cdef extern from "vector_math.h" nogil:
+    int cynn_nonfinite_f32(float) noexcept
+    int cynn_nonfinite_f64(double) noexcept
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define cynn_prefetch(address) __builtin_prefetch(address)
+    #else
+    #define cynn_prefetch(address) ((void)(address))
+    #endif
+    """
+    void cynn_prefetch(const void *address) noexcept nogil
+
+ctypedef fused element:
+    uint8_t
+    float
+    double
+
+# How many rows ahead a row is prefetched, and how much of it.
+cdef int64_t PREFETCH_ROWS = 8
+cdef int64_t PREFETCH_BYTES = 4096
+
+
+cdef inline void prefetch_row(const Rows *source, int64_t row) noexcept nogil:
+    cdef int64_t byte
+    cdef const char *address = source.data + row * source.row_stride
+    cdef int64_t size = source.columns * source.column_stride
+    for byte in range(0, size if size < PREFETCH_BYTES else PREFETCH_BYTES, 64):
+        cynn_prefetch(address + byte)
+
+
+cdef inline void convert_row(
+    element *source, int64_t columns, int64_t column_stride, floating scale, floating offset, floating *out
+) noexcept nogil:
+    cdef int64_t j
+    if column_stride == sizeof(element):
+        for j in range(columns):
+            out[j] = scale * <floating>source[j] + offset
+    else:
+        for j in range(columns):
+            out[j] = scale * <floating>(<element *>(<char *>source + j * column_stride))[0] + offset
+
+
+cdef void gather(
+    const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
+    floating *out
+) noexcept nogil:
+    cdef int64_t i, row
+    cdef char *address
+    for i in range(count):
+        row = i
+        if index != NULL:
+            row = index[i]
+            if i + PREFETCH_ROWS < count + ahead:
+                prefetch_row(source, index[i + PREFETCH_ROWS])
+        address = <char *>source.data + row * source.row_stride
+        if source.kind == UINT8:
+            convert_row(
+                <uint8_t *>address, source.columns, source.column_stride, <floating>scale, <floating>offset, out
+            )
+        elif source.kind == FLOAT32:
+            convert_row(
+                <float *>address, source.columns, source.column_stride, <floating>scale, <floating>offset, out
+            )
+        else:
+            convert_row(
+                <double *>address, source.columns, source.column_stride, <floating>scale, <floating>offset, out
+            )
+        out += source.columns
+
+
+cdef int64_t first_nonfinite_row(const Rows *source) noexcept nogil:
+    cdef int64_t row, j
+    cdef int bad
+    cdef const char *address
+    if source.kind == UINT8:
+        return -1
+    for row in range(source.rows):
+        address = source.data + row * source.row_stride
+        bad = 0
+        if source.kind == FLOAT32:
+            for j in range(source.columns):
+                bad |= cynn_nonfinite_f32((<const float *>(address + j * source.column_stride))[0])
+        else:
+            for j in range(source.columns):
+                bad |= cynn_nonfinite_f64((<const double *>(address + j * source.column_stride))[0])
+        if bad:
+            return row
+    return -1
+
+
+cdef RowKernels table
+table.gather_f32 = gather[float]
+table.gather_f64 = gather[double]
+table.first_nonfinite_row = first_nonfinite_row
+
+TABLE = PyCapsule_New(&table, "cynn.kernels.rows", NULL)

@@ -1,0 +1,62 @@
+# What the kernels of one CPU level hand to the engine: structs of function pointers, in capsules.
+from libc.stdint cimport int64_t
+
+
+ctypedef enum ElementKind:
+    UINT8
+    FLOAT32
+    FLOAT64
+
+
+# A caller's matrix as it lies in memory; strides in bytes, of either sign.
+ctypedef struct Rows:
+    const char *data
+    ElementKind kind
+    int64_t rows
+    int64_t columns
+    int64_t row_stride
+    int64_t column_stride
+
+
+ctypedef struct RowKernels:
+    # out (count x columns) := scale * source[index[0..count)] + offset. index NULL: rows 0..count.
+    # `ahead` entries of index beyond count may be read, to prefetch their rows.
+    void (*gather_f32)(
+        const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
+        float *out
+    ) noexcept nogil
+    void (*gather_f64)(
+        const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
+        double *out
+    ) noexcept nogil
+    # the first row with a NaN or an infinity, -1 for none
+    int64_t (*first_nonfinite_row)(const Rows *source) noexcept nogil
+
+
+ctypedef struct DenseKernels:
+    # z (rows x units) := x W + b, with x (rows x inputs), W (inputs x units), b (units) or NULL
+    void (*forward_f32)(
+        int64_t rows, int64_t inputs, int64_t units, const float *x, const float *W, const float *b, float *z
+    ) noexcept nogil
+    void (*forward_f64)(
+        int64_t rows, int64_t inputs, int64_t units, const double *x, const double *W, const double *b, double *z
+    ) noexcept nogil
+    # dx (rows x inputs) := delta Wᵀ, with delta (rows x units) = dC/dz
+    void (*backward_f32)(
+        int64_t rows, int64_t inputs, int64_t units, const float *delta, const float *W, float *dx
+    ) noexcept nogil
+    void (*backward_f64)(
+        int64_t rows, int64_t inputs, int64_t units, const double *delta, const double *W, double *dx
+    ) noexcept nogil
+    # dW (end - begin x units) := rows begin..end of xᵀ delta
+    void (*weight_gradient_f32)(
+        int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const float *x,
+        const float *delta, float *dW
+    ) noexcept nogil
+    void (*weight_gradient_f64)(
+        int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const double *x,
+        const double *delta, double *dW
+    ) noexcept nogil
+    # db (units) := column sums of delta
+    void (*bias_gradient_f32)(int64_t rows, int64_t units, const float *delta, float *db) noexcept nogil
+    void (*bias_gradient_f64)(int64_t rows, int64_t units, const double *delta, double *db) noexcept nogil

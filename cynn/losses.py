@@ -1,0 +1,162 @@
+"""Losses: the cost C of a prediction, given its target; what training makes small.
+
+The loss of a batch is the mean over its rows, weighted by `sample_weight` where that is given.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import kernels
+from cynn.errors import DataError
+from cynn.hyperparameters import Component
+
+__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanAbsoluteError", "MeanSquaredError"]
+
+Array = npt.NDArray[Any]
+
+
+class Loss(Component):
+    """The base of losses.
+
+    A subclass sets `name` and has one of
+
+    - `kernel`, a capsule of the plugin ABI that holds a `cynn_loss`;
+    - `value_and_gradient(prediction, target)`, a method over NumPy arrays, which the engine calls
+      with the GIL on whole batches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cynn
+    >>> class Quartic(cynn.losses.Loss):
+    ...     '''(prediction - target)⁴, summed over the outputs.'''
+    ...     name = "quartic"
+    ...     def value_and_gradient(self, prediction, target):
+    ...         difference = prediction - target
+    ...         return (difference**4).sum(axis=1), 4 * difference**3
+    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+    >>> net.layers[0].weights = [[2.0]]
+    >>> net.evaluate([[1.0]], [[1.0]], loss=Quartic())
+    {'loss': 1.0}
+    """
+
+    kind: ClassVar[str] = "loss"
+
+    def value_and_gradient(self, prediction: Array, target: Array) -> tuple[Array, Array]:
+        """The loss of each row, and its gradient.
+
+        Parameters
+        ----------
+        prediction, target : array of shape (rows, outputs)
+
+        Returns
+        -------
+        value : array of shape (rows,)
+        gradient : array of shape (rows, outputs)
+            ∂value/∂prediction, row by row.
+        """
+        from cynn.kernel_objects import LossKernel
+
+        return LossKernel(self).value_and_gradient(prediction, target)
+
+    def check_target(self, target: Array) -> None:
+        """Raise a `DataError` that names the first row whose target this loss cannot take."""
+
+
+class MeanSquaredError(Loss):
+    """C = mean over the outputs of (prediction - target)².
+
+    Nielsen's quadratic cost ½‖a - y‖² is outputs / 2 times this; a learning rate of η there is
+    η * outputs / 2 here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cynn.losses import MeanSquaredError
+    >>> value, gradient = MeanSquaredError().value_and_gradient(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
+    >>> value, gradient
+    (array([2.5]), array([[1., 2.]]))
+    """
+
+    name = "mean_squared_error"
+    aliases = ("mse",)
+    kernel = kernels.losses.KERNELS["mean_squared_error"]
+
+
+class MeanAbsoluteError(Loss):
+    """C = mean over the outputs of |prediction - target|.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cynn.losses import MeanAbsoluteError
+    >>> value, gradient = MeanAbsoluteError().value_and_gradient(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
+    >>> value, gradient
+    (array([1.5]), array([[0.5, 0.5]]))
+    """
+
+    name = "mean_absolute_error"
+    aliases = ("mae",)
+    kernel = kernels.losses.KERNELS["mean_absolute_error"]
+
+
+class BinaryCrossEntropy(Loss):
+    """C = mean over the outputs of -(t log p + (1 - t) log(1 - p)), with targets t in [0, 1].
+
+    Behind a sigmoid it is computed from z, as max(z, 0) - z t + log(1 + exp(-|z|)), so that no z
+    is too large for it. Elsewhere p is kept 1e-7 away from 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cynn.losses import BinaryCrossEntropy
+    >>> value, gradient = BinaryCrossEntropy().value_and_gradient(np.array([[0.5]]), np.array([[1.0]]))
+    >>> value.round(4), gradient
+    (array([0.6931]), array([[-2.]]))
+    """
+
+    name = "binary_cross_entropy"
+    aliases = ("binary_crossentropy",)
+    kernel = kernels.losses.KERNELS["binary_cross_entropy"]
+
+    def check_target(self, target: Array) -> None:
+        outside = (target < 0) | (target > 1)
+        if outside.any():
+            row = int(np.argwhere(outside)[0][0])
+            raise DataError(
+                "The targets of binary_cross_entropy must lie between 0 and 1. "
+                f"Got {target[row][outside[row]][0]:g} in row {row} instead."
+            )
+
+
+class CrossEntropy(Loss):
+    """C = -Σ_j t_j log p_j, with a target that is a class or a row of probabilities.
+
+    Behind a softmax it is computed from z, as log Σ_j exp(z_j) - z_class, so that no z is too large
+    for it. Elsewhere p is kept at 1e-7 or more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cynn.losses import CrossEntropy
+    >>> value, gradient = CrossEntropy().value_and_gradient(np.array([[0.25, 0.75]]), np.array([[0.0, 1.0]]))
+    >>> value.round(4), gradient.round(4)
+    (array([0.2877]), array([[-0.    , -1.3333]]))
+    """
+
+    name = "cross_entropy"
+    aliases = ("categorical_crossentropy", "sparse_categorical_crossentropy")
+    kernel = kernels.losses.KERNELS["cross_entropy"]
+
+    def check_target(self, target: Array) -> None:
+        negative = target < 0
+        if negative.any():
+            row = int(np.argwhere(negative)[0][0])
+            raise DataError(
+                "The targets of cross_entropy must be classes or rows of probabilities >= 0. "
+                f"Got {target[row][negative[row]][0]:g} in row {row} instead."
+            )

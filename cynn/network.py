@@ -1,0 +1,516 @@
+"""A network: layers in, predictions out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import data, layers, metrics, randomness, registry, threads
+from cynn.errors import InvalidParameterError, ShapeError
+from cynn.kernel_objects import DTYPES, ActivationKernel, LossKernel
+
+if TYPE_CHECKING:
+    from cynn.engine import Engine
+    from cynn.layers import Dense, Input
+    from cynn.training import History
+
+__all__ = ["Network"]
+
+Array = npt.NDArray[Any]
+
+
+class Network:
+    """A chain of layers that can be trained.
+
+    Parameters
+    ----------
+    layers : list
+        An `Input` and at least one `Dense`. Descriptions: the network makes its own copies.
+    seed : int, optional
+        Fixes the initial weights and the order of the data: the same seed, data and machine give
+        the same bits. None draws a fresh one, kept as `seed`.
+    dtype : {"float32", "float64"}
+        In which the network computes.
+
+    Attributes
+    ----------
+    input : Input
+    layers : list of Dense
+        Without the input, so that `layers[0]` has the first weights.
+    seed : int
+    dtype : str
+    parameter_count : int
+        All weights and biases.
+    history : cynn.training.History or None
+        Of the last `fit`, also if it was interrupted.
+
+    Examples
+    --------
+    The network of the lecture, with its 13,002 weights and biases:
+
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(784, scale=1 / 255),
+    ...                     cynn.Dense(16, activation="sigmoid"),
+    ...                     cynn.Dense(16, activation="sigmoid"),
+    ...                     cynn.Dense(10, activation="softmax")], seed=0)
+    >>> net.parameter_count
+    13002
+    """
+
+    def __init__(self, layers: Sequence[Input | Dense], *, seed: int | None = None, dtype: str = "float32") -> None:
+        self.dtype = _check_dtype(dtype)
+        self.seed = randomness.as_seed(seed)
+        self.input, descriptions = _check_layers(layers)
+        self.layers: list[Dense] = []
+        inputs = self.input.units
+        for number, description in enumerate(descriptions):
+            self.layers.append(description.bound(inputs, self.dtype, self.seed, number))
+            inputs = description.units
+        self.history: History | None = None
+        self.epochs_trained = 0
+        self._optimizer_state: Any = None
+        self._engine: Engine = self._compile()
+
+    @classmethod
+    def mlp(
+        cls,
+        sizes: Sequence[int],
+        *,
+        activation: Any = "relu",
+        output: Any = "identity",
+        input_scale: float = 1.0,
+        seed: int | None = None,
+        dtype: str = "float32",
+    ) -> Self:
+        """A multilayer perceptron: dense layers of these sizes, one after the other.
+
+        Parameters
+        ----------
+        sizes : list of int
+            Inputs, units of each hidden layer, outputs.
+        activation : str, Activation or dict
+            Of the hidden layers.
+        output : str, Activation or dict
+            Of the last layer.
+        input_scale : float
+            What the inputs are multiplied by.
+        seed, dtype
+            As for `Network`.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0).parameter_count
+        13002
+        """
+        if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable) or len(list(sizes)) < 2:
+            raise InvalidParameterError(
+                f"The 'sizes' parameter of Network.mlp must be a list of at least two sizes. Got {sizes!r} instead."
+            )
+        first, *hidden, last = sizes
+        return cls(
+            [
+                layers.Input(first, scale=input_scale),
+                *(layers.Dense(units, activation) for units in hidden),
+                layers.Dense(last, output),
+            ],
+            seed=seed,
+            dtype=dtype,
+        )
+
+    def _compile(self) -> Engine:
+        from cynn.engine import Engine
+
+        compiled = [(layer.weights, layer.biases, ActivationKernel(layer.activation)) for layer in self.layers]
+        return Engine(self.dtype, self.input.units, self.input.scale, self.input.offset, compiled)
+
+    @property
+    def outputs(self) -> int:
+        """Units of the last layer."""
+        return self.layers[-1].units
+
+    @property
+    def parameter_count(self) -> int:
+        """All weights and biases: Σ (inputs + 1) * units over the layers."""
+        return sum(layer.parameter_count for layer in self.layers)
+
+    def summary(self) -> str:
+        """A table: layer, activation, shape of its weights, parameters.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> print(cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax").summary())
+        layer  activation  inputs  units  parameters
+        --------------------------------------------
+        input                        784           0
+        dense  sigmoid        784     16      12,560
+        dense  sigmoid         16     16         272
+        dense  softmax         16     10         170
+        --------------------------------------------
+        total                                 13,002
+        """
+        rows = [("layer", "activation", "inputs", "units", "parameters"), ("input", "", "", f"{self.input.units}", "0")]
+        rows += [
+            (layer.name, layer.activation.name, f"{layer.inputs}", f"{layer.units}", f"{layer.parameter_count:,}")
+            for layer in self.layers
+        ]
+        rows.append(("total", "", "", "", f"{self.parameter_count:,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        lines = []
+        for row in rows:
+            cells = [
+                cell.ljust(width) if column < 2 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines.append("  ".join(cells).rstrip())
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        loss: Any = None,
+        optimizer: Any = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        validation_data: tuple[Any, Any] | None = None,
+        metrics: Any = None,
+        sample_weight: Any = None,
+        shuffle: bool = True,
+        callbacks: Any = (),
+        progress: bool = True,
+        n_threads: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Train on data.
+
+        Parameters
+        ----------
+        x : array of shape (rows, inputs)
+            uint8, float32 or float64 are read where they lie, with any strides, also from a memmap;
+            other numbers are converted first.
+        y : array of shape (rows,) or (rows, outputs)
+            Classes (whole numbers, where there are several outputs) or values.
+        loss : str, Loss or dict, optional
+            By default what fits the last layer: `cross_entropy` for softmax,
+            `binary_cross_entropy` for sigmoid, else `mean_squared_error`.
+        optimizer : str, Optimizer or dict, optional
+            By default the one of the last `fit`, which goes on with its state, and Adam the first
+            time. The same instance goes on, too; any other starts anew.
+        epochs : int
+            How often to go through the data.
+        batch_size : int
+            Rows in a step; the last step of an epoch takes what is left.
+        validation_data : tuple (x, y), optional
+            Evaluated after every epoch.
+        metrics : list of str or callable, optional
+            Names (`"accuracy"`), or functions of (y_true, y_pred).
+        sample_weight : array of shape (rows,), optional
+            The weight of each row in the loss.
+        shuffle : bool
+            Whether every epoch takes the rows in an order of its own.
+        callbacks : list of cynn.training.Callback
+            Called after every epoch.
+        progress : bool
+            Whether to show a progress bar, where stderr is a terminal.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
+        check_finite : bool
+            Whether to look for NaN and infinity in x and y first.
+
+        Returns
+        -------
+        cynn.training.History
+            The figures of every epoch. The training metrics are those of the predictions made
+            during the epoch, as the weights were at each step.
+
+        Raises
+        ------
+        TrainingDivergedError
+            The loss became NaN or infinite.
+        ShapeError, DataError
+            x or y do not fit.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network.mlp([1, 8, 1], activation="tanh", seed=0)
+        >>> history = net.fit([[0.0], [1.0]], [0.0, 1.0], epochs=3)
+        >>> len(history["loss"])
+        3
+        """
+        from cynn.training import fit
+
+        return fit(
+            self,
+            x,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_data=validation_data,
+            metrics=metrics,
+            sample_weight=sample_weight,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            progress=progress,
+            n_threads=n_threads,
+            check_finite=check_finite,
+        )
+
+    def predict(
+        self, x: Any, *, out: Array | None = None, n_threads: int | None = None, check_finite: bool = True
+    ) -> Array:
+        """The outputs for rows of inputs.
+
+        Parameters
+        ----------
+        x : array of shape (rows, inputs), or (inputs,) for a single row
+        out : array of shape (rows, outputs), optional
+            Where to write: C-contiguous, of the network's dtype.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
+        check_finite : bool
+            Whether a NaN or an infinity in x is an error.
+
+        Returns
+        -------
+        array of shape (rows, outputs), or (outputs,) for a single row
+            `out`, where that is given.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
+        >>> net.predict(np.zeros((5, 784))).shape, net.predict(np.zeros(784)).shape
+        ((5, 10), (10,))
+        """
+        x = np.asarray(x) if not isinstance(x, np.ndarray) else x
+        single = x.ndim == 1
+        rows = data.as_rows(x[None, :] if single else x, self.input.units, "x", check_finite=check_finite)
+        shape = (self.outputs,) if single else (len(rows), self.outputs)
+        if out is None:
+            out = np.empty(shape, self.dtype)
+        else:
+            _check_out(out, shape, self.dtype)
+        self._forward(rows, [None] * len(self.layers) + [out], n_threads)
+        return out
+
+    def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
+        """The output of every layer, the input first: what each neuron holds.
+
+        Parameters
+        ----------
+        x : array of shape (rows, inputs), or (inputs,) for a single row
+
+        Returns
+        -------
+        list of arrays of shape (rows, units), or (units,)
+            x as the network sees it, scaled, then a of each layer.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
+        >>> [a.shape for a in net.activations(np.zeros(784))]
+        [(784,), (16,), (16,), (10,)]
+        """
+        x = np.asarray(x)
+        single = x.ndim == 1
+        rows = data.as_rows(x[None, :] if single else x, self.input.units, "x")
+        widths = [self.input.units, *(layer.units for layer in self.layers)]
+        outputs = [np.empty((len(rows), units), self.dtype) for units in widths]
+        self._forward(rows, list(outputs), n_threads)
+        return [output[0] for output in outputs] if single else outputs
+
+    def _forward(self, rows: Array, outputs: list[Array | None], n_threads: int | None, to_z: bool = False) -> None:
+        self._engine.forward(rows, outputs, threads.resolve(n_threads), to_z)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        loss: Any = None,
+        metrics: Any = None,
+        sample_weight: Any = None,
+        n_threads: int | None = None,
+        check_finite: bool = True,
+    ) -> dict[str, float]:
+        """The loss, and metrics, of predictions for x against y.
+
+        Parameters
+        ----------
+        x, y, sample_weight, metrics, n_threads, check_finite
+            As for `fit`.
+        loss : str, Loss or dict, optional
+            By default what fits the last layer, as for `fit`.
+
+        Returns
+        -------
+        dict
+            `"loss"` (the mean over rows) and one figure a metric.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> net.evaluate([[1.0], [2.0]], [2.0, 6.0], metrics=["mean_absolute_error"])
+        {'loss': 2.0, 'mean_absolute_error': 1.0}
+        """
+        kernel = self.loss_kernel(loss)
+        rows = data.as_rows(x, self.input.units, "x", check_finite=check_finite)
+        target = data.as_targets(y, len(rows), self.outputs, kernel.component, "y", check_finite=check_finite)
+        weight = data.as_sample_weight(sample_weight, len(rows))
+        return self.figures(kernel, rows, target, weight, _metrics(metrics), n_threads)
+
+    def figures(
+        self,
+        kernel: LossKernel,
+        rows: Array,
+        target: data.Targets,
+        weight: Array | None,
+        metrics_by_name: dict[str, metrics.Metric],
+        n_threads: int | None,
+    ) -> dict[str, float]:
+        """What `evaluate` returns, for data that has been checked."""
+        if len(rows) == 0:
+            raise ShapeError("x must have at least one row. Got none instead.")
+        activation = self.layers[-1].activation
+        to_z = kernel.fuses_with == activation.name
+        prediction = np.empty((len(rows), self.outputs), self.dtype)
+        self._forward(rows, [None] * len(self.layers) + [prediction], n_threads, to_z)
+        total = kernel.total(prediction, target.values, target.classes, weight, to_z)
+        result = {"loss": total / (len(rows) if weight is None else float(weight.sum()))}
+        if metrics_by_name and to_z:
+            prediction = activation.forward(prediction)
+        for name, metric in metrics_by_name.items():
+            result[name] = metric(target, prediction)
+        return result
+
+    def loss_kernel(self, loss: Any) -> LossKernel:
+        """The kernel of a loss, or of the loss that fits the last layer."""
+        if loss is None:
+            fitting = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
+            loss = fitting.get(self.layers[-1].activation.name, "mean_squared_error")
+        kernel = LossKernel(registry.losses.get(loss))
+        kernel.require_dtype(self.dtype)
+        return kernel
+
+    def gradients(self, x: Any, y: Any, *, loss: Any = None, sample_weight: Any = None) -> list[tuple[Array, Array]]:
+        """∂C/∂W and ∂C/∂b of every layer, for the mean loss over the rows: backpropagation.
+
+        Parameters
+        ----------
+        x, y, loss, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        list of (dW, db)
+            Arrays of the shapes of each layer's weights and biases.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> net.gradients([[3.0]], [[5.0]], loss="mean_squared_error")
+        [(array([[6.]], dtype=float32), array([2.], dtype=float32))]
+        """
+        from cynn.training import gradients
+
+        return gradients(self, x, y, loss=loss, sample_weight=sample_weight)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write layers, weights and biases to a safetensors file, which `cynn.load` reads."""
+        from cynn.persistence import save
+
+        save(self, path)
+
+    def get_config(self) -> dict[str, Any]:
+        """Seed, dtype and layers, without weights; `from_config` makes an equal network."""
+        return {
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "layers": [self.input.get_config(), *(layer.get_config() for layer in self.layers)],
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`; the weights are the initial ones."""
+        described = [layers.from_config(layer) for layer in config["layers"]]
+        return cls(described, seed=config["seed"], dtype=config["dtype"])
+
+    def __repr__(self) -> str:
+        described = ", ".join(map(repr, [self.input, *self.layers]))
+        return f"Network([{described}], seed={self.seed}, dtype={self.dtype!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "config": self.get_config(),
+            "parameters": [(layer.weights, layer.biases) for layer in self.layers],
+            "history": self.history,
+            "epochs_trained": self.epochs_trained,
+            "optimizer_state": self._optimizer_state,
+            "activations": [layer.activation for layer in self.layers],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        described = [layers.from_config(config) for config in _without_activations(state["config"]["layers"])]
+        for layer, activation in zip(described[1:], state["activations"], strict=True):
+            layer.activation = activation  # type: ignore[union-attr]  # all but the first are Dense
+        self.__init__(described, seed=state["config"]["seed"], dtype=state["config"]["dtype"])  # type: ignore[misc]
+        for bound, (weights, biases) in zip(self.layers, state["parameters"], strict=True):
+            bound.weights = weights
+            bound.biases = biases
+        self.history = state["history"]
+        self.epochs_trained = state["epochs_trained"]
+        self._optimizer_state = state["optimizer_state"]
+
+
+def _without_activations(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in config.items() if key != "activation"} for config in configs]
+
+
+_metrics = metrics.resolve  # `metrics` is a parameter where it is needed
+
+
+def _check_dtype(dtype: Any) -> str:
+    name = getattr(dtype, "__name__", None) or str(dtype)
+    if name not in DTYPES:
+        raise InvalidParameterError(
+            f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {dtype!r} instead."
+        )
+    return name
+
+
+def _check_layers(given: Any) -> tuple[Input, list[Dense]]:
+    try:
+        described = list(given)
+    except TypeError:
+        described = []
+    first, rest = (described[0], described[1:]) if described else (None, [])
+    if not isinstance(first, layers.Input) or not rest or not all(isinstance(layer, layers.Dense) for layer in rest):
+        raise InvalidParameterError(
+            "The 'layers' parameter of Network must be a list of an Input and one or more Dense layers. "
+            f"Got {given!r} instead."
+        )
+    return first, rest
+
+
+def _check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.dtype(dtype):
+        got = f"{out.shape} {out.dtype}" if isinstance(out, np.ndarray) else repr(out)
+        raise ShapeError(f"out must be an array of shape {shape} and dtype {dtype}. Got {got} instead.")
+    if not out.flags.c_contiguous or not out.flags.writeable:
+        raise ShapeError("out must be C-contiguous and writeable. Got an array that is not.")

@@ -1,0 +1,137 @@
+"""Optimizers: how a weight moves, given its gradient."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy.typing as npt
+
+from cynn import kernels
+from cynn.hyperparameters import Component, hyperparameter
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+
+Array = npt.NDArray[Any]
+
+
+class Optimizer(Component):
+    """The base of optimizers.
+
+    A subclass sets `name` and has one of
+
+    - `kernel`, a capsule of the plugin ABI that holds a `cynn_optimizer`;
+    - `n_slots` and `step(w, grad, slots, learning_rate, t)`, a method over NumPy arrays, which the
+      engine calls with the GIL on whole parameters.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> class SignDescent(cynn.optimizers.Optimizer):
+    ...     '''w moves by the learning rate, against the sign of the gradient.'''
+    ...     name = "sign_descent"
+    ...     def step(self, w, grad, slots, learning_rate, t):
+    ...         w -= learning_rate * np.sign(grad)
+    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+    >>> net.layers[0].weights = [[1.0]]
+    >>> history = net.fit([[1.0]], [[3.0]], optimizer=SignDescent(learning_rate=0.5), epochs=2)
+    >>> net.layers[0].weights
+    array([[2.]], dtype=float32)
+    """
+
+    kind: ClassVar[str] = "optimizer"
+    n_slots: ClassVar[int] = 0
+    learning_rate: float = hyperparameter(0.01, above=0, doc="How far a step goes.")
+
+    def kernel_values(self) -> list[float]:
+        """The hyperparameters as a kernel receives them: without the learning rate, which it gets apart."""
+        return [float(value) for name, value in self._values.items() if name != "learning_rate"]
+
+    def step(self, w: Array, grad: Array, slots: list[Array], learning_rate: float, t: int) -> None:
+        """Move `w`, in place.
+
+        Parameters
+        ----------
+        w, grad : array of shape (rows, columns)
+            The parameter and ∂C/∂w. A bias is a matrix of one row. `grad` may be overwritten.
+        slots : list of `n_slots` arrays of the same shape
+            The optimizer's memory of this parameter; zero before step 1.
+        learning_rate : float
+        t : int
+            The number of this step, from 1.
+        """
+        from cynn.kernel_objects import OptimizerKernel
+
+        OptimizerKernel(self).step(w, grad, slots, learning_rate, t)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum.
+
+    With gradient g = ∂C/∂w + weight_decay * w, velocity v and learning rate η::
+
+        v := momentum * v - η g
+        w := w + v                        (nesterov: w := w + momentum * v - η g)
+
+    Sources: Nielsen, "Neural networks and deep learning", 2015, chapters 1 and 3; Sutskever,
+    Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning",
+    2013 (Nesterov's form).
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.optimizers.SGD(learning_rate=0.1, momentum=0.9)
+    SGD(learning_rate=0.1, momentum=0.9, nesterov=False, weight_decay=0.0)
+    """
+
+    name = "sgd"
+    learning_rate: float = hyperparameter(0.01, above=0, doc="How far a step goes.")
+    momentum: float = hyperparameter(0.0, minimum=0, below=1, doc="The part of the last step that is kept.")
+    nesterov: bool = hyperparameter(False, doc="Look ahead by the momentum before taking the gradient.")
+    weight_decay: float = hyperparameter(0.0, minimum=0, doc="L2 penalty: added to the gradient, times w.")
+
+    @property
+    def kernel(self) -> Any:
+        return kernels.optimizers.KERNELS["momentum" if self.momentum else "sgd"]
+
+
+class Adam(Optimizer):
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    With gradient g, step t and learning rate η::
+
+        m := beta_1 m + (1 - beta_1) g
+        v := beta_2 v + (1 - beta_2) g²
+        w := w - η (m / (1 - beta_1ᵗ)) / (sqrt(v / (1 - beta_2ᵗ)) + epsilon)
+
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.optimizers.Adam()
+    Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08)
+    """
+
+    name = "adam"
+    kernel = kernels.optimizers.KERNELS["adam"]
+    learning_rate: float = hyperparameter(0.001, above=0, doc="How far a step goes.")
+    beta_1: float = hyperparameter(0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    beta_2: float = hyperparameter(0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient: w := w - η weight_decay w, then Adam's step.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.optimizers.AdamW(weight_decay=0.1)
+    AdamW(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08, weight_decay=0.1)
+    """
+
+    name = "adamw"
+    kernel = kernels.optimizers.KERNELS["adamw"]
+    weight_decay: float = hyperparameter(0.01, minimum=0, doc="The part of w that goes each step, times η.")

@@ -1,0 +1,151 @@
+"""Model files: safetensors, with the network's configuration in the metadata.
+
+Reading one runs no code from it: the file holds numbers and a description in JSON, and the names in
+that description are looked up in the registry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cynn.errors import CynnError, ModelFileError, PluginError, UnknownNameError
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["load", "save"]
+
+_FORMAT = "cynn"
+_FORMAT_VERSION = 1
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write a network to a file. The file appears whole or not at all."""
+    from safetensors.numpy import save as to_bytes
+
+    from cynn import __version__
+
+    tensors = {}
+    for number, layer in enumerate(network.layers):
+        tensors[f"layers.{number}.weights"] = layer.weights
+        tensors[f"layers.{number}.biases"] = layer.biases
+    metadata = {
+        "format": _FORMAT,
+        "format_version": str(_FORMAT_VERSION),
+        "cynn_version": __version__,
+        "network": json.dumps(network.get_config()),
+    }
+    _write(Path(path), to_bytes(tensors, metadata))
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp gives its files to the owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read a network that `Network.save` wrote.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ModelFileError
+        It is no model file, or not a whole one.
+    UnknownNameError
+        It needs an activation that is not installed.
+
+    Examples
+    --------
+    >>> import cynn, tempfile, pathlib
+    >>> net = cynn.Network.mlp([2, 3, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "net.safetensors")
+    ...     net.save(path)
+    ...     same = cynn.load(path)
+    >>> same
+    Network([Input(2), Dense(3, activation=ReLU()), Dense(1, activation=Identity())], seed=0, dtype='float32')
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with open(path, "rb"):
+        pass  # what cannot be read is an OSError, whose words everybody knows
+    try:
+        with safe_open(path, framework="numpy") as file:
+            config = _checked_config(path, file.metadata() or {})
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            network = _network(path, config, shapes)
+            for number, layer in enumerate(network.layers):
+                for part in ("weights", "biases"):
+                    tensor = file.get_tensor(f"layers.{number}.{part}")
+                    if tensor.dtype.name != network.dtype:
+                        raise _bad(path, f"{part} of layer {number} in {network.dtype}", tensor.dtype.name)
+                    setattr(layer, part, tensor)
+    except SafetensorError as error:
+        raise _bad(path, "a whole safetensors file", str(error)) from error
+    return network
+
+
+def _bad(path: Any, allowed: str, got: str) -> ModelFileError:
+    return ModelFileError(f"The model file {os.fspath(path)!r} must hold {allowed}. Got {got} instead.")
+
+
+def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
+    if metadata.get("format") != _FORMAT:
+        raise _bad(path, "a network saved by CyNN", f"the format {metadata.get('format')!r}")
+    if metadata.get("format_version") != str(_FORMAT_VERSION):
+        raise _bad(
+            path,
+            f"format version {_FORMAT_VERSION} (this is CyNN's; a newer CyNN may read it)",
+            f"version {metadata.get('format_version')!r}",
+        )
+    try:
+        config = json.loads(metadata["network"])
+        if not isinstance(config["layers"], list) or {"seed", "dtype"} - set(config):
+            raise KeyError("layers")
+    except (KeyError, TypeError, ValueError) as error:
+        raise _bad(path, "the network's description as JSON", f"{type(error).__name__}: {error}") from error
+    return config  # type: ignore[no-any-return]  # json gives Any
+
+
+def _network(path: Any, config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Network:
+    """The network of a description, once the shapes in the file agree: a wrong one must not ask for memory."""
+    from cynn.network import Network
+
+    try:
+        sizes = [layer["units"] for layer in config["layers"]]
+        expected = {}
+        for number, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            expected[f"layers.{number}.weights"] = (inputs, units)
+            expected[f"layers.{number}.biases"] = (units,)
+        for name in sorted(expected | shapes):
+            if expected.get(name) != shapes.get(name):
+                raise _bad(
+                    path,
+                    f"{name} of shape {expected[name]}" if name in expected else f"no tensor {name}",
+                    f"shape {shapes[name]}" if name in shapes else "none",
+                )
+        return Network.from_config(config)
+    except (PluginError, UnknownNameError, ModelFileError):
+        raise
+    except (CynnError, KeyError, TypeError, AttributeError) as error:
+        raise _bad(path, "a network that can be built", f"{type(error).__name__}: {error}") from error

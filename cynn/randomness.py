@@ -1,0 +1,51 @@
+"""Random numbers of a network: each depends on its seed and on what it is for, never on what was drawn before."""
+
+from __future__ import annotations
+
+import secrets
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.errors import check_whole_number
+from cynn.kernels import random
+
+__all__ = ["Purpose", "as_seed", "normal", "permutation", "uniform"]
+
+
+class Purpose(IntEnum):
+    """What random numbers are for. The values are part of what a seed means: only add to them."""
+
+    INITIAL_WEIGHTS = 1
+    SHUFFLE = 2
+    SPLIT = 3
+
+
+def as_seed(seed: Any) -> int:
+    """`seed` as an int of 64 bits; None draws a fresh one."""
+    if seed is None:
+        return secrets.randbits(63)
+    return check_whole_number(seed, "seed", "the random generator", maximum=2**64 - 1)
+
+
+def permutation(n: int, seed: int, purpose: Purpose, epoch: int = 0) -> npt.NDArray[np.int64]:
+    """0 .. n-1 in random order."""
+    out = np.empty(n, np.int64)
+    random.permutation(out, seed, purpose, epoch)
+    return out
+
+
+def uniform(shape: tuple[int, ...], seed: int, purpose: Purpose, part: int = 0) -> npt.NDArray[np.float64]:
+    """Numbers uniform in [0, 1)."""
+    out = np.empty(int(np.prod(shape)))
+    random.uniform(out, seed, purpose, part)
+    return out.reshape(shape)
+
+
+def normal(shape: tuple[int, ...], seed: int, purpose: Purpose, part: int = 0) -> npt.NDArray[np.float64]:
+    """Standard normal numbers."""
+    out = np.empty(int(np.prod(shape)))
+    random.normal(out, seed, purpose, part)
+    return out.reshape(shape)

@@ -1,0 +1,200 @@
+"""Where activations, losses and optimizers are found by name: built in, registered, or plugged in.
+
+A plugin is a class that an installed package names in an entry point of the group
+`cynn.activations`, `cynn.losses` or `cynn.optimizers`. Entry points are read on the first name that
+is not built in; only the plugin that is asked for is imported.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from cynn import activations as _activations
+from cynn import losses as _losses
+from cynn import optimizers as _optimizers
+from cynn.errors import InvalidParameterError, PluginError, unknown_name
+from cynn.hyperparameters import Component
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["Description", "Registry", "activations", "losses", "optimizers"]
+
+C = TypeVar("C", bound=Component)
+
+
+@dataclass(frozen=True)
+class Description:
+    """Where a component comes from."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    compiled: bool
+
+
+class Registry(Generic[C]):
+    """The components of one kind, by name.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("leaky_relu", negative_slope=0.1)
+    LeakyReLU(negative_slope=0.1)
+    >>> "sigmoid" in cynn.registry.activations.names()
+    True
+    """
+
+    def __init__(self, base: type[C], builtins: list[type[C]]) -> None:
+        self.kind = base.kind
+        self.group = f"cynn.{_plural(base.kind)}"
+        self._base = base
+        self._builtins = {name: cls for cls in builtins for name in (cls.name, *cls.aliases)}
+        self._registered: dict[str, type[C]] = {}
+        self._entry_points: dict[str, list[EntryPoint]] | None = None
+
+    def get(self, spec: Any, **hyperparameters: Any) -> C:
+        """An instance for a name, a configuration, a class or an instance.
+
+        Parameters
+        ----------
+        spec : str, dict, class or instance
+            A name (`"relu"`, or `"package:name"` where two packages offer one name), what
+            `get_config` returned, a class of this kind, or an instance, returned as it is.
+        **hyperparameters
+            Values for the hyperparameters; not with an instance or a configuration.
+
+        Raises
+        ------
+        UnknownNameError
+            Nothing has that name; the message lists the nearest.
+        PluginError
+            The plugin cannot be imported, or two packages offer the name.
+        """
+        if isinstance(spec, self._base) and not hyperparameters:
+            return spec
+        if isinstance(spec, dict) and "name" in spec and not hyperparameters:
+            return self.find(spec["name"]).from_config(spec)
+        if isinstance(spec, type) and issubclass(spec, self._base):
+            return spec(**hyperparameters)
+        if isinstance(spec, str):
+            return self.find(spec)(**hyperparameters)
+        raise InvalidParameterError(
+            f"The {self.kind} must be a name, an instance of {self._base.__name__}, such a class, or a dict "
+            f"with a 'name'. Got {spec!r} instead."
+        )
+
+    def find(self, name: str) -> type[C]:
+        """The class of that name."""
+        for known in (self._builtins, self._registered):
+            if name in known:
+                return known[name]
+        return self._load(self._entry_point(name))
+
+    def names(self) -> list[str]:
+        """All names, without loading anything. A name that several packages offer is given as package:name."""
+        found = {cls.name for cls in self._builtins.values()} | set(self._registered)
+        for name, entry_points in self._scan().items():
+            if len(entry_points) == 1:
+                found.add(name)
+            else:
+                found.update(f"{_distribution(entry_point)[0]}:{name}" for entry_point in entry_points)
+        return sorted(found)
+
+    def describe(self, name: str) -> Description:
+        """Kind, distribution, version, and whether it is compiled. A plugin is imported to tell."""
+        cls = self.find(name)
+        distribution, version = self.origin(cls)
+        return Description(self.kind, name, distribution, version, compiled=cls.kernel is not None)
+
+    def origin(self, cls: type[Component]) -> tuple[str, str]:
+        """The distribution that a class comes from, and its version."""
+        if cls in self._builtins.values():
+            from cynn import __version__
+
+            return "cynn", __version__
+        for entry_points in self._scan().values():
+            for entry_point in entry_points:
+                if (entry_point.module, entry_point.attr) == (cls.__module__, cls.__qualname__):
+                    return _distribution(entry_point)
+        return cls.__module__, "unpackaged"
+
+    def register(self, cls: type[C]) -> type[C]:
+        """Make a class known by its name in this process; returns it, so that it serves as a decorator."""
+        self._check(cls, repr(cls))
+        if cls.name in self._builtins or cls.name in self._registered:
+            taken = self._registered.get(cls.name, self._builtins.get(cls.name))
+            if taken is cls:
+                return cls
+            raise PluginError(f"The name of {cls!r} must be new. {cls.name!r} is taken by {taken!r}.")
+        self._registered[cls.name] = cls
+        return cls
+
+    def _scan(self) -> dict[str, list[EntryPoint]]:
+        if self._entry_points is None:
+            from importlib.metadata import entry_points  # slow to import, so only when a plugin is asked for
+
+            found: dict[str, dict[str, EntryPoint]] = {}
+            for entry_point in entry_points(group=self.group):
+                # an installation may be on the path twice (an editable one is): the first counts
+                same_name = found.setdefault(entry_point.name, {})
+                same_name.setdefault(_normalized(_distribution(entry_point)[0]), entry_point)
+            self._entry_points = {name: list(by_package.values()) for name, by_package in found.items()}
+        return self._entry_points
+
+    def _entry_point(self, name: str) -> EntryPoint:
+        package, _, bare = name.rpartition(":")
+        candidates = self._scan().get(bare, [])
+        if package:
+            candidates = [e for e in candidates if _normalized(_distribution(e)[0]) == _normalized(package)]
+        if not candidates:
+            raise unknown_name(self.kind, name, self.names())
+        if len(candidates) > 1:
+            packages = [_distribution(entry_point)[0] for entry_point in candidates]
+            choices = " or ".join(f"'{package}:{name}'" for package in packages)
+            raise PluginError(
+                f"The {self.kind} {name!r} is offered by {' and '.join(packages)}. Choose one: {choices}."
+            )
+        return candidates[0]
+
+    def _load(self, entry_point: EntryPoint) -> type[C]:
+        distribution, version = _distribution(entry_point)
+        source = f"the {self.kind} {entry_point.name!r} of {distribution} {version} ({entry_point.value})"
+        try:
+            cls = entry_point.load()
+        except Exception as error:
+            raise PluginError(
+                f"{source[0].upper()}{source[1:]} could not be imported: {type(error).__name__}: {error}"
+            ) from error
+        self._check(cls, source)
+        return cls  # type: ignore[no-any-return]  # checked on the line above
+
+    def _check(self, cls: Any, source: str) -> None:
+        if not (isinstance(cls, type) and issubclass(cls, self._base)):
+            raise PluginError(f"{source} must be a subclass of {self._base.__name__}. Got {cls!r} instead.")
+        if not cls.name:
+            raise PluginError(f"{source} must have a name. Got an empty one instead.")
+
+
+def _plural(kind: str) -> str:
+    return kind + ("es" if kind.endswith("s") else "s")
+
+
+def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
+    return (entry_point.dist.name, entry_point.dist.version) if entry_point.dist else ("unknown", "unknown")
+
+
+def _normalized(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def _subclasses(module: Any, base: type[C]) -> list[type[C]]:
+    return [getattr(module, name) for name in module.__all__ if getattr(module, name) is not base]
+
+
+activations = Registry(_activations.Activation, _subclasses(_activations, _activations.Activation))
+losses = Registry(_losses.Loss, _subclasses(_losses, _losses.Loss))
+optimizers = Registry(_optimizers.Optimizer, _subclasses(_optimizers, _optimizers.Optimizer))

@@ -1,0 +1,176 @@
+"""Threads of our own for the engine, without the GIL and without a runtime that fork would break.
+
+A job is a number of pieces. Threads take pieces one at a time until none is left, so a thread that
+comes late, or not at all, holds up nothing but the piece it has taken. Which thread runs a piece
+has no influence on what the piece computes.
+
+A ticket holds the job's number and how many of its pieces are left, in one word. Whoever lowers it
+by one has taken a piece, and only then reads what the job is: the job cannot be replaced before
+that piece is done.
+"""
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #include <sched.h>
+    #include <signal.h>
+    #if defined(__x86_64__)
+    #define cynn_pause() __builtin_ia32_pause()
+    #else
+    #define cynn_pause() ((void)0)
+    #endif
+    static int64_t cynn_load(int64_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+    static void cynn_store(int64_t *p, int64_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
+    static int64_t cynn_add(int64_t *p, int64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
+    static int cynn_exchange_if(int64_t *p, int64_t expected, int64_t v) {
+        return __atomic_compare_exchange_n(p, &expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+    static int cynn_start_thread(pthread_t *handle, void *(*run)(void *), void *argument) {
+        /* signals belong to the threads that the user knows */
+        sigset_t all, before;
+        int failed;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        failed = pthread_create(handle, NULL, run, argument);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        return failed;
+    }
+    """
+    void cynn_pause() nogil
+    int64_t cynn_load(int64_t *) nogil
+    void cynn_store(int64_t *, int64_t) nogil
+    int64_t cynn_add(int64_t *, int64_t) nogil
+    bint cynn_exchange_if(int64_t *, int64_t, int64_t) nogil
+    int cynn_start_thread(pthread_t *, void *(*)(void *) noexcept nogil, void *) nogil
+
+cdef extern from "<unistd.h>" nogil:
+    int getpid()
+
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
+cdef extern from "<pthread.h>" nogil:
+    int pthread_join(pthread_t, void **)
+    int pthread_mutex_init(pthread_mutex_t *, void *)
+    int pthread_mutex_destroy(pthread_mutex_t *)
+    int pthread_mutex_lock(pthread_mutex_t *)
+    int pthread_mutex_unlock(pthread_mutex_t *)
+    int pthread_cond_init(pthread_cond_t *, void *)
+    int pthread_cond_destroy(pthread_cond_t *)
+    int pthread_cond_wait(pthread_cond_t *, pthread_mutex_t *)
+    int pthread_cond_broadcast(pthread_cond_t *)
+
+cdef enum:
+    # How long a thread looks for work before it sleeps: longer than the serial part of a step, and
+    # about what waking up would cost.
+    SPINS_BEFORE_SLEEP = 4000
+    SPINS_BEFORE_YIELD = 20000
+
+cdef int64_t PIECES = 0xFFFFFFFF  # the half of a ticket that counts pieces
+
+
+cdef bint take_piece(TeamState *team, int thread) noexcept nogil:
+    """Run one piece; False when there is none."""
+    cdef int64_t ticket = cynn_load(&team.ticket)
+    while ticket & PIECES:
+        if cynn_exchange_if(&team.ticket, ticket, ticket - 1):
+            team.task(team.context, team.n_pieces - (ticket & PIECES), thread)
+            cynn_add(&team.finished, 1)
+            return True
+        ticket = cynn_load(&team.ticket)
+    return False
+
+
+cdef void *work(void *argument) noexcept nogil:
+    cdef Worker *worker = <Worker *>argument
+    cdef TeamState *team = <TeamState *>worker.team
+    cdef int64_t spins = 0
+    while True:
+        if take_piece(team, worker.thread):
+            spins = 0
+        elif cynn_load(&team.stopping):
+            return NULL
+        elif spins < SPINS_BEFORE_SLEEP:
+            spins += 1
+            cynn_pause()
+        else:
+            pthread_mutex_lock(&team.mutex)
+            cynn_add(&team.sleepers, 1)
+            while not (cynn_load(&team.ticket) & PIECES) and not cynn_load(&team.stopping):
+                pthread_cond_wait(&team.work_is_there, &team.mutex)
+            cynn_add(&team.sleepers, -1)
+            pthread_mutex_unlock(&team.mutex)
+            spins = 0
+
+
+cdef class Team:
+    """`n_threads` threads, the caller's included. They end with the object."""
+
+    def __cinit__(self, int n_threads):
+        cdef int i
+        pthread_mutex_init(&self.state.mutex, NULL)
+        pthread_cond_init(&self.state.work_is_there, NULL)
+        self.state.n_threads = n_threads
+        self.process = getpid()
+        self.state.workers = <Worker *>calloc(n_threads, sizeof(Worker))
+        if self.state.workers == NULL:
+            raise MemoryError
+        for i in range(n_threads - 1):
+            self.state.workers[i].team = &self.state
+            self.state.workers[i].thread = i + 1
+            if cynn_start_thread(&self.state.workers[i].handle, work, &self.state.workers[i]):
+                break  # the system has no more threads: fewer do the same work
+            self.n_started += 1
+
+    def __dealloc__(self):
+        cdef int i
+        if self.process != getpid():
+            return  # a forked child has none of these threads, and their mutex may be locked for good
+        with nogil:
+            cynn_store(&self.state.stopping, 1)
+            wake_sleepers(&self.state)
+            for i in range(self.n_started):
+                pthread_join(self.state.workers[i].handle, NULL)
+        free(self.state.workers)
+        pthread_cond_destroy(&self.state.work_is_there)
+        pthread_mutex_destroy(&self.state.mutex)
+
+    cdef void begin(self) noexcept:
+        """To be called before a series of jobs: in a forked child the calling thread works alone."""
+        if self.process != getpid():
+            self.n_started = 0
+
+    cdef void run(self, Task task, void *context, int64_t n_pieces) noexcept nogil:
+        """Call task(context, piece, thread) for every piece in 0 .. n_pieces-1; returns when all are done."""
+        cdef TeamState *team = &self.state
+        cdef int64_t piece, spins = 0
+        if self.n_started == 0 or n_pieces == 1:
+            for piece in range(n_pieces):
+                task(context, piece, 0)
+            return
+        team.task = task
+        team.context = context
+        team.n_pieces = n_pieces
+        cynn_store(&team.finished, 0)
+        cynn_store(&team.ticket, (((team.ticket >> 32) + 1) & 0x7FFFFFFF) << 32 | n_pieces)
+        wake_sleepers(team)
+        while take_piece(team, 0):
+            pass
+        while cynn_load(&team.finished) != n_pieces:
+            spins += 1
+            if spins < SPINS_BEFORE_YIELD:
+                cynn_pause()
+            else:
+                sched_yield()  # the thread with the last piece may need this core
+
+
+cdef void wake_sleepers(TeamState *team) noexcept nogil:
+    # A thread counts itself as asleep and then looks at the ticket; here the ticket has been written
+    # and then the sleepers are counted: one of the two sees the other.
+    if cynn_load(&team.sleepers) or cynn_load(&team.stopping):
+        pthread_mutex_lock(&team.mutex)
+        pthread_cond_broadcast(&team.work_is_there)
+        pthread_mutex_unlock(&team.mutex)

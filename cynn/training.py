@@ -1,0 +1,313 @@
+"""The fit loop: epochs of steps, figures, callbacks. The steps themselves run in trainer.pyx."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import data, metrics, randomness, registry, threads
+from cynn.errors import InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
+from cynn.kernel_objects import OptimizerKernel
+from cynn.trainer import Diverged, Trainer
+
+if TYPE_CHECKING:
+    from cynn.kernel_objects import LossKernel
+    from cynn.network import Network
+    from cynn.optimizers import Optimizer
+
+__all__ = ["Callback", "History", "fit", "gradients"]
+
+Array = npt.NDArray[Any]
+
+# The engine comes back this often, so that Ctrl-C is heard and the progress bar moves.
+_SECONDS_BETWEEN_LOOKS = 0.1
+
+
+class History:
+    """The figures of every epoch.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        `loss`, the metrics, the same with `val_` in front, and `seconds`; an entry an epoch.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> history = net.fit([[1.0]], [1.0], epochs=2)
+    >>> len(history["loss"]), history
+    (2, History(epochs=2, loss=...))
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there are."""
+        return len(self.history.get("loss", []))
+
+    def append(self, logs: dict[str, float]) -> None:
+        """Add the figures of an epoch."""
+        for name, figure in logs.items():
+            self.history.setdefault(name, []).append(figure)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.history[name]
+
+    def __repr__(self) -> str:
+        last = "".join(f", {name}={figures[-1]:.4g}" for name, figures in self.history.items() if figures)
+        return f"History(epochs={self.epochs}{last})"
+
+
+class Callback:
+    """What is called in the course of training. A subclass overrides what it wants.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> class Print(cynn.training.Callback):
+    ...     def on_epoch_end(self, epoch, logs):
+    ...         print("epoch", epoch)
+    >>> history = cynn.Network.mlp([1, 1], seed=0).fit([[1.0]], [1.0], epochs=2, callbacks=[Print()])
+    epoch 1
+    epoch 2
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """After an epoch, counted from 1 in this `fit`, with its figures."""
+
+
+class OptimizerState:
+    """An optimizer and what it remembers of one network's parameters."""
+
+    def __init__(self, optimizer: Optimizer, network: Network) -> None:
+        from cynn.engine import aligned_zeros
+
+        self.optimizer = optimizer
+        self.t = 0
+        n_slots = OptimizerKernel(optimizer).n_slots
+        self.slots = [
+            [aligned_zeros(parameter.shape, network.dtype) for _ in range(n_slots)]
+            for layer in network.layers
+            for parameter in (layer.weights, layer.biases)
+        ]
+
+
+def fit(
+    network: Network,
+    x: Any,
+    y: Any,
+    *,
+    loss: Any,
+    optimizer: Any,
+    epochs: int,
+    batch_size: int,
+    validation_data: tuple[Any, Any] | None,
+    metrics: Any,
+    sample_weight: Any,
+    shuffle: bool,
+    callbacks: Any,
+    progress: bool,
+    n_threads: int | None,
+    check_finite: bool,
+) -> History:
+    """`Network.fit`."""
+    epochs = check_whole_number(epochs, "epochs", "fit")
+    batch_size = check_whole_number(batch_size, "batch_size", "fit", minimum=1, maximum=2**31 - 1)
+    n_threads = threads.resolve(n_threads)
+    loss_kernel = network.loss_kernel(loss)
+    metrics_by_name = _resolve_metrics(metrics)
+    callbacks = _check_callbacks(callbacks)
+    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_finite)
+    validation = _checked_validation(network, loss_kernel, validation_data, check_finite)
+    state = _optimizer_state(network, optimizer)
+
+    n = len(rows)
+    trainer = _trainer(network, rows, target, weight, loss_kernel, state, min(batch_size, n), n_threads)
+    predictions = np.empty((n, network.outputs), network.dtype) if metrics_by_name else None
+    history = network.history = History()
+    order = np.arange(n)
+    bar = _progress_bar(progress, epochs * n)
+    try:
+        for epoch in range(1, epochs + 1):
+            start = time.perf_counter()
+            if shuffle:
+                order = randomness.permutation(
+                    n, network.seed, randomness.Purpose.SHUFFLE, network.epochs_trained
+                )
+            bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
+            _run_epoch(trainer, state, order, min(batch_size, n), predictions, bar, epoch, history)
+            network.epochs_trained += 1
+            logs = {"loss": trainer.total_loss / trainer.total_weight if trainer.total_weight else 0.0}
+            if predictions is not None:
+                shuffled = target.take(order)
+                for name, metric in metrics_by_name.items():
+                    logs[name] = metric(shuffled, predictions)
+            if validation is not None:
+                figures = network.figures(loss_kernel, *validation, metrics_by_name, n_threads)
+                logs.update({f"val_{name}": figure for name, figure in figures.items()})
+            logs["seconds"] = time.perf_counter() - start
+            history.append(logs)
+            bar.set_postfix({name: f"{figure:.4g}" for name, figure in logs.items() if name != "seconds"})
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, logs)
+    finally:
+        bar.close()
+    return history
+
+
+def _run_epoch(
+    trainer: Trainer,
+    state: OptimizerState,
+    order: Array,
+    batch_size: int,
+    predictions: Array | None,
+    bar: Any,
+    epoch: int,
+    history: History,
+) -> None:
+    trainer.begin_epoch()
+    n, step = len(order), 0
+    while step * batch_size < n:
+        rate = state.optimizer.learning_rate
+        try:
+            done = trainer.run(order, step, state.t + 1, rate, predictions, _SECONDS_BETWEEN_LOOKS)
+        except Diverged as diverged:
+            state.t += diverged.step - step
+            raise TrainingDivergedError(
+                f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {diverged.step + 1}, "
+                f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; the network "
+                "holds the weights from before that step.",
+                epoch,
+                diverged.step + 1,
+                history,
+            ) from None
+        state.t += done
+        step += done
+        bar.update(min(n, step * batch_size) - bar.n % n if bar.n % n or step * batch_size < n else n)
+
+
+def gradients(
+    network: Network, x: Any, y: Any, *, loss: Any, sample_weight: Any
+) -> list[tuple[Array, Array]]:
+    """`Network.gradients`: a step over all rows without an optimizer."""
+    loss_kernel = network.loss_kernel(loss)
+    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", True)
+    trainer = _trainer(network, rows, target, weight, loss_kernel, None, len(rows), threads.resolve(None))
+    try:
+        trainer.run(np.arange(len(rows)), 0, 1, 0.0, None, 0.0)
+    except Diverged as diverged:
+        raise TrainingDivergedError(
+            f"The loss must be finite to have gradients. Got {diverged.loss} instead.", 1, 1, History()
+        ) from None
+    return list(zip(trainer.gradients[::2], trainer.gradients[1::2], strict=True))
+
+
+def _trainer(
+    network: Network,
+    rows: Array,
+    target: data.Targets,
+    weight: Array | None,
+    loss_kernel: LossKernel,
+    state: OptimizerState | None,
+    batch_size: int,
+    n_threads: int,
+) -> Trainer:
+    kernel = None
+    if state is not None:
+        kernel = OptimizerKernel(state.optimizer)
+        kernel.require_dtype(network.dtype)
+    return Trainer(
+        network._engine,
+        rows,
+        target.values,
+        target.classes,
+        weight,
+        loss_kernel,
+        kernel,
+        state.slots if state else [],
+        batch_size,
+        n_threads,
+    )
+
+
+def _checked_data(
+    network: Network, loss_kernel: LossKernel, x: Any, y: Any, sample_weight: Any, prefix: str, check_finite: bool
+) -> tuple[Array, data.Targets, Array | None]:
+    rows = data.as_rows(x, network.input.units, f"{prefix}x", check_finite=check_finite)
+    if len(rows) == 0:
+        raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
+    target = data.as_targets(
+        y, len(rows), network.outputs, loss_kernel.component, f"{prefix}y", check_finite=check_finite
+    )
+    return rows, target, data.as_sample_weight(sample_weight, len(rows))
+
+
+def _checked_validation(
+    network: Network, loss_kernel: LossKernel, validation_data: Any, check_finite: bool
+) -> tuple[Array, data.Targets, Array | None] | None:
+    if validation_data is None:
+        return None
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        raise InvalidParameterError(
+            "The 'validation_data' parameter of fit must be a tuple (x, y) or (x, y, sample_weight). "
+            f"Got {type(validation_data).__name__} instead."
+        )
+    x, y, *weight = validation_data
+    return _checked_data(network, loss_kernel, x, y, weight[0] if weight else None, "validation ", check_finite)
+
+
+def _optimizer_state(network: Network, optimizer: Any) -> OptimizerState:
+    """The state that goes on, where the optimizer is the one of the last fit; else a new one."""
+    state: OptimizerState | None = network._optimizer_state
+    if optimizer is None and state is None:
+        optimizer = "adam"
+    if optimizer is not None and (state is None or optimizer is not state.optimizer):
+        state = OptimizerState(registry.optimizers.get(optimizer), network)
+    assert state is not None
+    if len(state.slots[0]) != OptimizerKernel(state.optimizer).n_slots:
+        state = OptimizerState(state.optimizer, network)  # it was changed: with or without momentum
+    network._optimizer_state = state
+    return state
+
+
+def _check_callbacks(callbacks: Any) -> list[Callback]:
+    given = [callbacks] if isinstance(callbacks, Callback) else callbacks
+    if not isinstance(given, Iterable) or not all(isinstance(callback, Callback) for callback in given):
+        raise InvalidParameterError(
+            f"The 'callbacks' parameter of fit must be a list of cynn.training.Callback. Got {callbacks!r} instead."
+        )
+    return list(given)
+
+
+_resolve_metrics = metrics.resolve  # `metrics` is a parameter where it is needed
+
+
+class _NoBar:
+    """Stands in for the progress bar where there is none."""
+
+    n = 0
+
+    def set_description(self, *_: Any, **__: Any) -> None: ...
+
+    def set_postfix(self, *_: Any, **__: Any) -> None: ...
+
+    def update(self, n: int) -> None:
+        self.n += n
+
+    def close(self) -> None: ...
+
+
+def _progress_bar(progress: bool, total: int) -> Any:
+    if not progress or not sys.stderr.isatty():
+        return _NoBar()
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit=" rows", unit_scale=True, dynamic_ncols=True)

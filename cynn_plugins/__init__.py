@@ -1,0 +1,1 @@
+"""Plugins of CyNN's own, found by entry point as anybody's are: CyNN never imports this package."""

@@ -1,0 +1,150 @@
+"""The compiled half of CyNN. Everything else about the package is in pyproject.toml.
+
+Environment:
+    CYNN_BLAS=<pkg-config name>   link that CBLAS instead of vendoring OpenBLAS
+    CYNN_DEBUG=1                  bounds checks, assertions and debug symbols, no optimization
+    CYNN_NATIVE=1                 only the baseline kernels, compiled for this machine's CPU
+"""
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+DEBUG = os.environ.get("CYNN_DEBUG") == "1"
+GENERATED = Path("build", "generated")
+
+# Kernels are compiled once for each level of CPU and chosen at import (cynn/kernels/__init__.py).
+LEVELED = ["activations", "dense", "losses", "optimizers", "rows"]
+LEVELS = {"baseline": []}
+if platform.machine().lower() in ("x86_64", "amd64"):
+    LEVELS = {
+        "baseline": ["-march=x86-64-v2"],
+        "avx2": ["-march=x86-64-v3"],
+        "avx512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+    }
+
+# No trapping math and no errno, so that loops with exp and comparisons vectorize. Neither
+# -fassociative-math nor -ffinite-math-only: range reductions and NaN checks must stay as written.
+OPTIMIZED = ["-O0", "-g"] if DEBUG else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+PLAIN = ["-O0", "-g"] if DEBUG else ["-O2"]
+
+
+def openblas():
+    """Compile and link arguments of the vendored OpenBLAS, and the folder of its library."""
+    import scipy_openblas32
+
+    return {
+        "include_dirs": [scipy_openblas32.get_include_dir()],
+        "define_macros": [("CYNN_VENDORED_OPENBLAS", "1")],
+    }, Path(scipy_openblas32.get_lib_dir())
+
+
+def other_blas(name):
+    def ask(option):
+        return shlex.split(subprocess.check_output(["pkg-config", option, name], text=True))
+
+    return {"extra_compile_args": ask("--cflags"), "extra_link_args": ask("--libs")}
+
+
+class BuildExtensions(build_ext):
+    """Cython at build time only, and the vendored BLAS beside the extension that needs it."""
+
+    def finalize_options(self):
+        self.distribution.ext_modules = extensions()
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def get_source_files(self):
+        return []  # package-data names them; the copies for each level are generated
+
+    def run(self):
+        self.vendored = None
+        if not os.environ.get("CYNN_BLAS"):
+            self.vendored = self.vendor_openblas()
+        super().run()
+
+    def build_extension(self, ext):
+        if ext.name == "cynn.kernels.blas" and self.vendored:
+            ext.extra_objects = [str(self.vendored)]
+            ext.runtime_library_dirs = [] if sys.platform == "darwin" else ["$ORIGIN/openblas"]
+        super().build_extension(ext)
+
+    def vendor_openblas(self):
+        """Copy the library and its licence to cynn/kernels/openblas under a name of our own.
+
+        The loader shares libraries of one SONAME within a process. Ours must be an instance of
+        its own, since it is set to one thread, so the SONAME is replaced by one as long.
+        """
+        from importlib.metadata import files
+
+        _, lib_dir = openblas()
+        package = Path("cynn/kernels" if self.inplace else Path(self.build_lib, "cynn/kernels"))
+        folder = package / "openblas"
+        folder.mkdir(parents=True, exist_ok=True)
+        if sys.platform != "linux":
+            source = next(lib_dir.glob("libscipy_openblas*"))
+            return Path(shutil.copy(source, folder / source.name))
+        old, new = b"libscipy_openblas.so\0", b"libcynn_openblas1.so\0"
+        library = (lib_dir / "libscipy_openblas.so").read_bytes()
+        if library.count(old) != 1:
+            raise SystemExit("setup.py: the SONAME of OpenBLAS is not where it was; look at vendor_openblas")
+        target = folder / "libcynn_openblas1.so"
+        target.write_bytes(library.replace(old, new))
+        for file in files("scipy-openblas32"):
+            if file.name == "LICENSE.txt":
+                shutil.copy(file.locate(), folder / "LICENSE.txt")
+        return target
+
+
+def extensions():
+    blas_args = other_blas(os.environ["CYNN_BLAS"]) if os.environ.get("CYNN_BLAS") else openblas()[0]
+    native = os.environ.get("CYNN_NATIVE") == "1"
+    levels = {"baseline": ["-march=native"]} if native else LEVELS
+
+    found = []
+    for path in sorted(Path("cynn/kernels").glob("*.pyx")):
+        name = path.stem
+        if name not in LEVELED:
+            args = dict(blas_args) if name == "blas" else {}
+            args["extra_compile_args"] = OPTIMIZED + args.get("extra_compile_args", [])
+            found.append(Extension(f"cynn.kernels.{name}", [str(path)], **args))
+            continue
+        for level, march in levels.items():
+            copy = GENERATED / "cynn" / "kernels" / level / path.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if not copy.exists() or copy.read_bytes() != path.read_bytes():
+                shutil.copy(path, copy)
+            found.append(
+                Extension(f"cynn.kernels.{level}.{name}", [str(copy)], extra_compile_args=OPTIMIZED + march)
+            )
+    for folder, compile_args in [("cynn", PLAIN), ("cynn_plugins", OPTIMIZED)]:
+        for path in sorted(Path(folder).glob("*.pyx")):
+            found.append(Extension(f"{folder}.{path.stem}", [str(path)], extra_compile_args=compile_args))
+
+    for extension in found:
+        extension.include_dirs += ["cynn/include", "cynn/kernels"]
+        extension.extra_link_args += [] if DEBUG or sys.platform == "darwin" else ["-Wl,-s"]
+    return cythonize(
+        found,
+        build_dir=str(GENERATED),
+        include_path=["."],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": DEBUG,
+            "initializedcheck": DEBUG,
+            "cdivision": not DEBUG,
+            "embedsignature": True,
+            "embedsignature.format": "python",
+        },
+    )
+
+
+setup(cmdclass={"build_ext": BuildExtensions})

@@ -1,0 +1,70 @@
+"""What README.md and the docs show runs as shown."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import cynn
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _block(marker: str, language: str) -> str:
+    found = re.findall(rf"<!-- {marker} -->\n```{language}\n(.*?)```\n", README, flags=re.DOTALL)
+    assert len(found) == 1, marker
+    return found[0]
+
+
+@pytest.fixture
+def in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_a_command_is_one_line(name):
+    command = _block(f"command: {name}", "sh")
+    assert command.count("\n") == 1
+    assert command.startswith("python3 -m venv ")
+
+
+def test_the_example_runs_as_shown(in_empty_folder, capsys):
+    namespace = {}
+    example = _block("example", "python")
+    assert len([line for line in example.splitlines() if line]) == 10
+    exec(example, namespace)
+    figures = eval(capsys.readouterr().out.splitlines()[-1])
+    assert figures["accuracy"] > 0.9
+    assert namespace["net"].parameter_count == 13_002
+    (_, (x_test, _)) = cynn.datasets.load_mnist()
+    loaded = cynn.load(in_empty_folder / "digits.safetensors")
+    assert (loaded.predict(x_test) == namespace["net"].predict(x_test)).all()
+
+
+def test_the_plugin_runs_as_shown():
+    namespace = {"cynn": cynn}
+    code = _block("plugin", "python")
+    assert len(code.splitlines()) == 5
+    exec(code, namespace)
+    assert namespace["net"].predict([[0.5] * 784]).shape == (1, 10)
+
+
+def test_the_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_quickstart_runs_as_shown(in_empty_folder, capsys):
+    text = (ROOT / "docs" / "quickstart.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
+    assert len(blocks) == 5
+    namespace = {}
+    for block in blocks:
+        exec(re.sub(r"^    ", "", block, flags=re.MULTILINE), namespace)
+    out = capsys.readouterr().out
+    assert "13,002" in out
+    assert (in_empty_folder / "digits.safetensors").exists()
+    assert namespace["net"].layers[0].weights.shape == (784, 16)
