@@ -131,7 +131,7 @@ def extensions():
 
     for extension in found:
         extension.include_dirs += ["cynn/include", "cynn/kernels"]
-        extension.extra_link_args += [] if DEBUG or sys.platform == "darwin" else ["-Wl,-s"]
+        extension.extra_link_args += [] if DEBUG or sys.platform == "darwin" else ["-Wl,--strip-debug"]
     return cythonize(
         found,
         build_dir=str(GENERATED),

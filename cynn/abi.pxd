@@ -76,6 +76,7 @@ cdef extern from "cynn/abi.h" nogil:
         void (*step_f64)(
             const double *, double, int64_t, int64_t, int64_t, double *, double *, double *const *
         ) noexcept nogil
+        void (*linear_step)(const double *, double, int64_t, double *, double *) noexcept nogil
 
 
 # Each of these writes the frozen prefix and wraps the struct, which must have static storage

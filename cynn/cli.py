@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 import cynn
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
+from cynn.training import Callback
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -30,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ``cynn`` command and return its exit code."""
     try:
         options = _parser().parse_args(arguments)
-        code: int = options.run(options)
+        code: int | None = options.run(options)
         sys.stdout.flush()
-        return code
+        return code or 0
     except BrokenPipeError:
         # The reader of a pipe has left, as `head` does. The interpreter flushes once more as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -105,14 +106,14 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
-class _EpochLine:
+class _EpochLine(Callback):
     """Prints one line an epoch."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
         self.started = time.perf_counter()
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         now = time.perf_counter()
         validation = {key.removeprefix("val_"): logs[key] for key in logs if key.startswith("val_")}
         shown = {"accuracy": validation["accuracy"]} if "accuracy" in validation else validation
@@ -133,7 +134,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     net = cynn.load(options.model)
-    predictions = net.predict(_rows_to_predict(Path(options.file), net.layers[0].units))
+    predictions = net.predict(_rows_to_predict(Path(options.file), net.input.units))
     if options.output:
         with open(options.output, "wb") as file:  # np.save would append .npy to another name
             np.save(file, predictions)
@@ -281,11 +282,11 @@ def _read_numpy(path: Path) -> Any:
     import zipfile
 
     try:
-        found = np.load(path, allow_pickle=False)
-        if not isinstance(found, np.lib.npyio.NpzFile):
+        with open(path, "rb") as file:
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.lib.npyio.NpzFile):
+                return {name: found[name] for name in found.files}
             return found
-        with found:
-            return {name: found[name] for name in found.files}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read as a NumPy file: {error}") from error
 
@@ -311,7 +312,7 @@ def _hidden(text: str) -> list[int]:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cynn", description="Dense neural networks on a CPU.")
     parser.add_argument("--version", action="version", version=f"cynn {cynn.__version__}")
-    parser.set_defaults(run=lambda options: parser.print_help() or 0)
+    parser.set_defaults(run=lambda options: print(parser.format_help(), end=""))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
@@ -344,7 +345,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "Print the loss and accuracy of a saved network.")
     evaluate.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
     evaluate.add_argument("--data", default="mnist", metavar="FILE.npz", help="(default: %(default)s)")
-    evaluate.add_argument("--loss", metavar="NAME", help="left out, the one it was trained with")
+    evaluate.add_argument("--loss", metavar="NAME", help="left out, it follows from the last layer")
 
     predict = command("predict", _predict, "Print what a saved network says about the rows of a file.")
     predict.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")

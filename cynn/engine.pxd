@@ -47,8 +47,13 @@ cdef class Engine:
     cdef bint is_float32
     cdef readonly list kernels      # an ActivationKernel a layer
     cdef readonly list parameters   # (W, b) a layer, the arrays that the plan points into
+    cdef object numpy_dtype
+    cdef int64_t plan_outputs
+    cdef double multiplications_of_row
     cdef list idle_workspaces
     cdef Workspace workspace(self)
+    cdef bint describe_rows(self, const Py_buffer *view, Rows *rows) noexcept
+    cdef int forward_few(self, const Rows *rows, void *out) except -1
     cpdef double multiplications(self)
 
 

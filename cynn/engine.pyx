@@ -9,7 +9,15 @@ import numpy as np
 from cynn import kernels
 from cynn.errors import PluginError
 
-from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_FORMAT,
+    PyBUF_STRIDES,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_CheckBuffer,
+    PyObject_GetBuffer,
+)
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uintptr_t
@@ -26,8 +34,13 @@ from cynn.team cimport Team
 TILE_ROWS = 64
 cdef int64_t tile_rows = TILE_ROWS
 
-# Multiplications below which a second thread costs more than it saves.
+# Multiplications below which a second thread costs more than it saves, and below which to release
+# and take the GIL again does.
 cdef double WORTH_A_TEAM = 2e6
+cdef double WORTH_RELEASING_THE_GIL = 2e5
+
+cdef object np_empty = np.empty
+cdef object np_ndarray = np.ndarray
 
 
 cdef object aligned(object shape, object dtype):
@@ -282,6 +295,21 @@ cdef int backward_tile(
     return 0
 
 
+cdef inline int forward_gathered(
+    const Plan *plan, const LayerBuffers *buffers, const Rows *rows, floating *x, floating *scratch
+) noexcept nogil:
+    """Gather rows and run the network over them; rows that are as they must be are not copied."""
+    cdef bint as_it_is = (
+        rows.kind == (FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64) and plan.scale == 1 and plan.offset == 0
+        and rows.column_stride == sizeof(floating)
+        and (rows.rows == 1 or rows.row_stride == rows.columns * <int64_t>sizeof(floating))
+    )
+    if as_it_is:
+        return forward_tile(plan, buffers, 0, rows.rows, <const floating *>rows.data, scratch, False)
+    gather_rows(plan, rows, NULL, rows.rows, 0, plan.scale, plan.offset, x)
+    return forward_tile(plan, buffers, 0, rows.rows, <const floating *>x, scratch, False)
+
+
 # One pass over a caller's rows: which layers' outputs are wanted, and where they go.
 ctypedef struct ForwardPass:
     const Plan *plan
@@ -292,7 +320,9 @@ ctypedef struct ForwardPass:
     void **outputs            # x, then a of every layer; NULL where it is not wanted
     int64_t tile
     bint to_z
-    int failed
+    bint check_finite
+    int failed                # Python raised
+    int nonfinite             # a row held a NaN or an infinity
 
 
 cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floating *type_) noexcept nogil:
@@ -305,6 +335,9 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     cdef const floating *x = <const floating *>job.x[thread]
     tile.data = job.source.data + begin * job.source.row_stride
     tile.rows = rows
+    if job.check_finite and plan.row_kernels.first_nonfinite_row(&tile) >= 0:
+        job.nonfinite = 1
+        return
     gather_rows(plan, &tile, NULL, rows, 0, plan.scale, plan.offset, <floating *>job.x[thread])
     if forward_tile(plan, job.buffers[thread], 0, rows, x, <floating *>job.scratch[thread], job.to_z):
         job.failed = 1
@@ -373,6 +406,9 @@ cdef class Engine:
             self.plan.layers[i].h = kernel.h
             self.plan.largest_units = max(self.plan.largest_units, self.plan.layers[i].units)
             self.plan.has_python = self.plan.has_python or kernel.is_python
+        self.plan_outputs = self.plan.layers[self.plan.n_layers - 1].units
+        self.numpy_dtype = np.dtype(dtype)
+        self.multiplications_of_row = self.multiplications()
 
     def __dealloc__(self):
         free(self.plan.layers)
@@ -389,7 +425,7 @@ cdef class Engine:
             return self.idle_workspaces.pop()
         return Workspace(self, tile_rows, False, False)
 
-    def forward(self, array, list outputs, int n_threads, bint to_z=False):
+    def forward(self, array, list outputs, int n_threads, bint to_z=False, bint check_finite=False):
         """Run the network over the rows of `array`.
 
         Parameters
@@ -402,6 +438,13 @@ cdef class Engine:
             The most threads to use. The result does not depend on it.
         to_z : bool
             Whether the last layer stops at its z, which is then what its output is.
+        check_finite : bool
+            Whether to look for NaN and infinity in each tile.
+
+        Returns
+        -------
+        bool
+            False where `check_finite` found one; the outputs are then not complete.
         """
         cdef RowMatrix source = RowMatrix(array)
         cdef ForwardPass job
@@ -412,14 +455,14 @@ cdef class Engine:
         cdef LayerBuffers *buffers[256]
         cdef void *x[256]
         cdef void *scratch[256]
-        if self.plan.has_python or self.multiplications() * source.rows.rows < WORTH_A_TEAM:
+        if self.plan.has_python or self.multiplications_of_row * source.rows.rows < WORTH_A_TEAM:
             n_threads = 1
         n_threads = <int>max(1, min(n_threads, n_pieces, 256))
         workspaces = [self.workspace() for _ in range(n_threads)]
         for i, workspace in enumerate(workspaces):
             buffers[i], x[i], scratch[i] = workspace.layers, workspace.x_data, workspace.scratch
         job.plan, job.source, job.tile = &self.plan, &source.rows, tile_rows
-        job.to_z, job.failed = to_z, 0
+        job.to_z, job.check_finite, job.failed, job.nonfinite = to_z, check_finite, 0, 0
         job.buffers, job.x, job.scratch = buffers, x, scratch
         job.outputs = <void **>calloc(self.plan.n_layers + 1, sizeof(void *))
         if job.outputs == NULL:
@@ -436,6 +479,104 @@ cdef class Engine:
         if job.failed:
             for workspace in workspaces:
                 workspace.raise_error()
+        return not job.nonfinite
+
+    def predict_few(self, x, out, bint check_finite):
+        """Predictions for one row, or a few, with as little around the arithmetic as can be.
+
+        Parameters
+        ----------
+        x : array of shape (inputs,) or (rows, inputs)
+        out : array or None
+            Where to write; None makes a new array.
+        check_finite : bool
+
+        Returns
+        -------
+        array or None
+            None where something is out of the ordinary (many rows, another dtype, a wrong shape, a
+            NaN): the general way then does the work, or says what is wrong.
+        """
+        cdef Py_buffer view, out_view
+        cdef Rows rows
+        cdef object result = None
+        if self.plan.has_python or not PyObject_CheckBuffer(x):
+            return None
+        if out is not None and not (type(out) is np_ndarray and out.dtype is self.numpy_dtype):
+            return None
+        PyObject_GetBuffer(x, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+        try:
+            if self.describe_rows(&view, &rows) and not (
+                check_finite and self.plan.row_kernels.first_nonfinite_row(&rows) >= 0
+            ):
+                result = out
+                if out is None and view.ndim == 1:
+                    result = np_empty(self.plan_outputs, self.numpy_dtype)
+                elif out is None:
+                    result = np_empty((rows.rows, self.plan_outputs), self.numpy_dtype)
+                PyObject_GetBuffer(result, &out_view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+                try:
+                    if out_view.ndim != view.ndim or out_view.len != (
+                        rows.rows * self.plan_outputs * out_view.itemsize
+                    ):
+                        result = None
+                    else:
+                        self.forward_few(&rows, out_view.buf)
+                finally:
+                    PyBuffer_Release(&out_view)
+        except BufferError:
+            return None  # out is not contiguous, or read-only
+        finally:
+            PyBuffer_Release(&view)
+        return result
+
+    cdef bint describe_rows(self, const Py_buffer *view, Rows *rows) noexcept:
+        """Whether predict_few is for this array; if so, how it lies in memory."""
+        cdef char kind = view.format[0] if view.format != NULL and view.format[1] == 0 else 0
+        if view.ndim != 1 and view.ndim != 2:
+            return False
+        if view.shape[view.ndim - 1] != self.plan.inputs:
+            return False
+        rows.rows = 1 if view.ndim == 1 else view.shape[0]
+        if rows.rows > tile_rows or rows.rows == 0:
+            return False
+        if kind == c"f":
+            rows.kind = FLOAT32
+        elif kind == c"d":
+            rows.kind = FLOAT64
+        elif kind == c"B":
+            rows.kind = UINT8
+        else:
+            return False
+        rows.data = <const char *>view.buf
+        rows.columns = self.plan.inputs
+        rows.row_stride = 0 if view.ndim == 1 else view.strides[0]
+        rows.column_stride = view.strides[view.ndim - 1]
+        return True
+
+    cdef int forward_few(self, const Rows *rows, void *out) except -1:
+        cdef Workspace workspace = self.workspace()
+        cdef LayerBuffers *last = &workspace.layers[self.plan.n_layers - 1]
+        cdef void *own = last.a
+        last.a = out
+        if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
+            if self.is_float32:
+                forward_gathered[float](&self.plan, workspace.layers, rows, <float *>workspace.x_data,
+                                        <float *>workspace.scratch)
+            else:
+                forward_gathered[double](&self.plan, workspace.layers, rows, <double *>workspace.x_data,
+                                         <double *>workspace.scratch)
+        else:
+            with nogil:
+                if self.is_float32:
+                    forward_gathered[float](&self.plan, workspace.layers, rows, <float *>workspace.x_data,
+                                            <float *>workspace.scratch)
+                else:
+                    forward_gathered[double](&self.plan, workspace.layers, rows, <double *>workspace.x_data,
+                                             <double *>workspace.scratch)
+        last.a = own
+        self.idle_workspaces.append(workspace)
+        return 0
 
     cpdef double multiplications(self):
         """How many multiplications one row costs."""

@@ -293,15 +293,18 @@ class Network:
         >>> net.predict(np.zeros((5, 784))).shape, net.predict(np.zeros(784)).shape
         ((5, 10), (10,))
         """
-        x = np.asarray(x) if not isinstance(x, np.ndarray) else x
+        few = self._engine.predict_few(x, out, check_finite)
+        if few is not None:
+            return few
+        x = np.asarray(x)
         single = x.ndim == 1
-        rows = data.as_rows(x[None, :] if single else x, self.input.units, "x", check_finite=check_finite)
+        rows = data.as_rows(x[None, :] if single else x, self.input.units, "x", check_finite=False)
         shape = (self.outputs,) if single else (len(rows), self.outputs)
         if out is None:
             out = np.empty(shape, self.dtype)
         else:
             _check_out(out, shape, self.dtype)
-        self._forward(rows, [None] * len(self.layers) + [out], n_threads)
+        self._forward(rows, [None] * len(self.layers) + [out], n_threads, check_finite=check_finite)
         return out
 
     def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
@@ -331,8 +334,16 @@ class Network:
         self._forward(rows, list(outputs), n_threads)
         return [output[0] for output in outputs] if single else outputs
 
-    def _forward(self, rows: Array, outputs: list[Array | None], n_threads: int | None, to_z: bool = False) -> None:
-        self._engine.forward(rows, outputs, threads.resolve(n_threads), to_z)
+    def _forward(
+        self,
+        rows: Array,
+        outputs: list[Array | None],
+        n_threads: int | None,
+        to_z: bool = False,
+        check_finite: bool = False,
+    ) -> None:
+        if not self._engine.forward(rows, outputs, threads.resolve(n_threads), to_z, check_finite):
+            data.check_rows_finite(rows, "x")
 
     def evaluate(
         self,

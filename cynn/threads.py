@@ -20,8 +20,8 @@ def set_num_threads(n_threads: int | None) -> None:
     Parameters
     ----------
     n_threads : int or None
-        None goes back to the default: `CYNN_NUM_THREADS` where it is set, else the cores that this
-        process may use.
+        None goes back to the default: `CYNN_NUM_THREADS` or `OMP_NUM_THREADS` where one is set, else
+        the cores that this process may use, by its affinity and its cgroup.
 
     Examples
     --------
@@ -39,9 +39,11 @@ def get_num_threads() -> int:
     """The number of threads that `fit` and `predict` use where they are not told."""
     if _chosen is not None:
         return _chosen
-    from_environment = os.environ.get("CYNN_NUM_THREADS")
-    if from_environment:
-        return _checked(int(from_environment) if from_environment.isdecimal() else from_environment)
+    # OMP_NUM_THREADS is what joblib's workers are told, so that together they fill the machine once
+    for name in ("CYNN_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name)
+        if value:
+            return _checked(int(value) if value.isdecimal() else value, name)
     return available_cores()
 
 
@@ -50,8 +52,8 @@ def resolve(n_threads: Any) -> int:
     return get_num_threads() if n_threads is None else _checked(n_threads)
 
 
-def _checked(n_threads: Any) -> int:
-    return check_whole_number(n_threads, "n_threads", "cynn", minimum=1)
+def _checked(n_threads: Any, name: str = "n_threads") -> int:
+    return check_whole_number(n_threads, name, "cynn", minimum=1)
 
 
 @cache

@@ -81,6 +81,9 @@ ctypedef struct Step:
     cynn_optimizer optimizer
     const double *optimizer_h
     bint in_block                    # the optimizer steps on each block
+    bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
+    double alpha
+    double beta
     double learning_rate
     int64_t t
     # buffers of one batch
@@ -179,6 +182,18 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
         grad = <floating *>step.block_gradient[thread]
     else:
         grad = <floating *>step.gradient[parameter] + offset
+    if step.is_linear and not block.is_bias:
+        if floating is float:
+            plan.dense_kernels.weight_step_f32(
+                step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, step.alpha, step.beta,
+                <float *>step.w[parameter] + offset, grad
+            )
+        else:
+            plan.dense_kernels.weight_step_f64(
+                step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, step.alpha, step.beta,
+                <double *>step.w[parameter] + offset, grad
+            )
+        return
     if block.is_bias:
         if floating is float:
             plan.dense_kernels.bias_gradient_f32(step.rows, layer.units, delta, grad)
@@ -331,6 +346,7 @@ cdef class Trainer:
             step.optimizer_h = optimizer.h
             step.n_slots = optimizer.n_slots
             step.in_block = (optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
+            step.is_linear = step.in_block and optimizer.functions.linear_step != NULL
 
         # Python methods take whole batches.
         step.tile = batch_size if engine.has_python or python_loss else TILE_ROWS
@@ -505,6 +521,10 @@ cdef class Trainer:
             return 1
         self.total_loss += loss[0] * total_weight
         self.total_weight += total_weight
+        if step.is_linear:
+            step.optimizer.linear_step(
+                step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
+            )
         self.do_pieces[floating](block_phase_f32, block_phase_f64, self.n_blocks, self.blocks_in_parallel, NULL)
         if step.optimizer.struct_size and not step.in_block:
             self.do_pieces[floating](

@@ -1,4 +1,8 @@
-"""The affine map of a dense layer, z = x W + b, forward and backward."""
+"""The affine map of a dense layer, z = x W + b, forward and backward.
+
+Small and narrow products have a kernel of their own (small_product.h), large ones go to BLAS; which
+one is taken depends on the shapes alone, so that the bits do too.
+"""
 
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
@@ -8,12 +12,61 @@ from cynn.abi cimport floating
 from cynn.kernels.blas cimport gemm, gemv
 from cynn.kernels.tables cimport DenseKernels
 
+cdef extern from *:
+    """
+    #define T float
+    #define NAME(x) x##_f32
+    #define CYNN_ELEMENT_BYTES 4
+    #include "small_product.h"
+    #undef T
+    #undef NAME
+    #undef CYNN_ELEMENT_BYTES
+    #define T double
+    #define NAME(x) x##_f64
+    #define CYNN_ELEMENT_BYTES 8
+    #include "small_product.h"
+    """
+    void cynn_small_product_f32(
+        int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
+        int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc
+    ) noexcept nogil
+    void cynn_small_product_f64(
+        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride, const double *B,
+        int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
+    ) noexcept nogil
+    int64_t cynn_lanes_f32
+    int64_t cynn_lanes_f64
+
+cdef enum:
+    # Measured: up to here the second factor stays in the L2 cache, and not to pack it wins over BLAS.
+    SMALL_BYTES = 1 << 20
+    SMALL_COLUMNS = 512
+    # A W of up to this many elements is transposed for dx = delta Wᵀ, on the stack.
+    TRANSPOSED = 4096
+
+
+cdef inline bint is_small(int64_t n, int64_t k, int64_t element_bytes) noexcept nogil:
+    return n <= SMALL_COLUMNS and n * k * element_bytes <= SMALL_BYTES
+
+
+cdef inline void small_product(
+    int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride, const floating *B,
+    int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C, int64_t ldc
+) noexcept nogil:
+    if floating is float:
+        cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc)
+    else:
+        cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc)
+
 
 cdef void forward(
     int64_t rows, int64_t inputs, int64_t units, const floating *x, const floating *W, const floating *b,
     floating *z
 ) noexcept nogil:
     cdef int64_t row
+    if is_small(units, inputs, sizeof(floating)):
+        small_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, units)
+        return
     if b != NULL:
         for row in range(rows):
             memcpy(z + row * units, b, units * sizeof(floating))
@@ -28,6 +81,16 @@ cdef void forward(
 cdef void backward(
     int64_t rows, int64_t inputs, int64_t units, const floating *delta, const floating *W, floating *dx
 ) noexcept nogil:
+    cdef floating[TRANSPOSED] transposed
+    cdef int64_t i, j
+    if inputs * units <= TRANSPOSED:
+        for i in range(inputs):
+            for j in range(units):
+                transposed[j * inputs + i] = W[i * units + j]
+        small_product(
+            rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx, inputs
+        )
+        return
     gemm[floating](False, True, rows, inputs, units, 1, delta, units, W, units, 0, dx, inputs)
 
 
@@ -35,7 +98,33 @@ cdef void weight_gradient(
     int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const floating *x,
     const floating *delta, floating *dW
 ) noexcept nogil:
-    gemm[floating](True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units)
+    if is_small(units, rows, sizeof(floating)):
+        small_product(
+            end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, units
+        )
+    else:
+        gemm[floating](True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units)
+
+
+cdef void weight_step(
+    int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const floating *x,
+    const floating *delta, double alpha, double beta, floating *W, floating *scratch
+) noexcept nogil:
+    cdef int64_t lanes = cynn_lanes_f32 if floating is float else cynn_lanes_f64
+    cdef int64_t i
+    cdef floating alpha_ = <floating>alpha, beta_ = <floating>beta
+    if not is_small(units, rows, sizeof(floating)):
+        gemm[floating](
+            True, False, end - begin, units, rows, alpha_, x + begin, inputs, delta, units, beta_, W, units
+        )
+    elif units % lanes == 0 and beta != 0:
+        small_product(
+            end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W, units
+        )
+    else:
+        weight_gradient(rows, inputs, units, begin, end, x, delta, scratch)
+        for i in range((end - begin) * units):
+            W[i] = beta_ * W[i] + alpha_ * scratch[i]
 
 
 cdef void bias_gradient(int64_t rows, int64_t units, const floating *delta, floating *db) noexcept nogil:
@@ -54,6 +143,8 @@ table.backward_f32 = backward[float]
 table.backward_f64 = backward[double]
 table.weight_gradient_f32 = weight_gradient[float]
 table.weight_gradient_f64 = weight_gradient[double]
+table.weight_step_f32 = weight_step[float]
+table.weight_step_f64 = weight_step[double]
 table.bias_gradient_f32 = bias_gradient[float]
 table.bias_gradient_f64 = bias_gradient[double]
 

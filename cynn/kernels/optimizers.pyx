@@ -14,16 +14,19 @@ cdef void sgd_step(
     const double *h, double learning_rate, int64_t t, int64_t rows, int64_t cols,
     floating *w, floating *grad, floating *const *slots
 ) noexcept nogil:
-    # h: momentum (0 here), nesterov, weight_decay
     cdef int64_t i
-    cdef floating rate = <floating>learning_rate
-    cdef floating decay = <floating>(1 - learning_rate * h[2])
-    if h[2] == 0:
-        for i in range(rows * cols):
-            w[i] -= rate * grad[i]
-    else:
-        for i in range(rows * cols):
-            w[i] = decay * w[i] - rate * grad[i]
+    cdef double alpha, beta
+    sgd_linear_step(h, learning_rate, t, &alpha, &beta)
+    for i in range(rows * cols):
+        w[i] = <floating>beta * w[i] + <floating>alpha * grad[i]
+
+
+cdef void sgd_linear_step(
+    const double *h, double learning_rate, int64_t t, double *alpha, double *beta
+) noexcept nogil:
+    # h: momentum (0 here), nesterov, weight_decay
+    alpha[0] = -learning_rate
+    beta[0] = 1 - learning_rate * h[2]
 
 
 cdef void momentum_step(
@@ -85,6 +88,7 @@ cdef void adamw_step(
 cdef cynn_optimizer sgd
 sgd.step_f32 = sgd_step[float]
 sgd.step_f64 = sgd_step[double]
+sgd.linear_step = sgd_linear_step
 
 cdef cynn_optimizer momentum
 momentum.step_f32 = momentum_step[float]

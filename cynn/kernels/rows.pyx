@@ -78,22 +78,35 @@ cdef void gather(
         out += source.columns
 
 
+cdef inline int nonfinite(floating x) noexcept nogil:
+    return cynn_nonfinite_f32(x) if floating is float else cynn_nonfinite_f64(x)
+
+
+cdef inline bint has_nonfinite(const floating *row, int64_t columns, int64_t column_stride) noexcept nogil:
+    cdef int64_t j
+    cdef int found = 0
+    if column_stride == sizeof(floating):
+        for j in range(columns):
+            found |= nonfinite(row[j])
+    else:
+        for j in range(columns):
+            found |= nonfinite((<const floating *>(<const char *>row + j * column_stride))[0])
+    return found
+
+
 cdef int64_t first_nonfinite_row(const Rows *source) noexcept nogil:
-    cdef int64_t row, j
-    cdef int bad
+    cdef int64_t row
+    cdef bint found
     cdef const char *address
     if source.kind == UINT8:
         return -1
     for row in range(source.rows):
         address = source.data + row * source.row_stride
-        bad = 0
         if source.kind == FLOAT32:
-            for j in range(source.columns):
-                bad |= cynn_nonfinite_f32((<const float *>(address + j * source.column_stride))[0])
+            found = has_nonfinite(<const float *>address, source.columns, source.column_stride)
         else:
-            for j in range(source.columns):
-                bad |= cynn_nonfinite_f64((<const double *>(address + j * source.column_stride))[0])
-        if bad:
+            found = has_nonfinite(<const double *>address, source.columns, source.column_stride)
+        if found:
             return row
     return -1
 

@@ -57,6 +57,15 @@ ctypedef struct DenseKernels:
         int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const double *x,
         const double *delta, double *dW
     ) noexcept nogil
+    # rows begin..end of W := beta W + alpha xᵀ delta; W points to the first of them, scratch holds as much
+    void (*weight_step_f32)(
+        int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const float *x,
+        const float *delta, double alpha, double beta, float *W, float *scratch
+    ) noexcept nogil
+    void (*weight_step_f64)(
+        int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const double *x,
+        const double *delta, double alpha, double beta, double *W, double *scratch
+    ) noexcept nogil
     # db (units) := column sums of delta
     void (*bias_gradient_f32)(int64_t rows, int64_t units, const float *delta, float *db) noexcept nogil
     void (*bias_gradient_f64)(int64_t rows, int64_t units, const double *delta, double *db) noexcept nogil

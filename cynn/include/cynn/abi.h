@@ -104,7 +104,11 @@ typedef struct {
 #define CYNN_ELEMENTWISE 1u /* each element is updated by itself: may be called on any piece */
 #define CYNN_OPTIMIZER_FLAGS 1u
 
-/* w, grad, slots[i]: rows x cols. t counts the steps from 1.
+/* linear_step: NULL, or for an optimizer whose whole step is w := beta w + alpha grad (plain gradient
+ * descent): writes alpha and beta of step t. CyNN may then do the step within the product that gives
+ * the gradient, and not call step_f32 or step_f64.
+ *
+ * w, grad, slots[i]: rows x cols. t counts the steps from 1.
  * Updates w and the slots in place; grad is scratch, and may be overwritten.
  * slots: n_slots arrays that CyNN allocates, zeroes before step 1, saves and restores. A bias is a
  * matrix of one row. Without CYNN_ELEMENTWISE a call gets a whole parameter. */
@@ -117,6 +121,7 @@ typedef struct {
                      float *grad, float *const *slots);
     void (*step_f64)(const double *h, double learning_rate, int64_t t, int64_t rows, int64_t cols, double *w,
                      double *grad, double *const *slots);
+    void (*linear_step)(const double *h, double learning_rate, int64_t t, double *alpha, double *beta);
 } cynn_optimizer;
 
 #ifdef __cplusplus

@@ -1,0 +1,130 @@
+/* C := alpha A.B + beta C for matrices that are narrow or small, where a BLAS spends its time on
+ * packing.
+ *
+ * Nothing is copied: rows of B are read as vectors, elements of A are broadcast, and a block of C
+ * stays in registers while k runs. Vectors of one width cover the n columns; the last is moved back
+ * to end at column n, and so computes a few columns twice, with the same result: no masks, no scalar
+ * tail. A block of few rows runs several sums over k side by side, to keep the multipliers busy.
+ *
+ * This file is included once for each dtype, with T, the element type, and NAME(x), x with the
+ * dtype's suffix. It uses the vector types of GCC and Clang; small_product.pxd is Cython's view.
+ */
+
+#ifndef CYNN_SMALL_PRODUCT_WIDTHS
+#define CYNN_SMALL_PRODUCT_WIDTHS
+
+#include <stdint.h>
+
+#if defined(__AVX512F__)
+#define CYNN_VECTOR_BYTES 64
+#define CYNN_ROWS_OF_1 12 /* rows in a block of one vector, and of two: all sums in 32 registers */
+#define CYNN_ROWS_OF_2 8
+#elif defined(__AVX__)
+#define CYNN_VECTOR_BYTES 32
+#define CYNN_ROWS_OF_1 8 /* 16 registers */
+#define CYNN_ROWS_OF_2 6
+#else
+#define CYNN_VECTOR_BYTES 16
+#define CYNN_ROWS_OF_1 8 /* 16 registers, and a broadcast takes one */
+#define CYNN_ROWS_OF_2 4
+#endif
+
+/* R rows, V vectors of w elements, S sums over k. A[r, i] is at A[r * row_stride + i * k_stride]. */
+#define CYNN_BLOCK(R, V, S, w)                                                                              \
+    {                                                                                                       \
+        typedef T vector __attribute__((vector_size((w) * sizeof(T)), aligned(sizeof(T)), may_alias));      \
+        vector sum[S][R][V];                                                                                \
+        _Pragma("GCC unroll 8") for (int s = 0; s < S; s++)                                                 \
+            _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                            \
+                _Pragma("GCC unroll 2") for (int v = 0; v < V; v++) {                                       \
+                    sum[s][r][v] = (vector){0};                                                             \
+                    if (s == 0 && bias) sum[s][r][v] = *(const vector *)(bias + at[v]);                     \
+                }                                                                                           \
+        int64_t i = 0;                                                                                      \
+        for (; i + S <= k; i += S)                                                                          \
+            _Pragma("GCC unroll 8") for (int s = 0; s < S; s++)                                             \
+                _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                      \
+                    T a = A[r * row_stride + (i + s) * k_stride];                                           \
+                    _Pragma("GCC unroll 2") for (int v = 0; v < V; v++)                                     \
+                        sum[s][r][v] += a * *(const vector *)(B + (i + s) * ldb + at[v]);                   \
+                }                                                                                           \
+        for (; S > 1 && i < k; i++)                                                                         \
+            _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                          \
+                T a = A[r * row_stride + i * k_stride];                                                     \
+                _Pragma("GCC unroll 2") for (int v = 0; v < V; v++)                                         \
+                    sum[0][r][v] += a * *(const vector *)(B + i * ldb + at[v]);                             \
+            }                                                                                               \
+        _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                \
+            _Pragma("GCC unroll 2") for (int v = 0; v < V; v++) {                                           \
+                _Pragma("GCC unroll 8") for (int s = 1; s < S; s++) sum[0][r][v] += sum[s][r][v];           \
+                if (beta != 0)                                                                             \
+                    sum[0][r][v] = alpha * sum[0][r][v] + beta * *(const vector *)(C + r * ldc + at[v]);   \
+                *(vector *)(C + r * ldc + at[v]) = sum[0][r][v];                                           \
+            }                                                                                               \
+        A += R * row_stride;                                                                                \
+        C += R * ldc;                                                                                       \
+        m -= R;                                                                                             \
+    }
+
+/* All m rows of V vectors, which start at the columns `at`. */
+#define CYNN_PANEL(R, V, w)                                                                                 \
+    static void NAME(cynn_panel_##V##_##w)(int64_t m, int64_t k, const T *A, int64_t row_stride,            \
+                                           int64_t k_stride, const T *B, int64_t ldb, const T *bias,        \
+                                           T alpha, T beta, T *C, int64_t ldc, const int64_t *at)           \
+    {                                                                                                       \
+        while (m >= R) CYNN_BLOCK(R, V, 1, w)                                                               \
+        while (V == 1 && m >= 8) CYNN_BLOCK(8, V, 1, w)                                                     \
+        while (m >= 4) CYNN_BLOCK(4, V, (2 / V), w)                                                         \
+        if (m >= 2) CYNN_BLOCK(2, V, (4 / V), w)                                                            \
+        if (m >= 1) CYNN_BLOCK(1, V, (8 / V), w)                                                            \
+    }
+
+#define CYNN_PANELS(w) CYNN_PANEL(CYNN_ROWS_OF_1, 1, w) CYNN_PANEL(CYNN_ROWS_OF_2, 2, w)
+
+#endif
+
+static const int64_t NAME(cynn_lanes) = CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES;
+
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 16
+CYNN_PANELS(16)
+#endif
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 8
+CYNN_PANELS(8)
+#endif
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 4
+CYNN_PANELS(4)
+#endif
+CYNN_PANELS(2)
+CYNN_PANELS(1)
+
+/* C (m x n) := alpha A.B + beta C, or A.B + bias, with A (m x k) of any strides, B (k x n) of row length
+ * ldb, bias (n) or NULL. With beta = 0, C is not read and alpha is taken as 1. With another, n must be a
+ * multiple of NAME(cynn_lanes), since columns that are computed twice would be added to twice. */
+static void NAME(cynn_small_product)(int64_t m, int64_t n, int64_t k, const T *A, int64_t row_stride,
+                                     int64_t k_stride, const T *B, int64_t ldb, const T *bias, T alpha, T beta,
+                                     T *C, int64_t ldc)
+{
+    int64_t width = NAME(cynn_lanes);
+    while (width > n) width /= 2;
+    for (int64_t column = 0; column < n; column += 2 * width) {
+        int64_t at[2] = {column, column + width};
+        int two = at[1] < n;
+        if (at[two] + width > n) at[two] = n - width;
+        void (*panel)(int64_t, int64_t, const T *, int64_t, int64_t, const T *, int64_t, const T *, T, T, T *,
+                      int64_t, const int64_t *);
+        switch (width) {
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 16
+        case 16: panel = two ? NAME(cynn_panel_2_16) : NAME(cynn_panel_1_16); break;
+#endif
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 8
+        case 8: panel = two ? NAME(cynn_panel_2_8) : NAME(cynn_panel_1_8); break;
+#endif
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 4
+        case 4: panel = two ? NAME(cynn_panel_2_4) : NAME(cynn_panel_1_4); break;
+#endif
+        case 2: panel = two ? NAME(cynn_panel_2_2) : NAME(cynn_panel_1_2); break;
+        default: panel = two ? NAME(cynn_panel_2_1) : NAME(cynn_panel_1_1);
+        }
+        panel(m, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc, at);
+    }
+}
