@@ -4,6 +4,7 @@ Whatever is wrong with the arguments or the files is told in one line on stderr,
 """
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -16,12 +17,18 @@ import numpy.typing as npt
 
 import cynn
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
+from cynn.optimizers import Optimizer
 from cynn.training import Callback
 
 Array: TypeAlias = npt.NDArray[Any]
 
 MNIST_VALIDATION = 5_000  # images at the end of the training part
 HELD_OUT = 10  # of another file, one row in so many validates, and as many test
+
+# What the optimizer gets if nothing else is said. Decay keeps so few neurons from learning the training
+# images by heart: without it, the digits end 0.8 % lower.
+OPTIMIZER = "adamw"
+HYPERPARAMETERS = {"learning_rate": 0.005, "weight_decay": 0.05}
 
 # What the last layer does when only the loss is given.
 OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -76,7 +83,10 @@ def _train(options: argparse.Namespace) -> int:
         seed=options.seed,
         input_scale=1 / 255 if x.dtype == np.uint8 else 1.0,
     )
-    hyperparameters = {} if options.learning_rate is None else {"learning_rate": options.learning_rate}
+    optimizer = _optimizer(options)
+    callbacks: list[Callback] = [] if options.quiet else [_EpochLine(options.epochs)]
+    if not options.constant_rate:
+        callbacks.append(_FallingRate(optimizer, options.epochs))
     metrics = ["accuracy"] if classes else []
     print(net.summary())
     print(f"{options.data}: {len(x):,} rows train, {len(validation[0]):,} validate, {len(test[0]):,} test")
@@ -86,13 +96,13 @@ def _train(options: argparse.Namespace) -> int:
             x,
             y,
             loss=loss,
-            optimizer=cynn.registry.optimizers.get(options.optimizer, **hyperparameters),
+            optimizer=optimizer,
             epochs=options.epochs,
             batch_size=options.batch_size,
             validation_data=validation,
             metrics=metrics,
             progress=False,
-            callbacks=[] if options.quiet else [_EpochLine(options.epochs)],
+            callbacks=callbacks,
             n_threads=options.threads,
         )
     except KeyboardInterrupt:
@@ -104,6 +114,30 @@ def _train(options: argparse.Namespace) -> int:
     net.save(output)
     print(f"{time.perf_counter() - started:.1f} seconds; the network is in {output}")
     return 0
+
+
+def _optimizer(options: argparse.Namespace) -> Optimizer:
+    hyperparameters = HYPERPARAMETERS if options.optimizer == OPTIMIZER else {}
+    said = {"learning_rate": options.learning_rate, "weight_decay": options.weight_decay}
+    hyperparameters = hyperparameters | {name: value for name, value in said.items() if value is not None}
+    return cynn.registry.optimizers.get(options.optimizer, **hyperparameters)
+
+
+class _FallingRate(Callback):
+    """Lets the learning rate fall from epoch to epoch along half a cosine, to nothing at the end.
+
+    Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017,
+    equation 5, without the restarts.
+    """
+
+    def __init__(self, optimizer: Optimizer, epochs: int) -> None:
+        self.optimizer = optimizer
+        self.epochs = epochs
+        self.first = optimizer.learning_rate
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if epoch < self.epochs:
+            self.optimizer.learning_rate = self.first * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
 
 
 class _EpochLine(Callback):
@@ -333,9 +367,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--activation", default="sigmoid", metavar="NAME", help="of the hidden layers (%(default)s)")
     add("--output-activation", metavar="NAME", help="of the last layer; left out, it follows from the loss")
     add("--loss", metavar="NAME", help="left out, it follows from the targets")
-    add("--optimizer", default="adam", metavar="NAME", help="how the weights are moved (%(default)s)")
-    add("--learning-rate", type=float, metavar="RATE", help="left out, it is the optimizer's own")
-    add("--epochs", default=15, type=int, metavar="N", help="how often every row is seen (%(default)s)")
+    add("--optimizer", default=OPTIMIZER, metavar="NAME", help="how the weights are moved (%(default)s)")
+    add("--learning-rate", type=float, metavar="RATE", help="0.005 for adamw, else the optimizer's own")
+    add("--weight-decay", type=float, metavar="RATE", help="0.05 for adamw, else the optimizer's own")
+    add("--constant-rate", action="store_true", help="the learning rate does not fall from epoch to epoch")
+    add("--epochs", default=25, type=int, metavar="N", help="how often every row is seen (%(default)s)")
     add("--batch-size", default=32, type=int, metavar="ROWS", help="rows to a step (%(default)s)")
     add("--seed", default=0, type=int, metavar="N", help="of weights, order of rows and split (%(default)s)")
     add("--threads", type=int, metavar="N", help="left out, as many as are useful")

@@ -54,6 +54,7 @@ cdef class Engine:
     cdef Workspace workspace(self)
     cdef bint describe_rows(self, const Py_buffer *view, Rows *rows) noexcept
     cdef int forward_few(self, const Rows *rows, void *out) except -1
+    cdef void forward_in_workspace(self, Workspace workspace, const Rows *rows) noexcept nogil
     cpdef double multiplications(self)
 
 

@@ -295,19 +295,17 @@ cdef int backward_tile(
     return 0
 
 
-cdef inline int forward_gathered(
-    const Plan *plan, const LayerBuffers *buffers, const Rows *rows, floating *x, floating *scratch
-) noexcept nogil:
-    """Gather rows and run the network over them; rows that are as they must be are not copied."""
-    cdef bint as_it_is = (
-        rows.kind == (FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64) and plan.scale == 1 and plan.offset == 0
-        and rows.column_stride == sizeof(floating)
+cdef inline const floating *gathered(const Plan *plan, const Rows *rows, floating *x) noexcept nogil:
+    """The rows as the network sees them: gathered into x, or where they lie if they are as they must be."""
+    cdef bint as_they_are = (
+        rows.kind == (FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64)
+        and plan.scale == 1 and plan.offset == 0 and rows.column_stride == sizeof(floating)
         and (rows.rows == 1 or rows.row_stride == rows.columns * <int64_t>sizeof(floating))
     )
-    if as_it_is:
-        return forward_tile(plan, buffers, 0, rows.rows, <const floating *>rows.data, scratch, False)
+    if as_they_are:
+        return <const floating *>rows.data
     gather_rows(plan, rows, NULL, rows.rows, 0, plan.scale, plan.offset, x)
-    return forward_tile(plan, buffers, 0, rows.rows, <const floating *>x, scratch, False)
+    return x
 
 
 # One pass over a caller's rows: which layers' outputs are wanted, and where they go.
@@ -332,13 +330,13 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     cdef int64_t i, units
     cdef const void *source
     cdef Rows tile = job.source[0]
-    cdef const floating *x = <const floating *>job.x[thread]
+    cdef const floating *x
     tile.data = job.source.data + begin * job.source.row_stride
     tile.rows = rows
     if job.check_finite and plan.row_kernels.first_nonfinite_row(&tile) >= 0:
         job.nonfinite = 1
         return
-    gather_rows(plan, &tile, NULL, rows, 0, plan.scale, plan.offset, <floating *>job.x[thread])
+    x = gathered(plan, &tile, <floating *>job.x[thread])
     if forward_tile(plan, job.buffers[thread], 0, rows, x, <floating *>job.scratch[thread], job.to_z):
         job.failed = 1
         return
@@ -560,23 +558,26 @@ cdef class Engine:
         cdef void *own = last.a
         last.a = out
         if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
-            if self.is_float32:
-                forward_gathered[float](&self.plan, workspace.layers, rows, <float *>workspace.x_data,
-                                        <float *>workspace.scratch)
-            else:
-                forward_gathered[double](&self.plan, workspace.layers, rows, <double *>workspace.x_data,
-                                         <double *>workspace.scratch)
+            self.forward_in_workspace(workspace, rows)
         else:
             with nogil:
-                if self.is_float32:
-                    forward_gathered[float](&self.plan, workspace.layers, rows, <float *>workspace.x_data,
-                                            <float *>workspace.scratch)
-                else:
-                    forward_gathered[double](&self.plan, workspace.layers, rows, <double *>workspace.x_data,
-                                             <double *>workspace.scratch)
+                self.forward_in_workspace(workspace, rows)
         last.a = own
         self.idle_workspaces.append(workspace)
         return 0
+
+    cdef void forward_in_workspace(self, Workspace workspace, const Rows *rows) noexcept nogil:
+        cdef const Plan *plan = &self.plan
+        if self.is_float32:
+            forward_tile[float](
+                plan, workspace.layers, 0, rows.rows, gathered[float](plan, rows, <float *>workspace.x_data),
+                <float *>workspace.scratch, False
+            )
+        else:
+            forward_tile[double](
+                plan, workspace.layers, 0, rows.rows, gathered[double](plan, rows, <double *>workspace.x_data),
+                <double *>workspace.scratch, False
+            )
 
     cpdef double multiplications(self):
         """How many multiplications one row costs."""

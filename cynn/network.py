@@ -183,7 +183,7 @@ class Network:
         validation_data: tuple[Any, Any] | None = None,
         metrics: Any = None,
         sample_weight: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         callbacks: Any = (),
         progress: bool = True,
         n_threads: int | None = None,
@@ -214,8 +214,10 @@ class Network:
             Names (`"accuracy"`), or functions of (y_true, y_pred).
         sample_weight : array of shape (rows,), optional
             The weight of each row in the loss.
-        shuffle : bool
-            Whether every epoch takes the rows in an order of its own.
+        shuffle : bool or "blocks"
+            Whether every epoch takes the rows in an order of its own. "blocks" shuffles blocks of 1,024
+            rows, and the rows within each: for a memmap larger than memory, which is then read in long
+            pieces.
         callbacks : list of cynn.training.Callback
             Called after every epoch.
         progress : bool

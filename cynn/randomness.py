@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cynn.errors import check_whole_number
 from cynn.kernels import random
 
-__all__ = ["Purpose", "as_seed", "normal", "permutation", "uniform"]
+__all__ = ["Purpose", "as_seed", "block_permutation", "normal", "permutation", "uniform"]
 
 
 class Purpose(IntEnum):
@@ -34,6 +34,13 @@ def permutation(n: int, seed: int, purpose: Purpose, epoch: int = 0) -> npt.NDAr
     """0 .. n-1 in random order."""
     out = np.empty(n, np.int64)
     random.permutation(out, seed, purpose, epoch)
+    return out
+
+
+def block_permutation(n: int, seed: int, purpose: Purpose, epoch: int = 0) -> npt.NDArray[np.int64]:
+    """0 .. n-1 with blocks of 1,024 in random order, and random order within each."""
+    out = np.empty(n, np.int64)
+    random.block_permutation(out, 1024, seed, purpose, epoch)
     return out
 
 

@@ -112,7 +112,7 @@ def fit(
     validation_data: tuple[Any, Any] | None,
     metrics: Any,
     sample_weight: Any,
-    shuffle: bool,
+    shuffle: bool | str,
     callbacks: Any,
     progress: bool,
     n_threads: int | None,
@@ -122,6 +122,10 @@ def fit(
     epochs = check_whole_number(epochs, "epochs", "fit")
     batch_size = check_whole_number(batch_size, "batch_size", "fit", minimum=1, maximum=2**31 - 1)
     n_threads = threads.resolve(n_threads)
+    if shuffle not in (True, False, "blocks"):
+        raise InvalidParameterError(
+            f"The 'shuffle' parameter of fit must be True, False or 'blocks'. Got {shuffle!r} instead."
+        )
     loss_kernel = network.loss_kernel(loss)
     metrics_by_name = _resolve_metrics(metrics)
     callbacks = _check_callbacks(callbacks)
@@ -139,9 +143,8 @@ def fit(
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
             if shuffle:
-                order = randomness.permutation(
-                    n, network.seed, randomness.Purpose.SHUFFLE, network.epochs_trained
-                )
+                permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
+                order = permutation(n, network.seed, randomness.Purpose.SHUFFLE, network.epochs_trained)
             bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
             _run_epoch(trainer, state, order, min(batch_size, n), predictions, bar, epoch, history)
             network.epochs_trained += 1

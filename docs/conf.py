@@ -1,11 +1,11 @@
 """The Sphinx site. Build it with: sphinx-build -W docs docs/_build"""
 
-from importlib.metadata import version as version_of
+import cynn
 
 project = "CyNN"
 author = "The CyNN developers"
 copyright = author
-version = release = version_of("cynn")
+version = release = cynn.__version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
 templates_path = ["_templates"]
@@ -19,3 +19,12 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = "CyNN"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+
+
+def _signature(app, what, name, obj, options, signature, returns):
+    """Cython gives a function over a fused type the signature of its own dispatcher."""
+    return ("(...)", returns) if signature and signature.startswith("(signatures, args") else None
+
+
+def setup(app):
+    app.connect("autodoc-process-signature", _signature)

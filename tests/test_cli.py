@@ -31,15 +31,29 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def digits(tmp_path):
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
     """A network for digits, hardly trained."""
     (x, y), _ = cynn.datasets.load_mnist()
     net = cynn.Network.mlp([784, 16, 10], activation="sigmoid", output="softmax", input_scale=1 / 255, seed=0)
     net.fit(x, y, loss="cross_entropy", optimizer=cynn.optimizers.Adam(0.01), epochs=1, batch_size=32)
-    path = tmp_path / "small.safetensors"
+    path = tmp_path_factory.mktemp("digits") / "small.safetensors"
     net.save(path)
     return path
+
+
+@pytest.fixture
+def fit_arguments(monkeypatch):
+    """What `fit` was called with."""
+    seen = {}
+    fit = cynn.Network.fit
+
+    def spy(self, x, y, **others):
+        seen.update(others)
+        return fit(self, x, y, **others)
+
+    monkeypatch.setattr(cynn.Network, "fit", spy)
+    return seen
 
 
 def run(capsys, *arguments):
@@ -158,23 +172,42 @@ class TestTrain:
         succeed(capsys, "train", "--data", blobs, "--loss", loss, "--epochs", 1)
         assert cynn.load("blobs.safetensors").layers[-1].activation.name == last
 
-    def test_options_reach_the_training(self, capsys, folder, blobs, monkeypatch):
-        seen = {}
-        fit = cynn.Network.fit
-
-        def spy(self, x, y, **others):
-            seen.update(others)
-            return fit(self, x, y, **others)
-
-        monkeypatch.setattr(cynn.Network, "fit", spy)
-        options = "--activation tanh --optimizer sgd --learning-rate 0.5 --epochs 3 --batch-size 7 --seed 5"
-        options += " --threads 1 --output other.safetensors --quiet"
+    def test_options_reach_the_training(self, capsys, folder, blobs, fit_arguments):
+        options = "--activation tanh --optimizer sgd --learning-rate 0.5 --weight-decay 0.25 --epochs 3"
+        options += " --batch-size 7 --seed 5 --threads 1 --output other.safetensors --quiet --constant-rate"
         out = succeed(capsys, "train", "--data", blobs, *options.split(" "))
         assert "epoch" not in out
-        assert seen["optimizer"] == cynn.optimizers.SGD(learning_rate=0.5)
-        assert (seen["epochs"], seen["batch_size"], seen["n_threads"]) == (3, 7, 1)
+        assert fit_arguments["optimizer"] == cynn.optimizers.SGD(learning_rate=0.5, weight_decay=0.25)
+        assert [fit_arguments[name] for name in ("epochs", "batch_size", "n_threads")] == [3, 7, 1]
         net = cynn.load("other.safetensors")
         assert net.layers[0].activation.name == "tanh"
+        assert net.seed == 5
+
+    def test_the_learning_rate_falls(self, capsys, folder, blobs, monkeypatch):
+        rates = []
+
+        class Spy(cynn.optimizers.AdamW):
+            name = "adamw"
+
+            def __setattr__(self, name, value):
+                super().__setattr__(name, value)
+                rates.append((name, value))
+
+        get = type(cynn.registry.optimizers).get
+        monkeypatch.setattr(
+            type(cynn.registry.optimizers),
+            "get",
+            lambda self, spec, **values: Spy(**values) if spec == "adamw" else get(self, spec, **values),
+        )
+        succeed(capsys, "train", "--data", blobs, "--epochs", 4)
+        assert ("weight_decay", 0.05) in rates
+        found = [value for name, value in rates if name == "learning_rate"]
+        falling = [0.005 * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in range(4)]
+        np.testing.assert_allclose(found, falling, rtol=1e-12)
+
+    def test_another_optimizer_has_its_own_values(self, capsys, folder, blobs, fit_arguments):
+        succeed(capsys, "train", "--data", blobs, "--optimizer", "adam", "--epochs", 1)
+        assert fit_arguments["optimizer"] == cynn.optimizers.Adam()
 
     def test_the_same_seed_gives_the_same_network(self, capsys, folder, blobs):
         weights = []
@@ -376,6 +409,7 @@ class TestErrors:
             ("train --optimizer adm", "adam"),
             ("train --learning-rate 0", "learning_rate"),
             ("train --learning-rate nan", "learning_rate"),
+            ("train --optimizer adam --weight-decay 1", "weight_decay"),
             ("train --batch-size 0", "batch_size"),
             ("train --threads 0", "n_threads"),
             ("train --seed -1", "seed"),
@@ -405,7 +439,7 @@ class TestErrors:
             ({"x": [[1.0]] * 2, "y": [1, 0]}, "at least 3 rows"),
             ({"x": [["a"]] * 9, "y": [1] * 9}, "x"),
             ({"x": [[1.0]] * 9, "y": [-1] * 9}, "class"),
-            ({"x": [[np.nan]] * 9, "y": [1] * 9}, "NaN"),
+            ({"x": [[np.nan]] * 9, "y": [1] * 9}, "nan"),
         ],
     )
     def test_data(self, capsys, folder, arrays, said):

@@ -4,6 +4,8 @@ The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random 
 1, 2, 3", 2011). The seed is its key; purpose, epoch, step and position are its counter.
 """
 
+from array import array
+
 from libc.math cimport cos, log, pi, sin, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -62,18 +64,47 @@ def normal(double[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, u
                 out[i + 1] = radius * sin(angle)
 
 
-def permutation(int64_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, uint32_t step=0):
-    """Fill `out` with a random permutation of 0 .. n-1 (Fisher and Yates)."""
-    cdef uint32_t[4] counter = [0, step, epoch, purpose]
+cdef void permute(int64_t *out, int64_t n, int64_t first, uint64_t seed, uint32_t *counter) noexcept nogil:
+    """first .. first + n - 1 in random order (Fisher and Yates)."""
     cdef uint32_t[4] words
     cdef uint64_t bits
-    cdef int64_t i, j, n = out.shape[0]
-    with nogil:
-        for i in range(n):
-            if i % 2 == 0:
-                counter[0] = <uint32_t>(i // 2)
-                philox(counter, seed, words)
-            bits = (<uint64_t>words[2 * (i % 2)] << 32) | words[2 * (i % 2) + 1]
-            j = <int64_t>cynn_multiply_high(bits, <uint64_t>(i + 1))
-            out[i] = out[j]  # the inside-out form: no separate pass to fill 0 .. n-1
-            out[j] = i
+    cdef int64_t i, j
+    for i in range(n):
+        if i % 2 == 0:
+            counter[0] = <uint32_t>(i // 2)
+            philox(counter, seed, words)
+        bits = (<uint64_t>words[2 * (i % 2)] << 32) | words[2 * (i % 2) + 1]
+        j = <int64_t>cynn_multiply_high(bits, <uint64_t>(i + 1))
+        out[i] = out[j]  # the inside-out form: no separate pass to fill 0 .. n-1
+        out[j] = first + i
+
+
+def permutation(int64_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, uint32_t step=0):
+    """Fill `out` with a random permutation of 0 .. n-1."""
+    cdef uint32_t[4] counter = [0, step, epoch, purpose]
+    if out.shape[0]:
+        with nogil:
+            permute(&out[0], out.shape[0], 0, seed, counter)
+
+
+def block_permutation(int64_t[::1] out, int64_t block, uint64_t seed, uint32_t purpose, uint32_t epoch=0):
+    """Fill `out` with 0 .. n-1: blocks of consecutive numbers in random order, and random within each.
+
+    A file read in this order is read a block at a time.
+    """
+    cdef int64_t n = out.shape[0], n_blocks = (n + block - 1) // block
+    cdef int64_t i, first, size, begin = 0
+    cdef uint32_t[4] counter = [0, 0, epoch, purpose]
+    cdef int64_t[::1] order
+    if block < 1:
+        raise ValueError(f"block must be at least 1. Got {block} instead.")
+    order = array("q", [0]) * n_blocks
+    if n:
+        with nogil:
+            permute(&order[0], n_blocks, 0, seed, counter)
+            for i in range(n_blocks):
+                first = order[i] * block
+                size = min(block, n - first)
+                counter[1] = <uint32_t>(order[i] + 1)  # step 0 has ordered the blocks
+                permute(&out[begin], size, first, seed, counter)
+                begin += size

@@ -1,0 +1,1 @@
+"""How fast CyNN is, next to other libraries: ``python -m benchmarks``."""

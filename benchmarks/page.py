@@ -1,0 +1,55 @@
+"""The page of results for the docs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import report
+from benchmarks.rounds import Result
+from benchmarks.tables import Table
+from benchmarks.workloads import CYNN
+
+_HEAD = """\
+Speed
+=====
+
+.. This page is written by: python -m benchmarks --page docs/speed.rst
+
+How long a step of training, or a prediction, takes in CyNN and in other libraries, on the same data, with the
+same network, the same first weights and the same order of the rows, on the same cores.
+
+Each library is written as its users would who want speed: PyTorch eager with fused optimizers, JAX with all
+steps of a round in one compiled ``scan``, NumPy with buffers allocated beforehand, scikit-learn by ``fit``, ONNX
+Runtime on the same weights. The digits are bytes, as MNIST has them; each library gathers and scales the rows of
+a batch itself, within the step. CyNN's figures are those of ``Network.fit`` and ``Network.predict`` with all that
+these do. After the rounds, the loss of every library on the same rows is compared: they have learned the same.
+"""
+
+_REPRODUCE = """\
+How to reproduce
+----------------
+
+In a clone of the repository, with CyNN installed from it (``pip install -e .``)::
+
+    pip install -r benchmarks/requirements.txt
+    python -m benchmarks
+
+That takes {minutes}. ``python -m benchmarks S M`` runs two workloads, ``--peers torch,jax`` some libraries,
+``--quick`` fewer and shorter rounds; ``--page docs/speed.rst`` writes this page. Timings of a machine that does
+other work at the same time are worth little: compare ratios, which come from rounds that alternate between the
+libraries.
+"""
+
+
+def page(run: dict[str, Any], results: list[Result]) -> str:
+    """The whole page, in reStructuredText."""
+    versions = {m.peer: m.version for result in results for m in result.measured if m.peer != CYNN}
+    described = {**run["machine"], **{peer: versions[peer] for peer in versions if peer != "numpy"}}
+    described["measured"] = f"{run['date']}, {run['rounds']} rounds{', --quick' if run['quick'] else ''}"
+    machine = Table("The machine", ["what", "is"], [list(item) for item in described.items()], words=2)
+    minutes = max(1, round(run["seconds"] / 60))
+    parts = [_HEAD, *(table.rst() for table in report.tables(results)), machine.rst()]
+    if found := report.notes(run, results):
+        parts.append("\n".join(["Notes", "-----", "", *(f"- {note}" for note in found), ""]))
+    parts.append(_REPRODUCE.format(minutes="a minute" if minutes == 1 else f"about {minutes} minutes"))
+    return "\n".join(parts)
