@@ -5,7 +5,7 @@
  *   erf, erfc            exp(-x^2) times a polynomial in (x - K) / (x + K) (Schonfelder, 1978), of our own too
  *
  * At most 1 ULP for log, 2 for exp, log1p and tanh, 3 for erf, 4 for erfc and 5 for expm1
- * over the whole range, denormal results included (tests/test_vector_math.py). +-infinity,
+ * over the whole range, denormal results included but for erfc (tests/test_vector_math.py). +-infinity,
  * zeros and NaN come out right.
  * Must be compiled without -fassociative-math: the order of the subtractions is the algorithm.
  * -fno-math-errno and -fno-trapping-math are what lets gcc vectorize a loop over them.
