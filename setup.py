@@ -126,8 +126,10 @@ def extensions():
                 Extension(f"cynn.kernels.{level}.{name}", [str(copy)], extra_compile_args=OPTIMIZED + march)
             )
     for folder, compile_args in [("cynn", PLAIN), ("cynn_plugins", OPTIMIZED)]:
-        for path in sorted(Path(folder).glob("*.pyx")):
-            found.append(Extension(f"{folder}.{path.stem}", [str(path)], extra_compile_args=compile_args))
+        pattern = "*.pyx" if folder == "cynn" else "**/*.pyx"
+        for path in sorted(Path(folder).glob(pattern)):
+            name = ".".join(path.with_suffix("").parts)
+            found.append(Extension(name, [str(path)], extra_compile_args=compile_args))
 
     for extension in found:
         extension.include_dirs += ["cynn/include", "cynn/kernels"]

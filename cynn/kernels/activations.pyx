@@ -10,7 +10,7 @@ from cynn.abi cimport (
     cynn_activation,
     floating,
 )
-from cynn.kernels cimport vector_math
+from cynn cimport vector_math
 
 
 cdef void identity_forward(

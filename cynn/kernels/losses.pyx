@@ -10,7 +10,7 @@ from libc.math cimport fabs, log, log1p
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
-from cynn.kernels cimport vector_math
+from cynn cimport vector_math
 
 # Probabilities are kept this far from 0 and 1 where a loss is given probabilities and not z.
 cdef double SMALLEST_PROBABILITY = 1e-7

@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint8_t
 from cynn.abi cimport floating
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, RowKernels, Rows
 
-cdef extern from "vector_math.h" nogil:
+cdef extern from "cynn/vector_math.h" nogil:
     int cynn_nonfinite_f32(float) noexcept
     int cynn_nonfinite_f64(double) noexcept
 

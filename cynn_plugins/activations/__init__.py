@@ -1,0 +1,17 @@
+"""Activations, by family.
+
+=============== ==================================================================================
+module          activations
+=============== ==================================================================================
+``exponential`` `elu`, `selu`, `celu`, `exponential`
+``gated``       `swish` (also `silu`), `gelu`, `mish`
+``gaussian``    `gaussian`, in plain Python
+``periodic``    `sine`, `snake`
+``piecewise``   `relu6`, `hardtanh`, `hard_sigmoid`, `hard_swish`, `squared_relu`, `sparse_plus`,
+                `softshrink`, `hardshrink`, `threshold`
+``rowwise``     `softmin`, `log_softmax`, `sparsemax`
+``soft``        `softplus`, `log_sigmoid`, `squareplus`, `softsign`, `tanhshrink`
+=============== ==================================================================================
+
+Each module has the classes, and beside it, with an underscore, their kernels.
+"""

@@ -1,0 +1,72 @@
+"""Periodic activations."""
+
+from libc.math cimport cos, cosf, sin, sinf
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport CYNN_NEEDS_Z, activation_capsule, cynn_activation, floating
+
+
+cdef inline floating sine_of(floating x) noexcept nogil:
+    return sinf(x) if floating is float else sin(x)
+
+
+cdef inline floating cosine_of(floating x) noexcept nogil:
+    return cosf(x) if floating is float else cos(x)
+
+
+cdef void sine_forward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
+) noexcept nogil:
+    cdef int64_t i
+    cdef floating w0 = <floating>h[0]
+    for i in range(rows * cols):
+        a[i] = sine_of(w0 * z[i])
+
+
+cdef void sine_backward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
+) noexcept nogil:
+    cdef int64_t i
+    cdef floating w0 = <floating>h[0]
+    for i in range(rows * cols):
+        grad[i] = grad[i] * w0 * cosine_of(w0 * z[i])
+
+
+# f′ = 1 + 2 sin(alpha z) cos(alpha z) = 1 + sin(2 alpha z).
+
+cdef void snake_forward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
+) noexcept nogil:
+    cdef int64_t i
+    cdef floating sine_z
+    cdef floating alpha = <floating>h[0]
+    for i in range(rows * cols):
+        sine_z = sine_of(alpha * z[i])
+        a[i] = z[i] + sine_z * sine_z / alpha
+
+
+cdef void snake_backward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
+) noexcept nogil:
+    cdef int64_t i
+    cdef floating alpha = <floating>h[0]
+    for i in range(rows * cols):
+        grad[i] = grad[i] * (1 + sine_of(2 * alpha * z[i]))
+
+
+cdef cynn_activation sine
+sine.forward_f32 = sine_forward[float]
+sine.backward_f32 = sine_backward[float]
+sine.forward_f64 = sine_forward[double]
+sine.backward_f64 = sine_backward[double]
+
+cdef cynn_activation snake
+snake.forward_f32 = snake_forward[float]
+snake.backward_f32 = snake_backward[float]
+snake.forward_f64 = snake_forward[double]
+snake.backward_f64 = snake_backward[double]
+
+KERNELS = {
+    "sine": activation_capsule(&sine, CYNN_NEEDS_Z),
+    "snake": activation_capsule(&snake, CYNN_NEEDS_Z),
+}

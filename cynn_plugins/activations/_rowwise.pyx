@@ -1,0 +1,168 @@
+"""Activations of a whole row."""
+
+from libc.math cimport log
+from libc.stdint cimport int64_t
+
+from cynn cimport vector_math
+from cynn.abi cimport CYNN_IN_PLACE, CYNN_NEEDS_A, CYNN_ROWWISE, activation_capsule, cynn_activation, floating
+
+
+cdef inline floating largest_of(int64_t cols, const floating *z) noexcept nogil:
+    cdef int64_t j
+    cdef floating largest = z[0]
+    for j in range(1, cols):
+        largest = z[j] if z[j] > largest else largest
+    return largest
+
+
+cdef inline floating smallest_of(int64_t cols, const floating *z) noexcept nogil:
+    cdef int64_t j
+    cdef floating smallest = z[0]
+    for j in range(1, cols):
+        smallest = z[j] if z[j] < smallest else smallest
+    return smallest
+
+
+cdef void softmin_forward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
+) noexcept nogil:
+    cdef int64_t _row, j
+    cdef floating smallest, total
+    for _row in range(rows):
+        smallest = smallest_of(cols, z)
+        for j in range(cols):
+            a[j] = vector_math.exp(smallest - z[j])
+        total = 0
+        for j in range(cols):
+            total += a[j]
+        for j in range(cols):
+            a[j] = a[j] / total
+        z += cols
+        a += cols
+
+
+cdef void softmin_backward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
+) noexcept nogil:
+    # dC/dz = a * (sum(dC/da * a) - dC/da)
+    cdef int64_t _row, j
+    cdef floating total
+    for _row in range(rows):
+        total = 0
+        for j in range(cols):
+            total += grad[j] * a[j]
+        for j in range(cols):
+            grad[j] = a[j] * (total - grad[j])
+        a += cols
+        grad += cols
+
+
+cdef void log_softmax_forward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
+) noexcept nogil:
+    cdef int64_t _row, j
+    cdef floating largest, log_total
+    cdef double total
+    for _row in range(rows):
+        largest = largest_of(cols, z)
+        total = 0
+        for j in range(cols):
+            total += vector_math.exp(z[j] - largest)
+        log_total = <floating>log(total)
+        for j in range(cols):
+            a[j] = (z[j] - largest) - log_total
+        z += cols
+        a += cols
+
+
+cdef void log_softmax_backward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
+) noexcept nogil:
+    # dC/dz = dC/da - exp(a) * sum(dC/da)
+    cdef int64_t _row, j
+    cdef floating total
+    for _row in range(rows):
+        total = 0
+        for j in range(cols):
+            total += grad[j]
+        for j in range(cols):
+            grad[j] = grad[j] - vector_math.exp(a[j]) * total
+        a += cols
+        grad += cols
+
+
+# a = max(z - tau, 0), with tau such that a sums to 1: tau = (sum of the support - 1) / its size.
+# In place of sorting (algorithm 1 of the paper), the support shrinks from all that lie within 1 of
+# the largest until nothing more falls out (Michelot, 1986): no memory, and the same support.
+
+cdef void sparsemax_forward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
+) noexcept nogil:
+    cdef int64_t _row, j, size, size_before
+    cdef floating largest, rest
+    cdef double tau, total
+    for _row in range(rows):
+        largest = largest_of(cols, z)
+        tau = -1  # of z - largest
+        size = 0
+        while True:
+            size_before = size
+            size = 0
+            total = 0
+            for j in range(cols):
+                if not z[j] - largest <= tau:  # a NaN belongs to the support, and spreads by tau
+                    size += 1
+                    total += z[j] - largest
+            tau = (total - 1) / size
+            if size == size_before:
+                break
+        for j in range(cols):
+            rest = <floating>((z[j] - largest) - tau)
+            a[j] = 0 if rest <= 0 else rest
+        z += cols
+        a += cols
+
+
+cdef void sparsemax_backward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
+) noexcept nogil:
+    # dC/dz = dC/da - its mean over the support, 0 outside
+    cdef int64_t _row, j, size
+    cdef floating total, mean
+    for _row in range(rows):
+        total = 0
+        size = 0
+        for j in range(cols):
+            if a[j] > 0:
+                total += grad[j]
+                size += 1
+        mean = total / size
+        for j in range(cols):
+            grad[j] = grad[j] - mean if a[j] > 0 else 0
+        a += cols
+        grad += cols
+
+
+cdef cynn_activation softmin
+softmin.forward_f32 = softmin_forward[float]
+softmin.backward_f32 = softmin_backward[float]
+softmin.forward_f64 = softmin_forward[double]
+softmin.backward_f64 = softmin_backward[double]
+
+cdef cynn_activation log_softmax
+log_softmax.forward_f32 = log_softmax_forward[float]
+log_softmax.backward_f32 = log_softmax_backward[float]
+log_softmax.forward_f64 = log_softmax_forward[double]
+log_softmax.backward_f64 = log_softmax_backward[double]
+
+cdef cynn_activation sparsemax
+sparsemax.forward_f32 = sparsemax_forward[float]
+sparsemax.backward_f32 = sparsemax_backward[float]
+sparsemax.forward_f64 = sparsemax_forward[double]
+sparsemax.backward_f64 = sparsemax_backward[double]
+
+KERNELS = {
+    "softmin": activation_capsule(&softmin, CYNN_NEEDS_A | CYNN_ROWWISE | CYNN_IN_PLACE),
+    "log_softmax": activation_capsule(&log_softmax, CYNN_NEEDS_A | CYNN_ROWWISE | CYNN_IN_PLACE),
+    "sparsemax": activation_capsule(&sparsemax, CYNN_NEEDS_A | CYNN_ROWWISE | CYNN_IN_PLACE),
+}

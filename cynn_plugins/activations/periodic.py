@@ -1,0 +1,43 @@
+"""Periodic activations, for signals with a frequency."""
+
+from cynn.activations import Activation
+from cynn.hyperparameters import hyperparameter
+from cynn_plugins.activations._periodic import KERNELS
+
+__all__ = ["Sine", "Snake"]
+
+
+class Sine(Activation):
+    """a = sin(w0 z), f′ = w0 cos(w0 z): for networks that represent images, sounds and fields.
+
+    Source: Sitzmann, Martel, Bergman, Lindell and Wetzstein, "Implicit neural representations with
+    periodic activation functions", 2020, equation 3 and section 3.2 (w0 = 30).
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("sine", w0=1)([0.0, 1.0]).round(4)
+    array([0.    , 0.8415])
+    """
+
+    name = "sine"
+    kernel = KERNELS["sine"]
+    w0: float = hyperparameter(30.0, above=0, doc="The frequency, in radians for a z of 1.")
+
+
+class Snake(Activation):
+    """a = z + sin²(alpha z) / alpha, f′ = 1 + sin(2 alpha z): a trend and a period, both learnt.
+
+    Source: Ziyin, Hartwig and Ueda, "Neural networks fail to learn periodic functions and how to fix
+    it", 2020, equation 3.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("snake")([-1.0, 0.0, 1.0]).round(4)
+    array([-0.2919,  0.    ,  1.7081])
+    """
+
+    name = "snake"
+    kernel = KERNELS["snake"]
+    alpha: float = hyperparameter(1.0, above=0, doc="The frequency of the ripple.")

@@ -1,0 +1,62 @@
+"""Activations of a whole row."""
+
+from cynn.activations import Activation
+from cynn_plugins.activations._rowwise import KERNELS
+
+__all__ = ["LogSoftmax", "Softmin", "Sparsemax"]
+
+
+class Softmin(Activation):
+    """a_j = exp(-z_j) / Σ_k exp(-z_k) over a row: the softmax of -z.
+
+    ∂C/∂z_j = a_j (Σ_k a_k ∂C/∂a_k - ∂C/∂a_j). Computed relative to the smallest z of the row, so that
+    nothing overflows.
+
+    Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, equation 6.29, of -z.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("softmin")([0.0, 0.0, 1e4])
+    array([0.5, 0.5, 0. ])
+    """
+
+    name = "softmin"
+    kernel = KERNELS["softmin"]
+
+
+class LogSoftmax(Activation):
+    """a_j = z_j - log Σ_k exp(z_k) over a row: the logarithm of softmax, without its rounding.
+
+    ∂C/∂z_j = ∂C/∂a_j - exp(a_j) Σ_k ∂C/∂a_k.
+
+    Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, equation 6.30.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("log_softmax")([0.0, 0.0, -100.0]).round(4)
+    array([  -0.6931,   -0.6931, -100.6931])
+    """
+
+    name = "log_softmax"
+    kernel = KERNELS["log_softmax"]
+
+
+class Sparsemax(Activation):
+    """The row of probabilities nearest to z: a_j = max(z_j - τ, 0), with τ such that Σ_j a_j = 1.
+
+    Like softmax, with exact zeros. ∂C/∂z is ∂C/∂a less its mean, both over the outputs that are not
+    0, and 0 at the others.
+
+    Source: Martins and Astudillo, "From softmax to sparsemax", 2016, equations 2 and 14.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("sparsemax")([0.1, 0.8, 1.1]).round(4)
+    array([0.  , 0.35, 0.65])
+    """
+
+    name = "sparsemax"
+    kernel = KERNELS["sparsemax"]

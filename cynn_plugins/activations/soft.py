@@ -1,0 +1,94 @@
+"""Smooth versions of functions with a bend: of max(z, 0), of the sign, of a shrinkage."""
+
+from cynn.activations import Activation
+from cynn.hyperparameters import hyperparameter
+from cynn_plugins.activations._soft import KERNELS
+
+__all__ = ["LogSigmoid", "Softplus", "Softsign", "Squareplus", "TanhShrink"]
+
+
+class Softplus(Activation):
+    """a = log(1 + exp(beta z)) / beta: a smooth ReLU, positive everywhere; f′ = σ(beta z).
+
+    Source: Dugas, Bengio, Bélisle, Nadeau and Garcia, "Incorporating second-order functional knowledge
+    for better option pricing", 2001, equation 3.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("softplus")([-1.0, 0.0, 100.0]).round(4)
+    array([  0.3133,   0.6931, 100.    ])
+    """
+
+    name = "softplus"
+    initializer = "he_uniform"
+    kernel = KERNELS["softplus"]
+    beta: float = hyperparameter(1.0, above=0, doc="How sharp the bend is.")
+
+
+class LogSigmoid(Activation):
+    """a = log σ(z) = -log(1 + exp(-z)); f′ = σ(-z).
+
+    Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, section 3.10.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("log_sigmoid")([-1.0, 0.0, 1.0]).round(4)
+    array([-1.3133, -0.6931, -0.3133])
+    """
+
+    name = "log_sigmoid"
+    kernel = KERNELS["log_sigmoid"]
+
+
+class Squareplus(Activation):
+    """a = (z + sqrt(z² + b)) / 2: a smooth ReLU without an exponential; f′ = a / sqrt(z² + b).
+
+    Source: Barron, "Squareplus: a softplus-like algebraic rectifier", 2021, equations 1 and 2.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("squareplus")([-1.0, 0.0, 1.0]).round(4)
+    array([0.618, 1.   , 1.618])
+    """
+
+    name = "squareplus"
+    initializer = "he_uniform"
+    kernel = KERNELS["squareplus"]
+    b: float = hyperparameter(4.0, above=0, doc="How wide the bend is; 4 has the slope of softplus at 0.")
+
+
+class Softsign(Activation):
+    """a = z / (1 + |z|): a tanh that saturates slowly; f′ = 1 / (1 + |z|)².
+
+    Source: Bergstra, Desjardins, Lamblin and Bengio, "Quadratic polynomials learn better image
+    features", 2009; Glorot and Bengio, 2010, section 3.2.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("softsign")([-1.0, 0.0, 3.0])
+    array([-0.5 ,  0.  ,  0.75])
+    """
+
+    name = "softsign"
+    kernel = KERNELS["softsign"]
+
+
+class TanhShrink(Activation):
+    """a = z - tanh(z): nearly nothing near 0; f′ = tanh(z)².
+
+    Source: as `Tanhshrink` in Torch7 and PyTorch; a smooth relative of soft thresholding (Donoho,
+    1995).
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("tanhshrink")([-1.0, 0.0, 1.0]).round(4)
+    array([-0.2384,  0.    ,  0.2384])
+    """
+
+    name = "tanhshrink"
+    kernel = KERNELS["tanhshrink"]
