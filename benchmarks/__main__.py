@@ -22,7 +22,9 @@ def main() -> int:
     options = _parser().parse_args()
     if options.read:
         run = json.loads(options.read.read_text(encoding="utf-8"))
-        results = [Result(**{**r, "measured": [Measured(**m) for m in r["measured"]]}) for r in run["results"]]
+        results = [
+            Result(**{**r, "measured": [Measured(**m) for m in r["measured"]]}) for r in run["results"]
+        ]
     else:
         run, results = _run(options)
     for table in report.tables(results):
@@ -62,9 +64,20 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], list[Result]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="CyNN next to other libraries.")
     add = parser.add_argument
-    add("workloads", nargs="*", type=_workload, metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)} (default: all)")
+    add(
+        "workloads",
+        nargs="*",
+        type=_workload,
+        metavar="WORKLOAD",
+        help=f"of {', '.join(WORKLOADS)} (default: all)",
+    )
     add("--peers", type=_peers, default=list(PEERS), metavar="A,B", help=f"of {', '.join(PEERS)}; or none")
-    add("--rounds", type=int, metavar="N", help=f"of each library (default: {ROUNDS}; --quick: {QUICK_ROUNDS})")
+    add(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"of each library (default: {ROUNDS}; --quick: {QUICK_ROUNDS})",
+    )
     add("--quick", action="store_true", help="fewer and shorter rounds: to see that it works")
     add("--cpu-time", action="store_true", help="of one-thread workloads the CPU's time: on a busy machine")
     add("--json", type=Path, metavar="FILE", help="write every figure there")

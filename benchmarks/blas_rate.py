@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workloads import Workload
-from cynn.kernels.blas import matmul
+from cynn.kernels import blas
 
 SHORTEST_SECONDS = 0.01  # of a timing: a small product is repeated for so long
 
@@ -28,20 +28,23 @@ class BlasRate:
         self.operations = 2 * side**3
         self.square = [_operands(side, side, side, False, False, dtype) for _ in range(n_threads)]
         self.products = [
-            (_operands(m, n, k, of_a, of_b, dtype), of_a, of_b) for _, m, n, k, of_a, of_b in workload.products
+            (_operands(m, n, k, of_a, of_b, dtype), of_a, of_b)
+            for _, m, n, k, of_a, of_b in workload.products
         ]
         self.nothing = (_operands(2, 2, 2, False, False, dtype), False, False)
 
     def measure(self) -> dict[str, Any]:
-        """GFLOP/s of a large square product on every thread at once, and the seconds of each of the step's."""
+        """GFLOP/s of a large square product on every thread, and the seconds of each product of the step."""
         overhead = self._seconds(*self.nothing)
         products = [max(self._seconds(*product) - overhead, 0.0) for product in self.products]
-        started = self.now()
-        list(self.pool.map(lambda operands: matmul(*operands), self.square))
+        started, cpu_started, wall_started = self.now(), time.process_time(), time.perf_counter()
+        list(self.pool.map(lambda operands: blas.matmul(*operands), self.square))
         seconds = self.now() - started
+        cpu_seconds, wall_seconds = time.process_time() - cpu_started, time.perf_counter() - wall_started
         return {
             "square_gflops": self.n_threads * self.operations / seconds / 1e9,
             "product_seconds": products,
+            "core_share": cpu_seconds / wall_seconds / self.n_threads,
         }
 
     def _seconds(self, operands: tuple[Any, Any, Any], transpose_a: bool, transpose_b: bool) -> float:
@@ -49,14 +52,16 @@ class BlasRate:
         while True:
             started = self.now()
             for _ in range(repeats):
-                matmul(*operands, transpose_a=transpose_a, transpose_b=transpose_b)
+                blas.matmul(*operands, transpose_a=transpose_a, transpose_b=transpose_b)
             elapsed = self.now() - started
             if elapsed >= SHORTEST_SECONDS:
                 return elapsed / repeats
             repeats *= 2 if elapsed == 0 else min(100, int(1.5 * SHORTEST_SECONDS / elapsed) + 1)
 
 
-def _operands(m: int, n: int, k: int, transpose_a: bool, transpose_b: bool, dtype: Any) -> tuple[Any, Any, Any]:
+def _operands(
+    m: int, n: int, k: int, transpose_a: bool, transpose_b: bool, dtype: Any
+) -> tuple[Any, Any, Any]:
     generator = np.random.default_rng(0)
     shapes = ((k, m) if transpose_a else (m, k), (n, k) if transpose_b else (k, n), (m, n))
     a, b, c = (generator.random(shape).astype(dtype) for shape in shapes)

@@ -18,11 +18,12 @@ Speed
 How long a step of training, or a prediction, takes in CyNN and in other libraries, on the same data, with the
 same network, the same first weights and the same order of the rows, on the same cores.
 
-Each library is written as its users would who want speed: PyTorch eager with fused optimizers, JAX with all
-steps of a round in one compiled ``scan``, NumPy with buffers allocated beforehand, scikit-learn by ``fit``, ONNX
-Runtime on the same weights. The digits are bytes, as MNIST has them; each library gathers and scales the rows of
-a batch itself, within the step. CyNN's figures are those of ``Network.fit`` and ``Network.predict`` with all that
-these do. After the rounds, the loss of every library on the same rows is compared: they have learned the same.
+Each library is written as those of its users would who want speed: PyTorch eager with fused optimizers, JAX
+with all steps of a round in one compiled ``scan``, NumPy with buffers allocated beforehand, scikit-learn by
+``fit``, ONNX Runtime on the same weights. The digits are bytes, as MNIST has them; each library gathers and
+scales the rows of a batch itself, within the step. CyNN's figures are those of ``Network.fit`` and
+``Network.predict`` with all that these do. At the end the losses of all libraries are compared: they have
+learned the same.
 """
 
 _REPRODUCE = """\
@@ -35,9 +36,9 @@ In a clone of the repository, with CyNN installed from it (``pip install -e .``)
     python -m benchmarks
 
 That takes {minutes}. ``python -m benchmarks S M`` runs two workloads, ``--peers torch,jax`` some libraries,
-``--quick`` fewer and shorter rounds; ``--page docs/speed.rst`` writes this page. Timings of a machine that does
-other work at the same time are worth little: compare ratios, which come from rounds that alternate between the
-libraries.
+``--quick`` fewer and shorter rounds; ``--page docs/speed.rst`` writes this page. On a machine that does other
+work at the same time, timings are worth little; ratios are worth more, because the rounds alternate between
+the libraries.
 """
 
 

@@ -51,6 +51,7 @@ class Result:
     measured: list[Measured]
     square_gflops: list[float]
     product_rounds: list[list[float]]
+    blas_core_shares: list[float]
     failures: dict[str, str]
 
     def of(self, peer: str, n_threads: int | None = None) -> Measured | None:
@@ -64,6 +65,11 @@ class Result:
     def gflops(self) -> float | None:
         """Of the BLAS, on large square products."""
         return statistics.median(self.square_gflops) if self.square_gflops else None
+
+    @property
+    def blas_core_share(self) -> float | None:
+        """The part of its cores that the BLAS got."""
+        return statistics.median(self.blas_core_shares) if self.blas_core_shares else None
 
     @property
     def product_seconds(self) -> list[float]:
@@ -84,7 +90,7 @@ class WorkerProcess:
         )
         if contender.n_threads == 1:
             settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker"],
             stdin=subprocess.PIPE,
@@ -128,7 +134,7 @@ def measure(workload: Workload, chosen: list[str], rounds: int, quick: bool, cpu
 
     With `cpu_time`, the figures of one-thread contenders are the CPU's time, for a busy machine.
     """
-    result = Result(workload.name, workload.steps, [], [], [], {})
+    result = Result(workload.name, workload.steps, [], [], [], [], {})
     contenders = [c for c in workload.contenders if c.peer in (CYNN, *chosen) and peers.is_installed(c.peer)]
     if workload.measures_blas:
         contenders.append(Contender(BLAS, workload.n_threads))
@@ -154,17 +160,24 @@ def measure(workload: Workload, chosen: list[str], rounds: int, quick: bool, cpu
             if contender.peer != BLAS:
                 of_worker[id(worker)] = Measured(contender.peer, contender.n_threads, **started)
         for _ in range(rounds):
-            for worker in workers:
+            for worker in list(workers):
                 time.sleep(SECONDS_OF_REST)
-                answer = worker.ask("round")
+                try:
+                    answer = worker.ask("round")
+                except WorkerError as error:
+                    result.failures[worker.contender.peer] = str(error)
+                    worker.close()
+                    workers.remove(worker)
+                    continue
                 if measured := of_worker.get(id(worker)):
-                    as_cpu_time = cpu_time and measured.n_threads == 1
+                    as_cpu_time = cpu_time and workload.n_threads == 1 and not workload.against_itself
                     seconds = answer["seconds"] * (answer["core_share"] if as_cpu_time else 1)
                     measured.rounds.append(seconds)
                     measured.core_shares.append(answer["core_share"])
                 else:
                     result.square_gflops.append(answer["square_gflops"])
                     result.product_rounds.append(answer["product_seconds"])
+                    result.blas_core_shares.append(answer["core_share"])
         for worker in workers:
             if measured := of_worker.get(id(worker)):
                 measured.check = worker.ask("check")["check"]
@@ -173,4 +186,3 @@ def measure(workload: Workload, chosen: list[str], rounds: int, quick: bool, cpu
         for worker in workers:
             worker.close()
     return result
-

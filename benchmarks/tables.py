@@ -30,9 +30,11 @@ class Table:
         """For the docs."""
         widths = self._widths()
         rule = "  ".join("=" * width for width in widths)
-        lines = [self.title, "-" * len(self.title), "", *textwrap.wrap(self.note, WIDTH), *([""] if self.note else []), rule]
-        lines += [self._line(self.header, widths), rule, *(self._line(row, widths) for row in self.rows), rule]
-        return "\n".join([*lines, ""])
+        lines = [self.title, "-" * len(self.title), ""]
+        lines += [*textwrap.wrap(self.note, WIDTH), ""] if self.note else []
+        lines += [rule, self._line(self.header, widths), rule]
+        lines += [self._line(row, widths) for row in self.rows]
+        return "\n".join([*lines, rule, ""])
 
     def _widths(self) -> list[int]:
         return [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]

@@ -21,7 +21,7 @@ class Target:
     at_least: float
 
     def shown(self, value: float) -> str:
-        return f"{100 * value:.0f} %" if self.against == SGEMM else f"{value:.2f}×"
+        return f"{100 * value:.0f} %" if self.against == SGEMM else f"{value:.2f}x"
 
     def reached(self, result: Result) -> float | None:
         """How far CyNN got, or None where that was not measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 CYNN = "cynn"
 BLAS = "blas"  # takes part in the rounds to say how fast matrix products are
@@ -74,7 +75,7 @@ class Workload:
     def products(self) -> list[tuple[str, int, int, int, bool, bool]]:
         """The matrix products of a step: name, m, n, k, whether A and whether B is transposed."""
         found = []
-        for layer, (inputs, units) in enumerate(zip(self.sizes, self.sizes[1:], strict=False), start=1):
+        for layer, (inputs, units) in enumerate(pairwise(self.sizes), start=1):
             found.append((f"forward {layer}", self.batch, units, inputs, False, False))
             if self.trains:
                 found.append((f"dW {layer}", inputs, units, self.batch, True, False))
@@ -104,7 +105,9 @@ class Workload:
 
     def quick(self) -> Workload:
         """The same with about a tenth of the steps a round."""
-        rows = self.rows if self.epochs > 1 else max(self.batch * 4, self.rows // 10 // self.batch * self.batch)
+        rows = self.rows
+        if self.trains and self.epochs == 1:
+            rows = max(4, self.rows // self.batch // 10) * self.batch
         return replace(self, rows=rows, epochs=max(1, self.epochs // 10), calls=-(-self.calls // 10))
 
 

@@ -48,9 +48,15 @@ cdef extern from *:
     """
     double cynn_seconds() noexcept nogil
 
-# Rows of W that are updated together, and multiplications of a phase below which a second thread
-# costs more than it saves.
-cdef int64_t BLOCK_ROWS = 196
+# Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
+# cost nothing, so few that threads find work. Rows of a tile likewise.
+cdef int64_t MOST_BLOCK_ROWS = 200
+cdef int64_t LEAST_BLOCK_ROWS = 32
+cdef double BLOCK_MULTIPLICATIONS = 1e6
+cdef int64_t NARROW_UNITS = 512
+cdef int64_t NARROW_TILE_ROWS = 32
+
+# Multiplications of a step below which a second thread costs more than it saves.
 cdef double WORTH_A_TEAM = 2e6
 
 cdef enum:
@@ -349,8 +355,9 @@ cdef class Trainer:
             step.is_linear = step.in_block and optimizer.functions.linear_step != NULL
 
         # Python methods take whole batches.
-        step.tile = batch_size if engine.has_python or python_loss else TILE_ROWS
+        step.tile = TILE_ROWS if engine.plan.largest_units > NARROW_UNITS else NARROW_TILE_ROWS
         if engine.has_python or python_loss:
+            step.tile = batch_size
             n_threads = 1
         self.allocate(max(1, min(n_threads, 256)))
         self.tiles_in_parallel = engine.multiplications() * batch_size >= WORTH_A_TEAM
@@ -390,15 +397,17 @@ cdef class Trainer:
 
         self.team = Team(n_threads)
         scratch = [aligned((min(batch, step.tile), units), dtype) for _ in range(n_threads)]
-        block_rows = BLOCK_ROWS if step.in_block else 1
-        block = [aligned((block_rows, units), dtype) for _ in range(n_threads)]
+        scratch_rows = MOST_BLOCK_ROWS if step.in_block else 1
+        block = [aligned((scratch_rows, units), dtype) for _ in range(n_threads)]
         step.scratch = self.addresses(scratch)
         step.block_gradient = self.addresses(block)
 
         blocks = []
         for i in range(n_layers):
             inputs = self.engine.plan.layers[i].inputs
-            blocks += [(i, j, min(inputs, j + BLOCK_ROWS), False) for j in range(0, inputs, BLOCK_ROWS)]
+            n_blocks = -(-inputs // self.block_rows(self.engine.plan.layers[i].units))  # of about equal size
+            borders = [inputs * j // n_blocks for j in range(n_blocks + 1)]
+            blocks += [(i, borders[j], borders[j + 1], False) for j in range(n_blocks)]
         blocks += [(i, 0, 1, True) for i in range(n_layers) if self.weights[2 * i + 1] is not None]
         self.n_blocks = len(blocks)
         step.blocks = <Block *>calloc(self.n_blocks, sizeof(Block))
@@ -406,6 +415,13 @@ cdef class Trainer:
             raise MemoryError
         for i, (layer, begin, end, is_bias) in enumerate(blocks):
             step.blocks[i] = Block(layer, begin, end, is_bias)
+
+    cdef int64_t block_rows(self, int64_t units):
+        """How many rows of a W of that many columns are a block."""
+        if units > NARROW_UNITS:
+            return MOST_BLOCK_ROWS
+        rows = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>units * self.batch_size))
+        return max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, rows))
 
     cdef void **addresses(self, list arrays) except NULL:
         """The addresses of arrays, NULL for None, in memory that ends with the trainer."""

@@ -27,4 +27,4 @@ def _signature(app, what, name, obj, options, signature, returns):
 
 
 def setup(app):
-    app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-process-signature", _signature, priority=400)  # before numpydoc

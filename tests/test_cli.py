@@ -1,5 +1,6 @@
 """The `cynn` command, as a person at a terminal meets it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -228,12 +229,20 @@ class TestTrain:
         assert cynn.load("blobs.safetensors").predict([[0.0, 0.0]]).shape == (1, 3)
 
     @pytest.mark.skipif(sys.platform == "win32", reason="pipes differ")
-    def test_a_reader_that_leaves(self, folder, blobs):
-        with start("train", "--data", blobs, "--epochs", 1_000_000) as process:
-            process.stdout.readline()
+    @pytest.mark.parametrize("lines", [0, 1])
+    def test_a_reader_that_leaves(self, folder, blobs, lines):
+        arguments = ("train", "--data", blobs, "--epochs", 1_000_000) if lines else ("plugins",)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        with start(*arguments, env=environment) as process:
+            for _ in range(lines):
+                process.stdout.readline()
             process.stdout.close()
             assert process.stderr.read() == ""
         assert process.returncode == 141
+
+    def test_a_bad_output_is_told_before_the_training(self, capsys, folder, monkeypatch):
+        monkeypatch.setattr(cynn.Network, "fit", lambda *_, **__: pytest.fail("trained"))
+        assert "no/such/folder" in fail(capsys, "train", "--output", "no/such/folder/x.safetensors")
 
 
 class TestEvaluate:
@@ -269,7 +278,7 @@ class TestPredict:
         np.save("x.npy", x[0].reshape(shape))
         assert succeed(capsys, "predict", digits, "x.npy").splitlines()[1].startswith("0\t7\t")
 
-    @pytest.mark.parametrize("names", [{"x": 0, "y": 1}, {"anything": 0}])
+    @pytest.mark.parametrize("names", [{"y": 1, "x": 0}, {"anything": 0}])
     def test_an_npz(self, capsys, folder, digits, names):
         _, test = cynn.datasets.load_mnist()
         np.savez("x.npz", **{name: test[part][:5] for name, part in names.items()})
@@ -413,7 +422,6 @@ class TestErrors:
             ("train --batch-size 0", "batch_size"),
             ("train --threads 0", "n_threads"),
             ("train --seed -1", "seed"),
-            ("train --output no/such/folder/x.safetensors", "folder"),
             ("train --data none.npz", "No such file or directory: none.npz"),
             ("evaluate none.safetensors", "none.safetensors"),
             ("evaluate", "MODEL"),

@@ -20,7 +20,7 @@ class Peer(Protocol):
     version: str
 
     def train(self, orders: list[Array]) -> None:
-        """One epoch for each order of the rows, in steps of the workload's batch. Returns when all is done."""
+        """One epoch for each order of the rows, in steps of the workload's batch; all done at the end."""
 
     def predict(self, rows: Array) -> Array:
         """The outputs for rows, from a NumPy array to a NumPy array."""

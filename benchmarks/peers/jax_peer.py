@@ -47,7 +47,8 @@ class JaxPeer:
         if not self.data.has_classes:
             return jnp.mean((z - y) ** 2)
         # A product with one-hot rows: its gradient is no scatter, which is slow on a CPU.
-        return -jnp.mean(jnp.sum(jax.nn.log_softmax(z) * jax.nn.one_hot(y, z.shape[1], dtype=z.dtype), axis=1))
+        target = jax.nn.one_hot(y, z.shape[1], dtype=z.dtype)
+        return -jnp.mean(jnp.sum(jax.nn.log_softmax(z) * target, axis=1))
 
     def _step(self, x: Any, y: Any, state: Any, rows: Any) -> Any:
         weights, slots, t = state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ class NumpyPeer:
     def __init__(self, workload: Workload, data: Data, n_threads: int) -> None:
         self.workload, self.data = workload, data
         self.dtype = np.dtype(workload.dtype)
-        count = sum((i + 1) * u for i, u in zip(workload.sizes, workload.sizes[1:], strict=False))
-        self.all, self.all_grads, self.scratch, self.m, self.v = (np.zeros(count, self.dtype) for _ in range(5))
+        count = sum((inputs + 1) * units for inputs, units in pairwise(workload.sizes))
+        arrays = (np.zeros(count, self.dtype) for _ in range(5))
+        self.all, self.all_grads, self.scratch, self.m, self.v = arrays
         self.weights, self.grads = _views(self.all, workload.sizes), _views(self.all_grads, workload.sizes)
         for (W, b), (W0, b0) in zip(self.weights, initial_parameters(workload), strict=True):
             W[...], b[...] = W0, b0
@@ -117,7 +119,7 @@ class NumpyPeer:
 def _views(flat: Any, sizes: tuple[int, ...]) -> list[Any]:
     """W and b of each layer, as parts of one array."""
     views, begin = [], 0
-    for inputs, units in zip(sizes, sizes[1:], strict=False):
+    for inputs, units in pairwise(sizes):
         middle, end = begin + inputs * units, begin + (inputs + 1) * units
         views.append((flat[begin:middle].reshape(inputs, units), flat[middle:end]))
         begin = end

@@ -11,7 +11,13 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.data import Data, initial_parameters
 from benchmarks.workloads import Workload
 
-_OPERATORS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "softmax": "Softmax", "identity": "Identity"}
+_OPERATORS = {
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "relu": "Relu",
+    "softmax": "Softmax",
+    "identity": "Identity",
+}
 
 
 class OnnxruntimePeer:

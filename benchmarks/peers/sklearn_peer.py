@@ -1,4 +1,7 @@
-"""scikit-learn: `fit` for one epoch at a time, which costs less a step than `partial_fit`."""
+"""scikit-learn: `fit` for one epoch at a time, which costs less a step than `partial_fit`.
+
+Its Adam begins anew with each `fit`, so that its weights come out a little different.
+"""
 
 from __future__ import annotations
 

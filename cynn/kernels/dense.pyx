@@ -6,7 +6,7 @@ one is taken depends on the shapes alone, so that the bits do too.
 
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.kernels.blas cimport gemm, gemv
@@ -34,6 +34,15 @@ cdef extern from *:
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride, const double *B,
         int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
     ) noexcept nogil
+    void cynn_packed_product_f32(
+        int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
+        int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc
+    ) noexcept nogil
+    void cynn_packed_product_f64(
+        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride, const double *B,
+        int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
+    ) noexcept nogil
+    bint cynn_packs_f32
     int64_t cynn_lanes_f32
     int64_t cynn_lanes_f64
 
@@ -49,33 +58,53 @@ cdef inline bint is_small(int64_t n, int64_t k, int64_t element_bytes) noexcept 
     return n <= SMALL_COLUMNS and n * k * element_bytes <= SMALL_BYTES
 
 
-cdef inline void small_product(
-    int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride, const floating *B,
-    int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C, int64_t ldc
-) noexcept nogil:
+cdef inline bint is_whole(int64_t n, floating *type_) noexcept nogil:
+    """Whether vectors cover n columns without overlap."""
     if floating is float:
-        cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc)
+        return n % cynn_lanes_f32 == 0
     else:
-        cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc)
+        return n % cynn_lanes_f64 == 0
+
+
+cdef inline bint own_product(
+    int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride, const floating *B,
+    const floating *bias, floating alpha, floating beta, floating *C
+) noexcept nogil:
+    """C := alpha A.B + beta C, or A.B + bias, by a kernel of our own; False where BLAS is quicker."""
+    if is_small(n, k, sizeof(floating)):
+        if floating is float:
+            cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, n, bias, alpha, beta, C, n)
+        else:
+            cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, n, bias, alpha, beta, C, n)
+        return True
+    if cynn_packs_f32 and is_whole(n, <floating *>NULL):
+        if floating is float:
+            cynn_packed_product_f32(m, n, k, A, row_stride, k_stride, B, n, bias, alpha, beta, C, n)
+        else:
+            cynn_packed_product_f64(m, n, k, A, row_stride, k_stride, B, n, bias, alpha, beta, C, n)
+        return True
+    return False
+
+
+cdef inline void fill_rows(int64_t rows, int64_t units, const floating *b, floating *z) noexcept nogil:
+    cdef int64_t row
+    if b == NULL:
+        memset(z, 0, rows * units * sizeof(floating))
+        return
+    for row in range(rows):
+        memcpy(z + row * units, b, units * sizeof(floating))
 
 
 cdef void forward(
     int64_t rows, int64_t inputs, int64_t units, const floating *x, const floating *W, const floating *b,
     floating *z
 ) noexcept nogil:
-    cdef int64_t row
-    if is_small(units, inputs, sizeof(floating)):
-        small_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, units)
-        return
-    if b != NULL:
-        for row in range(rows):
-            memcpy(z + row * units, b, units * sizeof(floating))
-    if rows == 1:
-        gemv[floating](True, inputs, units, 1, W, units, x, 0 if b == NULL else 1, z)
-    else:
-        gemm[floating](
-            False, False, rows, units, inputs, 1, x, inputs, W, units, 0 if b == NULL else 1, z, units
-        )
+    if rows == 1 and not is_small(units, inputs, sizeof(floating)):
+        fill_rows(rows, units, b, z)
+        gemv[floating](True, inputs, units, 1, W, units, x, 1, z)
+    elif not own_product(rows, units, inputs, x, inputs, 1, W, b, 1, 0, z):
+        fill_rows(rows, units, b, z)
+        gemm[floating](False, False, rows, units, inputs, 1, x, inputs, W, units, 1, z, units)
 
 
 cdef void backward(
@@ -87,9 +116,7 @@ cdef void backward(
         for i in range(inputs):
             for j in range(units):
                 transposed[j * inputs + i] = W[i * units + j]
-        small_product(
-            rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx, inputs
-        )
+        own_product(rows, inputs, units, delta, units, 1, transposed, <floating *>NULL, 1, 0, dx)
         return
     gemm[floating](False, True, rows, inputs, units, 1, delta, units, W, units, 0, dx, inputs)
 
@@ -98,11 +125,9 @@ cdef void weight_gradient(
     int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const floating *x,
     const floating *delta, floating *dW
 ) noexcept nogil:
-    if is_small(units, rows, sizeof(floating)):
-        small_product(
-            end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, units
-        )
-    else:
+    if not own_product(
+        end - begin, units, rows, x + begin, 1, inputs, delta, <floating *>NULL, 1, 0, dW
+    ):
         gemm[floating](True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units)
 
 
@@ -110,21 +135,19 @@ cdef void weight_step(
     int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const floating *x,
     const floating *delta, double alpha, double beta, floating *W, floating *scratch
 ) noexcept nogil:
-    cdef int64_t lanes = cynn_lanes_f32 if floating is float else cynn_lanes_f64
     cdef int64_t i
     cdef floating alpha_ = <floating>alpha, beta_ = <floating>beta
-    if not is_small(units, rows, sizeof(floating)):
-        gemm[floating](
-            True, False, end - begin, units, rows, alpha_, x + begin, inputs, delta, units, beta_, W, units
-        )
-    elif units % lanes == 0 and beta != 0:
-        small_product(
-            end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W, units
-        )
-    else:
+    if beta_ == 0 or not is_whole(units, <floating *>NULL):
+        # columns that are computed twice must not be added to twice
         weight_gradient(rows, inputs, units, begin, end, x, delta, scratch)
         for i in range((end - begin) * units):
             W[i] = beta_ * W[i] + alpha_ * scratch[i]
+    elif not own_product(
+        end - begin, units, rows, x + begin, 1, inputs, delta, <floating *>NULL, alpha_, beta_, W
+    ):
+        gemm[floating](
+            True, False, end - begin, units, rows, alpha_, x + begin, inputs, delta, units, beta_, W, units
+        )
 
 
 cdef void bias_gradient(int64_t rows, int64_t units, const floating *delta, floating *db) noexcept nogil:

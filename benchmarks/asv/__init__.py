@@ -1,0 +1,1 @@
+"""Benchmarks for asv, so that a regression shows: ``asv --config benchmarks/asv.conf.json run``."""
