@@ -129,7 +129,9 @@ cdef class PythonActivation:
 
     cdef object checked(self, str method, object shape, object result):
         if np.shape(result) != shape:
-            raise ValueError(f"{method} must return an array of shape {shape}. Got {np.shape(result)} instead.")
+            raise ValueError(
+                f"{method} must return an array of shape {shape}. Got {np.shape(result)} instead."
+            )
         return result
 
 
@@ -166,7 +168,9 @@ cdef class Workspace:
             shape = (rows, layer.units)
             last = i + 1 == self.n_layers
             keep_z = (
-                kernel.is_python or (training and layer.activation.flags & CYNN_NEEDS_Z) or (last and keep_last_z)
+                kernel.is_python
+                or (training and layer.activation.flags & CYNN_NEEDS_Z)
+                or (last and keep_last_z)
             )
             self.z.append(aligned(shape, engine.dtype) if keep_z else None)
             self.a.append(aligned(shape, engine.dtype))
@@ -387,7 +391,9 @@ cdef class Engine:
         self.plan.inputs = inputs
         self.plan.scale = scale
         self.plan.offset = offset
-        self.plan.row_kernels = <const RowKernels *>PyCapsule_GetPointer(kernels.rows.TABLE, "cynn.kernels.rows")
+        self.plan.row_kernels = <const RowKernels *>PyCapsule_GetPointer(
+            kernels.rows.TABLE, "cynn.kernels.rows"
+        )
         self.plan.dense_kernels = <const DenseKernels *>PyCapsule_GetPointer(
             kernels.dense.TABLE, "cynn.kernels.dense"
         )

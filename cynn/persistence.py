@@ -7,6 +7,7 @@ that description are looked up in the registry.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import tempfile
@@ -122,19 +123,19 @@ def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
         config = json.loads(metadata["network"])
         if not isinstance(config["layers"], list) or {"seed", "dtype"} - set(config):
             raise KeyError("layers")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _bad(path, "the network's description as JSON", f"{type(error).__name__}: {error}") from error
     return config  # type: ignore[no-any-return]  # json gives Any
 
 
 def _network(path: Any, config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Network:
-    """The network of a description, once the shapes in the file agree: a wrong one must not ask for memory."""
+    """The network of a description, once the shapes agree: a wrong one must not ask for memory."""
     from cynn.network import Network
 
     try:
         sizes = [layer["units"] for layer in config["layers"]]
-        expected = {}
-        for number, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        expected: dict[str, tuple[int, ...]] = {}
+        for number, (inputs, units) in enumerate(itertools.pairwise(sizes)):
             expected[f"layers.{number}.weights"] = (inputs, units)
             expected[f"layers.{number}.biases"] = (units,)
         for name in sorted(expected | shapes):

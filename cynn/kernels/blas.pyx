@@ -64,11 +64,13 @@ cdef void gemm(
     cdef CBLAS_TRANSPOSE op_b = CblasTrans if transpose_b else CblasNoTrans
     if floating is float:
         cblas_sgemm(
-            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c, <int>ldc
+            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c,
+            <int>ldc
         )
     else:
         cblas_dgemm(
-            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c, <int>ldc
+            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c,
+            <int>ldc
         )
 
 

@@ -11,7 +11,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from *:
     """
-    /* the upper half of the product: a number in [0, bound) from 64 random bits, biased by less than bound / 2^64 */
+    /* the upper half of the product: a number in [0, bound) from 64 random bits, biased by less than
+       bound / 2^64 */
     #define cynn_multiply_high(a, b) ((uint64_t)(((unsigned __int128)(a) * (b)) >> 64))
     """
     uint64_t cynn_multiply_high(uint64_t a, uint64_t b) nogil
