@@ -104,7 +104,7 @@ def check_number(
         bounds.append(f"< {below:g}")
     elif maximum != float("inf"):
         bounds.append(f"<= {maximum:g}")
-    allowed = " and ".join(["a finite number", *bounds])
+    allowed = f"a finite number {' and '.join(bounds)}".strip()
     try:
         if isinstance(value, (str, bytes)):
             raise TypeError  # float would read them

@@ -97,9 +97,13 @@ def load(path: str | os.PathLike[str]) -> Network:
             network = _network(path, config, shapes)
             for number, layer in enumerate(network.layers):
                 for part in ("weights", "biases"):
-                    tensor = file.get_tensor(f"layers.{number}.{part}")
+                    allowed = f"{part} of layer {number} in {network.dtype}"
+                    try:
+                        tensor = file.get_tensor(f"layers.{number}.{part}")
+                    except (AttributeError, TypeError) as error:
+                        raise _bad(path, allowed, f"a dtype that NumPy lacks ({error})") from error
                     if tensor.dtype.name != network.dtype:
-                        raise _bad(path, f"{part} of layer {number} in {network.dtype}", tensor.dtype.name)
+                        raise _bad(path, allowed, tensor.dtype.name)
                     setattr(layer, part, tensor)
     except SafetensorError as error:
         raise _bad(path, "a whole safetensors file", str(error)) from error

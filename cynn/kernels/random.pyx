@@ -81,7 +81,16 @@ cdef void permute(int64_t *out, int64_t n, int64_t first, uint64_t seed, uint32_
 
 
 def permutation(int64_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, uint32_t step=0):
-    """Fill `out` with a random permutation of 0 .. n-1."""
+    """Fill `out` with a random permutation of 0 .. n-1.
+
+    Examples
+    --------
+    >>> from cynn.kernels.random import permutation
+    >>> order = np.empty(10, np.int64)
+    >>> permutation(order, seed=0, purpose=2)
+    >>> sorted(order.tolist())
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
     cdef uint32_t[4] counter = [0, step, epoch, purpose]
     if out.shape[0]:
         with nogil:
