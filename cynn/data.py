@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from cynn.engine import RowMatrix
 from cynn.errors import DataError, InvalidParameterError, ShapeError
+from cynn.kernel_objects import DTYPES
 
 if TYPE_CHECKING:
     from cynn.losses import Loss
 
-__all__ = ["Targets", "as_array", "as_rows", "as_sample_weight", "as_targets", "check_out"]
+__all__ = ["Targets", "as_array", "as_rows", "as_sample_weight", "as_targets", "check_dtype", "check_out"]
 
 Array = npt.NDArray[Any]
 
@@ -164,3 +165,13 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
         raise ShapeError(f"out must be an array of shape {shape} and dtype {dtype}. Got {got} instead.")
     if not out.flags.c_contiguous or not out.flags.writeable:
         raise ShapeError("out must be C-contiguous and writeable. Got an array that is not.")
+
+
+def check_dtype(dtype: Any) -> str:
+    """The name of the dtype of a network, from that name or from what NumPy takes for it."""
+    name = getattr(dtype, "__name__", None) or str(dtype)
+    if name not in DTYPES:
+        raise InvalidParameterError(
+            f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {dtype!r} instead."
+        )
+    return name

@@ -40,8 +40,14 @@ class Engine:
     @property
     def has_python(self) -> bool: ...
     def forward(
-        self, array: _Array, outputs: list[_Array | None], n_threads: int, to_z: bool = False
-    ) -> None: ...
+        self,
+        array: _Array,
+        outputs: list[_Array | None],
+        n_threads: int,
+        to_z: bool = False,
+        check_finite: bool = False,
+    ) -> bool: ...
+    def predict_few(self, x: Any, out: _Array | None, check_finite: bool) -> _Array | None: ...
     def multiplications(self) -> float: ...
 
 class Workspace:

@@ -508,7 +508,10 @@ cdef class Engine:
             return None
         if out is not None and not (type(out) is np_ndarray and out.dtype is self.numpy_dtype):
             return None
-        PyObject_GetBuffer(x, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+        try:
+            PyObject_GetBuffer(x, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+        except (BufferError, ValueError):
+            return None  # NumPy has dtypes that a buffer has not
         try:
             if self.describe_rows(&view, &rows) and not (
                 check_finite and self.plan.row_kernels.first_nonfinite_row(&rows) >= 0
@@ -528,7 +531,7 @@ cdef class Engine:
                         self.forward_few(&rows, out_view.buf)
                 finally:
                     PyBuffer_Release(&out_view)
-        except BufferError:
+        except (BufferError, ValueError):
             return None  # out is not contiguous, or read-only
         finally:
             PyBuffer_Release(&view)
@@ -576,13 +579,13 @@ cdef class Engine:
         cdef const Plan *plan = &self.plan
         if self.is_float32:
             forward_tile[float](
-                plan, workspace.layers, 0, rows.rows, gathered[float](plan, rows, <float *>workspace.x_data),
-                <float *>workspace.scratch, False
+                plan, workspace.layers, 0, rows.rows,
+                gathered[float](plan, rows, <float *>workspace.x_data), <float *>workspace.scratch, False
             )
         else:
             forward_tile[double](
-                plan, workspace.layers, 0, rows.rows, gathered[double](plan, rows, <double *>workspace.x_data),
-                <double *>workspace.scratch, False
+                plan, workspace.layers, 0, rows.rows,
+                gathered[double](plan, rows, <double *>workspace.x_data), <double *>workspace.scratch, False
             )
 
     cpdef double multiplications(self):

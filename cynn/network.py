@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cynn import data, layers, metrics, randomness, registry, threads
 from cynn.errors import InvalidParameterError, ShapeError
-from cynn.kernel_objects import DTYPES, ActivationKernel, LossKernel
+from cynn.kernel_objects import ActivationKernel, LossKernel
 from cynn.layers import check_chain
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Network:
     def __init__(
         self, layers: Sequence[Input | Dense], *, seed: int | None = None, dtype: str = "float32"
     ) -> None:
-        self.dtype = _check_dtype(dtype)
+        self.dtype = data.check_dtype(dtype)
         self.seed = randomness.as_seed(seed)
         self.input, descriptions = check_chain(layers)
         self.layers: list[Dense] = []
@@ -493,12 +493,3 @@ def _without_activations(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 _metrics = metrics.resolve  # `metrics` is a parameter where it is needed
-
-
-def _check_dtype(dtype: Any) -> str:
-    name = getattr(dtype, "__name__", None) or str(dtype)
-    if name not in DTYPES:
-        raise InvalidParameterError(
-            f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {dtype!r} instead."
-        )
-    return name

@@ -61,7 +61,7 @@ def test_example(name):
 
 
 def test_compiled_and_plain_modules_are_looked_at():
-    assert {"cynn", "cynn.network.Network.fit", "cynn_plugins.swish.Swish"} <= set(EXAMPLES)
+    assert {"cynn", "cynn.network.Network.fit", "cynn_plugins.activations.gated.Swish"} <= set(EXAMPLES)
     assert {"cynn.kernels.blas.matmul", "cynn.kernels.random.permutation"} <= set(EXAMPLES)
     looked_at = dict(documented(importlib.import_module("cynn.kernel_objects")))
     assert "with `fused`, prediction is z" in looked_at["cynn.kernel_objects.LossKernel.total"]

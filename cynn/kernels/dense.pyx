@@ -31,8 +31,8 @@ cdef extern from *:
         int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc
     ) noexcept nogil
     void cynn_small_product_f64(
-        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride, const double *B,
-        int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
+        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
+        const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
     ) noexcept nogil
     int64_t cynn_lanes_f32
     int64_t cynn_lanes_f64
@@ -50,8 +50,8 @@ cdef inline bint is_small(int64_t n, int64_t k, int64_t element_bytes) noexcept 
 
 
 cdef inline void small_product(
-    int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride, const floating *B,
-    int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C, int64_t ldc
+    int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
+    const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C, int64_t ldc
 ) noexcept nogil:
     if floating is float:
         cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc)
@@ -103,7 +103,9 @@ cdef void weight_gradient(
             end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, units
         )
     else:
-        gemm[floating](True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units)
+        gemm[floating](
+            True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units
+        )
 
 
 cdef void weight_step(
@@ -119,7 +121,8 @@ cdef void weight_step(
         )
     elif units % lanes == 0 and beta != 0:
         small_product(
-            end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W, units
+            end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W,
+            units
         )
     else:
         weight_gradient(rows, inputs, units, begin, end, x, delta, scratch)
