@@ -49,7 +49,8 @@ cdef extern from "cynn/abi.h" nogil:
         uint32_t struct_size
         uint64_t flags
         double (*value_and_gradient_f32)(
-            const double *, int64_t, int64_t, const float *, const float *, const int64_t *, const float *, float *
+            const double *, int64_t, int64_t, const float *, const float *, const int64_t *, const float *,
+            float *
         ) noexcept nogil
         double (*value_and_gradient_f64)(
             const double *, int64_t, int64_t, const double *, const double *, const int64_t *, const double *,
@@ -57,7 +58,8 @@ cdef extern from "cynn/abi.h" nogil:
         ) noexcept nogil
         const char *fuses_with
         double (*fused_value_and_gradient_f32)(
-            const double *, int64_t, int64_t, const float *, const float *, const int64_t *, const float *, float *
+            const double *, int64_t, int64_t, const float *, const float *, const int64_t *, const float *,
+            float *
         ) noexcept nogil
         double (*fused_value_and_gradient_f64)(
             const double *, int64_t, int64_t, const double *, const double *, const int64_t *, const double *,

@@ -6,6 +6,7 @@ over NumPy arrays or with a compiled kernel.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -87,7 +88,7 @@ class Activation(Component):
         z = np.asarray(z)
         if z.dtype not in (np.float32, np.float64):
             z = z.astype(np.float64)
-        rows = z.reshape(-1, z.shape[-1]) if z.ndim else z.reshape(1, 1)
+        rows = z.reshape(math.prod(z.shape[:-1]), z.shape[-1]) if z.ndim else z.reshape(1, 1)
         return self.forward(np.ascontiguousarray(rows)).reshape(z.shape)
 
 

@@ -9,15 +9,26 @@ import numpy.typing as npt
 
 from cynn.engine import RowMatrix
 from cynn.errors import DataError, InvalidParameterError, ShapeError
+from cynn.kernel_objects import DTYPES
 
 if TYPE_CHECKING:
     from cynn.losses import Loss
 
-__all__ = ["Targets", "as_rows", "as_sample_weight", "as_targets"]
+__all__ = ["Targets", "as_array", "as_rows", "as_sample_weight", "as_targets", "check_dtype", "check_out"]
 
 Array = npt.NDArray[Any]
 
 _READ_AS_THEY_ARE = (np.uint8, np.float32, np.float64)
+
+
+def as_array(x: Any, name: str) -> Array:
+    """`x` as an array of whatever dtype and shape."""
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(
+            f"{name} must be a matrix of numbers. Got rows of different lengths instead."
+        ) from error
 
 
 def as_rows(x: Any, columns: int, name: str, *, check_finite: bool = True) -> Array:
@@ -35,7 +46,9 @@ def as_rows(x: Any, columns: int, name: str, *, check_finite: bool = True) -> Ar
             hint = f" For one row, use {name}[None, :]."
         raise ShapeError(f"{name} must have the shape (rows, {columns}). Got {rows.shape} instead.{hint}")
     if rows.shape[1] != columns:
-        raise ShapeError(f"{name} must have {columns} columns. Got {rows.shape[1]}, in the shape {rows.shape}, instead.")
+        raise ShapeError(
+            f"{name} must have {columns} columns. Got {rows.shape[1]}, in the shape {rows.shape}, instead."
+        )
     if check_finite:
         check_rows_finite(rows, name)
     return rows
@@ -53,15 +66,12 @@ def check_rows_finite(rows: Array, name: str) -> None:
 
 
 def _as_numbers(x: Any, name: str) -> Array:
-    try:
-        array = np.asarray(x)
-    except ValueError as error:  # rows of different lengths
-        raise ShapeError(f"{name} must be a matrix of numbers. Got rows of different lengths instead.") from error
-    if array.dtype in _READ_AS_THEY_ARE and array.dtype.isnative:
+    array = as_array(x, name)
+    if array.dtype in _READ_AS_THEY_ARE and array.flags.aligned:
         return array
     if array.dtype.kind not in "buif":
         raise InvalidParameterError(f"{name} must hold real numbers. Got the dtype {array.dtype} instead.")
-    exact_in_float32 = array.dtype.kind == "b" or array.dtype.itemsize <= 2 or array.dtype == ">f4"
+    exact_in_float32 = array.dtype.itemsize <= 2 or (array.dtype.kind == "f" and array.dtype.itemsize == 4)
     return array.astype(np.float32 if exact_in_float32 else np.float64)
 
 
@@ -78,7 +88,10 @@ class Targets:
         if self.classes is not None:
             return self.classes
         assert self.values is not None
-        return np.argmax(self.values, axis=1) if self.outputs > 1 else (self.values[:, 0] > 0.5).astype(np.int64)
+        if self.outputs == 1:
+            return (self.values[:, 0] > 0.5).astype(np.int64)
+        classes: Array = np.argmax(self.values, axis=1)
+        return classes
 
     def take(self, order: Array) -> Targets:
         """The targets in that order."""
@@ -112,9 +125,7 @@ def as_targets(y: Any, n: int, outputs: int, loss: Loss, name: str, *, check_fin
 
 
 def _as_numbers_or_integers(y: Any, name: str) -> Array:
-    if isinstance(y, np.ndarray) and y.dtype.kind in "iu":
-        return y
-    array = np.asarray(y)
+    array = as_array(y, name)
     return array if array.dtype.kind in "iu" else _as_numbers(array, name)
 
 
@@ -145,3 +156,22 @@ def as_sample_weight(sample_weight: Any, n: int) -> npt.NDArray[np.float64] | No
     if not weight.any():
         raise DataError("sample_weight must not be zero everywhere. Got only zeros instead.")
     return weight
+
+
+def check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
+    """Raise a ShapeError unless `out` is an array that predictions can be written into."""
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.dtype(dtype):
+        got = f"{out.shape} {out.dtype}" if isinstance(out, np.ndarray) else repr(out)
+        raise ShapeError(f"out must be an array of shape {shape} and dtype {dtype}. Got {got} instead.")
+    if not out.flags.c_contiguous or not out.flags.writeable:
+        raise ShapeError("out must be C-contiguous and writeable. Got an array that is not.")
+
+
+def check_dtype(dtype: Any) -> str:
+    """The name of the dtype of a network, from that name or from what NumPy takes for it."""
+    name = getattr(dtype, "__name__", None) or str(dtype)
+    if name not in DTYPES:
+        raise InvalidParameterError(
+            f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {dtype!r} instead."
+        )
+    return name

@@ -129,7 +129,9 @@ cdef class PythonActivation:
 
     cdef object checked(self, str method, object shape, object result):
         if np.shape(result) != shape:
-            raise ValueError(f"{method} must return an array of shape {shape}. Got {np.shape(result)} instead.")
+            raise ValueError(
+                f"{method} must return an array of shape {shape}. Got {np.shape(result)} instead."
+            )
         return result
 
 
@@ -166,7 +168,9 @@ cdef class Workspace:
             shape = (rows, layer.units)
             last = i + 1 == self.n_layers
             keep_z = (
-                kernel.is_python or (training and layer.activation.flags & CYNN_NEEDS_Z) or (last and keep_last_z)
+                kernel.is_python
+                or (training and layer.activation.flags & CYNN_NEEDS_Z)
+                or (last and keep_last_z)
             )
             self.z.append(aligned(shape, engine.dtype) if keep_z else None)
             self.a.append(aligned(shape, engine.dtype))
@@ -387,7 +391,9 @@ cdef class Engine:
         self.plan.inputs = inputs
         self.plan.scale = scale
         self.plan.offset = offset
-        self.plan.row_kernels = <const RowKernels *>PyCapsule_GetPointer(kernels.rows.TABLE, "cynn.kernels.rows")
+        self.plan.row_kernels = <const RowKernels *>PyCapsule_GetPointer(
+            kernels.rows.TABLE, "cynn.kernels.rows"
+        )
         self.plan.dense_kernels = <const DenseKernels *>PyCapsule_GetPointer(
             kernels.dense.TABLE, "cynn.kernels.dense"
         )
@@ -502,7 +508,10 @@ cdef class Engine:
             return None
         if out is not None and not (type(out) is np_ndarray and out.dtype is self.numpy_dtype):
             return None
-        PyObject_GetBuffer(x, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+        try:
+            PyObject_GetBuffer(x, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+        except (BufferError, ValueError):
+            return None  # NumPy has dtypes that a buffer has not
         try:
             if self.describe_rows(&view, &rows) and not (
                 check_finite and self.plan.row_kernels.first_nonfinite_row(&rows) >= 0
@@ -522,7 +531,7 @@ cdef class Engine:
                         self.forward_few(&rows, out_view.buf)
                 finally:
                     PyBuffer_Release(&out_view)
-        except BufferError:
+        except (BufferError, ValueError):
             return None  # out is not contiguous, or read-only
         finally:
             PyBuffer_Release(&view)
@@ -570,13 +579,13 @@ cdef class Engine:
         cdef const Plan *plan = &self.plan
         if self.is_float32:
             forward_tile[float](
-                plan, workspace.layers, 0, rows.rows, gathered[float](plan, rows, <float *>workspace.x_data),
-                <float *>workspace.scratch, False
+                plan, workspace.layers, 0, rows.rows,
+                gathered[float](plan, rows, <float *>workspace.x_data), <float *>workspace.scratch, False
             )
         else:
             forward_tile[double](
-                plan, workspace.layers, 0, rows.rows, gathered[double](plan, rows, <double *>workspace.x_data),
-                <double *>workspace.scratch, False
+                plan, workspace.layers, 0, rows.rows,
+                gathered[double](plan, rows, <double *>workspace.x_data), <double *>workspace.scratch, False
             )
 
     cpdef double multiplications(self):

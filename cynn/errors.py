@@ -6,6 +6,7 @@ Every message has one form: what must be, what was got instead, and where it hel
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +75,13 @@ class TrainingDivergedError(CynnError, ArithmeticError):
     """
 
     def __init__(self, message: str, epoch: int, step: int, history: History) -> None:
-        super().__init__(message)
+        super().__init__(message, epoch, step, history)  # all of them, so that it can be pickled
         self.epoch = epoch
         self.step = step
         self.history = history
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def check_number(
@@ -100,10 +104,12 @@ def check_number(
         bounds.append(f"< {below:g}")
     elif maximum != float("inf"):
         bounds.append(f"<= {maximum:g}")
-    allowed = " and ".join(["a finite number", *bounds])
+    allowed = f"a finite number {' and '.join(bounds)}".strip()
     try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError  # float would read them
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
         ) from None
@@ -115,16 +121,22 @@ def check_number(
     return number
 
 
-def check_whole_number(value: Any, name: str, owner: str, *, minimum: int = 0, maximum: int = 2**63 - 1) -> int:
+def check_whole_number(
+    value: Any, name: str, owner: str, *, minimum: int = 0, maximum: int = 2**63 - 1
+) -> int:
     """`value` as an int within the bounds; a bool or a float is refused."""
     allowed = f"a whole number >= {minimum}"
     if maximum != 2**63 - 1:
         allowed += f" and <= {maximum}"
-    if not hasattr(type(value), "__index__") or isinstance(value, bool) or not minimum <= int(value) <= maximum:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or not minimum <= number <= maximum:
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
         )
-    return int(value)
+    return number
 
 
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:

@@ -120,7 +120,10 @@ class Component:
             if name not in self.hyperparameters:
                 raise unknown_name(f"hyperparameter of {type(self).__name__}", name, names or ["(none)"])
             if name in given:
-                raise InvalidParameterError(f"The {name!r} parameter of {type(self).__name__} is given twice.")
+                owner = type(self).__name__
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {owner} must be given once. Got it twice instead."
+                )
         given.update(values)
         self._values = {}
         for name, declared in self.hyperparameters.items():
@@ -140,7 +143,7 @@ class Component:
         return [float(value) for value in self._values.values()]
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values == other._values  # type: ignore[attr-defined]
+        return isinstance(other, Component) and type(self) is type(other) and self._values == other._values
 
     def __hash__(self) -> int:
         return hash((type(self), tuple(self._values.items())))

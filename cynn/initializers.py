@@ -7,9 +7,9 @@ Biases start at 0.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from cynn import randomness
@@ -40,8 +40,8 @@ def initial_weights(name: str, inputs: int, units: int, seed: int, layer: int) -
     if name not in NAMES:
         raise unknown_name("initializer", name, NAMES)
     scheme, distribution = name.split("_")
-    deviation = np.sqrt(_VARIANCES[scheme](inputs, units))
+    deviation = math.sqrt(_VARIANCES[scheme](inputs, units))
     purpose = randomness.Purpose.INITIAL_WEIGHTS
     if distribution == "normal":
         return deviation * randomness.normal((inputs, units), seed, purpose, layer)
-    return np.sqrt(3) * deviation * (2 * randomness.uniform((inputs, units), seed, purpose, layer) - 1)
+    return math.sqrt(3) * deviation * (2 * randomness.uniform((inputs, units), seed, purpose, layer) - 1)

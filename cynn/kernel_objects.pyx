@@ -36,7 +36,9 @@ LARGEST_N_SLOTS = 16
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
-cdef int copy_struct(object component, const char *capsule_name, void *target, size_t size, uint64_t flags) except -1:
+cdef int copy_struct(
+    object component, const char *capsule_name, void *target, size_t size, uint64_t flags
+) except -1:
     """Check the struct in the component's capsule and copy what this version knows of it."""
     cdef object capsule = component.kernel
     cdef const cynn_abi_prefix *prefix
@@ -96,7 +98,8 @@ cdef object missing_dtype(object component, str dtype):
 cdef object require_overridden(object component, type base, str method):
     if getattr(type(component), method) is getattr(base, method):
         raise PluginError(
-            f"The class of {describe(component)} must have a compiled kernel or define {method}(). It has neither."
+            f"The class of {describe(component)} must have a compiled kernel or define {method}(). "
+            "It has neither."
         )
 
 
@@ -178,7 +181,8 @@ cdef step_on_matrix(
         slot = slots[i]
         addresses[i] = &slot[0, 0]
     step_on_piece(
-        &kernel.functions, kernel.h, learning_rate, t, w.shape[0], w.shape[1], &w[0, 0], &grad[0, 0], addresses
+        &kernel.functions, kernel.h, learning_rate, t, w.shape[0], w.shape[1], &w[0, 0], &grad[0, 0],
+        addresses
     )
 
 
@@ -205,7 +209,8 @@ cdef class ActivationKernel(KernelObject):
             require_overridden(component, Activation, "backward")
         else:
             copy_struct(
-                component, CYNN_ACTIVATION_CAPSULE, &self.functions, sizeof(cynn_activation), CYNN_ACTIVATION_FLAGS
+                component, CYNN_ACTIVATION_CAPSULE, &self.functions, sizeof(cynn_activation),
+                CYNN_ACTIVATION_FLAGS
             )
 
     def require_dtype(self, str dtype):
@@ -296,7 +301,6 @@ cdef class LossKernel(KernelObject):
             loss_of_each_row[double](self, fused, prediction, target, value, gradient)
         return value, gradient
 
-
     def total(self, prediction, target, classes, sample_weight, bint fused):
         """The sum over rows of weight * loss; with `fused`, prediction is z.
 
@@ -313,7 +317,8 @@ cdef class LossKernel(KernelObject):
             sample_weight = np.ascontiguousarray(sample_weight, dtype=prediction.dtype)
         if self.is_python:
             value, _ = self.component.value_and_gradient(prediction, target)
-            return float(np.sum(np.asarray(value, np.float64) * (1 if sample_weight is None else sample_weight)))
+            weight = 1 if sample_weight is None else sample_weight
+            return float(np.sum(np.asarray(value, np.float64) * weight))
         if prediction.dtype == np.float32:
             return total_loss[float](self, fused, prediction, target, classes, sample_weight)
         return total_loss[double](self, fused, prediction, target, classes, sample_weight)
@@ -331,7 +336,8 @@ cdef class OptimizerKernel(KernelObject):
             self.n_slots = component.n_slots
         else:
             copy_struct(
-                component, CYNN_OPTIMIZER_CAPSULE, &self.functions, sizeof(cynn_optimizer), CYNN_OPTIMIZER_FLAGS
+                component, CYNN_OPTIMIZER_CAPSULE, &self.functions, sizeof(cynn_optimizer),
+                CYNN_OPTIMIZER_FLAGS
             )
             self.n_slots = <int>self.functions.n_slots
         if not 0 <= self.n_slots <= LARGEST_N_SLOTS:
@@ -352,7 +358,9 @@ cdef class OptimizerKernel(KernelObject):
         """Move w, a C-contiguous matrix, and the slots, in place."""
         for array_, name in [(w, "w"), (grad, "grad"), *((slot, "a slot") for slot in slots)]:
             if not array_.flags.c_contiguous or not array_.flags.writeable or array_.ndim != 2:
-                raise ShapeError(f"{name} must be a writeable, C-contiguous matrix. Got {array_.flags} instead.")
+                raise ShapeError(
+                    f"{name} must be a writeable, C-contiguous matrix. Got {array_.flags} instead."
+                )
             check_pair(w, array_, "w", name)
         if len(slots) != self.n_slots:
             raise ShapeError(f"slots must be {self.n_slots} arrays. Got {len(slots)} instead.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,7 +21,7 @@ from cynn.errors import (
 from cynn.initializers import NAMES as INITIALIZERS
 from cynn.initializers import initial_weights
 
-__all__ = ["Dense", "Input", "from_config"]
+__all__ = ["Dense", "Input", "check_chain", "from_config"]
 
 LARGEST_DIMENSION = 2**31 - 1  # BLAS counts in 32 bits
 
@@ -150,7 +151,9 @@ class Dense:
         try:
             given = np.asarray(value, dtype=array.dtype)
         except (TypeError, ValueError) as error:
-            raise InvalidParameterError(f"The {name} of a layer must be numbers. Got {value!r} instead.") from error
+            raise InvalidParameterError(
+                f"The {name} of a layer must be numbers. Got {value!r} instead."
+            ) from error
         if given.shape != array.shape:
             raise ShapeError(
                 f"The {name} of this layer must have the shape {array.shape}. Got {given.shape} instead."
@@ -180,3 +183,16 @@ def from_config(config: dict[str, Any]) -> Input | Dense:
     if kind == "dense":
         return Dense(arguments.pop("units"), **arguments)
     raise unknown_name("layer", kind, ["input", "dense"])
+
+
+def check_chain(given: Any) -> tuple[Input, list[Dense]]:
+    """The input and the dense layers of a network, from a list of both."""
+    described = list(given) if isinstance(given, Iterable) else []
+    first, rest = (described[0], described[1:]) if described else (None, [])
+    all_dense = all(isinstance(layer, Dense) for layer in rest)
+    if not isinstance(first, Input) or not rest or not all_dense:
+        raise InvalidParameterError(
+            "The 'layers' parameter of Network must be a list of an Input and one or more Dense layers. "
+            f"Got {given!r} instead."
+        )
+    return first, rest

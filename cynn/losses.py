@@ -77,8 +77,8 @@ class MeanSquaredError(Loss):
     --------
     >>> import numpy as np
     >>> from cynn.losses import MeanSquaredError
-    >>> value, gradient = MeanSquaredError().value_and_gradient(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
-    >>> value, gradient
+    >>> prediction, target = np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]])
+    >>> MeanSquaredError().value_and_gradient(prediction, target)
     (array([2.5]), array([[1., 2.]]))
     """
 
@@ -94,8 +94,8 @@ class MeanAbsoluteError(Loss):
     --------
     >>> import numpy as np
     >>> from cynn.losses import MeanAbsoluteError
-    >>> value, gradient = MeanAbsoluteError().value_and_gradient(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
-    >>> value, gradient
+    >>> prediction, target = np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]])
+    >>> MeanAbsoluteError().value_and_gradient(prediction, target)
     (array([1.5]), array([[0.5, 0.5]]))
     """
 

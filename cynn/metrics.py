@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ Metric = Callable[[Targets, Array], float]
 
 
 def accuracy(target: Targets, prediction: Array) -> float:
-    """The share of rows whose class is right: the largest output, or, of one output, whether it is over 0.5."""
+    """The share of rows whose class is right: the largest output, or, of one, whether it is over 0.5."""
     if target.outputs == 1:
         predicted = (prediction[:, 0] > 0.5).astype(np.int64)
     else:
@@ -57,6 +57,10 @@ def resolve(metrics: Any) -> dict[str, Metric]:
         return {}
     if isinstance(metrics, str) or callable(metrics):
         metrics = [metrics]
+    if not isinstance(metrics, Iterable):
+        raise InvalidParameterError(
+            f"The metrics must be a list of names and callables. Got {metrics!r} instead."
+        )
     found: dict[str, Metric] = {}
     for metric in metrics:
         if isinstance(metric, str):

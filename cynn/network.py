@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from cynn import data, layers, metrics, randomness, registry, threads
 from cynn.errors import InvalidParameterError, ShapeError
-from cynn.kernel_objects import DTYPES, ActivationKernel, LossKernel
+from cynn.kernel_objects import ActivationKernel, LossKernel
+from cynn.layers import check_chain
 
 if TYPE_CHECKING:
     from cynn.engine import Engine
@@ -61,10 +62,12 @@ class Network:
     13002
     """
 
-    def __init__(self, layers: Sequence[Input | Dense], *, seed: int | None = None, dtype: str = "float32") -> None:
-        self.dtype = _check_dtype(dtype)
+    def __init__(
+        self, layers: Sequence[Input | Dense], *, seed: int | None = None, dtype: str = "float32"
+    ) -> None:
+        self.dtype = data.check_dtype(dtype)
         self.seed = randomness.as_seed(seed)
-        self.input, descriptions = _check_layers(layers)
+        self.input, descriptions = check_chain(layers)
         self.layers: list[Dense] = []
         inputs = self.input.units
         for number, description in enumerate(descriptions):
@@ -104,14 +107,17 @@ class Network:
         Examples
         --------
         >>> import cynn
-        >>> cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0).parameter_count
+        >>> net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0)
+        >>> net.parameter_count
         13002
         """
-        if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable) or len(list(sizes)) < 2:
+        given = list(sizes) if isinstance(sizes, Iterable) and not isinstance(sizes, (str, bytes)) else []
+        if len(given) < 2:
             raise InvalidParameterError(
-                f"The 'sizes' parameter of Network.mlp must be a list of at least two sizes. Got {sizes!r} instead."
+                "The 'sizes' parameter of Network.mlp must be a list of at least two sizes. "
+                f"Got {sizes!r} instead."
             )
-        first, *hidden, last = sizes
+        first, *hidden, last = given
         return cls(
             [
                 layers.Input(first, scale=input_scale),
@@ -125,7 +131,9 @@ class Network:
     def _compile(self) -> Engine:
         from cynn.engine import Engine
 
-        compiled = [(layer.weights, layer.biases, ActivationKernel(layer.activation)) for layer in self.layers]
+        compiled: list[tuple[Array, Array | None, ActivationKernel]] = [
+            (layer.weights, layer.biases, ActivationKernel(layer.activation)) for layer in self.layers
+        ]
         return Engine(self.dtype, self.input.units, self.input.scale, self.input.offset, compiled)
 
     @property
@@ -154,22 +162,9 @@ class Network:
         --------------------------------------------
         total                                 13,002
         """
-        rows = [("layer", "activation", "inputs", "units", "parameters"), ("input", "", "", f"{self.input.units}", "0")]
-        rows += [
-            (layer.name, layer.activation.name, f"{layer.inputs}", f"{layer.units}", f"{layer.parameter_count:,}")
-            for layer in self.layers
-        ]
-        rows.append(("total", "", "", "", f"{self.parameter_count:,}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        lines = []
-        for row in rows:
-            cells = [
-                cell.ljust(width) if column < 2 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  ".join(cells).rstrip())
-        rule = "-" * max(map(len, lines))
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        from cynn.summary import table
+
+        return table(self)
 
     def fit(
         self,
@@ -298,14 +293,14 @@ class Network:
         few = self._engine.predict_few(x, out, check_finite)
         if few is not None:
             return few
-        x = np.asarray(x)
+        x = data.as_array(x, "x")
         single = x.ndim == 1
         rows = data.as_rows(x[None, :] if single else x, self.input.units, "x", check_finite=False)
         shape = (self.outputs,) if single else (len(rows), self.outputs)
         if out is None:
             out = np.empty(shape, self.dtype)
         else:
-            _check_out(out, shape, self.dtype)
+            data.check_out(out, shape, self.dtype)
         self._forward(rows, [None] * len(self.layers) + [out], n_threads, check_finite=check_finite)
         return out
 
@@ -328,7 +323,7 @@ class Network:
         >>> [a.shape for a in net.activations(np.zeros(784))]
         [(784,), (16,), (16,), (10,)]
         """
-        x = np.asarray(x)
+        x = data.as_array(x, "x")
         single = x.ndim == 1
         rows = data.as_rows(x[None, :] if single else x, self.input.units, "x")
         widths = [self.input.units, *(layer.units for layer in self.layers)]
@@ -399,7 +394,7 @@ class Network:
         if len(rows) == 0:
             raise ShapeError("x must have at least one row. Got none instead.")
         activation = self.layers[-1].activation
-        to_z = kernel.fuses_with == activation.name
+        to_z = kernel.fuses_with == activation.name and activation.kernel is not None
         prediction = np.empty((len(rows), self.outputs), self.dtype)
         self._forward(rows, [None] * len(self.layers) + [prediction], n_threads, to_z)
         total = kernel.total(prediction, target.values, target.classes, weight, to_z)
@@ -419,7 +414,9 @@ class Network:
         kernel.require_dtype(self.dtype)
         return kernel
 
-    def gradients(self, x: Any, y: Any, *, loss: Any = None, sample_weight: Any = None) -> list[tuple[Array, Array]]:
+    def gradients(
+        self, x: Any, y: Any, *, loss: Any = None, sample_weight: Any = None
+    ) -> list[tuple[Array, Array]]:
         """∂C/∂W and ∂C/∂b of every layer, for the mean loss over the rows: backpropagation.
 
         Parameters
@@ -496,34 +493,3 @@ def _without_activations(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 _metrics = metrics.resolve  # `metrics` is a parameter where it is needed
-
-
-def _check_dtype(dtype: Any) -> str:
-    name = getattr(dtype, "__name__", None) or str(dtype)
-    if name not in DTYPES:
-        raise InvalidParameterError(
-            f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {dtype!r} instead."
-        )
-    return name
-
-
-def _check_layers(given: Any) -> tuple[Input, list[Dense]]:
-    try:
-        described = list(given)
-    except TypeError:
-        described = []
-    first, rest = (described[0], described[1:]) if described else (None, [])
-    if not isinstance(first, layers.Input) or not rest or not all(isinstance(layer, layers.Dense) for layer in rest):
-        raise InvalidParameterError(
-            "The 'layers' parameter of Network must be a list of an Input and one or more Dense layers. "
-            f"Got {given!r} instead."
-        )
-    return first, rest
-
-
-def _check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
-    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.dtype(dtype):
-        got = f"{out.shape} {out.dtype}" if isinstance(out, np.ndarray) else repr(out)
-        raise ShapeError(f"out must be an array of shape {shape} and dtype {dtype}. Got {got} instead.")
-    if not out.flags.c_contiguous or not out.flags.writeable:
-        raise ShapeError("out must be C-contiguous and writeable. Got an array that is not.")

@@ -7,6 +7,7 @@ that description are looked up in the registry.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import tempfile
@@ -96,9 +97,13 @@ def load(path: str | os.PathLike[str]) -> Network:
             network = _network(path, config, shapes)
             for number, layer in enumerate(network.layers):
                 for part in ("weights", "biases"):
-                    tensor = file.get_tensor(f"layers.{number}.{part}")
+                    allowed = f"{part} of layer {number} in {network.dtype}"
+                    try:
+                        tensor = file.get_tensor(f"layers.{number}.{part}")
+                    except (AttributeError, TypeError) as error:
+                        raise _bad(path, allowed, f"a dtype that NumPy lacks ({error})") from error
                     if tensor.dtype.name != network.dtype:
-                        raise _bad(path, f"{part} of layer {number} in {network.dtype}", tensor.dtype.name)
+                        raise _bad(path, allowed, tensor.dtype.name)
                     setattr(layer, part, tensor)
     except SafetensorError as error:
         raise _bad(path, "a whole safetensors file", str(error)) from error
@@ -122,19 +127,19 @@ def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
         config = json.loads(metadata["network"])
         if not isinstance(config["layers"], list) or {"seed", "dtype"} - set(config):
             raise KeyError("layers")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _bad(path, "the network's description as JSON", f"{type(error).__name__}: {error}") from error
     return config  # type: ignore[no-any-return]  # json gives Any
 
 
 def _network(path: Any, config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Network:
-    """The network of a description, once the shapes in the file agree: a wrong one must not ask for memory."""
+    """The network of a description, once the shapes agree: a wrong one must not ask for memory."""
     from cynn.network import Network
 
     try:
         sizes = [layer["units"] for layer in config["layers"]]
-        expected = {}
-        for number, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        expected: dict[str, tuple[int, ...]] = {}
+        for number, (inputs, units) in enumerate(itertools.pairwise(sizes)):
             expected[f"layers.{number}.weights"] = (inputs, units)
             expected[f"layers.{number}.biases"] = (units,)
         for name in sorted(expected | shapes):

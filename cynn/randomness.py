@@ -1,4 +1,4 @@
-"""Random numbers of a network: each depends on its seed and on what it is for, never on what was drawn before."""
+"""Random numbers of a network: each depends on its seed and on what it is for, on nothing drawn before."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Registry(Generic[C]):
         """
         if isinstance(spec, self._base) and not hyperparameters:
             return spec
-        if isinstance(spec, dict) and "name" in spec and not hyperparameters:
+        if isinstance(spec, dict) and isinstance(spec.get("name"), str) and not hyperparameters:
             return self.find(spec["name"]).from_config(spec)
         if isinstance(spec, type) and issubclass(spec, self._base):
             return spec(**hyperparameters)
@@ -95,7 +95,7 @@ class Registry(Generic[C]):
         return self._load(self._entry_point(name))
 
     def names(self) -> list[str]:
-        """All names, without loading anything. A name that several packages offer is given as package:name."""
+        """All names, without loading anything; package:name where several packages offer one."""
         found = {cls.name for cls in self._builtins.values()} | set(self._registered)
         for name, entry_points in self._scan().items():
             if len(entry_points) == 1:

@@ -307,6 +307,7 @@ cdef class Trainer:
     cdef object python_error
     cdef int64_t n_blocks, batch_size
     cdef bint tiles_in_parallel, blocks_in_parallel
+    cdef readonly int64_t steps        # taken in all
     cdef readonly double total_loss    # sum over steps of loss * weight
     cdef readonly double total_weight
 
@@ -317,8 +318,8 @@ cdef class Trainer:
         cdef Step *step = &self.step
         cdef bint python_loss = loss.is_python
         cdef bint python_optimizer = optimizer is not None and optimizer.is_python
-        cdef int64_t[::1] class_view
-        cdef double[::1] weight_view
+        cdef const int64_t[::1] class_view
+        cdef const double[::1] weight_view
         self.engine, self.loss, self.optimizer, self.slots = engine, loss, optimizer, slots
         self.batch_size = batch_size
         self.keep = []
@@ -502,6 +503,7 @@ cdef class Trainer:
                 if status:
                     break
                 done += 1
+                self.steps += 1
                 if first_step + done == n_steps or cynn_seconds() >= until:
                     break
         if status == 1:
@@ -541,7 +543,9 @@ cdef class Trainer:
             step.optimizer.linear_step(
                 step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
             )
-        self.do_pieces[floating](block_phase_f32, block_phase_f64, self.n_blocks, self.blocks_in_parallel, NULL)
+        self.do_pieces[floating](
+            block_phase_f32, block_phase_f64, self.n_blocks, self.blocks_in_parallel, NULL
+        )
         if step.optimizer.struct_size and not step.in_block:
             self.do_pieces[floating](
                 parameter_phase_f32, parameter_phase_f64, n_parameters, self.blocks_in_parallel, NULL

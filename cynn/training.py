@@ -178,23 +178,24 @@ def _run_epoch(
 ) -> None:
     trainer.begin_epoch()
     n, step = len(order), 0
-    while step * batch_size < n:
-        rate = state.optimizer.learning_rate
-        try:
-            done = trainer.run(order, step, state.t + 1, rate, predictions, _SECONDS_BETWEEN_LOOKS)
-        except Diverged as diverged:
-            state.t += diverged.step - step
-            raise TrainingDivergedError(
-                f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {diverged.step + 1}, "
-                f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; the network "
-                "holds the weights from before that step.",
-                epoch,
-                diverged.step + 1,
-                history,
-            ) from None
-        state.t += done
-        step += done
-        bar.update(min(n, step * batch_size) - bar.n % n if bar.n % n or step * batch_size < n else n)
+    t_before = state.t - trainer.steps
+    try:
+        while step * batch_size < n:
+            rate = state.optimizer.learning_rate
+            step += trainer.run(order, step, state.t + 1, rate, predictions, _SECONDS_BETWEEN_LOOKS)
+            state.t = t_before + trainer.steps
+            bar.update(min(n, step * batch_size) - bar.n % n if bar.n % n or step * batch_size < n else n)
+    except Diverged as diverged:
+        raise TrainingDivergedError(
+            f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {diverged.step + 1}, "
+            f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; "
+            "the network holds the weights from before that step.",
+            epoch,
+            diverged.step + 1,
+            history,
+        ) from None
+    finally:
+        state.t = t_before + trainer.steps  # Ctrl-C is heard as `run` returns, and a plugin may raise in it
 
 
 def gradients(
@@ -242,7 +243,13 @@ def _trainer(
 
 
 def _checked_data(
-    network: Network, loss_kernel: LossKernel, x: Any, y: Any, sample_weight: Any, prefix: str, check_finite: bool
+    network: Network,
+    loss_kernel: LossKernel,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    prefix: str,
+    check_finite: bool,
 ) -> tuple[Array, data.Targets, Array | None]:
     rows = data.as_rows(x, network.input.units, f"{prefix}x", check_finite=check_finite)
     if len(rows) == 0:
@@ -263,8 +270,9 @@ def _checked_validation(
             "The 'validation_data' parameter of fit must be a tuple (x, y) or (x, y, sample_weight). "
             f"Got {type(validation_data).__name__} instead."
         )
-    x, y, *weight = validation_data
-    return _checked_data(network, loss_kernel, x, y, weight[0] if weight else None, "validation ", check_finite)
+    x, y, *rest = validation_data
+    weight = rest[0] if rest else None
+    return _checked_data(network, loss_kernel, x, y, weight, "validation ", check_finite)
 
 
 def _optimizer_state(network: Network, optimizer: Any) -> OptimizerState:
@@ -285,7 +293,8 @@ def _check_callbacks(callbacks: Any) -> list[Callback]:
     given = [callbacks] if isinstance(callbacks, Callback) else callbacks
     if not isinstance(given, Iterable) or not all(isinstance(callback, Callback) for callback in given):
         raise InvalidParameterError(
-            f"The 'callbacks' parameter of fit must be a list of cynn.training.Callback. Got {callbacks!r} instead."
+            "The 'callbacks' parameter of fit must be a list of cynn.training.Callback. "
+            f"Got {callbacks!r} instead."
         )
     return list(given)
 

@@ -12,14 +12,14 @@ from cynn.kernels import cpu
 
 
 def _choose_level() -> str:
-    supported: list[str] = [level for level in cpu.supported_levels() if _is_built(level)]
+    supported = [level for level in cpu.supported_levels() if _is_built(level)]
     wanted = os.environ.get("CYNN_CPU")
     if not wanted:
         return supported[-1]
     if wanted not in supported:
         raise ImportError(
-            f"CYNN_CPU must name a level that this machine runs and this build holds: {', '.join(supported)}. "
-            f"Got {wanted!r} instead."
+            "CYNN_CPU must name a level that this machine runs and this build holds: "
+            f"{', '.join(supported)}. Got {wanted!r} instead."
         )
     return wanted
 

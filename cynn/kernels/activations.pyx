@@ -98,9 +98,9 @@ cdef void leaky_relu_backward(
 cdef void softmax_forward(
     const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
 ) noexcept nogil:
-    cdef int64_t row, j
+    cdef int64_t _, j
     cdef floating largest, total
-    for row in range(rows):
+    for _ in range(rows):
         largest = z[0]
         for j in range(1, cols):
             largest = z[j] if z[j] > largest else largest
@@ -119,9 +119,9 @@ cdef void softmax_backward(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
 ) noexcept nogil:
     # dC/dz = a * (dC/da - sum(dC/da * a))
-    cdef int64_t row, j
+    cdef int64_t _, j
     cdef floating total
-    for row in range(rows):
+    for _ in range(rows):
         total = 0
         for j in range(cols):
             total += grad[j] * a[j]

@@ -64,11 +64,13 @@ cdef void gemm(
     cdef CBLAS_TRANSPOSE op_b = CblasTrans if transpose_b else CblasNoTrans
     if floating is float:
         cblas_sgemm(
-            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c, <int>ldc
+            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c,
+            <int>ldc
         )
     else:
         cblas_dgemm(
-            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c, <int>ldc
+            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c,
+            <int>ldc
         )
 
 
@@ -86,7 +88,16 @@ cdef void gemv(
 
 def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] c, *,
            bint transpose_a=False, bint transpose_b=False, floating alpha=1, floating beta=0):
-    """C := alpha * op(A).op(B) + beta * C on C-contiguous arrays of one dtype, in place on C."""
+    """C := alpha * op(A).op(B) + beta * C on C-contiguous arrays of one dtype, in place on C.
+
+    Examples
+    --------
+    >>> from cynn.kernels.blas import matmul
+    >>> c = np.empty((1, 1))
+    >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), c)
+    >>> c
+    array([[11.]])
+    """
     cdef int64_t m = a.shape[1] if transpose_a else a.shape[0]
     cdef int64_t k = a.shape[0] if transpose_a else a.shape[1]
     cdef int64_t n = b.shape[0] if transpose_b else b.shape[1]

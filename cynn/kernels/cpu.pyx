@@ -5,7 +5,8 @@ cdef extern from *:
     #if defined(__x86_64__) && defined(__GNUC__)
     static int cynn_has_avx2(void) {
         __builtin_cpu_init();
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+            && __builtin_cpu_supports("bmi2");
     }
     static int cynn_has_avx512(void) {
         return cynn_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")

@@ -31,16 +31,16 @@ cdef extern from *:
         int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc
     ) noexcept nogil
     void cynn_small_product_f64(
-        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride, const double *B,
-        int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
+        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
+        const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
     ) noexcept nogil
     void cynn_packed_product_f32(
         int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
         int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc
     ) noexcept nogil
     void cynn_packed_product_f64(
-        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride, const double *B,
-        int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
+        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
+        const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
     ) noexcept nogil
     bint cynn_packs_f32
     int64_t cynn_lanes_f32
@@ -67,8 +67,8 @@ cdef inline bint is_whole(int64_t n, floating *type_) noexcept nogil:
 
 
 cdef inline bint own_product(
-    int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride, const floating *B,
-    const floating *bias, floating alpha, floating beta, floating *C
+    int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
+    const floating *B, const floating *bias, floating alpha, floating beta, floating *C
 ) noexcept nogil:
     """C := alpha A.B + beta C, or A.B + bias, by a kernel of our own; False where BLAS is quicker."""
     if is_small(n, k, sizeof(floating)):
@@ -128,7 +128,9 @@ cdef void weight_gradient(
     if not own_product(
         end - begin, units, rows, x + begin, 1, inputs, delta, <floating *>NULL, 1, 0, dW
     ):
-        gemm[floating](True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units)
+        gemm[floating](
+            True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units
+        )
 
 
 cdef void weight_step(

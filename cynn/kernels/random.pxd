@@ -6,8 +6,8 @@ cdef inline void philox(const uint32_t *counter, uint64_t key, uint32_t *words) 
     cdef uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3]
     cdef uint32_t k0 = <uint32_t>key, k1 = <uint32_t>(key >> 32)
     cdef uint64_t product_0, product_1
-    cdef int round_
-    for round_ in range(10):
+    cdef int _
+    for _ in range(10):
         product_0 = <uint64_t>0xD2511F53 * c0
         product_1 = <uint64_t>0xCD9E8D57 * c2
         c0 = <uint32_t>(product_1 >> 32) ^ c1 ^ k0

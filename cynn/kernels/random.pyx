@@ -11,7 +11,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from *:
     """
-    /* the upper half of the product: a number in [0, bound) from 64 random bits, biased by less than bound / 2^64 */
+    /* the upper half of the product: a number in [0, bound) from 64 random bits, biased by less than
+       bound / 2^64 */
     #define cynn_multiply_high(a, b) ((uint64_t)(((unsigned __int128)(a) * (b)) >> 64))
     """
     uint64_t cynn_multiply_high(uint64_t a, uint64_t b) nogil
@@ -80,7 +81,16 @@ cdef void permute(int64_t *out, int64_t n, int64_t first, uint64_t seed, uint32_
 
 
 def permutation(int64_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, uint32_t step=0):
-    """Fill `out` with a random permutation of 0 .. n-1."""
+    """Fill `out` with a random permutation of 0 .. n-1.
+
+    Examples
+    --------
+    >>> from cynn.kernels.random import permutation
+    >>> order = np.empty(10, np.int64)
+    >>> permutation(order, seed=0, purpose=2)
+    >>> sorted(order.tolist())
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
     cdef uint32_t[4] counter = [0, step, epoch, purpose]
     if out.shape[0]:
         with nogil:

@@ -4,7 +4,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t, uint8_t
 
 from cynn.abi cimport floating
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, RowKernels, Rows
+from cynn.kernels.tables cimport FLOAT32, UINT8, RowKernels, Rows
 
 cdef extern from "cynn/vector_math.h" nogil:
     int cynn_nonfinite_f32(float) noexcept
@@ -65,7 +65,8 @@ cdef void gather(
         address = <char *>source.data + row * source.row_stride
         if source.kind == UINT8:
             convert_row(
-                <uint8_t *>address, source.columns, source.column_stride, <floating>scale, <floating>offset, out
+                <uint8_t *>address, source.columns, source.column_stride, <floating>scale, <floating>offset,
+                out
             )
         elif source.kind == FLOAT32:
             convert_row(
@@ -73,7 +74,8 @@ cdef void gather(
             )
         else:
             convert_row(
-                <double *>address, source.columns, source.column_stride, <floating>scale, <floating>offset, out
+                <double *>address, source.columns, source.column_stride, <floating>scale, <floating>offset,
+                out
             )
         out += source.columns
 

@@ -39,7 +39,8 @@ ctypedef struct DenseKernels:
         int64_t rows, int64_t inputs, int64_t units, const float *x, const float *W, const float *b, float *z
     ) noexcept nogil
     void (*forward_f64)(
-        int64_t rows, int64_t inputs, int64_t units, const double *x, const double *W, const double *b, double *z
+        int64_t rows, int64_t inputs, int64_t units, const double *x, const double *W, const double *b,
+        double *z
     ) noexcept nogil
     # dx (rows x inputs) := delta Wᵀ, with delta (rows x units) = dC/dz
     void (*backward_f32)(

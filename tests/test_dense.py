@@ -1,0 +1,98 @@
+"""z = x W + b, ∂C/∂W, ∂C/∂b and ∂C/∂x of dense layers of many shapes, against NumPy in float64.
+
+The kernels pick by shape, so the shapes lie on both sides of every border: single rows, odd units,
+a tile of 64 rows, blocks of W, narrow and wide layers.
+"""
+
+import helpers
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cynn
+
+DTYPES = ["float32", "float64"]
+UNITS = [1, 2, 3, 7, 8, 10, 15, 16, 17, 30, 31, 32, 33, 64, 100]
+ROWS = [1, 2, 3, 10, 63, 64, 65, 128, 257]
+INPUTS = [1, 2, 3, 8, 17, 196, 197, 784, 800]
+
+
+def check(rows, inputs, units, dtype, seed=0):
+    """Outputs and gradients of two layers, so that ∂C/∂x of the second one matters, too."""
+    names = ["identity", "identity"]
+    net = helpers.network([inputs, units, 3], names, dtype, seed)
+    x = helpers.inputs(rows, inputs, dtype, seed)
+    t = helpers.targets(rows, 3, "mean_squared_error", seed)
+    parameters = helpers.parameters(net)
+    tolerance = helpers.TOLERANCE[dtype]
+
+    outputs = reference.forward(x.astype(np.float64), parameters, names)
+    for found, expected in zip(net.activations(x), outputs, strict=True):
+        assert found.dtype == dtype
+        assert helpers.relative_error(found, expected) < tolerance
+    assert helpers.relative_error(net.predict(x), outputs[-1]) < tolerance
+
+    found = net.gradients(x, t, loss="mean_squared_error")
+    expected = reference.gradients(x.astype(np.float64), t, parameters, names, "mean_squared_error")
+    for (dW, db), (dW_expected, db_expected) in zip(found, expected, strict=True):
+        assert dW.dtype == db.dtype == dtype
+        assert helpers.relative_error(dW, dW_expected) < 4 * tolerance
+        assert helpers.relative_error(db, db_expected) < 4 * tolerance
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("inputs", [1, 17, 784])
+def test_units(inputs, units, dtype):
+    for rows in (1, 10, 65):
+        check(rows, inputs, units, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("units", [1, 16, 30, 100])
+def test_rows(rows, units, dtype):
+    check(rows, 40, units, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("units", [10, 33])
+def test_inputs(inputs, units, dtype):
+    check(12, inputs, units, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(st.integers(1, 300), st.integers(1, 90), st.integers(1, 80), st.integers(0, 5))
+def test_any_shape(dtype, rows, inputs, units, seed):
+    check(rows, inputs, units, dtype, seed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_wide(dtype):
+    check(130, 600, 512, dtype)
+
+
+@pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_scale_and_offset_of_the_input(source, dtype):
+    x = np.random.default_rng(0).integers(0, 256, size=(70, 20)).astype(source)
+    net = cynn.Network(
+        [cynn.Input(20, scale=1 / 255, offset=-0.5), cynn.Dense(4)], seed=0, dtype=dtype
+    )
+    as_seen, outputs = net.activations(x)
+    expected = x.astype(np.float64) / 255 - 0.5
+    assert helpers.relative_error(as_seen, expected) < helpers.TOLERANCE[dtype]
+    (W, b), = helpers.parameters(net)
+    assert helpers.relative_error(outputs, expected @ W + b) < helpers.TOLERANCE[dtype]
+
+
+def test_nothing_beside_the_arrays_is_written():
+    x = helpers.inputs(10, 7, "float32")
+    net = helpers.network([7, 5], ["identity"], "float32")
+    large = np.full((12, 5), 77, np.float32)
+    net.predict(x, out=large[1:11])
+    assert (large[[0, 11]] == 77).all()
+    assert (large[1:11] == net.predict(x)).all()

@@ -1,0 +1,283 @@
+"""What a user may hand over: it works as expected, or it is an error that says what must be."""
+
+import helpers
+import numpy as np
+import pytest
+
+from cynn import Network
+from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
+
+ROWS = np.random.default_rng(0).integers(0, 100, size=(20, 3))  # every dtype holds these
+
+
+def network(outputs=2, output="softmax"):
+    return Network.mlp([3, 5, outputs], output=output, input_scale=0.01, seed=0, dtype="float64")
+
+
+def packed(array):
+    """The same rows as fields of a packed record, which are not aligned."""
+    records = np.zeros((len(array), array.shape[1]), dtype=[("gap", "u1"), ("value", array.dtype)])
+    records["value"] = array
+    return records["value"]
+
+
+def frozen(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def strided(array):
+    wide = np.zeros((3 * len(array), 2 * array.shape[1]), array.dtype)
+    wide[::3, 1::2] = array
+    return wide[::3, 1::2]
+
+
+LAYOUTS = {
+    "as it is": lambda array: array,
+    "read-only": frozen,
+    "Fortran order": np.asfortranarray,
+    "negative strides": lambda array: array[::-1, ::-1].copy()[::-1, ::-1],
+    "other strides": strided,
+    "unaligned": packed,
+    "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
+    "list of lists": lambda array: array.tolist(),
+    "tuple of rows": tuple,
+}
+
+
+class TestInputs:
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    @pytest.mark.parametrize(
+        "dtype",
+        [
+            *("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+            *("float16", "float32", "float64", "longdouble"),
+        ],
+    )
+    def test_any_number_in_any_layout(self, dtype, layout):
+        net = network()
+        expected = net.predict(ROWS.astype(np.float64))
+        x = LAYOUTS[layout](ROWS.astype(dtype))
+        np.testing.assert_allclose(net.predict(x), expected, rtol=1e-12)
+        np.testing.assert_allclose(net.activations(x)[-1], expected, rtol=1e-12)
+        np.testing.assert_allclose(net.activations(x)[0], ROWS / 100, rtol=1e-6)
+        y = np.arange(20) % 2
+        assert net.evaluate(x, y) == pytest.approx(net.evaluate(ROWS, y))
+        assert net.fit(x, y, epochs=1).epochs == 1
+
+    def test_bools(self):
+        net, x = network(), ROWS > 50
+        np.testing.assert_allclose(net.predict(x), net.predict(x.astype(float)), rtol=1e-12)
+
+    @pytest.mark.parametrize("mode", ["r", "r+", "c"])
+    @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+    def test_memmap(self, tmp_path, mode, dtype):
+        path = tmp_path / "x.npy"
+        np.save(path, ROWS.astype(dtype))
+        x = np.load(path, mmap_mode=mode)
+        net, y = network(), np.arange(20) % 2
+        np.testing.assert_allclose(net.predict(x), net.predict(ROWS), rtol=1e-12)
+        assert net.fit(x, y, epochs=2).epochs == 2
+
+    def test_it_is_left_as_it_is(self):
+        for dtype in ("uint8", "float32", "float64"):
+            x = ROWS.astype(dtype)
+            before = x.copy()
+            network().fit(x, np.arange(20) % 2, epochs=1)
+            assert (x == before).all()
+
+    @pytest.mark.parametrize(
+        ("x", "words"),
+        [
+            (ROWS.astype(object), "x must hold real numbers. Got the dtype object instead."),
+            (ROWS.astype(str), "x must hold real numbers. Got the dtype <U21 instead."),
+            (ROWS.astype(complex), "x must hold real numbers. Got the dtype complex128 instead."),
+            (ROWS.astype("M8[s]"), "x must hold real numbers. Got the dtype datetime64[s] instead."),
+            (None, "x must hold real numbers. Got the dtype object instead."),
+            ("digits", "x must hold real numbers. Got the dtype <U6 instead."),
+            ({"x": ROWS}, "x must hold real numbers. Got the dtype object instead."),
+            ([[1, 2, 3], [1, 2]], "x must be a matrix of numbers. Got rows of different lengths instead."),
+            (np.zeros((20, 4)), "x must have 3 columns. Got 4, in the shape (20, 4), instead."),
+            (np.zeros((0, 4)), "x must have 3 columns. Got 4, in the shape (0, 4), instead."),
+            (
+                np.zeros((5, 3, 1)),
+                "x must have the shape (rows, 3). Got (5, 3, 1) instead. Use x.reshape(len(x), -1).",
+            ),
+            (np.zeros((5, 3, 2)), "x must have the shape (rows, 3). Got (5, 3, 2) instead."),
+            (5.0, "x must have the shape (rows, 3). Got () instead."),
+        ],
+    )
+    def test_what_does_not_fit(self, x, words):
+        net, y = network(), np.zeros(20, int)
+        for use in (net.predict, net.activations, lambda x: net.evaluate(x, y), lambda x: net.fit(x, y)):
+            with pytest.raises(CynnError) as caught:
+                use(x)
+            assert str(caught.value) == words
+            assert isinstance(caught.value, ValueError)
+
+    def test_one_row_alone_is_for_predictions_only(self):
+        net = network()
+        assert net.predict(ROWS[0]).shape == (2,)
+        words = r"x must have the shape \(rows, 3\)\. Got \(3,\) instead\. For one row, use x\[None, :\]\."
+        with pytest.raises(ShapeError, match=words):
+            net.fit(ROWS[0], [1])
+        with pytest.raises(ShapeError, match=words):
+            net.evaluate(ROWS[0], [1])
+
+    @pytest.mark.parametrize("x", [[], np.zeros((0, 3)), [[]]])
+    def test_nothing(self, x):
+        for use in (network().fit, network().evaluate, network().gradients):
+            with pytest.raises(ShapeError, match=r"x must have (at least one row|3 columns|the shape)"):
+                use(x, [])
+
+    def test_of_another_length_than_the_targets(self):
+        for use in (network().fit, network().evaluate, network().gradients):
+            with pytest.raises(ShapeError, match=r"y must have as many rows as x, 20\. Got the shape"):
+                use(ROWS, np.zeros(19, int))
+
+
+class TestNotFinite:
+    @pytest.mark.parametrize(
+        "layout", ["as it is", "Fortran order", "negative strides", "unaligned", "big-endian"]
+    )
+    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_the_first_bad_row_is_named(self, bad, dtype, layout):
+        x = ROWS.astype(dtype)
+        x[7, 2] = x[11, 0] = bad
+        x = LAYOUTS[layout](x)
+        net, y = network(), np.zeros(20, int)
+        words = rf"x must be finite\. Got {bad} in row 7, column 2, instead\. \(check_finite=False turns"
+        for use in (net.predict, net.activations, lambda x: net.evaluate(x, y), lambda x: net.fit(x, y)):
+            with pytest.raises(DataError, match=words):
+                use(x)
+        with pytest.raises(DataError, match=r"validation x must be finite.* in row 7"):
+            net.fit(ROWS, y, validation_data=(x, y))
+
+    def test_in_a_single_row(self):
+        with pytest.raises(DataError, match="in row 0, column 1"):
+            network().predict([1.0, np.nan, 2.0])
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_in_targets(self, bad):
+        t = np.zeros((20, 2))
+        t[9, 1] = bad
+        for use in (network(output="identity").fit, network(output="identity").evaluate):
+            with pytest.raises(DataError, match=rf"y must be finite\. Got {bad} in row 9, column 1, instead"):
+                use(ROWS, t)
+
+    def test_the_check_can_be_turned_off(self):
+        x = ROWS.astype(float)
+        x[7, 2] = np.nan
+        net = network()
+        predicted = net.predict(x, check_finite=False)
+        assert np.isnan(predicted[7]).all()
+        assert np.isfinite(np.delete(predicted, 7, axis=0)).all()
+        assert np.isnan(net.evaluate(x, np.zeros(20, int), check_finite=False)["loss"])
+
+
+class TestTargets:
+    @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "uint64", "float32", "bool", ">i4"])
+    @pytest.mark.parametrize("layout", ["as it is", "read-only", "column", "list", "strided"])
+    def test_classes(self, dtype, layout):
+        classes = (np.arange(20) % 2).astype(dtype)
+        y = {
+            "as it is": classes,
+            "read-only": frozen(classes),
+            "column": classes[:, None],
+            "list": classes.tolist(),
+            "strided": np.repeat(classes, 2)[::2],
+        }[layout]
+        net = network()
+        expected = net.evaluate(ROWS, np.arange(20) % 2)
+        assert net.evaluate(ROWS, y) == expected
+        assert net.fit(ROWS, y, epochs=1, validation_data=(ROWS, y)).epochs == 1
+
+    def test_a_read_only_sample_weight(self):
+        assert network().fit(ROWS, np.arange(20) % 2, sample_weight=frozen(np.ones(20)), epochs=1).epochs == 1
+
+    @pytest.mark.parametrize(
+        ("label", "got"),
+        [(2, "2"), (-1, "-1"), (0.5, "0.5"), (np.nan, "nan"), (np.inf, "inf"), (2**40, str(2**40))],
+    )
+    def test_what_is_no_class(self, label, got):
+        y = [0, 1] * 9 + [label, 0]
+        for use in (network().fit, network().evaluate, network().gradients):
+            with pytest.raises(DataError) as caught:
+                use(ROWS, y)
+            assert str(caught.value).startswith(
+                f"y must be classes, whole numbers from 0 to 1, or rows of 2 values. Got {got}"
+            )
+            assert str(caught.value).endswith("in row 18 instead.")
+
+    @pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32", "float64", "bool"])
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    def test_values(self, dtype, layout):
+        t = np.arange(40).reshape(20, 2) % 2
+        net = network(output="identity")
+        expected = net.evaluate(ROWS, t.astype(float))
+        assert net.evaluate(ROWS, LAYOUTS[layout](t.astype(dtype))) == expected
+        assert net.fit(ROWS, LAYOUTS[layout](t.astype(dtype)), epochs=1).epochs == 1
+
+    def test_one_output_takes_a_column_or_a_list(self):
+        net, t = network(1, "identity"), np.arange(20.0)
+        assert net.evaluate(ROWS, t) == net.evaluate(ROWS, t[:, None]) == net.evaluate(ROWS, t.tolist())
+
+    @pytest.mark.parametrize(
+        ("y", "words"),
+        [
+            (np.zeros((20, 3)), "y must have 2 columns. Got 3, in the shape (20, 3), instead."),
+            (np.zeros((20, 2, 1)), "y must have the shape (rows, 2). Got (20, 2, 1) instead."),
+            (np.zeros((19, 2)), "y must have as many rows as x, 20. Got the shape (19, 2) instead."),
+            (5, "y must have as many rows as x, 20. Got the shape () instead."),
+            (["a"] * 20, "y must hold real numbers. Got the dtype <U1 instead."),
+            ([None] * 20, "y must hold real numbers. Got the dtype object instead."),
+            (np.zeros(20, complex), "y must hold real numbers. Got the dtype complex128 instead."),
+            ([[1, 2]] * 19 + [[1]], "y must be a matrix of numbers. Got rows of different lengths instead."),
+        ],
+    )
+    def test_what_does_not_fit(self, y, words):
+        for use in (network().fit, network().evaluate, network().gradients):
+            with pytest.raises(CynnError) as caught:
+                use(ROWS, y)
+            assert str(caught.value).startswith(words)
+
+    @pytest.mark.parametrize(("bad", "output"), [(-0.5, "softmax"), (-0.5, "sigmoid"), (1.5, "sigmoid")])
+    def test_what_is_no_probability(self, bad, output):
+        t = np.full((20, 2), 0.5)
+        t[13, 1] = bad
+        with pytest.raises(DataError, match=rf"targets of \w+ must .*Got {bad} in row 13 instead"):
+            network(output=output).fit(ROWS, t)
+
+    @pytest.mark.parametrize(
+        ("weight", "words"),
+        [
+            (np.ones(19), r"sample_weight must have the shape \(20,\)\. Got \(19,\) instead"),
+            (np.ones((20, 1)), r"sample_weight must have the shape \(20,\)\. Got \(20, 1\) instead"),
+            ([1] * 19 + [-1], r"sample_weight must be finite and >= 0\. Got -1.0 in row 19 instead"),
+            ([1] * 19 + [np.nan], r"sample_weight must be finite and >= 0\. Got nan in row 19 instead"),
+            ([0] * 20, "sample_weight must not be zero everywhere"),
+            (["1"] * 20, "sample_weight must hold real numbers"),
+        ],
+    )
+    def test_weights_of_rows(self, weight, words):
+        for use in (network().fit, network().evaluate, network().gradients):
+            with pytest.raises(CynnError, match=words):
+                use(ROWS, np.zeros(20, int), sample_weight=weight)
+
+    @pytest.mark.parametrize("data", [5, "ab", (ROWS,), (1, 2, 3, 4), np.zeros((2, 3))])
+    def test_validation_data(self, data):
+        words = r"'validation_data' parameter of fit must be a tuple \(x, y\) or \(x, y, sample_weight\)"
+        with pytest.raises(InvalidParameterError, match=words):
+            network().fit(ROWS, np.zeros(20, int), validation_data=data)
+
+
+def test_nothing_of_a_refused_fit_remains():
+    net = network()
+    before = helpers.digest(net)
+    for options in ({"epochs": -1}, {"sample_weight": [1]}, {"loss": "x"}, {"optimizer": "x"}):
+        with pytest.raises(CynnError):
+            net.fit(ROWS, np.zeros(20, int), **options)
+    assert net.history is None
+    assert helpers.digest(net) == before
