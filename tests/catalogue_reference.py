@@ -140,6 +140,8 @@ def half_deviance(power):
     """The integral of (t - u) / V(u) from the mean to t, with the variance V(u) = u^power."""
 
     def f(p, t):
+        if t == 0:
+            return p ** (2 - power) / (2 - power)
         with mp.workdps(30):
             return mp.quad(lambda u: (t - u) / u**power, [p, t])
 
