@@ -110,3 +110,183 @@ def nearest_in_simplex(z):
         if (a >= 0).all() and distance < nearest:
             best, nearest = a, distance
     return best
+
+
+@dataclass(frozen=True)
+class RowLoss:
+    """The loss of one row, p and t lists of mpmath numbers, and where its arguments live."""
+
+    f: Callable
+    hyperparameters: dict = field(default_factory=dict)
+    prediction: str = "number"
+    target: str = "number"
+    fuses_with: str | None = None
+    largest_z: tuple = (-1e4, 1e4)  # beyond, the loss itself is infinite
+
+
+def mean_of(f):
+    return lambda p, t: mp.fsum(f(p_j, t_j) for p_j, t_j in zip(p, t, strict=True)) / len(p)
+
+
+def sum_of(f):
+    return lambda p, t: mp.fsum(f(p_j, t_j) for p_j, t_j in zip(p, t, strict=True))
+
+
+def huber(delta):
+    return lambda p, t: (p - t) ** 2 / 2 if abs(p - t) <= delta else delta * (abs(p - t) - delta / 2)
+
+
+def half_deviance(power):
+    """The integral of (t - u) / V(u) from the mean to t, with the variance V(u) = u^power."""
+
+    def f(p, t):
+        if t == 0:
+            return p ** (2 - power) / (2 - power)
+        with mp.workdps(30):
+            return mp.quad(lambda u: (t - u) / u**power, [p, t])
+
+    return f
+
+
+def _gaussian(variance_of, full=False):
+    def f(p, t):
+        n = len(p) // 2
+        constant = 0 if full else mp.log(2 * mp.pi) / 2
+        densities = [mp.npdf(t[j], p[j], mp.sqrt(variance_of(p[n + j]))) for j in range(n)]
+        return mp.fsum(-mp.log(density) - constant for density in densities) / n
+
+    return f
+
+
+def _side(t):
+    return 1 if t > 0 else -1
+
+
+def _focal(alpha, gamma):
+    def f(p, t):
+        of_1 = -alpha * (1 - p) ** gamma * mp.log(p) if t else 0
+        of_0 = -(1 - alpha) * p**gamma * mp.log(1 - p) if t != 1 else 0
+        return t * of_1 + (1 - t) * of_0
+
+    return f
+
+
+def _pairs(margin, power):
+    def f(p, t):
+        n = range(len(p))
+        terms = [max(0, margin - (p[i] - p[j])) ** power for i in n if t[i] > 0 for j in n if not t[j] > 0]
+        return mp.fsum(terms) / len(p)
+
+    return f
+
+
+def _categorical_hinge(p, t):
+    others = [p_j for p_j, t_j in zip(p, t, strict=True) if not t_j]
+    return max(0, 1 + max(others) - p[t.index(1)])
+
+
+def _cosine(p, t):
+    norms = mp.norm(mp.matrix(p)) * mp.norm(mp.matrix(t))
+    return 1 - mp.fdot(p, t) / norms
+
+
+def _dice(smooth):
+    return lambda p, t: 1 - (2 * mp.fdot(p, t) + smooth) / (mp.fsum(p) + mp.fsum(t) + smooth)
+
+
+def _kl(p, t):
+    return mp.fsum(t_j * mp.log(t_j / p_j) for p_j, t_j in zip(p, t, strict=True) if t_j)
+
+
+LOSSES = {
+    "huber": RowLoss(mean_of(huber(1))),
+    "huber 0.3": RowLoss(mean_of(huber(mp.mpf(0.3))), {"delta": 0.3}),
+    "smooth_l1": RowLoss(
+        mean_of(lambda p, t: (p - t) ** 2 / 2 if abs(p - t) < 1 else abs(p - t) - mp.mpf(0.5))
+    ),
+    "smooth_l1 0.5": RowLoss(
+        mean_of(lambda p, t: (p - t) ** 2 if abs(p - t) < 0.5 else abs(p - t) - mp.mpf(0.25)), {"beta": 0.5}
+    ),
+    "log_cosh": RowLoss(mean_of(lambda p, t: mp.log(mp.cosh(p - t)))),
+    "quantile": RowLoss(mean_of(lambda p, t: abs(p - t) / 2)),
+    "quantile 0.9": RowLoss(
+        mean_of(lambda p, t: max(mp.mpf(0.9) * (t - p), (mp.mpf(0.9) - 1) * (t - p))), {"quantile": 0.9}
+    ),
+    "mean_absolute_percentage_error": RowLoss(mean_of(lambda p, t: 100 * abs((p - t) / t))),
+    "mape": RowLoss(mean_of(lambda p, t: 100 * abs((p - t) / t))),
+    "mean_squared_logarithmic_error": RowLoss(
+        mean_of(lambda p, t: mp.log((1 + p) / (1 + t)) ** 2), prediction="positive", target="positive"
+    ),
+    "msle": RowLoss(
+        mean_of(lambda p, t: mp.log((1 + p) / (1 + t)) ** 2), prediction="positive", target="positive"
+    ),
+    "cosine_similarity": RowLoss(_cosine),
+    "poisson": RowLoss(
+        mean_of(lambda p, t: -mp.log(p**t * mp.exp(-p))), prediction="positive", target="count",
+        fuses_with="exponential", largest_z=(-1e4, 80),
+    ),
+    "gamma": RowLoss(
+        mean_of(half_deviance(2)), prediction="positive", target="positive",
+        fuses_with="exponential", largest_z=(-80, 1e4),
+    ),
+    "tweedie": RowLoss(
+        mean_of(half_deviance(mp.mpf(1.5))), prediction="positive", target="claim",
+        fuses_with="exponential", largest_z=(-80, 80),
+    ),
+    "tweedie 1.2": RowLoss(
+        mean_of(half_deviance(mp.mpf(1.2))), {"power": 1.2}, prediction="positive", target="claim",
+        fuses_with="exponential", largest_z=(-80, 80),
+    ),
+    "gaussian_nll": RowLoss(_gaussian(mp.exp), largest_z=(-30, 1e4)),
+    "gaussian_nll full": RowLoss(_gaussian(mp.exp, full=True), {"full": True}, largest_z=(-30, 1e4)),
+    "gaussian_nll variance": RowLoss(_gaussian(lambda v: v), {"log_variance": False}, prediction="positive"),
+    "kl_divergence": RowLoss(_kl, prediction="probability", target="distribution", fuses_with="softmax"),
+    "hinge": RowLoss(mean_of(lambda p, t: max(0, 1 - _side(t) * p)), target="side"),
+    "squared_hinge": RowLoss(mean_of(lambda p, t: max(0, 1 - _side(t) * p) ** 2), target="side"),
+    "soft_margin": RowLoss(mean_of(lambda p, t: mp.log1p(mp.exp(-_side(t) * p))), target="side"),
+    "categorical_hinge": RowLoss(_categorical_hinge, target="one_hot"),
+    "multi_margin": RowLoss(_pairs(1, 1), target="one_hot"),
+    "multi_margin 0.5": RowLoss(_pairs(mp.mpf(0.5), 2), {"margin": 0.5, "squared": True}, target="one_hot"),
+    "multilabel_margin": RowLoss(_pairs(1, 1), target="label"),
+    "binary_focal": RowLoss(
+        mean_of(_focal(mp.mpf(0.25), 2)), prediction="probability", target="label", fuses_with="sigmoid"
+    ),
+    "focal": RowLoss(
+        mean_of(_focal(mp.mpf(0.7), mp.mpf(0.5))), {"alpha": 0.7, "gamma": 0.5}, prediction="probability",
+        target="probability", fuses_with="sigmoid",
+    ),
+    "categorical_focal": RowLoss(
+        sum_of(lambda p, t: -mp.mpf(0.25) * t * (1 - p) ** 2 * mp.log(p)), prediction="probability",
+        target="distribution", fuses_with="softmax",
+    ),
+    "categorical_focal 0": RowLoss(
+        sum_of(lambda p, t: -t * mp.log(p)), {"alpha": 1, "gamma": 0}, prediction="probability",
+        target="one_hot", fuses_with="softmax",
+    ),
+    "dice": RowLoss(_dice(1), prediction="probability", target="label"),
+    "dice 0.1": RowLoss(_dice(mp.mpf(0.1)), {"smooth": 0.1}, prediction="probability", target="probability"),
+}
+
+ROW_OF = {
+    "exponential": lambda z: [mp.exp(z_j) for z_j in z],
+    "sigmoid": lambda z: [sigmoid(z_j) for z_j in z],
+    "softmax": lambda z: [mp.exp(z_j) / mp.fsum(mp.exp(z_k) for z_k in z) for z_j in z],
+}
+
+
+def draw(kind, rng, shape):
+    """Random predictions or targets of a kind."""
+    if kind == "one_hot":
+        return np.eye(shape[1])[rng.integers(shape[1], size=shape[0])]
+    if kind == "distribution":
+        return rng.dirichlet(np.ones(shape[1]), size=shape[0]).astype(np.float32)
+    if kind == "claim":
+        return rng.gamma(2, size=shape) * (rng.random(shape) < 0.7)
+    return {
+        "number": lambda: 2 * rng.normal(size=shape),
+        "positive": lambda: rng.gamma(2, size=shape) + 0.1,
+        "count": lambda: rng.poisson(2, size=shape).astype(float),
+        "probability": lambda: rng.uniform(0.02, 0.98, size=shape),
+        "side": lambda: rng.choice([-1.0, 0.0, 1.0], size=shape),
+        "label": lambda: rng.choice([0.0, 1.0], size=shape),
+    }[kind]()

@@ -1,0 +1,195 @@
+"""Losses of numbers: of the distance, or of its ratio or angle, between prediction and target."""
+
+from libc.math cimport fabs, log1p, sinh, sqrt, tanh
+from libc.math cimport exp as libm_exp
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
+from cynn_plugins.losses.rows cimport at_least, sum_over_outputs, target_at, weight_of
+
+cdef double LOG_2 = 0.69314718055994530942
+
+
+cdef inline double sign_of(double x) noexcept nogil:
+    return 1 if x > 0 else (-1 if x < 0 else 0 * x)  # 0, or a NaN
+
+
+cdef inline double huber_of(double delta, double difference, double *slope) noexcept nogil:
+    if fabs(difference) > delta:
+        slope[0] = delta * sign_of(difference)
+        return delta * (fabs(difference) - 0.5 * delta)
+    slope[0] = difference
+    return 0.5 * difference * difference
+
+
+cdef double huber(const double *h, double prediction, double target, double *slope) noexcept nogil:
+    return huber_of(h[0], prediction - target, slope)
+
+
+cdef double huber_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    return sum_over_outputs(
+        huber, 1.0 / cols, h, rows, cols, prediction, target, class_index, sample_weight, grad
+    )
+
+
+cdef double smooth_l1(const double *h, double prediction, double target, double *slope) noexcept nogil:
+    cdef double value = huber_of(h[0], prediction - target, slope)
+    slope[0] /= h[0]
+    return value / h[0]
+
+
+cdef double smooth_l1_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    return sum_over_outputs(
+        smooth_l1, 1.0 / cols, h, rows, cols, prediction, target, class_index, sample_weight, grad
+    )
+
+
+cdef double log_cosh(const double *h, double prediction, double target, double *slope) noexcept nogil:
+    # log(cosh(d)) as log(1 + sinh(d)²) / 2 near 0, as |d| + log(1 + exp(-2 |d|)) - log(2) elsewhere
+    cdef double distance = fabs(prediction - target)
+    cdef double sinh_d
+    slope[0] = tanh(prediction - target)
+    if distance < 1:
+        sinh_d = sinh(distance)
+        return 0.5 * log1p(sinh_d * sinh_d)
+    return distance + log1p(libm_exp(-2 * distance)) - LOG_2
+
+
+cdef double log_cosh_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    return sum_over_outputs(
+        log_cosh, 1.0 / cols, h, rows, cols, prediction, target, class_index, sample_weight, grad
+    )
+
+
+cdef double quantile(const double *h, double prediction, double target, double *slope) noexcept nogil:
+    cdef double shortfall = target - prediction
+    slope[0] = -h[0] if shortfall > 0 else (1 - h[0] if shortfall < 0 else 0 * shortfall)
+    return -slope[0] * shortfall
+
+
+cdef double quantile_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    return sum_over_outputs(
+        quantile, 1.0 / cols, h, rows, cols, prediction, target, class_index, sample_weight, grad
+    )
+
+
+cdef double mean_absolute_percentage_error(
+    const double *h, double prediction, double target, double *slope
+) noexcept nogil:
+    # h: epsilon
+    cdef double factor = 100 / at_least(fabs(target), h[0])
+    slope[0] = factor * sign_of(prediction - target)
+    return factor * fabs(prediction - target)
+
+
+cdef double mean_absolute_percentage_error_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    return sum_over_outputs(
+        mean_absolute_percentage_error, 1.0 / cols, h, rows, cols, prediction, target, class_index,
+        sample_weight, grad
+    )
+
+
+cdef double mean_squared_logarithmic_error(
+    const double *h, double prediction, double target, double *slope
+) noexcept nogil:
+    cdef double positive = at_least(prediction, 0)
+    cdef double difference = log1p(positive) - log1p(target)
+    slope[0] = 2 * difference / (1 + positive)
+    return difference * difference + slope[0] * (prediction - positive)
+
+
+cdef double mean_squared_logarithmic_error_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    return sum_over_outputs(
+        mean_squared_logarithmic_error, 1.0 / cols, h, rows, cols, prediction, target, class_index,
+        sample_weight, grad
+    )
+
+
+cdef double cosine_similarity_kernel(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    # h: epsilon. C = 1 - cos with cos = p.t / (|p| |t|); dC/dp = (cos p / |p| - t / |t|) / |p|.
+    # Below epsilon a norm counts as epsilon, a constant.
+    cdef int64_t row, j
+    cdef double total = 0, weight, dot, squares_p, squares_t, norm_p, norm_t, cosine, along_p, p, t
+    cdef double epsilon = h[0]
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        dot = 0
+        squares_p = 0
+        squares_t = 0
+        for j in range(cols):
+            p = prediction[row * cols + j]
+            t = target_at(target, class_index, row, cols, j)
+            dot += p * t
+            squares_p += p * p
+            squares_t += t * t
+        norm_p = at_least(sqrt(squares_p), epsilon)
+        norm_t = at_least(sqrt(squares_t), epsilon)
+        cosine = dot / norm_p / norm_t
+        along_p = cosine / norm_p if norm_p > epsilon else 0
+        total += weight * (1 - cosine)
+        if grad != NULL:
+            for j in range(cols):
+                p = prediction[row * cols + j]
+                t = target_at(target, class_index, row, cols, j)
+                grad[row * cols + j] = <floating>(weight * (along_p * p - t / norm_t) / norm_p)
+    return total
+
+
+cdef cynn_loss huber_struct
+huber_struct.value_and_gradient_f32 = huber_kernel[float]
+huber_struct.value_and_gradient_f64 = huber_kernel[double]
+
+cdef cynn_loss smooth_l1_struct
+smooth_l1_struct.value_and_gradient_f32 = smooth_l1_kernel[float]
+smooth_l1_struct.value_and_gradient_f64 = smooth_l1_kernel[double]
+
+cdef cynn_loss log_cosh_struct
+log_cosh_struct.value_and_gradient_f32 = log_cosh_kernel[float]
+log_cosh_struct.value_and_gradient_f64 = log_cosh_kernel[double]
+
+cdef cynn_loss quantile_struct
+quantile_struct.value_and_gradient_f32 = quantile_kernel[float]
+quantile_struct.value_and_gradient_f64 = quantile_kernel[double]
+
+cdef cynn_loss mean_absolute_percentage_error_struct
+mean_absolute_percentage_error_struct.value_and_gradient_f32 = mean_absolute_percentage_error_kernel[float]
+mean_absolute_percentage_error_struct.value_and_gradient_f64 = mean_absolute_percentage_error_kernel[double]
+
+cdef cynn_loss mean_squared_logarithmic_error_struct
+mean_squared_logarithmic_error_struct.value_and_gradient_f32 = mean_squared_logarithmic_error_kernel[float]
+mean_squared_logarithmic_error_struct.value_and_gradient_f64 = mean_squared_logarithmic_error_kernel[double]
+
+cdef cynn_loss cosine_similarity_struct
+cosine_similarity_struct.value_and_gradient_f32 = cosine_similarity_kernel[float]
+cosine_similarity_struct.value_and_gradient_f64 = cosine_similarity_kernel[double]
+
+KERNELS = {
+    "huber": loss_capsule(&huber_struct, CYNN_CLASS_INDEX),
+    "smooth_l1": loss_capsule(&smooth_l1_struct, CYNN_CLASS_INDEX),
+    "log_cosh": loss_capsule(&log_cosh_struct, CYNN_CLASS_INDEX),
+    "quantile": loss_capsule(&quantile_struct, CYNN_CLASS_INDEX),
+    "mean_absolute_percentage_error": loss_capsule(&mean_absolute_percentage_error_struct, CYNN_CLASS_INDEX),
+    "mean_squared_logarithmic_error": loss_capsule(&mean_squared_logarithmic_error_struct, CYNN_CLASS_INDEX),
+    "cosine_similarity": loss_capsule(&cosine_similarity_struct, CYNN_CLASS_INDEX),
+}

@@ -1,0 +1,231 @@
+"""Losses of classes: margins, focal losses, overlap.
+
+Labels of two sides are -1 and 1 or, as well, 0 and 1.
+"""
+
+from cynn.hyperparameters import hyperparameter
+from cynn.losses import Loss
+from cynn_plugins.losses._classification import KERNELS
+from cynn_plugins.losses.targets import Array, require, require_one_hot
+
+__all__ = [
+    "BinaryFocal",
+    "CategoricalFocal",
+    "CategoricalHinge",
+    "Dice",
+    "Hinge",
+    "MultiMargin",
+    "MultilabelMargin",
+    "SoftMargin",
+    "SquaredHinge",
+]
+
+
+class _TwoSides(Loss):
+    def check_target(self, target: Array) -> None:
+        require((target == 0) | (abs(target) == 1), target, self.name, "be -1 and 1, or 0 and 1")
+
+
+class Hinge(_TwoSides):
+    """C = mean over the outputs of max(0, 1 - t p), with labels t of -1 and 1 (0 counts as -1).
+
+    The slope at the margin is taken as 0.
+
+    Source: Cortes and Vapnik, "Support-vector networks", 1995, section 3.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("hinge")
+    >>> loss.value_and_gradient(np.array([[0.5, 3.0]]), np.array([[-1.0, 1.0]]))
+    (array([0.75]), array([[0.5, 0. ]]))
+    """
+
+    name = "hinge"
+    kernel = KERNELS["hinge"]
+
+
+class SquaredHinge(_TwoSides):
+    """C = mean over the outputs of max(0, 1 - t p)², with labels t of -1 and 1 (0 counts as -1).
+
+    Source: Tang, "Deep learning using linear support vector machines", 2013, equation 6.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("squared_hinge")
+    >>> loss.value_and_gradient(np.array([[0.5, 3.0]]), np.array([[-1.0, 1.0]]))
+    (array([1.125]), array([[ 1.5, -0. ]]))
+    """
+
+    name = "squared_hinge"
+    kernel = KERNELS["squared_hinge"]
+
+
+class SoftMargin(_TwoSides):
+    """C = mean over the outputs of log(1 + exp(-t p)), with labels t of -1 and 1 (0 counts as -1).
+
+    Source: Friedman, Hastie and Tibshirani, "Additive logistic regression", 2000, equation 28; as
+    `SoftMarginLoss` in PyTorch.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("soft_margin")
+    >>> value, gradient = loss.value_and_gradient(np.array([[0.0, 1e4]]), np.array([[-1.0, 1.0]]))
+    >>> value.round(4), gradient
+    (array([0.3466]), array([[ 0.25, -0.  ]]))
+    """
+
+    name = "soft_margin"
+    kernel = KERNELS["soft_margin"]
+
+
+class CategoricalHinge(Loss):
+    """C = max(0, 1 + the largest p of the other classes - the p of the true class).
+
+    The slope at the margin is taken as 0.
+
+    Source: Crammer and Singer, "On the algorithmic implementation of multiclass kernel-based vector
+    machines", 2001, equation 4. (Keras counts a 0 among the others.)
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("categorical_hinge")
+    >>> loss.value_and_gradient(np.array([[0.5, 2.0, 1.75]]), np.array([[0.0, 1.0, 0.0]]))
+    (array([0.75]), array([[ 0., -1.,  1.]]))
+    """
+
+    name = "categorical_hinge"
+    kernel = KERNELS["categorical_hinge"]
+
+    def check_target(self, target: Array) -> None:
+        require_one_hot(target, self.name)
+
+
+class MultiMargin(Loss):
+    """C = Σ over the other classes j of max(0, margin - p_true + p_j), over the number of classes.
+
+    With `squared`, each term is squared. The slope at the margin is taken as 0.
+
+    Source: Weston and Watkins, "Support vector machines for multi-class pattern recognition", 1999;
+    as `MultiMarginLoss` in PyTorch.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("multi_margin")
+    >>> loss.value_and_gradient(np.array([[0.5, 1.0, 0.75, -1.0]]), np.array([[0.0, 1.0, 0.0, 0.0]]))
+    (array([0.3125]), array([[ 0.25, -0.5 ,  0.25,  0.  ]]))
+    """
+
+    name = "multi_margin"
+    kernel = KERNELS["multi_margin"]
+    margin: float = hyperparameter(1.0, above=0, doc="How far the true class should be ahead.")
+    squared: bool = hyperparameter(False, doc="Square each shortfall.")
+
+    def check_target(self, target: Array) -> None:
+        require_one_hot(target, self.name)
+
+
+class MultilabelMargin(Loss):
+    """C = Σ over the classes i that are present and j that are not of max(0, 1 - (p_i - p_j)).
+
+    Over the number of classes. Targets are rows of 1 for present and 0 for not. The slope at the
+    margin is taken as 0.
+
+    Source: Zhang and Zhou, "Multilabel neural networks", 2006 (who take exp in place of the margin);
+    as `MultiLabelMarginLoss` in PyTorch, whose targets are lists of classes.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("multilabel_margin")
+    >>> loss.value_and_gradient(np.array([[0.5, 1.0, 0.25, -1.0]]), np.array([[1.0, 1.0, 0.0, 0.0]]))
+    (array([0.25]), array([[-0.25, -0.25,  0.5 ,  0.  ]]))
+    """
+
+    name = "multilabel_margin"
+    kernel = KERNELS["multilabel_margin"]
+
+    def check_target(self, target: Array) -> None:
+        require((target == 0) | (target == 1), target, self.name, "be rows of 0 and 1")
+
+
+class BinaryFocal(Loss):
+    """C = mean over the outputs of -alpha_t (1 - p_t)^gamma log p_t: cross-entropy that minds the hard cases.
+
+    p_t is the probability of what is true, p for a target of 1 and 1 - p for 0; alpha_t likewise alpha
+    and 1 - alpha. A target between is the mean of both. Behind a sigmoid it is computed from z;
+    elsewhere p is kept 1e-7 away from 0 and 1, and the loss goes on as its tangent beyond.
+
+    Source: Lin, Goyal, Girshick, He and Dollár, "Focal loss for dense object detection", 2017,
+    equation 5.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("binary_focal")
+    >>> value, gradient = loss.value_and_gradient(np.array([[0.5]]), np.array([[1.0]]))
+    >>> value.round(4), gradient.round(4)
+    (array([0.0433]), array([[-0.2983]]))
+    """
+
+    name = "binary_focal"
+    aliases = ("focal",)
+    kernel = KERNELS["binary_focal"]
+    alpha: float = hyperparameter(0.25, minimum=0, maximum=1, doc="The weight of 1s; 0s have the rest.")
+    gamma: float = hyperparameter(2.0, minimum=0, doc="How much less the easy cases count.")
+
+    def check_target(self, target: Array) -> None:
+        require((target >= 0) & (target <= 1), target, self.name, "lie between 0 and 1")
+
+
+class CategoricalFocal(Loss):
+    """C = -alpha Σ_j t_j (1 - p_j)^gamma log p_j, with a target that is a class or a row of probabilities.
+
+    Behind a softmax it is computed from z; elsewhere p is kept at 1e-7 or more, and the loss goes on
+    as its tangent below.
+
+    Source: Lin, Goyal, Girshick, He and Dollár, "Focal loss for dense object detection", 2017,
+    equation 5, for several classes as in Keras.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("categorical_focal")
+    >>> value, gradient = loss.value_and_gradient(np.array([[0.5, 0.5]]), np.array([[0.0, 1.0]]))
+    >>> value.round(4), gradient.round(4)
+    (array([0.0433]), array([[-0.    , -0.2983]]))
+    """
+
+    name = "categorical_focal"
+    kernel = KERNELS["categorical_focal"]
+    alpha: float = hyperparameter(0.25, above=0, doc="The weight of every class.")
+    gamma: float = hyperparameter(2.0, minimum=0, doc="How much less the easy cases count.")
+
+    def check_target(self, target: Array) -> None:
+        require(target >= 0, target, self.name, "be classes or rows of probabilities >= 0")
+
+
+class Dice(Loss):
+    """C = 1 - (2 Σ_j p_j t_j + smooth) / (Σ_j p_j + Σ_j t_j + smooth): overlap, for predictions in [0, 1].
+
+    Source: Sudre, Li, Vercauteren, Ourselin and Cardoso, "Generalised Dice overlap as a deep learning
+    loss function", 2017, section 2.1, with its epsilon as `smooth`.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("dice")
+    >>> loss.value_and_gradient(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]))
+    (array([0.33333333]), array([[-0.44444444,  0.22222222]]))
+    """
+
+    name = "dice"
+    kernel = KERNELS["dice"]
+    smooth: float = hyperparameter(1.0, above=0, doc="Keeps the quotient finite where all is 0.")
+
+    def check_target(self, target: Array) -> None:
+        require((target >= 0) & (target <= 1), target, self.name, "lie between 0 and 1")

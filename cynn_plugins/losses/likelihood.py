@@ -1,0 +1,142 @@
+"""Losses that are -log of a likelihood, or a distance between distributions.
+
+Predictions that must be positive are kept at 1e-7 or more; below, a loss goes on as its tangent there.
+"""
+
+from cynn.errors import DataError
+from cynn.hyperparameters import hyperparameter
+from cynn.losses import Loss
+from cynn_plugins.losses._likelihood import KERNELS
+from cynn_plugins.losses.targets import Array, require
+
+__all__ = ["Gamma", "GaussianNLL", "KLDivergence", "Poisson", "Tweedie"]
+
+
+class Poisson(Loss):
+    """C = mean over the outputs of p - t log p: counts t, predicted by their rates p.
+
+    -log of the Poisson likelihood, without log t!. Behind `exponential` it is computed from z, as
+    exp(z) - t z.
+
+    Source: McCullagh and Nelder, "Generalized linear models", 1989, section 6.2.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("poisson")
+    >>> value, gradient = loss.value_and_gradient(np.array([[2.0]]), np.array([[3.0]]))
+    >>> value.round(4), gradient
+    (array([-0.0794]), array([[-0.5]]))
+    """
+
+    name = "poisson"
+    kernel = KERNELS["poisson"]
+
+    def check_target(self, target: Array) -> None:
+        require(target >= 0, target, self.name, "be >= 0")
+
+
+class Gamma(Loss):
+    """C = mean over the outputs of t / p - log(t / p) - 1: positive numbers t, predicted by their means.
+
+    Half the deviance of the gamma distribution: errors count by their ratio. Behind `exponential` it
+    is computed from z.
+
+    Source: McCullagh and Nelder, "Generalized linear models", 1989, section 8.3.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("gamma")
+    >>> value, gradient = loss.value_and_gradient(np.array([[2.0]]), np.array([[4.0]]))
+    >>> value.round(4), gradient
+    (array([0.3069]), array([[-0.5]]))
+    """
+
+    name = "gamma"
+    kernel = KERNELS["gamma"]
+
+    def check_target(self, target: Array) -> None:
+        require(target > 0, target, self.name, "be > 0")
+
+
+class Tweedie(Loss):
+    """Half the deviance of Tweedie's distribution, whose variance is the mean to some power q.
+
+    C = mean over the outputs of t^(2-q) / ((1-q) (2-q)) - t p^(1-q) / (1-q) + p^(2-q) / (2-q), for
+    numbers that are 0 or positive, such as claims: between `poisson` (q = 1) and `gamma` (q = 2).
+    Behind `exponential` it is computed from z.
+
+    Source: Jørgensen, "Exponential dispersion models", 1987, section 4; the default power as in
+    scikit-learn's histogram boosting and LightGBM.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("tweedie", power=1.5)
+    >>> loss.value_and_gradient(np.array([[4.0]]), np.array([[1.0]]))
+    (array([1.]), array([[0.375]]))
+    """
+
+    name = "tweedie"
+    kernel = KERNELS["tweedie"]
+    power: float = hyperparameter(1.5, above=1, below=2, doc="The power q of the mean that is the variance.")
+
+    def check_target(self, target: Array) -> None:
+        require(target >= 0, target, self.name, "be >= 0")
+
+
+class GaussianNLL(Loss):
+    """C = mean over the targets of (log v + (mean - t)² / v) / 2: a number with its uncertainty.
+
+    The network has two outputs for a target: the first half of a row are means, the second half say
+    how sure they are, as the logarithm s of the variance v or, with `log_variance=False`, as v. Targets
+    have as many columns as the network has outputs; their second half is not read.
+
+    Source: Nix and Weigend, "Estimating the mean and variance of the target probability
+    distribution", 1994, equation 4; Kendall and Gal, "What uncertainties do we need in Bayesian deep
+    learning for computer vision?", 2017, equation 8 (by s). PyTorch's `GaussianNLLLoss` takes v.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("gaussian_nll")
+    >>> loss.value_and_gradient(np.array([[3.0, 0.0]]), np.array([[1.0, 0.0]]))
+    (array([2.]), array([[ 2. , -1.5]]))
+    """
+
+    name = "gaussian_nll"
+    kernel = KERNELS["gaussian_nll"]
+    log_variance: bool = hyperparameter(True, doc="The second half are logarithms of variances.")
+    full: bool = hyperparameter(False, doc="Add log(2 pi) / 2.")
+    epsilon: float = hyperparameter(1e-6, above=0, doc="The least variance, where these are predicted.")
+
+    def check_target(self, target: Array) -> None:
+        if target.shape[1] % 2:
+            raise DataError(
+                "The targets of gaussian_nll must have an even number of columns, as many for means as for "
+                f"variances. Got {target.shape[1]} instead."
+            )
+
+
+class KLDivergence(Loss):
+    """C = Σ_j t_j log(t_j / p_j), with targets t and predictions p that are rows of probabilities.
+
+    Behind a softmax it is computed from z. It is `cross_entropy` less the entropy of the targets.
+
+    Source: Kullback and Leibler, "On information and sufficiency", 1951, equation 2.6.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> loss = cynn.registry.losses.get("kl_divergence")
+    >>> value, gradient = loss.value_and_gradient(np.array([[0.25, 0.75]]), np.array([[0.5, 0.5]]))
+    >>> value.round(4), gradient.round(4)
+    (array([0.1438]), array([[-2.    , -0.6667]]))
+    """
+
+    name = "kl_divergence"
+    kernel = KERNELS["kl_divergence"]
+
+    def check_target(self, target: Array) -> None:
+        require(target >= 0, target, self.name, "be classes or rows of probabilities >= 0")

@@ -1,0 +1,47 @@
+# What the losses share: a row's target and weight, and the loop over outputs that stand alone.
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport floating
+
+# The loss of one output in double, and its slope in the prediction.
+ctypedef double (*OutputLoss)(const double *h, double prediction, double target, double *slope) noexcept nogil
+
+
+cdef inline floating target_at(
+    const floating *target, const int64_t *class_index, int64_t row, int64_t cols, int64_t j
+) noexcept nogil:
+    if class_index != NULL:
+        return 1 if class_index[row] == j else 0
+    return target[row * cols + j]
+
+
+cdef inline double weight_of(const floating *sample_weight, int64_t row) noexcept nogil:
+    return sample_weight[row] if sample_weight != NULL else 1.0
+
+
+# The sum over rows of weight * share * sum over outputs of loss(prediction, target).
+cdef inline double sum_over_outputs(
+    OutputLoss loss, double share, const double *h, int64_t rows, int64_t cols, const floating *prediction,
+    const floating *target, const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double total = 0, row_total, factor
+    cdef double slope = 0
+    for row in range(rows):
+        factor = share * weight_of(sample_weight, row)
+        row_total = 0
+        for j in range(cols):
+            row_total += loss(
+                h, prediction[row * cols + j], target_at(target, class_index, row, cols, j), &slope
+            )
+            if grad != NULL:
+                grad[row * cols + j] = <floating>(factor * slope)
+        total += factor * row_total
+    return total
+
+
+# max(x, smallest), for the logarithm of what should be positive; a NaN stays. Below `smallest` a loss goes
+# on as its tangent there, so that its gradient still says where to go:
+# value += slope * (x - at_least(x, smallest)).
+cdef inline double at_least(double x, double smallest) noexcept nogil:
+    return smallest if x < smallest else x

@@ -1,0 +1,161 @@
+"""Optimizers that scale each step by what the gradients have been: by their squares, or by their signs."""
+
+from typing import Any
+
+from cynn.errors import InvalidParameterError
+from cynn.hyperparameters import hyperparameter
+from cynn.optimizers import Optimizer
+from cynn_plugins.optimizers._adaptive import KERNELS
+
+__all__ = ["Adadelta", "Adagrad", "Ftrl", "RMSprop", "Rprop"]
+
+
+class RMSprop(Optimizer):
+    """Steps over the root of a running mean of the squared gradient.
+
+    With gradient g and learning rate η::
+
+        v := rho v + (1 - rho) g²                       centered: v - (mean of g)² in its place below
+        u := momentum u + g / (sqrt(v) + epsilon)
+        w := w - η u
+
+    Sources: Hinton, "Neural networks for machine learning", 2012, lecture 6e; Graves, "Generating
+    sequences with recurrent neural networks", 2013, equations 38 to 45 (centered). rho as in the
+    lecture, Keras and Optax (PyTorch has 0.99), epsilon as in PyTorch and Optax.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("rmsprop", momentum=0.9)
+    RMSprop(learning_rate=0.001, rho=0.9, momentum=0.9, centered=False, epsilon=1e-08)
+    """
+
+    name = "rmsprop"
+    learning_rate: float = hyperparameter(0.001, above=0, doc="How far a step goes.")
+    rho: float = hyperparameter(0.9, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    momentum: float = hyperparameter(0.0, minimum=0, below=1, doc="The part of the last step that is kept.")
+    centered: bool = hyperparameter(False, doc="Divide by the deviation of g, not by its mean square.")
+    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
+
+    @property
+    def kernel(self) -> Any:
+        variant = "_centered" if self.centered else ("_momentum" if self.momentum else "")
+        return KERNELS["rmsprop" + variant]
+
+
+class Adagrad(Optimizer):
+    """Steps over the root of the sum of all squared gradients.
+
+    ::
+
+        s := s + g²
+        w := w - η g / (sqrt(initial_accumulator + s) + epsilon)
+
+    Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
+    optimization", 2011, figure 1. Defaults as in PyTorch; Keras and Optax begin with a sum of 0.1.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("adagrad")
+    Adagrad(learning_rate=0.01, initial_accumulator=0.0, epsilon=1e-10)
+    """
+
+    name = "adagrad"
+    kernel = KERNELS["adagrad"]
+    learning_rate: float = hyperparameter(0.01, above=0, doc="How far a step goes.")
+    initial_accumulator: float = hyperparameter(0.0, minimum=0, doc="Where the sum of g² begins.")
+    epsilon: float = hyperparameter(1e-10, above=0, doc="Keeps the quotient finite.")
+
+
+class Adadelta(Optimizer):
+    """Steps as large as recent steps were, over recent gradients: nearly without a learning rate.
+
+    ::
+
+        v := rho v + (1 - rho) g²
+        Δ := sqrt(u + epsilon) / sqrt(v + epsilon) g
+        u := rho u + (1 - rho) Δ²
+        w := w - η Δ
+
+    Source: Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1; rho and epsilon
+    of its section 4.1.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("adadelta")
+    Adadelta(learning_rate=1.0, rho=0.95, epsilon=1e-06)
+    """
+
+    name = "adadelta"
+    kernel = KERNELS["adadelta"]
+    learning_rate: float = hyperparameter(1.0, above=0, doc="By what the step is scaled; 1 in the paper.")
+    rho: float = hyperparameter(0.95, minimum=0, below=1, doc="How slowly the means forget.")
+    epsilon: float = hyperparameter(1e-6, above=0, doc="Lets the first step begin.")
+
+
+class Rprop(Optimizer):
+    """Resilient backpropagation: only the signs of the gradient count. For whole batches.
+
+    Each weight has a step size of its own, which begins as the learning rate (and does not change with
+    it later), grows by `increase` while the sign of its gradient stays, and shrinks by `decrease` when
+    it turns; then the weight waits for one step.
+
+    Sources: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the
+    RPROP algorithm", 1993; Igel and Hüsken, "Improving the Rprop learning algorithm", 2000 (this
+    variant, iRprop-). Defaults as in PyTorch.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("rprop")
+    Rprop(learning_rate=0.01, decrease=0.5, increase=1.2, smallest_step=1e-06, largest_step=50.0)
+    """
+
+    name = "rprop"
+    kernel = KERNELS["rprop"]
+    learning_rate: float = hyperparameter(0.01, above=0, doc="The first size of every step.")
+    decrease: float = hyperparameter(0.5, above=0, below=1, doc="The factor when the sign turns.")
+    increase: float = hyperparameter(1.2, above=1, doc="The factor while the sign stays.")
+    smallest_step: float = hyperparameter(1e-6, above=0, doc="No step is smaller.")
+    largest_step: float = hyperparameter(50.0, above=0, doc="No step is larger.")
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        super().__init__(*args, **values)
+        if self.smallest_step > self.largest_step:
+            raise InvalidParameterError(
+                f"The 'largest_step' parameter of Rprop must be >= its smallest_step, "
+                f"{self.smallest_step:g}. Got {self.largest_step!r} instead."
+            )
+
+
+class Ftrl(Optimizer):
+    """Follow the regularized leader, proximal: with l1, weights that do not matter become exactly 0.
+
+    With α the learning rate::
+
+        z := z + g - (sqrt(n + g²) - sqrt(n)) / α w
+        n := n + g²
+        w := 0 where |z| <= l1, else (sign(z) l1 - z) / ((beta + sqrt(n)) / α + l2)
+
+    The paper begins at w = 0. Here z begins such that it stands for the weights at hand, so that a
+    network that begins at random is not pulled to 0 by the first step.
+
+    Source: McMahan and others, "Ad click prediction: a view from the trenches", 2013, algorithm 1;
+    beta as in its section 3.1, the learning rate as in Keras.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("ftrl", l1=0.01)
+    Ftrl(learning_rate=0.001, beta=1.0, l1=0.01, l2=0.0, initial_accumulator=0.0)
+    """
+
+    name = "ftrl"
+    kernel = KERNELS["ftrl"]
+    learning_rate: float = hyperparameter(0.001, above=0, doc="The paper's α.")
+    beta: float = hyperparameter(1.0, minimum=0, doc="Slows the first steps down.")
+    l1: float = hyperparameter(0.0, minimum=0, doc="Penalty on |w|; makes zeros.")
+    l2: float = hyperparameter(0.0, minimum=0, doc="Penalty on w² / 2.")
+    initial_accumulator: float = hyperparameter(0.0, minimum=0, doc="Where the sum of g² begins.")

@@ -1,0 +1,243 @@
+"""Optimizers of Adam's family: steps by running means of the gradient and of its square.
+
+In the formulas m is the mean of g, v that of g², and m^ and v^ are m / (1 - beta_1ᵗ) and
+v / (1 - beta_2ᵗ): without the bias of having begun at 0.
+"""
+
+from typing import Any
+
+import numpy.typing as npt
+
+from cynn.hyperparameters import hyperparameter
+from cynn.optimizers import Optimizer
+from cynn_plugins.optimizers._moments import KERNELS
+
+__all__ = ["AMSGrad", "AdaBelief", "Adamax", "Adan", "Lion", "NAdam", "RAdam", "ScheduleFreeAdamW"]
+
+Array = npt.NDArray[Any]
+
+
+class _Moments(Optimizer):
+    learning_rate: float = hyperparameter(0.001, above=0, doc="How far a step goes.")
+    beta_1: float = hyperparameter(0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    beta_2: float = hyperparameter(0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
+
+
+class Adamax(_Moments):
+    """Adam with the largest recent |g| in place of the root of the mean of g².
+
+    ::
+
+        m := beta_1 m + (1 - beta_1) g
+        u := max(beta_2 u, |g| + epsilon)
+        w := w - η m^ / u
+
+    Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 2; epsilon as
+    in PyTorch.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("adamax")
+    Adamax(learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-08)
+    """
+
+    name = "adamax"
+    kernel = KERNELS["adamax"]
+    learning_rate: float = hyperparameter(0.002, above=0, doc="How far a step goes.")
+
+
+class NAdam(_Moments):
+    """Adam with Nesterov's momentum, which grows from beta_1 / 2 to beta_1.
+
+    With μ_t = beta_1 (1 - 0.96^(t momentum_decay) / 2) and Π_t = μ_1 μ_2 ... μ_t::
+
+        w := w - η (μ_(t+1) m / (1 - Π_(t+1)) + (1 - μ_t) g / (1 - Π_t)) / (sqrt(v^) + epsilon)
+
+    Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016, algorithm 2; the learning rate and
+    the schedule of μ as in PyTorch.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("nadam")
+    NAdam(learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-08, momentum_decay=0.004)
+    """
+
+    name = "nadam"
+    kernel = KERNELS["nadam"]
+    learning_rate: float = hyperparameter(0.002, above=0, doc="How far a step goes.")
+    momentum_decay: float = hyperparameter(0.004, minimum=0, doc="How soon the momentum is full.")
+
+
+class RAdam(_Moments):
+    """Adam that warms up by itself: until v is an average of enough steps, it steps by m^ alone.
+
+    With ρ = 2 / (1 - beta_2) - 1 and ρ_t = ρ - 2 t beta_2ᵗ / (1 - beta_2ᵗ)::
+
+        w := w - η m^                                    while ρ_t <= 5
+        w := w - η r m^ / (sqrt(v) + epsilon) sqrt(1 - beta_2ᵗ)
+        r² = (ρ_t - 4) (ρ_t - 2) ρ / ((ρ - 4) (ρ - 2) ρ_t)
+
+    Source: Liu and others, "On the variance of the adaptive learning rate and beyond", 2020, algorithm
+    2; the 5 as in PyTorch and Optax, where the paper has 4.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("radam")
+    RAdam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08)
+    """
+
+    name = "radam"
+    kernel = KERNELS["radam"]
+
+
+class AMSGrad(_Moments):
+    """Adam with the largest v so far in place of v, so that steps never grow again.
+
+    ::
+
+        u := max(u, v)
+        w := w - η m^ / (sqrt(u / (1 - beta_2ᵗ)) + epsilon)
+
+    Source: Reddi, Kale and Kumar, "On the convergence of Adam and beyond", 2018, algorithm 2; without
+    bias as in PyTorch and Keras.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("amsgrad")
+    AMSGrad(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08)
+    """
+
+    name = "amsgrad"
+    kernel = KERNELS["amsgrad"]
+
+
+class AdaBelief(_Moments):
+    """Adam with the mean of (g - m)² in place of that of g²: large steps where g is as expected.
+
+    ::
+
+        s := beta_2 s + (1 - beta_2) (g - m)² + epsilon
+        w := w - η m^ / (sqrt(s^) + epsilon)
+
+    Source: Zhuang and others, "AdaBelief optimizer: adapting stepsizes by the belief in observed
+    gradients", 2020, algorithm 2; epsilon as in the authors' package and Optax.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("adabelief")
+    AdaBelief(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-16)
+    """
+
+    name = "adabelief"
+    kernel = KERNELS["adabelief"]
+    epsilon: float = hyperparameter(1e-16, above=0, doc="Keeps the quotient finite.")
+
+
+class Adan(Optimizer):
+    """Adaptive Nesterov momentum: the gradient, its change, and the square of where it is going.
+
+    With Δ = g - the last g (0 at the first step), and m^, d^, n^ without bias::
+
+        m := beta_1 m + (1 - beta_1) g
+        d := beta_2 d + (1 - beta_2) Δ
+        n := beta_3 n + (1 - beta_3) (g + beta_2 Δ)²
+        w := (w - η (m^ + beta_2 d^) / (sqrt(n^) + epsilon)) / (1 + η weight_decay)
+
+    Source: Xie, Zhou, Li, Lin and Yan, "Adan: adaptive Nesterov momentum algorithm for faster
+    optimizing deep models", 2022, algorithm 1. The betas here are 1 less those of the paper, and the
+    bias is taken out, as in the authors' code and in Optax.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("adan", weight_decay=0.02)
+    Adan(learning_rate=0.001, beta_1=0.98, beta_2=0.92, beta_3=0.99, epsilon=1e-08, weight_decay=0.02)
+    """
+
+    name = "adan"
+    kernel = KERNELS["adan"]
+    learning_rate: float = hyperparameter(0.001, above=0, doc="How far a step goes.")
+    beta_1: float = hyperparameter(0.98, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    beta_2: float = hyperparameter(0.92, minimum=0, below=1, doc="How slowly the mean change of g forgets.")
+    beta_3: float = hyperparameter(0.99, minimum=0, below=1, doc="How slowly the mean square forgets.")
+    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
+    weight_decay: float = hyperparameter(0.0, minimum=0, doc="The part of w that goes each step, times η.")
+
+
+class Lion(Optimizer):
+    """Evolved sign momentum: every weight moves by the learning rate, this way or that.
+
+    ::
+
+        w := w - η (sign(beta_1 m + (1 - beta_1) g) + weight_decay w)
+        m := beta_2 m + (1 - beta_2) g
+
+    Source: Chen and others, "Symbolic discovery of optimization algorithms", 2023, algorithm 2. Its
+    learning rate should be 3 to 10 times smaller than Adam's, its weight decay as much larger.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("lion")
+    Lion(learning_rate=0.0001, beta_1=0.9, beta_2=0.99, weight_decay=0.0)
+    """
+
+    name = "lion"
+    kernel = KERNELS["lion"]
+    learning_rate: float = hyperparameter(0.0001, above=0, doc="How far every weight moves.")
+    beta_1: float = hyperparameter(0.9, minimum=0, below=1, doc="The part of m in the direction.")
+    beta_2: float = hyperparameter(0.99, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    weight_decay: float = hyperparameter(0.0, minimum=0, doc="The part of w that goes each step, times η.")
+
+
+class ScheduleFreeAdamW(Optimizer):
+    """AdamW whose steps are averaged instead of scheduled: no learning rate schedule, no last step to know.
+
+    Three points: z, where plain steps lead; x, the mean of the z, the result; y, between the two, where
+    the gradient is taken. With rate γ_t = η min(1, t / warmup_steps) and c = γ_t² / Σ_i γ_i²::
+
+        y = (1 - beta_1) z + beta_1 x
+        z := z - γ_t (g(y) / (sqrt(v^) + epsilon) + weight_decay y)
+        x := (1 - c) x + c z
+
+    The weights of the network are y, during training and after it: with beta_1 = 0.9 nine tenths of the
+    way to x. The first slot of a parameter is z; `averaged` gives x. The learning rate should be
+    constant: c knows nothing of another schedule.
+
+    Source: Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky, "The road less scheduled", 2024,
+    algorithm 1; bias and the weights of the mean as in the authors' code, whose defaults these are.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.optimizers.get("schedule_free_adamw", warmup_steps=100).warmup_steps
+    100.0
+    """
+
+    name = "schedule_free_adamw"
+    kernel = KERNELS["schedule_free_adamw"]
+    learning_rate: float = hyperparameter(0.0025, above=0, doc="How far a step goes, after the warmup.")
+    beta_1: float = hyperparameter(0.9, above=0, below=1, doc="How near to the mean x the gradient is taken.")
+    beta_2: float = hyperparameter(0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
+    weight_decay: float = hyperparameter(0.0, minimum=0, doc="The part of y that goes each step, times γ.")
+    warmup_steps: float = hyperparameter(0.0, minimum=0, doc="Steps until the rate is the learning rate.")
+
+    def averaged(self, w: Array, z: Array) -> Array:
+        """The mean x, which the method takes for its result.
+
+        Parameters
+        ----------
+        w : array
+            A parameter of the network: y.
+        z : array of the same shape
+            Its first slot.
+        """
+        x: Array = (w - (1 - self.beta_1) * z) / self.beta_1
+        return x
