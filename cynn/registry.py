@@ -141,6 +141,12 @@ class Registry(Generic[C]):
                     return _distribution(entry_point)
         return cls.__module__, "unpackaged"
 
+    def provider(self, name: str) -> str:
+        """The distribution that offers a name, without loading it; empty for what is registered in this process."""
+        if name in self._builtins:
+            return "cynn"
+        return "" if name in self._registered else _distribution(self._entry_point(name))[0]
+
     def register(self, cls: type[C]) -> type[C]:
         """Make a class known by its name in this process; returns it, so that it serves as a decorator."""
         self._check(cls, repr(cls))

@@ -179,21 +179,26 @@ class LossCalls(_Calls):
         return total, self.cast(gradient * self.cast(weight)[:, None])
 
     def each(self, prediction: Any, target: Any, *, fused: bool = False) -> tuple[Array, Array]:
-        """The loss of each row by itself, and its gradient; without guards, as there are many calls."""
+        """The loss of each row by itself, and its gradient."""
         prediction, target = self.cast(prediction), self.cast(target)
         rows, outputs = prediction.shape
         if not self.compiled:
-            parts = [self._python(prediction[i : i + 1], target[i : i + 1], None) for i in range(rows)]
-            return np.array([value for value, _ in parts]), np.concatenate([grad for _, grad in parts])
-        grad, h = np.empty_like(prediction), self.h()
-        function = self.function("fused_value_and_gradient" if fused else "value_and_gradient")
-        address, stride = h.address if h else None, outputs * prediction.itemsize
-        starts = [array.ctypes.data for array in (prediction, target, grad)]
+            method = self.component.value_and_gradient
+            parts = [method(prediction[i : i + 1], target[i : i + 1]) for i in range(rows)]
+            value = self.checked("the value of value_and_gradient", [value for value, _ in parts], (rows, 1))
+            grad = self.checked("the gradient of value_and_gradient", [g for _, g in parts], (rows, 1, outputs))
+            return value[:, 0].astype(np.float64), grad[:, 0]
+        name = "fused_value_and_gradient" if fused else "value_and_gradient"
+        inputs = {"prediction": Guarded(prediction), "target": Guarded(target)}
+        memory, h = Guarded(np.empty_like(prediction)), self.h()
+        function, address, stride = self.function(name), h.address if h else None, outputs * prediction.itemsize
+        starts = [array.address for array in (*inputs.values(), memory)]
         values = [
             function(address, 1, outputs, x, t, None, None, d)
             for x, t, d in ([start + i * stride for start in starts] for i in range(rows))
         ]
-        return np.array(values), grad
+        self.inspect(name, h, inputs, {"grad": memory})  # once: there are many calls
+        return np.array(values), memory.array.copy()
 
     def rows(self, prediction: Array, target: Array, *, fused: bool = False) -> Array:
         """The loss of each row by itself."""

@@ -62,18 +62,22 @@ def slopes(moved: Callable[[float], Array]) -> Slopes:
 
 
 def wrong(analytic: Array, found: Slopes) -> Array:
-    """Where an analytic derivative disagrees: it must be near the central difference or, at a kink, between
-    the one-sided ones. Where the function overflows, anything but a NaN will do.
+    """Where an analytic derivative disagrees.
+
+    It must be near the central difference, or, where that is uncertain, between the one-sided ones: at a kink
+    they differ, and where the second derivative jumps they are the better ones. Where the function overflows,
+    anything but a NaN will do.
     """
     scale = np.maximum(1, np.abs(found.central))
-    allowed = 1e-6 * scale + np.minimum(2 * found.uncertainty, 1e-4 * scale) + found.rounding
+    allowed = 1e-6 * scale + np.minimum(2 * found.uncertainty, 1e-5 * scale) + found.rounding
     right = np.abs(analytic - found.central) <= allowed
-    side_scale = np.maximum(1, np.minimum(np.abs(found.left), np.abs(found.right)))
-    kink = ~(np.abs(found.left - found.right) <= 1e-3 * side_scale)
     low, high = np.fmin(found.left, found.right), np.fmax(found.left, found.right)
-    between = (analytic >= low - 1e-3 * side_scale) & (analytic <= high + 1e-3 * side_scale)
+    side_scale = np.maximum(1, np.minimum(np.abs(found.left), np.abs(found.right)))
+    uncertain = ~(found.uncertainty <= 1e-6 * scale) | ~(high - low <= 1e-3 * side_scale)
+    side_allowed = 2e-5 * side_scale + 8 * found.rounding
+    between = (analytic >= low - side_allowed) & (analytic <= high + side_allowed)
     overflows = ~np.isfinite(found.central) & ~np.isnan(analytic)
-    result: Array = ~(right | (kink & between) | overflows)
+    result: Array = ~(right | (uncertain & between) | overflows)
     return result
 
 

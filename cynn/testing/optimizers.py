@@ -10,7 +10,7 @@ import numpy as np
 
 from cynn.optimizers import Optimizer
 from cynn.testing.calls import OptimizerCalls, dtypes_of
-from cynn.testing.common import as_component, check_class, check_memory, same_in_two_threads, variants
+from cynn.testing.common import as_component, check_class, check_memory, require_sound_memory, same_in_two_threads, variants
 from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
 from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
 
@@ -317,6 +317,7 @@ class _Checks:
         return "5 steps, twice, give the same bits"
 
     def reentrant(self) -> str:
+        require_sound_memory(self.report, self.violations)
         dtype = self.dtypes[-1]
         calls = self.calls(dtype)
         shape = (512, 128) if self.component.is_compiled() else (16, 8)
