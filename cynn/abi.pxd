@@ -19,6 +19,10 @@ cdef extern from "cynn/abi.h" nogil:
         CYNN_LOSS_FLAGS
         CYNN_ELEMENTWISE
         CYNN_OPTIMIZER_FLAGS
+        CYNN_MOST_SLOTS
+        CYNN_ACTIVATION_SMALLEST_SIZE
+        CYNN_LOSS_SMALLEST_SIZE
+        CYNN_OPTIMIZER_SMALLEST_SIZE
     const char *CYNN_ACTIVATION_CAPSULE
     const char *CYNN_LOSS_CAPSULE
     const char *CYNN_OPTIMIZER_CAPSULE

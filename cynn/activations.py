@@ -25,7 +25,8 @@ class Activation(Component):
 
     A subclass sets `name` and has one of
 
-    - `kernel`, a capsule of the plugin ABI that holds a `cynn_activation`;
+    - `kernel`, a capsule of the plugin ABI that holds a `cynn_activation`, made in Cython or C, or by
+      `from_addresses`;
     - `forward(z)` and `backward(z, a, grad)`, methods over NumPy arrays, which the engine calls
       with the GIL on whole batches.
 
@@ -46,8 +47,66 @@ class Activation(Component):
     """
 
     kind: ClassVar[str] = "activation"
+    methods: ClassVar[tuple[str, ...]] = ("forward", "backward")
     #: The initializer of the weights of a layer with this activation, where the layer names none.
     initializer: ClassVar[str] = "glorot_uniform"
+
+    @staticmethod
+    def from_addresses(
+        *,
+        forward_f32: Any = None,
+        backward_f32: Any = None,
+        forward_f64: Any = None,
+        backward_f64: Any = None,
+        needs_z: bool = False,
+        needs_a: bool = False,
+        rowwise: bool = False,
+        in_place: bool = False,
+    ) -> Any:
+        """The `kernel` of a class, from the addresses of compiled functions.
+
+        The functions are those of `cynn_activation` in the header `cynn/abi.h`, with its rules: they
+        run without the GIL, on any thread.
+
+        Parameters
+        ----------
+        forward_f32, backward_f32, forward_f64, backward_f64 : int, Numba cfunc or ctypes function
+            Addresses, or objects that have one and are kept alive. Left out, that dtype is not offered.
+        needs_z, needs_a : bool
+            Whether `backward` reads z or a.
+        rowwise : bool
+            Whether an element of a depends on its whole row of z.
+        in_place : bool
+            Whether `forward` may be called with a at the place of z; not together with `needs_z`.
+
+        Returns
+        -------
+        capsule
+            To be assigned to `kernel` in the body of a class.
+
+        Examples
+        --------
+        The functions of a class that is compiled already serve as an example; `docs/examples/plugins/numba`
+        makes them with Numba.
+
+        >>> import cynn
+        >>> from cynn.testing import abi
+        >>> functions = abi.functions(cynn.activations.Tanh())
+        >>> class SameTanh(cynn.activations.Activation):
+        ...     name = "same_tanh"
+        ...     kernel = cynn.activations.Activation.from_addresses(**functions, needs_a=True)
+        >>> SameTanh()([-1e4, 0.0])
+        array([-1.,  0.])
+        """
+        from cynn.addresses import activation_kernel
+
+        functions = {
+            "forward_f32": forward_f32,
+            "backward_f32": backward_f32,
+            "forward_f64": forward_f64,
+            "backward_f64": backward_f64,
+        }
+        return activation_kernel(functions, needs_z=needs_z, needs_a=needs_a, rowwise=rowwise, in_place=in_place)
 
     def forward(self, z: Array) -> Array:
         """a = f(z).
@@ -62,7 +121,7 @@ class Activation(Component):
         """
         from cynn.kernel_objects import ActivationKernel
 
-        return ActivationKernel(self).forward(z)
+        return ActivationKernel(self, use_kernel=True).forward(z)
 
     def backward(self, z: Array, a: Array, grad: Array) -> Array:
         """∂C/∂z from ∂C/∂a.
@@ -81,7 +140,7 @@ class Activation(Component):
         """
         from cynn.kernel_objects import ActivationKernel
 
-        return ActivationKernel(self).backward(z, a, grad)
+        return ActivationKernel(self, use_kernel=True).backward(z, a, grad)
 
     def __call__(self, z: npt.ArrayLike) -> Array:
         """f(z) for an array of any shape; the last axis is a row."""

@@ -94,6 +94,8 @@ class Component:
     name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
+    #: What a class without a kernel defines, over NumPy arrays.
+    methods: ClassVar[tuple[str, ...]] = ()
     kernel: Any = None
 
     _values: dict[str, float | bool]
@@ -128,6 +130,16 @@ class Component:
         self._values = {}
         for name, declared in self.hyperparameters.items():
             setattr(self, name, given.get(name, declared.default))
+
+    @classmethod
+    def is_compiled(cls) -> bool:
+        """Whether the engine calls the kernel, or methods that a class nearer than the kernel's defines."""
+        for owner in cls.__mro__:
+            if "kernel" in vars(owner):
+                return vars(owner)["kernel"] is not None
+            if any(method in vars(owner) for method in cls.methods):
+                return False
+        return False
 
     def get_config(self) -> dict[str, Any]:
         """The name and the hyperparameters, from which `from_config` makes an equal one."""

@@ -12,10 +12,12 @@ cdef class KernelObject:
 
 cdef class ActivationKernel(KernelObject):
     cdef cynn_activation functions
+    cdef int check_functions(self) except -1
 
 
 cdef class LossKernel(KernelObject):
     cdef cynn_loss functions
+    cdef int check_functions(self) except -1
 
 
 cdef class OptimizerKernel(KernelObject):

@@ -18,11 +18,17 @@ from cynn.abi cimport (
     CYNN_ABI_MINOR,
     CYNN_ACTIVATION_CAPSULE,
     CYNN_ACTIVATION_FLAGS,
+    CYNN_ACTIVATION_SMALLEST_SIZE,
     CYNN_CLASS_INDEX,
+    CYNN_IN_PLACE,
     CYNN_LOSS_CAPSULE,
     CYNN_LOSS_FLAGS,
+    CYNN_LOSS_SMALLEST_SIZE,
+    CYNN_MOST_SLOTS,
+    CYNN_NEEDS_Z,
     CYNN_OPTIMIZER_CAPSULE,
     CYNN_OPTIMIZER_FLAGS,
+    CYNN_OPTIMIZER_SMALLEST_SIZE,
     cynn_abi_prefix,
     cynn_activation,
     cynn_loss,
@@ -30,22 +36,22 @@ from cynn.abi cimport (
     floating,
 )
 
-# Slots of one optimizer, so that the engine can keep their addresses on the stack.
-LARGEST_N_SLOTS = 16
-
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
 cdef int copy_struct(
-    object component, const char *capsule_name, void *target, size_t size, uint64_t flags
+    object component, object capsule, const char *capsule_name, uint64_t flags, size_t smallest, void *target,
+    size_t size
 ) except -1:
-    """Check the struct in the component's capsule and copy what this version knows of it."""
-    cdef object capsule = component.kernel
+    """Check the struct in a capsule and copy what this version knows of it: fields that it lacks are zero.
+
+    smallest is the size up to the last required field, size is the size now.
+    """
     cdef const cynn_abi_prefix *prefix
     if not PyCapsule_IsValid(capsule, capsule_name):
         raise PluginError(
             f"The kernel of {describe(component)} must be a capsule named {capsule_name.decode()!r}. "
-            f"Got {describe_capsule(capsule)} instead."
+            f"Got {describe_capsule(capsule)} instead: give the class the capsule of its own kind."
         )
     prefix = <const cynn_abi_prefix *>PyCapsule_GetPointer(capsule, capsule_name)
     if prefix.abi_major != CYNN_ABI_MAJOR:
@@ -54,22 +60,54 @@ cdef int copy_struct(
             f"The kernel of {describe(component)} must be built for ABI {CYNN_ABI_MAJOR}.x. Got ABI "
             f"{prefix.abi_major}.{prefix.abi_minor} instead: upgrade {older}, and build the plugin again."
         )
-    if prefix.struct_size < size:
-        # all fields up to now belong to version 1.0: a shorter struct lacks some that it must have
+    if prefix.struct_size < smallest:
         raise PluginError(
-            f"The kernel of {describe(component)} must be a struct of at least {size} bytes (ABI "
+            f"The kernel of {describe(component)} must be a struct of at least {smallest} bytes (ABI "
             f"{CYNN_ABI_MAJOR}.{CYNN_ABI_MINOR}). Got {prefix.struct_size} bytes (ABI {prefix.abi_major}."
-            f"{prefix.abi_minor}) instead: build the plugin again."
+            f"{prefix.abi_minor}) instead: set struct_size to the sizeof the struct, and build the plugin again."
         )
     if prefix.flags & ~flags:
         raise PluginError(
-            f"The flags of the kernel of {describe(component)} must be among {flags:#x}. Got "
-            f"{prefix.flags:#x} instead: upgrade CyNN, or build the plugin for ABI "
-            f"{CYNN_ABI_MAJOR}.{CYNN_ABI_MINOR}."
+            f"The flags of the kernel of {describe(component)} must be among {flags:#x}, those of ABI "
+            f"{CYNN_ABI_MAJOR}.{CYNN_ABI_MINOR}. Got {prefix.flags:#x} (ABI {prefix.abi_major}."
+            f"{prefix.abi_minor}) instead: upgrade CyNN, or build the plugin without the others."
         )
     memset(target, 0, size)
-    memcpy(target, prefix, size)
+    memcpy(target, prefix, min(size, <size_t>prefix.struct_size))
     return 0
+
+
+def known_bytes(component, capsule, str kind, size_t size):
+    """The first `size` bytes of the struct in a capsule, checked, as a CyNN copies it whose struct has
+    that size; zeros where the plugin's is shorter. For tests of older and newer versions.
+    """
+    cdef bytearray target = bytearray(size)
+    name, flags, smallest = {
+        "activation": (CYNN_ACTIVATION_CAPSULE, CYNN_ACTIVATION_FLAGS, CYNN_ACTIVATION_SMALLEST_SIZE),
+        "loss": (CYNN_LOSS_CAPSULE, CYNN_LOSS_FLAGS, CYNN_LOSS_SMALLEST_SIZE),
+        "optimizer": (CYNN_OPTIMIZER_CAPSULE, CYNN_OPTIMIZER_FLAGS, CYNN_OPTIMIZER_SMALLEST_SIZE),
+    }[kind]
+    copy_struct(component, capsule, name, flags, smallest, <char *>target, size)
+    return bytes(target)
+
+
+cdef int check_offer(object component, str dtype, bint first, bint second, str first_name, str second_name) except -1:
+    """Raise a PluginError where one of two functions that belong together is NULL."""
+    if first != second:
+        present, missing = (first_name, second_name) if first else (second_name, first_name)
+        suffix = "f32" if dtype == "float32" else "f64"
+        raise PluginError(
+            f"The kernel of {describe(component)} must offer {dtype} whole. Got {present}_{suffix} with a NULL "
+            f"{missing}_{suffix} instead: set both, or neither."
+        )
+    return 0
+
+
+cdef object nothing_offered(object component, str functions):
+    return PluginError(
+        f"The kernel of {describe(component)} must offer float32, float64 or both. Got NULL for all of "
+        f"{functions} instead: set them before the capsule is made."
+    )
 
 
 def describe(component):
@@ -174,7 +212,7 @@ cdef step_on_matrix(
     OptimizerKernel kernel, floating[:, ::1] w, floating[:, ::1] grad, list slots, double learning_rate,
     int64_t t
 ):
-    cdef floating *addresses[16]
+    cdef floating *addresses[CYNN_MOST_SLOTS]
     cdef floating[:, ::1] slot
     cdef int i
     for i in range(kernel.n_slots):
@@ -187,9 +225,10 @@ cdef step_on_matrix(
 
 
 cdef class KernelObject:
-    def __init__(self, component):
+    def __init__(self, component, *, bint use_kernel=False):
+        """With `use_kernel`, methods that a subclass of a compiled class overrides are passed over."""
         self.component = component
-        self.is_python = component.kernel is None
+        self.is_python = not (use_kernel and component.kernel is not None or component.is_compiled())
         self.values = array("d", component.kernel_values())
         cdef double[::1] view
         if len(self.values):
@@ -200,8 +239,8 @@ cdef class KernelObject:
 cdef class ActivationKernel(KernelObject):
     """The functions of an activation."""
 
-    def __init__(self, component):
-        super().__init__(component)
+    def __init__(self, component, *, bint use_kernel=False):
+        super().__init__(component, use_kernel=use_kernel)
         if self.is_python:
             from cynn.activations import Activation
 
@@ -209,9 +248,29 @@ cdef class ActivationKernel(KernelObject):
             require_overridden(component, Activation, "backward")
         else:
             copy_struct(
-                component, CYNN_ACTIVATION_CAPSULE, &self.functions, sizeof(cynn_activation),
-                CYNN_ACTIVATION_FLAGS
+                component, component.kernel, CYNN_ACTIVATION_CAPSULE, CYNN_ACTIVATION_FLAGS,
+                CYNN_ACTIVATION_SMALLEST_SIZE, &self.functions, sizeof(cynn_activation)
             )
+            self.check_functions()
+
+    cdef int check_functions(self) except -1:
+        cdef cynn_activation *functions = &self.functions
+        check_offer(
+            self.component, "float32", functions.forward_f32 != NULL, functions.backward_f32 != NULL,
+            "forward", "backward"
+        )
+        check_offer(
+            self.component, "float64", functions.forward_f64 != NULL, functions.backward_f64 != NULL,
+            "forward", "backward"
+        )
+        if functions.forward_f32 == NULL and functions.forward_f64 == NULL:
+            raise nothing_offered(self.component, "forward and backward")
+        if functions.flags & CYNN_IN_PLACE and functions.flags & CYNN_NEEDS_Z:
+            raise PluginError(
+                f"The flags of the kernel of {describe(self.component)} must not have CYNN_IN_PLACE and "
+                "CYNN_NEEDS_Z together. Got both: z is lost where a takes its place, so drop CYNN_IN_PLACE."
+            )
+        return 0
 
     def require_dtype(self, str dtype):
         """Raise a PluginError unless there are kernels for that dtype."""
@@ -255,14 +314,35 @@ cdef class ActivationKernel(KernelObject):
 cdef class LossKernel(KernelObject):
     """The functions of a loss."""
 
-    def __init__(self, component):
-        super().__init__(component)
+    def __init__(self, component, *, bint use_kernel=False):
+        super().__init__(component, use_kernel=use_kernel)
         if self.is_python:
             from cynn.losses import Loss
 
             require_overridden(component, Loss, "value_and_gradient")
         else:
-            copy_struct(component, CYNN_LOSS_CAPSULE, &self.functions, sizeof(cynn_loss), CYNN_LOSS_FLAGS)
+            copy_struct(
+                component, component.kernel, CYNN_LOSS_CAPSULE, CYNN_LOSS_FLAGS, CYNN_LOSS_SMALLEST_SIZE,
+                &self.functions, sizeof(cynn_loss)
+            )
+            self.check_functions()
+
+    cdef int check_functions(self) except -1:
+        cdef cynn_loss *functions = &self.functions
+        cdef bint f32 = functions.value_and_gradient_f32 != NULL
+        cdef bint f64 = functions.value_and_gradient_f64 != NULL
+        if not f32 and not f64:
+            raise nothing_offered(self.component, "value_and_gradient")
+        if functions.fuses_with != NULL:
+            check_offer(
+                self.component, "float32", f32, functions.fused_value_and_gradient_f32 != NULL,
+                "value_and_gradient", "fused_value_and_gradient"
+            )
+            check_offer(
+                self.component, "float64", f64, functions.fused_value_and_gradient_f64 != NULL,
+                "value_and_gradient", "fused_value_and_gradient"
+            )
+        return 0
 
     def require_dtype(self, str dtype):
         """Raise a PluginError unless there is a kernel for that dtype."""
@@ -327,24 +407,27 @@ cdef class LossKernel(KernelObject):
 cdef class OptimizerKernel(KernelObject):
     """The functions of an optimizer."""
 
-    def __init__(self, component):
-        super().__init__(component)
+    def __init__(self, component, *, bint use_kernel=False):
+        super().__init__(component, use_kernel=use_kernel)
         if self.is_python:
             from cynn.optimizers import Optimizer
 
             require_overridden(component, Optimizer, "step")
-            self.n_slots = component.n_slots
+            n_slots = component.n_slots
         else:
             copy_struct(
-                component, CYNN_OPTIMIZER_CAPSULE, &self.functions, sizeof(cynn_optimizer),
-                CYNN_OPTIMIZER_FLAGS
+                component, component.kernel, CYNN_OPTIMIZER_CAPSULE, CYNN_OPTIMIZER_FLAGS,
+                CYNN_OPTIMIZER_SMALLEST_SIZE, &self.functions, sizeof(cynn_optimizer)
             )
-            self.n_slots = <int>self.functions.n_slots
-        if not 0 <= self.n_slots <= LARGEST_N_SLOTS:
+            if self.functions.step_f32 == NULL and self.functions.step_f64 == NULL:
+                raise nothing_offered(component, "step")
+            n_slots = self.functions.n_slots
+        if not isinstance(n_slots, int) or not 0 <= n_slots <= CYNN_MOST_SLOTS:
             raise PluginError(
-                f"The n_slots of {describe(component)} must lie between 0 and {LARGEST_N_SLOTS}. "
-                f"Got {self.n_slots} instead."
+                f"The n_slots of {describe(component)} must be a whole number from 0 to {CYNN_MOST_SLOTS}. "
+                f"Got {n_slots!r} instead."
             )
+        self.n_slots = n_slots
 
     def require_dtype(self, str dtype):
         """Raise a PluginError unless there is a kernel for that dtype."""

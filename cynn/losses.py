@@ -24,7 +24,8 @@ class Loss(Component):
 
     A subclass sets `name` and has one of
 
-    - `kernel`, a capsule of the plugin ABI that holds a `cynn_loss`;
+    - `kernel`, a capsule of the plugin ABI that holds a `cynn_loss`, made in Cython or C, or by
+      `from_addresses`;
     - `value_and_gradient(prediction, target)`, a method over NumPy arrays, which the engine calls
       with the GIL on whole batches.
 
@@ -45,6 +46,60 @@ class Loss(Component):
     """
 
     kind: ClassVar[str] = "loss"
+    methods: ClassVar[tuple[str, ...]] = ("value_and_gradient",)
+
+    @staticmethod
+    def from_addresses(
+        *,
+        value_and_gradient_f32: Any = None,
+        value_and_gradient_f64: Any = None,
+        fuses_with: str | None = None,
+        fused_value_and_gradient_f32: Any = None,
+        fused_value_and_gradient_f64: Any = None,
+        class_index: bool = False,
+    ) -> Any:
+        """The `kernel` of a class, from the addresses of compiled functions.
+
+        The functions are those of `cynn_loss` in the header `cynn/abi.h`, with its rules: they run
+        without the GIL, on any thread.
+
+        Parameters
+        ----------
+        value_and_gradient_f32, value_and_gradient_f64 : int, Numba cfunc or ctypes function
+            Addresses, or objects that have one and are kept alive. Left out, that dtype is not offered.
+        fuses_with : str, optional
+            The activation of the last layer behind which the fused functions are called instead, with z.
+        fused_value_and_gradient_f32, fused_value_and_gradient_f64
+            Given if `fuses_with` is.
+        class_index : bool
+            Whether the functions take classes as integers; else they get one-hot rows.
+
+        Returns
+        -------
+        capsule
+            To be assigned to `kernel` in the body of a class.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> from cynn.testing import abi
+        >>> functions = abi.functions(cynn.losses.MeanSquaredError())
+        >>> class SameSquaredError(cynn.losses.Loss):
+        ...     name = "same_squared_error"
+        ...     kernel = cynn.losses.Loss.from_addresses(**functions)
+        >>> net = cynn.Network.mlp([1, 1], seed=0)
+        >>> net.evaluate([[0.0]], [3.0], loss=SameSquaredError())
+        {'loss': 9.0}
+        """
+        from cynn.addresses import loss_kernel
+
+        functions = {
+            "value_and_gradient_f32": value_and_gradient_f32,
+            "value_and_gradient_f64": value_and_gradient_f64,
+            "fused_value_and_gradient_f32": fused_value_and_gradient_f32,
+            "fused_value_and_gradient_f64": fused_value_and_gradient_f64,
+        }
+        return loss_kernel(functions, fuses_with=fuses_with, class_index=class_index)
 
     def value_and_gradient(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """The loss of each row, and its gradient.
@@ -61,7 +116,11 @@ class Loss(Component):
         """
         from cynn.kernel_objects import LossKernel
 
-        return LossKernel(self).value_and_gradient(prediction, target)
+        return LossKernel(self, use_kernel=True).value_and_gradient(prediction, target)
+
+    #: The open interval in which predictions lie, as the activation before this loss must leave them. The
+    #: conformance kit takes its predictions from there.
+    prediction_range: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
 
     def check_target(self, target: Array) -> None:
         """Raise a `DataError` that names the first row whose target this loss cannot take."""
@@ -120,6 +179,7 @@ class BinaryCrossEntropy(Loss):
     """
 
     name = "binary_cross_entropy"
+    prediction_range = (0.0, 1.0)
     aliases = ("binary_crossentropy",)
     kernel = kernels.losses.KERNELS["binary_cross_entropy"]
 
@@ -149,6 +209,7 @@ class CrossEntropy(Loss):
     """
 
     name = "cross_entropy"
+    prediction_range = (0.0, 1.0)
     aliases = ("categorical_crossentropy", "sparse_categorical_crossentropy")
     kernel = kernels.losses.KERNELS["cross_entropy"]
 

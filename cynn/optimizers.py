@@ -19,12 +19,14 @@ class Optimizer(Component):
 
     A subclass sets `name` and has one of
 
-    - `kernel`, a capsule of the plugin ABI that holds a `cynn_optimizer`;
+    - `kernel`, a capsule of the plugin ABI that holds a `cynn_optimizer`, made in Cython or C, or by
+      `from_addresses`;
     - `n_slots` and `step(w, grad, slots, learning_rate, t)`, a method over NumPy arrays, which the
       engine calls with the GIL on whole parameters.
 
     Examples
     --------
+    >>> import numpy as np
     >>> import cynn
     >>> class SignDescent(cynn.optimizers.Optimizer):
     ...     '''w moves by the learning rate, against the sign of the gradient.'''
@@ -39,8 +41,55 @@ class Optimizer(Component):
     """
 
     kind: ClassVar[str] = "optimizer"
+    methods: ClassVar[tuple[str, ...]] = ("step",)
     n_slots: ClassVar[int] = 0
     learning_rate: float = hyperparameter(0.01, above=0, doc="How far a step goes.")
+
+    @staticmethod
+    def from_addresses(
+        *,
+        step_f32: Any = None,
+        step_f64: Any = None,
+        linear_step: Any = None,
+        n_slots: int = 0,
+        elementwise: bool = False,
+    ) -> Any:
+        """The `kernel` of a class, from the addresses of compiled functions.
+
+        The functions are those of `cynn_optimizer` in the header `cynn/abi.h`, with its rules: they
+        run without the GIL, on any thread.
+
+        Parameters
+        ----------
+        step_f32, step_f64 : int, Numba cfunc or ctypes function
+            Addresses, or objects that have one and are kept alive. Left out, that dtype is not offered.
+        linear_step : likewise, optional
+            For a step that is w := beta w + alpha grad, the function that gives alpha and beta.
+        n_slots : int
+            How many arrays the optimizer remembers for each parameter.
+        elementwise : bool
+            Whether each element is updated by itself, so that a step may be taken on any piece.
+
+        Returns
+        -------
+        capsule
+            To be assigned to `kernel` in the body of a class.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> from cynn.testing import abi
+        >>> functions = abi.functions(cynn.optimizers.Adam())
+        >>> class SameAdam(cynn.optimizers.Adam):
+        ...     name = "same_adam"
+        ...     kernel = cynn.optimizers.Optimizer.from_addresses(**functions, n_slots=2, elementwise=True)
+        >>> cynn.Network.mlp([1, 1], seed=0).fit([[0.0]], [3.0], optimizer=SameAdam(), epochs=2)
+        History(epochs=2, loss=8.994...)
+        """
+        from cynn.addresses import optimizer_kernel
+
+        functions = {"step_f32": step_f32, "step_f64": step_f64, "linear_step": linear_step}
+        return optimizer_kernel(functions, n_slots=n_slots, elementwise=elementwise)
 
     def kernel_values(self) -> list[float]:
         """The hyperparameters as a kernel receives them: without the learning rate, which it gets apart."""
@@ -61,7 +110,7 @@ class Optimizer(Component):
         """
         from cynn.kernel_objects import OptimizerKernel
 
-        OptimizerKernel(self).step(w, grad, slots, learning_rate, t)
+        OptimizerKernel(self, use_kernel=True).step(w, grad, slots, learning_rate, t)
 
 
 class SGD(Optimizer):

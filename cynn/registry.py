@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from cynn import activations as _activations
 from cynn import losses as _losses
 from cynn import optimizers as _optimizers
-from cynn.errors import InvalidParameterError, PluginError, unknown_name
+from cynn.errors import CynnError, InvalidParameterError, PluginError, unknown_name
 from cynn.hyperparameters import Component
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from importlib.metadata import EntryPoint
 
 __all__ = ["Description", "Registry", "activations", "losses", "optimizers"]
@@ -55,6 +56,7 @@ class Registry(Generic[C]):
         self._builtins = {name: cls for cls in builtins for name in (cls.name, *cls.aliases)}
         self._registered: dict[str, type[C]] = {}
         self._entry_points: dict[str, list[EntryPoint]] | None = None
+        self._loaded: dict[type[Component], EntryPoint] = {}
 
     def get(self, spec: Any, **hyperparameters: Any) -> C:
         """An instance for a name, a configuration, a class or an instance.
@@ -72,20 +74,35 @@ class Registry(Generic[C]):
         UnknownNameError
             Nothing has that name; the message lists the nearest.
         PluginError
-            The plugin cannot be imported, or two packages offer the name.
+            The plugin cannot be imported or made, or two packages offer the name.
         """
         if isinstance(spec, self._base) and not hyperparameters:
             return spec
         if isinstance(spec, dict) and isinstance(spec.get("name"), str) and not hyperparameters:
-            return self.find(spec["name"]).from_config(spec)
-        if isinstance(spec, type) and issubclass(spec, self._base):
-            return spec(**hyperparameters)
-        if isinstance(spec, str):
-            return self.find(spec)(**hyperparameters)
+            cls = self.find(spec["name"])
+            return self._build(cls, lambda: cls.from_config(spec))
+        if isinstance(spec, (str, type)):
+            if isinstance(spec, str):
+                spec = self.find(spec)
+            if issubclass(spec, self._base):
+                cls = spec
+                return self._build(cls, lambda: cls(**hyperparameters))
         raise InvalidParameterError(
             f"The {self.kind} must be a name, an instance of {self._base.__name__}, such a class, or a dict "
             f"with a 'name'. Got {spec!r} instead."
         )
+
+    def _build(self, cls: type[C], make: Callable[[], C]) -> C:
+        try:
+            return make()
+        except CynnError:
+            raise
+        except Exception as error:
+            distribution, version = self.origin(cls)
+            raise PluginError(
+                f"The {self.kind} {cls.name!r} of {distribution} {version} could not be made: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def find(self, name: str) -> type[C]:
         """The class of that name."""
@@ -108,7 +125,7 @@ class Registry(Generic[C]):
         """Kind, distribution, version, and whether it is compiled. A plugin is imported to tell."""
         cls = self.find(name)
         distribution, version = self.origin(cls)
-        return Description(self.kind, name, distribution, version, compiled=cls.kernel is not None)
+        return Description(self.kind, name, distribution, version, compiled=cls.is_compiled())
 
     def origin(self, cls: type[Component]) -> tuple[str, str]:
         """The distribution that a class comes from, and its version."""
@@ -116,11 +133,19 @@ class Registry(Generic[C]):
             from cynn import __version__
 
             return "cynn", __version__
+        if cls in self._loaded:
+            return _distribution(self._loaded[cls])
         for entry_points in self._scan().values():
             for entry_point in entry_points:
                 if (entry_point.module, entry_point.attr) == (cls.__module__, cls.__qualname__):
                     return _distribution(entry_point)
         return cls.__module__, "unpackaged"
+
+    def provider(self, name: str) -> str:
+        """The distribution that offers a name, without loading it; empty for what is registered in this process."""
+        if name in self._builtins:
+            return "cynn"
+        return "" if name in self._registered else _distribution(self._entry_point(name))[0]
 
     def register(self, cls: type[C]) -> type[C]:
         """Make a class known by its name in this process; returns it, so that it serves as a decorator."""
@@ -170,6 +195,7 @@ class Registry(Generic[C]):
                 f"{source[0].upper()}{source[1:]} could not be imported: {type(error).__name__}: {error}"
             ) from error
         self._check(cls, source)
+        self._loaded[cls] = entry_point
         return cls  # type: ignore[no-any-return]  # checked on the line above
 
     def _check(self, cls: Any, source: str) -> None:

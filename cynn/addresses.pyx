@@ -1,0 +1,128 @@
+"""Kernels from the addresses of compiled functions: what `Activation.from_addresses` and its like return."""
+
+import ctypes
+
+from cynn.errors import InvalidParameterError
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.pycapsule cimport (
+    PyCapsule_GetContext,
+    PyCapsule_GetName,
+    PyCapsule_GetPointer,
+    PyCapsule_New,
+    PyCapsule_SetContext,
+)
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport (
+    CYNN_ABI_MAJOR,
+    CYNN_ABI_MINOR,
+    CYNN_ACTIVATION_CAPSULE,
+    CYNN_CLASS_INDEX,
+    CYNN_ELEMENTWISE,
+    CYNN_IN_PLACE,
+    CYNN_LOSS_CAPSULE,
+    CYNN_NEEDS_A,
+    CYNN_NEEDS_Z,
+    CYNN_OPTIMIZER_CAPSULE,
+    CYNN_ROWWISE,
+    cynn_abi_prefix,
+    cynn_activation,
+    cynn_loss,
+    cynn_optimizer,
+)
+
+
+def activation_kernel(functions, *, bint needs_z, bint needs_a, bint rowwise, bint in_place):
+    """The capsule of an activation; `functions` maps the names in `cynn_activation` to addresses."""
+    cdef cynn_activation kernel
+    cdef uint64_t flags = (
+        CYNN_NEEDS_Z * needs_z | CYNN_NEEDS_A * needs_a | CYNN_ROWWISE * rowwise | CYNN_IN_PLACE * in_place
+    )
+    memset(&kernel, 0, sizeof(kernel))
+    write_prefix(<cynn_abi_prefix *>&kernel, sizeof(kernel), flags)
+    for name, value in functions.items():
+        set_pointer(name, value, b"forward_f32", <void **>&kernel.forward_f32)
+        set_pointer(name, value, b"backward_f32", <void **>&kernel.backward_f32)
+        set_pointer(name, value, b"forward_f64", <void **>&kernel.forward_f64)
+        set_pointer(name, value, b"backward_f64", <void **>&kernel.backward_f64)
+    return owning_capsule(&kernel, sizeof(kernel), CYNN_ACTIVATION_CAPSULE, list(functions.values()))
+
+
+def loss_kernel(functions, *, fuses_with, bint class_index):
+    """The capsule of a loss; `functions` maps the names in `cynn_loss` to addresses."""
+    cdef cynn_loss kernel
+    cdef bytes name_of_activation = b"" if fuses_with is None else fuses_with.encode()
+    memset(&kernel, 0, sizeof(kernel))
+    write_prefix(<cynn_abi_prefix *>&kernel, sizeof(kernel), CYNN_CLASS_INDEX * class_index)
+    if fuses_with is not None:
+        kernel.fuses_with = name_of_activation
+    for name, value in functions.items():
+        set_pointer(name, value, b"value_and_gradient_f32", <void **>&kernel.value_and_gradient_f32)
+        set_pointer(name, value, b"value_and_gradient_f64", <void **>&kernel.value_and_gradient_f64)
+        set_pointer(name, value, b"fused_value_and_gradient_f32", <void **>&kernel.fused_value_and_gradient_f32)
+        set_pointer(name, value, b"fused_value_and_gradient_f64", <void **>&kernel.fused_value_and_gradient_f64)
+    return owning_capsule(
+        &kernel, sizeof(kernel), CYNN_LOSS_CAPSULE, [name_of_activation, *functions.values()]
+    )
+
+
+def optimizer_kernel(functions, *, n_slots, bint elementwise):
+    """The capsule of an optimizer; `functions` maps the names in `cynn_optimizer` to addresses."""
+    cdef cynn_optimizer kernel
+    memset(&kernel, 0, sizeof(kernel))
+    write_prefix(<cynn_abi_prefix *>&kernel, sizeof(kernel), CYNN_ELEMENTWISE * elementwise)
+    kernel.n_slots = n_slots
+    for name, value in functions.items():
+        set_pointer(name, value, b"step_f32", <void **>&kernel.step_f32)
+        set_pointer(name, value, b"step_f64", <void **>&kernel.step_f64)
+        set_pointer(name, value, b"linear_step", <void **>&kernel.linear_step)
+    return owning_capsule(&kernel, sizeof(kernel), CYNN_OPTIMIZER_CAPSULE, list(functions.values()))
+
+
+cdef void write_prefix(cynn_abi_prefix *prefix, uint32_t struct_size, uint64_t flags) noexcept:
+    prefix.abi_major = CYNN_ABI_MAJOR
+    prefix.abi_minor = CYNN_ABI_MINOR
+    prefix.struct_size = struct_size
+    prefix.flags = flags
+
+
+cdef int set_pointer(str name, object value, const char *field, void **pointer) except -1:
+    if name.encode() == field:
+        pointer[0] = <void *><uintptr_t>address_of_function(name, value)
+    return 0
+
+
+cdef object address_of_function(str name, object value):
+    """The address in an integer, a Numba `cfunc`, or a function of ctypes; 0 for None."""
+    if value is None:
+        return 0
+    address = getattr(value, "address", value)
+    if isinstance(value, ctypes._CFuncPtr):
+        address = ctypes.cast(value, ctypes.c_void_p).value
+    if not isinstance(address, int) or isinstance(address, bool) or not 0 < address < 2**64:
+        raise InvalidParameterError(
+            f"The {name!r} parameter of from_addresses must be an address: an integer, a Numba cfunc, or a function "
+            f"of ctypes. Got {value!r} instead."
+        )
+    return address
+
+
+cdef object owning_capsule(const void *kernel, size_t size, const char *name, list alive):
+    """A capsule with a copy of the struct, which it frees, and what must live as long as it."""
+    cdef void *copy = PyMem_Calloc(1, size)
+    if copy == NULL:
+        raise MemoryError
+    memcpy(copy, kernel, size)
+    capsule = PyCapsule_New(copy, name, free_struct)
+    Py_INCREF(alive)
+    PyCapsule_SetContext(capsule, <void *>alive)
+    return capsule
+
+
+cdef void free_struct(object capsule) noexcept:
+    PyMem_Free(PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule)))
+    Py_DECREF(<object>PyCapsule_GetContext(capsule))

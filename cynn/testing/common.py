@@ -1,0 +1,180 @@
+"""What is checked of all three kinds: the class, its configuration, its hyperparameters, threads."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cynn import registry
+from cynn.errors import CynnError
+from cynn.hyperparameters import Component
+from cynn.testing.memory import Array, Violations, first_difference
+from cynn.testing.report import Failure, Report, Skipped
+
+__all__ = ["as_component", "check_class", "check_memory", "require_sound_memory", "same_in_two_threads", "variants"]
+
+_SECONDS_OF_THREADS = 0.12
+
+
+def as_component(kind: str, spec: Any) -> Any:
+    """An instance for a name, a class or an instance."""
+    registries = {
+        "activation": registry.activations,
+        "loss": registry.losses,
+        "optimizer": registry.optimizers,
+    }
+    return registries[kind].get(spec)
+
+
+def variants(component: Component) -> Iterator[Component]:
+    """The component, and one with another value for each hyperparameter."""
+    yield component
+    config = component.get_config()
+    for name, declared in component.hyperparameters.items():
+        if name == "learning_rate":
+            continue
+        default = config[name]
+        candidates = [not default] if isinstance(default, bool) else [1.5 * default + 0.25, 0.5 * default]
+        for value in candidates:
+            try:
+                if declared.check(value, "") == default:
+                    continue
+                yield type(component).from_config({**config, name: value})
+            except CynnError:  # out of its bounds, or at odds with another
+                continue
+            break
+
+
+def check_class(report: Report, component: Component) -> None:
+    """Name, docstrings, configuration and pickling."""
+    report.run("docstring", lambda: _docstring(component))
+    report.run("documented hyperparameters", lambda: _hyperparameter_docs(component))
+    report.run("get_config round trip", lambda: _round_trip(component))
+    report.run("pickling", lambda: _pickling(component))
+
+
+def check_memory(report: Report, violations: Violations) -> None:
+    """What all the calls before have left behind."""
+    for name, rule in [("inputs unchanged", "inputs"), ("writes nothing outside its output", "bounds")]:
+        report.run(name, lambda rule=rule: _no_violation(violations, rule))  # type: ignore[misc]  # a bound name
+
+
+def _no_violation(violations: Violations, rule: str) -> str:
+    if rule in violations.evidence:
+        raise Failure(violations.evidence[rule])
+    return f"{violations.calls} calls"
+
+
+def _docstring(component: Component) -> str:
+    cls = type(component)
+    doc = (vars(cls).get("__doc__") or "").strip()
+    if not doc:
+        raise Failure(f"{cls.__name__} must have a docstring that starts with its formula. It has none.")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", cls.name):
+        raise Failure(f"name must be lower case words joined by _. Got {cls.name!r} instead.")
+    return doc.splitlines()[0]
+
+
+def _hyperparameter_docs(component: Component) -> str:
+    declared = component.hyperparameters
+    missing = [name for name, hyperparameter in declared.items() if not hyperparameter.doc.strip()]
+    if missing:
+        raise Failure(f"each hyperparameter must have a line of doc. {', '.join(missing)} has none.")
+    if not declared:
+        raise Skipped("it has no hyperparameters")
+    for name, hyperparameter in declared.items():
+        hyperparameter.check(hyperparameter.default, f"the default of {name}")
+    return ", ".join(declared)
+
+
+def _round_trip(component: Component) -> str:
+    cls = type(component)
+    for one in variants(component):
+        config = one.get_config()
+        if config.get("name") != cls.name:
+            raise Failure(f"get_config() must hold the name {cls.name!r}. Got {config.get('name')!r} instead.")
+        missing = set(component.hyperparameters) - set(config)
+        if missing:
+            raise Failure(f"get_config() must hold every hyperparameter. It lacks {', '.join(sorted(missing))}.")
+        other = cls.from_config(config)
+        if other.get_config() != config or other != one:
+            raise Failure(f"from_config({config}) must give an equal one. Got {other.get_config()} instead.")
+        if other.kernel_values() != one.kernel_values():
+            raise Failure(
+                f"from_config({config}) must give the kernel {one.kernel_values()}. "
+                f"Got {other.kernel_values()} instead."
+            )
+    return str(component.get_config())
+
+
+def _pickling(component: Component) -> str:
+    cls = type(component)
+    module = sys.modules.get(cls.__module__)
+    found: Any = module
+    for part in cls.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is not cls:
+        raise Skipped(f"{cls.__qualname__} is not at the top of its module, so Python cannot pickle it")
+    other = pickle.loads(pickle.dumps(component))
+    if other != component or other.get_config() != component.get_config():
+        raise Failure(f"pickling must give an equal one, {component!r}. Got {other!r} instead.")
+    return f"{len(pickle.dumps(component))} bytes"
+
+
+def require_sound_memory(report: Report, violations: Violations) -> None:
+    """Skip what calls kernels without guards, where a check before has seen that these are needed."""
+    faults = {check.name for check in report.failures} & {"reads only its arguments", "slots as declared"}
+    if faults or violations.evidence.keys() & {"bounds", "slots"}:
+        raise Skipped("not tried, as it reads or writes what is not its own")
+
+
+def same_in_two_threads(make: Callable[[int], Callable[[], list[Array]]]) -> str:
+    """Run two calls in two threads at once, again and again.
+
+    Parameters
+    ----------
+    make : function of a number
+        Gives a function that calls the kernel with data of that number and returns its results.
+    """
+    calls = [make(0), make(1)]
+    expected = [[array.copy() for array in call()] for call in calls]
+    start, wrong, counts = threading.Barrier(2), [""], [0, 0]
+
+    def work(number: int) -> None:
+        start.wait()
+        until = time.perf_counter() + _SECONDS_OF_THREADS
+        try:
+            while not wrong[0] and (time.perf_counter() < until or counts[number] < 5):
+                for got, good in zip(calls[number](), expected[number], strict=True):
+                    place = first_difference(good, got)
+                    if place is not None:
+                        wrong[0] = (
+                            f"two threads at once must give what one gives. In call {counts[number] + 1} element "
+                            f"{place} was {got.ravel()[place]!s}, alone it is {good.ravel()[place]!s}: is a "
+                            "static or global buffer written?"
+                        )
+                counts[number] += 1
+        except Exception as error:
+            wrong[0] = f"two threads at once: {type(error).__name__}: {error}"
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)  # so that Python methods are interrupted in their middle
+    try:
+        with np.errstate(all="ignore"):
+            threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    if wrong[0]:
+        raise Failure(wrong[0])
+    return f"{sum(counts)} calls in two threads"

@@ -1,0 +1,425 @@
+"""Checks of a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cynn import registry
+from cynn.errors import CynnError, DataError
+from cynn.losses import Loss
+from cynn.testing import abi, differences
+from cynn.testing.calls import LossCalls, dtypes_of
+from cynn.testing.common import as_component, check_class, check_memory, require_sound_memory, same_in_two_threads, variants
+from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
+from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
+
+__all__ = ["check_loss"]
+
+OUTPUTS = 6
+
+
+def check_loss(loss: Any, *, raise_on_failure: bool = True) -> Report:
+    """Check that a loss keeps the rules of `cynn/abi.h`, and that its gradient is that of its value.
+
+    Predictions are taken from the class's `prediction_range`. Of targets, several kinds are tried: any
+    numbers, probabilities, one-hot rows, signs, positive numbers, counts; those that `check_target`
+    refuses are left out.
+
+    Parameters
+    ----------
+    loss : str, class or Loss
+        A name, a class or an instance.
+    raise_on_failure : bool
+        Whether a failed check raises; else the report says it.
+
+    Returns
+    -------
+    Report
+        Its `str` is a table of the checks, with their evidence.
+
+    Raises
+    ------
+    ConformanceError
+        A check failed; its text is the table.
+
+    Examples
+    --------
+    >>> from cynn.testing import check_loss
+    >>> check_loss("mean_squared_error").passed
+    True
+    """
+    component = as_component("loss", loss)
+    report = _Checks(component).report
+    if raise_on_failure and not report.passed:
+        raise ConformanceError(report)
+    return report
+
+
+class _Checks:
+    def __init__(self, component: Loss) -> None:
+        self.component = component
+        self.report = Report(title_of(component))
+        self.violations = Violations()
+        self.random = np.random.default_rng(21)
+        self.dtypes: list[str] = []
+        self.fuses_with: str | None = None
+        run = self.report.run
+        run("kernel", self.kernel)
+        run("targets", self.targets_are_taken)
+        if self.report.passed:
+            run("gradient", self.gradient)
+            run("no NaN at extreme inputs", self.extremes)
+            run("float32 against float64", self.float32)
+            run("value is the sum over rows", self.sum_of_rows)
+            run("sample weights", self.weights)
+            run("value without gradient", self.value_alone)
+            run("classes as one-hot rows", self.classes)
+            run("fused form", self.fused)
+            run("reads only its arguments", self.reads)
+            run("deterministic", self.deterministic)
+            run("re-entrant", self.reentrant)
+            run("zero rows", self.no_rows)
+            check_memory(self.report, self.violations)
+        check_class(self.report, component)
+
+    def calls(self, dtype: str, component: Loss | None = None) -> LossCalls:
+        return LossCalls(component or self.component, dtype, self.violations)
+
+    def kernel(self) -> str:
+        self.dtypes = dtypes_of(self.component)
+        self.fuses_with = self.calls(self.dtypes[0]).fuses_with
+        return ", ".join(self.dtypes) + (f", fused with {self.fuses_with}" if self.fuses_with else "")
+
+    # --------------------------------------------------------------------------------------- data
+
+    def targets(self, rows: int, component: Loss | None = None) -> Iterator[tuple[str, Array]]:
+        """The kinds of targets that the loss takes."""
+        random, shape = self.random, (rows, OUTPUTS)
+        positive = random.uniform(0.05, 3, shape)
+        one_hot = np.eye(OUTPUTS)[np.arange(rows) % OUTPUTS]
+        for name, target in [
+            ("any numbers", random.normal(0, 1.5, shape)),
+            ("numbers between 0 and 1", random.uniform(0.05, 0.95, shape)),
+            ("probabilities", positive / positive.sum(axis=1, keepdims=True)),
+            ("one-hot rows", one_hot),
+            ("signs", np.where(random.uniform(size=shape) < 0.5, -1.0, 1.0)),
+            ("zeros and ones", (random.uniform(size=shape) < 0.5).astype(np.float64)),
+            ("positive numbers", positive),
+            ("counts", np.floor(random.uniform(0, 5, shape))),
+        ]:
+            try:
+                (component or self.component).check_target(target)
+            except DataError:
+                continue
+            yield name, target
+
+    def predictions(self, rows: int, *, z: bool = False) -> Array:
+        """Predictions from the middle of their range; z is any number."""
+        low, high = (-np.inf, np.inf) if z else self.component.prediction_range
+        shape = (rows, OUTPUTS)
+        if low == -np.inf and high == np.inf:
+            return self.random.normal(0, 1.5, shape)
+        part = self.random.uniform(0.05, 0.95, shape)
+        if high == np.inf:
+            return low + 3 * part
+        return high - 3 * part if low == -np.inf else low + (high - low) * part
+
+    def cases(self, rows: int = 7) -> Iterator[tuple[str, Array, Array, bool]]:
+        """Targets of each kind with predictions, and with z where the loss has a fused form."""
+        for name, target in self.targets(rows):
+            yield name, self.predictions(rows), target, False
+            if self.fuses_with:
+                yield f"{name}, from z", self.predictions(rows, z=True), target, True
+
+    def targets_are_taken(self) -> str:
+        low, high = self.component.prediction_range
+        if not low < high:
+            raise Failure(f"prediction_range must be an interval (low, high). Got ({low}, {high}).")
+        names = [name for name, _ in self.targets(9)]
+        if not names:
+            raise Failure("check_target must take some kind of target. It refused all that the kit tried.")
+        return f"{', '.join(names)}; predictions in ({low:g}, {high:g})"
+
+    # --------------------------------------------------------------------------------- derivative
+
+    def gradient(self) -> str:
+        if "float64" not in self.dtypes:
+            raise Skipped("it offers no float64, in which differences could be taken")
+        n = 0
+        for one in variants(self.component):
+            calls = self.calls("float64", one)
+            for name, prediction, target, fused in self.cases():
+                n += self.gradient_of(calls, name, prediction, target, fused)
+                if not fused and self.inside(target):
+                    n += self.gradient_of(calls, f"{name}, equal to the prediction", target, target, False)
+        return f"{n} partial derivatives against differences"
+
+    def inside(self, target: Array) -> bool:
+        low, high = self.component.prediction_range
+        return bool(((target > low + 0.01) & (target < high - 0.01)).all())
+
+    def gradient_of(self, calls: LossCalls, name: str, prediction: Array, target: Array, fused: bool) -> int:
+        analytic = calls.each(prediction, target, fused=fused)[1]
+        for column in range(OUTPUTS):
+            unit = np.eye(OUTPUTS)[column]
+
+            def moved(t: float, unit: Array = unit) -> Array:
+                return calls.rows(prediction + t * unit, target, fused=fused)
+
+            found = differences.slopes(moved)
+            bad = differences.wrong(analytic[:, column], found)
+            if bad.any():
+                i = int(np.flatnonzero(bad)[0])
+                raise Failure(
+                    f"∂C/∂{'z' if fused else 'prediction'}[{column}] of {calls.component!r} at {_short(prediction[i])} "
+                    f"with target {_short(target[i])} ({name}) must be {found.central[i]:.9g}, by differences. "
+                    f"Got {analytic[i, column]:.9g}"
+                )
+        return int(analytic.size)
+
+    def extremes(self) -> str:
+        low, high = self.component.prediction_range
+        points = np.array([0.0, 1e4, -1e4, 1e-40, -1e-40, 5e-324, 1.0, -1.0, 30.0, -30.0, 1e-6, 1 - 1e-6])
+        n = 0
+        for dtype in self.dtypes:
+            calls = self.calls(dtype)
+            for name, target in self.targets(len(points)):
+                for fused in [False, True] if self.fuses_with else [False]:
+                    edge = 1e-6 if np.isfinite(high) or np.isfinite(low) else 0.0
+                    inside = points if fused else np.clip(points, low + edge, high - edge)
+                    prediction = np.stack([np.roll(inside, -k) for k in range(OUTPUTS)], axis=1)
+                    prediction = np.concatenate([prediction, np.repeat(inside[:, None], OUTPUTS, axis=1)])
+                    twice = np.concatenate([target, target])
+                    values, grads = calls.each(prediction, twice, fused=fused)
+                    results = np.concatenate([values[:, None], grads], axis=1)
+                    moderate = np.abs(prediction).max(axis=1) <= 10
+                    bad = np.isnan(results).any(axis=1) | (moderate & ~np.isfinite(results).all(axis=1))
+                    if bad.any():
+                        i = int(np.flatnonzero(bad)[0])
+                        raise Failure(
+                            f"the loss in {dtype} at {'z' if fused else 'prediction'} {_short(prediction[i])} with "
+                            f"target {_short(twice[i])} ({name}) must be finite. Got {values[i]:.6g}, gradient "
+                            f"{_short(grads[i])}"
+                        )
+                    n += len(prediction)
+        return f"{n} rows to ±1e4, denormals and zeros among them"
+
+    def float32(self) -> str:
+        if len(self.dtypes) == 1:
+            raise Skipped(f"it offers {self.dtypes[0]} alone")
+        single, double = self.calls("float32"), self.calls("float64")
+        largest = 0.0
+        for name, prediction, target, fused in self.cases(31):
+            prediction, target = single.cast(prediction), single.cast(target)
+            got, grad = single(prediction, target, fused=fused)
+            expected, expected_grad = double(prediction, target, fused=fused)
+            scale = np.abs(double.rows(prediction.astype(np.float64), target, fused=fused)).sum() + 1
+            errors = [abs(got - expected) / scale, np.abs((grad - expected_grad) / (1 + np.abs(expected_grad))).max()]
+            largest = max(largest, *errors)
+            if not max(errors) <= 1e-4:
+                what = "value" if errors[0] >= errors[1] else "gradient"
+                pair = (got, expected) if what == "value" else _worst(grad, expected_grad)
+                raise Failure(
+                    f"the {what} in float32 must be that in float64. With {name}: expected {pair[1]:.8g}, got {pair[0]:.8g}"
+                )
+        return f"they agree to {largest:.1g}"
+
+    # --------------------------------------------------------------------------------------- sums
+
+    def sum_of_rows(self) -> str:
+        for dtype in self.dtypes:
+            calls = self.calls(dtype)
+            for name, prediction, target, fused in self.cases(11):
+                total, grad = calls(prediction, target, fused=fused)
+                by_row = calls.rows(calls.cast(prediction), calls.cast(target), fused=fused)
+                allowed = (1e-5 if dtype == "float32" else 1e-10) * (np.abs(by_row).sum() + 1)
+                if not abs(total - by_row.sum()) <= allowed:
+                    raise Failure(
+                        f"the value of 11 rows must be the sum of their own values, {by_row.sum():.9g} ({name}, {dtype}). "
+                        f"Got {total:.9g}; the mean would be {by_row.mean():.9g}"
+                    )
+                order = self.random.permutation(len(prediction))
+                again, moved = calls(prediction[order], target[order], fused=fused)
+                if not abs(again - total) <= allowed or not _near(moved, grad[order], dtype):
+                    raise Failure(
+                        f"the order of rows must not matter. The value was {total:.9g}, in another order {again:.9g} "
+                        f"({name}, {dtype})"
+                    )
+                for i in (0, 5):
+                    alone = calls(prediction[i : i + 1], target[i : i + 1], fused=fused)[1][0]
+                    if not _near(alone, grad[i], dtype):
+                        raise Failure(
+                            f"the gradient of row {i} must be that of the row alone, {_short(alone)}. "
+                            f"Got {_short(grad[i])} among 11 rows ({name}, {dtype})"
+                        )
+        return "11 rows, together, alone and in another order"
+
+    def weights(self) -> str:
+        for dtype in self.dtypes:
+            calls = self.calls(dtype)
+            for name, prediction, target, fused in self.cases(7):
+                weight = np.array([1.0, 0.0, 2.5, 0.25, 0.0, 1e-3, 4.0])
+                _, plain = calls(prediction, target, fused=fused)
+                by_row = calls.rows(calls.cast(prediction), calls.cast(target), fused=fused)
+                value, grad = calls(prediction, target, weight=weight, fused=fused)
+                allowed = (1e-5 if dtype == "float32" else 1e-10) * (np.abs(by_row * weight).sum() + 1)
+                if not abs(value - np.dot(weight, by_row)) <= allowed:
+                    raise Failure(
+                        f"with sample weights {_short(weight)} the value must be {np.dot(weight, by_row):.9g}, each row's "
+                        f"times its weight ({name}, {dtype}). Got {value:.9g}"
+                    )
+                if not _near(grad, plain * weight[:, None], dtype):
+                    got, expected = _worst(grad, plain * weight[:, None])
+                    raise Failure(
+                        f"with sample weights {_short(weight)} each row's gradient must be multiplied by its weight "
+                        f"({name}, {dtype}): expected {expected:.9g}, got {got:.9g}"
+                    )
+        return "7 rows with weights from 0 to 4"
+
+    def value_alone(self) -> str:
+        if not self.component.is_compiled():
+            raise Skipped("a Python method always returns both")
+        for dtype in self.dtypes:
+            calls = self.calls(dtype)
+            for name, prediction, target, fused in self.cases():
+                first, _ = calls(prediction, target, fused=fused)
+                second, untouched = calls(prediction, target, fused=fused, want_gradient=False)
+                if not np.isclose(first, second, rtol=1e-5 if dtype == "float32" else 1e-12):
+                    raise Failure(f"the value must not depend on grad: {first:.9g} with it, {second:.9g} without ({name})")
+                if not np.isnan(untouched).all():
+                    raise Failure("grad is NULL, and yet something was written")
+        return "the same value where grad is NULL"
+
+    def classes(self) -> str:
+        if not self.calls(self.dtypes[0]).flags & abi.CLASS_INDEX or not self.component.is_compiled():
+            raise Skipped("it does not declare CYNN_CLASS_INDEX: it gets one-hot rows")
+        rows = 13
+        classes = np.arange(rows) * 5 % OUTPUTS
+        for dtype in self.dtypes:
+            calls = self.calls(dtype)
+            for fused in [False, True] if self.fuses_with else [False]:
+                prediction = self.predictions(rows, z=fused)
+                weight = self.random.uniform(0, 2, rows)
+                expected, expected_grad = calls(prediction, np.eye(OUTPUTS)[classes], weight=weight, fused=fused)
+                value, grad = calls(prediction, classes=classes, weight=weight, fused=fused)
+                if not np.isclose(value, expected, rtol=1e-5) or not _near(grad, expected_grad, dtype):
+                    raise Failure(
+                        f"classes must give what one-hot rows give, {expected:.9g} ({dtype}). Got {value:.9g}, the "
+                        f"largest difference in the gradient is {np.abs(grad - expected_grad).max():.3g}"
+                    )
+        return f"{rows} classes give what one-hot rows give"
+
+    def fused(self) -> str:
+        if not self.fuses_with:
+            raise Skipped("fuses_with is NULL")
+        try:
+            activation = registry.activations.get(self.fuses_with)
+        except CynnError as error:
+            raise Failure(f"fuses_with must name an activation: {error}") from error
+        for dtype in self.dtypes:
+            calls = self.calls(dtype)
+            for name, target in self.targets(9):
+                z = calls.cast(self.predictions(9, z=True))
+                a = activation.forward(z)
+                value, grad = calls(a, target)
+                fused_value, fused_grad = calls(z, target, fused=True)
+                expected = activation.backward(z, a, grad)
+                tolerance = 1e-3 if dtype == "float32" else 1e-6
+                if not np.isclose(fused_value, value, rtol=tolerance, atol=tolerance):
+                    raise Failure(
+                        f"from z the value must be that of {self.fuses_with} and then the loss, {value:.9g} ({name}, "
+                        f"{dtype}). Got {fused_value:.9g}"
+                    )
+                if not np.allclose(fused_grad, expected, rtol=tolerance, atol=tolerance):
+                    got, wanted = _worst(fused_grad, expected)
+                    raise Failure(
+                        f"from z the gradient must be that of {self.fuses_with} and then the loss, {wanted:.9g} ({name}, "
+                        f"{dtype}). Got {got:.9g}"
+                    )
+        return f"from z it is what {self.fuses_with} and the loss are"
+
+    # ------------------------------------------------------------------------------------ repeats
+
+    def reads(self) -> str:
+        if not self.component.is_compiled():
+            raise Skipped("Python methods get no memory but their arrays")
+        for dtype in self.dtypes:
+            calls = self.calls(dtype)
+            for name, prediction, target, fused in self.cases(5):
+                weight = self.random.uniform(0, 2, 5)
+                first = calls(prediction, target, weight=weight, fused=fused, fill=np.nan)
+                second = calls(prediction, target, weight=weight, fused=fused, fill=3.0)
+                if first[0] != second[0] or first_difference(first[1], second[1]) is not None:
+                    raise Failure(
+                        f"it must read nothing but its arguments. In {dtype} its result changed with what lies beside "
+                        f"them, or with what was in grad ({name}): {first[0]:.9g} and {second[0]:.9g}"
+                    )
+        return "the result does not depend on the memory around"
+
+    def deterministic(self) -> str:
+        for dtype in self.dtypes:
+            calls = self.calls(dtype)
+            for _, prediction, target, fused in self.cases(16):
+                value, grad = calls(prediction, target, fused=fused)
+                calls(prediction[:3] * 0.9, target[:3], fused=fused)
+                again, again_grad = calls(prediction, target, fused=fused)
+                if again != value or first_difference(grad, again_grad) is not None:
+                    raise Failure(
+                        f"the same input must give the same bits, whatever was called in between. The value in {dtype} "
+                        f"was {value!r}, then {again!r}: is something remembered from call to call?"
+                    )
+        return "the same bits in repeated calls, with others in between"
+
+    def reentrant(self) -> str:
+        require_sound_memory(self.report, self.violations)
+        dtype = self.dtypes[-1]
+        calls = self.calls(dtype)
+        rows = 4096 if self.component.is_compiled() else 64
+
+        def make(number: int) -> Callable[[], list[Array]]:
+            target = aligned_copy(calls.cast(next(self.targets(rows))[1]))
+            prediction = aligned_copy(calls.cast(self.predictions(rows)))
+            if not self.component.is_compiled():
+                component = self.component
+
+                def python() -> list[Array]:
+                    value, grad = component.value_and_gradient(prediction, target)
+                    return [np.asarray(value), np.asarray(grad)]
+
+                return python
+            h, grad = calls.h(), aligned_copy(prediction)
+            function, address = calls.function("value_and_gradient"), h.address if h else None
+
+            def compiled(h: object = h) -> list[Array]:  # h is kept alive
+                inputs = (prediction.ctypes.data, target.ctypes.data, None, None)
+                return [np.array([function(address, rows, OUTPUTS, *inputs, grad.ctypes.data)]), grad]
+
+            return compiled
+
+        return same_in_two_threads(make)
+
+    def no_rows(self) -> str:
+        none = np.zeros((0, OUTPUTS))
+        for dtype in self.dtypes:
+            value, grad = self.calls(dtype)(none, none)
+            if value != 0 or grad.shape != none.shape:
+                raise Failure(f"the loss of no rows must be 0. Got {value!r}, gradient of shape {grad.shape}")
+        return "0.0"
+
+
+def _near(got: Array, expected: Array, dtype: str) -> bool:
+    tolerance = 1e-5 if dtype == "float32" else 1e-10
+    return bool(np.allclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
+
+
+def _worst(got: Array, expected: Array) -> tuple[float, float]:
+    difference = np.nan_to_num(np.abs(got - expected), nan=np.inf)
+    i = np.unravel_index(int(difference.argmax()), difference.shape)
+    return float(got[i]), float(expected[i])
+
+
+def _short(row: Array) -> str:
+    return "[" + ", ".join(f"{value:.4g}" for value in row) + "]"
