@@ -133,7 +133,7 @@ cdef void ftrl_step(
         # (after - before) / alpha, without cancellation
         z[i] += grad[i] - (square / (before + after) / alpha * w[i] if square > 0 else 0)
         rate = (beta + after) / alpha + l2
-        if rate > 0:  # zero only if there has been no gradient at all
+        if rate != 0:  # zero only if there has been no gradient at all
             w[i] = 0 if absolute(z[i]) <= l1 else (l1 * sign_of(z[i]) - z[i]) / rate
 
 
