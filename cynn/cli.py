@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import cynn
+from cynn import scaffold
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
 from cynn.optimizers import Optimizer
 from cynn.training import Callback
@@ -213,11 +214,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _new_plugin(options: argparse.Namespace) -> int:
-    from cynn import scaffold
-
     folder = scaffold.new_plugin(options.name, kind=options.kind, language=options.language)
-    print(f"{folder} holds an {options.kind} in {options.language}." if options.kind[0] in "ao" else
-          f"{folder} holds a {options.kind} in {options.language}.")
+    print(f"{folder} is a package with a new {options.kind}, in {options.language}.")
     print(f"Install it:  pip install ./{folder}")
     print(f"Check it:    cynn check {scaffold.plugin_name(options.name)}")
     return 0
@@ -400,14 +398,12 @@ def _parser() -> argparse.ArgumentParser:
     plugins = command("plugins", _plugins, "Print every activation, loss and optimizer, and who provides it.")
     plugins.add_argument("name", nargs="?", metavar="NAME", help="print all about this one instead")
 
-    kinds = ["activation", "loss", "optimizer"]
     check = command("check", _check, "Check that a plugin keeps the rules; exit code 1 if it does not.")
     check.add_argument("names", nargs="+", metavar="NAME", help="of activations, losses or optimizers")
-    check.add_argument("--kind", choices=kinds, help="where several kinds have that name")
+    check.add_argument("--kind", choices=scaffold.KINDS, help="where several kinds have that name")
 
     new_plugin = command("new-plugin", _new_plugin, "Write a package with a plugin of your own into a new folder.")
     new_plugin.add_argument("name", metavar="NAME", help="of the package, such as my-activation")
-    new_plugin.add_argument("--kind", choices=kinds, default="activation", help="(default: %(default)s)")
-    languages = ["cython", "c", "numba", "python"]
-    new_plugin.add_argument("--language", choices=languages, default="cython", help="(default: %(default)s)")
+    new_plugin.add_argument("--kind", choices=scaffold.KINDS, default="activation", help="(default: %(default)s)")
+    new_plugin.add_argument("--language", choices=scaffold.LANGUAGES, default="cython", help="(default: %(default)s)")
     return parser
