@@ -1,4 +1,4 @@
-"""The ``cynn`` command: train, evaluate, predict, summary, plugins.
+"""The ``cynn`` command: train, evaluate, predict, summary, plugins, check, new-plugin.
 
 Whatever is wrong with the arguments or the files is told in one line on stderr, with exit code 2.
 """
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import cynn
+from cynn import scaffold
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
 from cynn.optimizers import Optimizer
 from cynn.training import Callback
@@ -198,22 +199,25 @@ def _summary(options: argparse.Namespace) -> int:
 
 
 def _plugins(options: argparse.Namespace) -> int:
-    table = [("kind", "name", "provided by", "compiled")]
-    broken = []
-    for registry in (cynn.registry.activations, cynn.registry.losses, cynn.registry.optimizers):
-        for name in registry.names():
-            try:
-                entry = registry.describe(name)
-            except CynnError as error:
-                table.append((registry.kind, name, "(cannot be used)", ""))
-                broken.append(" ".join(str(error).split()))
-                continue
-            provider = f"{entry.distribution} {entry.version}"
-            table.append((registry.kind, name, provider, "yes" if entry.compiled else "no"))
-    widths = [max(len(row[column]) for row in table) for column in range(4)]
-    for row in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print(*broken, sep="\n", end="\n" if broken else "")
+    from cynn import plugin_table
+
+    print(plugin_table.details(options.name) if options.name else plugin_table.table())
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from cynn import testing
+
+    reports = [testing.check(name, kind=options.kind, raise_on_failure=False) for name in options.names]
+    print("\n\n".join(map(str, reports)))
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def _new_plugin(options: argparse.Namespace) -> int:
+    folder = scaffold.new_plugin(options.name, kind=options.kind, language=options.language)
+    print(f"{folder} is a package with a new {options.kind}, in {options.language}.")
+    print(f"Install it:  pip install ./{folder}")
+    print(f"Check it:    cynn check {scaffold.plugin_name(options.name)}")
     return 0
 
 
@@ -391,5 +395,15 @@ def _parser() -> argparse.ArgumentParser:
     summary = command("summary", _summary, "Print the layers of a saved network.")
     summary.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
 
-    command("plugins", _plugins, "Print every activation, loss and optimizer, and who provides it.")
+    plugins = command("plugins", _plugins, "Print every activation, loss and optimizer, and who provides it.")
+    plugins.add_argument("name", nargs="?", metavar="NAME", help="print all about this one instead")
+
+    check = command("check", _check, "Check that a plugin keeps the rules; exit code 1 if it does not.")
+    check.add_argument("names", nargs="+", metavar="NAME", help="of activations, losses or optimizers")
+    check.add_argument("--kind", choices=scaffold.KINDS, help="where several kinds have that name")
+
+    new_plugin = command("new-plugin", _new_plugin, "Write a package with a plugin of your own into a new folder.")
+    new_plugin.add_argument("name", metavar="NAME", help="of the package, such as my-activation")
+    new_plugin.add_argument("--kind", choices=scaffold.KINDS, default="activation", help="(default: %(default)s)")
+    new_plugin.add_argument("--language", choices=scaffold.LANGUAGES, default="cython", help="(default: %(default)s)")
     return parser

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CynnError",
+    "CynnWarning",
     "DataError",
     "InvalidParameterError",
     "MissingDependencyError",
@@ -26,6 +27,10 @@ __all__ = [
     "check_number",
     "check_whole_number",
 ]
+
+
+class CynnWarning(UserWarning):
+    """The category of every warning of CyNN."""
 
 
 class CynnError(Exception):
@@ -84,6 +89,26 @@ class TrainingDivergedError(CynnError, ArithmeticError):
         return str(self.args[0])
 
 
+def bounds_in_words(
+    *,
+    minimum: float = float("-inf"),
+    maximum: float = float("inf"),
+    above: float | None = None,
+    below: float | None = None,
+) -> list[str]:
+    """Such as `["> 0", "<= 1"]`."""
+    bounds = []
+    if above is not None:
+        bounds.append(f"> {above:g}")
+    elif minimum != float("-inf"):
+        bounds.append(f">= {minimum:g}")
+    if below is not None:
+        bounds.append(f"< {below:g}")
+    elif maximum != float("inf"):
+        bounds.append(f"<= {maximum:g}")
+    return bounds
+
+
 def check_number(
     value: Any,
     name: str,
@@ -95,15 +120,7 @@ def check_number(
     below: float | None = None,
 ) -> float:
     """`value` as a finite float within the bounds (`above` and `below` exclude the bound itself)."""
-    bounds = []
-    if above is not None:
-        bounds.append(f"> {above:g}")
-    elif minimum != float("-inf"):
-        bounds.append(f">= {minimum:g}")
-    if below is not None:
-        bounds.append(f"< {below:g}")
-    elif maximum != float("inf"):
-        bounds.append(f"<= {maximum:g}")
+    bounds = bounds_in_words(minimum=minimum, maximum=maximum, above=above, below=below)
     allowed = f"a finite number {' and '.join(bounds)}".strip()
     try:
         if isinstance(value, (str, bytes)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from cynn.errors import InvalidParameterError, check_number, unknown_name
+from cynn.errors import InvalidParameterError, bounds_in_words, check_number, unknown_name
 
 __all__ = ["Component", "Hyperparameter", "hyperparameter"]
 
@@ -30,6 +30,13 @@ class Hyperparameter:
 
     def __set__(self, instance: Component, value: Any) -> None:
         instance._values[self.name] = self.check(value, type(instance).__name__)
+
+    @property
+    def allowed(self) -> str:
+        """Its bounds in words."""
+        if isinstance(self.default, bool):
+            return "True or False"
+        return " and ".join(bounds_in_words(**self.bounds)) or "any"
 
     def check(self, value: Any, owner: str) -> float | bool:
         """`value` as a bool or a finite float within the bounds."""
@@ -103,6 +110,8 @@ class Component:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         declared = {name: value for name, value in vars(cls).items() if isinstance(value, Hyperparameter)}
+        for declaration in declared.values():
+            declaration.check(declaration.default, f"{cls.__name__} (its default)")
         cls.hyperparameters = {**cls.hyperparameters, **declared}
         parameters = [
             inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=declared.default)

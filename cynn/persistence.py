@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cynn import provenance
 from cynn.errors import CynnError, ModelFileError, PluginError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         "format_version": str(_FORMAT_VERSION),
         "cynn_version": __version__,
         "network": json.dumps(network.get_config()),
+        "plugins": json.dumps(provenance.record(network)),
     }
     _write(Path(path), to_bytes(tensors, metadata))
 
@@ -73,7 +75,11 @@ def load(path: str | os.PathLike[str]) -> Network:
     ModelFileError
         It is no model file, or not a whole one.
     UnknownNameError
-        It needs an activation that is not installed.
+        It needs an activation that nothing has.
+    PluginError
+        It needs a plugin whose package is not installed; the message names it.
+    CynnWarning
+        Only a warning: a plugin is installed in another version than the network was saved with.
 
     Examples
     --------
@@ -127,9 +133,12 @@ def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
         config = json.loads(metadata["network"])
         if not isinstance(config["layers"], list) or {"seed", "dtype"} - set(config):
             raise KeyError("layers")
+        plugins = json.loads(metadata.get("plugins", "[]"))
+        if not all(set(plugin) >= {"kind", "name", "distribution", "version"} for plugin in plugins):
+            raise KeyError("plugins")
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _bad(path, "the network's description as JSON", f"{type(error).__name__}: {error}") from error
-    return config  # type: ignore[no-any-return]  # json gives Any
+    return provenance.resolve(config, plugins)
 
 
 def _network(path: Any, config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Network:

@@ -28,7 +28,16 @@ C = TypeVar("C", bound=Component)
 
 @dataclass(frozen=True)
 class Description:
-    """Where a component comes from."""
+    """Where a component comes from.
+
+    Attributes
+    ----------
+    kind, name : str
+    distribution, version : str
+        The package that provides it; a module and `"unpackaged"` for a class of none.
+    compiled : bool
+        Whether it has a kernel that runs without the GIL.
+    """
 
     kind: str
     name: str
@@ -141,6 +150,14 @@ class Registry(Generic[C]):
                     return _distribution(entry_point)
         return cls.__module__, "unpackaged"
 
+    def has(self, name: str) -> bool:
+        """Whether anything has that name, without loading it."""
+        return name in self._builtins or name in self._registered or name in self._scan()
+
+    def offers(self, name: str) -> dict[str, str]:
+        """The distributions that offer a name in an entry point, with their versions, without loading it."""
+        return dict(_distribution(entry_point) for entry_point in self._scan().get(name, []))
+
     def provider(self, name: str) -> str:
         """The distribution that offers a name, without loading it; empty for what is registered in this process."""
         if name in self._builtins:
@@ -190,11 +207,17 @@ class Registry(Generic[C]):
         source = f"the {self.kind} {entry_point.name!r} of {distribution} {version} ({entry_point.value})"
         try:
             cls = entry_point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{source[0].upper()}{source[1:]} could not be imported: {type(error).__name__}: {error}"
             ) from error
-        self._check(cls, source)
+        self._check(cls, f"{source[0].upper()}{source[1:]}")
+        if entry_point.name not in (cls.name, *cls.aliases):
+            # a saved network names the class, and is to find it by that name
+            raise PluginError(
+                f"{source[0].upper()}{source[1:]} must have the name of its entry point, or that among its aliases. "
+                f"Got the name {cls.name!r} instead."
+            )
         self._loaded[cls] = entry_point
         return cls  # type: ignore[no-any-return]  # checked on the line above
 

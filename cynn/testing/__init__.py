@@ -7,9 +7,52 @@ the optimizer 'sgd' of cynn ... (compiled): SGD(...)
   all ... checks passed
 """
 
+from __future__ import annotations
+
+from cynn import registry
+from cynn.errors import InvalidParameterError, unknown_name
 from cynn.testing.activations import check_activation
 from cynn.testing.losses import check_loss
 from cynn.testing.optimizers import check_optimizer
 from cynn.testing.report import Check, ConformanceError, Report
 
-__all__ = ["Check", "ConformanceError", "Report", "check_activation", "check_loss", "check_optimizer"]
+__all__ = ["Check", "ConformanceError", "Report", "check", "check_activation", "check_loss", "check_optimizer"]
+
+_CHECKS = {
+    "activation": (registry.activations, check_activation),
+    "loss": (registry.losses, check_loss),
+    "optimizer": (registry.optimizers, check_optimizer),
+}
+
+
+def check(name: str, *, kind: str | None = None, raise_on_failure: bool = True) -> Report:
+    """Check whatever has that name.
+
+    Parameters
+    ----------
+    name : str
+        Of an activation, a loss or an optimizer; `"package:name"` where two packages offer it.
+    kind : {"activation", "loss", "optimizer"}, optional
+        Left out, it follows from the name.
+    raise_on_failure : bool
+        Whether a failed check raises; else the report says it.
+
+    Examples
+    --------
+    >>> from cynn import testing
+    >>> testing.check("adam").passed
+    True
+    """
+    bare = name.rpartition(":")[2]
+    if kind is not None:
+        kinds = [kind]
+    else:
+        kinds = [key for key, (of_kind, _) in _CHECKS.items() if of_kind.has(bare)]
+    if not kinds:
+        raise unknown_name("plugin", name, [known for of_kind, _ in _CHECKS.values() for known in of_kind.names()])
+    if len(kinds) > 1:
+        raise InvalidParameterError(
+            f"The kind must be given where several have a name. Got {name!r}, which is an {' and an '.join(kinds)}: "
+            f"--kind {kinds[0]}, or check_{kinds[0]}({name!r})."
+        )
+    return _CHECKS[kinds[0]][1](name, raise_on_failure=raise_on_failure)

@@ -183,11 +183,12 @@ class LossCalls(_Calls):
         prediction, target = self.cast(prediction), self.cast(target)
         rows, outputs = prediction.shape
         if not self.compiled:
-            method = self.component.value_and_gradient
-            parts = [method(prediction[i : i + 1], target[i : i + 1]) for i in range(rows)]
-            value = self.checked("the value of value_and_gradient", [value for value, _ in parts], (rows, 1))
-            grad = self.checked("the gradient of value_and_gradient", [g for _, g in parts], (rows, 1, outputs))
-            return value[:, 0].astype(np.float64), grad[:, 0]
+            values, grads = [], []
+            for i in range(rows):
+                value, grad = self.component.value_and_gradient(prediction[i : i + 1], target[i : i + 1])
+                values.append(self.checked("the value of value_and_gradient", value, (1,)))
+                grads.append(self.checked("the gradient of value_and_gradient", grad, (1, outputs)))
+            return np.concatenate(values).astype(np.float64), np.concatenate(grads)
         name = "fused_value_and_gradient" if fused else "value_and_gradient"
         inputs = {"prediction": Guarded(prediction), "target": Guarded(target)}
         memory, h = Guarded(np.empty_like(prediction)), self.h()

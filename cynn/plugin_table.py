@@ -1,0 +1,181 @@
+"""What `cynn plugins` prints: a table of everything that has a name, or all about one of them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from cynn import registry
+from cynn.activations import Activation
+from cynn.errors import CynnError, UnknownNameError, unknown_name
+from cynn.hyperparameters import Component
+from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+
+__all__ = ["details", "dtypes_of", "table"]
+
+REGISTRIES: list[registry.Registry[Any]] = [registry.activations, registry.losses, registry.optimizers]
+_KERNELS: dict[str, Any] = {
+    "activation": ActivationKernel,
+    "loss": LossKernel,
+    "optimizer": OptimizerKernel,
+}
+
+
+def dtypes_of(component: Component) -> list[str]:
+    """The dtypes in which a component computes.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> dtypes_of(cynn.activations.Tanh())
+    ['float32', 'float64']
+    """
+    kernel = _KERNELS[component.kind](component)
+    offered = []
+    for dtype in ("float32", "float64"):
+        try:
+            kernel.require_dtype(dtype)
+        except CynnError:
+            continue
+        offered.append(dtype)
+    return offered
+
+
+def table() -> str:
+    """A line for every activation, loss and optimizer. All plugins are imported; a broken one is a line too.
+
+    Examples
+    --------
+    >>> print(table())
+    kind        name     ... from  version  runs      dtypes
+    ...
+    activation  identity ... cynn  ...      compiled  float32 float64
+    ...
+    """
+    rows = [("kind", "name", "from", "version", "runs", "dtypes")]
+    broken = []
+    for of_kind in REGISTRIES:
+        for name in of_kind.names():
+            try:
+                entry = of_kind.describe(name)
+                dtypes = " ".join(dtypes_of(of_kind.get(name)))
+            except CynnError as error:
+                found = of_kind.offers(name.rpartition(":")[2]) or {"": ""}
+                distribution, version = next(iter(found.items()))
+                rows.append((of_kind.kind, name, distribution, version, "broken", ""))
+                broken.append(f"{name}: {' '.join(str(error).split())}")
+                continue
+            runs = "compiled" if entry.compiled else "Python"
+            rows.append((of_kind.kind, name, entry.distribution, entry.version, runs, dtypes))
+    return "\n".join([*_columns(rows), *broken])
+
+
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def details(name: str) -> str:
+    """Formula, source and hyperparameters of everything of that name; of an activation, its curve.
+
+    Examples
+    --------
+    >>> print(details("leaky_relu"))
+    activation leaky_relu, of cynn ..., compiled, float32 float64
+    <BLANKLINE>
+    a = z where z > 0, negative_slope * z elsewhere.
+    <BLANKLINE>
+    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
+    2013.
+    <BLANKLINE>
+    hyperparameter  default  allowed  what it does
+    negative_slope  0.01     > 0      The slope where z is negative.
+    <BLANKLINE>
+    ...
+    """
+    found = []
+    for of_kind in REGISTRIES:
+        try:
+            of_kind.find(name)
+        except UnknownNameError:
+            continue
+        found.append(_details(of_kind, name))
+    if not found:
+        raise unknown_name("plugin", name, [known for of_kind in REGISTRIES for known in of_kind.names()])
+    return "\n\n".join(found)
+
+
+def _details(of_kind: registry.Registry[Any], name: str) -> str:
+    entry = of_kind.describe(name)
+    component = of_kind.get(name)
+    runs = "compiled" if entry.compiled else "Python"
+    parts = [
+        f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}, {runs}, {' '.join(dtypes_of(component))}"
+    ]
+    parts += _paragraphs(type(component))
+    if component.hyperparameters:
+        parts.append("\n".join(_hyperparameters(component)))
+    if isinstance(component, Activation):
+        parts.append(_plot(component))
+    return "\n\n".join(parts)
+
+
+def _paragraphs(cls: type[Component]) -> list[str]:
+    """The docstring without its examples: formula and source come first."""
+    text = inspect.cleandoc(vars(cls).get("__doc__") or "It has no docstring.")
+    return [paragraph for paragraph in text.partition("\nExamples\n")[0].strip().split("\n\n") if paragraph]
+
+
+def _hyperparameters(component: Component) -> list[str]:
+    rows = [("hyperparameter", "default", "allowed", "what it does")]
+    for name, declared in component.hyperparameters.items():
+        default = declared.default if isinstance(declared.default, bool) else f"{declared.default:g}"
+        rows.append((name, str(default), declared.allowed, declared.doc))
+    return _columns(rows)
+
+
+# ----------------------------------------------------------------------------------------------- curve
+
+_COLUMNS, _LINES = 61, 15  # odd, so that zero has a column
+
+
+def _plot(activation: Activation) -> str:
+    z = np.linspace(-5, 5, _COLUMNS)
+    pairs = np.stack([z, z + 0.7], axis=1)  # an activation of rows shows itself: its a changes with the neighbour
+    with np.errstate(all="ignore"):
+        a = activation.forward(z[:, None])
+        if not np.allclose(activation.forward(pairs)[:, 0], a[:, 0], equal_nan=True):
+            return "It takes a row as a whole, so there is no curve of one number."
+        derivative = activation.backward(z[:, None], a, np.ones_like(a))
+    return "\n".join(_curves(z, a[:, 0], derivative[:, 0]))
+
+
+def _curves(z: Any, a: Any, derivative: Any) -> list[str]:
+    both = np.concatenate([a, derivative, [0.0]])
+    low, high = np.clip([np.nanmin(both), np.nanmax(both)], -5, 5)
+    canvas = [[" "] * len(z) for _ in range(_LINES)]
+
+    def line_of(value: float) -> int | None:
+        place = round((high - value) / (high - low) * (_LINES - 1)) if np.isfinite(value) else -1
+        return place if 0 <= place < _LINES else None
+
+    zero = line_of(0.0)
+    for line in range(_LINES):
+        canvas[line][len(z) // 2] = "|"
+    if zero is not None:
+        canvas[zero] = ["+" if cell == "|" else "-" for cell in canvas[zero]]
+    for values, mark in ((derivative, "."), (a, "*")):
+        for column, value in enumerate(values):
+            line = line_of(float(value))
+            if line is not None:
+                canvas[line][column] = mark
+    labels = {0: f"{high:.3g}", _LINES - 1: f"{low:.3g}"}
+    if zero is not None:
+        labels.setdefault(zero, "0")
+    width = max(map(len, labels.values()))
+    lines = [f"{labels.get(i, ''):>{width}} {''.join(row)}".rstrip() for i, row in enumerate(canvas)]
+    return [*lines, f"{'':{width}} z from {z[0]:g} to {z[-1]:g}; * is f(z), . is f′(z)"]

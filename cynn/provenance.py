@@ -1,0 +1,104 @@
+"""Which package each plugin in a model came from: written into model files, and looked at when one is read."""
+
+from __future__ import annotations
+
+import copy
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from cynn import registry
+from cynn.errors import CynnWarning, PluginError
+from cynn.hyperparameters import Component
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["record", "resolve"]
+
+# CyNN's own, those of its catalogue included, have the version of CyNN itself.
+_OWN = "cynn"
+
+
+def record(network: Network) -> list[dict[str, str]]:
+    """Kind, name, distribution and version of every plugin in a network.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> class Cube(cynn.activations.Activation):
+    ...     name = "cube"
+    ...     def forward(self, z):
+    ...         return z**3
+    ...     def backward(self, z, a, grad):
+    ...         return grad * 3 * z**2
+    >>> [plugin] = record(cynn.Network.mlp([1, 1, 1], activation=Cube()))
+    >>> plugin["name"], plugin["version"]
+    ('cube', 'unpackaged')
+    """
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for layer in network.layers:
+        plugin = _described(layer.activation)
+        if plugin["distribution"] != _OWN:
+            found[plugin["kind"], plugin["name"]] = plugin
+    return list(found.values())
+
+
+def _described(component: Component) -> dict[str, str]:
+    distribution, version = registry.activations.origin(type(component))
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "distribution": distribution,
+        "version": version,
+    }
+
+
+def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, Any]:
+    """A network's configuration in which each plugin is named so that the package it came from is asked.
+
+    Raises
+    ------
+    PluginError
+        A package that is needed is not installed, or offers that name no more.
+
+    Warns
+    -----
+    CynnWarning
+        It is installed in another version.
+    """
+    resolved = copy.deepcopy(config)
+    recorded = {plugin["name"]: plugin for plugin in plugins if plugin["kind"] == "activation"}
+    for layer in resolved["layers"]:
+        activation = layer.get("activation") if isinstance(layer, dict) else None
+        name = activation.get("name") if isinstance(activation, dict) else None
+        if isinstance(activation, dict) and name in recorded:
+            activation["name"] = _name_to_ask_for(registry.activations, recorded[name])
+    return resolved
+
+
+def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) -> str:
+    kind, name, distribution, version = (
+        plugin[key] for key in ("kind", "name", "distribution", "version")
+    )
+    if version == "unpackaged":
+        if name not in of_kind.names():
+            raise PluginError(
+                f"The model needs {kind} {name!r}, a class of the module {distribution} that no package provided: "
+                f"import it and call cynn.registry.{of_kind.group.removeprefix('cynn.')}.register(...) before loading."
+            )
+        return name
+    wanted = re.sub(r"[-_.]+", "-", distribution).lower()
+    for offering, installed in of_kind.offers(name).items():
+        if re.sub(r"[-_.]+", "-", offering).lower() == wanted:
+            if installed != version:
+                warnings.warn(
+                    f"The model was saved with {kind} {name!r} of {distribution} {version}; {installed} is installed. "
+                    f"Its predictions may differ: pip install {distribution}=={version}",
+                    CynnWarning,
+                    stacklevel=5,
+                )
+            return f"{offering}:{name}"
+    raise PluginError(
+        f"The model needs {kind} {name!r} from the package {distribution} {version}: pip install {distribution}"
+    )
