@@ -147,7 +147,7 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """C = mean over the outputs of |prediction - target|.
+    """C = mean over the outputs of ``|prediction - target|``.
 
     Examples
     --------
@@ -166,7 +166,7 @@ class MeanAbsoluteError(Loss):
 class BinaryCrossEntropy(Loss):
     """C = mean over the outputs of -(t log p + (1 - t) log(1 - p)), with targets t in [0, 1].
 
-    Behind a sigmoid it is computed from z, as max(z, 0) - z t + log(1 + exp(-|z|)), so that no z
+    Behind a sigmoid it is computed from z, as ``max(z, 0) - z t + log(1 + exp(-|z|))``, so that no z
     is too large for it. Elsewhere p is kept 1e-7 away from 0 and 1.
 
     Examples
