@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("CYNN_DEBUG") == "1"
@@ -52,6 +52,13 @@ def other_blas(name):
         return shlex.split(subprocess.check_output(["pkg-config", option, name], text=True))
 
     return {"extra_compile_args": ask("--cflags"), "extra_link_args": ask("--libs")}
+
+
+class CompiledDistribution(Distribution):
+    """Its extensions are listed when they are built, so it says by itself that there are some."""
+
+    def has_ext_modules(self):
+        return True
 
 
 class BuildExtensions(build_ext):
@@ -149,4 +156,4 @@ def extensions():
     )
 
 
-setup(cmdclass={"build_ext": BuildExtensions})
+setup(cmdclass={"build_ext": BuildExtensions}, distclass=CompiledDistribution)

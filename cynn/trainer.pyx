@@ -49,12 +49,14 @@ cdef extern from *:
     double cynn_seconds() noexcept nogil
 
 # Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
-# cost nothing, so few that threads find work. Rows of a tile likewise.
+# cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
 cdef int64_t MOST_BLOCK_ROWS = 200
 cdef int64_t LEAST_BLOCK_ROWS = 32
 cdef double BLOCK_MULTIPLICATIONS = 1e6
 cdef int64_t NARROW_UNITS = 512
-cdef int64_t NARROW_TILE_ROWS = 32
+cdef int64_t MOST_TILE_ROWS = 256
+cdef int64_t LEAST_TILE_ROWS = 32
+cdef double TILE_MULTIPLICATIONS = 3e5
 
 # Multiplications of a step below which a second thread costs more than it saves.
 cdef double WORTH_A_TEAM = 2e6
@@ -356,7 +358,7 @@ cdef class Trainer:
             step.is_linear = step.in_block and optimizer.functions.linear_step != NULL
 
         # Python methods take whole batches.
-        step.tile = TILE_ROWS if engine.plan.largest_units > NARROW_UNITS else NARROW_TILE_ROWS
+        step.tile = self.tile_rows()
         if engine.has_python or python_loss:
             step.tile = batch_size
             n_threads = 1
@@ -416,6 +418,12 @@ cdef class Trainer:
             raise MemoryError
         for i, (layer, begin, end, is_bias) in enumerate(blocks):
             step.blocks[i] = Block(layer, begin, end, is_bias)
+
+    cdef int64_t tile_rows(self):
+        if self.engine.plan.largest_units > NARROW_UNITS:
+            return TILE_ROWS
+        rows = <int64_t>(TILE_MULTIPLICATIONS / self.engine.multiplications())
+        return max(LEAST_TILE_ROWS, min(MOST_TILE_ROWS, rows))
 
     cdef int64_t block_rows(self, int64_t units):
         """How many rows of a W of that many columns are a block."""

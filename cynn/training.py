@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cynn import data, metrics, randomness, registry, threads
 from cynn.errors import InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.kernel_objects import OptimizerKernel
+from cynn.progress import Progress
 from cynn.trainer import Diverged, Trainer
 
 if TYPE_CHECKING:
@@ -138,14 +139,14 @@ def fit(
     predictions = np.empty((n, network.outputs), network.dtype) if metrics_by_name else None
     history = network.history = History()
     order = np.arange(n)
-    bar = _progress_bar(progress, epochs * n)
+    bar = Progress(progress, epochs, n)
     try:
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
             if shuffle:
                 permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
                 order = permutation(n, network.seed, randomness.Purpose.SHUFFLE, network.epochs_trained)
-            bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
+            bar.begin_epoch(epoch)
             _run_epoch(trainer, state, order, min(batch_size, n), predictions, bar, epoch, history)
             network.epochs_trained += 1
             logs = {"loss": trainer.total_loss / trainer.total_weight if trainer.total_weight else 0.0}
@@ -158,7 +159,7 @@ def fit(
                 logs.update({f"val_{name}": figure for name, figure in figures.items()})
             logs["seconds"] = time.perf_counter() - start
             history.append(logs)
-            bar.set_postfix({name: f"{figure:.4g}" for name, figure in logs.items() if name != "seconds"})
+            bar.end_epoch(logs)
             for callback in callbacks:
                 callback.on_epoch_end(epoch, logs)
     finally:
@@ -172,7 +173,7 @@ def _run_epoch(
     order: Array,
     batch_size: int,
     predictions: Array | None,
-    bar: Any,
+    bar: Progress,
     epoch: int,
     history: History,
 ) -> None:
@@ -184,7 +185,7 @@ def _run_epoch(
             rate = state.optimizer.learning_rate
             step += trainer.run(order, step, state.t + 1, rate, predictions, _SECONDS_BETWEEN_LOOKS)
             state.t = t_before + trainer.steps
-            bar.update(min(n, step * batch_size) - bar.n % n if bar.n % n or step * batch_size < n else n)
+            bar.advance_to(min(n, step * batch_size))
     except Diverged as diverged:
         raise TrainingDivergedError(
             f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {diverged.step + 1}, "
@@ -300,26 +301,3 @@ def _check_callbacks(callbacks: Any) -> list[Callback]:
 
 
 _resolve_metrics = metrics.resolve  # `metrics` is a parameter where it is needed
-
-
-class _NoBar:
-    """Stands in for the progress bar where there is none."""
-
-    n = 0
-
-    def set_description(self, *_: Any, **__: Any) -> None: ...
-
-    def set_postfix(self, *_: Any, **__: Any) -> None: ...
-
-    def update(self, n: int) -> None:
-        self.n += n
-
-    def close(self) -> None: ...
-
-
-def _progress_bar(progress: bool, total: int) -> Any:
-    if not progress or not sys.stderr.isatty():
-        return _NoBar()
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit=" rows", unit_scale=True, dynamic_ncols=True)

@@ -68,20 +68,23 @@ cdef inline bint is_whole(int64_t n, floating *type_) noexcept nogil:
 
 cdef inline bint own_product(
     int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
-    const floating *B, const floating *bias, floating alpha, floating beta, floating *C
+    const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C
 ) noexcept nogil:
     """C := alpha A.B + beta C, or A.B + bias, by a kernel of our own; False where BLAS is quicker."""
+    if n == 1 and row_stride == 1 and beta == 0:
+        # a column, which lies in memory as a row does: the vectors run along A
+        return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C)
     if is_small(n, k, sizeof(floating)):
         if floating is float:
-            cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, n, bias, alpha, beta, C, n)
+            cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
         else:
-            cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, n, bias, alpha, beta, C, n)
+            cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
         return True
     if cynn_packs_f32 and is_whole(n, <floating *>NULL):
         if floating is float:
-            cynn_packed_product_f32(m, n, k, A, row_stride, k_stride, B, n, bias, alpha, beta, C, n)
+            cynn_packed_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
         else:
-            cynn_packed_product_f64(m, n, k, A, row_stride, k_stride, B, n, bias, alpha, beta, C, n)
+            cynn_packed_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
         return True
     return False
 
@@ -99,10 +102,13 @@ cdef void forward(
     int64_t rows, int64_t inputs, int64_t units, const floating *x, const floating *W, const floating *b,
     floating *z
 ) noexcept nogil:
-    if rows == 1 and not is_small(units, inputs, sizeof(floating)):
+    if units == 1:
+        fill_rows(rows, units, b, z)
+        gemv[floating](False, rows, inputs, 1, x, inputs, W, 1, z)
+    elif rows == 1 and not is_small(units, inputs, sizeof(floating)):
         fill_rows(rows, units, b, z)
         gemv[floating](True, inputs, units, 1, W, units, x, 1, z)
-    elif not own_product(rows, units, inputs, x, inputs, 1, W, b, 1, 0, z):
+    elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z):
         fill_rows(rows, units, b, z)
         gemm[floating](False, False, rows, units, inputs, 1, x, inputs, W, units, 1, z, units)
 
@@ -116,7 +122,7 @@ cdef void backward(
         for i in range(inputs):
             for j in range(units):
                 transposed[j * inputs + i] = W[i * units + j]
-        own_product(rows, inputs, units, delta, units, 1, transposed, <floating *>NULL, 1, 0, dx)
+        own_product(rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx)
         return
     gemm[floating](False, True, rows, inputs, units, 1, delta, units, W, units, 0, dx, inputs)
 
@@ -126,7 +132,7 @@ cdef void weight_gradient(
     const floating *delta, floating *dW
 ) noexcept nogil:
     if not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, <floating *>NULL, 1, 0, dW
+        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW
     ):
         gemm[floating](
             True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units
@@ -145,7 +151,7 @@ cdef void weight_step(
         for i in range((end - begin) * units):
             W[i] = beta_ * W[i] + alpha_ * scratch[i]
     elif not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, <floating *>NULL, alpha_, beta_, W
+        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W
     ):
         gemm[floating](
             True, False, end - begin, units, rows, alpha_, x + begin, inputs, delta, units, beta_, W, units
@@ -153,9 +159,13 @@ cdef void weight_step(
 
 
 cdef void bias_gradient(int64_t rows, int64_t units, const floating *delta, floating *db) noexcept nogil:
+    # a row of ones, which is one 1 read again and again, times delta
     cdef int64_t row, j
-    for j in range(units):
-        db[j] = 0
+    cdef floating one = 1
+    if is_small(units, rows, sizeof(floating)):
+        own_product(1, units, rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db)
+        return
+    memset(db, 0, units * sizeof(floating))
     for row in range(rows):
         for j in range(units):
             db[j] += delta[row * units + j]

@@ -1,0 +1,43 @@
+"""The progress bar of `fit`: shown where stderr is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """One bar over all epochs, with the figures of the last; nothing at all where it is not shown."""
+
+    def __init__(self, wanted: bool, epochs: int, rows: int) -> None:
+        self._epochs = epochs
+        self._rows = rows
+        self._done_before = 0
+        self._bar: Any = None
+        if wanted and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=epochs * rows, unit=" rows", unit_scale=True, dynamic_ncols=True)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Name the epoch, counted from 1."""
+        if self._bar is not None:
+            self._done_before = (epoch - 1) * self._rows
+            self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
+
+    def advance_to(self, row: int) -> None:
+        """So many rows of this epoch are done."""
+        if self._bar is not None:
+            self._bar.update(self._done_before + row - self._bar.n)
+
+    def end_epoch(self, logs: dict[str, float]) -> None:
+        """Show the epoch's figures."""
+        if self._bar is not None:
+            self._bar.set_postfix({name: f"{figure:.4g}" for name, figure in logs.items() if name != "seconds"})
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
