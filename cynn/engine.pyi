@@ -1,4 +1,4 @@
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,6 @@ TILE_ROWS: int
 _Array = npt.NDArray[Any]
 
 def aligned_zeros(shape: tuple[int, ...], dtype: str | type[np.generic]) -> _Array: ...
-def raise_plugin_error(component: Component, error: BaseException) -> NoReturn: ...
 
 class RowMatrix:
     def __new__(cls, array: _Array) -> Self: ...

@@ -7,7 +7,7 @@ is still in cache when the next layer reads it. Training is in trainer.pyx, on t
 import numpy as np
 
 from cynn import kernels
-from cynn.errors import PluginError
+from cynn.kernel_objects import raise_plugin_error
 
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS,
@@ -193,17 +193,6 @@ cdef class Workspace:
             error, activation.error = activation.error, None
             if error is not None:
                 raise_plugin_error(activation.component, error)
-
-
-def raise_plugin_error(component, error):
-    """Raise a PluginError from what a Python method of a component has raised; an interrupt stays one."""
-    from cynn.kernel_objects import describe
-
-    if not isinstance(error, Exception):
-        raise error
-    raise PluginError(
-        f"{describe(component)} must run without an error. It raised {type(error).__name__}: {error}"
-    ) from error
 
 
 cdef void gather_rows(

@@ -1,5 +1,5 @@
 from array import array
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ LARGEST_N_SLOTS: int
 _Array = npt.NDArray[Any]
 
 def describe(component: Component) -> str: ...
+def raise_plugin_error(component: Component, error: BaseException) -> NoReturn: ...
+def checked_loss(component: Component, prediction: _Array, target: _Array) -> tuple[_Array, _Array]: ...
 
 class KernelObject:
     @property

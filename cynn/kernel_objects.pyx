@@ -119,6 +119,26 @@ def describe(component):
     return f"the {component.kind} {component.name!r} of {distribution} {version}"
 
 
+def raise_plugin_error(component, error):
+    """Raise a PluginError from what a Python method of a component has raised; an interrupt stays one."""
+    if not isinstance(error, Exception):
+        raise error
+    raise PluginError(
+        f"{describe(component)} must run without an error. It raised {type(error).__name__}: {error}"
+    ) from error
+
+
+def checked_loss(component, prediction, target):
+    """What a loss with Python methods returns, once its shapes have been checked."""
+    value, gradient = component.value_and_gradient(prediction, target)
+    if np.shape(value) != prediction.shape[:1] or np.shape(gradient) != prediction.shape:
+        raise ValueError(
+            f"value_and_gradient must return arrays of shapes {prediction.shape[:1]} and {prediction.shape}. "
+            f"Got {np.shape(value)} and {np.shape(gradient)} instead."
+        )
+    return value, gradient
+
+
 cdef object describe_capsule(object capsule):
     if type(capsule).__name__ != "PyCapsule":
         return repr(capsule)
@@ -396,7 +416,10 @@ cdef class LossKernel(KernelObject):
         if sample_weight is not None:
             sample_weight = np.ascontiguousarray(sample_weight, dtype=prediction.dtype)
         if self.is_python:
-            value, _ = self.component.value_and_gradient(prediction, target)
+            try:
+                value, _ = checked_loss(self.component, prediction, target)
+            except Exception as error:
+                raise_plugin_error(self.component, error)
             weight = 1 if sample_weight is None else sample_weight
             return float(np.sum(np.asarray(value, np.float64) * weight))
         if prediction.dtype == np.float32:

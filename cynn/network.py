@@ -290,6 +290,8 @@ class Network:
         >>> net.predict(np.zeros((5, 784))).shape, net.predict(np.zeros(784)).shape
         ((5, 10), (10,))
         """
+        if n_threads is not None:
+            threads.resolve(n_threads)
         few = self._engine.predict_few(x, out, check_finite)
         if few is not None:
             return few
@@ -394,7 +396,7 @@ class Network:
         if len(rows) == 0:
             raise ShapeError("x must have at least one row. Got none instead.")
         activation = self.layers[-1].activation
-        to_z = kernel.fuses_with == activation.name and activation.kernel is not None
+        to_z = kernel.fuses_with == activation.name and activation.is_compiled()
         prediction = np.empty((len(rows), self.outputs), self.dtype)
         self._forward(rows, [None] * len(self.layers) + [prediction], n_threads, to_z)
         total = kernel.total(prediction, target.values, target.classes, weight, to_z)

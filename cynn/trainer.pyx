@@ -12,7 +12,8 @@ takes its steps in a third phase.
 
 import numpy as np
 
-from cynn.engine import TILE_ROWS, aligned_zeros, raise_plugin_error
+from cynn.engine import TILE_ROWS, aligned_zeros
+from cynn.kernel_objects import checked_loss, raise_plugin_error
 
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
@@ -578,14 +579,9 @@ cdef class Trainer:
     cdef int python_loss(self, int64_t rows, double *value) noexcept:
         try:
             prediction = self.workspace.a[-1][:rows]
-            values, gradient = self.loss.component.value_and_gradient(
-                prediction.copy(), self.batch_target[:rows].copy()
+            values, gradient = checked_loss(
+                self.loss.component, prediction.copy(), self.batch_target[:rows].copy()
             )
-            if np.shape(values) != (rows,) or np.shape(gradient) != prediction.shape:
-                raise ValueError(
-                    f"value_and_gradient must return arrays of shapes ({rows},) and {prediction.shape}. "
-                    f"Got {np.shape(values)} and {np.shape(gradient)} instead."
-                )
             weight = self.batch_weight[:rows]
             value[0] = float(np.dot(np.asarray(values, np.float64), weight))
             self.workspace.delta[-1][:rows] = gradient * weight[:, None]
