@@ -6,11 +6,11 @@ import mpmath as mp
 import numpy as np
 import pytest
 from catalogue_reference import LOSSES, ROW_OF, draw
-from cynn.kernel_objects import LossKernel
 
 import cynn
 from cynn import registry
 from cynn.errors import DataError
+from cynn.kernel_objects import LossKernel
 
 DTYPES = [np.float32, np.float64]
 FUSED = [key for key in LOSSES if LOSSES[key].fuses_with]
