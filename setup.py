@@ -149,4 +149,6 @@ def extensions():
     )
 
 
-setup(cmdclass={"build_ext": BuildExtensions})
+# Without an extension setuptools would take the package for pure Python, and build_ext would not run;
+# extensions() puts the real ones in the place of this one.
+setup(cmdclass={"build_ext": BuildExtensions}, ext_modules=[Extension("cynn", [])])
