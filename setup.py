@@ -132,7 +132,7 @@ def extensions():
             found.append(
                 Extension(f"cynn.kernels.{level}.{name}", [str(copy)], extra_compile_args=OPTIMIZED + march)
             )
-    for folder, compile_args in [("cynn", PLAIN), ("cynn_plugins", OPTIMIZED)]:
+    for folder, compile_args in [("cynn", PLAIN), ("cynn_plugins", OPTIMIZED + levels["baseline"])]:
         pattern = "*.pyx" if folder == "cynn" else "**/*.pyx"
         for path in sorted(Path(folder).glob(pattern)):
             name = ".".join(path.with_suffix("").parts)

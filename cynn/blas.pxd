@@ -1,2 +1,2 @@
-# Row-major matrix products for the kernels of plugins: from cynn.blas cimport gemm. On the calling thread alone.
+# Row-major matrix products for plugins, on the calling thread alone: from cynn.blas cimport gemm.
 from cynn.kernels.blas cimport gemm, gemv

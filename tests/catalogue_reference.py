@@ -148,11 +148,11 @@ def half_deviance(power):
     return f
 
 
-def _gaussian(variance_of, full=False):
+def _gaussian(full):
     def f(p, t):
         n = len(p) // 2
         constant = 0 if full else mp.log(2 * mp.pi) / 2
-        densities = [mp.npdf(t[j], p[j], mp.sqrt(variance_of(p[n + j]))) for j in range(n)]
+        densities = [mp.npdf(t[j], p[j], mp.exp(p[n + j] / 2)) for j in range(n)]
         return mp.fsum(-mp.log(density) - constant for density in densities) / n
 
     return f
@@ -237,9 +237,8 @@ LOSSES = {
         mean_of(half_deviance(mp.mpf(1.2))), {"power": 1.2}, prediction="positive", target="claim",
         fuses_with="exponential", largest_z=(-80, 80),
     ),
-    "gaussian_nll": RowLoss(_gaussian(mp.exp), largest_z=(-30, 1e4)),
-    "gaussian_nll full": RowLoss(_gaussian(mp.exp, full=True), {"full": True}, largest_z=(-30, 1e4)),
-    "gaussian_nll variance": RowLoss(_gaussian(lambda v: v), {"log_variance": False}, prediction="positive"),
+    "gaussian_nll": RowLoss(_gaussian(full=False), largest_z=(-30, 1e4)),
+    "gaussian_nll full": RowLoss(_gaussian(full=True), {"full": True}, largest_z=(-30, 1e4)),
     "kl_divergence": RowLoss(_kl, prediction="probability", target="distribution", fuses_with="softmax"),
     "hinge": RowLoss(mean_of(lambda p, t: max(0, 1 - _side(t) * p)), target="side"),
     "squared_hinge": RowLoss(mean_of(lambda p, t: max(0, 1 - _side(t) * p) ** 2), target="side"),

@@ -3,11 +3,11 @@
 import catalogue_optimizers
 import numpy as np
 import pytest
-from cynn.kernel_objects import OptimizerKernel
 
 import cynn
 from cynn import registry
 from cynn.errors import InvalidParameterError
+from cynn.kernel_objects import OptimizerKernel
 
 DTYPES = [np.float32, np.float64]
 # the name, and hyperparameters that differ from the defaults

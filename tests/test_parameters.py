@@ -62,7 +62,7 @@ def test_whole_numbers_of_numpy_are_numbers():
     ("name", "value", "words"),
     [
         ("loss", "cross_entrpy", "There is no loss named 'cross_entrpy'. Did you mean 'cross_entropy'"),
-        ("loss", "zzz", "There is no loss named 'zzz'. There are: binary_cross_entropy, cross_entropy,"),
+        ("loss", "zzz", "There is no loss named 'zzz'. There are: binary_cross_entropy, "),
         ("optimizer", "adm", "There is no optimizer named 'adm'. Did you mean 'adam'"),
         ("metrics", ["acc uracy"], "There is no metric named 'acc uracy'. Did you mean 'accuracy'"),
     ],

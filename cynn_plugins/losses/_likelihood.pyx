@@ -84,9 +84,10 @@ cdef inline double tweedie_of_log(
     const double *h, double log_mean, double target, double *slope
 ) noexcept nogil:
     cdef double first = 1 - h[0], second = 2 - h[0]
-    cdef double power_1 = exp(first * log_mean), power_2 = exp(second * log_mean)
-    slope[0] = power_2 - target * power_1
-    return pow(target, second) / (first * second) - target * power_1 / first + power_2 / second
+    cdef double power_2 = exp(second * log_mean)
+    cdef double scaled = 0 if target == 0 else target * exp(first * log_mean)  # 0 even times infinity
+    slope[0] = power_2 - scaled
+    return pow(target, second) / (first * second) - scaled / first + power_2 / second
 
 
 cdef double tweedie(const double *h, double prediction, double target, double *slope) noexcept nogil:
@@ -163,7 +164,7 @@ cdef double kl_divergence_of_z(
 
 # One output of gaussian_nll: C = (log(v) + d² / v) / 2 with d = mean - target, by s = log(v).
 
-cdef inline double gaussian_of_log(double d, double s, double *slope, double *slope_of_s) noexcept nogil:
+cdef inline double gaussian(double d, double s, double *slope, double *slope_of_s) noexcept nogil:
     cdef double precision = exp(-s)
     cdef double scaled = 0 if d == 0 else d * precision  # 0 even where the precision is infinite
     slope[0] = scaled
@@ -175,29 +176,23 @@ cdef double gaussian_nll_kernel(
     const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
-    # h: log_variance, full, epsilon. The first half of a row are means, the second their variances.
+    # h: full. The first half of a row are means, the second the logarithms of their variances.
     cdef int64_t row, j, n = cols // 2
-    cdef double total = 0, row_total, factor, d, last, v
-    cdef double slope = 0, slope_of_last = 0
+    cdef double total = 0, row_total, factor, d
+    cdef double slope = 0, slope_of_s = 0
     for row in range(rows):
         factor = weight_of(sample_weight, row) / n
-        row_total = n * HALF_LOG_2_PI if h[1] else 0
+        row_total = n * HALF_LOG_2_PI if h[0] else 0
         for j in range(n):
             d = prediction[row * cols + j] - target_at(target, class_index, row, cols, j)
-            last = prediction[row * cols + n + j]
-            if h[0]:
-                row_total += gaussian_of_log(d, last, &slope, &slope_of_last)
-            else:
-                v = at_least(last, h[2])
-                row_total += gaussian_of_log(d, log(v), &slope, &slope_of_last)
-                slope_of_last /= v
-                row_total += slope_of_last * (last - v)
+            row_total += gaussian(d, prediction[row * cols + n + j], &slope, &slope_of_s)
             if grad != NULL:
                 grad[row * cols + j] = <floating>(factor * slope)
-                grad[row * cols + n + j] = <floating>(factor * slope_of_last)
+                grad[row * cols + n + j] = <floating>(factor * slope_of_s)
         if grad != NULL and cols % 2:
             grad[row * cols + cols - 1] = 0
-        total += factor * row_total
+        if n > 0:
+            total += factor * row_total
     return total
 
 

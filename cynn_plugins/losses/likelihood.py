@@ -87,15 +87,16 @@ class Tweedie(Loss):
 
 
 class GaussianNLL(Loss):
-    """C = mean over the targets of (log v + (mean - t)² / v) / 2: a number with its uncertainty.
+    """C = mean over the targets of (s + (mean - t)² exp(-s)) / 2: a number with its uncertainty.
 
-    The network has two outputs for a target: the first half of a row are means, the second half say
-    how sure they are, as the logarithm s of the variance v or, with `log_variance=False`, as v. Targets
-    have as many columns as the network has outputs; their second half is not read.
+    The network has two outputs for a target: the first half of a row are means, the second half the
+    logarithms s of their variances, so that every output is one. Targets have as many columns as the
+    network has outputs; their second half is not read.
 
     Source: Nix and Weigend, "Estimating the mean and variance of the target probability
     distribution", 1994, equation 4; Kendall and Gal, "What uncertainties do we need in Bayesian deep
-    learning for computer vision?", 2017, equation 8 (by s). PyTorch's `GaussianNLLLoss` takes v.
+    learning for computer vision?", 2017, equation 8 (by s). PyTorch's `GaussianNLLLoss` takes
+    variances, from an input of their own.
 
     Examples
     --------
@@ -107,9 +108,7 @@ class GaussianNLL(Loss):
 
     name = "gaussian_nll"
     kernel = KERNELS["gaussian_nll"]
-    log_variance: bool = hyperparameter(True, doc="The second half are logarithms of variances.")
-    full: bool = hyperparameter(False, doc="Add log(2 pi) / 2.")
-    epsilon: float = hyperparameter(1e-6, above=0, doc="The least variance, where these are predicted.")
+    full: bool = hyperparameter(False, doc="Add log(2 pi) / 2, which changes no gradient.")
 
     def check_target(self, target: Array) -> None:
         if target.shape[1] % 2:
