@@ -136,7 +136,7 @@ cdef void sparsemax_backward(
             if a[j] > 0:
                 total += grad[j]
                 size += 1
-        mean = total / size
+        mean = total / max(size, 1)  # no support: a row with a NaN
         for j in range(cols):
             grad[j] = grad[j] - mean if a[j] > 0 else 0
         a += cols

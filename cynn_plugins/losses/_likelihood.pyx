@@ -181,7 +181,7 @@ cdef double gaussian_nll_kernel(
     cdef double total = 0, row_total, factor, d
     cdef double slope = 0, slope_of_s = 0
     for row in range(rows):
-        factor = weight_of(sample_weight, row) / n
+        factor = weight_of(sample_weight, row) / max(n, 1)
         row_total = n * HALF_LOG_2_PI if h[0] else 0
         for j in range(n):
             d = prediction[row * cols + j] - target_at(target, class_index, row, cols, j)
@@ -191,8 +191,7 @@ cdef double gaussian_nll_kernel(
                 grad[row * cols + n + j] = <floating>(factor * slope_of_s)
         if grad != NULL and cols % 2:
             grad[row * cols + cols - 1] = 0
-        if n > 0:
-            total += factor * row_total
+        total += factor * row_total
     return total
 
 
