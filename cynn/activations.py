@@ -225,7 +225,7 @@ class LeakyReLU(Activation):
     name = "leaky_relu"
     initializer = "he_uniform"
     kernel = kernels.activations.KERNELS["leaky_relu"]
-    negative_slope: float = hyperparameter(0.01, above=0, doc="The slope where z is negative.")
+    negative_slope: float = hyperparameter(default=0.01, above=0, doc="The slope where z is negative.")
 
 
 class Softmax(Activation):

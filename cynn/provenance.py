@@ -72,7 +72,7 @@ def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, 
     for layer in resolved["layers"]:
         activation = layer.get("activation") if isinstance(layer, dict) else None
         name = activation.get("name") if isinstance(activation, dict) else None
-        if isinstance(activation, dict) and name in recorded:
+        if isinstance(activation, dict) and isinstance(name, str) and name in recorded:
             activation["name"] = _name_to_ask_for(registry.activations, recorded[name])
     return resolved
 

@@ -233,7 +233,9 @@ def _plural(kind: str) -> str:
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
-    return (entry_point.dist.name, entry_point.dist.version) if entry_point.dist else ("unknown", "unknown")
+    found = entry_point.dist
+    # an installation whose metadata are damaged has neither
+    return (found.name or "unknown", found.version or "unknown") if found else ("unknown", "unknown")
 
 
 def _normalized(distribution: str) -> str:

@@ -183,7 +183,7 @@ class TestBrokenPlugins:
             ("from cynn.activations import Activation as Broken", "must have a name"),
             (
                 DOUBLE.format(name="else").replace("Double", "Broken"),
-                "must be a class whose name or alias is 'broken'",
+                "must have the name of its entry point, or that among its aliases",
             ),
         ],
     )

@@ -45,7 +45,7 @@ class ELU(Activation):
     name = "elu"
     initializer = "he_uniform"
     kernel = KERNELS["elu"]
-    alpha: float = hyperparameter(1.0, above=0, doc="Where it flattens out: at -alpha.")
+    alpha: float = hyperparameter(default=1.0, above=0, doc="Where it flattens out: at -alpha.")
 
 
 class SELU(Activation):
@@ -87,4 +87,4 @@ class CELU(Activation):
     name = "celu"
     initializer = "he_uniform"
     kernel = KERNELS["celu"]
-    alpha: float = hyperparameter(1.0, above=0, doc="Where it flattens out: at -alpha.")
+    alpha: float = hyperparameter(default=1.0, above=0, doc="Where it flattens out: at -alpha.")

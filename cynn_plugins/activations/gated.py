@@ -29,7 +29,7 @@ class Swish(Activation):
     aliases = ("silu",)
     initializer = "he_uniform"
     kernel = KERNELS["swish"]
-    beta: float = hyperparameter(1.0, minimum=0, doc="How sharp the bend is.")
+    beta: float = hyperparameter(default=1.0, minimum=0, doc="How sharp the bend is.")
 
 
 class GELU(Activation):
@@ -51,7 +51,7 @@ class GELU(Activation):
 
     name = "gelu"
     initializer = "he_uniform"
-    approximate: bool = hyperparameter(False, doc="Take the form with tanh, as GPT-2 does.")
+    approximate: bool = hyperparameter(default=False, doc="Take the form with tanh, as GPT-2 does.")
 
     @property
     def kernel(self) -> Any:

@@ -22,7 +22,7 @@ class Sine(Activation):
 
     name = "sine"
     kernel = KERNELS["sine"]
-    w0: float = hyperparameter(30.0, above=0, doc="The frequency, in radians for a z of 1.")
+    w0: float = hyperparameter(default=30.0, above=0, doc="The frequency, in radians for a z of 1.")
 
 
 class Snake(Activation):
@@ -40,4 +40,4 @@ class Snake(Activation):
 
     name = "snake"
     kernel = KERNELS["snake"]
-    alpha: float = hyperparameter(1.0, above=0, doc="The frequency of the ripple.")
+    alpha: float = hyperparameter(default=1.0, above=0, doc="The frequency of the ripple.")

@@ -55,8 +55,8 @@ class HardTanh(Activation):
 
     name = "hardtanh"
     kernel = KERNELS["hardtanh"]
-    minimum: float = hyperparameter(-1.0, doc="The smallest a.")
-    maximum: float = hyperparameter(1.0, doc="The largest a, above the smallest.")
+    minimum: float = hyperparameter(default=-1.0, doc="The smallest a.")
+    maximum: float = hyperparameter(default=1.0, doc="The largest a, above the smallest.")
 
     def __init__(self, *args: Any, **values: Any) -> None:
         super().__init__(*args, **values)
@@ -159,7 +159,7 @@ class SoftShrink(Activation):
 
     name = "softshrink"
     kernel = KERNELS["softshrink"]
-    threshold: float = hyperparameter(0.5, minimum=0, doc="How far z moves, and where it starts to.")
+    threshold: float = hyperparameter(default=0.5, minimum=0, doc="How far z moves, and where it starts to.")
 
 
 class HardShrink(Activation):
@@ -178,7 +178,7 @@ class HardShrink(Activation):
 
     name = "hardshrink"
     kernel = KERNELS["hardshrink"]
-    threshold: float = hyperparameter(0.5, minimum=0, doc="What |z| must exceed to be kept.")
+    threshold: float = hyperparameter(default=0.5, minimum=0, doc="What |z| must exceed to be kept.")
 
 
 class Threshold(Activation):
@@ -199,5 +199,5 @@ class Threshold(Activation):
     name = "threshold"
     initializer = "he_uniform"
     kernel = KERNELS["threshold"]
-    threshold: float = hyperparameter(1.0, doc="What z must exceed to be kept.")
-    value: float = hyperparameter(0.0, doc="What a is elsewhere.")
+    threshold: float = hyperparameter(default=1.0, doc="What z must exceed to be kept.")
+    value: float = hyperparameter(default=0.0, doc="What a is elsewhere.")

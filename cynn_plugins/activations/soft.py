@@ -23,7 +23,7 @@ class Softplus(Activation):
     name = "softplus"
     initializer = "he_uniform"
     kernel = KERNELS["softplus"]
-    beta: float = hyperparameter(1.0, above=0, doc="How sharp the bend is.")
+    beta: float = hyperparameter(default=1.0, above=0, doc="How sharp the bend is.")
 
 
 class LogSigmoid(Activation):
@@ -57,7 +57,7 @@ class Squareplus(Activation):
     name = "squareplus"
     initializer = "he_uniform"
     kernel = KERNELS["squareplus"]
-    b: float = hyperparameter(4.0, above=0, doc="How wide the bend is; 4 has the slope of softplus at 0.")
+    b: float = hyperparameter(default=4.0, above=0, doc="How wide the bend is; 4 has the slope of softplus at 0.")
 
 
 class Softsign(Activation):

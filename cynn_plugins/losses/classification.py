@@ -122,8 +122,8 @@ class MultiMargin(Loss):
 
     name = "multi_margin"
     kernel = KERNELS["multi_margin"]
-    margin: float = hyperparameter(1.0, above=0, doc="How far the true class should be ahead.")
-    squared: bool = hyperparameter(False, doc="Square each shortfall.")
+    margin: float = hyperparameter(default=1.0, above=0, doc="How far the true class should be ahead.")
+    squared: bool = hyperparameter(default=False, doc="Square each shortfall.")
 
     def check_target(self, target: Array) -> None:
         require_one_hot(target, self.name)
@@ -175,8 +175,8 @@ class BinaryFocal(Loss):
     name = "binary_focal"
     aliases = ("focal",)
     kernel = KERNELS["binary_focal"]
-    alpha: float = hyperparameter(0.25, minimum=0, maximum=1, doc="The weight of 1s; 0s have the rest.")
-    gamma: float = hyperparameter(2.0, minimum=0, doc="How much less the easy cases count.")
+    alpha: float = hyperparameter(default=0.25, minimum=0, maximum=1, doc="The weight of 1s; 0s have the rest.")
+    gamma: float = hyperparameter(default=2.0, minimum=0, doc="How much less the easy cases count.")
 
     def check_target(self, target: Array) -> None:
         require((target >= 0) & (target <= 1), target, self.name, "lie between 0 and 1")
@@ -202,8 +202,8 @@ class CategoricalFocal(Loss):
 
     name = "categorical_focal"
     kernel = KERNELS["categorical_focal"]
-    alpha: float = hyperparameter(0.25, above=0, doc="The weight of every class.")
-    gamma: float = hyperparameter(2.0, minimum=0, doc="How much less the easy cases count.")
+    alpha: float = hyperparameter(default=0.25, above=0, doc="The weight of every class.")
+    gamma: float = hyperparameter(default=2.0, minimum=0, doc="How much less the easy cases count.")
 
     def check_target(self, target: Array) -> None:
         require(target >= 0, target, self.name, "be classes or rows of probabilities >= 0")
@@ -225,7 +225,7 @@ class Dice(Loss):
 
     name = "dice"
     kernel = KERNELS["dice"]
-    smooth: float = hyperparameter(1.0, above=0, doc="Keeps the quotient finite where all is 0.")
+    smooth: float = hyperparameter(default=1.0, above=0, doc="Keeps the quotient finite where all is 0.")
 
     def check_target(self, target: Array) -> None:
         require((target >= 0) & (target <= 1), target, self.name, "lie between 0 and 1")

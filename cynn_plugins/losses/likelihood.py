@@ -80,7 +80,7 @@ class Tweedie(Loss):
 
     name = "tweedie"
     kernel = KERNELS["tweedie"]
-    power: float = hyperparameter(1.5, above=1, below=2, doc="The power q of the mean that is the variance.")
+    power: float = hyperparameter(default=1.5, above=1, below=2, doc="The power q of the mean that is the variance.")
 
     def check_target(self, target: Array) -> None:
         require(target >= 0, target, self.name, "be >= 0")
@@ -108,7 +108,7 @@ class GaussianNLL(Loss):
 
     name = "gaussian_nll"
     kernel = KERNELS["gaussian_nll"]
-    full: bool = hyperparameter(False, doc="Add log(2 pi) / 2, which changes no gradient.")
+    full: bool = hyperparameter(default=False, doc="Add log(2 pi) / 2, which changes no gradient.")
 
     def check_target(self, target: Array) -> None:
         if target.shape[1] % 2:

@@ -34,7 +34,7 @@ class Huber(Loss):
 
     name = "huber"
     kernel = KERNELS["huber"]
-    delta: float = hyperparameter(1.0, above=0, doc="The distance from which on the loss is linear.")
+    delta: float = hyperparameter(default=1.0, above=0, doc="The distance from which on the loss is linear.")
 
 
 class SmoothL1(Loss):
@@ -54,7 +54,7 @@ class SmoothL1(Loss):
 
     name = "smooth_l1"
     kernel = KERNELS["smooth_l1"]
-    beta: float = hyperparameter(1.0, above=0, doc="The distance from which on the loss is linear.")
+    beta: float = hyperparameter(default=1.0, above=0, doc="The distance from which on the loss is linear.")
 
 
 class LogCosh(Loss):
@@ -96,7 +96,7 @@ class Quantile(Loss):
 
     name = "quantile"
     kernel = KERNELS["quantile"]
-    quantile: float = hyperparameter(0.5, above=0, below=1, doc="The quantile q; 0.5 is the median.")
+    quantile: float = hyperparameter(default=0.5, above=0, below=1, doc="The quantile q; 0.5 is the median.")
 
 
 class MeanAbsolutePercentageError(Loss):
@@ -118,7 +118,7 @@ class MeanAbsolutePercentageError(Loss):
     name = "mean_absolute_percentage_error"
     aliases = ("mape",)
     kernel = KERNELS["mean_absolute_percentage_error"]
-    epsilon: float = hyperparameter(1e-7, above=0, doc="What a smaller |target| counts as.")
+    epsilon: float = hyperparameter(default=1e-7, above=0, doc="What a smaller |target| counts as.")
 
 
 class MeanSquaredLogarithmicError(Loss):
@@ -163,4 +163,4 @@ class CosineSimilarity(Loss):
 
     name = "cosine_similarity"
     kernel = KERNELS["cosine_similarity"]
-    epsilon: float = hyperparameter(1e-8, above=0, doc="What a smaller norm counts as.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="What a smaller norm counts as.")

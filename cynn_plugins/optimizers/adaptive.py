@@ -31,11 +31,11 @@ class RMSprop(Optimizer):
     """
 
     name = "rmsprop"
-    learning_rate: float = hyperparameter(0.001, above=0, doc="How far a step goes.")
-    rho: float = hyperparameter(0.9, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
-    momentum: float = hyperparameter(0.0, minimum=0, below=1, doc="The part of the last step that is kept.")
-    centered: bool = hyperparameter(False, doc="Divide by the deviation of g, not by its mean square.")
-    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
+    rho: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    momentum: float = hyperparameter(default=0.0, minimum=0, below=1, doc="The part of the last step that is kept.")
+    centered: bool = hyperparameter(default=False, doc="Divide by the deviation of g, not by its mean square.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
 
     @property
     def kernel(self) -> Any:
@@ -63,9 +63,9 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
     kernel = KERNELS["adagrad"]
-    learning_rate: float = hyperparameter(0.01, above=0, doc="How far a step goes.")
-    initial_accumulator: float = hyperparameter(0.0, minimum=0, doc="Where the sum of g² begins.")
-    epsilon: float = hyperparameter(1e-10, above=0, doc="Keeps the quotient finite.")
+    learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
+    initial_accumulator: float = hyperparameter(default=0.0, minimum=0, doc="Where the sum of g² begins.")
+    epsilon: float = hyperparameter(default=1e-10, above=0, doc="Keeps the quotient finite.")
 
 
 class Adadelta(Optimizer):
@@ -90,9 +90,9 @@ class Adadelta(Optimizer):
 
     name = "adadelta"
     kernel = KERNELS["adadelta"]
-    learning_rate: float = hyperparameter(1.0, above=0, doc="By what the step is scaled; 1 in the paper.")
-    rho: float = hyperparameter(0.95, minimum=0, below=1, doc="How slowly the means forget.")
-    epsilon: float = hyperparameter(1e-6, above=0, doc="Lets the first step begin.")
+    learning_rate: float = hyperparameter(default=1.0, above=0, doc="By what the step is scaled; 1 in the paper.")
+    rho: float = hyperparameter(default=0.95, minimum=0, below=1, doc="How slowly the means forget.")
+    epsilon: float = hyperparameter(default=1e-6, above=0, doc="Lets the first step begin.")
 
 
 class Rprop(Optimizer):
@@ -115,11 +115,11 @@ class Rprop(Optimizer):
 
     name = "rprop"
     kernel = KERNELS["rprop"]
-    learning_rate: float = hyperparameter(0.01, above=0, doc="The first size of every step.")
-    decrease: float = hyperparameter(0.5, above=0, below=1, doc="The factor when the sign turns.")
-    increase: float = hyperparameter(1.2, above=1, doc="The factor while the sign stays.")
-    smallest_step: float = hyperparameter(1e-6, above=0, doc="No step is smaller.")
-    largest_step: float = hyperparameter(50.0, above=0, doc="No step is larger.")
+    learning_rate: float = hyperparameter(default=0.01, above=0, doc="The first size of every step.")
+    decrease: float = hyperparameter(default=0.5, above=0, below=1, doc="The factor when the sign turns.")
+    increase: float = hyperparameter(default=1.2, above=1, doc="The factor while the sign stays.")
+    smallest_step: float = hyperparameter(default=1e-6, above=0, doc="No step is smaller.")
+    largest_step: float = hyperparameter(default=50.0, above=0, doc="No step is larger.")
 
     def __init__(self, *args: Any, **values: Any) -> None:
         super().__init__(*args, **values)
@@ -154,8 +154,8 @@ class Ftrl(Optimizer):
 
     name = "ftrl"
     kernel = KERNELS["ftrl"]
-    learning_rate: float = hyperparameter(0.001, above=0, doc="The paper's α.")
-    beta: float = hyperparameter(1.0, minimum=0, doc="Slows the first steps down.")
-    l1: float = hyperparameter(0.0, minimum=0, doc="Penalty on |w|; makes zeros.")
-    l2: float = hyperparameter(0.0, minimum=0, doc="Penalty on w² / 2.")
-    initial_accumulator: float = hyperparameter(0.0, minimum=0, doc="Where the sum of g² begins.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="The paper's α.")
+    beta: float = hyperparameter(default=1.0, minimum=0, doc="Slows the first steps down.")
+    l1: float = hyperparameter(default=0.0, minimum=0, doc="Penalty on |w|; makes zeros.")
+    l2: float = hyperparameter(default=0.0, minimum=0, doc="Penalty on w² / 2.")
+    initial_accumulator: float = hyperparameter(default=0.0, minimum=0, doc="Where the sum of g² begins.")

@@ -18,10 +18,10 @@ Array = npt.NDArray[Any]
 
 
 class _Moments(Optimizer):
-    learning_rate: float = hyperparameter(0.001, above=0, doc="How far a step goes.")
-    beta_1: float = hyperparameter(0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    beta_2: float = hyperparameter(0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
-    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
+    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    beta_2: float = hyperparameter(default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
 
 
 class Adamax(_Moments):
@@ -45,7 +45,7 @@ class Adamax(_Moments):
 
     name = "adamax"
     kernel = KERNELS["adamax"]
-    learning_rate: float = hyperparameter(0.002, above=0, doc="How far a step goes.")
+    learning_rate: float = hyperparameter(default=0.002, above=0, doc="How far a step goes.")
 
 
 class NAdam(_Moments):
@@ -67,8 +67,8 @@ class NAdam(_Moments):
 
     name = "nadam"
     kernel = KERNELS["nadam"]
-    learning_rate: float = hyperparameter(0.002, above=0, doc="How far a step goes.")
-    momentum_decay: float = hyperparameter(0.004, minimum=0, doc="How soon the momentum is full.")
+    learning_rate: float = hyperparameter(default=0.002, above=0, doc="How far a step goes.")
+    momentum_decay: float = hyperparameter(default=0.004, minimum=0, doc="How soon the momentum is full.")
 
 
 class RAdam(_Moments):
@@ -136,7 +136,7 @@ class AdaBelief(_Moments):
 
     name = "adabelief"
     kernel = KERNELS["adabelief"]
-    epsilon: float = hyperparameter(1e-16, above=0, doc="Keeps the quotient finite.")
+    epsilon: float = hyperparameter(default=1e-16, above=0, doc="Keeps the quotient finite.")
 
 
 class Adan(Optimizer):
@@ -162,12 +162,12 @@ class Adan(Optimizer):
 
     name = "adan"
     kernel = KERNELS["adan"]
-    learning_rate: float = hyperparameter(0.001, above=0, doc="How far a step goes.")
-    beta_1: float = hyperparameter(0.98, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    beta_2: float = hyperparameter(0.92, minimum=0, below=1, doc="How slowly the mean change of g forgets.")
-    beta_3: float = hyperparameter(0.99, minimum=0, below=1, doc="How slowly the mean square forgets.")
-    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
-    weight_decay: float = hyperparameter(0.0, minimum=0, doc="The part of w that goes each step, times η.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
+    beta_1: float = hyperparameter(default=0.98, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    beta_2: float = hyperparameter(default=0.92, minimum=0, below=1, doc="How slowly the mean change of g forgets.")
+    beta_3: float = hyperparameter(default=0.99, minimum=0, below=1, doc="How slowly the mean square forgets.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
+    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="The part of w that goes each step, times η.")
 
 
 class Lion(Optimizer):
@@ -190,10 +190,10 @@ class Lion(Optimizer):
 
     name = "lion"
     kernel = KERNELS["lion"]
-    learning_rate: float = hyperparameter(0.0001, above=0, doc="How far every weight moves.")
-    beta_1: float = hyperparameter(0.9, minimum=0, below=1, doc="The part of m in the direction.")
-    beta_2: float = hyperparameter(0.99, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    weight_decay: float = hyperparameter(0.0, minimum=0, doc="The part of w that goes each step, times η.")
+    learning_rate: float = hyperparameter(default=0.0001, above=0, doc="How far every weight moves.")
+    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="The part of m in the direction.")
+    beta_2: float = hyperparameter(default=0.99, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="The part of w that goes each step, times η.")
 
 
 class ScheduleFreeAdamW(Optimizer):
@@ -222,12 +222,12 @@ class ScheduleFreeAdamW(Optimizer):
 
     name = "schedule_free_adamw"
     kernel = KERNELS["schedule_free_adamw"]
-    learning_rate: float = hyperparameter(0.0025, above=0, doc="How far a step goes, after the warmup.")
-    beta_1: float = hyperparameter(0.9, above=0, below=1, doc="How near to the mean x the gradient is taken.")
-    beta_2: float = hyperparameter(0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
-    epsilon: float = hyperparameter(1e-8, above=0, doc="Keeps the quotient finite.")
-    weight_decay: float = hyperparameter(0.0, minimum=0, doc="The part of y that goes each step, times γ.")
-    warmup_steps: float = hyperparameter(0.0, minimum=0, doc="Steps until the rate is the learning rate.")
+    learning_rate: float = hyperparameter(default=0.0025, above=0, doc="How far a step goes, after the warmup.")
+    beta_1: float = hyperparameter(default=0.9, above=0, below=1, doc="How near to the mean x the gradient is taken.")
+    beta_2: float = hyperparameter(default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
+    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="The part of y that goes each step, times γ.")
+    warmup_steps: float = hyperparameter(default=0.0, minimum=0, doc="Steps until the rate is the learning rate.")
 
     def averaged(self, w: Array, z: Array) -> Array:
         """The mean x, which the method takes for its result.

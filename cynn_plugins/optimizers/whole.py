@@ -29,11 +29,11 @@ class LAMB(Optimizer):
 
     name = "lamb"
     kernel = KERNELS["lamb"]
-    learning_rate: float = hyperparameter(0.001, above=0, doc="The length of a step, over that of w.")
-    beta_1: float = hyperparameter(0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    beta_2: float = hyperparameter(0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
-    epsilon: float = hyperparameter(1e-6, above=0, doc="Keeps the quotient finite.")
-    weight_decay: float = hyperparameter(0.01, minimum=0, doc="The part of w in the direction.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="The length of a step, over that of w.")
+    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    beta_2: float = hyperparameter(default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    epsilon: float = hyperparameter(default=1e-6, above=0, doc="Keeps the quotient finite.")
+    weight_decay: float = hyperparameter(default=0.01, minimum=0, doc="The part of w in the direction.")
 
 
 class Adafactor(Optimizer):
@@ -60,11 +60,11 @@ class Adafactor(Optimizer):
 
     name = "adafactor"
     kernel = KERNELS["adafactor"]
-    learning_rate: float = hyperparameter(0.01, above=0, doc="The largest step, over the size of w.")
-    decay_power: float = hyperparameter(0.8, above=0, doc="How fast the means lengthen.")
-    epsilon_1: float = hyperparameter(1e-30, above=0, doc="Added to g².")
-    epsilon_2: float = hyperparameter(1e-3, above=0, doc="The least size that w counts with.")
-    clip: float = hyperparameter(1.0, above=0, doc="The largest root mean square of u.")
+    learning_rate: float = hyperparameter(default=0.01, above=0, doc="The largest step, over the size of w.")
+    decay_power: float = hyperparameter(default=0.8, above=0, doc="How fast the means lengthen.")
+    epsilon_1: float = hyperparameter(default=1e-30, above=0, doc="Added to g².")
+    epsilon_2: float = hyperparameter(default=1e-3, above=0, doc="The least size that w counts with.")
+    clip: float = hyperparameter(default=1.0, above=0, doc="The largest root mean square of u.")
 
 
 class Muon(Optimizer):
@@ -92,9 +92,9 @@ class Muon(Optimizer):
 
     name = "muon"
     kernel = KERNELS["muon"]
-    learning_rate: float = hyperparameter(0.02, above=0, doc="How far every direction moves.")
-    momentum: float = hyperparameter(0.95, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    nesterov: bool = hyperparameter(True, doc="Look ahead by the momentum.")
-    iterations: float = hyperparameter(5.0, minimum=1, maximum=100, doc="Newton-Schulz steps, rounded down.")
-    weight_decay: float = hyperparameter(0.0, minimum=0, doc="The part of w that goes each step, times η.")
-    bias_rate: float = hyperparameter(0.015, above=0, doc="The rate of biases, over that of weights.")
+    learning_rate: float = hyperparameter(default=0.02, above=0, doc="How far every direction moves.")
+    momentum: float = hyperparameter(default=0.95, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    nesterov: bool = hyperparameter(default=True, doc="Look ahead by the momentum.")
+    iterations: float = hyperparameter(default=5.0, minimum=1, maximum=100, doc="Newton-Schulz steps, rounded down.")
+    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="The part of w that goes each step, times η.")
+    bias_rate: float = hyperparameter(default=0.015, above=0, doc="The rate of biases, over that of weights.")
