@@ -106,7 +106,9 @@ class Activation(Component):
             "forward_f64": forward_f64,
             "backward_f64": backward_f64,
         }
-        return activation_kernel(functions, needs_z=needs_z, needs_a=needs_a, rowwise=rowwise, in_place=in_place)
+        return activation_kernel(
+            functions, needs_z=needs_z, needs_a=needs_a, rowwise=rowwise, in_place=in_place
+        )
 
     def forward(self, z: Array) -> Array:
         """a = f(z).

@@ -134,9 +134,15 @@ class SGD(Optimizer):
 
     name = "sgd"
     learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
-    momentum: float = hyperparameter(default=0.0, minimum=0, below=1, doc="The part of the last step that is kept.")
-    nesterov: bool = hyperparameter(default=False, doc="Look ahead by the momentum before taking the gradient.")
-    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="L2 penalty: added to the gradient, times w.")
+    momentum: float = hyperparameter(
+        default=0.0, minimum=0, below=1, doc="The part of the last step that is kept."
+    )
+    nesterov: bool = hyperparameter(
+        default=False, doc="Look ahead by the momentum before taking the gradient."
+    )
+    weight_decay: float = hyperparameter(
+        default=0.0, minimum=0, doc="L2 penalty: added to the gradient, times w."
+    )
 
     @property
     def kernel(self) -> Any:
@@ -165,7 +171,9 @@ class Adam(Optimizer):
     kernel = kernels.optimizers.KERNELS["adam"]
     learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
     beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    beta_2: float = hyperparameter(default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    beta_2: float = hyperparameter(
+        default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets."
+    )
     epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
 
 
@@ -183,4 +191,6 @@ class AdamW(Adam):
 
     name = "adamw"
     kernel = kernels.optimizers.KERNELS["adamw"]
-    weight_decay: float = hyperparameter(default=0.01, minimum=0, doc="The part of w that goes each step, times η.")
+    weight_decay: float = hyperparameter(
+        default=0.01, minimum=0, doc="The part of w that goes each step, times η."
+    )

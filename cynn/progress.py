@@ -35,7 +35,9 @@ class Progress:
     def end_epoch(self, logs: dict[str, float]) -> None:
         """Show the epoch's figures."""
         if self._bar is not None:
-            self._bar.set_postfix({name: f"{figure:.4g}" for name, figure in logs.items() if name != "seconds"})
+            self._bar.set_postfix(
+                {name: f"{figure:.4g}" for name, figure in logs.items() if name != "seconds"}
+            )
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -309,7 +309,6 @@ cdef class Trainer:
     cdef object batch_target, batch_weight, classes
     cdef object python_error
     cdef int64_t n_blocks, batch_size
-    cdef bint tiles_in_parallel, blocks_in_parallel
     cdef readonly int64_t steps        # taken in all
     cdef readonly double total_loss    # sum over steps of loss * weight
     cdef readonly double total_weight
@@ -363,9 +362,9 @@ cdef class Trainer:
         if engine.has_python or python_loss:
             step.tile = batch_size
             n_threads = 1
+        elif engine.multiplications() * batch_size < WORTH_A_TEAM:
+            n_threads = 1
         self.allocate(max(1, min(n_threads, 256)))
-        self.tiles_in_parallel = engine.multiplications() * batch_size >= WORTH_A_TEAM
-        self.blocks_in_parallel = self.tiles_in_parallel
 
     cdef allocate(self, int n_threads):
         cdef Step *step = &self.step
@@ -538,7 +537,7 @@ cdef class Trainer:
                     (1 if step.sample_weight == NULL else step.sample_weight[step.order[i]]) / total_weight
                 )
         step.failed = 0
-        self.do_pieces[floating](tile_phase_f32, tile_phase_f64, n_tiles, self.tiles_in_parallel, NULL)
+        self.team.run(tile_phase_f32 if floating is float else tile_phase_f64, step, n_tiles)
         if step.failed:
             return 2
         loss[0] = 0
@@ -552,29 +551,12 @@ cdef class Trainer:
             step.optimizer.linear_step(
                 step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
             )
-        self.do_pieces[floating](
-            block_phase_f32, block_phase_f64, self.n_blocks, self.blocks_in_parallel, NULL
-        )
+        self.team.run(block_phase_f32 if floating is float else block_phase_f64, step, self.n_blocks)
         if step.optimizer.struct_size and not step.in_block:
-            self.do_pieces[floating](
-                parameter_phase_f32, parameter_phase_f64, n_parameters, self.blocks_in_parallel, NULL
+            self.team.run(
+                parameter_phase_f32 if floating is float else parameter_phase_f64, step, n_parameters
             )
         return 0
-
-    cdef inline void do_pieces(
-        self, void (*task_f32)(void *, int64_t, int) noexcept nogil,
-        void (*task_f64)(void *, int64_t, int) noexcept nogil, int64_t n_pieces, bint in_parallel,
-        floating *type_
-    ) noexcept nogil:
-        cdef int64_t piece
-        if in_parallel:
-            self.team.run(task_f32 if floating is float else task_f64, &self.step, n_pieces)
-            return
-        for piece in range(n_pieces):
-            if floating is float:
-                task_f32(&self.step, piece, 0)
-            else:
-                task_f64(&self.step, piece, 0)
 
     cdef int python_loss(self, int64_t rows, double *value) noexcept:
         try:

@@ -57,7 +57,9 @@ class Squareplus(Activation):
     name = "squareplus"
     initializer = "he_uniform"
     kernel = KERNELS["squareplus"]
-    b: float = hyperparameter(default=4.0, above=0, doc="How wide the bend is; 4 has the slope of softplus at 0.")
+    b: float = hyperparameter(
+        default=4.0, above=0, doc="How wide the bend is; 4 has the slope of softplus at 0."
+    )
 
 
 class Softsign(Activation):

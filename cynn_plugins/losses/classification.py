@@ -175,7 +175,9 @@ class BinaryFocal(Loss):
     name = "binary_focal"
     aliases = ("focal",)
     kernel = KERNELS["binary_focal"]
-    alpha: float = hyperparameter(default=0.25, minimum=0, maximum=1, doc="The weight of 1s; 0s have the rest.")
+    alpha: float = hyperparameter(
+        default=0.25, minimum=0, maximum=1, doc="The weight of 1s; 0s have the rest."
+    )
     gamma: float = hyperparameter(default=2.0, minimum=0, doc="How much less the easy cases count.")
 
     def check_target(self, target: Array) -> None:

@@ -33,8 +33,12 @@ class RMSprop(Optimizer):
     name = "rmsprop"
     learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
     rho: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
-    momentum: float = hyperparameter(default=0.0, minimum=0, below=1, doc="The part of the last step that is kept.")
-    centered: bool = hyperparameter(default=False, doc="Divide by the deviation of g, not by its mean square.")
+    momentum: float = hyperparameter(
+        default=0.0, minimum=0, below=1, doc="The part of the last step that is kept."
+    )
+    centered: bool = hyperparameter(
+        default=False, doc="Divide by the deviation of g, not by its mean square."
+    )
     epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
 
     @property
@@ -90,7 +94,9 @@ class Adadelta(Optimizer):
 
     name = "adadelta"
     kernel = KERNELS["adadelta"]
-    learning_rate: float = hyperparameter(default=1.0, above=0, doc="By what the step is scaled; 1 in the paper.")
+    learning_rate: float = hyperparameter(
+        default=1.0, above=0, doc="By what the step is scaled; 1 in the paper."
+    )
     rho: float = hyperparameter(default=0.95, minimum=0, below=1, doc="How slowly the means forget.")
     epsilon: float = hyperparameter(default=1e-6, above=0, doc="Lets the first step begin.")
 

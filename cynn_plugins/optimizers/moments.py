@@ -20,7 +20,9 @@ Array = npt.NDArray[Any]
 class _Moments(Optimizer):
     learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
     beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    beta_2: float = hyperparameter(default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    beta_2: float = hyperparameter(
+        default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets."
+    )
     epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
 
 
@@ -164,10 +166,16 @@ class Adan(Optimizer):
     kernel = KERNELS["adan"]
     learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
     beta_1: float = hyperparameter(default=0.98, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    beta_2: float = hyperparameter(default=0.92, minimum=0, below=1, doc="How slowly the mean change of g forgets.")
-    beta_3: float = hyperparameter(default=0.99, minimum=0, below=1, doc="How slowly the mean square forgets.")
+    beta_2: float = hyperparameter(
+        default=0.92, minimum=0, below=1, doc="How slowly the mean change of g forgets."
+    )
+    beta_3: float = hyperparameter(
+        default=0.99, minimum=0, below=1, doc="How slowly the mean square forgets."
+    )
     epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
-    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="The part of w that goes each step, times η.")
+    weight_decay: float = hyperparameter(
+        default=0.0, minimum=0, doc="The part of w that goes each step, times η."
+    )
 
 
 class Lion(Optimizer):
@@ -193,7 +201,9 @@ class Lion(Optimizer):
     learning_rate: float = hyperparameter(default=0.0001, above=0, doc="How far every weight moves.")
     beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="The part of m in the direction.")
     beta_2: float = hyperparameter(default=0.99, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="The part of w that goes each step, times η.")
+    weight_decay: float = hyperparameter(
+        default=0.0, minimum=0, doc="The part of w that goes each step, times η."
+    )
 
 
 class ScheduleFreeAdamW(Optimizer):
@@ -222,12 +232,22 @@ class ScheduleFreeAdamW(Optimizer):
 
     name = "schedule_free_adamw"
     kernel = KERNELS["schedule_free_adamw"]
-    learning_rate: float = hyperparameter(default=0.0025, above=0, doc="How far a step goes, after the warmup.")
-    beta_1: float = hyperparameter(default=0.9, above=0, below=1, doc="How near to the mean x the gradient is taken.")
-    beta_2: float = hyperparameter(default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    learning_rate: float = hyperparameter(
+        default=0.0025, above=0, doc="How far a step goes, after the warmup."
+    )
+    beta_1: float = hyperparameter(
+        default=0.9, above=0, below=1, doc="How near to the mean x the gradient is taken."
+    )
+    beta_2: float = hyperparameter(
+        default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets."
+    )
     epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
-    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="The part of y that goes each step, times γ.")
-    warmup_steps: float = hyperparameter(default=0.0, minimum=0, doc="Steps until the rate is the learning rate.")
+    weight_decay: float = hyperparameter(
+        default=0.0, minimum=0, doc="The part of y that goes each step, times γ."
+    )
+    warmup_steps: float = hyperparameter(
+        default=0.0, minimum=0, doc="Steps until the rate is the learning rate."
+    )
 
     def averaged(self, w: Array, z: Array) -> Array:
         """The mean x, which the method takes for its result.

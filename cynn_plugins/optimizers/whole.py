@@ -31,7 +31,9 @@ class LAMB(Optimizer):
     kernel = KERNELS["lamb"]
     learning_rate: float = hyperparameter(default=0.001, above=0, doc="The length of a step, over that of w.")
     beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    beta_2: float = hyperparameter(default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    beta_2: float = hyperparameter(
+        default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets."
+    )
     epsilon: float = hyperparameter(default=1e-6, above=0, doc="Keeps the quotient finite.")
     weight_decay: float = hyperparameter(default=0.01, minimum=0, doc="The part of w in the direction.")
 
@@ -93,8 +95,14 @@ class Muon(Optimizer):
     name = "muon"
     kernel = KERNELS["muon"]
     learning_rate: float = hyperparameter(default=0.02, above=0, doc="How far every direction moves.")
-    momentum: float = hyperparameter(default=0.95, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    momentum: float = hyperparameter(
+        default=0.95, minimum=0, below=1, doc="How slowly the mean of g forgets."
+    )
     nesterov: bool = hyperparameter(default=True, doc="Look ahead by the momentum.")
-    iterations: float = hyperparameter(default=5.0, minimum=1, maximum=100, doc="Newton-Schulz steps, rounded down.")
-    weight_decay: float = hyperparameter(default=0.0, minimum=0, doc="The part of w that goes each step, times η.")
+    iterations: float = hyperparameter(
+        default=5.0, minimum=1, maximum=100, doc="Newton-Schulz steps, rounded down."
+    )
+    weight_decay: float = hyperparameter(
+        default=0.0, minimum=0, doc="The part of w that goes each step, times η."
+    )
     bias_rate: float = hyperparameter(default=0.015, above=0, doc="The rate of biases, over that of weights.")
