@@ -119,8 +119,8 @@ class Loss(Component):
         return LossKernel(self, use_kernel=True).value_and_gradient(prediction, target)
 
     #: The open interval in which predictions lie, as the activation before this loss must leave them. The
-    #: conformance kit takes its predictions from there.
-    prediction_range: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    #: conformance kit takes its predictions from there. May be a property, where hyperparameters matter.
+    prediction_range: tuple[float, float] = (-np.inf, np.inf)
 
     def check_target(self, target: Array) -> None:
         """Raise a `DataError` that names the first row whose target this loss cannot take."""

@@ -184,7 +184,9 @@ class Registry(Generic[C]):
                 # an installation may be on the path twice (an editable one is): the first counts
                 same_name = found.setdefault(entry_point.name, {})
                 same_name.setdefault(_normalized(_distribution(entry_point)[0]), entry_point)
-            self._entry_points = {name: list(by_package.values()) for name, by_package in found.items()}
+            self._entry_points = {
+                name: [by_package[package] for package in sorted(by_package)] for name, by_package in found.items()
+            }
         return self._entry_points
 
     def _entry_point(self, name: str) -> EntryPoint:

@@ -55,10 +55,58 @@ def test_the_commands_in_the_docs_are_commands():
 
 
 def test_every_command_and_option_is_in_the_docs(capsys):
-    commands = re.findall(r"^``cynn (\w+)", COMMAND_LINE, re.MULTILINE)
-    assert set(commands) == set(re.findall(r"^    (\w+) ", cli._parser().format_help(), re.MULTILINE))
+    commands = re.findall(r"^``cynn (\w[\w-]+)", COMMAND_LINE, re.MULTILINE)
+    assert set(commands) == set(re.findall(r"^    (\w[\w-]+) ", cli._parser().format_help(), re.MULTILINE))
     for command in commands:
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
     real = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) | {"--version"}
     assert set(re.findall(r"--[a-z][a-z-]*", COMMAND_LINE)) <= real
+
+
+class TestPluginPages:
+    ABI = (DOCS / "abi.rst").read_text(encoding="utf-8")
+    HEADER = Path(cynn.get_include(), "cynn", "abi.h").read_text(encoding="utf-8")
+
+    def included(self):
+        """What the page shows of the header, as Sphinx cuts it out."""
+        shown = ""
+        for options in re.findall(r"literalinclude:: \.\./cynn/include/cynn/abi\.h\n((?:   :.*\n)+)", self.ABI):
+            given = dict(re.findall(r"^   :([\w-]+): (.*)$", options, re.MULTILINE))
+            start = self.HEADER.index(given["start-at"]) if "start-at" in given else 0
+            if "end-at" in given:
+                end = self.HEADER.index(given["end-at"], start) + len(given["end-at"])
+            else:
+                end = self.HEADER.index(given["end-before"], start)
+            shown += self.HEADER[start:end]
+        return shown
+
+    def test_every_name_of_the_header_is_on_the_page(self):
+        shown = self.included()
+        names = set(re.findall(r"\b(?:CYNN|cynn)_\w+", self.HEADER)) - {"CYNN_ABI_H"}
+        assert len(names) > 20
+        assert not [name for name in names if name not in shown]
+        for comment in re.findall(r"/\*.*?\*/", self.HEADER, re.DOTALL):
+            assert comment in shown
+
+    def test_every_name_on_the_page_is_in_the_header(self):
+        for name in re.findall(r"\bCYNN_\w+", self.ABI):
+            assert name in self.HEADER
+        for name in re.findall(r"``(abi_\w+|struct_size|n_slots)``", self.ABI):
+            assert re.search(rf"\b{name}\b", self.HEADER)
+
+    @pytest.mark.parametrize("page", ["plugins.rst", "abi.rst"])
+    def test_what_is_included_is_there(self, page):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        for path, options in re.findall(r"literalinclude:: (\S+)\n((?:   :.*\n)+)", text):
+            source = (DOCS / path).read_text(encoding="utf-8")
+            for _, marker in re.findall(r":(start-at|end-at|end-before): (.*)", options):
+                assert marker in source
+            for name in re.findall(r":pyobject: (\w+)", options):
+                assert f"class {name}(" in source
+
+    def test_the_commands_run(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        (line,) = re.findall(r"^    cynn (new-plugin .*)$", (DOCS / "plugins.rst").read_text(encoding="utf-8"), re.M)
+        assert cli.main(line.split()) == 0
+        assert (tmp_path / "my-activation" / "pyproject.toml").exists()

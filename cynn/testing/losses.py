@@ -116,9 +116,9 @@ class _Checks:
                 continue
             yield name, target
 
-    def predictions(self, rows: int, *, z: bool = False) -> Array:
+    def predictions(self, rows: int, component: Loss | None = None, *, z: bool = False) -> Array:
         """Predictions from the middle of their range; z is any number."""
-        low, high = (-np.inf, np.inf) if z else self.component.prediction_range
+        low, high = (-np.inf, np.inf) if z else (component or self.component).prediction_range
         shape = (rows, OUTPUTS)
         if low == -np.inf and high == np.inf:
             return self.random.normal(0, 1.5, shape)
@@ -127,10 +127,10 @@ class _Checks:
             return low + 3 * part
         return high - 3 * part if low == -np.inf else low + (high - low) * part
 
-    def cases(self, rows: int = 7) -> Iterator[tuple[str, Array, Array, bool]]:
+    def cases(self, rows: int = 7, component: Loss | None = None) -> Iterator[tuple[str, Array, Array, bool]]:
         """Targets of each kind with predictions, and with z where the loss has a fused form."""
-        for name, target in self.targets(rows):
-            yield name, self.predictions(rows), target, False
+        for name, target in self.targets(rows, component):
+            yield name, self.predictions(rows, component), target, False
             if self.fuses_with:
                 yield f"{name}, from z", self.predictions(rows, z=True), target, True
 
@@ -151,15 +151,11 @@ class _Checks:
         n = 0
         for one in variants(self.component):
             calls = self.calls("float64", one)
-            for name, prediction, target, fused in self.cases():
+            for name, prediction, target, fused in self.cases(component=one):
                 n += self.gradient_of(calls, name, prediction, target, fused)
-                if not fused and self.inside(target):
+                if not fused and _inside(target, one.prediction_range):
                     n += self.gradient_of(calls, f"{name}, equal to the prediction", target, target, False)
         return f"{n} partial derivatives against differences"
-
-    def inside(self, target: Array) -> bool:
-        low, high = self.component.prediction_range
-        return bool(((target > low + 0.01) & (target < high - 0.01)).all())
 
     def gradient_of(self, calls: LossCalls, name: str, prediction: Array, target: Array, fused: bool) -> int:
         analytic = calls.each(prediction, target, fused=fused)[1]
@@ -408,6 +404,10 @@ class _Checks:
             if value != 0 or grad.shape != none.shape:
                 raise Failure(f"the loss of no rows must be 0. Got {value!r}, gradient of shape {grad.shape}")
         return "0.0"
+
+
+def _inside(target: Array, bounds: tuple[float, float]) -> bool:
+    return bool(((target > bounds[0] + 0.01) & (target < bounds[1] - 0.01)).all())
 
 
 def _near(got: Array, expected: Array, dtype: str) -> bool:
