@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def table() -> str:
     return "\n".join([*_columns(rows), *broken])
 
 
-def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -145,7 +146,9 @@ _COLUMNS, _LINES = 61, 15  # odd, so that zero has a column
 
 def _plot(activation: Activation) -> str:
     z = np.linspace(-5, 5, _COLUMNS)
-    pairs = np.stack([z, z + 0.7], axis=1)  # an activation of rows shows itself: its a changes with the neighbour
+    pairs = np.stack(
+        [z, z + 0.7], axis=1
+    )  # an activation of rows shows itself: its a changes with the neighbour
     with np.errstate(all="ignore"):
         a = activation.forward(z[:, None])
         if not np.allclose(activation.forward(pairs)[:, 0], a[:, 0], equal_nan=True):
@@ -170,9 +173,9 @@ def _curves(z: Any, a: Any, derivative: Any) -> list[str]:
         canvas[zero] = ["+" if cell == "|" else "-" for cell in canvas[zero]]
     for values, mark in ((derivative, "."), (a, "*")):
         for column, value in enumerate(values):
-            line = line_of(float(value))
-            if line is not None:
-                canvas[line][column] = mark
+            place = line_of(float(value))
+            if place is not None:
+                canvas[place][column] = mark
     labels = {0: f"{high:.3g}", _LINES - 1: f"{low:.3g}"}
     if zero is not None:
         labels.setdefault(zero, "0")

@@ -78,9 +78,7 @@ def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, 
 
 
 def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) -> str:
-    kind, name, distribution, version = (
-        plugin[key] for key in ("kind", "name", "distribution", "version")
-    )
+    kind, name, distribution, version = (plugin[key] for key in ("kind", "name", "distribution", "version"))
     if version == "unpackaged":
         if name not in of_kind.names():
             raise PluginError(

@@ -185,7 +185,8 @@ class Registry(Generic[C]):
                 same_name = found.setdefault(entry_point.name, {})
                 same_name.setdefault(_normalized(_distribution(entry_point)[0]), entry_point)
             self._entry_points = {
-                name: [by_package[package] for package in sorted(by_package)] for name, by_package in found.items()
+                name: [by_package[package] for package in sorted(by_package)]
+                for name, by_package in found.items()
             }
         return self._entry_points
 

@@ -10,7 +10,16 @@ ROOT = Path(__file__).parents[1]
 
 def pip_install(target, *folders):
     """Build packages with the tools of this environment and install them into a folder."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--no-index"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+    ]
     result = subprocess.run(
         [*command, "--disable-pip-version-check", "--target", str(target), *map(str, folders)],
         capture_output=True,

@@ -61,7 +61,10 @@ class TestLoading:
 
     @pytest.mark.parametrize(("major", "who"), [(0, "the plugin"), (2, "CyNN")])
     def test_abi_major(self, kind, major, who):
-        refused(plant(kind, abi_major=major), rf"ABI {major}\.0 instead: upgrade {who}, and build the plugin again")
+        refused(
+            plant(kind, abi_major=major),
+            rf"ABI {major}\.0 instead: upgrade {who}, and build the plugin again",
+        )
 
     def test_short_struct(self, kind):
         message = refused(plant(kind, struct_size=24), "Got 24 bytes")
@@ -73,7 +76,9 @@ class TestLoading:
 
     def test_capsule_of_another_kind(self, kind):
         other = "loss" if kind == "activation" else "activation"
-        refused(plant(kind, capsule=f"cynn.{other}"), f"must be a capsule named 'cynn.{kind}'.*'cynn.{other}'")
+        refused(
+            plant(kind, capsule=f"cynn.{other}"), f"must be a capsule named 'cynn.{kind}'.*'cynn.{other}'"
+        )
 
     @pytest.mark.parametrize("value", [1234, "kernel", object])
     def test_no_capsule(self, kind, value):
@@ -87,7 +92,11 @@ class TestLoading:
 
     def test_newer_minor_with_appended_fields(self, kind):
         class Newer(ctypes.Structure):
-            _fields_ = [*abi.STRUCTS[kind]._fields_, ("appended", ctypes.c_void_p), ("more", ctypes.c_int64 * 9)]
+            _fields_ = [
+                *abi.STRUCTS[kind]._fields_,
+                ("appended", ctypes.c_void_p),
+                ("more", ctypes.c_int64 * 9),
+            ]
 
         model = abi.struct_of(KINDS[kind][1])
         struct = Newer()
@@ -129,7 +138,10 @@ def test_optional_field_beyond_the_struct_is_null():
 @pytest.mark.parametrize("name", ["forward_f32", "backward_f32", "forward_f64", "backward_f64"])
 def test_half_a_dtype(name):
     kind = dict(abi.ActivationStruct._fields_)[name]
-    refused(plant("activation", **{name: kind()}), f"must offer {'float32' if name.endswith('32') else 'float64'} whole")
+    refused(
+        plant("activation", **{name: kind()}),
+        f"must offer {'float32' if name.endswith('32') else 'float64'} whole",
+    )
 
 
 def test_fused_functions_without_which_fuses_with_is_a_lie():
@@ -216,7 +228,9 @@ class TestFromAddresses:
 
     @pytest.mark.parametrize("value", ["0x10", 1.5, -4, 0, True, 2**64])
     def test_no_address(self, value):
-        with pytest.raises(InvalidParameterError, match="'step_f32' parameter of from_addresses must be an address"):
+        with pytest.raises(
+            InvalidParameterError, match="'step_f32' parameter of from_addresses must be an address"
+        ):
             cynn.optimizers.Optimizer.from_addresses(step_f32=value)
 
     def test_fused_loss(self):
@@ -271,11 +285,15 @@ class TestHeader:
         body = re.search(r"typedef struct \{([^}]*)\} cynn_%s;" % kind, HEADER)[1]  # noqa: UP031
         body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
         names = re.findall(r"\(\*(\w+)\)|(\w+)(?=[,;])", re.sub(r"\)\([^;]*\);", ");", body))
-        assert [first or second for first, second in names] == [name for name, _ in abi.STRUCTS[kind]._fields_]
+        assert [first or second for first, second in names] == [
+            name for name, _ in abi.STRUCTS[kind]._fields_
+        ]
         size = int.from_bytes(bytes(abi.struct_of(KINDS[kind][1]))[4:8], "little")
         assert size == ctypes.sizeof(abi.STRUCTS[kind])
 
-    @pytest.mark.parametrize("name", ["NEEDS_Z", "NEEDS_A", "ROWWISE", "IN_PLACE", "CLASS_INDEX", "ELEMENTWISE"])
+    @pytest.mark.parametrize(
+        "name", ["NEEDS_Z", "NEEDS_A", "ROWWISE", "IN_PLACE", "CLASS_INDEX", "ELEMENTWISE"]
+    )
     def test_flags(self, name):
         assert int(re.search(rf"#define CYNN_{name} (\d+)u", HEADER)[1]) == getattr(abi, name)
 

@@ -134,7 +134,16 @@ def test_no_module_imports_the_plugins():
 
 
 def test_plugins_use_what_every_plugin_may_use():
-    allowed = {"abi", "blas", "vector_math", "activations", "losses", "optimizers", "hyperparameters", "errors"}
+    allowed = {
+        "abi",
+        "blas",
+        "vector_math",
+        "activations",
+        "losses",
+        "optimizers",
+        "hyperparameters",
+        "errors",
+    }
     allowed.add("cynn")  # the package itself, in examples
     for path in PLUGINS:
         if path.suffix in (".py", ".pyx", ".pxd"):

@@ -233,7 +233,9 @@ class WrongAtTheTarget(Loss):
 
     def value_and_gradient(self, prediction, target):
         difference = prediction - target
-        return np.abs(difference).sum(axis=1), np.where(difference >= 0, 1, -1) * np.where(difference == 0, 3, 1)
+        return np.abs(difference).sum(axis=1), np.where(difference >= 0, 1, -1) * np.where(
+            difference == 0, 3, 1
+        )
 
 
 class MeanOverRows(SquaredError):
@@ -373,7 +375,9 @@ def test_the_same_without_a_fault(good):
     CHECKS[good.kind](good)
 
 
-@pytest.mark.parametrize(("faulty", "check", "pattern"), PYTHON_FAULTS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("faulty", "check", "pattern"), PYTHON_FAULTS, ids=lambda value: getattr(value, "__name__", "")
+)
 def test_fault_in_python(faulty, check, pattern):
     caught(faulty, check, pattern)
 
@@ -419,7 +423,9 @@ def loss(library, name="loss_good", **fields):
         """(prediction - target)², summed over the outputs."""
 
     Compiled.name = "compiled"
-    Compiled.kernel = Loss.from_addresses(**functions(library, value_and_gradient=name), class_index=True, **fields)
+    Compiled.kernel = Loss.from_addresses(
+        **functions(library, value_and_gradient=name), class_index=True, **fields
+    )
     return Compiled
 
 
@@ -444,8 +450,18 @@ NAIVE = {"forward": "forward_naive", "backward": "backward_naive", "needs_a": Tr
 COMPILED_FAULTS = [
     (activation, {"backward": "backward_wrong"}, "gradient", "by central differences"),
     (activation, {"backward": "backward_overwrites"}, "gradient", "by central differences"),
-    (activation, {"forward": "forward_beyond"}, "writes nothing outside", "forward wrote outside of a.*1 behind the last"),
-    (activation, {"backward": "backward_before"}, "writes nothing outside", "outside of grad.*before its start"),
+    (
+        activation,
+        {"forward": "forward_beyond"},
+        "writes nothing outside",
+        "forward wrote outside of a.*1 behind the last",
+    ),
+    (
+        activation,
+        {"backward": "backward_before"},
+        "writes nothing outside",
+        "outside of grad.*before its start",
+    ),
     (activation, {"forward": "forward_reads_beyond"}, "reads only its arguments", "what lies beside"),
     (activation, {"forward": "forward_changes_z"}, "inputs unchanged", "forward changed its input z"),
     (activation, {"backward": "backward_changes_h"}, "inputs unchanged", "backward changed its input h"),
@@ -458,12 +474,27 @@ COMPILED_FAULTS = [
     ),
     (activation, {"forward": "forward_mean"}, "rows independent of the batch", "rows beside it"),
     (activation, ROW_MEAN, "rowwise as declared", "set CYNN_ROWWISE"),
-    (activation, {"forward": "forward_mean", "rowwise": True}, "rowwise as declared", "changed with another row"),
-    (activation, {**SWAPPED, "rowwise": True, "in_place": True}, "aliasing as declared", "forward with a == z"),
+    (
+        activation,
+        {"forward": "forward_mean", "rowwise": True},
+        "rowwise as declared",
+        "changed with another row",
+    ),
+    (
+        activation,
+        {**SWAPPED, "rowwise": True, "in_place": True},
+        "aliasing as declared",
+        "forward with a == z",
+    ),
     (activation, {"needs_z": False}, "reads only its arguments", "z without CYNN_NEEDS_Z"),
     (activation, NAIVE, "no NaN at extreme inputs", "Got nan"),
     (loss, {"name": "loss_gradient"}, "gradient", "by differences"),
-    (loss, {"name": "loss_weight_of_gradient"}, "sample weights", "gradient must be multiplied by its weight"),
+    (
+        loss,
+        {"name": "loss_weight_of_gradient"},
+        "sample weights",
+        "gradient must be multiplied by its weight",
+    ),
     (loss, {"name": "loss_weight_of_value"}, "sample weights", "each row's times its weight"),
     (loss, {"name": "loss_order"}, "value is the sum over rows", "sum of their own values"),
     (loss, {"name": "loss_mean"}, "value is the sum over rows", "the mean would be"),
@@ -477,7 +508,12 @@ COMPILED_FAULTS = [
     (optimizer, {"name": "step_undeclared"}, "slots as declared", r"wrote to slots\[1\], but n_slots is 1"),
     (optimizer, {"name": "step_reads_undeclared"}, "reads only its arguments", "slot that is not declared"),
     (optimizer, {"name": "step_norm"}, "elementwise as declared", "drop the flag"),
-    (optimizer, {"name": "step_zero", "elementwise": False}, "no NaN at extreme gradients", "all gradients 0 "),
+    (
+        optimizer,
+        {"name": "step_zero", "elementwise": False},
+        "no NaN at extreme gradients",
+        "all gradients 0 ",
+    ),
     (optimizer, {"name": "step_global"}, "parameters apart", "remembered besides the slots"),
     (optimizer, {"name": "step_beyond"}, "writes nothing outside", r"outside of slots\[0\]"),
 ]
@@ -504,7 +540,10 @@ def test_float32_that_is_another_function(library):
 
         name = "other"
         kernel = Activation.from_addresses(
-            **{**functions(library, forward="forward", backward="backward"), "forward_f32": library.forward_other_f32},
+            **{
+                **functions(library, forward="forward", backward="backward"),
+                "forward_f32": library.forward_other_f32,
+            },
             needs_z=True,
         )
 
@@ -515,7 +554,9 @@ def test_linear_step_that_is_another_step(library):
     faulty = optimizer(library, "step_plain", n_slots=0, linear_step=library.linear_step_wrong)
     caught(faulty, "linear step as declared", "as linear_step says")
     caught(
-        optimizer(library, "step_good", linear_step=library.linear_step_wrong), "linear step as declared", "no slots alone"
+        optimizer(library, "step_good", linear_step=library.linear_step_wrong),
+        "linear step as declared",
+        "no slots alone",
     )
 
 
@@ -528,7 +569,10 @@ def test_a_report_without_raising():
     assert str(report).splitlines()[0] == (
         "the activation 'square' of test_conformance_kit unpackaged (Python): WrongDerivative()"
     )
-    assert str(report).splitlines()[-1].strip() == f"1 of {len([c for c in report.checks if c.outcome != '-'])} checks failed"
+    assert (
+        str(report).splitlines()[-1].strip()
+        == f"1 of {len([c for c in report.checks if c.outcome != '-'])} checks failed"
+    )
 
 
 def test_a_kernel_that_is_none_fails_as_such():
@@ -548,8 +592,8 @@ def test_no_such_component(value):
 
 
 def test_nothing_is_left_changed(library):
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002 - it is the global state that must not change
     interval = sys.getswitchinterval()
     testing.check_activation("relu")
-    assert (np.random.get_state()[1] == state).all()
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
     assert sys.getswitchinterval() == interval

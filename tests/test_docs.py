@@ -71,7 +71,9 @@ class TestPluginPages:
     def included(self):
         """What the page shows of the header, as Sphinx cuts it out."""
         shown = ""
-        for options in re.findall(r"literalinclude:: \.\./cynn/include/cynn/abi\.h\n((?:   :.*\n)+)", self.ABI):
+        for options in re.findall(
+            r"literalinclude:: \.\./cynn/include/cynn/abi\.h\n((?:   :.*\n)+)", self.ABI
+        ):
             given = dict(re.findall(r"^   :([\w-]+): (.*)$", options, re.MULTILINE))
             start = self.HEADER.index(given["start-at"]) if "start-at" in given else 0
             if "end-at" in given:
@@ -107,6 +109,8 @@ class TestPluginPages:
 
     def test_the_commands_run(self, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
-        (line,) = re.findall(r"^    cynn (new-plugin .*)$", (DOCS / "plugins.rst").read_text(encoding="utf-8"), re.M)
+        (line,) = re.findall(
+            r"^    cynn (new-plugin .*)$", (DOCS / "plugins.rst").read_text(encoding="utf-8"), re.M
+        )
         assert cli.main(line.split()) == 0
         assert (tmp_path / "my-activation" / "pyproject.toml").exists()

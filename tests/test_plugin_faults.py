@@ -85,7 +85,9 @@ class TestLoading:
         assert (entry.distribution, entry.version, entry.compiled) == ("cynn-cube", "1.2", False)
 
     def test_names_load_nothing(self, site):
-        write_package(site, "cynn-cube", "1.2", {"activations": {"cube": "cube_never:Cube"}}, cube_never="1 / 0")
+        write_package(
+            site, "cynn-cube", "1.2", {"activations": {"cube": "cube_never:Cube"}}, cube_never="1 / 0"
+        )
         assert "cube" in registry.activations.names()
         assert registry.activations.offers("cube") == {"cynn-cube": "1.2"}
         assert "cube_never" not in sys.modules
@@ -116,7 +118,9 @@ class TestLoading:
     @pytest.mark.parametrize("value", ["Cube()", "3", "None", "__import__('cynn').losses.MeanSquaredError"])
     def test_value_that_is_no_class_of_that_kind(self, site, value):
         source = f"{GOOD}\nthing = {value}\n"
-        write_package(site, "cynn-cube", "1.2", {"activations": {"cube": "cube_other:thing"}}, cube_other=source)
+        write_package(
+            site, "cynn-cube", "1.2", {"activations": {"cube": "cube_other:thing"}}, cube_other=source
+        )
         refused("cube", r"of cynn-cube 1\.2 \(cube_other:thing\) must be a subclass of Activation. Got")
 
     def test_class_of_another_name(self, site):
@@ -164,7 +168,9 @@ class TestLoading:
         for command in (["check", "my_broken"], ["plugins", "my_broken"]):
             result = run(site, "-m", "cynn", *command)
             assert result.returncode == 2
-            assert re.fullmatch(r"cynn: error: The activation 'my_broken' of my-broken 0\.1\.0 .*\n", result.stderr)
+            assert re.fullmatch(
+                r"cynn: error: The activation 'my_broken' of my-broken 0\.1\.0 .*\n", result.stderr
+            )
         assert run(site, "-c", "import cynn; cynn.Network.mlp([1, 1])").returncode == 0
 
 
@@ -223,7 +229,15 @@ def fit(component, steps=None):
     net = cynn.Network([cynn.Input(4), cynn.Dense(8, used["activation"]), cynn.Dense(2)], seed=0)
     x, y = data()
     rows = slice(None) if steps is None else slice(0, 10 * steps)
-    net.fit(x[rows], y[rows], loss=used["loss"], optimizer=used["optimizer"], epochs=1, batch_size=10, shuffle=False)
+    net.fit(
+        x[rows],
+        y[rows],
+        loss=used["loss"],
+        optimizer=used["optimizer"],
+        epochs=1,
+        batch_size=10,
+        shuffle=False,
+    )
     return net
 
 
@@ -242,14 +256,14 @@ def test_raises_in_the_middle_of_an_epoch(kind, method, whole_steps):
     used = {"activation": "tanh", "loss": "mse", "optimizer": "adam"} | {kind: component}
     net = cynn.Network([cynn.Input(4), cynn.Dense(8, used["activation"]), cynn.Dense(2)], seed=0)
     x, y = data()
-    with pytest.raises(PluginError, match="'breaking' of test_plugin_faults unpackaged .*ValueError: in the middle") as (
-        caught
-    ):
+    with pytest.raises(
+        PluginError, match=r"'breaking' of test_plugin_faults unpackaged .*ValueError: in the middle"
+    ) as (caught):
         net.fit(x, y, loss=used["loss"], optimizer=used["optimizer"], epochs=1, batch_size=10, shuffle=False)
     assert "in count" in "".join(traceback.format_exception(caught.value))
     assert threading.active_count() == threads
     # the weights are those after the last whole step
-    type(component).calls = -10**6
+    type(component).calls = -(10**6)
     whole = fit(component, whole_steps)
     for got, expected in zip(net.layers, whole.layers, strict=True):
         np.testing.assert_array_equal(got.weights, expected.weights)
@@ -323,7 +337,8 @@ class TestModelFiles:
     def test_missing_package(self, model, site, monkeypatch):
         self.reinstall(site, None, monkeypatch)
         with pytest.raises(
-            PluginError, match=r"needs activation 'cube' from the package cynn-cube 1\.2: pip install cynn-cube$"
+            PluginError,
+            match=r"needs activation 'cube' from the package cynn-cube 1\.2: pip install cynn-cube$",
         ):
             cynn.load(model)
 
@@ -344,7 +359,9 @@ class TestModelFiles:
             cynn.load(model)
 
     def test_two_packages_with_that_name(self, model, site, monkeypatch):
-        write_package(site, "other-cube", "3.0", {"activations": {"cube": "cube_other:Cube"}}, cube_other=GOOD)
+        write_package(
+            site, "other-cube", "3.0", {"activations": {"cube": "cube_other:Cube"}}, cube_other=GOOD
+        )
         monkeypatch.setattr(registry.activations, "_entry_points", None)
         assert type(cynn.load(model).layers[0].activation).__module__ == "cube_good"
 
@@ -354,7 +371,9 @@ class TestModelFiles:
 
         path = tmp_path / "local.safetensors"
         cynn.Network.mlp([1, 2, 1], activation=Local(), seed=0).save(path)
-        with pytest.raises(PluginError, match=r"a class of the module test_plugin_faults.*activations\.register"):
+        with pytest.raises(
+            PluginError, match=r"a class of the module test_plugin_faults.*activations\.register"
+        ):
             cynn.load(path)
         monkeypatch.setattr(registry.activations, "_registered", {"local": Local})
         assert type(cynn.load(path).layers[0].activation) is Local
@@ -388,7 +407,9 @@ class TestHyperparameters:
         write_package(site, "cynn-cube", "1.2", {"activations": {"cube": "cube_good:Cube"}}, cube_good=GOOD)
         assert main(["plugins", "cube"]) == 0
         out = capsys.readouterr().out
-        assert out.startswith("activation cube, of cynn-cube 1.2, Python, float32 float64\n\na = size * z³.\n")
+        assert out.startswith(
+            "activation cube, of cynn-cube 1.2, Python, float32 float64\n\na = size * z³.\n"
+        )
         assert re.search(r"^size +1 +> 0 +The size\.$", out, re.M)
         assert "* is f(z), . is f′(z)" in out
 

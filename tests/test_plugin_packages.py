@@ -34,7 +34,9 @@ def examples(tmp_path_factory):
     copies = tmp_path_factory.mktemp("examples")
     for language in scaffold.LANGUAGES:
         shutil.copytree(EXAMPLES / language, copies / language)
-    return pip_install(tmp_path_factory.mktemp("site"), *(copies / language for language in scaffold.LANGUAGES))
+    return pip_install(
+        tmp_path_factory.mktemp("site"), *(copies / language for language in scaffold.LANGUAGES)
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,8 +56,9 @@ def test_example(examples, language, kind, name, compiled):
     assert f"the {kind} '{name}' of cynn-example-{language} 0.1.0" in checked.stdout
     assert "documented hyperparameters" in checked.stdout
     shown = run(examples, "-m", "cynn", "plugins", name)
-    assert f"{kind} {name}, of cynn-example-{language} 0.1.0, {'compiled' if compiled else 'Python'}, float32" in (
-        shown.stdout
+    assert (
+        f"{kind} {name}, of cynn-example-{language} 0.1.0, {'compiled' if compiled else 'Python'}, float32"
+        in (shown.stdout)
     )
     trained = run(examples, "-c", TRAIN, kind, name)
     assert trained.returncode == 0, trained.stderr
@@ -71,7 +74,9 @@ def generate(parent, combinations):
 def install_and_test(tmp_path, combinations):
     folders = generate(tmp_path, combinations)
     site = pip_install(tmp_path / "site", *folders)
-    result = run(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(folder / "tests" for folder in folders))
+    result = run(
+        site, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(folder / "tests" for folder in folders)
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"{2 * len(folders)} passed" in result.stdout
 
@@ -90,7 +95,9 @@ def test_new_plugins_install_and_pass_their_tests(tmp_path, combinations):
 @pytest.mark.slow
 @NUMBA
 def test_all_twelve_new_plugins_install_and_pass_their_tests(tmp_path):
-    install_and_test(tmp_path, [(language, kind) for language in scaffold.LANGUAGES for kind in scaffold.KINDS])
+    install_and_test(
+        tmp_path, [(language, kind) for language in scaffold.LANGUAGES for kind in scaffold.KINDS]
+    )
 
 
 class TestNewPlugin:
@@ -98,11 +105,16 @@ class TestNewPlugin:
     @pytest.mark.parametrize("kind", scaffold.KINDS)
     def test_files(self, tmp_path, kind, language):
         (folder,) = generate(tmp_path, [(language, kind)])
-        files = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+        files = {
+            str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()
+        }
         name = f"my_{language}_{kind}"
         sources = {"cython": "_kernel.pyx", "c": "_kernel.c", "numba": "_kernel.py", "python": "__init__.py"}
         assert f"{name}/{sources[language]}" in files
-        assert f'[project.entry-points."cynn.{"losses" if kind == "loss" else kind + "s"}"]' in files["pyproject.toml"]
+        assert (
+            f'[project.entry-points."cynn.{"losses" if kind == "loss" else kind + "s"}"]'
+            in files["pyproject.toml"]
+        )
         assert not any("$" in text for text in files.values())
         assert not [line for text in files.values() for line in text.splitlines() if len(line) > 110]
         for path, text in files.items():
@@ -119,7 +131,9 @@ class TestNewPlugin:
         assert main(["new-plugin", "my-activation"]) == 2
         assert "exists" in capsys.readouterr().err
 
-    @pytest.mark.parametrize("name", ["My-Plugin", "my plugin", "3d", "-x", "", "../up", "class", "a--b", "é"])
+    @pytest.mark.parametrize(
+        "name", ["My-Plugin", "my plugin", "3d", "-x", "", "../up", "class", "a--b", "é"]
+    )
     def test_names_that_cannot_be(self, tmp_path, name):
         with pytest.raises(InvalidParameterError, match="lower case words joined by '-'"):
             scaffold.new_plugin(name, parent=tmp_path)
@@ -138,7 +152,9 @@ class TestNewPlugin:
 
 
 def test_the_examples_differ_from_the_catalogue():
-    names = re.findall(r'^    name = "(\w+)"', "".join(p.read_text() for p in EXAMPLES.rglob("__init__.py")), re.M)
+    names = re.findall(
+        r'^    name = "(\w+)"', "".join(p.read_text() for p in EXAMPLES.rglob("__init__.py")), re.M
+    )
     assert len(names) == 6
     for registry in (cynn.registry.activations, cynn.registry.losses, cynn.registry.optimizers):
         assert not set(names) & set(registry.names())

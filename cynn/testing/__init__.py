@@ -9,6 +9,9 @@ the optimizer 'sgd' of cynn ... (compiled): SGD(...)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from cynn import registry
 from cynn.errors import InvalidParameterError, unknown_name
 from cynn.testing.activations import check_activation
@@ -16,9 +19,17 @@ from cynn.testing.losses import check_loss
 from cynn.testing.optimizers import check_optimizer
 from cynn.testing.report import Check, ConformanceError, Report
 
-__all__ = ["Check", "ConformanceError", "Report", "check", "check_activation", "check_loss", "check_optimizer"]
+__all__ = [
+    "Check",
+    "ConformanceError",
+    "Report",
+    "check",
+    "check_activation",
+    "check_loss",
+    "check_optimizer",
+]
 
-_CHECKS = {
+_CHECKS: dict[str, tuple[registry.Registry[Any], Callable[..., Report]]] = {
     "activation": (registry.activations, check_activation),
     "loss": (registry.losses, check_loss),
     "optimizer": (registry.optimizers, check_optimizer),
@@ -49,7 +60,9 @@ def check(name: str, *, kind: str | None = None, raise_on_failure: bool = True) 
     else:
         kinds = [key for key, (of_kind, _) in _CHECKS.items() if of_kind.has(bare)]
     if not kinds:
-        raise unknown_name("plugin", name, [known for of_kind, _ in _CHECKS.values() for known in of_kind.names()])
+        raise unknown_name(
+            "plugin", name, [known for of_kind, _ in _CHECKS.values() for known in of_kind.names()]
+        )
     if len(kinds) > 1:
         raise InvalidParameterError(
             f"The kind must be given where several have a name. Got {name!r}, which is an {' and an '.join(kinds)}: "

@@ -10,7 +10,14 @@ import numpy as np
 from cynn.activations import Activation
 from cynn.testing import abi, differences
 from cynn.testing.calls import ActivationCalls, dtypes_of
-from cynn.testing.common import as_component, check_class, check_memory, require_sound_memory, same_in_two_threads, variants
+from cynn.testing.common import (
+    as_component,
+    check_class,
+    check_memory,
+    require_sound_memory,
+    same_in_two_threads,
+    variants,
+)
 from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
 from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
 
@@ -107,7 +114,9 @@ class _Checks:
 
         special = [sign * value for value in component.kernel_values() for sign in (1, -1)]
         kinks = differences.find_kinks(f)
-        z = np.concatenate([POINTS, special, kinks, *(self.random.normal(0, scale, 60) for scale in (0.3, 2, 6))])
+        z = np.concatenate(
+            [POINTS, special, kinks, *(self.random.normal(0, scale, 60) for scale in (0.3, 2, 6))]
+        )
         grad = self.random.uniform(0.5, 2, z.shape) * np.where(np.arange(len(z)) % 2, 1, -1)
         analytic = calls.gradient(z.reshape(-1, 1), grad.reshape(-1, 1)).ravel() / grad
         found = differences.slopes(lambda t: f(z + t))
@@ -152,7 +161,15 @@ class _Checks:
     def matrices(self) -> list[Array]:
         extreme = self.random.choice([1e4, -1e4, 0.0, 5e-324, -710.0, 1.0], (12, 5))
         wide = self.random.normal(0, 300, (4, 5))
-        return [self.rows(), 0.1 * self.rows(), np.zeros((2, 5)), np.full((1, 5), 1e4), extreme, wide, self.rows(3, 1)]
+        return [
+            self.rows(),
+            0.1 * self.rows(),
+            np.zeros((2, 5)),
+            np.full((1, 5), 1e4),
+            extreme,
+            wide,
+            self.rows(3, 1),
+        ]
 
     def extremes(self) -> str:
         n = 0
@@ -163,7 +180,9 @@ class _Checks:
                 a = calls.forward(z)
                 grad = calls.backward(z, a, np.ones(z.shape))
                 for what, values in [("forward", a), ("backward", grad)]:
-                    bad = np.isnan(values) | (~np.isfinite(values) & (np.abs(z).max(axis=1, keepdims=True) <= 10))
+                    bad = np.isnan(values) | (
+                        ~np.isfinite(values) & (np.abs(z).max(axis=1, keepdims=True) <= 10)
+                    )
                     if bad.any():
                         row, column = np.argwhere(bad)[0]
                         raise Failure(
@@ -195,7 +214,9 @@ class _Checks:
             spread = np.abs(moved - expected) / 4
             magnitude = np.minimum(np.maximum(1, np.abs(z).max(axis=1, keepdims=True)), 100)
             allowed = np.finfo(np.float32).eps * 64 * (np.abs(expected) + magnitude) + 64 * spread
-            expected = expected.astype(np.float32).astype(np.float64)  # what is too large for float32 is infinite
+            expected = expected.astype(np.float32).astype(
+                np.float64
+            )  # what is too large for float32 is infinite
             same = (got == expected) | (np.isnan(got) & np.isnan(expected))
             error = np.where(same, 0, np.abs(got - expected) / allowed)
         bad = ~(error <= 1) & np.isfinite(spread)
@@ -272,7 +293,9 @@ class _Checks:
             z = self.rows(9, 7)
             place = first_difference(calls.forward(z), calls.forward(z, in_place=True))
             if place is not None:
-                raise Failure(f"forward with a == z must give what it gives apart. In {dtype} element {place} differs")
+                raise Failure(
+                    f"forward with a == z must give what it gives apart. In {dtype} element {place} differs"
+                )
         return "forward in place gives the same bits"
 
     def reads(self) -> str:
@@ -285,12 +308,16 @@ class _Checks:
                 first, second = (calls.forward(z, fill=fill) for fill in (np.nan, 3.0))
                 if first_difference(first, second) is not None:
                     raise Failure(
-                        f"forward must read nothing but z and h. With {rows} x {columns} elements in {dtype} its result "
+                        f"forward must read nothing but z and h. With {rows} x {columns} elements in "
+                        f"{dtype} its result "
                         "changed with what lies beside them"
                     )
-                if first_difference(
-                    calls.backward(z, first, grad, fill=np.nan), calls.backward(z, first, grad, fill=3.0)
-                ) is not None:
+                if (
+                    first_difference(
+                        calls.backward(z, first, grad, fill=np.nan), calls.backward(z, first, grad, fill=3.0)
+                    )
+                    is not None
+                ):
                     unset = [
                         f"{name} without CYNN_NEEDS_{name.upper()}"
                         for name, flag in [("z", abi.NEEDS_Z), ("a", abi.NEEDS_A)]
@@ -368,7 +395,9 @@ class _Checks:
             z = self.rows(3, 4)
             a = calls.forward(z)
             _close(calls.forward(z[:1]), a[:1], dtype, "forward of one row")
-            _close(calls.backward(z[:1], a[:1], z[:1]), calls.backward(z, a, z)[:1], dtype, "backward of one row")
+            _close(
+                calls.backward(z[:1], a[:1], z[:1]), calls.backward(z, a, z)[:1], dtype, "backward of one row"
+            )
         return "no rows, one row"
 
 
@@ -386,7 +415,9 @@ def _close(got: Array, expected: Array, dtype: str, what: str) -> None:
         bad &= ~(np.isnan(got) & np.isnan(expected))
     if bad.any():
         i = tuple(np.argwhere(bad)[0])
-        raise Failure(f"{what}, {dtype}, element {tuple(map(int, i))}: expected {expected[i]!s}, got {got[i]!s}")
+        raise Failure(
+            f"{what}, {dtype}, element {tuple(map(int, i))}: expected {expected[i]!s}, got {got[i]!s}"
+        )
 
 
 def _short(row: Array) -> str:

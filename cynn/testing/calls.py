@@ -60,7 +60,9 @@ class _Calls:
     def checked(self, function: str, result: Any, shape: tuple[int, ...]) -> Array:
         """What a Python method returned, as an array of the dtype."""
         if np.shape(result) != shape:
-            raise Failure(f"{function} must return an array of shape {shape}. Got {np.shape(result)} instead.")
+            raise Failure(
+                f"{function} must return an array of shape {shape}. Got {np.shape(result)} instead."
+            )
         return self.cast(result)
 
 
@@ -192,7 +194,11 @@ class LossCalls(_Calls):
         name = "fused_value_and_gradient" if fused else "value_and_gradient"
         inputs = {"prediction": Guarded(prediction), "target": Guarded(target)}
         memory, h = Guarded(np.empty_like(prediction)), self.h()
-        function, address, stride = self.function(name), h.address if h else None, outputs * prediction.itemsize
+        function, address, stride = (
+            self.function(name),
+            h.address if h else None,
+            outputs * prediction.itemsize,
+        )
         starts = [array.address for array in (*inputs.values(), memory)]
         values = [
             function(address, 1, outputs, x, t, None, None, d)
@@ -234,7 +240,14 @@ class OptimizerCalls(_Calls):
         return [np.zeros(w.shape, self.dtype) for _ in range(self.n_slots)]
 
     def step(
-        self, w: Array, grad: Any, slots: list[Array], t: int, *, rate: float | None = None, fill: float = np.nan
+        self,
+        w: Array,
+        grad: Any,
+        slots: list[Array],
+        t: int,
+        *,
+        rate: float | None = None,
+        fill: float = np.nan,
     ) -> None:
         """Step t, in place on w and the slots."""
         rate = float(self.component.learning_rate) if rate is None else rate
@@ -250,7 +263,9 @@ class OptimizerCalls(_Calls):
                 ) from error
             for i, (slot, moved) in enumerate(zip(slots, given, strict=True)):
                 if own[i] is not moved:
-                    raise Failure(f"step() put another array at slots[{i}]: write into it, slots[{i}][...] = ...")
+                    raise Failure(
+                        f"step() put another array at slots[{i}]: write into it, slots[{i}][...] = ..."
+                    )
                 slot[...] = moved
             self.violations.calls += 1
             return
@@ -259,7 +274,9 @@ class OptimizerCalls(_Calls):
         memory |= {f"slots[{i}]": Guarded(slot, fill) for i, slot in enumerate(slots)}
         n = len(slots)
         undeclared = [Guarded(np.full(w.shape, fill, w.dtype), fill) for _ in range(4)]
-        addresses = [memory[f"slots[{i}]"].address for i in range(n)] + [extra.address for extra in undeclared]
+        addresses = [memory[f"slots[{i}]"].address for i in range(n)] + [
+            extra.address for extra in undeclared
+        ]
         table = (ctypes.c_void_p * len(addresses))(*addresses)
         self.function("step")(
             h.address if h else None, rate, t, *w.shape, memory["w"].address, memory["grad"].address, table

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,14 +18,23 @@ from cynn.hyperparameters import Component
 from cynn.testing.memory import Array, Violations, first_difference
 from cynn.testing.report import Failure, Report, Skipped
 
-__all__ = ["as_component", "check_class", "check_memory", "require_sound_memory", "same_in_two_threads", "variants"]
+__all__ = [
+    "as_component",
+    "check_class",
+    "check_memory",
+    "require_sound_memory",
+    "same_in_two_threads",
+    "variants",
+]
 
 _SECONDS_OF_THREADS = 0.12
+
+C = TypeVar("C", bound=Component)
 
 
 def as_component(kind: str, spec: Any) -> Any:
     """An instance for a name, a class or an instance."""
-    registries = {
+    registries: dict[str, registry.Registry[Any]] = {
         "activation": registry.activations,
         "loss": registry.losses,
         "optimizer": registry.optimizers,
@@ -33,7 +42,7 @@ def as_component(kind: str, spec: Any) -> Any:
     return registries[kind].get(spec)
 
 
-def variants(component: Component) -> Iterator[Component]:
+def variants(component: C) -> Iterator[C]:
     """The component, and one with another value for each hyperparameter."""
     yield component
     config = component.get_config()
@@ -99,10 +108,14 @@ def _round_trip(component: Component) -> str:
     for one in variants(component):
         config = one.get_config()
         if config.get("name") != cls.name:
-            raise Failure(f"get_config() must hold the name {cls.name!r}. Got {config.get('name')!r} instead.")
+            raise Failure(
+                f"get_config() must hold the name {cls.name!r}. Got {config.get('name')!r} instead."
+            )
         missing = set(component.hyperparameters) - set(config)
         if missing:
-            raise Failure(f"get_config() must hold every hyperparameter. It lacks {', '.join(sorted(missing))}.")
+            raise Failure(
+                f"get_config() must hold every hyperparameter. It lacks {', '.join(sorted(missing))}."
+            )
         other = cls.from_config(config)
         if other.get_config() != config or other != one:
             raise Failure(f"from_config({config}) must give an equal one. Got {other.get_config()} instead.")

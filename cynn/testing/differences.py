@@ -50,11 +50,13 @@ def slopes(moved: Callable[[float], Array]) -> Slopes:
     """
 
     def central(h: float) -> Array:
-        return (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h)
+        difference: Array = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h)
+        return difference
 
     def one_sided(sign: int) -> Array:
         near, middle, far = (moved(sign * (_NEAR + k * _STEP)) for k in range(3))
-        return sign * (4 * middle - 3 * near - far) / (2 * _STEP)
+        difference: Array = sign * (4 * middle - 3 * near - far) / (2 * _STEP)
+        return difference
 
     coarse, fine = central(_H), central(_H / 4)
     rounding = np.finfo(np.float64).eps * np.abs(moved(0.0)) / (_H / 4) * 8

@@ -12,7 +12,14 @@ from cynn.errors import CynnError, DataError
 from cynn.losses import Loss
 from cynn.testing import abi, differences
 from cynn.testing.calls import LossCalls, dtypes_of
-from cynn.testing.common import as_component, check_class, check_memory, require_sound_memory, same_in_two_threads, variants
+from cynn.testing.common import (
+    as_component,
+    check_class,
+    check_memory,
+    require_sound_memory,
+    same_in_two_threads,
+    variants,
+)
 from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
 from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
 
@@ -213,13 +220,17 @@ class _Checks:
             got, grad = single(prediction, target, fused=fused)
             expected, expected_grad = double(prediction, target, fused=fused)
             scale = np.abs(double.rows(prediction.astype(np.float64), target, fused=fused)).sum() + 1
-            errors = [abs(got - expected) / scale, np.abs((grad - expected_grad) / (1 + np.abs(expected_grad))).max()]
+            errors = [
+                abs(got - expected) / scale,
+                np.abs((grad - expected_grad) / (1 + np.abs(expected_grad))).max(),
+            ]
             largest = max(largest, *errors)
             if not max(errors) <= 1e-4:
                 what = "value" if errors[0] >= errors[1] else "gradient"
                 pair = (got, expected) if what == "value" else _worst(grad, expected_grad)
                 raise Failure(
-                    f"the {what} in float32 must be that in float64. With {name}: expected {pair[1]:.8g}, got {pair[0]:.8g}"
+                    f"the {what} in float32 must be that in float64. With {name}: expected "
+                    f"{pair[1]:.8g}, got {pair[0]:.8g}"
                 )
         return f"they agree to {largest:.1g}"
 
@@ -234,7 +245,8 @@ class _Checks:
                 allowed = (1e-5 if dtype == "float32" else 1e-10) * (np.abs(by_row).sum() + 1)
                 if not abs(total - by_row.sum()) <= allowed:
                     raise Failure(
-                        f"the value of 11 rows must be the sum of their own values, {by_row.sum():.9g} ({name}, {dtype}). "
+                        "the value of 11 rows must be the sum of their own values, "
+                        f"{by_row.sum():.9g} ({name}, {dtype}). "
                         f"Got {total:.9g}; the mean would be {by_row.mean():.9g}"
                     )
                 order = self.random.permutation(len(prediction))
@@ -264,7 +276,8 @@ class _Checks:
                 allowed = (1e-5 if dtype == "float32" else 1e-10) * (np.abs(by_row * weight).sum() + 1)
                 if not abs(value - np.dot(weight, by_row)) <= allowed:
                     raise Failure(
-                        f"with sample weights {_short(weight)} the value must be {np.dot(weight, by_row):.9g}, each row's "
+                        f"with sample weights {_short(weight)} the value must be "
+                        f"{np.dot(weight, by_row):.9g}, each row's "
                         f"times its weight ({name}, {dtype}). Got {value:.9g}"
                     )
                 if not _near(grad, plain * weight[:, None], dtype):
@@ -284,7 +297,9 @@ class _Checks:
                 first, _ = calls(prediction, target, fused=fused)
                 second, untouched = calls(prediction, target, fused=fused, want_gradient=False)
                 if not np.isclose(first, second, rtol=1e-5 if dtype == "float32" else 1e-12):
-                    raise Failure(f"the value must not depend on grad: {first:.9g} with it, {second:.9g} without ({name})")
+                    raise Failure(
+                        f"the value must not depend on grad: {first:.9g} with it, {second:.9g} without ({name})"
+                    )
                 if not np.isnan(untouched).all():
                     raise Failure("grad is NULL, and yet something was written")
         return "the same value where grad is NULL"
@@ -299,7 +314,9 @@ class _Checks:
             for fused in [False, True] if self.fuses_with else [False]:
                 prediction = self.predictions(rows, z=fused)
                 weight = self.random.uniform(0, 2, rows)
-                expected, expected_grad = calls(prediction, np.eye(OUTPUTS)[classes], weight=weight, fused=fused)
+                expected, expected_grad = calls(
+                    prediction, np.eye(OUTPUTS)[classes], weight=weight, fused=fused
+                )
                 value, grad = calls(prediction, classes=classes, weight=weight, fused=fused)
                 if not np.isclose(value, expected, rtol=1e-5) or not _near(grad, expected_grad, dtype):
                     raise Failure(
@@ -332,7 +349,8 @@ class _Checks:
                 if not np.allclose(fused_grad, expected, rtol=tolerance, atol=tolerance):
                     got, wanted = _worst(fused_grad, expected)
                     raise Failure(
-                        f"from z the gradient must be that of {self.fuses_with} and then the loss, {wanted:.9g} ({name}, "
+                        f"from z the gradient must be that of {self.fuses_with} and then the loss, "
+                        f"{wanted:.9g} ({name}, "
                         f"{dtype}). Got {got:.9g}"
                     )
         return f"from z it is what {self.fuses_with} and the loss are"

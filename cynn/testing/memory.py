@@ -51,7 +51,9 @@ class Guarded:
         if len(behind):
             return f"{len(behind)} elements behind its end, the first {behind[0]} behind the last element"
         if len(ahead):
-            return f"{len(ahead)} elements before its start, the nearest {ahead.min()} before the first element"
+            return (
+                f"{len(ahead)} elements before its start, the nearest {ahead.min()} before the first element"
+            )
         return None
 
     def changed_inside(self) -> str | None:

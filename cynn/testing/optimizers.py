@@ -10,7 +10,14 @@ import numpy as np
 
 from cynn.optimizers import Optimizer
 from cynn.testing.calls import OptimizerCalls, dtypes_of
-from cynn.testing.common import as_component, check_class, check_memory, require_sound_memory, same_in_two_threads, variants
+from cynn.testing.common import (
+    as_component,
+    check_class,
+    check_memory,
+    require_sound_memory,
+    same_in_two_threads,
+    variants,
+)
 from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
 from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
 
@@ -121,7 +128,9 @@ class _Checks:
             calls.step(w, 2 * curvature * w, slots, t)
         after = float((curvature * w * w).sum())
         if not after < before:
-            raise Failure(f"200 steps of {self.component!r} down Σ c w² must end lower than {before:.6g}. Got {after:.6g}")
+            raise Failure(
+                f"200 steps of {self.component!r} down Σ c w² must end lower than {before:.6g}. Got {after:.6g}"
+            )
         return f"Σ c w² from {before:.3g} to {after:.3g} in 200 steps"
 
     def extremes(self) -> str:
@@ -137,7 +146,8 @@ class _Checks:
                         n += 1
                         if not np.isfinite(w).all():
                             raise Failure(
-                                f"step {t} in {dtype} with all gradients {size:g} from w = {scale:g} must leave w finite. "
+                                f"step {t} in {dtype} with all gradients {size:g} from w = {scale:g} "
+                                "must leave w finite. "
                                 f"Got {w.ravel()[~np.isfinite(w.ravel())][0]!s}"
                             )
         return f"{n} steps with gradients 0, ±1e4 and denormals"
@@ -185,11 +195,14 @@ class _Checks:
                 for cut in cuts:
                     w, *own = (array[:, cut] for array in flat)
                     calls.step(w, grad.reshape(1, -1)[:, cut], own, t)
-            if not np.allclose(piecewise, whole, rtol=64 * np.finfo(dtype).eps, atol=64 * np.finfo(dtype).eps):
+            if not np.allclose(
+                piecewise, whole, rtol=64 * np.finfo(dtype).eps, atol=64 * np.finfo(dtype).eps
+            ):
                 i = int(np.abs(piecewise - whole).argmax())
                 raise Failure(
                     f"steps on pieces must give what steps on the whole give, as CYNN_ELEMENTWISE says. Element {i} in "
-                    f"{dtype} is {whole.ravel()[i]!s}, in pieces {piecewise.ravel()[i]!s}: drop the flag, or the sum over "
+                    f"{dtype} is {whole.ravel()[i]!s}, in pieces {piecewise.ravel()[i]!s}: drop the "
+                    "flag, or the sum over "
                     "the parameter"
                 )
         return "4 steps on 4 pieces give what steps on the whole give"
@@ -231,12 +244,17 @@ class _Checks:
             again, again_slots = saved
             for t, grad in enumerate(grads[3:], 4):
                 fresh.step(again, grad, again_slots, t)
-            for what, first, second in [("w", w, again), *zip(self.slot_names(), slots, again_slots, strict=False)]:
+            for what, first, second in [
+                ("w", w, again),
+                *zip(self.slot_names(), slots, again_slots, strict=False),
+            ]:
                 place = first_difference(first, second)
                 if place is not None:
                     raise Failure(
-                        f"6 steps, and 3 steps saved and restored and 3 more, must give the same bits. Element {place} of "
-                        f"{what} in {dtype} is {first.ravel()[place]!s}, restored {second.ravel()[place]!s}: is something "
+                        "6 steps, and 3 steps saved and restored and 3 more, must give the same "
+                        f"bits. Element {place} of "
+                        f"{what} in {dtype} is {first.ravel()[place]!s}, restored "
+                        f"{second.ravel()[place]!s}: is something "
                         "remembered besides the slots?"
                     )
         return "3 + 3 steps, restored in between, give the bits of 6"
@@ -290,8 +308,10 @@ class _Checks:
             place = first_difference(*ends)
             if place is not None:
                 raise Failure(
-                    f"step must read nothing but its arguments. Element {place} in {dtype} changed with what lies beside "
-                    f"them, from {ends[0].ravel()[place]!s} to {ends[1].ravel()[place]!s}: does it use a slot that is not "
+                    f"step must read nothing but its arguments. Element {place} in {dtype} changed "
+                    "with what lies beside "
+                    f"them, from {ends[0].ravel()[place]!s} to {ends[1].ravel()[place]!s}: does it "
+                    "use a slot that is not "
                     "declared?"
                 )
         return "the result does not depend on the memory around"
@@ -312,7 +332,8 @@ class _Checks:
             if place is not None:
                 raise Failure(
                     f"the same steps must give the same bits. Element {place} in {dtype} was "
-                    f"{ends[0].ravel()[place]!s}, then {ends[1].ravel()[place]!s}: is something remembered from run to run?"
+                    f"{ends[0].ravel()[place]!s}, then {ends[1].ravel()[place]!s}: is something "
+                    "remembered from run to run?"
                 )
         return "5 steps, twice, give the same bits"
 
@@ -359,5 +380,7 @@ class _Checks:
                 before = w.copy()
                 calls.step(w, np.full(shape, 0.5), slots, 1)
                 if w.size and (not np.isfinite(w).all() or (w == before).all()):
-                    raise Failure(f"a step on {shape[0]} x {shape[1]} elements in {dtype} must move w. Got {w.tolist()}")
+                    raise Failure(
+                        f"a step on {shape[0]} x {shape[1]} elements in {dtype} must move w. Got {w.tolist()}"
+                    )
         return "no rows, one row, one column"

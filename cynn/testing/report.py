@@ -87,7 +87,9 @@ class Report:
 
     def __str__(self) -> str:
         width = max((len(check.name) for check in self.checks), default=0)
-        lines = [f"  {check.outcome:4}  {check.name:{width}}  {check.evidence}".rstrip() for check in self.checks]
+        lines = [
+            f"  {check.outcome:4}  {check.name:{width}}  {check.evidence}".rstrip() for check in self.checks
+        ]
         n, applied = len(self.failures), sum(check.outcome != "-" for check in self.checks)
         last = f"{n} of {applied} checks failed" if n else f"all {applied} checks passed"
         return "\n".join([self.title, *lines, f"  {last}"])

@@ -80,7 +80,9 @@ class Tweedie(Loss):
 
     name = "tweedie"
     kernel = KERNELS["tweedie"]
-    power: float = hyperparameter(default=1.5, above=1, below=2, doc="The power q of the mean that is the variance.")
+    power: float = hyperparameter(
+        default=1.5, above=1, below=2, doc="The power q of the mean that is the variance."
+    )
 
     def check_target(self, target: Array) -> None:
         require(target >= 0, target, self.name, "be >= 0")

@@ -2,8 +2,9 @@
 
 import os
 
-import cynn
 from setuptools import Extension, setup
+
+import cynn
 
 # Loops with sqrt and comparisons vectorize without errno and trapping math. Set CFLAGS=-march=native to
 # use all that your own CPU can do.

@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
-import cynn
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+import cynn
 
 # Loops with sqrt and comparisons vectorize without errno and trapping math. Set CFLAGS=-march=native to
 # use all that your own CPU can do.

@@ -3,7 +3,6 @@
 from cynn import hyperparameter
 from cynn.activations import Activation
 from cynn.losses import Loss
-
 from cynn_example_c import _kernel
 
 

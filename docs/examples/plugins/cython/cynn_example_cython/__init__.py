@@ -3,7 +3,6 @@
 from cynn import hyperparameter
 from cynn.activations import Activation
 from cynn.optimizers import Optimizer
-
 from cynn_example_cython import _kernel
 
 

@@ -2,7 +2,6 @@
 
 from cynn import hyperparameter
 from cynn.activations import Activation
-
 from cynn_example_numba import _kernel
 
 

@@ -1,6 +1,7 @@
 """An activation in plain Python: the slow way in, for a first try."""
 
 import numpy as np
+
 from cynn import hyperparameter
 from cynn.activations import Activation
 
