@@ -56,7 +56,7 @@ def test_the_commands_in_the_docs_are_commands():
 
 def test_every_command_and_option_is_in_the_docs(capsys):
     commands = re.findall(r"^``cynn (\w[\w-]+)", COMMAND_LINE, re.MULTILINE)
-    assert set(commands) == set(re.findall(r"^    (\w[\w-]+) ", cli._parser().format_help(), re.MULTILINE))
+    assert set(commands) == set(re.findall(r"^    (\w[\w-]+)\s", cli._parser().format_help(), re.MULTILINE))
     for command in commands:
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])

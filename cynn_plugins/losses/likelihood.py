@@ -112,10 +112,6 @@ class GaussianNLL(Loss):
     kernel = KERNELS["gaussian_nll"]
     full: bool = hyperparameter(default=False, doc="Add log(2 pi) / 2, which changes no gradient.")
 
-    @property
-    def prediction_range(self) -> tuple[float, float]:
-        return (float("-inf") if self.log_variance else 0.0, float("inf"))
-
     def check_target(self, target: Array) -> None:
         if target.shape[1] % 2:
             raise DataError(
