@@ -77,7 +77,7 @@ def hyperparameter(
     >>> class Scaled(cynn.activations.Activation):
     ...     '''a = factor * z'''
     ...     name = "scaled"
-    ...     factor: float = cynn.hyperparameter(1.0, above=0, doc="The slope.")
+    ...     factor: float = cynn.hyperparameter(default=1.0, above=0, doc="The slope.")
     ...     def forward(self, z):
     ...         return self.factor * z
     ...     def backward(self, z, a, grad):

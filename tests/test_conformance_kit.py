@@ -83,7 +83,7 @@ class WrongAtAnotherKink(Activation):
     """a = min(max(z, 0), edge)."""
 
     name = "wrong_at_another_kink"
-    edge: float = hyperparameter(3.3, above=0, doc="The largest a.")
+    edge: float = hyperparameter(default=3.3, above=0, doc="The largest a.")
 
     def forward(self, z):
         return np.clip(z, 0, self.edge)
@@ -109,7 +109,7 @@ class ForgetsHyperparameter(Activation):
     """a = sin(frequency * z)."""
 
     name = "forgets_hyperparameter"
-    frequency: float = hyperparameter(1.0, above=0, doc="How fast it swings.")
+    frequency: float = hyperparameter(default=1.0, above=0, doc="How fast it swings.")
 
     def forward(self, z):
         return np.sin(self.frequency * z)
@@ -188,13 +188,13 @@ class Undocumented(Square):
 class UndocumentedHyperparameter(Square):
     """a = z |z|."""
 
-    edge: float = hyperparameter(1.0)
+    edge: float = hyperparameter(default=1.0)
 
 
 class ConfigWithoutHyperparameter(Square):
     """a = z |z|."""
 
-    edge: float = hyperparameter(1.0, doc="Nothing.")
+    edge: float = hyperparameter(default=1.0, doc="Nothing.")
 
     def get_config(self):
         return {"name": self.name}
@@ -412,7 +412,7 @@ def activation(library, forward="forward", backward="backward", **flags):
         """a = z |z|."""
 
         name = "compiled"
-        edge: float = hyperparameter(1.0, doc="Nothing.")
+        edge: float = hyperparameter(default=1.0, doc="Nothing.")
         kernel = Activation.from_addresses(**functions(library, forward=forward, backward=backward), **flags)
 
     return Compiled

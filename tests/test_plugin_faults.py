@@ -28,7 +28,7 @@ class Cube(Activation):
     """a = size * z³."""
 
     name = "cube"
-    size: float = hyperparameter(1.0, above=0, doc="The size.")
+    size: float = hyperparameter(default=1.0, above=0, doc="The size.")
 
     def forward(self, z):
         return self.size * z**3
@@ -401,7 +401,7 @@ class TestHyperparameters:
         with pytest.raises(InvalidParameterError, match="'size' parameter of Bad"):
 
             class Bad(cynn.activations.Activation):
-                size: float = cynn.hyperparameter(-1.0, above=0, doc="The size.")
+                size: float = cynn.hyperparameter(default=-1.0, above=0, doc="The size.")
 
     def test_what_is_shown(self, site, capsys):
         write_package(site, "cynn-cube", "1.2", {"activations": {"cube": "cube_good:Cube"}}, cube_good=GOOD)

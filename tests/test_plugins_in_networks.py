@@ -141,8 +141,8 @@ class TestTheyTrain:
     def test_hyperparameters_reach_compiled_and_python_ones(self):
         class Scaled(PythonTanh):
             name = "scaled"
-            factor: float = cynn.hyperparameter(1.0, above=0)
-            on: bool = cynn.hyperparameter(True)
+            factor: float = cynn.hyperparameter(default=1.0, above=0)
+            on: bool = cynn.hyperparameter(default=True)
 
             def forward(self, z):
                 return self.factor * z if self.on else z

@@ -15,7 +15,7 @@ class InverseSquareRoot(Activation):
 
     name = "inverse_square_root"
     kernel = _kernel.INVERSE_SQUARE_ROOT
-    alpha: float = hyperparameter(1.0, above=0, doc="How early a levels off.")
+    alpha: float = hyperparameter(default=1.0, above=0, doc="How early a levels off.")
 
 
 class Cauchy(Loss):
@@ -26,4 +26,4 @@ class Cauchy(Loss):
 
     name = "cauchy"
     kernel = _kernel.CAUCHY
-    scale: float = hyperparameter(1.0, above=0, doc="From which distance on an outlier counts less.")
+    scale: float = hyperparameter(default=1.0, above=0, doc="From which distance on an outlier counts less.")

@@ -11,7 +11,7 @@ class BentIdentity(Activation):
 
     name = "bent_identity"
     kernel = _kernel.BENT_IDENTITY
-    bend: float = hyperparameter(1.0, minimum=0, maximum=2, doc="How much steeper the right side is.")
+    bend: float = hyperparameter(default=1.0, minimum=0, maximum=2, doc="How much steeper the right side is.")
 
 
 class Signum(Optimizer):
@@ -23,5 +23,5 @@ class Signum(Optimizer):
 
     name = "signum"
     kernel = _kernel.SIGNUM
-    learning_rate: float = hyperparameter(0.001, above=0, doc="How far each step goes.")
-    momentum: float = hyperparameter(0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far each step goes.")
+    momentum: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
