@@ -63,8 +63,12 @@ def loss_kernel(functions, *, fuses_with, bint class_index):
     for name, value in functions.items():
         set_pointer(name, value, b"value_and_gradient_f32", <void **>&kernel.value_and_gradient_f32)
         set_pointer(name, value, b"value_and_gradient_f64", <void **>&kernel.value_and_gradient_f64)
-        set_pointer(name, value, b"fused_value_and_gradient_f32", <void **>&kernel.fused_value_and_gradient_f32)
-        set_pointer(name, value, b"fused_value_and_gradient_f64", <void **>&kernel.fused_value_and_gradient_f64)
+        set_pointer(
+            name, value, b"fused_value_and_gradient_f32", <void **>&kernel.fused_value_and_gradient_f32
+        )
+        set_pointer(
+            name, value, b"fused_value_and_gradient_f64", <void **>&kernel.fused_value_and_gradient_f64
+        )
     return owning_capsule(
         &kernel, sizeof(kernel), CYNN_LOSS_CAPSULE, [name_of_activation, *functions.values()]
     )
@@ -105,8 +109,8 @@ cdef object address_of_function(str name, object value):
         address = ctypes.cast(value, ctypes.c_void_p).value
     if not isinstance(address, int) or isinstance(address, bool) or not 0 < address < 2**64:
         raise InvalidParameterError(
-            f"The {name!r} parameter of from_addresses must be an address: an integer, a Numba cfunc, or a function "
-            f"of ctypes. Got {value!r} instead."
+            f"The {name!r} parameter of from_addresses must be an address: an integer, a Numba cfunc, or a "
+            f"function of ctypes. Got {value!r} instead."
         )
     return address
 

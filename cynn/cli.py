@@ -402,14 +402,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("names", nargs="+", metavar="NAME", help="of activations, losses or optimizers")
     check.add_argument("--kind", choices=scaffold.KINDS, help="where several kinds have that name")
 
-    new_plugin = command(
-        "new-plugin", _new_plugin, "Write a package with a plugin of your own into a new folder."
-    )
-    new_plugin.add_argument("name", metavar="NAME", help="of the package, such as my-activation")
-    new_plugin.add_argument(
-        "--kind", choices=scaffold.KINDS, default="activation", help="(default: %(default)s)"
-    )
-    new_plugin.add_argument(
-        "--language", choices=scaffold.LANGUAGES, default="cython", help="(default: %(default)s)"
-    )
+    new_plugin = command("new-plugin", _new_plugin, "Write a package with a plugin into a new folder.")
+    add = new_plugin.add_argument
+    add("name", metavar="NAME", help="of the package, such as my-activation")
+    add("--kind", choices=scaffold.KINDS, default="activation", help="(default: %(default)s)")
+    add("--language", choices=scaffold.LANGUAGES, default="cython", help="(default: %(default)s)")
     return parser

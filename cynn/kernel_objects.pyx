@@ -64,7 +64,8 @@ cdef int copy_struct(
         raise PluginError(
             f"The kernel of {describe(component)} must be a struct of at least {smallest} bytes (ABI "
             f"{CYNN_ABI_MAJOR}.{CYNN_ABI_MINOR}). Got {prefix.struct_size} bytes (ABI {prefix.abi_major}."
-            f"{prefix.abi_minor}) instead: set struct_size to the sizeof the struct, and build the plugin again."
+            f"{prefix.abi_minor}) instead: set struct_size to the sizeof the struct, "
+            "and build the plugin again."
         )
     if prefix.flags & ~flags:
         raise PluginError(
@@ -91,14 +92,16 @@ def known_bytes(component, capsule, str kind, size_t size):
     return bytes(target)
 
 
-cdef int check_offer(object component, str dtype, bint first, bint second, str first_name, str second_name) except -1:
+cdef int check_offer(
+    object component, str dtype, bint first, bint second, str first_name, str second_name
+) except -1:
     """Raise a PluginError where one of two functions that belong together is NULL."""
     if first != second:
         present, missing = (first_name, second_name) if first else (second_name, first_name)
         suffix = "f32" if dtype == "float32" else "f64"
         raise PluginError(
-            f"The kernel of {describe(component)} must offer {dtype} whole. Got {present}_{suffix} with a NULL "
-            f"{missing}_{suffix} instead: set both, or neither."
+            f"The kernel of {describe(component)} must offer {dtype} whole. Got {present}_{suffix} with a "
+            f"NULL {missing}_{suffix} instead: set both, or neither."
         )
     return 0
 

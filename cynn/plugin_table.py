@@ -16,7 +16,6 @@ from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
 
 __all__ = ["details", "dtypes_of", "table"]
 
-REGISTRIES: list[registry.Registry[Any]] = [registry.activations, registry.losses, registry.optimizers]
 _KERNELS: dict[str, Any] = {
     "activation": ActivationKernel,
     "loss": LossKernel,
@@ -57,7 +56,7 @@ def table() -> str:
     """
     rows = [("kind", "name", "from", "version", "runs", "dtypes")]
     broken = []
-    for of_kind in REGISTRIES:
+    for of_kind in registry.OF_KIND.values():
         for name in of_kind.names():
             try:
                 entry = of_kind.describe(name)
@@ -99,14 +98,16 @@ def details(name: str) -> str:
     ...
     """
     found = []
-    for of_kind in REGISTRIES:
+    for of_kind in registry.OF_KIND.values():
         try:
             of_kind.find(name)
         except UnknownNameError:
             continue
         found.append(_details(of_kind, name))
     if not found:
-        raise unknown_name("plugin", name, [known for of_kind in REGISTRIES for known in of_kind.names()])
+        raise unknown_name(
+            "plugin", name, [known for of_kind in registry.OF_KIND.values() for known in of_kind.names()]
+        )
     return "\n\n".join(found)
 
 
@@ -115,7 +116,8 @@ def _details(of_kind: registry.Registry[Any], name: str) -> str:
     component = of_kind.get(name)
     runs = "compiled" if entry.compiled else "Python"
     parts = [
-        f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}, {runs}, {' '.join(dtypes_of(component))}"
+        f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}, {runs}, "
+        f"{' '.join(dtypes_of(component))}"
     ]
     parts += _paragraphs(type(component))
     if component.hyperparameters:

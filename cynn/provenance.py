@@ -1,4 +1,4 @@
-"""Which package each plugin in a model came from: written into model files, and looked at when one is read."""
+"""Which package each plugin in a model came from: written into model files, looked at when one is read."""
 
 from __future__ import annotations
 
@@ -82,8 +82,10 @@ def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) ->
     if version == "unpackaged":
         if name not in of_kind.names():
             raise PluginError(
-                f"The model needs {kind} {name!r}, a class of the module {distribution} that no package provided: "
-                f"import it and call cynn.registry.{of_kind.group.removeprefix('cynn.')}.register(...) before loading."
+                f"The model needs {kind} {name!r}, a class of the module {distribution} that no package "
+                "provided: "
+                f"import it and call cynn.registry.{of_kind.group.removeprefix('cynn.')}.register(...) "
+                "before loading."
             )
         return name
     wanted = re.sub(r"[-_.]+", "-", distribution).lower()
@@ -91,12 +93,14 @@ def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) ->
         if re.sub(r"[-_.]+", "-", offering).lower() == wanted:
             if installed != version:
                 warnings.warn(
-                    f"The model was saved with {kind} {name!r} of {distribution} {version}; {installed} is installed. "
+                    f"The model was saved with {kind} {name!r} of {distribution} {version}; {installed} "
+                    "is installed. "
                     f"Its predictions may differ: pip install {distribution}=={version}",
                     CynnWarning,
                     stacklevel=5,
                 )
             return f"{offering}:{name}"
     raise PluginError(
-        f"The model needs {kind} {name!r} from the package {distribution} {version}: pip install {distribution}"
+        f"The model needs {kind} {name!r} from the package {distribution} {version}: pip install "
+        f"{distribution}"
     )

@@ -159,7 +159,8 @@ class Registry(Generic[C]):
         return dict(_distribution(entry_point) for entry_point in self._scan().get(name, []))
 
     def provider(self, name: str) -> str:
-        """The distribution that offers a name, without loading it; empty for what is registered in this process."""
+        """The distribution that offers a name, without loading it; empty for what is registered in this "
+        "process."""
         if name in self._builtins:
             return "cynn"
         return "" if name in self._registered else _distribution(self._entry_point(name))[0]
@@ -218,7 +219,8 @@ class Registry(Generic[C]):
         if entry_point.name not in (cls.name, *cls.aliases):
             # a saved network names the class, and is to find it by that name
             raise PluginError(
-                f"{source[0].upper()}{source[1:]} must have the name of its entry point, or that among its aliases. "
+                f"{source[0].upper()}{source[1:]} must have the name of its entry point, or that among "
+                "its aliases. "
                 f"Got the name {cls.name!r} instead."
             )
         self._loaded[cls] = entry_point
@@ -252,3 +254,4 @@ def _subclasses(module: Any, base: type[C]) -> list[type[C]]:
 activations = Registry(_activations.Activation, _subclasses(_activations, _activations.Activation))
 losses = Registry(_losses.Loss, _subclasses(_losses, _losses.Loss))
 optimizers = Registry(_optimizers.Optimizer, _subclasses(_optimizers, _optimizers.Optimizer))
+OF_KIND: dict[str, Registry[Any]] = {of_kind.kind: of_kind for of_kind in (activations, losses, optimizers)}

@@ -7,7 +7,6 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
 
 from cynn import registry
 from cynn.errors import InvalidParameterError, unknown_name
@@ -82,10 +81,10 @@ def _checked_name(project: str, kind: str) -> str:
     name = plugin_name(project)
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", project) or keyword.iskeyword(name):
         raise InvalidParameterError(
-            "The name of a package must be lower case words joined by '-', such as my-activation. "
-            f"Got {project!r} instead."
+            "The name of a package must be lower case words joined by '-', such as my-activation. Got "
+            f"{project!r} instead."
         )
-    of_kind: registry.Registry[Any] = getattr(registry, f"{kind}s" if kind != "loss" else "losses")
+    of_kind = registry.OF_KIND[kind]
     if of_kind.has(name):
         raise InvalidParameterError(
             f"The name must be new. Got {name!r}, which {of_kind.provider(name)} has."

@@ -592,8 +592,8 @@ def test_no_such_component(value):
 
 
 def test_nothing_is_left_changed(library):
-    state = np.random.get_state()[1].copy()  # noqa: NPY002 - it is the global state that must not change
+    np.random.seed(1)  # noqa: NPY002  # the old global state is what is not to be touched
     interval = sys.getswitchinterval()
     testing.check_activation("relu")
-    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    assert np.random.rand() == 0.417022004702574  # noqa: NPY002
     assert sys.getswitchinterval() == interval

@@ -21,7 +21,7 @@ kind, name = sys.argv[1:]
 used = {"activation": "tanh", "loss": "mean_squared_error", "optimizer": "adam"} | {kind: name}
 x = np.linspace(-1, 1, 64).reshape(-1, 1)
 for dtype in ("float32", "float64"):
-    net = cynn.Network([cynn.Input(1), cynn.Dense(16, used["activation"]), cynn.Dense(1)], seed=0, dtype=dtype)
+    net = cynn.Network.mlp([1, 16, 1], activation=used["activation"], seed=0, dtype=dtype)
     history = net.fit(x, x**2, loss=used["loss"], optimizer=used["optimizer"], epochs=60, batch_size=8)
     assert history["loss"][-1] < 0.7 * history["loss"][0], history["loss"]
 """

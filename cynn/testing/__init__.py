@@ -9,9 +9,6 @@ the optimizer 'sgd' of cynn ... (compiled): SGD(...)
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from cynn import registry
 from cynn.errors import InvalidParameterError, unknown_name
 from cynn.testing.activations import check_activation
@@ -29,11 +26,7 @@ __all__ = [
     "check_optimizer",
 ]
 
-_CHECKS: dict[str, tuple[registry.Registry[Any], Callable[..., Report]]] = {
-    "activation": (registry.activations, check_activation),
-    "loss": (registry.losses, check_loss),
-    "optimizer": (registry.optimizers, check_optimizer),
-}
+_CHECKS = {"activation": check_activation, "loss": check_loss, "optimizer": check_optimizer}
 
 
 def check(name: str, *, kind: str | None = None, raise_on_failure: bool = True) -> Report:
@@ -58,14 +51,15 @@ def check(name: str, *, kind: str | None = None, raise_on_failure: bool = True) 
     if kind is not None:
         kinds = [kind]
     else:
-        kinds = [key for key, (of_kind, _) in _CHECKS.items() if of_kind.has(bare)]
+        kinds = [key for key, of_kind in registry.OF_KIND.items() if of_kind.has(bare)]
     if not kinds:
         raise unknown_name(
-            "plugin", name, [known for of_kind, _ in _CHECKS.values() for known in of_kind.names()]
+            "plugin", name, [known for of_kind in registry.OF_KIND.values() for known in of_kind.names()]
         )
     if len(kinds) > 1:
         raise InvalidParameterError(
-            f"The kind must be given where several have a name. Got {name!r}, which is an {' and an '.join(kinds)}: "
+            f"The kind must be given where several have a name. Got {name!r}, which is an "
+            f"{' and an '.join(kinds)}: "
             f"--kind {kinds[0]}, or check_{kinds[0]}({name!r})."
         )
-    return _CHECKS[kinds[0]][1](name, raise_on_failure=raise_on_failure)
+    return _CHECKS[kinds[0]](name, raise_on_failure=raise_on_failure)

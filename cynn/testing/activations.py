@@ -20,6 +20,7 @@ from cynn.testing.common import (
 )
 from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
 from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
+from cynn.testing.words import require_close, short
 
 __all__ = ["check_activation"]
 
@@ -152,7 +153,8 @@ class _Checks:
                 if bad.any():
                     i = int(np.flatnonzero(bad)[0])
                     raise Failure(
-                        f"∂C/∂z[{column}] of {component!r} at z = {_short(z[i])} with ∂C/∂a = {_short(v[i])} must be "
+                        f"∂C/∂z[{column}] of {component!r} at z = {short(z[i])} with ∂C/∂a = "
+                        f"{short(v[i])} must be "
                         f"{found.central[i]:.9g}, by differences. backward gave {analytic[i, column]:.9g}"
                     )
                 n += len(z)
@@ -186,8 +188,9 @@ class _Checks:
                     if bad.any():
                         row, column = np.argwhere(bad)[0]
                         raise Failure(
-                            f"{what} in {dtype} at z = {z[row, column]:.6g} must be finite. Got {values[row, column]}"
-                            + (f", in the row {_short(z[row])}" if self.rowwise else "")
+                            f"{what} in {dtype} at z = {z[row, column]:.6g} must be finite. Got "
+                            f"{values[row, column]}"
+                            + (f", in the row {short(z[row])}" if self.rowwise else "")
                         )
                 n += z.size
         return f"{n} points to ±1e4, denormals and zeros among them"
@@ -223,7 +226,8 @@ class _Checks:
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise Failure(
-                f"{what} in float32 at z = {z[row, column]:.8g} must be {expected[row, column]:.8g}, as in float64. "
+                f"{what} in float32 at z = {z[row, column]:.8g} must be {expected[row, column]:.8g}, as "
+                "in float64. "
                 f"Got {got[row, column]:.8g}"
             )
         return float(np.max(error[np.isfinite(error)], initial=0))
@@ -244,7 +248,7 @@ class _Checks:
                     parts["forward"].append(calls.forward(z[cut]))
                     parts["backward"].append(calls.backward(z[cut], a[cut], grad[cut]))
                 for what, pieces in parts.items():
-                    _close(
+                    require_close(
                         np.concatenate(pieces),
                         whole[what],
                         dtype,
@@ -267,7 +271,8 @@ class _Checks:
             place = first_difference(np.delete(first, 2, axis=1), np.delete(second, 2, axis=1))
             if place is not None and not self.rowwise:
                 raise Failure(
-                    f"{what} of an element must depend on that element alone. It changed with another element of "
+                    f"{what} of an element must depend on that element alone. It changed with another "
+                    "element of "
                     "its row: set CYNN_ROWWISE"
                 )
         if not self.rowwise:
@@ -324,7 +329,8 @@ class _Checks:
                         if not calls.flags & flag
                     ]
                     raise Failure(
-                        f"backward must read nothing but what its flags name. With {rows} x {columns} elements in "
+                        f"backward must read nothing but what its flags name. With {rows} x {columns} "
+                        "elements in "
                         f"{dtype} its result changed with what lies beside them: does it read "
                         f"{' or '.join([*unset, 'beyond its arrays'])}?"
                     )
@@ -348,8 +354,10 @@ class _Checks:
                     place = first_difference(first, second)
                     if place is not None:
                         raise Failure(
-                            f"{what} of the same input must give the same bits, whatever was called in between. In "
-                            f"{dtype} element {place} was {first.ravel()[place]!s}, then {second.ravel()[place]!s}: "
+                            f"{what} of the same input must give the same bits, whatever was called in "
+                            "between. In "
+                            f"{dtype} element {place} was {first.ravel()[place]!s}, then "
+                            f"{second.ravel()[place]!s}: "
                             "is something remembered from call to call?"
                         )
         return "the same bits in repeated calls, with others in between"
@@ -394,8 +402,8 @@ class _Checks:
                     raise Failure(f"{what} of no rows must give no rows. Got {got.shape}")
             z = self.rows(3, 4)
             a = calls.forward(z)
-            _close(calls.forward(z[:1]), a[:1], dtype, "forward of one row")
-            _close(
+            require_close(calls.forward(z[:1]), a[:1], dtype, "forward of one row")
+            require_close(
                 calls.backward(z[:1], a[:1], z[:1]), calls.backward(z, a, z)[:1], dtype, "backward of one row"
             )
         return "no rows, one row"
@@ -406,19 +414,3 @@ def _conditioned(
 ) -> list[tuple[ActivationCalls, Array]]:
     wide = z.astype(np.float64)
     return [(single, z), (double, wide), (double, wide * (1 + np.finfo(np.float32).eps))]
-
-
-def _close(got: Array, expected: Array, dtype: str, what: str) -> None:
-    eps = np.finfo(dtype).eps
-    with np.errstate(all="ignore"):
-        bad = ~(np.abs(got - expected) <= 64 * eps * np.maximum(1, np.abs(expected))) & (got != expected)
-        bad &= ~(np.isnan(got) & np.isnan(expected))
-    if bad.any():
-        i = tuple(np.argwhere(bad)[0])
-        raise Failure(
-            f"{what}, {dtype}, element {tuple(map(int, i))}: expected {expected[i]!s}, got {got[i]!s}"
-        )
-
-
-def _short(row: Array) -> str:
-    return "[" + ", ".join(f"{value:.4g}" for value in row) + "]"

@@ -29,17 +29,13 @@ __all__ = [
 
 _SECONDS_OF_THREADS = 0.12
 
-C = TypeVar("C", bound=Component)
-
 
 def as_component(kind: str, spec: Any) -> Any:
     """An instance for a name, a class or an instance."""
-    registries: dict[str, registry.Registry[Any]] = {
-        "activation": registry.activations,
-        "loss": registry.losses,
-        "optimizer": registry.optimizers,
-    }
-    return registries[kind].get(spec)
+    return registry.OF_KIND[kind].get(spec)
+
+
+C = TypeVar("C", bound=Component)
 
 
 def variants(component: C) -> Iterator[C]:
@@ -169,7 +165,8 @@ def same_in_two_threads(make: Callable[[int], Callable[[], list[Array]]]) -> str
                     place = first_difference(good, got)
                     if place is not None:
                         wrong[0] = (
-                            f"two threads at once must give what one gives. In call {counts[number] + 1} element "
+                            f"two threads at once must give what one gives. In call {counts[number] + 1} "
+                            "element "
                             f"{place} was {got.ravel()[place]!s}, alone it is {good.ravel()[place]!s}: is a "
                             "static or global buffer written?"
                         )

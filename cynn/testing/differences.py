@@ -50,13 +50,13 @@ def slopes(moved: Callable[[float], Array]) -> Slopes:
     """
 
     def central(h: float) -> Array:
-        difference: Array = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h)
-        return difference
+        found: Array = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h)
+        return found
 
     def one_sided(sign: int) -> Array:
         near, middle, far = (moved(sign * (_NEAR + k * _STEP)) for k in range(3))
-        difference: Array = sign * (4 * middle - 3 * near - far) / (2 * _STEP)
-        return difference
+        found: Array = sign * (4 * middle - 3 * near - far) / (2 * _STEP)
+        return found
 
     coarse, fine = central(_H), central(_H / 4)
     rounding = np.finfo(np.float64).eps * np.abs(moved(0.0)) / (_H / 4) * 8

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cynn import registry
-from cynn.errors import CynnError, DataError
+from cynn.errors import CynnError
 from cynn.losses import Loss
 from cynn.testing import abi, differences
 from cynn.testing.calls import LossCalls, dtypes_of
@@ -20,12 +20,12 @@ from cynn.testing.common import (
     same_in_two_threads,
     variants,
 )
+from cynn.testing.loss_data import OUTPUTS, predictions, targets
 from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
 from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
+from cynn.testing.words import near, short, worst
 
 __all__ = ["check_loss"]
-
-OUTPUTS = 6
 
 
 def check_loss(loss: Any, *, raise_on_failure: bool = True) -> Report:
@@ -103,36 +103,10 @@ class _Checks:
     # --------------------------------------------------------------------------------------- data
 
     def targets(self, rows: int, component: Loss | None = None) -> Iterator[tuple[str, Array]]:
-        """The kinds of targets that the loss takes."""
-        random, shape = self.random, (rows, OUTPUTS)
-        positive = random.uniform(0.05, 3, shape)
-        one_hot = np.eye(OUTPUTS)[np.arange(rows) % OUTPUTS]
-        for name, target in [
-            ("any numbers", random.normal(0, 1.5, shape)),
-            ("numbers between 0 and 1", random.uniform(0.05, 0.95, shape)),
-            ("probabilities", positive / positive.sum(axis=1, keepdims=True)),
-            ("one-hot rows", one_hot),
-            ("signs", np.where(random.uniform(size=shape) < 0.5, -1.0, 1.0)),
-            ("zeros and ones", (random.uniform(size=shape) < 0.5).astype(np.float64)),
-            ("positive numbers", positive),
-            ("counts", np.floor(random.uniform(0, 5, shape))),
-        ]:
-            try:
-                (component or self.component).check_target(target)
-            except DataError:
-                continue
-            yield name, target
+        return targets(component or self.component, self.random, rows)
 
     def predictions(self, rows: int, component: Loss | None = None, *, z: bool = False) -> Array:
-        """Predictions from the middle of their range; z is any number."""
-        low, high = (-np.inf, np.inf) if z else (component or self.component).prediction_range
-        shape = (rows, OUTPUTS)
-        if low == -np.inf and high == np.inf:
-            return self.random.normal(0, 1.5, shape)
-        part = self.random.uniform(0.05, 0.95, shape)
-        if high == np.inf:
-            return low + 3 * part
-        return high - 3 * part if low == -np.inf else low + (high - low) * part
+        return predictions(component or self.component, self.random, rows, z=z)
 
     def cases(self, rows: int = 7, component: Loss | None = None) -> Iterator[tuple[str, Array, Array, bool]]:
         """Targets of each kind with predictions, and with z where the loss has a fused form."""
@@ -177,8 +151,10 @@ class _Checks:
             if bad.any():
                 i = int(np.flatnonzero(bad)[0])
                 raise Failure(
-                    f"∂C/∂{'z' if fused else 'prediction'}[{column}] of {calls.component!r} at {_short(prediction[i])} "
-                    f"with target {_short(target[i])} ({name}) must be {found.central[i]:.9g}, by differences. "
+                    f"∂C/∂{'z' if fused else 'prediction'}[{column}] of {calls.component!r} at "
+                    f"{short(prediction[i])} "
+                    f"with target {short(target[i])} ({name}) must be {found.central[i]:.9g}, by "
+                    "differences. "
                     f"Got {analytic[i, column]:.9g}"
                 )
         return int(analytic.size)
@@ -203,9 +179,11 @@ class _Checks:
                     if bad.any():
                         i = int(np.flatnonzero(bad)[0])
                         raise Failure(
-                            f"the loss in {dtype} at {'z' if fused else 'prediction'} {_short(prediction[i])} with "
-                            f"target {_short(twice[i])} ({name}) must be finite. Got {values[i]:.6g}, gradient "
-                            f"{_short(grads[i])}"
+                            f"the loss in {dtype} at {'z' if fused else 'prediction'} "
+                            f"{short(prediction[i])} with "
+                            f"target {short(twice[i])} ({name}) must be finite. Got {values[i]:.6g}, "
+                            "gradient "
+                            f"{short(grads[i])}"
                         )
                     n += len(prediction)
         return f"{n} rows to ±1e4, denormals and zeros among them"
@@ -227,10 +205,10 @@ class _Checks:
             largest = max(largest, *errors)
             if not max(errors) <= 1e-4:
                 what = "value" if errors[0] >= errors[1] else "gradient"
-                pair = (got, expected) if what == "value" else _worst(grad, expected_grad)
+                pair = (got, expected) if what == "value" else worst(grad, expected_grad)
                 raise Failure(
-                    f"the {what} in float32 must be that in float64. With {name}: expected "
-                    f"{pair[1]:.8g}, got {pair[0]:.8g}"
+                    f"the {what} in float32 must be that in float64. With {name}: expected {pair[1]:.8g}, "
+                    f"got {pair[0]:.8g}"
                 )
         return f"they agree to {largest:.1g}"
 
@@ -245,23 +223,24 @@ class _Checks:
                 allowed = (1e-5 if dtype == "float32" else 1e-10) * (np.abs(by_row).sum() + 1)
                 if not abs(total - by_row.sum()) <= allowed:
                     raise Failure(
-                        "the value of 11 rows must be the sum of their own values, "
-                        f"{by_row.sum():.9g} ({name}, {dtype}). "
+                        f"the value of 11 rows must be the sum of their own values, {by_row.sum():.9g} "
+                        f"({name}, {dtype}). "
                         f"Got {total:.9g}; the mean would be {by_row.mean():.9g}"
                     )
                 order = self.random.permutation(len(prediction))
                 again, moved = calls(prediction[order], target[order], fused=fused)
-                if not abs(again - total) <= allowed or not _near(moved, grad[order], dtype):
+                if not abs(again - total) <= allowed or not near(moved, grad[order], dtype):
                     raise Failure(
-                        f"the order of rows must not matter. The value was {total:.9g}, in another order {again:.9g} "
+                        f"the order of rows must not matter. The value was {total:.9g}, in another order "
+                        f"{again:.9g} "
                         f"({name}, {dtype})"
                     )
                 for i in (0, 5):
                     alone = calls(prediction[i : i + 1], target[i : i + 1], fused=fused)[1][0]
-                    if not _near(alone, grad[i], dtype):
+                    if not near(alone, grad[i], dtype):
                         raise Failure(
-                            f"the gradient of row {i} must be that of the row alone, {_short(alone)}. "
-                            f"Got {_short(grad[i])} among 11 rows ({name}, {dtype})"
+                            f"the gradient of row {i} must be that of the row alone, {short(alone)}. "
+                            f"Got {short(grad[i])} among 11 rows ({name}, {dtype})"
                         )
         return "11 rows, together, alone and in another order"
 
@@ -276,14 +255,15 @@ class _Checks:
                 allowed = (1e-5 if dtype == "float32" else 1e-10) * (np.abs(by_row * weight).sum() + 1)
                 if not abs(value - np.dot(weight, by_row)) <= allowed:
                     raise Failure(
-                        f"with sample weights {_short(weight)} the value must be "
+                        f"with sample weights {short(weight)} the value must be "
                         f"{np.dot(weight, by_row):.9g}, each row's "
                         f"times its weight ({name}, {dtype}). Got {value:.9g}"
                     )
-                if not _near(grad, plain * weight[:, None], dtype):
-                    got, expected = _worst(grad, plain * weight[:, None])
+                if not near(grad, plain * weight[:, None], dtype):
+                    got, expected = worst(grad, plain * weight[:, None])
                     raise Failure(
-                        f"with sample weights {_short(weight)} each row's gradient must be multiplied by its weight "
+                        f"with sample weights {short(weight)} each row's gradient must be multiplied by "
+                        "its weight "
                         f"({name}, {dtype}): expected {expected:.9g}, got {got:.9g}"
                     )
         return "7 rows with weights from 0 to 4"
@@ -298,7 +278,8 @@ class _Checks:
                 second, untouched = calls(prediction, target, fused=fused, want_gradient=False)
                 if not np.isclose(first, second, rtol=1e-5 if dtype == "float32" else 1e-12):
                     raise Failure(
-                        f"the value must not depend on grad: {first:.9g} with it, {second:.9g} without ({name})"
+                        f"the value must not depend on grad: {first:.9g} with it, {second:.9g} without "
+                        f"({name})"
                     )
                 if not np.isnan(untouched).all():
                     raise Failure("grad is NULL, and yet something was written")
@@ -318,9 +299,10 @@ class _Checks:
                     prediction, np.eye(OUTPUTS)[classes], weight=weight, fused=fused
                 )
                 value, grad = calls(prediction, classes=classes, weight=weight, fused=fused)
-                if not np.isclose(value, expected, rtol=1e-5) or not _near(grad, expected_grad, dtype):
+                if not np.isclose(value, expected, rtol=1e-5) or not near(grad, expected_grad, dtype):
                     raise Failure(
-                        f"classes must give what one-hot rows give, {expected:.9g} ({dtype}). Got {value:.9g}, the "
+                        f"classes must give what one-hot rows give, {expected:.9g} ({dtype}). Got "
+                        f"{value:.9g}, the "
                         f"largest difference in the gradient is {np.abs(grad - expected_grad).max():.3g}"
                     )
         return f"{rows} classes give what one-hot rows give"
@@ -343,11 +325,12 @@ class _Checks:
                 tolerance = 1e-3 if dtype == "float32" else 1e-6
                 if not np.isclose(fused_value, value, rtol=tolerance, atol=tolerance):
                     raise Failure(
-                        f"from z the value must be that of {self.fuses_with} and then the loss, {value:.9g} ({name}, "
+                        f"from z the value must be that of {self.fuses_with} and then the loss, "
+                        f"{value:.9g} ({name}, "
                         f"{dtype}). Got {fused_value:.9g}"
                     )
                 if not np.allclose(fused_grad, expected, rtol=tolerance, atol=tolerance):
-                    got, wanted = _worst(fused_grad, expected)
+                    got, wanted = worst(fused_grad, expected)
                     raise Failure(
                         f"from z the gradient must be that of {self.fuses_with} and then the loss, "
                         f"{wanted:.9g} ({name}, "
@@ -368,7 +351,8 @@ class _Checks:
                 second = calls(prediction, target, weight=weight, fused=fused, fill=3.0)
                 if first[0] != second[0] or first_difference(first[1], second[1]) is not None:
                     raise Failure(
-                        f"it must read nothing but its arguments. In {dtype} its result changed with what lies beside "
+                        f"it must read nothing but its arguments. In {dtype} its result changed with what "
+                        "lies beside "
                         f"them, or with what was in grad ({name}): {first[0]:.9g} and {second[0]:.9g}"
                     )
         return "the result does not depend on the memory around"
@@ -382,7 +366,8 @@ class _Checks:
                 again, again_grad = calls(prediction, target, fused=fused)
                 if again != value or first_difference(grad, again_grad) is not None:
                     raise Failure(
-                        f"the same input must give the same bits, whatever was called in between. The value in {dtype} "
+                        "the same input must give the same bits, whatever was called in between. The "
+                        f"value in {dtype} "
                         f"was {value!r}, then {again!r}: is something remembered from call to call?"
                     )
         return "the same bits in repeated calls, with others in between"
@@ -426,18 +411,3 @@ class _Checks:
 
 def _inside(target: Array, bounds: tuple[float, float]) -> bool:
     return bool(((target > bounds[0] + 0.01) & (target < bounds[1] - 0.01)).all())
-
-
-def _near(got: Array, expected: Array, dtype: str) -> bool:
-    tolerance = 1e-5 if dtype == "float32" else 1e-10
-    return bool(np.allclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
-
-
-def _worst(got: Array, expected: Array) -> tuple[float, float]:
-    difference = np.nan_to_num(np.abs(got - expected), nan=np.inf)
-    i = np.unravel_index(int(difference.argmax()), difference.shape)
-    return float(got[i]), float(expected[i])
-
-
-def _short(row: Array) -> str:
-    return "[" + ", ".join(f"{value:.4g}" for value in row) + "]"

@@ -42,6 +42,8 @@ class Guarded:
 
     def changed_outside(self) -> str | None:
         """Which elements outside of the array were changed, in words, or None."""
+        if self.whole.tobytes() == self.before:
+            return None
         item = self.whole.itemsize
         now = np.frombuffer(self.whole.tobytes(), np.uint8).reshape(-1, item)
         before = np.frombuffer(self.before, np.uint8).reshape(-1, item)
@@ -58,6 +60,8 @@ class Guarded:
 
     def changed_inside(self) -> str | None:
         """The first element of the array that was changed, in words, or None."""
+        if self.whole.tobytes() == self.before:
+            return None
         before = np.frombuffer(self.before, self.whole.dtype)[GUARD : GUARD + self.array.size]
         place = first_difference(before, self.array.ravel())
         if place is None:

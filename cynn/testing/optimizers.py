@@ -129,7 +129,8 @@ class _Checks:
         after = float((curvature * w * w).sum())
         if not after < before:
             raise Failure(
-                f"200 steps of {self.component!r} down Σ c w² must end lower than {before:.6g}. Got {after:.6g}"
+                f"200 steps of {self.component!r} down Σ c w² must end lower than {before:.6g}. Got "
+                f"{after:.6g}"
             )
         return f"Σ c w² from {before:.3g} to {after:.3g} in 200 steps"
 
@@ -146,8 +147,8 @@ class _Checks:
                         n += 1
                         if not np.isfinite(w).all():
                             raise Failure(
-                                f"step {t} in {dtype} with all gradients {size:g} from w = {scale:g} "
-                                "must leave w finite. "
+                                f"step {t} in {dtype} with all gradients {size:g} from w = {scale:g} must "
+                                "leave w finite. "
                                 f"Got {w.ravel()[~np.isfinite(w.ravel())][0]!s}"
                             )
         return f"{n} steps with gradients 0, ±1e4 and denormals"
@@ -171,7 +172,8 @@ class _Checks:
             if not error.max() <= 2e-4:
                 i = int(error.argmax())
                 raise Failure(
-                    f"5 steps of {one!r} in float32 must end where those in float64 do, at {ends[1].ravel()[i]:.8g}. "
+                    f"5 steps of {one!r} in float32 must end where those in float64 do, at "
+                    f"{ends[1].ravel()[i]:.8g}. "
                     f"Got {ends[0].ravel()[i]:.8g}"
                 )
         return f"they agree to {largest:.1g} after 5 steps"
@@ -200,9 +202,10 @@ class _Checks:
             ):
                 i = int(np.abs(piecewise - whole).argmax())
                 raise Failure(
-                    f"steps on pieces must give what steps on the whole give, as CYNN_ELEMENTWISE says. Element {i} in "
-                    f"{dtype} is {whole.ravel()[i]!s}, in pieces {piecewise.ravel()[i]!s}: drop the "
-                    "flag, or the sum over "
+                    "steps on pieces must give what steps on the whole give, as CYNN_ELEMENTWISE says. "
+                    f"Element {i} in "
+                    f"{dtype} is {whole.ravel()[i]!s}, in pieces {piecewise.ravel()[i]!s}: drop the flag, "
+                    "or the sum over "
                     "the parameter"
                 )
         return "4 steps on 4 pieces give what steps on the whole give"
@@ -224,7 +227,8 @@ class _Checks:
                 if not np.allclose(w, expected, rtol=1e-6, atol=1e-6):
                     i = int(np.abs(w - expected).argmax())
                     raise Failure(
-                        f"step {t} of {one!r} must be w := {beta:.9g} w + {alpha:.9g} grad, as linear_step says: "
+                        f"step {t} of {one!r} must be w := {beta:.9g} w + {alpha:.9g} grad, as "
+                        "linear_step says: "
                         f"element {i} is {expected.ravel()[i]:.9g}. step made it {w.ravel()[i]:.9g}"
                     )
         return "w := beta w + alpha grad is what step does"
@@ -251,8 +255,8 @@ class _Checks:
                 place = first_difference(first, second)
                 if place is not None:
                     raise Failure(
-                        "6 steps, and 3 steps saved and restored and 3 more, must give the same "
-                        f"bits. Element {place} of "
+                        "6 steps, and 3 steps saved and restored and 3 more, must give the same bits. "
+                        f"Element {place} of "
                         f"{what} in {dtype} is {first.ravel()[place]!s}, restored "
                         f"{second.ravel()[place]!s}: is something "
                         "remembered besides the slots?"
@@ -277,8 +281,10 @@ class _Checks:
         place = first_difference(w, between)
         if place is not None:
             raise Failure(
-                f"steps on one parameter must not depend on those on another. Element {place} is {w.ravel()[place]!s} "
-                f"alone and {between.ravel()[place]!s} beside another: is something remembered besides the slots?"
+                f"steps on one parameter must not depend on those on another. Element {place} is "
+                f"{w.ravel()[place]!s} "
+                f"alone and {between.ravel()[place]!s} beside another: is something remembered besides "
+                "the slots?"
             )
         return "steps on another parameter in between change nothing"
 
@@ -308,10 +314,10 @@ class _Checks:
             place = first_difference(*ends)
             if place is not None:
                 raise Failure(
-                    f"step must read nothing but its arguments. Element {place} in {dtype} changed "
-                    "with what lies beside "
-                    f"them, from {ends[0].ravel()[place]!s} to {ends[1].ravel()[place]!s}: does it "
-                    "use a slot that is not "
+                    f"step must read nothing but its arguments. Element {place} in {dtype} changed with "
+                    "what lies beside "
+                    f"them, from {ends[0].ravel()[place]!s} to {ends[1].ravel()[place]!s}: does it use a "
+                    "slot that is not "
                     "declared?"
                 )
         return "the result does not depend on the memory around"
