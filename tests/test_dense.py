@@ -8,7 +8,7 @@ import helpers
 import numpy as np
 import pytest
 import reference
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cynn
@@ -19,20 +19,20 @@ ROWS = [1, 2, 3, 10, 63, 64, 65, 128, 257]
 INPUTS = [1, 2, 3, 8, 17, 196, 197, 784, 800]
 
 
-def check(rows, inputs, units, dtype, seed=0):
+def check(rows, inputs, units, dtype, seed=0, outputs=3):
     """Outputs and gradients of two layers, so that ∂C/∂x of the second one matters, too."""
     names = ["identity", "identity"]
-    net = helpers.network([inputs, units, 3], names, dtype, seed)
+    net = helpers.network([inputs, units, outputs], names, dtype, seed)
     x = helpers.inputs(rows, inputs, dtype, seed)
-    t = helpers.targets(rows, 3, "mean_squared_error", seed)
+    t = helpers.targets(rows, outputs, "mean_squared_error", seed)
     parameters = helpers.parameters(net)
     tolerance = helpers.TOLERANCE[dtype]
 
-    outputs = reference.forward(x.astype(np.float64), parameters, names)
-    for found, expected in zip(net.activations(x), outputs, strict=True):
+    expected_outputs = reference.forward(x.astype(np.float64), parameters, names)
+    for found, expected in zip(net.activations(x), expected_outputs, strict=True):
         assert found.dtype == dtype
         assert helpers.relative_error(found, expected) < tolerance
-    assert helpers.relative_error(net.predict(x), outputs[-1]) < tolerance
+    assert helpers.relative_error(net.predict(x), expected_outputs[-1]) < tolerance
 
     found = net.gradients(x, t, loss="mean_squared_error")
     expected = reference.gradients(x.astype(np.float64), t, parameters, names, "mean_squared_error")
@@ -71,6 +71,21 @@ def test_any_shape(dtype, rows, inputs, units, seed):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("units", [511, 512, 513, 520, 600, 1000, 1024, 1025, 1366, 2000])
+@pytest.mark.parametrize("rows", [1, 3, 70])
+def test_wide_and_then_narrow(rows, units, dtype):
+    """∂C/∂x of a layer with many inputs and three units, on both sides of every border of the kernels."""
+    check(rows, 4, units, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(st.integers(1, 70), st.integers(1, 2000), st.integers(1, 2000), st.integers(1, 40))
+@settings(max_examples=40)
+def test_any_shape_wide(dtype, rows, inputs, units, outputs):
+    check(rows, inputs, units, dtype, outputs=outputs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_wide(dtype):
     check(130, 600, 512, dtype)
 
@@ -78,15 +93,19 @@ def test_wide(dtype):
 @pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_scale_and_offset_of_the_input(source, dtype):
-    x = np.random.default_rng(0).integers(0, 256, size=(70, 20)).astype(source)
+    plain = np.random.default_rng(0).integers(0, 256, size=(70, 20)).astype(source)
+    wide = np.zeros((70, 60), source)
+    wide[:, ::3] = plain
     net = cynn.Network(
         [cynn.Input(20, scale=1 / 255, offset=-0.5), cynn.Dense(4)], seed=0, dtype=dtype
     )
-    as_seen, outputs = net.activations(x)
-    expected = x.astype(np.float64) / 255 - 0.5
-    assert helpers.relative_error(as_seen, expected) < helpers.TOLERANCE[dtype]
+    expected = plain.astype(np.float64) / 255 - 0.5
     (W, b), = helpers.parameters(net)
-    assert helpers.relative_error(outputs, expected @ W + b) < helpers.TOLERANCE[dtype]
+    for x in (plain, np.asfortranarray(plain), wide[:, ::3], plain[:, ::-1].copy()[:, ::-1]):
+        as_seen, outputs = net.activations(x)
+        assert helpers.relative_error(as_seen, expected) < helpers.TOLERANCE[dtype]
+        assert helpers.relative_error(outputs, expected @ W + b) < helpers.TOLERANCE[dtype]
+        assert helpers.relative_error(net.predict(x[:3]), (expected @ W + b)[:3]) < helpers.TOLERANCE[dtype]
 
 
 def test_nothing_beside_the_arrays_is_written():

@@ -122,8 +122,8 @@ cdef void backward(
         for i in range(inputs):
             for j in range(units):
                 transposed[j * inputs + i] = W[i * units + j]
-        own_product(rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx)
-        return
+        if own_product(rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx):
+            return
     gemm[floating](False, True, rows, inputs, units, 1, delta, units, W, units, 0, dx, inputs)
 
 
