@@ -31,7 +31,7 @@ from cynn.team cimport Team
 
 # Rows that go through the network together. Fewer cost BLAS its speed on wide layers, more would
 # not fit in cache and leave threads without work.
-TILE_ROWS = 64
+TILE_ROWS = 128
 cdef int64_t tile_rows = TILE_ROWS
 
 # Multiplications below which a second thread costs more than it saves, and below which to release

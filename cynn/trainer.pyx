@@ -51,7 +51,7 @@ cdef extern from *:
 
 # Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
 # cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
-cdef int64_t MOST_BLOCK_ROWS = 200
+cdef int64_t MOST_BLOCK_ROWS = 256
 cdef int64_t LEAST_BLOCK_ROWS = 32
 cdef double BLOCK_MULTIPLICATIONS = 1e6
 cdef int64_t NARROW_UNITS = 512

@@ -34,15 +34,6 @@ cdef extern from *:
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
         const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
     ) noexcept nogil
-    void cynn_packed_product_f32(
-        int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
-        int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc
-    ) noexcept nogil
-    void cynn_packed_product_f64(
-        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
-        const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
-    ) noexcept nogil
-    bint cynn_packs_f32
     int64_t cynn_lanes_f32
     int64_t cynn_lanes_f64
 
@@ -79,12 +70,6 @@ cdef inline bint own_product(
             cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
         else:
             cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
-        return True
-    if cynn_packs_f32 and is_whole(n, <floating *>NULL):
-        if floating is float:
-            cynn_packed_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
-        else:
-            cynn_packed_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
         return True
     return False
 

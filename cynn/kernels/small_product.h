@@ -14,9 +14,6 @@
 #define CYNN_SMALL_PRODUCT_WIDTHS
 
 #include <stdint.h>
-#include <string.h>
-
-#define CYNN_DEPTH 256 /* rows of a packed panel: 32 KiB, which stay in the L1 cache */
 
 #if defined(__AVX512F__)
 #define CYNN_VECTOR_BYTES 64
@@ -118,32 +115,6 @@ static NAME(cynn_panel) NAME(cynn_panel_of)(int two, int64_t width)
 #endif
     case 2: return two ? NAME(cynn_panel_2_2) : NAME(cynn_panel_1_2);
     default: return two ? NAME(cynn_panel_2_1) : NAME(cynn_panel_1_1);
-    }
-}
-
-static const int NAME(cynn_packs) = CYNN_VECTOR_BYTES >= 64;
-
-/* The same for a B that is too large for the cache: CYNN_DEPTH rows of a panel of B at a time are copied
- * to where they lie together. n must be a multiple of NAME(cynn_lanes). Measured at m = 64 against
- * OpenBLAS, which packs A as well: a third faster with vectors of 64 bytes (cynn_packs), slower with
- * shorter ones. */
-static void NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A, int64_t row_stride,
-                                      int64_t k_stride, const T *B, int64_t ldb, const T *bias, T alpha,
-                                      T beta, T *C, int64_t ldc)
-{
-    const int64_t lanes = NAME(cynn_lanes), at[2] = {0, lanes};
-    T panel[CYNN_DEPTH * 2 * CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES] __attribute__((aligned(64)));
-    for (int64_t first = 0; first < k; first += CYNN_DEPTH) {
-        int64_t depth = k - first < CYNN_DEPTH ? k - first : CYNN_DEPTH;
-        T alpha_here = beta != 0 ? alpha : 1, beta_here = first == 0 ? beta : 1;
-        for (int64_t column = 0; column < n; column += 2 * lanes) {
-            int64_t width = n - column < 2 * lanes ? lanes : 2 * lanes;
-            for (int64_t i = 0; i < depth; i++)
-                memcpy(panel + i * width, B + (first + i) * ldb + column, width * sizeof(T));
-            NAME(cynn_panel_of)(width > lanes, lanes)(
-                m, depth, A + first * k_stride, row_stride, k_stride, panel, width,
-                bias && first == 0 ? bias + column : 0, alpha_here, beta_here, C + column, ldc, at);
-        }
     }
 }
 
