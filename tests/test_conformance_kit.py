@@ -160,7 +160,7 @@ class RemembersZ(Square):
 class SharedBuffer(Square):
     """a = z |z|."""
 
-    buffer = np.empty((512, 128))
+    buffer = np.empty((1024, 128))
 
     def forward(self, z):
         buffer = self.buffer[: z.shape[0], : z.shape[1]]

@@ -366,7 +366,7 @@ class _Checks:
         require_sound_memory(self.report, self.violations)
         dtype = self.dtypes[-1]
         calls = self.calls(dtype)
-        rows, columns = (512, 128) if self.component.is_compiled() else (32, 16)
+        rows, columns = (512, 128) if self.component.is_compiled() else (64, 16)
 
         def make(number: int) -> Callable[[], list[Array]]:
             z = aligned_copy(self.rows(rows, columns).astype(dtype))

@@ -175,7 +175,7 @@ def same_in_two_threads(make: Callable[[int], Callable[[], list[Array]]]) -> str
             wrong[0] = f"two threads at once: {type(error).__name__}: {error}"
 
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)  # so that Python methods are interrupted in their middle
+    sys.setswitchinterval(1e-6)  # so that Python methods are interrupted in their middle
     try:
         with np.errstate(all="ignore"):
             threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
