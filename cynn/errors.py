@@ -5,7 +5,6 @@ Every message has one form: what must be, what was got instead, and where it hel
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -159,6 +158,8 @@ def check_whole_number(
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
     """The error for a name that nothing has, with the nearest names or, failing these, all."""
     known = sorted(names)
+    import difflib  # not at every import of the package
+
     near = difflib.get_close_matches(str(name), known, n=3)
     hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are: {', '.join(known)}."
     return UnknownNameError(f"There is no {kind} named {name!r}. {hint}")

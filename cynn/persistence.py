@@ -6,11 +6,8 @@ that description are looked up in the registry.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +25,8 @@ _FORMAT_VERSION = 1
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a network to a file. The file appears whole or not at all."""
+    import json
+
     from safetensors.numpy import save as to_bytes
 
     from cynn import __version__
@@ -47,6 +46,9 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
+    import contextlib
+    import tempfile
+
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -121,6 +123,8 @@ def _bad(path: Any, allowed: str, got: str) -> ModelFileError:
 
 
 def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
+    import json
+
     if metadata.get("format") != _FORMAT:
         raise _bad(path, "a network saved by CyNN", f"the format {metadata.get('format')!r}")
     if metadata.get("format_version") != str(_FORMAT_VERSION):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from enum import IntEnum
 from typing import Any
 
@@ -26,7 +26,7 @@ class Purpose(IntEnum):
 def as_seed(seed: Any) -> int:
     """`seed` as an int of 64 bits; None draws a fresh one."""
     if seed is None:
-        return secrets.randbits(63)
+        return int.from_bytes(os.urandom(8), "little") >> 1
     return check_whole_number(seed, "seed", "the random generator", maximum=2**64 - 1)
 
 
