@@ -216,7 +216,7 @@ class TestForks:
         x = np.random.default_rng(0).normal(size=(600, 150))
         net.fit(x, np.arange(600) % 10, epochs=4, batch_size=300, n_threads=3, callbacks=[Fork()])
         # in one piece, also where Python does not buffer: two processes write
-        os.write(1, (hashlib.sha256(net.layers[0].weights.tobytes()).hexdigest() + "\n").encode())
+        os.write(1, (hashlib.sha256(net.layers[0].weights.tobytes()).hexdigest() + "\\n").encode())
         if Fork.child == 0:
             os._exit(0)
         print(os.waitpid(Fork.child, 0)[1])
