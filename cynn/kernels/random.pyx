@@ -102,12 +102,13 @@ def block_permutation(int64_t[::1] out, int64_t block, uint64_t seed, uint32_t p
 
     A file read in this order is read a block at a time.
     """
-    cdef int64_t n = out.shape[0], n_blocks = (n + block - 1) // block
+    cdef int64_t n = out.shape[0], n_blocks
     cdef int64_t i, first, size, begin = 0
     cdef uint32_t[4] counter = [0, 0, epoch, purpose]
     cdef int64_t[::1] order
     if block < 1:
         raise ValueError(f"block must be at least 1. Got {block} instead.")
+    n_blocks = (n + block - 1) // block
     order = array("q", [0]) * n_blocks
     if n:
         with nogil:
