@@ -3,7 +3,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport cynn_activation, floating
-from cynn.kernels.tables cimport DenseKernels, RowKernels, Rows
+from cynn.kernels.tables cimport Ahead, DenseKernels, RowKernels, Rows
 
 
 # A dense layer as the engine sees it: z = x W + b, a = f(z).
@@ -71,14 +71,14 @@ cdef class Workspace:
 cdef object aligned(object shape, object dtype)
 cdef void *address_of(object array) except NULL
 
-cdef void gather_rows(
+cdef int64_t gather_rows(
     const Plan *plan, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
-    double offset, floating *out
+    double offset, bint check_finite, floating *out
 ) noexcept nogil
 
 cdef int forward_tile(
     const Plan *plan, const LayerBuffers *buffers, int64_t begin, int64_t rows, const floating *x,
-    floating *scratch, bint skip_last_activation
+    floating *scratch, bint skip_last_activation, Ahead *ahead
 ) noexcept nogil
 
 cdef int backward_tile(

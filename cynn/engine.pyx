@@ -26,7 +26,7 @@ from libc.string cimport memcpy
 
 from cynn.abi cimport CYNN_NEEDS_A, CYNN_NEEDS_Z, floating
 from cynn.kernel_objects cimport ActivationKernel
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, DenseKernels, RowKernels, Rows
+from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Ahead, DenseKernels, RowKernels, Rows
 from cynn.team cimport Team
 
 # Rows that go through the network together. Fewer cost BLAS its speed on wide layers, more would
@@ -195,14 +195,14 @@ cdef class Workspace:
                 raise_plugin_error(activation.component, error)
 
 
-cdef void gather_rows(
+cdef int64_t gather_rows(
     const Plan *plan, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
-    double offset, floating *out
+    double offset, bint check_finite, floating *out
 ) noexcept nogil:
     if floating is float:
-        plan.row_kernels.gather_f32(source, index, count, ahead, scale, offset, out)
+        return plan.row_kernels.gather_f32(source, index, count, ahead, scale, offset, check_finite, out)
     else:
-        plan.row_kernels.gather_f64(source, index, count, ahead, scale, offset, out)
+        return plan.row_kernels.gather_f64(source, index, count, ahead, scale, offset, check_finite, out)
 
 
 cdef inline int activate(
@@ -219,7 +219,7 @@ cdef inline int activate(
 
 cdef int forward_tile(
     const Plan *plan, const LayerBuffers *buffers, int64_t begin, int64_t rows, const floating *x,
-    floating *scratch, bint skip_last_activation
+    floating *scratch, bint skip_last_activation, Ahead *ahead
 ) noexcept nogil:
     """z and a of every layer, for rows begin .. begin + rows of the buffers; 0, or -1 if Python raised."""
     cdef int64_t i, units
@@ -233,12 +233,13 @@ cdef int forward_tile(
         a = <floating *>buffers[i].a + begin * units
         if floating is float:
             plan.dense_kernels.forward_f32(
-                rows, layer.inputs, units, x, <const float *>layer.W, <const float *>layer.b, z
+                rows, layer.inputs, units, x, <const float *>layer.W, <const float *>layer.b, z, ahead
             )
         else:
             plan.dense_kernels.forward_f64(
-                rows, layer.inputs, units, x, <const double *>layer.W, <const double *>layer.b, z
+                rows, layer.inputs, units, x, <const double *>layer.W, <const double *>layer.b, z, ahead
             )
+        ahead = NULL  # is for the first layer, which has the most to do
         if i + 1 == plan.n_layers and skip_last_activation:
             break
         if activate(layer, buffers[i].python, rows, z, a):
@@ -297,7 +298,7 @@ cdef inline const floating *gathered(const Plan *plan, const Rows *rows, floatin
     )
     if as_they_are:
         return <const floating *>rows.data
-    gather_rows(plan, rows, NULL, rows.rows, 0, plan.scale, plan.offset, x)
+    gather_rows(plan, rows, NULL, rows.rows, 0, plan.scale, plan.offset, False, x)
     return x
 
 
@@ -310,10 +311,21 @@ ctypedef struct ForwardPass:
     void **scratch            # of each thread
     void **outputs            # x, then a of every layer; NULL where it is not wanted
     int64_t tile
+    int n_threads
     bint to_z
     bint check_finite
     int failed                # Python raised
     int nonfinite             # a row held a NaN or an infinity
+
+
+cdef inline void next_tile(const ForwardPass *job, int64_t begin, Ahead *ahead) noexcept nogil:
+    """What to fetch: the rows of the tile that starts there, which this thread is likely to have next."""
+    ahead.data = job.source.data + begin * job.source.row_stride
+    ahead.index = NULL
+    ahead.row_stride = job.source.row_stride
+    ahead.row_bytes = job.source.columns * job.source.column_stride
+    ahead.rows = max(0, min(job.tile, job.source.rows - begin)) if ahead.row_bytes > 0 else 0
+    ahead.at = ahead.end = NULL
 
 
 cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floating *type_) noexcept nogil:
@@ -324,13 +336,15 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     cdef const void *source
     cdef Rows tile = job.source[0]
     cdef const floating *x
+    cdef Ahead ahead
     tile.data = job.source.data + begin * job.source.row_stride
     tile.rows = rows
     if job.check_finite and plan.row_kernels.first_nonfinite_row(&tile) >= 0:
         job.nonfinite = 1
         return
     x = gathered(plan, &tile, <floating *>job.x[thread])
-    if forward_tile(plan, job.buffers[thread], 0, rows, x, <floating *>job.scratch[thread], job.to_z):
+    next_tile(job, begin + job.n_threads * job.tile, &ahead)
+    if forward_tile(plan, job.buffers[thread], 0, rows, x, <floating *>job.scratch[thread], job.to_z, &ahead):
         job.failed = 1
         return
     if job.outputs[0] != NULL:
@@ -454,7 +468,7 @@ cdef class Engine:
         workspaces = [self.workspace() for _ in range(n_threads)]
         for i, workspace in enumerate(workspaces):
             buffers[i], x[i], scratch[i] = workspace.layers, workspace.x_data, workspace.scratch
-        job.plan, job.source, job.tile = &self.plan, &source.rows, tile_rows
+        job.plan, job.source, job.tile, job.n_threads = &self.plan, &source.rows, tile_rows, n_threads
         job.to_z, job.check_finite, job.failed, job.nonfinite = to_z, check_finite, 0, 0
         job.buffers, job.x, job.scratch = buffers, x, scratch
         job.outputs = <void **>calloc(self.plan.n_layers + 1, sizeof(void *))
@@ -569,12 +583,12 @@ cdef class Engine:
         if self.is_float32:
             forward_tile[float](
                 plan, workspace.layers, 0, rows.rows,
-                gathered[float](plan, rows, <float *>workspace.x_data), <float *>workspace.scratch, False
+                gathered[float](plan, rows, <float *>workspace.x_data), <float *>workspace.scratch, False, NULL
             )
         else:
             forward_tile[double](
                 plan, workspace.layers, 0, rows.rows,
-                gathered[double](plan, rows, <double *>workspace.x_data), <double *>workspace.scratch, False
+                gathered[double](plan, rows, <double *>workspace.x_data), <double *>workspace.scratch, False, NULL
             )
 
     cpdef double multiplications(self):

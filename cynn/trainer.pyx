@@ -35,7 +35,7 @@ from cynn.engine cimport (
     gather_rows,
 )
 from cynn.kernel_objects cimport LossKernel, OptimizerKernel, loss_of_rows, step_on_piece
-from cynn.kernels.tables cimport Rows
+from cynn.kernels.tables cimport Ahead, Rows
 from cynn.team cimport Team
 
 cdef extern from *:
@@ -58,6 +58,9 @@ cdef int64_t NARROW_UNITS = 512
 cdef int64_t MOST_TILE_ROWS = 256
 cdef int64_t LEAST_TILE_ROWS = 32
 cdef double TILE_MULTIPLICATIONS = 3e5
+
+# Of the next batch's rows so much is asked for in the course of the step: they are to find room in the L2 cache.
+cdef int64_t MOST_FETCHED_BYTES = 1 << 19
 
 # Multiplications of a step below which a second thread costs more than it saves.
 cdef double WORTH_A_TEAM = 2e6
@@ -111,12 +114,16 @@ ctypedef struct Step:
     # this batch
     const int64_t *order
     int64_t ahead                    # entries of order after this batch
+    bint are_fetched                 # the rows of this batch were asked for in the step before
+    int64_t fetched_rows             # of the next batch, asked for in the course of the step
     int64_t rows
     int64_t tile
     int64_t first_row                # in the epoch
     Block *blocks
     int64_t n_slots
-    int failed
+    bint check_finite                # look at every row of x that is gathered
+    int nonfinite                    # one has a NaN or an infinity
+    int failed                       # Python raised
     void *python_loss
     double python_loss_value
 
@@ -125,13 +132,29 @@ cdef int call_python_loss(void *trainer, int64_t rows, double *value) noexcept w
     return (<Trainer>trainer).python_loss(rows, value)
 
 
+cdef inline void rows_to_fetch(
+    const Step *step, int64_t begin, int64_t end, int64_t total, Ahead *ahead
+) noexcept nogil:
+    """The share of the next batch's rows that is fetched while begin..end of a phase is worked on."""
+    cdef int64_t first = step.fetched_rows * begin // total
+    ahead.data = step.x_source.data
+    ahead.index = step.order + step.rows + first
+    ahead.row_stride = step.x_source.row_stride
+    ahead.row_bytes = step.plan.inputs * step.x_source.column_stride
+    ahead.rows = step.fetched_rows * end // total - first
+    ahead.at = ahead.end = NULL
+
+
 cdef inline void tile_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Plan *plan = step.plan
     cdef const DenseLayer *last = &plan.layers[plan.n_layers - 1]
     cdef const LayerBuffers *own = &step.layers[plan.n_layers - 1]
     cdef int64_t begin = piece * step.tile
     cdef int64_t rows = min(step.tile, step.rows - begin)
-    cdef int64_t ahead = step.rows - begin - rows + step.ahead
+    # rows to prefetch: what the step before has not asked for, but for what this one will ask for
+    cdef int64_t ahead = -rows if step.are_fetched else step.rows - begin - rows
+    cdef Ahead next_rows
+    cdef int64_t target_ahead = step.rows - begin - rows + step.ahead
     cdef int64_t i
     cdef const int64_t *order = step.order + begin
     cdef floating *x = <floating *>step.x + begin * plan.inputs
@@ -139,7 +162,11 @@ cdef inline void tile_phase(Step *step, int64_t piece, int thread, floating *typ
     cdef floating *target = NULL
     cdef int64_t *classes = NULL
     cdef floating *prediction = <floating *>own.z + begin * last.units if step.fused else a
-    gather_rows(plan, step.x_source, order, rows, ahead, plan.scale, plan.offset, x)
+    if gather_rows(
+        plan, step.x_source, order, rows, ahead, plan.scale, plan.offset, step.check_finite, x
+    ) >= 0:
+        step.nonfinite = 1
+        return
     if step.one_hot:
         target = <floating *>step.target + begin * last.units
         memset(target, 0, rows * last.units * sizeof(floating))
@@ -151,10 +178,11 @@ cdef inline void tile_phase(Step *step, int64_t piece, int thread, floating *typ
             classes[i] = step.classes[order[i]]
     else:
         target = <floating *>step.target + begin * last.units
-        gather_rows(plan, step.target_source, order, rows, ahead, 1, 0, target)
+        gather_rows(plan, step.target_source, order, rows, target_ahead, 1, 0, False, target)
+    rows_to_fetch(step, begin, begin + rows, 2 * step.rows, &next_rows)
     if forward_tile(
         plan, step.layers, begin, rows, x, <floating *>step.scratch[thread],
-        step.fused and step.predictions == NULL
+        step.fused and step.predictions == NULL, &next_rows
     ):
         step.failed = 1
         return
@@ -187,6 +215,11 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
     cdef int64_t parameter = 2 * block.layer + block.is_bias
     cdef int64_t offset = block.begin * layer.units
     cdef floating *grad
+    cdef Ahead next_rows
+    cdef Ahead *ahead = NULL
+    if block.layer == 0 and not block.is_bias:
+        ahead = &next_rows
+        rows_to_fetch(step, layer.inputs + block.begin, layer.inputs + block.end, 2 * layer.inputs, ahead)
     if step.in_block:
         grad = <floating *>step.block_gradient[thread]
     else:
@@ -195,12 +228,12 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
         if floating is float:
             plan.dense_kernels.weight_step_f32(
                 step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, step.alpha, step.beta,
-                <float *>step.w[parameter] + offset, grad
+                <float *>step.w[parameter] + offset, grad, ahead
             )
         else:
             plan.dense_kernels.weight_step_f64(
                 step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, step.alpha, step.beta,
-                <double *>step.w[parameter] + offset, grad
+                <double *>step.w[parameter] + offset, grad, ahead
             )
         return
     if block.is_bias:
@@ -210,11 +243,11 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
             plan.dense_kernels.bias_gradient_f64(step.rows, layer.units, delta, grad)
     elif floating is float:
         plan.dense_kernels.weight_gradient_f32(
-            step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, grad
+            step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, grad, ahead
         )
     else:
         plan.dense_kernels.weight_gradient_f64(
-            step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, grad
+            step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, grad, ahead
         )
     if step.in_block:
         optimizer_step(step, parameter, block.end - block.begin, layer.units, offset, grad)
@@ -275,6 +308,10 @@ class Diverged(Exception):
         self.loss = loss
 
 
+class NonFiniteRow(Exception):
+    """A row of x holds a NaN or an infinity; the weights are those before its step."""
+
+
 cdef class Trainer:
     """Runs steps of training on one network with one set of data.
 
@@ -308,7 +345,7 @@ cdef class Trainer:
     cdef readonly list slots
     cdef object batch_target, batch_weight, classes
     cdef object python_error
-    cdef int64_t n_blocks, batch_size
+    cdef int64_t n_blocks, batch_size, most_fetched_rows
     cdef readonly int64_t steps        # taken in all
     cdef readonly double total_loss    # sum over steps of loss * weight
     cdef readonly double total_weight
@@ -356,6 +393,10 @@ cdef class Trainer:
             step.n_slots = optimizer.n_slots
             step.in_block = (optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
             step.is_linear = step.in_block and optimizer.functions.linear_step != NULL
+
+        if step.x_source.column_stride > 0:
+            row_bytes = step.x_source.columns * step.x_source.column_stride
+            self.most_fetched_rows = min(batch_size, MOST_FETCHED_BYTES // row_bytes)
 
         # Python methods take whole batches.
         step.tile = self.tile_rows()
@@ -452,8 +493,9 @@ cdef class Trainer:
         free(self.step.scratch)
         free(self.step.block_gradient)
 
-    def begin_epoch(self):
-        """Start the epoch's sums anew."""
+    def begin_epoch(self, bint check_finite):
+        """Start the epoch's sums anew; with check_finite, look at every row of x: NonFiniteRow for a NaN."""
+        self.step.check_finite = check_finite
         self.total_loss = 0
         self.total_weight = 0
 
@@ -500,6 +542,8 @@ cdef class Trainer:
                 step.rows = min(self.batch_size, n - step.first_row)
                 step.order = &order[step.first_row]
                 step.ahead = n - step.first_row - step.rows
+                step.are_fetched = done > 0 and step.fetched_rows == step.rows
+                step.fetched_rows = min(step.ahead, self.most_fetched_rows)
                 step.t = t + done
                 if is_float32:
                     status = self.take_step[float](&loss, NULL)
@@ -516,6 +560,8 @@ cdef class Trainer:
                     break
         if status == 1:
             raise Diverged(first_step + done, loss)
+        if status == 3:
+            raise NonFiniteRow
         if status:
             self.raise_python_error()
         return done
@@ -537,9 +583,12 @@ cdef class Trainer:
                     (1 if step.sample_weight == NULL else step.sample_weight[step.order[i]]) / total_weight
                 )
         step.failed = 0
+        step.nonfinite = 0
         self.team.run(tile_phase_f32 if floating is float else tile_phase_f64, step, n_tiles)
         if step.failed:
             return 2
+        if step.nonfinite:
+            return 3
         loss[0] = 0
         for i in range(n_tiles):
             loss[0] += step.tile_loss[i]

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import data, metrics, randomness, registry, threads
-from cynn.errors import InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
+from cynn.errors import DataError, InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.kernel_objects import OptimizerKernel
 from cynn.progress import Progress
-from cynn.trainer import Diverged, Trainer
+from cynn.trainer import Diverged, NonFiniteRow, Trainer
 
 if TYPE_CHECKING:
     from cynn.kernel_objects import LossKernel
@@ -129,8 +129,11 @@ def fit(
     loss_kernel = network.loss_kernel(loss)
     metrics_by_name = _resolve_metrics(metrics)
     callbacks = _check_callbacks(callbacks)
-    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_finite)
+    rows, target, weight = _checked_data(
+        network, loss_kernel, x, y, sample_weight, "", check_x=check_finite and epochs == 0, check_y=check_finite
+    )
     validation = _checked_validation(network, loss_kernel, validation_data, check_finite)
+    before = _Before(network) if check_finite else None
     state = _optimizer_state(network, optimizer)
 
     n = len(rows)
@@ -146,6 +149,7 @@ def fit(
                 permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
                 order = permutation(n, network.seed, randomness.Purpose.SHUFFLE, network.epochs_trained)
             bar.begin_epoch(epoch)
+            trainer.begin_epoch(check_finite and epoch == 1)  # every epoch sees every row
             _run_epoch(trainer, state, order, min(batch_size, n), predictions, bar, epoch, history)
             network.epochs_trained += 1
             logs = {"loss": trainer.total_loss / trainer.total_weight if trainer.total_weight else 0.0}
@@ -161,9 +165,40 @@ def fit(
             bar.end_epoch(logs)
             for callback in callbacks:
                 callback.on_epoch_end(epoch, logs)
+    except NonFiniteRow:
+        assert before is not None
+        before.restore()
+        data.check_rows_finite(rows, "x")
+        raise DataError(
+            f"x must be finite in {network.dtype}, multiplied by the scale of the input and moved by its "
+            "offset. Got a number that is too large for that. (check_finite=False turns this check off.)"
+        ) from None
     finally:
         bar.close()
     return history
+
+
+class _Before:
+    """A network as it was before a fit, to go back to where a row of the data turns out to be no numbers."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.history, self.epochs_trained = network.history, network.epochs_trained
+        self.state: OptimizerState | None = network._optimizer_state
+        self.t = self.state.t if self.state else 0
+        self.copies = [(array, array.copy()) for array in self._arrays()]
+
+    def _arrays(self) -> list[Array]:
+        parameters = [array for layer in self.network.layers for array in (layer.weights, layer.biases)]
+        return parameters + [slot for slots in (self.state.slots if self.state else []) for slot in slots]
+
+    def restore(self) -> None:
+        for array, copy in self.copies:
+            array[...] = copy
+        if self.state:
+            self.state.t = self.t
+        self.network._optimizer_state = self.state
+        self.network.history, self.network.epochs_trained = self.history, self.epochs_trained
 
 
 def _run_epoch(
@@ -176,7 +211,6 @@ def _run_epoch(
     epoch: int,
     history: History,
 ) -> None:
-    trainer.begin_epoch()
     n, step = len(order), 0
     t_before = state.t - trainer.steps
     try:
@@ -203,7 +237,7 @@ def gradients(
 ) -> list[tuple[Array, Array]]:
     """`Network.gradients`: a step over all rows without an optimizer."""
     loss_kernel = network.loss_kernel(loss)
-    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", True)
+    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_x=True, check_y=True)
     trainer = _trainer(network, rows, target, weight, loss_kernel, None, len(rows), threads.resolve(None))
     try:
         trainer.run(np.arange(len(rows)), 0, 1, 0.0, None, 0.0)
@@ -249,13 +283,15 @@ def _checked_data(
     y: Any,
     sample_weight: Any,
     prefix: str,
-    check_finite: bool,
+    *,
+    check_x: bool,
+    check_y: bool,
 ) -> tuple[Array, data.Targets, Array | None]:
-    rows = data.as_rows(x, network.input.units, f"{prefix}x", check_finite=check_finite)
+    rows = data.as_rows(x, network.input.units, f"{prefix}x", check_finite=check_x)
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
     target = data.as_targets(
-        y, len(rows), network.outputs, loss_kernel.component, f"{prefix}y", check_finite=check_finite
+        y, len(rows), network.outputs, loss_kernel.component, f"{prefix}y", check_finite=check_y
     )
     return rows, target, data.as_sample_weight(sample_weight, len(rows))
 
@@ -272,7 +308,9 @@ def _checked_validation(
         )
     x, y, *rest = validation_data
     weight = rest[0] if rest else None
-    return _checked_data(network, loss_kernel, x, y, weight, "validation ", check_finite)
+    return _checked_data(
+        network, loss_kernel, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
+    )
 
 
 def _optimizer_state(network: Network, optimizer: Any) -> OptimizerState:

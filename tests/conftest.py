@@ -1,7 +1,18 @@
 """Settings of the whole suite."""
 
+import signal
+
+import pytest
 from hypothesis import settings
 
 # the same examples in every run, and no clock: a busy machine is no failure
 settings.register_profile("cynn", deadline=None, derandomize=True, database=None)
 settings.load_profile("cynn")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_is_heard():
+    """A shell starts what runs in the background with Ctrl-C ignored, and child processes inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -87,7 +87,7 @@ class TestTrain:
     def test_digits(self, capsys, folder):
         out = succeed(capsys, "train", "--epochs", 2)
         assert "13,002" in out
-        line = r"^epoch \d/2  loss \d\.\d{4}  validation accuracy \d\d\.\d\d %  \d\.\d s$"
+        line = r"^epoch \d/2  loss \d\.\d{4}  validation accuracy \d\d\.\d\d %  \d+\.\d s$"
         assert len(re.findall(line, out, re.M)) == 2
         test = re.search(r"^test loss \d\.\d{4}  accuracy (\d\d\.\d\d) %$", out, re.M)
         assert float(test[1]) > 85

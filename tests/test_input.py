@@ -281,3 +281,49 @@ def test_nothing_of_a_refused_fit_remains():
             net.fit(ROWS, np.zeros(20, int), **options)
     assert net.history is None
     assert helpers.digest(net) == before
+
+
+class TestRowsThatAreCheckedAsTheyAreRead:
+    """`fit` looks for NaN and infinity as it gathers rows: what it finds late must undo what it did before."""
+
+    def network(self):
+        net = Network.mlp([3, 4, 1], activation="tanh", seed=0)
+        x, y = np.random.default_rng(0).random((2, 64, 3), np.float32)
+        return net, x, y[:, :1]
+
+    @pytest.mark.parametrize("shuffle", [False, True])
+    @pytest.mark.parametrize("n_threads", [1, 2])
+    @pytest.mark.parametrize("fits_before", [0, 1])
+    def test_everything_is_as_it_was(self, fits_before, n_threads, shuffle):
+        options = {"batch_size": 4, "progress": False, "shuffle": shuffle, "n_threads": n_threads, "optimizer": "adam"}
+        net, x, y = self.network()
+        other, _, _ = self.network()
+        for _ in range(fits_before):
+            options["optimizer"] = None
+            net.fit(x, y, epochs=2, **options)
+            other.fit(x, y, epochs=2, **options)
+        history = net.history
+        bad = x.copy()
+        bad[61, 1] = np.inf
+        with pytest.raises(DataError, match=r"x must be finite\. Got inf in row 61, column 1"):
+            net.fit(bad, y, epochs=3, **options)
+        assert net.history is history
+        assert net.epochs_trained == other.epochs_trained
+        net.fit(x, y, epochs=2, **options)
+        other.fit(x, y, epochs=2, **options)
+        for layer, expected in zip(net.layers, other.layers, strict=True):
+            np.testing.assert_array_equal(layer.weights, expected.weights)
+            np.testing.assert_array_equal(layer.biases, expected.biases)
+
+    def test_no_epoch(self):
+        net, x, y = self.network()
+        x[5, 0] = np.nan
+        with pytest.raises(DataError, match="row 5"):
+            net.fit(x, y, epochs=0, progress=False)
+
+    def test_too_large_for_the_dtype(self):
+        net, x, y = self.network()
+        x = x.astype(np.float64)
+        x[5, 0] = 1e300
+        with pytest.raises(DataError, match="x must be finite in float32"):
+            net.fit(x, y, progress=False)

@@ -228,13 +228,6 @@ class TestCallbacks:
 
 
 class TestCtrlC:
-    @pytest.fixture(autouse=True)
-    def heard(self):
-        """A shell starts what runs in the background with Ctrl-C ignored."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield
-        signal.signal(signal.SIGINT, before)
-
     def interrupted(self, net, x, y, seconds, **options):
         """`fit` with a Ctrl-C that long after training has begun."""
         over, begun = threading.Event(), time.monotonic()

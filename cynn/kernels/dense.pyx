@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.kernels.blas cimport gemm, gemv
-from cynn.kernels.tables cimport DenseKernels
+from cynn.kernels.tables cimport Ahead, DenseKernels
 
 cdef extern from *:
     """
@@ -28,14 +28,19 @@ cdef extern from *:
     """
     void cynn_small_product_f32(
         int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
-        int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc
+        int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc,
+        Ahead *ahead
     ) noexcept nogil
     void cynn_small_product_f64(
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
-        const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc
+        const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc,
+        Ahead *ahead
     ) noexcept nogil
     int64_t cynn_lanes_f32
     int64_t cynn_lanes_f64
+
+cdef extern from "ahead.h" nogil:
+    void cynn_fetch_rest(Ahead *)
 
 cdef enum:
     # Measured: up to here the second factor stays in the L2 cache, and not to pack it wins over BLAS.
@@ -59,17 +64,18 @@ cdef inline bint is_whole(int64_t n, floating *type_) noexcept nogil:
 
 cdef inline bint own_product(
     int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
-    const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C
+    const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C,
+    Ahead *ahead
 ) noexcept nogil:
     """C := alpha A.B + beta C, or A.B + bias, by a kernel of our own; False where BLAS is quicker."""
     if n == 1 and row_stride == 1 and beta == 0:
         # a column, which lies in memory as a row does: the vectors run along A
-        return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C)
+        return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C, ahead)
     if is_small(n, k, sizeof(floating)):
         if floating is float:
-            cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
+            cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n, ahead)
         else:
-            cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n)
+            cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n, ahead)
         return True
     return False
 
@@ -85,7 +91,7 @@ cdef inline void fill_rows(int64_t rows, int64_t units, const floating *b, float
 
 cdef void forward(
     int64_t rows, int64_t inputs, int64_t units, const floating *x, const floating *W, const floating *b,
-    floating *z
+    floating *z, Ahead *ahead
 ) noexcept nogil:
     if units == 1:
         fill_rows(rows, units, b, z)
@@ -93,9 +99,10 @@ cdef void forward(
     elif rows == 1 and not is_small(units, inputs, sizeof(floating)):
         fill_rows(rows, units, b, z)
         gemv[floating](True, inputs, units, 1, W, units, x, 1, z)
-    elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z):
+    elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, ahead):
         fill_rows(rows, units, b, z)
         gemm[floating](False, False, rows, units, inputs, 1, x, inputs, W, units, 1, z, units)
+        cynn_fetch_rest(ahead)
 
 
 cdef void backward(
@@ -107,40 +114,44 @@ cdef void backward(
         for i in range(inputs):
             for j in range(units):
                 transposed[j * inputs + i] = W[i * units + j]
-        if own_product(rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx):
+        if own_product(rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx, NULL):
             return
     gemm[floating](False, True, rows, inputs, units, 1, delta, units, W, units, 0, dx, inputs)
 
 
 cdef void weight_gradient(
     int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const floating *x,
-    const floating *delta, floating *dW
+    const floating *delta, floating *dW, Ahead *ahead
 ) noexcept nogil:
     if not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW
+        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, ahead
     ):
         gemm[floating](
             True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units
         )
+        cynn_fetch_rest(ahead)
 
 
 cdef void weight_step(
     int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const floating *x,
-    const floating *delta, double alpha, double beta, floating *W, floating *scratch
+    const floating *delta, double alpha, double beta, floating *W, floating *scratch,
+    Ahead *ahead
 ) noexcept nogil:
     cdef int64_t i
     cdef floating alpha_ = <floating>alpha, beta_ = <floating>beta
     if beta_ == 0 or not is_whole(units, <floating *>NULL):
         # columns that are computed twice must not be added to twice
-        weight_gradient(rows, inputs, units, begin, end, x, delta, scratch)
+        weight_gradient(rows, inputs, units, begin, end, x, delta, scratch, ahead)
         for i in range((end - begin) * units):
             W[i] = beta_ * W[i] + alpha_ * scratch[i]
     elif not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W
+        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W,
+        ahead
     ):
         gemm[floating](
             True, False, end - begin, units, rows, alpha_, x + begin, inputs, delta, units, beta_, W, units
         )
+        cynn_fetch_rest(ahead)
 
 
 cdef void bias_gradient(int64_t rows, int64_t units, const floating *delta, floating *db) noexcept nogil:
@@ -148,7 +159,7 @@ cdef void bias_gradient(int64_t rows, int64_t units, const floating *delta, floa
     cdef int64_t row, j
     cdef floating one = 1
     if is_small(units, rows, sizeof(floating)):
-        own_product(1, units, rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db)
+        own_product(1, units, rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db, NULL)
         return
     memset(db, 0, units * sizeof(floating))
     for row in range(rows):

@@ -50,36 +50,6 @@ cdef inline void convert_row(
             out[j] = scale * <floating>(<element *>(<char *>source + j * column_stride))[0] + offset
 
 
-cdef void gather(
-    const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
-    floating *out
-) noexcept nogil:
-    cdef int64_t i, row
-    cdef char *address
-    for i in range(count):
-        row = i
-        if index != NULL:
-            row = index[i]
-            if i + PREFETCH_ROWS < count + ahead:
-                prefetch_row(source, index[i + PREFETCH_ROWS])
-        address = <char *>source.data + row * source.row_stride
-        if source.kind == UINT8:
-            convert_row(
-                <uint8_t *>address, source.columns, source.column_stride, <floating>scale, <floating>offset,
-                out
-            )
-        elif source.kind == FLOAT32:
-            convert_row(
-                <float *>address, source.columns, source.column_stride, <floating>scale, <floating>offset, out
-            )
-        else:
-            convert_row(
-                <double *>address, source.columns, source.column_stride, <floating>scale, <floating>offset,
-                out
-            )
-        out += source.columns
-
-
 cdef inline int nonfinite(floating x) noexcept nogil:
     return cynn_nonfinite_f32(x) if floating is float else cynn_nonfinite_f64(x)
 
@@ -94,6 +64,45 @@ cdef inline bint has_nonfinite(const floating *row, int64_t columns, int64_t col
         for j in range(columns):
             found |= nonfinite((<const floating *>(<const char *>row + j * column_stride))[0])
     return found
+
+
+cdef inline int64_t gather_of_kind(
+    element *typed, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, floating scale,
+    floating offset, bint check_finite, floating *out
+) noexcept nogil:
+    """`gather` for one kind of element; `typed` only tells which."""
+    cdef int64_t i, row
+    for i in range(count):
+        row = i
+        if index != NULL:
+            row = index[i]
+            if i + PREFETCH_ROWS < count + ahead:
+                prefetch_row(source, index[i + PREFETCH_ROWS])
+        convert_row(
+            <element *>(source.data + row * source.row_stride), source.columns, source.column_stride, scale,
+            offset, out
+        )
+        if check_finite and has_nonfinite(out, source.columns, sizeof(floating)):
+            return i
+        out += source.columns
+    return -1
+
+
+cdef int64_t gather(
+    const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
+    bint check_finite, floating *out
+) noexcept nogil:
+    if source.kind == UINT8:
+        return gather_of_kind(
+            <uint8_t *>NULL, source, index, count, ahead, <floating>scale, <floating>offset, False, out
+        )
+    if source.kind == FLOAT32:
+        return gather_of_kind(
+            <float *>NULL, source, index, count, ahead, <floating>scale, <floating>offset, check_finite, out
+        )
+    return gather_of_kind(
+        <double *>NULL, source, index, count, ahead, <floating>scale, <floating>offset, check_finite, out
+    )
 
 
 cdef int64_t first_nonfinite_row(const Rows *source) noexcept nogil:

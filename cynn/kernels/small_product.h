@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+#include "ahead.h"
+
 #if defined(__AVX512F__)
 #define CYNN_VECTOR_BYTES 64
 #define CYNN_ROWS_OF_1 12 /* rows in a block of one vector, and of two: all sums in 32 registers */
@@ -29,11 +31,33 @@
 #define CYNN_ROWS_OF_2 4
 #endif
 
+/* So many k go by between two looks ahead: a multiple of all S. */
+#define CYNN_STRIP 32
+
+/* Row r of A starts in one of three registers, four rows apart, plus 0 to 3 strides: few enough that all
+ * stay in registers. The empty asm hides from the compiler how they hang together: it would make a
+ * pointer for every row, and keep them in memory. */
+#define CYNN_A(r) (*(const T *)((r < 4 ? A_0 : r < 8 ? A_4 : A_8) + (r % 4 == 3 ? stride_3 : r % 4 * stride)))
+
+/* One k of the sum s. */
+#define CYNN_TERM(R, V, s)                                                                                  \
+    {                                                                                                       \
+        _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                              \
+            T a = CYNN_A(r);                                                                                \
+            _Pragma("GCC unroll 2") for (int v = 0; v < V; v++)                                             \
+                sum[s][r][v] += a * *(const vector *)(v ? B_1 : B_0);                                       \
+        }                                                                                                   \
+        A_0 += k_bytes, A_4 += k_bytes, A_8 += k_bytes, B_0 += ldb, B_1 += ldb;                             \
+    }
+
 /* R rows, V vectors of w elements, S sums over k. A[r, i] is at A[r * row_stride + i * k_stride]. */
 #define CYNN_BLOCK(R, V, S, w)                                                                              \
     {                                                                                                       \
         typedef T vector __attribute__((vector_size((w) * sizeof(T)), aligned(sizeof(T)), may_alias));      \
         vector sum[S][R][V];                                                                                \
+        const char *A_0 = (const char *)A, *A_4 = A_0 + 4 * stride, *A_8 = A_4 + 4 * stride;                \
+        const T *B_0 = B + at[0], *B_1 = B + at[V - 1];                                                     \
+        __asm__("" : "+r"(A_0), "+r"(A_4), "+r"(A_8), "+r"(B_0), "+r"(B_1));                                \
         _Pragma("GCC unroll 8") for (int s = 0; s < S; s++)                                                 \
             _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                            \
                 _Pragma("GCC unroll 2") for (int v = 0; v < V; v++) {                                       \
@@ -41,19 +65,13 @@
                     if (s == 0 && bias) sum[s][r][v] = *(const vector *)(bias + at[v]);                     \
                 }                                                                                           \
         int64_t i = 0;                                                                                      \
-        for (; i + S <= k; i += S)                                                                          \
-            _Pragma("GCC unroll 8") for (int s = 0; s < S; s++)                                             \
-                _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                      \
-                    T a = A[r * row_stride + (i + s) * k_stride];                                           \
-                    _Pragma("GCC unroll 2") for (int v = 0; v < V; v++)                                     \
-                        sum[s][r][v] += a * *(const vector *)(B + (i + s) * ldb + at[v]);                   \
-                }                                                                                           \
-        for (; S > 1 && i < k; i++)                                                                         \
-            _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                          \
-                T a = A[r * row_stride + i * k_stride];                                                     \
-                _Pragma("GCC unroll 2") for (int v = 0; v < V; v++)                                         \
-                    sum[0][r][v] += a * *(const vector *)(B + i * ldb + at[v]);                             \
-            }                                                                                               \
+        do {                                                                                                \
+            const int64_t pause = ahead && i + CYNN_STRIP < k ? i + CYNN_STRIP : k;                         \
+            for (; i + S <= pause; i += S)                                                                  \
+                _Pragma("GCC unroll 8") for (int s = 0; s < S; s++) CYNN_TERM(R, V, s)                      \
+            if (ahead) cynn_fetch_ahead(ahead);                                                             \
+        } while (i + S <= k);                                                                               \
+        for (; S > 1 && i < k; i++) CYNN_TERM(R, V, 0)                                                      \
         _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                \
             _Pragma("GCC unroll 2") for (int v = 0; v < V; v++) {                                           \
                 _Pragma("GCC unroll 8") for (int s = 1; s < S; s++) sum[0][r][v] += sum[s][r][v];           \
@@ -70,14 +88,30 @@
 #define CYNN_PANEL(R, V, w)                                                                                 \
     static void NAME(cynn_panel_##V##_##w)(int64_t m, int64_t k, const T *A, int64_t row_stride,            \
                                            int64_t k_stride, const T *B, int64_t ldb, const T *bias,        \
-                                           T alpha, T beta, T *C, int64_t ldc, const int64_t *at)           \
+                                           T alpha, T beta, T *C, int64_t ldc, const int64_t *at,           \
+                                           cynn_ahead *ahead)                                               \
     {                                                                                                       \
+        const int64_t stride = row_stride * (int64_t)sizeof(T), stride_3 = 3 * stride;                      \
+        const int64_t k_bytes = k_stride * (int64_t)sizeof(T);                                              \
         while (m >= R) CYNN_BLOCK(R, V, 1, w)                                                               \
-        while (V == 1 && m >= 8) CYNN_BLOCK(8, V, 1, w)                                                     \
-        while (m >= 4) CYNN_BLOCK(4, V, (2 / V), w)                                                         \
-        if (m >= 2) CYNN_BLOCK(2, V, (4 / V), w)                                                            \
-        if (m >= 1) CYNN_BLOCK(1, V, (8 / V), w)                                                            \
+        switch (m) {                                                                                        \
+            CYNN_REST(11, R, V, 1, w)                                                                       \
+            CYNN_REST(10, R, V, 1, w)                                                                       \
+            CYNN_REST(9, R, V, 1, w)                                                                        \
+            CYNN_REST(8, R, V, 1, w)                                                                        \
+            CYNN_REST(7, R, V, 1, w)                                                                        \
+            CYNN_REST(6, R, V, 1, w)                                                                        \
+            CYNN_REST(5, R, V, (2 / V), w)                                                                  \
+            CYNN_REST(4, R, V, (2 / V), w)                                                                  \
+            CYNN_REST(3, R, V, (4 / V), w)                                                                  \
+            CYNN_REST(2, R, V, (4 / V), w)                                                                  \
+            CYNN_REST(1, R, V, (8 / V), w)                                                                  \
+        }                                                                                                   \
     }
+
+/* The last n rows, fewer than R; of a block that cannot be, one row is compiled and never run. */
+#define CYNN_REST(n, R, V, S, w)                                                                            \
+    case n: CYNN_BLOCK((n < R ? n : 1), V, (n < R ? S : 1), w) break;
 
 #define CYNN_PANELS(w) CYNN_PANEL(CYNN_ROWS_OF_1, 1, w) CYNN_PANEL(CYNN_ROWS_OF_2, 2, w)
 
@@ -98,7 +132,7 @@ CYNN_PANELS(2)
 CYNN_PANELS(1)
 
 typedef void (*NAME(cynn_panel))(int64_t, int64_t, const T *, int64_t, int64_t, const T *, int64_t, const T *, T, T,
-                                 T *, int64_t, const int64_t *);
+                                 T *, int64_t, const int64_t *, cynn_ahead *);
 
 /* The panel of one or two vectors of that many elements. */
 static NAME(cynn_panel) NAME(cynn_panel_of)(int two, int64_t width)
@@ -120,17 +154,24 @@ static NAME(cynn_panel) NAME(cynn_panel_of)(int two, int64_t width)
 
 /* C (m x n) := alpha A.B + beta C, or A.B + bias, with A (m x k) of any strides, B (k x n) of row length
  * ldb, bias (n) or NULL. With beta = 0, C is not read and alpha is taken as 1. With another, n must be a
- * multiple of NAME(cynn_lanes), since columns that are computed twice would be added to twice. */
+ * multiple of NAME(cynn_lanes), since columns that are computed twice would be added to twice.
+ * ahead: what to fetch on the way, or NULL. */
 static void NAME(cynn_small_product)(int64_t m, int64_t n, int64_t k, const T *A, int64_t row_stride,
                                      int64_t k_stride, const T *B, int64_t ldb, const T *bias, T alpha, T beta,
-                                     T *C, int64_t ldc)
+                                     T *C, int64_t ldc, cynn_ahead *ahead)
 {
     int64_t width = NAME(cynn_lanes);
     while (width > n) width /= 2;
+    if (ahead) {
+        int64_t lines = ahead->rows * (ahead->row_bytes / 64 + 1);
+        int64_t panels = (n + 2 * width - 1) / (2 * width), least_rows = n > width ? CYNN_ROWS_OF_2 : CYNN_ROWS_OF_1;
+        int64_t blocks = panels * ((m + least_rows - 1) / least_rows);
+        ahead->lines = lines / (blocks * ((k + CYNN_STRIP - 1) / CYNN_STRIP)) + 1;
+    }
     for (int64_t column = 0; column < n; column += 2 * width) {
         int64_t at[2] = {column, column + width};
         int two = at[1] < n;
         if (at[two] + width > n) at[two] = n - width;
-        NAME(cynn_panel_of)(two, width)(m, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc, at);
+        NAME(cynn_panel_of)(two, width)(m, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc, at, ahead);
     }
 }

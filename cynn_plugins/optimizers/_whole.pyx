@@ -93,7 +93,7 @@ cdef void adafactor_step(
     cdef int64_t i
     cdef int64_t size = rows * cols
     cdef double beta = 1 - pow(t, -h[0])
-    cdef double root_of_size = sqrt(<double>size)
+    cdef double root_of_size = sqrt(<double>max(size, 1))
     cdef double largest = learning_rate if learning_rate * sqrt(<double>t) < 1 else 1 / sqrt(<double>t)
     cdef double scale = norm_of(size, w) / root_of_size
     cdef double size_of_step
@@ -169,7 +169,7 @@ cdef void muon_step(
         to_adam_direction(0.9, 0.95, 1e-10, t, size, grad, slots[0], slots[1])
     else:
         # cols / rows: the outputs over the inputs of the layer
-        rate = <floating>(learning_rate * sqrt(max(1.0, <double>cols / rows)))
+        rate = <floating>(learning_rate * sqrt(max(1.0, <double>cols / max(rows, 1))))
         for i in range(size):
             velocity[i] = momentum * velocity[i] + rest * grad[i]
             grad[i] = rest * grad[i] + momentum * velocity[i] if h[1] else velocity[i]
