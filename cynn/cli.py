@@ -174,7 +174,7 @@ def _predict(options: argparse.Namespace) -> int:
         with open(options.output, "wb") as file:  # np.save would append .npy to another name
             np.save(file, predictions)
         return 0
-    kind = net.layers[-1].activation.name
+    kind = net.output_activation.name
     outputs = predictions.shape[1]
     if kind == "sigmoid" and outputs == 1:
         best = (predictions[:, 0] >= 0.5).astype(np.intp)

@@ -1,8 +1,10 @@
-"""A network compiled into a plan, and its passes over a tile of rows: forward and backward.
+"""A network as operations that run one after the other, and its passes over rows: forward and backward.
 
-A tile goes all the way through the network before the next one starts, so that what a layer writes
-is still in cache when the next layer reads it. Training is in trainer.pyx, on top of this.
+A tile of rows goes all the way through the network before the next one starts, so that what an operation
+writes is still in cache when the next one reads it. Training is in trainer.pyx, on top of this.
 """
+
+from array import array as array_of
 
 import numpy as np
 
@@ -22,11 +24,24 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
-from cynn.abi cimport CYNN_NEEDS_A, CYNN_NEEDS_Z, floating
+from cynn.abi cimport floating
 from cynn.kernel_objects cimport ActivationKernel
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Ahead, DenseKernels, RowKernels, Rows
+from cynn.kernels.tables cimport (
+    FLOAT32,
+    FLOAT64,
+    MOST_PARAMETERS,
+    MOST_SAVED,
+    MOST_STATES,
+    UINT8,
+    Ahead,
+    Op,
+    OpKernels,
+    Pass,
+    RowKernels,
+    Rows,
+)
 from cynn.team cimport Team
 
 # Rows that go through the network together. Fewer cost BLAS its speed on wide layers, more would
@@ -147,44 +162,173 @@ cdef int call_python(PyObject *python, bint backward, int64_t rows) noexcept wit
 
 
 cdef class Workspace:
-    """The buffers of one pass through a network, for a number of rows. Used by one caller at a time."""
+    """The buffers of one pass through a network, for a number of rows. Used by one caller at a time.
 
-    def __cinit__(self, Engine engine, int64_t rows, bint training, bint keep_last_z):
-        cdef int64_t i
-        cdef DenseLayer *layer
-        cdef ActivationKernel kernel
-        self.n_layers = engine.plan.n_layers
-        self.layers = <LayerBuffers *>calloc(self.n_layers, sizeof(LayerBuffers))
-        if self.layers == NULL:
+    With `training`, what backward needs is kept, and `keep_last_input` keeps what the last operation
+    takes, though it could write its output there.
+    """
+
+    def __cinit__(self, Engine engine, int64_t rows, bint training, bint keep_last_input):
+        cdef int64_t i, j, n = len(engine.operations)
+        cdef Node *node
+        self.values = [aligned((rows, engine.source.inputs), engine.dtype)]
+        self.deltas = [None] * (n + 1)
+        self.python, self.keep, self.of_first_input = [], [], {}
+        self.x = address_of(self.values[0])
+        self.nodes = <Node *>calloc(n, sizeof(Node))
+        self.takes_x = <void ***>calloc(sum(len(o.inputs) for o in engine.operations), sizeof(void **))
+        if self.nodes == NULL or self.takes_x == NULL:
             raise MemoryError
-        self.x = aligned((rows, engine.plan.inputs), engine.dtype)
-        self.x_data = address_of(self.x)
-        self.scratch_array = aligned((min(rows, tile_rows), engine.plan.largest_units), engine.dtype)
-        self.scratch = address_of(self.scratch_array)
-        self.z, self.a, self.delta, self.python = [], [], [], []
-        for i in range(self.n_layers):
-            layer = &engine.plan.layers[i]
-            kernel = engine.kernels[i]
-            shape = (rows, layer.units)
-            last = i + 1 == self.n_layers
-            keep_z = (
-                kernel.is_python
-                or (training and layer.activation.flags & CYNN_NEEDS_Z)
-                or (last and keep_last_z)
-            )
-            self.z.append(aligned(shape, engine.dtype) if keep_z else None)
-            self.a.append(aligned(shape, engine.dtype))
-            self.delta.append(aligned(shape, engine.dtype) if training else None)
-            self.layers[i].z = address_of(self.z[i]) if keep_z else NULL
-            self.layers[i].a = address_of(self.a[i])
-            self.layers[i].delta = address_of(self.delta[i]) if training else NULL
-            if kernel.is_python:
-                bound = PythonActivation(kernel.component, self.z[i], self.a[i], self.delta[i])
+        # The value that holds the numbers of each: in a prediction, some operations do nothing.
+        root = list(range(n + 1))
+        for i, operation in enumerate(engine.operations):
+            if operation.only_training and not training and i + 1 < n:
+                root[i + 1] = root[operation.inputs[0]]
+        consumers = [0] * (n + 1)
+        for i, operation in enumerate(engine.operations):
+            if root[i + 1] == i + 1:
+                for value in operation.inputs:
+                    consumers[root[value]] += 1
+        kept = {0}
+        if training:
+            kept.update(i + 1 for i, operation in enumerate(engine.operations) if operation.needs_output)
+            if keep_last_input:
+                kept.add(engine.operations[n - 1].inputs[0])
+        for i, operation in enumerate(engine.operations):
+            first = root[operation.inputs[0]]
+            if root[i + 1] != i + 1:
+                self.values.append(self.values[root[i + 1]])
+                continue
+            if operation.in_place and consumers[first] == 1 and first not in kept:
+                self.values.append(self.values[first])
+            else:
+                self.values.append(aligned((rows, operation.units), engine.dtype))
+            node = &self.nodes[self.n_nodes]
+            self.n_nodes += 1
+            node.value = i + 1
+            self.connect(node, engine, i)
+            for j, value in enumerate(operation.inputs):
+                node.op.x[j] = address_of(self.values[value])
+                if root[value] == 0:
+                    self.takes_x[self.n_takes_x] = &node.op.x[j]
+                    self.n_takes_x += 1
+            node.op.out = address_of(self.values[i + 1])
+            for j, saved in enumerate(operation.saved if training else []):
+                shape = (rows if saved.for_each_row else 1, saved.columns)
+                node.op.saved[j] = self.hold(aligned(shape, engine.dtype))
+        if training:
+            self.allocate_deltas(engine, consumers, rows)
+        for i in range(self.n_nodes):
+            node = &self.nodes[i]
+            operation = engine.operations[node.value - 1]
+            if operation.activation is not None and operation.activation.is_python:
+                bound = PythonActivation(
+                    operation.activation.component, self.values[operation.inputs[0]], self.values[node.value],
+                    self.of_first_input.get(i)
+                )
                 self.python.append(bound)
-                self.layers[i].python = <PyObject *>bound
+                node.op.python = <void *>bound
+
+    cdef int connect(self, Node *node, Engine engine, int64_t i) except -1:
+        """What does not depend on the buffers."""
+        cdef int64_t j
+        cdef const double[::1] h
+        cdef ActivationKernel activation
+        cdef Op *op = &node.op
+        operation = engine.operations[i]
+        if (
+            len(operation.parameters) > MOST_PARAMETERS or len(operation.states) > MOST_STATES
+            or len(operation.saved) > MOST_SAVED
+        ):
+            raise ValueError(f"an operation has more than kernels have room for: {operation}")
+        op.n_inputs = len(operation.inputs)
+        op.widths = <int64_t *>calloc(op.n_inputs, sizeof(int64_t))
+        op.x = <void **>calloc(op.n_inputs, sizeof(void *))
+        op.dx = <void **>calloc(op.n_inputs, sizeof(void *))
+        if op.widths == NULL or op.x == NULL or op.dx == NULL:
+            raise MemoryError
+        for j, width in enumerate(operation.widths):
+            op.widths[j] = width
+        op.units = operation.units
+        for j, parameter in enumerate(operation.parameters):
+            if parameter is not None:
+                op.parameters[j] = address_of(parameter)
+                op.parameter_rows[j] = parameter.shape[0] if parameter.ndim == 2 else 1
+                op.parameter_columns[j] = parameter.shape[parameter.ndim - 1]
+        for j, state in enumerate(operation.states):
+            op.states[j] = address_of(state)
+        if len(engine.h[i]):
+            h = engine.h[i]
+            op.h = &h[0]
+        op.number = operation.number
+        if operation.activation is not None:
+            activation = operation.activation
+            op.activation = activation.functions
+            op.activation_h = activation.h
+        op.kernels = <const OpKernels *>PyCapsule_GetPointer(operation.kernels, "cynn.kernels.operation")
+        node.gradient_in_place = operation.gradient_in_place
+        return 0
+
+    cdef int allocate_deltas(self, Engine engine, list consumers, int64_t rows) except -1:
+        """The gradient of every value that something trained depends on.
+
+        Where several operations take a value, each has a gradient of its own, which are added up
+        before the operation that made the value needs them.
+        """
+        cdef int64_t i, j, n = len(engine.operations)
+        cdef Node *node
+        has_gradient = [False] * (n + 1)
+        sums = [[] for _ in range(n + 1)]
+        for i, operation in enumerate(engine.operations):
+            is_trained = operation.trainable and any(p is not None for p in operation.parameters)
+            has_gradient[i + 1] = is_trained or any(has_gradient[value] for value in operation.inputs)
+        self.deltas[n] = aligned((rows, engine.outputs), engine.dtype)
+        for i in range(n - 1, -1, -1):
+            operation = engine.operations[i]
+            node = &self.nodes[i]
+            node.has_gradient = has_gradient[i + 1]
+            if self.deltas[i + 1] is None:
+                continue
+            node.op.delta = address_of(self.deltas[i + 1])
+            for j, value in enumerate(operation.inputs):
+                if not has_gradient[value]:
+                    continue
+                shared = operation.gradient_in_place and j == 0 and consumers[value] == 1
+                array = self.deltas[i + 1] if shared else aligned((rows, operation.widths[j]), engine.dtype)
+                if self.deltas[value] is None:
+                    self.deltas[value] = array
+                else:
+                    sums[value].append(array)
+                node.op.dx[j] = self.hold(array)
+                if j == 0:
+                    self.of_first_input[i] = array
+            node.n_sums = len(sums[i + 1])
+            node.sums = <void **>calloc(max(1, node.n_sums), sizeof(void *))
+            if node.sums == NULL:
+                raise MemoryError
+            for j, array in enumerate(sums[i + 1]):
+                node.sums[j] = self.hold(array)
+        return 0
+
+    cdef void *hold(self, array) except NULL:
+        self.keep.append(array)
+        return address_of(array)
+
+    cdef void set_x(self, const void *x) noexcept nogil:
+        """Let the operations read value 0 there."""
+        cdef int64_t i
+        for i in range(self.n_takes_x):
+            self.takes_x[i][0] = <void *>x
 
     def __dealloc__(self):
-        free(self.layers)
+        cdef int64_t i
+        for i in range(self.n_nodes):
+            free(self.nodes[i].op.widths)
+            free(self.nodes[i].op.x)
+            free(self.nodes[i].op.dx)
+            free(self.nodes[i].sums)
+        free(self.nodes)
+        free(self.takes_x)
 
     def raise_error(self):
         """Raise what a Python activation has raised, as a PluginError that names it."""
@@ -196,123 +340,102 @@ cdef class Workspace:
 
 
 cdef int64_t gather_rows(
-    const Plan *plan, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
+    const Source *source, const Rows *rows, const int64_t *index, int64_t count, int64_t ahead, double scale,
     double offset, bint check_finite, floating *out
 ) noexcept nogil:
     if floating is float:
-        return plan.row_kernels.gather_f32(source, index, count, ahead, scale, offset, check_finite, out)
+        return source.row_kernels.gather_f32(rows, index, count, ahead, scale, offset, check_finite, out)
     else:
-        return plan.row_kernels.gather_f64(source, index, count, ahead, scale, offset, check_finite, out)
+        return source.row_kernels.gather_f64(rows, index, count, ahead, scale, offset, check_finite, out)
 
 
-cdef inline int activate(
-    const DenseLayer *layer, PyObject *python, int64_t rows, const floating *z, floating *a
+cdef int forward_node(
+    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
 ) noexcept nogil:
-    if python != NULL:
-        return call_python(python, False, rows)
+    """0, or -1 if Python raised."""
+    cdef const Op *op = &node.op
+    cdef const OpKernels *kernels_ = op.kernels
+    if op.python != NULL:
+        return call_python(<PyObject *>op.python, False, end)
     if floating is float:
-        layer.activation.forward_f32(layer.h, rows, layer.units, z, a)
+        if node.forward_by_columns:
+            kernels_.forward_columns_f32(op, pass_, begin, end, <float *>op.out)
+        else:
+            kernels_.forward_f32(op, pass_, begin, end, <float *>op.out)
     else:
-        layer.activation.forward_f64(layer.h, rows, layer.units, z, a)
-    return 0
-
-
-cdef int forward_tile(
-    const Plan *plan, const LayerBuffers *buffers, int64_t begin, int64_t rows, const floating *x,
-    floating *scratch, bint skip_last_activation, Ahead *ahead
-) noexcept nogil:
-    """z and a of every layer, for rows begin .. begin + rows of the buffers; 0, or -1 if Python raised."""
-    cdef int64_t i, units
-    cdef const DenseLayer *layer
-    cdef floating *z
-    cdef floating *a
-    for i in range(plan.n_layers):
-        layer = &plan.layers[i]
-        units = layer.units
-        z = scratch if buffers[i].z == NULL else <floating *>buffers[i].z + begin * units
-        a = <floating *>buffers[i].a + begin * units
-        if floating is float:
-            plan.dense_kernels.forward_f32(
-                rows, layer.inputs, units, x, <const float *>layer.W, <const float *>layer.b, z, ahead
-            )
+        if node.forward_by_columns:
+            kernels_.forward_columns_f64(op, pass_, begin, end, <double *>op.out)
         else:
-            plan.dense_kernels.forward_f64(
-                rows, layer.inputs, units, x, <const double *>layer.W, <const double *>layer.b, z, ahead
-            )
-        ahead = NULL  # is for the first layer, which has the most to do
-        if i + 1 == plan.n_layers and skip_last_activation:
-            break
-        if activate(layer, buffers[i].python, rows, z, a):
-            return -1
-        x = a
+            kernels_.forward_f64(op, pass_, begin, end, <double *>op.out)
     return 0
 
 
-cdef int backward_tile(
-    const Plan *plan, const LayerBuffers *buffers, int64_t begin, int64_t rows, bint from_z, floating *type_
+cdef int backward_node(
+    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
 ) noexcept nogil:
-    """dC/dz of every layer from what the last layer's delta holds, dC/da or (from_z) dC/dz already."""
-    cdef int64_t i, offset
-    cdef const DenseLayer *layer
-    cdef const LayerBuffers *own
-    cdef floating *z
-    cdef floating *a
-    cdef floating *delta
-    for i in range(plan.n_layers - 1, -1, -1):
-        layer = &plan.layers[i]
-        own = &buffers[i]
-        offset = begin * layer.units
-        delta = <floating *>own.delta + offset
-        if from_z:
-            from_z = False
-        elif own.python != NULL:
-            if call_python(own.python, True, rows):
-                return -1
+    """dC/dx from dC/dout; 0, or -1 if Python raised."""
+    cdef const Op *op = &node.op
+    cdef const OpKernels *kernels_ = op.kernels
+    cdef floating *delta = <floating *>op.delta
+    cdef int64_t size = (end - begin) * op.units
+    if node.gradient_in_place:
+        if op.dx[0] == NULL:
+            return 0
+        if op.dx[0] != op.delta:
+            memcpy(
+                <floating *>op.dx[0] + begin * op.units, delta + begin * op.units, size * sizeof(floating)
+            )
+            delta = <floating *>op.dx[0]
+    if op.python != NULL:
+        return call_python(<PyObject *>op.python, True, end)
+    if floating is float:
+        if node.backward_by_columns:
+            kernels_.backward_columns_f32(op, pass_, begin, end, delta)
         else:
-            z = <floating *>own.z + offset if layer.activation.flags & CYNN_NEEDS_Z else NULL
-            a = <floating *>own.a + offset if layer.activation.flags & CYNN_NEEDS_A else NULL
-            if floating is float:
-                layer.activation.backward_f32(layer.h, rows, layer.units, z, a, delta)
-            else:
-                layer.activation.backward_f64(layer.h, rows, layer.units, z, a, delta)
-        if i > 0:
-            if floating is float:
-                plan.dense_kernels.backward_f32(
-                    rows, layer.inputs, layer.units, delta, <const float *>layer.W,
-                    <float *>buffers[i - 1].delta + begin * layer.inputs
-                )
-            else:
-                plan.dense_kernels.backward_f64(
-                    rows, layer.inputs, layer.units, delta, <const double *>layer.W,
-                    <double *>buffers[i - 1].delta + begin * layer.inputs
-                )
+            kernels_.backward_f32(op, pass_, begin, end, delta)
+    else:
+        if node.backward_by_columns:
+            kernels_.backward_columns_f64(op, pass_, begin, end, delta)
+        else:
+            kernels_.backward_f64(op, pass_, begin, end, delta)
     return 0
 
 
-cdef inline const floating *gathered(const Plan *plan, const Rows *rows, floating *x) noexcept nogil:
+cdef void add_gradients(const Node *node, int64_t begin, int64_t end, floating *type_) noexcept nogil:
+    """Add up what several operations have found as dC/dout, for rows begin..end."""
+    cdef int64_t i, j, offset = begin * node.op.units, size = (end - begin) * node.op.units
+    cdef floating *delta = <floating *>node.op.delta + offset
+    cdef const floating *other
+    for i in range(node.n_sums):
+        other = <const floating *>node.sums[i] + offset
+        for j in range(size):
+            delta[j] += other[j]
+
+
+cdef inline const floating *gathered(
+    const Source *source, const Rows *rows, floating *x
+) noexcept nogil:
     """The rows as the network sees them: gathered into x, or where they lie if they are as they must be."""
     cdef bint as_they_are = (
         rows.kind == (FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64)
-        and plan.scale == 1 and plan.offset == 0 and rows.column_stride == sizeof(floating)
+        and source.scale == 1 and source.offset == 0 and rows.column_stride == sizeof(floating)
         and (rows.rows == 1 or rows.row_stride == rows.columns * <int64_t>sizeof(floating))
     )
     if as_they_are:
         return <const floating *>rows.data
-    gather_rows(plan, rows, NULL, rows.rows, 0, plan.scale, plan.offset, False, x)
+    gather_rows(source, rows, NULL, rows.rows, 0, source.scale, source.offset, False, x)
     return x
 
 
-# One pass over a caller's rows: which layers' outputs are wanted, and where they go.
+# One pass over a caller's rows: which values are wanted, and where they go.
 ctypedef struct ForwardPass:
-    const Plan *plan
-    const Rows *source
-    LayerBuffers **buffers    # of each thread
-    void **x                  # of each thread
-    void **scratch            # of each thread
-    void **outputs            # x, then a of every layer; NULL where it is not wanted
+    Source *source
+    const Rows *rows
+    void **workspaces         # the Workspace of each thread
+    void **outputs            # each value; NULL where it is not wanted
+    int64_t n_nodes           # how many operations run
     int64_t tile
     int n_threads
-    bint to_z
     bint check_finite
     int failed                # Python raised
     int nonfinite             # a row held a NaN or an infinity
@@ -320,42 +443,61 @@ ctypedef struct ForwardPass:
 
 cdef inline void next_tile(const ForwardPass *job, int64_t begin, Ahead *ahead) noexcept nogil:
     """What to fetch: the rows of the tile that starts there, which this thread is likely to have next."""
-    ahead.data = job.source.data + begin * job.source.row_stride
+    ahead.data = job.rows.data + begin * job.rows.row_stride
     ahead.index = NULL
-    ahead.row_stride = job.source.row_stride
-    ahead.row_bytes = job.source.columns * job.source.column_stride
-    ahead.rows = max(0, min(job.tile, job.source.rows - begin)) if ahead.row_bytes > 0 else 0
+    ahead.row_stride = job.rows.row_stride
+    ahead.row_bytes = job.rows.columns * job.rows.column_stride
+    ahead.rows = max(0, min(job.tile, job.rows.rows - begin)) if ahead.row_bytes > 0 else 0
     ahead.at = ahead.end = NULL
 
 
 cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floating *type_) noexcept nogil:
-    cdef const Plan *plan = job.plan
+    cdef const Source *source = job.source
+    cdef Node *nodes = workspace_nodes(job.workspaces[thread])
     cdef int64_t begin = piece * job.tile
-    cdef int64_t rows = min(job.tile, job.source.rows - begin)
+    cdef int64_t rows = min(job.tile, job.rows.rows - begin)
     cdef int64_t i, units
-    cdef const void *source
-    cdef Rows tile = job.source[0]
+    cdef Rows tile = job.rows[0]
     cdef const floating *x
+    cdef Pass pass_
     cdef Ahead ahead
-    tile.data = job.source.data + begin * job.source.row_stride
+    tile.data = job.rows.data + begin * job.rows.row_stride
     tile.rows = rows
-    if job.check_finite and plan.row_kernels.first_nonfinite_row(&tile) >= 0:
+    if job.check_finite and source.row_kernels.first_nonfinite_row(&tile) >= 0:
         job.nonfinite = 1
         return
-    x = gathered(plan, &tile, <floating *>job.x[thread])
-    next_tile(job, begin + job.n_threads * job.tile, &ahead)
-    if forward_tile(plan, job.buffers[thread], 0, rows, x, <floating *>job.scratch[thread], job.to_z, &ahead):
-        job.failed = 1
-        return
+    x = gathered(source, &tile, <floating *>workspace_x(job.workspaces[thread]))
+    point_at(job.workspaces[thread], x)
     if job.outputs[0] != NULL:
-        memcpy(<floating *>job.outputs[0] + begin * plan.inputs, x, rows * plan.inputs * sizeof(floating))
-    for i in range(plan.n_layers):
-        if job.outputs[i + 1] != NULL:
-            units = plan.layers[i].units
-            source = job.buffers[thread][i].a
-            if job.to_z and i + 1 == plan.n_layers:
-                source = job.scratch[thread] if job.buffers[thread][i].z == NULL else job.buffers[thread][i].z
-            memcpy(<floating *>job.outputs[i + 1] + begin * units, source, rows * units * sizeof(floating))
+        memcpy(<floating *>job.outputs[0] + begin * source.inputs, x, rows * source.inputs * sizeof(floating))
+    next_tile(job, begin + job.n_threads * job.tile, &ahead)
+    memset(&pass_, 0, sizeof(Pass))
+    pass_.rows = rows
+    for i in range(job.n_nodes):
+        pass_.ahead = &ahead if i == 0 else NULL  # the first operation has the most to do
+        if forward_node(&nodes[i], &pass_, 0, rows, type_):
+            job.failed = 1
+            return
+        if job.outputs[nodes[i].value] != NULL:
+            units = nodes[i].op.units
+            memcpy(
+                <floating *>job.outputs[nodes[i].value] + begin * units, nodes[i].op.out,
+                rows * units * sizeof(floating)
+            )
+
+
+# Workspaces are kept alive by the caller, so that these need no GIL.
+
+cdef inline Node *workspace_nodes(void *workspace) noexcept nogil:
+    return (<Workspace>workspace).nodes
+
+
+cdef inline void *workspace_x(void *workspace) noexcept nogil:
+    return (<Workspace>workspace).x
+
+
+cdef inline void point_at(void *workspace, const void *x) noexcept nogil:
+    (<Workspace>workspace).set_x(x)
 
 
 cdef void forward_piece_f32(void *context, int64_t piece, int thread) noexcept nogil:
@@ -367,63 +509,59 @@ cdef void forward_piece_f64(void *context, int64_t piece, int thread) noexcept n
 
 
 cdef class Engine:
-    """A network's layers as the kernels see them.
+    """The operations of a network, ready to run.
 
     Parameters
     ----------
     dtype : {"float32", "float64"}
     inputs : int
+        Columns of value 0.
     scale, offset : float
-        Applied to the inputs as they are gathered: x = scale * value + offset.
-    layers : list of (W, b, ActivationKernel)
-        Arrays of the dtype, C-contiguous, W (inputs, units) and b (units,) or None.
+        Applied to the rows as they are gathered: x = scale * value + offset.
+    operations : list of Operation
+        At least one. Parameters and states are C-contiguous arrays of the dtype.
+    seed : int
+        Of the random numbers that operations draw in training.
     """
 
-    def __cinit__(self, str dtype, int64_t inputs, double scale, double offset, list layers):
-        cdef int64_t i
-        cdef ActivationKernel kernel
+    def __cinit__(self, str dtype, int64_t inputs, double scale, double offset, list operations, seed):
         self.dtype = dtype
+        self.seed = seed
         self.is_float32 = dtype == "float32"
-        self.kernels = []
-        self.parameters = []
+        self.numpy_dtype = np.dtype(dtype)
+        self.operations = operations
         self.idle_workspaces = []
-        self.plan.layers = <DenseLayer *>calloc(len(layers), sizeof(DenseLayer))
-        if self.plan.layers == NULL:
-            raise MemoryError
-        self.plan.n_layers = len(layers)
-        self.plan.inputs = inputs
-        self.plan.scale = scale
-        self.plan.offset = offset
-        self.plan.row_kernels = <const RowKernels *>PyCapsule_GetPointer(
+        self.source.inputs = inputs
+        self.source.scale = scale
+        self.source.offset = offset
+        self.source.row_kernels = <const RowKernels *>PyCapsule_GetPointer(
             kernels.rows.TABLE, "cynn.kernels.rows"
         )
-        self.plan.dense_kernels = <const DenseKernels *>PyCapsule_GetPointer(
-            kernels.dense.TABLE, "cynn.kernels.dense"
-        )
-        for i in range(self.plan.n_layers):
-            W, b, kernel = layers[i]
-            kernel.require_dtype(dtype)
-            self.kernels.append(kernel)
-            self.parameters.append((W, b))
-            self.plan.layers[i].inputs = W.shape[0]
-            self.plan.layers[i].units = W.shape[1]
-            self.plan.layers[i].W = address_of(W)
-            self.plan.layers[i].b = NULL if b is None else address_of(b)
-            self.plan.layers[i].activation = kernel.functions
-            self.plan.layers[i].h = kernel.h
-            self.plan.largest_units = max(self.plan.largest_units, self.plan.layers[i].units)
-            self.plan.has_python = self.plan.has_python or kernel.is_python
-        self.plan_outputs = self.plan.layers[self.plan.n_layers - 1].units
-        self.numpy_dtype = np.dtype(dtype)
+        self.h = []
+        for operation in operations:
+            self.h.append(array_of("d", operation.hyperparameters))
+            if operation.activation is not None:
+                operation.activation.require_dtype(dtype)
+                self.has_python = self.has_python or operation.activation.is_python
+        self.outputs = operations[-1].units
         self.multiplications_of_row = self.multiplications()
 
-    def __dealloc__(self):
-        free(self.plan.layers)
-
     @property
-    def has_python(self):
-        """Whether an activation has Python methods, so that passes run on one thread."""
-        return self.plan.has_python
+    def output_activation(self):
+        """The kernel of the activation that comes last, or None."""
+        return self.operations[-1].activation
+
+    def trained_parameters(self):
+        """What an optimizer moves: so many places for every operation as one can have, None where none is."""
+        found = []
+        for operation in self.operations:
+            own = list(operation.parameters) if operation.trainable else []
+            found += own + [None] * (MOST_PARAMETERS - len(own))
+        return found
+
+    def multiplications(self):
+        """How many multiplications one row costs."""
+        return float(sum(operation.multiplications for operation in self.operations))
 
     cdef Workspace workspace(self):
         # Taking from and putting into a list is atomic under the GIL, so callers in several threads
@@ -432,19 +570,19 @@ cdef class Engine:
             return self.idle_workspaces.pop()
         return Workspace(self, tile_rows, False, False)
 
-    def forward(self, array, list outputs, int n_threads, bint to_z=False, bint check_finite=False):
+    def forward(self, array, list outputs, int n_threads, bint skip_last=False, bint check_finite=False):
         """Run the network over the rows of `array`.
 
         Parameters
         ----------
         array : array of shape (rows, inputs) of uint8, float32 or float64
         outputs : list of arrays or None
-            Where x and every layer's output go: layers + 1 C-contiguous matrices of the dtype, None
-            for those that are not wanted.
+            Where the values go: operations + 1 C-contiguous matrices of the dtype, None for those that
+            are not wanted.
         n_threads : int
             The most threads to use. The result does not depend on it.
-        to_z : bool
-            Whether the last layer stops at its z, which is then what its output is.
+        skip_last : bool
+            Whether the last operation is left out.
         check_finite : bool
             Whether to look for NaN and infinity in each tile.
 
@@ -453,25 +591,25 @@ cdef class Engine:
         bool
             False where `check_finite` found one; the outputs are then not complete.
         """
-        cdef RowMatrix source = RowMatrix(array)
+        cdef RowMatrix rows = RowMatrix(array)
         cdef ForwardPass job
-        cdef int64_t n_pieces = (source.rows.rows + tile_rows - 1) // tile_rows
+        cdef int64_t n_pieces = (rows.rows.rows + tile_rows - 1) // tile_rows
         cdef int64_t i
         cdef Workspace workspace
         cdef Team team
-        cdef LayerBuffers *buffers[256]
-        cdef void *x[256]
-        cdef void *scratch[256]
-        if self.plan.has_python or self.multiplications_of_row * source.rows.rows < WORTH_A_TEAM:
+        cdef void *of_threads[256]
+        if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
             n_threads = 1
         n_threads = <int>max(1, min(n_threads, n_pieces, 256))
         workspaces = [self.workspace() for _ in range(n_threads)]
         for i, workspace in enumerate(workspaces):
-            buffers[i], x[i], scratch[i] = workspace.layers, workspace.x_data, workspace.scratch
-        job.plan, job.source, job.tile, job.n_threads = &self.plan, &source.rows, tile_rows, n_threads
-        job.to_z, job.check_finite, job.failed, job.nonfinite = to_z, check_finite, 0, 0
-        job.buffers, job.x, job.scratch = buffers, x, scratch
-        job.outputs = <void **>calloc(self.plan.n_layers + 1, sizeof(void *))
+            of_threads[i] = <void *>workspace
+        job.source, job.rows, job.tile, job.n_threads = &self.source, &rows.rows, tile_rows, n_threads
+        job.check_finite, job.failed, job.nonfinite = check_finite, 0, 0
+        job.workspaces = of_threads
+        workspace = workspaces[0]
+        job.n_nodes = workspace.n_nodes - skip_last
+        job.outputs = <void **>calloc(len(outputs), sizeof(void *))
         if job.outputs == NULL:
             raise MemoryError
         try:
@@ -507,7 +645,7 @@ cdef class Engine:
         cdef Py_buffer view, out_view
         cdef Rows rows
         cdef object result = None
-        if self.plan.has_python or not PyObject_CheckBuffer(x):
+        if self.has_python or not PyObject_CheckBuffer(x):
             return None
         if out is not None and not (type(out) is np_ndarray and out.dtype is self.numpy_dtype):
             return None
@@ -517,17 +655,17 @@ cdef class Engine:
             return None  # NumPy has dtypes that a buffer has not
         try:
             if self.describe_rows(&view, &rows) and not (
-                check_finite and self.plan.row_kernels.first_nonfinite_row(&rows) >= 0
+                check_finite and self.source.row_kernels.first_nonfinite_row(&rows) >= 0
             ):
                 result = out
                 if out is None and view.ndim == 1:
-                    result = np_empty(self.plan_outputs, self.numpy_dtype)
+                    result = np_empty(self.outputs, self.numpy_dtype)
                 elif out is None:
-                    result = np_empty((rows.rows, self.plan_outputs), self.numpy_dtype)
+                    result = np_empty((rows.rows, self.outputs), self.numpy_dtype)
                 PyObject_GetBuffer(result, &out_view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
                 try:
                     if out_view.ndim != view.ndim or out_view.len != (
-                        rows.rows * self.plan_outputs * out_view.itemsize
+                        rows.rows * self.outputs * out_view.itemsize
                     ):
                         result = None
                     else:
@@ -545,7 +683,7 @@ cdef class Engine:
         cdef char kind = view.format[0] if view.format != NULL and view.format[1] == 0 else 0
         if view.ndim != 1 and view.ndim != 2:
             return False
-        if view.shape[view.ndim - 1] != self.plan.inputs:
+        if view.shape[view.ndim - 1] != self.source.inputs:
             return False
         rows.rows = 1 if view.ndim == 1 else view.shape[0]
         if rows.rows > tile_rows or rows.rows == 0:
@@ -559,42 +697,35 @@ cdef class Engine:
         else:
             return False
         rows.data = <const char *>view.buf
-        rows.columns = self.plan.inputs
+        rows.columns = self.source.inputs
         rows.row_stride = 0 if view.ndim == 1 else view.strides[0]
         rows.column_stride = view.strides[view.ndim - 1]
         return True
 
     cdef int forward_few(self, const Rows *rows, void *out) except -1:
         cdef Workspace workspace = self.workspace()
-        cdef LayerBuffers *last = &workspace.layers[self.plan.n_layers - 1]
-        cdef void *own = last.a
-        last.a = out
+        cdef Op *last = &workspace.nodes[workspace.n_nodes - 1].op
+        cdef void *own = last.out
+        last.out = out
         if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
             self.forward_in_workspace(workspace, rows)
         else:
             with nogil:
                 self.forward_in_workspace(workspace, rows)
-        last.a = own
+        last.out = own
         self.idle_workspaces.append(workspace)
         return 0
 
     cdef void forward_in_workspace(self, Workspace workspace, const Rows *rows) noexcept nogil:
-        cdef const Plan *plan = &self.plan
-        if self.is_float32:
-            forward_tile[float](
-                plan, workspace.layers, 0, rows.rows,
-                gathered[float](plan, rows, <float *>workspace.x_data), <float *>workspace.scratch, False, NULL
-            )
-        else:
-            forward_tile[double](
-                plan, workspace.layers, 0, rows.rows,
-                gathered[double](plan, rows, <double *>workspace.x_data), <double *>workspace.scratch, False, NULL
-            )
-
-    cpdef double multiplications(self):
-        """How many multiplications one row costs."""
-        cdef double total = 0
+        cdef Pass pass_
         cdef int64_t i
-        for i in range(self.plan.n_layers):
-            total += <double>self.plan.layers[i].inputs * self.plan.layers[i].units
-        return total
+        memset(&pass_, 0, sizeof(Pass))
+        pass_.rows = rows.rows
+        if self.is_float32:
+            workspace.set_x(gathered[float](&self.source, rows, <float *>workspace.x))
+            for i in range(workspace.n_nodes):
+                forward_node[float](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)
+        else:
+            workspace.set_x(gathered[double](&self.source, rows, <double *>workspace.x))
+            for i in range(workspace.n_nodes):
+                forward_node[double](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)

@@ -155,6 +155,15 @@ def check_whole_number(
     return number
 
 
+def check_switch(value: object, name: str, owner: str) -> bool:
+    """`value` as a bool, or an InvalidParameterError."""
+    if not isinstance(value, bool):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be True or False. Got {value!r} instead."
+        )
+    return value
+
+
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
     """The error for a name that nothing has, with the nearest names or, failing these, all."""
     known = sorted(names)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cynn import randomness
 from cynn.errors import unknown_name
 
-__all__ = ["NAMES", "initial_weights"]
+__all__ = ["NAMES", "check_name", "initial_weights"]
 
 _VARIANCES = {
     "glorot": lambda inputs, units: 2 / (inputs + units),
@@ -25,6 +25,13 @@ _VARIANCES = {
 
 #: The initializers that there are.
 NAMES = [f"{scheme}_{distribution}" for scheme in _VARIANCES for distribution in ("uniform", "normal")]
+
+
+def check_name(name: Any) -> str | None:
+    """The name of an initializer, or None, which leaves the choice to the activation."""
+    if name is not None and name not in NAMES:
+        raise unknown_name("initializer", name, NAMES)
+    return str(name) if name is not None else None
 
 
 def initial_weights(name: str, inputs: int, units: int, seed: int, layer: int) -> npt.NDArray[Any]:

@@ -25,6 +25,7 @@ from cynn.abi cimport (
     CYNN_LOSS_FLAGS,
     CYNN_LOSS_SMALLEST_SIZE,
     CYNN_MOST_SLOTS,
+    CYNN_NEEDS_A,
     CYNN_NEEDS_Z,
     CYNN_OPTIMIZER_CAPSULE,
     CYNN_OPTIMIZER_FLAGS,
@@ -295,6 +296,21 @@ cdef class ActivationKernel(KernelObject):
             )
         return 0
 
+    @property
+    def in_place(self):
+        """Whether a may take the place of z."""
+        return not self.is_python and (self.functions.flags & CYNN_IN_PLACE) != 0
+
+    @property
+    def needs_a(self):
+        """Whether backward reads a."""
+        return self.is_python or (self.functions.flags & CYNN_NEEDS_A) != 0
+
+    @property
+    def needs_z(self):
+        """Whether backward reads z."""
+        return self.is_python or (self.functions.flags & CYNN_NEEDS_Z) != 0
+
     def require_dtype(self, str dtype):
         """Raise a PluginError unless there are kernels for that dtype."""
         if self.is_python:
@@ -384,6 +400,14 @@ cdef class LossKernel(KernelObject):
         if self.is_python or self.functions.fuses_with == NULL:
             return None
         return self.functions.fuses_with.decode()
+
+    def fuses_behind(self, ActivationKernel activation):
+        """Whether this loss is computed from what the last activation (None: the identity) would take."""
+        if self.fuses_with is None:
+            return False
+        if activation is None:
+            return self.fuses_with == "identity"
+        return not activation.is_python and self.fuses_with == activation.component.name
 
     def value_and_gradient(self, prediction, target, *, fused=False):
         """The loss of each row and its gradient; with `fused`, prediction is z."""

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from cynn import data, layers, metrics, randomness, registry, threads
 from cynn.errors import InvalidParameterError, ShapeError
-from cynn.kernel_objects import ActivationKernel, LossKernel
-from cynn.layers import check_chain
+from cynn.activations import Activation, Identity
+from cynn.engine import Engine
+from cynn.kernel_objects import LossKernel
+from cynn.layers.builder import Builder
+from cynn.layers.composition import compose
 
 if TYPE_CHECKING:
-    from cynn.engine import Engine
-    from cynn.layers import Dense, Input
+    from cynn.layers import Input, Layer, Node
     from cynn.training import History
 
 __all__ = ["Network"]
@@ -25,22 +27,26 @@ Array = npt.NDArray[Any]
 
 
 class Network:
-    """A chain of layers that can be trained.
+    """Layers that can be trained.
 
     Parameters
     ----------
-    layers : list
-        An `Input` and at least one `Dense`. Descriptions: the network makes its own copies.
+    layers : list, or what calling a layer returned
+        An `Input` and layers one behind the other; or, for a network that is no chain, the last layer
+        called on what it takes, as in `Dense(1)(Concatenate()(h, x))`. Descriptions: the network makes its
+        own copies.
     seed : int, optional
         Fixes the initial weights and the order of the data: the same seed, data and machine give
         the same bits. None draws a fresh one, kept as `seed`.
     dtype : {"float32", "float64"}
         In which the network computes.
+    sources : list of list of int, optional
+        For a list of layers that is no chain, what each takes: 0 is the input, k layer k - 1.
 
     Attributes
     ----------
     input : Input
-    layers : list of Dense
+    layers : list of Layer
         Without the input, so that `layers[0]` has the first weights.
     seed : int
     dtype : str
@@ -63,20 +69,26 @@ class Network:
     """
 
     def __init__(
-        self, layers: Sequence[Input | Dense], *, seed: int | None = None, dtype: str = "float32"
+        self,
+        layers: Sequence[Input | Layer] | Node,
+        *,
+        seed: int | None = None,
+        dtype: str = "float32",
+        sources: list[list[int]] | None = None,
     ) -> None:
         self.dtype = data.check_dtype(dtype)
         self.seed = randomness.as_seed(seed)
-        self.input, descriptions = check_chain(layers)
-        self.layers: list[Dense] = []
-        inputs = self.input.units
-        for number, description in enumerate(descriptions):
-            self.layers.append(description.bound(inputs, self.dtype, self.seed, number))
-            inputs = description.units
+        self._composition = compose(layers, sources)
+        self.input = self._composition.input
+        builder = Builder(self.input.units, self.dtype, self.seed)
+        self.layers: list[Layer]
+        self.layers, self._values = self._composition.build(builder)
         self.history: History | None = None
         self.epochs_trained = 0
         self._optimizer_state: Any = None
-        self._engine: Engine = self._compile()
+        self._engine = Engine(
+            self.dtype, self.input.units, self.input.scale, self.input.offset, builder.operations, self.seed
+        )
 
     @classmethod
     def mlp(
@@ -128,18 +140,19 @@ class Network:
             dtype=dtype,
         )
 
-    def _compile(self) -> Engine:
-        from cynn.engine import Engine
-
-        compiled: list[tuple[Array, Array | None, ActivationKernel]] = [
-            (layer.weights, layer.biases, ActivationKernel(layer.activation)) for layer in self.layers
-        ]
-        return Engine(self.dtype, self.input.units, self.input.scale, self.input.offset, compiled)
-
     @property
     def outputs(self) -> int:
         """Units of the last layer."""
-        return self.layers[-1].units
+        units = self.layers[-1].units
+        assert units is not None
+        return units
+
+    @property
+    def output_activation(self) -> Activation:
+        """The activation that the outputs come from: the identity where none comes last."""
+        kernel = self._engine.output_activation
+        activation: Activation = Identity() if kernel is None else kernel.component
+        return activation
 
     @property
     def parameter_count(self) -> int:
@@ -303,7 +316,7 @@ class Network:
             out = np.empty(shape, self.dtype)
         else:
             data.check_out(out, shape, self.dtype)
-        self._forward(rows, [None] * len(self.layers) + [out], n_threads, check_finite=check_finite)
+        self._forward(rows, {self._values[-1]: out}, n_threads, check_finite=check_finite)
         return out
 
     def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
@@ -328,20 +341,27 @@ class Network:
         x = data.as_array(x, "x")
         single = x.ndim == 1
         rows = data.as_rows(x[None, :] if single else x, self.input.units, "x")
-        widths = [self.input.units, *(layer.units for layer in self.layers)]
+        widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
         outputs = [np.empty((len(rows), units), self.dtype) for units in widths]
-        self._forward(rows, list(outputs), n_threads)
+        wanted: dict[int, Array] = {}
+        for value, output in zip(self._values, outputs, strict=True):
+            wanted.setdefault(value, output)
+        self._forward(rows, wanted, n_threads)
+        for value, output in zip(self._values, outputs, strict=True):
+            if wanted[value] is not output:  # a layer that leaves a value as it is
+                output[...] = wanted[value]
         return [output[0] for output in outputs] if single else outputs
 
     def _forward(
         self,
         rows: Array,
-        outputs: list[Array | None],
+        wanted: dict[int, Array],
         n_threads: int | None,
-        to_z: bool = False,
+        skip_last: bool = False,
         check_finite: bool = False,
     ) -> None:
-        if not self._engine.forward(rows, outputs, threads.resolve(n_threads), to_z, check_finite):
+        outputs = [wanted.get(value) for value in range(len(self._engine.operations) + 1)]
+        if not self._engine.forward(rows, outputs, threads.resolve(n_threads), skip_last, check_finite):
             data.check_rows_finite(rows, "x")
 
     def evaluate(
@@ -395,14 +415,16 @@ class Network:
         """What `evaluate` returns, for data that has been checked."""
         if len(rows) == 0:
             raise ShapeError("x must have at least one row. Got none instead.")
-        activation = self.layers[-1].activation
-        to_z = kernel.fuses_with == activation.name and activation.is_compiled()
+        last = self._engine.operations[-1]
+        fused = kernel.fuses_behind(last.activation)
+        to_z = fused and last.activation is not None
         prediction = np.empty((len(rows), self.outputs), self.dtype)
-        self._forward(rows, [None] * len(self.layers) + [prediction], n_threads, to_z)
-        total = kernel.total(prediction, target.values, target.classes, weight, to_z)
+        value = last.inputs[0] if to_z else self._values[-1]
+        self._forward(rows, {value: prediction}, n_threads, skip_last=to_z)
+        total = kernel.total(prediction, target.values, target.classes, weight, fused)
         result = {"loss": total / (len(rows) if weight is None else float(weight.sum()))}
         if metrics_by_name and to_z:
-            prediction = activation.forward(prediction)
+            prediction = self.output_activation.forward(prediction)
         for name, metric in metrics_by_name.items():
             result[name] = metric(target, prediction)
         return result
@@ -411,14 +433,14 @@ class Network:
         """The kernel of a loss, or of the loss that fits the last layer."""
         if loss is None:
             fitting = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
-            loss = fitting.get(self.layers[-1].activation.name, "mean_squared_error")
+            loss = fitting.get(self.output_activation.name, "mean_squared_error")
         kernel = LossKernel(registry.losses.get(loss))
         kernel.require_dtype(self.dtype)
         return kernel
 
     def gradients(
         self, x: Any, y: Any, *, loss: Any = None, sample_weight: Any = None
-    ) -> list[tuple[Array, Array]]:
+    ) -> list[tuple[Array | None, ...]]:
         """∂C/∂W and ∂C/∂b of every layer, for the mean loss over the rows: backpropagation.
 
         Parameters
@@ -429,7 +451,8 @@ class Network:
         Returns
         -------
         list of (dW, db)
-            Arrays of the shapes of each layer's weights and biases.
+            For each layer that has parameters, those of layers within it behind it: arrays of the shapes
+            of its weights and biases, or of what parameters it has; None for those that are not trained.
 
         Examples
         --------
@@ -451,17 +474,18 @@ class Network:
 
     def get_config(self) -> dict[str, Any]:
         """Seed, dtype and layers, without weights; `from_config` makes an equal network."""
-        return {
+        config = {
             "seed": self.seed,
             "dtype": self.dtype,
             "layers": [self.input.get_config(), *(layer.get_config() for layer in self.layers)],
         }
+        return config if self._composition.is_chain else config | {"sources": self._composition.sources}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The inverse of `get_config`; the weights are the initial ones."""
         described = [layers.from_config(layer) for layer in config["layers"]]
-        return cls(described, seed=config["seed"], dtype=config["dtype"])
+        return cls(described, seed=config["seed"], dtype=config["dtype"], sources=config.get("sources"))
 
     def __repr__(self) -> str:
         described = ", ".join(map(repr, [self.input, *self.layers]))
@@ -469,29 +493,25 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         return {
-            "config": self.get_config(),
-            "parameters": [(layer.weights, layer.biases) for layer in self.layers],
+            "layers": [self.input, *self._composition.layers],
+            "sources": self._composition.sources,
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "arrays": [array for _, array in layers.arrays(self.layers)],
             "history": self.history,
             "epochs_trained": self.epochs_trained,
             "optimizer_state": self._optimizer_state,
-            "activations": [layer.activation for layer in self.layers],
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        described = [layers.from_config(config) for config in _without_activations(state["config"]["layers"])]
-        for layer, activation in zip(described[1:], state["activations"], strict=True):
-            layer.activation = activation  # type: ignore[union-attr]  # all but the first are Dense
-        self.__init__(described, seed=state["config"]["seed"], dtype=state["config"]["dtype"])  # type: ignore[misc]
-        for bound, (weights, biases) in zip(self.layers, state["parameters"], strict=True):
-            bound.weights = weights
-            bound.biases = biases
+        self.__init__(  # type: ignore[misc]
+            state["layers"], seed=state["seed"], dtype=state["dtype"], sources=state["sources"]
+        )
+        for (_, array), saved in zip(layers.arrays(self.layers), state["arrays"], strict=True):
+            array[...] = saved
         self.history = state["history"]
         self.epochs_trained = state["epochs_trained"]
         self._optimizer_state = state["optimizer_state"]
-
-
-def _without_activations(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in config.items() if key != "activation"} for config in configs]
 
 
 _metrics = metrics.resolve  # `metrics` is a parameter where it is needed

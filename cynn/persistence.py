@@ -6,13 +6,13 @@ that description are looked up in the registry.
 
 from __future__ import annotations
 
-import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cynn import provenance
+from cynn import data, layers, provenance
 from cynn.errors import CynnError, ModelFileError, PluginError, UnknownNameError
+from cynn.layers.builder import Builder
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -31,10 +31,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
 
     from cynn import __version__
 
-    tensors = {}
-    for number, layer in enumerate(network.layers):
-        tensors[f"layers.{number}.weights"] = layer.weights
-        tensors[f"layers.{number}.biases"] = layer.biases
+    tensors = dict(layers.arrays(network.layers))
     metadata = {
         "format": _FORMAT,
         "format_version": str(_FORMAT_VERSION),
@@ -103,16 +100,15 @@ def load(path: str | os.PathLike[str]) -> Network:
             config = _checked_config(path, file.metadata() or {})
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             network = _network(path, config, shapes)
-            for number, layer in enumerate(network.layers):
-                for part in ("weights", "biases"):
-                    allowed = f"{part} of layer {number} in {network.dtype}"
-                    try:
-                        tensor = file.get_tensor(f"layers.{number}.{part}")
-                    except (AttributeError, TypeError) as error:
-                        raise _bad(path, allowed, f"a dtype that NumPy lacks ({error})") from error
-                    if tensor.dtype.name != network.dtype:
-                        raise _bad(path, allowed, tensor.dtype.name)
-                    setattr(layer, part, tensor)
+            for name, array in layers.arrays(network.layers):
+                allowed = f"{name} in {network.dtype}"
+                try:
+                    tensor = file.get_tensor(name)
+                except (AttributeError, TypeError) as error:
+                    raise _bad(path, allowed, f"a dtype that NumPy lacks ({error})") from error
+                if tensor.dtype.name != network.dtype:
+                    raise _bad(path, allowed, tensor.dtype.name)
+                array[...] = tensor
     except SafetensorError as error:
         raise _bad(path, "a whole safetensors file", str(error)) from error
     return network
@@ -150,11 +146,7 @@ def _network(path: Any, config: dict[str, Any], shapes: dict[str, tuple[int, ...
     from cynn.network import Network
 
     try:
-        sizes = [layer["units"] for layer in config["layers"]]
-        expected: dict[str, tuple[int, ...]] = {}
-        for number, (inputs, units) in enumerate(itertools.pairwise(sizes)):
-            expected[f"layers.{number}.weights"] = (inputs, units)
-            expected[f"layers.{number}.biases"] = (units,)
+        expected = _expected_shapes(config)
         for name in sorted(expected | shapes):
             if expected.get(name) != shapes.get(name):
                 raise _bad(
@@ -165,5 +157,14 @@ def _network(path: Any, config: dict[str, Any], shapes: dict[str, tuple[int, ...
         return Network.from_config(config)
     except (PluginError, UnknownNameError, ModelFileError):
         raise
-    except (CynnError, KeyError, TypeError, AttributeError) as error:
+    except (CynnError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _bad(path, "a network that can be built", f"{type(error).__name__}: {error}") from error
+
+
+def _expected_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of every array of the network that is described, without their memory."""
+    described = [layers.from_config(layer) for layer in config["layers"]]
+    composition = layers.compose(described, config.get("sources"))
+    builder = Builder(composition.input.units, data.check_dtype(config["dtype"]), 0, only_shapes=True)
+    built, _ = composition.build(builder)
+    return {name: array.shape for name, array in layers.arrays(built)}

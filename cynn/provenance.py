@@ -7,7 +7,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from cynn import registry
+from cynn import layers, registry
 from cynn.errors import CynnWarning, PluginError
 from cynn.hyperparameters import Component
 
@@ -37,7 +37,9 @@ def record(network: Network) -> list[dict[str, str]]:
     ('cube', 'unpackaged')
     """
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for layer in network.layers:
+    for layer in layers.walk(network.layers):
+        if not hasattr(layer, "activation"):
+            continue
         plugin = _described(layer.activation)
         if plugin["distribution"] != _OWN:
             found[plugin["kind"], plugin["name"]] = plugin

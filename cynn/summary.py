@@ -17,7 +17,13 @@ def table(network: Network) -> str:
     """One line a layer: its kind, activation, inputs, units and parameters; the total below."""
     rows = [_HEADINGS, ("input", "", "", f"{network.input.units}", "0")]
     rows += [
-        (layer.name, layer.activation.name, f"{layer.inputs}", f"{layer.units}", f"{layer.parameter_count:,}")
+        (
+            layer.name,
+            layer.activation.name if hasattr(layer, "activation") else "",
+            f"{layer.inputs}",
+            f"{layer.units}",
+            f"{layer.parameter_count:,}",
+        )
         for layer in network.layers
     ]
     rows.append(("total", "", "", "", f"{network.parameter_count:,}"))

@@ -1,18 +1,20 @@
 """The training step, in two phases without the GIL.
 
-1. Row tiles: a tile of the batch goes all the way, from gathering its rows to dC/dz of every layer.
-2. Weight blocks: dW = xᵀ dC/dz over the whole batch for some rows of W, then the optimizer's step on
-   these rows while they are in cache.
+1. Row tiles: a tile of the batch goes all the way, from gathering its rows to the gradient of every
+   operation's output. Where an operation needs the whole batch (batch normalization), or does better
+   with it (wide layers), it works on columns of the batch instead, and the tiles meet before and after.
+2. Blocks of parameters: the gradient of some rows of a parameter over the whole batch, then the
+   optimizer's step on these rows while they are in cache.
 
-The borders of tiles and blocks depend on the batch and the shapes, never on the number of threads,
-and each is computed by one thread: the same bits come out at any number of threads, without copies
-of the gradient to add up. An optimizer that needs whole parameters, or that is written in Python,
-takes its steps in a third phase.
+The borders of tiles, columns and blocks depend on the batch and the shapes, never on the number of
+threads, and each is computed by one thread: the same bits come out at any number of threads, without
+copies of the gradient to add up. An optimizer that needs whole parameters, or that is written in
+Python, takes its steps in a third phase.
 """
 
 import numpy as np
 
-from cynn.engine import TILE_ROWS, aligned_zeros
+from cynn.engine import aligned_zeros
 from cynn.kernel_objects import checked_loss, raise_plugin_error
 
 from libc.math cimport isfinite
@@ -22,20 +24,20 @@ from libc.string cimport memcpy, memset
 
 from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, cynn_loss, cynn_optimizer, floating
 from cynn.engine cimport (
-    DenseLayer,
     Engine,
-    LayerBuffers,
-    Plan,
+    Node,
     RowMatrix,
+    Source,
     Workspace,
+    add_gradients,
     address_of,
     aligned,
-    backward_tile,
-    forward_tile,
+    backward_node,
+    forward_node,
     gather_rows,
 )
 from cynn.kernel_objects cimport LossKernel, OptimizerKernel, loss_of_rows, step_on_piece
-from cynn.kernels.tables cimport Ahead, Rows
+from cynn.kernels.tables cimport MOST_PARAMETERS, Ahead, Op, Pass, Rows
 from cynn.team cimport Team
 
 cdef extern from *:
@@ -55,6 +57,13 @@ cdef int64_t MOST_BLOCK_ROWS = 256
 cdef int64_t LEAST_BLOCK_ROWS = 32
 cdef double BLOCK_MULTIPLICATIONS = 1e6
 cdef int64_t NARROW_UNITS = 512
+
+# An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
+# batch at a time: BLAS then packs its W once a step, and not once a tile.
+cdef int64_t WIDE = 1 << 18
+cdef int64_t LEAST_WIDE_ROWS = 64
+cdef int64_t WIDE_PIECE = 256
+
 cdef int64_t MOST_TILE_ROWS = 256
 cdef int64_t LEAST_TILE_ROWS = 32
 cdef double TILE_MULTIPLICATIONS = 3e5
@@ -69,17 +78,47 @@ cdef enum:
     MOST_SLOTS = 16
 
 
-# Some rows of W, or a bias, which is a matrix of one row.
-ctypedef struct Block:
-    int64_t layer
+# What the first phase does one after the other.
+cdef enum Task:
+    GATHER       # rows of x and of the targets
+    FORWARD      # of a node
+    LOSS
+    ADD          # gradients of a node's output, where several operations take it
+    BACKWARD     # of a node
+
+ctypedef struct Instruction:
+    Task task
+    Node *node
+
+
+# Instructions that need not wait for other tiles: they are carried out together for each piece.
+ctypedef struct Stage:
     int64_t begin
     int64_t end
-    bint is_bias
+    bint by_columns      # one instruction, on columns of the whole batch
+    int64_t columns
+    int64_t column_piece
+
+
+# Some rows of a parameter.
+ctypedef struct Block:
+    Node *node
+    int64_t parameter
+    int64_t begin
+    int64_t end
+    int64_t place        # of the parameter in the lists of all
 
 
 ctypedef struct Step:
-    Plan *plan
-    LayerBuffers *layers
+    const Source *source
+    Node *nodes
+    int64_t n_nodes
+    int64_t outputs
+    Instruction *instructions
+    Stage *stages
+    int64_t n_stages
+    Stage *stage                     # the one at work
+    Pass pass_
     # the data of the whole run
     const Rows *x_source
     const Rows *target_source        # NULL: classes
@@ -89,6 +128,7 @@ ctypedef struct Step:
     cynn_loss loss
     const double *loss_h
     bint fused                       # computed from z of the last layer
+    bint predicts_last               # so the last node runs only where predictions are wanted
     bint one_hot                     # the loss takes no classes: they are written as one-hot rows
     cynn_optimizer optimizer
     const double *optimizer_h
@@ -104,10 +144,12 @@ ctypedef struct Step:
     int64_t *batch_classes
     void *weight                     # of each row, so that they sum to 1
     double *tile_loss
+    const void *loss_input           # what the loss is computed from
+    void *loss_gradient
+    const void *output
     void *predictions                # of the epoch, or NULL
-    void **scratch                   # of each thread
     void **block_gradient            # of each thread, when in_block
-    # each parameter, W of layer i at 2 i and b at 2 i + 1
+    # each parameter: those of node i begin at MOST_PARAMETERS i
     void **w
     void **gradient                  # whole gradients, when not in_block
     void **slots                     # MOST_SLOTS for each parameter
@@ -116,7 +158,6 @@ ctypedef struct Step:
     int64_t ahead                    # entries of order after this batch
     bint are_fetched                 # the rows of this batch were asked for in the step before
     int64_t fetched_rows             # of the next batch, asked for in the course of the step
-    int64_t rows
     int64_t tile
     int64_t first_row                # in the epoch
     Block *blocks
@@ -138,149 +179,159 @@ cdef inline void rows_to_fetch(
     """The share of the next batch's rows that is fetched while begin..end of a phase is worked on."""
     cdef int64_t first = step.fetched_rows * begin // total
     ahead.data = step.x_source.data
-    ahead.index = step.order + step.rows + first
+    ahead.index = step.order + step.pass_.rows + first
     ahead.row_stride = step.x_source.row_stride
-    ahead.row_bytes = step.plan.inputs * step.x_source.column_stride
+    ahead.row_bytes = step.source.inputs * step.x_source.column_stride
     ahead.rows = step.fetched_rows * end // total - first
     ahead.at = ahead.end = NULL
 
 
-cdef inline void tile_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
-    cdef const Plan *plan = step.plan
-    cdef const DenseLayer *last = &plan.layers[plan.n_layers - 1]
-    cdef const LayerBuffers *own = &step.layers[plan.n_layers - 1]
-    cdef int64_t begin = piece * step.tile
-    cdef int64_t rows = min(step.tile, step.rows - begin)
-    # rows to prefetch: what the step before has not asked for, but for what this one will ask for
-    cdef int64_t ahead = -rows if step.are_fetched else step.rows - begin - rows
-    cdef Ahead next_rows
-    cdef int64_t target_ahead = step.rows - begin - rows + step.ahead
+cdef inline void gather_tile(Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
+    cdef int64_t rows = end - begin, after = step.pass_.rows - end, outputs = step.outputs
     cdef int64_t i
     cdef const int64_t *order = step.order + begin
-    cdef floating *x = <floating *>step.x + begin * plan.inputs
-    cdef floating *a = <floating *>own.a + begin * last.units
-    cdef floating *target = NULL
-    cdef int64_t *classes = NULL
-    cdef floating *prediction = <floating *>own.z + begin * last.units if step.fused else a
+    cdef floating *target
+    # rows to prefetch: what the step before has not asked for, but for what this one will ask for
     if gather_rows(
-        plan, step.x_source, order, rows, ahead, plan.scale, plan.offset, step.check_finite, x
+        step.source, step.x_source, order, rows, -rows if step.are_fetched else after, step.source.scale,
+        step.source.offset, step.check_finite, <floating *>step.x + begin * step.source.inputs
     ) >= 0:
         step.nonfinite = 1
-        return
     if step.one_hot:
-        target = <floating *>step.target + begin * last.units
-        memset(target, 0, rows * last.units * sizeof(floating))
+        target = <floating *>step.target + begin * outputs
+        memset(target, 0, rows * outputs * sizeof(floating))
         for i in range(rows):
-            target[i * last.units + step.classes[order[i]]] = 1
+            target[i * outputs + step.classes[order[i]]] = 1
     elif step.classes != NULL:
-        classes = step.batch_classes + begin
         for i in range(rows):
-            classes[i] = step.classes[order[i]]
+            step.batch_classes[begin + i] = step.classes[order[i]]
     else:
-        target = <floating *>step.target + begin * last.units
-        gather_rows(plan, step.target_source, order, rows, target_ahead, 1, 0, False, target)
-    rows_to_fetch(step, begin, begin + rows, 2 * step.rows, &next_rows)
-    if forward_tile(
-        plan, step.layers, begin, rows, x, <floating *>step.scratch[thread],
-        step.fused and step.predictions == NULL, &next_rows
-    ):
-        step.failed = 1
-        return
+        gather_rows(
+            step.source, step.target_source, order, rows, after + step.ahead, 1, 0, False,
+            <floating *>step.target + begin * outputs
+        )
+
+
+cdef inline void loss_of_tile(
+    Step *step, int64_t piece, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    cdef int64_t rows = end - begin, outputs = step.outputs
+    cdef floating *target = NULL
+    cdef int64_t *classes = NULL
+    if step.classes != NULL and not step.one_hot:
+        classes = step.batch_classes + begin
+    else:
+        target = <floating *>step.target + begin * outputs
     if step.predictions != NULL:
         memcpy(
-            <floating *>step.predictions + (step.first_row + begin) * last.units, a,
-            rows * last.units * sizeof(floating)
+            <floating *>step.predictions + (step.first_row + begin) * outputs,
+            <const floating *>step.output + begin * outputs, rows * outputs * sizeof(floating)
         )
     if step.python_loss != NULL:
         if call_python_loss(step.python_loss, rows, &step.tile_loss[piece]):
             step.failed = 1
-            return
     else:
         step.tile_loss[piece] = loss_of_rows(
-            &step.loss, step.loss_h, step.fused, rows, last.units, prediction, target, classes,
-            <const floating *>step.weight + begin, <floating *>own.delta + begin * last.units
+            &step.loss, step.loss_h, step.fused, rows, outputs,
+            <const floating *>step.loss_input + begin * outputs, target, classes,
+            <const floating *>step.weight + begin, <floating *>step.loss_gradient + begin * outputs
         )
-    if backward_tile(plan, step.layers, begin, rows, step.fused, type_):
-        step.failed = 1
+
+
+cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Stage *stage = step.stage
+    cdef int64_t size = stage.column_piece if stage.by_columns else step.tile
+    cdef int64_t total = stage.columns if stage.by_columns else step.pass_.rows
+    cdef int64_t begin = piece * size
+    cdef int64_t end = min(begin + size, total)
+    cdef int64_t i
+    cdef Node *node
+    cdef Pass pass_ = step.pass_
+    cdef Ahead next_rows
+    for i in range(stage.begin, stage.end):
+        node = step.instructions[i].node
+        if step.instructions[i].task == GATHER:
+            gather_tile(step, begin, end, type_)
+        elif step.instructions[i].task == FORWARD:
+            if step.predicts_last and step.predictions == NULL and node == &step.nodes[step.n_nodes - 1]:
+                continue
+            pass_.ahead = NULL
+            if node == step.nodes:
+                rows_to_fetch(step, begin, end, 2 * total, &next_rows)
+                pass_.ahead = &next_rows
+            if forward_node(node, &pass_, begin, end, type_):
+                step.failed = 1
+        elif step.instructions[i].task == LOSS:
+            loss_of_tile(step, piece, begin, end, type_)
+        elif step.instructions[i].task == ADD:
+            add_gradients(node, begin, end, type_)
+        elif backward_node(node, &pass_, begin, end, type_):
+            step.failed = 1
+        if step.failed or step.nonfinite:
+            return
 
 
 cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
-    cdef const Plan *plan = step.plan
     cdef const Block *block = &step.blocks[piece]
-    cdef const DenseLayer *layer = &plan.layers[block.layer]
-    cdef const floating *delta = <const floating *>step.layers[block.layer].delta
-    cdef const floating *x = <const floating *>(
-        step.x if block.layer == 0 else step.layers[block.layer - 1].a
-    )
-    cdef int64_t parameter = 2 * block.layer + block.is_bias
-    cdef int64_t offset = block.begin * layer.units
+    cdef const Op *op = &block.node.op
+    cdef int64_t columns = op.parameter_columns[block.parameter]
+    cdef int64_t offset = block.begin * columns
     cdef floating *grad
+    cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
-    cdef Ahead *ahead = NULL
-    if block.layer == 0 and not block.is_bias:
-        ahead = &next_rows
-        rows_to_fetch(step, layer.inputs + block.begin, layer.inputs + block.end, 2 * layer.inputs, ahead)
+    if block.place == 0:
+        pass_.ahead = &next_rows
+        rows_to_fetch(
+            step, op.parameter_rows[0] + block.begin, op.parameter_rows[0] + block.end,
+            2 * op.parameter_rows[0], &next_rows
+        )
     if step.in_block:
         grad = <floating *>step.block_gradient[thread]
     else:
-        grad = <floating *>step.gradient[parameter] + offset
-    if step.is_linear and not block.is_bias:
-        if floating is float:
-            plan.dense_kernels.weight_step_f32(
-                step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, step.alpha, step.beta,
-                <float *>step.w[parameter] + offset, grad, ahead
-            )
-        else:
-            plan.dense_kernels.weight_step_f64(
-                step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, step.alpha, step.beta,
-                <double *>step.w[parameter] + offset, grad, ahead
-            )
-        return
-    if block.is_bias:
-        if floating is float:
-            plan.dense_kernels.bias_gradient_f32(step.rows, layer.units, delta, grad)
-        else:
-            plan.dense_kernels.bias_gradient_f64(step.rows, layer.units, delta, grad)
-    elif floating is float:
-        plan.dense_kernels.weight_gradient_f32(
-            step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, grad, ahead
-        )
+        grad = <floating *>step.gradient[block.place] + offset
+    if floating is float:
+        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f32 != NULL:
+            op.kernels.linear_step_f32(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
+            return
+        op.kernels.gradient_f32(op, &pass_, block.parameter, block.begin, block.end, grad)
     else:
-        plan.dense_kernels.weight_gradient_f64(
-            step.rows, layer.inputs, layer.units, block.begin, block.end, x, delta, grad, ahead
-        )
+        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f64 != NULL:
+            op.kernels.linear_step_f64(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
+            return
+        op.kernels.gradient_f64(op, &pass_, block.parameter, block.begin, block.end, grad)
     if step.in_block:
-        optimizer_step(step, parameter, block.end - block.begin, layer.units, offset, grad)
+        optimizer_step(step, block.place, block.end - block.begin, columns, offset, grad)
 
 
 cdef inline void optimizer_step(
-    Step *step, int64_t parameter, int64_t rows, int64_t cols, int64_t offset, floating *grad
+    Step *step, int64_t place, int64_t rows, int64_t cols, int64_t offset, floating *grad
 ) noexcept nogil:
     cdef floating *slots[MOST_SLOTS]
     cdef int64_t i
     for i in range(step.n_slots):
-        slots[i] = <floating *>step.slots[parameter * MOST_SLOTS + i] + offset
+        slots[i] = <floating *>step.slots[place * MOST_SLOTS + i] + offset
     step_on_piece(
         &step.optimizer, step.optimizer_h, step.learning_rate, step.t, rows, cols,
-        <floating *>step.w[parameter] + offset, grad, slots
+        <floating *>step.w[place] + offset, grad, slots
     )
 
 
-cdef inline void parameter_phase(Step *step, int64_t parameter, int thread, floating *type_) noexcept nogil:
-    cdef const DenseLayer *layer = &step.plan.layers[parameter // 2]
-    if step.w[parameter] != NULL:
+cdef inline void parameter_phase(Step *step, int64_t place, int thread, floating *type_) noexcept nogil:
+    cdef const Op *op = &step.nodes[place // MOST_PARAMETERS].op
+    cdef int64_t parameter = place % MOST_PARAMETERS
+    if step.w[place] != NULL:
         optimizer_step(
-            step, parameter, 1 if parameter % 2 else layer.inputs, layer.units, 0,
-            <floating *>step.gradient[parameter]
+            step, place, op.parameter_rows[parameter], op.parameter_columns[parameter], 0,
+            <floating *>step.gradient[place]
         )
 
 
-cdef void tile_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    tile_phase[float](<Step *>context, piece, thread, NULL)
+cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    stage_phase[float](<Step *>context, piece, thread, NULL)
 
 
-cdef void tile_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    tile_phase[double](<Step *>context, piece, thread, NULL)
+cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    stage_phase[double](<Step *>context, piece, thread, NULL)
 
 
 cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
@@ -345,7 +396,7 @@ cdef class Trainer:
     cdef readonly list slots
     cdef object batch_target, batch_weight, classes
     cdef object python_error
-    cdef int64_t n_blocks, batch_size, most_fetched_rows
+    cdef int64_t n_blocks, batch_size, most_fetched_rows, n_parameters
     cdef readonly int64_t steps        # taken in all
     cdef readonly double total_loss    # sum over steps of loss * weight
     cdef readonly double total_weight
@@ -363,7 +414,8 @@ cdef class Trainer:
         self.batch_size = batch_size
         self.keep = []
         self.x = RowMatrix(x)
-        step.plan = &engine.plan
+        step.source = &engine.source
+        step.outputs = engine.outputs
         step.x_source = &self.x.rows
         if classes is not None:
             self.classes = classes
@@ -379,11 +431,7 @@ cdef class Trainer:
 
         step.loss = loss.functions
         step.loss_h = loss.h
-        step.fused = (
-            loss.fuses_with is not None
-            and loss.fuses_with == engine.kernels[-1].component.name
-            and not engine.kernels[-1].is_python
-        )
+        step.fused = loss.fuses_behind(engine.output_activation)
         step.one_hot = classes is not None and (python_loss or not loss.functions.flags & CYNN_CLASS_INDEX)
         if python_loss:
             step.python_loss = <void *>self
@@ -394,31 +442,55 @@ cdef class Trainer:
             step.in_block = (optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
             step.is_linear = step.in_block and optimizer.functions.linear_step != NULL
 
-        if step.x_source.column_stride > 0:
+        self.workspace = Workspace(engine, batch_size, True, step.fused)
+        step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
+        if step.x_source.column_stride > 0 and step.nodes[0].op.kernels.linear_step_f32 != NULL:
             row_bytes = step.x_source.columns * step.x_source.column_stride
             self.most_fetched_rows = min(batch_size, MOST_FETCHED_BYTES // row_bytes)
-
+        step.tile = self.tile_rows(engine.has_python or python_loss)
         # Python methods take whole batches.
-        step.tile = self.tile_rows()
-        if engine.has_python or python_loss:
-            step.tile = batch_size
+        if engine.has_python or python_loss or engine.multiplications() * batch_size < WORTH_A_TEAM:
             n_threads = 1
-        elif engine.multiplications() * batch_size < WORTH_A_TEAM:
-            n_threads = 1
+        step.pass_.training = True
+        step.pass_.updates = optimizer is not None
+        step.pass_.seed = engine.seed
         self.allocate(max(1, min(n_threads, 256)))
+
+    cdef int64_t tile_rows(self, bint whole_batch):
+        """Rows of a tile; also decides which nodes work on columns of the whole batch."""
+        cdef int64_t i
+        cdef Node *node
+        multiplications = 0
+        for i, operation in enumerate(self.engine.operations):
+            node = &self.step.nodes[i]
+            if operation.column_piece:
+                node.column_piece = operation.column_piece
+                node.forward_by_columns = node.backward_by_columns = True
+            elif operation.multiplications > WIDE and self.batch_size >= LEAST_WIDE_ROWS and not whole_batch:
+                node.column_piece = WIDE_PIECE
+                node.forward_by_columns = node.op.units >= 2 * WIDE_PIECE
+                node.backward_by_columns = node.op.widths[0] >= 2 * WIDE_PIECE
+            if not node.forward_by_columns:
+                multiplications += operation.multiplications
+        if whole_batch:
+            return self.batch_size
+        rows = <int64_t>(TILE_MULTIPLICATIONS / max(1, multiplications))
+        return max(LEAST_TILE_ROWS, min(MOST_TILE_ROWS, rows))
 
     cdef allocate(self, int n_threads):
         cdef Step *step = &self.step
-        cdef int64_t n_layers = self.engine.plan.n_layers
         cdef int64_t batch = self.batch_size
-        cdef int64_t outputs = self.engine.plan.layers[n_layers - 1].units
-        cdef int64_t units = self.engine.plan.largest_units
-        cdef int64_t i, j
+        cdef int64_t i, j, scratch = 1
+        cdef Node *node
+        cdef Op *last = &step.nodes[step.n_nodes - 1].op
         dtype = self.engine.dtype
-        self.workspace = Workspace(self.engine, batch, True, step.fused)
-        step.layers = self.workspace.layers
-        step.x = self.workspace.x_data
-        self.batch_target = aligned((batch, outputs), dtype)
+        step.x = self.workspace.x
+        step.output = last.out
+        skips_last = step.fused and self.engine.output_activation is not None
+        step.predicts_last = skips_last
+        step.loss_input = last.x[0] if skips_last else last.out
+        step.loss_gradient = last.delta
+        self.batch_target = aligned((batch, step.outputs), dtype)
         self.batch_weight = aligned((batch,), dtype)
         step.target = address_of(self.batch_target)
         step.weight = address_of(self.batch_weight)
@@ -427,8 +499,10 @@ cdef class Trainer:
         tile_loss = aligned((batch // step.tile + 1,), np.float64)
         step.tile_loss = <double *>address_of(tile_loss)
         self.keep += [batch_classes, tile_loss]
+        self.plan_stages(skips_last)
 
-        self.weights = [parameter for pair in self.engine.parameters for parameter in pair]
+        self.weights = self.engine.trained_parameters()
+        self.n_parameters = len(self.weights)
         step.w = self.addresses(self.weights)
         self.gradients = [
             None if step.in_block or w is None else aligned_zeros(w.shape, dtype) for w in self.weights
@@ -439,32 +513,65 @@ cdef class Trainer:
             every_slot += list(of_one) + [None] * (MOST_SLOTS - len(of_one))
         step.slots = self.addresses(every_slot)
 
-        self.team = Team(n_threads)
-        scratch = [aligned((min(batch, step.tile), units), dtype) for _ in range(n_threads)]
-        scratch_rows = MOST_BLOCK_ROWS if step.in_block else 1
-        block = [aligned((scratch_rows, units), dtype) for _ in range(n_threads)]
-        step.scratch = self.addresses(scratch)
-        step.block_gradient = self.addresses(block)
-
         blocks = []
-        for i in range(n_layers):
-            inputs = self.engine.plan.layers[i].inputs
-            n_blocks = -(-inputs // self.block_rows(self.engine.plan.layers[i].units))  # of about equal size
-            borders = [inputs * j // n_blocks for j in range(n_blocks + 1)]
-            blocks += [(i, borders[j], borders[j + 1], False) for j in range(n_blocks)]
-        blocks += [(i, 0, 1, True) for i in range(n_layers) if self.weights[2 * i + 1] is not None]
+        for i in range(step.n_nodes):
+            node = &step.nodes[i]
+            for j in range(MOST_PARAMETERS):
+                if self.weights[MOST_PARAMETERS * i + j] is None:
+                    continue
+                rows, columns = node.op.parameter_rows[j], node.op.parameter_columns[j]
+                n_blocks = -(-rows // self.block_rows(columns))  # of about equal size
+                borders = [rows * k // n_blocks for k in range(n_blocks + 1)]
+                blocks += [(i, j, borders[k], borders[k + 1]) for k in range(n_blocks)]
+                scratch = max(scratch, columns * max(borders[k + 1] - borders[k] for k in range(n_blocks)))
+        blocks.sort(key=lambda block: block[1])  # the small ones at the end, where threads wait for the last
         self.n_blocks = len(blocks)
-        step.blocks = <Block *>calloc(self.n_blocks, sizeof(Block))
+        step.blocks = <Block *>calloc(max(1, self.n_blocks), sizeof(Block))
         if step.blocks == NULL:
             raise MemoryError
-        for i, (layer, begin, end, is_bias) in enumerate(blocks):
-            step.blocks[i] = Block(layer, begin, end, is_bias)
+        for i, (number, j, begin, end) in enumerate(blocks):
+            step.blocks[i] = Block(&step.nodes[<int64_t>number], j, begin, end, MOST_PARAMETERS * number + j)
 
-    cdef int64_t tile_rows(self):
-        if self.engine.plan.largest_units > NARROW_UNITS:
-            return TILE_ROWS
-        rows = <int64_t>(TILE_MULTIPLICATIONS / self.engine.multiplications())
-        return max(LEAST_TILE_ROWS, min(MOST_TILE_ROWS, rows))
+        self.team = Team(n_threads)
+        step.block_gradient = self.addresses([aligned((scratch,), dtype) for _ in range(n_threads)])
+
+    cdef plan_stages(self, bint skips_last):
+        """The instructions of the first phase, and those that need not wait for one another in a stage."""
+        cdef Step *step = &self.step
+        cdef int64_t i, n = 0, n_forward = step.n_nodes - skips_last
+        cdef Stage *stage
+        cdef Node *node
+        step.instructions = <Instruction *>calloc(3 * step.n_nodes + 2, sizeof(Instruction))
+        step.stages = <Stage *>calloc(3 * step.n_nodes + 2, sizeof(Stage))
+        if step.instructions == NULL or step.stages == NULL:
+            raise MemoryError
+        planned = [(GATHER, 0)]
+        # predictions are wanted of an activation that the loss passes over, too
+        planned += [(FORWARD, i) for i in range(step.n_nodes)]
+        planned.append((LOSS, 0))
+        for i in range(n_forward - 1, -1, -1):
+            node = &step.nodes[i]
+            if node.op.delta == NULL or not node.has_gradient:
+                continue
+            if node.n_sums:
+                planned.append((ADD, i))
+            planned.append((BACKWARD, i))
+        for i, (task, number) in enumerate(planned):
+            node = &step.nodes[<int64_t>number]
+            step.instructions[i].task = task
+            step.instructions[i].node = node
+            by_columns = (task == FORWARD and node.forward_by_columns) or (
+                task == BACKWARD and node.backward_by_columns
+            )
+            if i == 0 or by_columns or step.stages[n - 1].by_columns:
+                n += 1
+                stage = &step.stages[n - 1]
+                stage.begin = i
+                stage.by_columns = by_columns
+                stage.column_piece = node.column_piece
+                stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
+            step.stages[n - 1].end = i + 1
+        step.n_stages = n
 
     cdef int64_t block_rows(self, int64_t units):
         """How many rows of a W of that many columns are a block."""
@@ -486,11 +593,12 @@ cdef class Trainer:
         return result
 
     def __dealloc__(self):
+        free(self.step.instructions)
+        free(self.step.stages)
         free(self.step.blocks)
         free(self.step.w)
         free(self.step.gradient)
         free(self.step.slots)
-        free(self.step.scratch)
         free(self.step.block_gradient)
 
     def begin_epoch(self, bint check_finite):
@@ -539,10 +647,10 @@ cdef class Trainer:
         with nogil:
             while True:
                 step.first_row = (first_step + done) * self.batch_size
-                step.rows = min(self.batch_size, n - step.first_row)
+                step.pass_.rows = min(self.batch_size, n - step.first_row)
                 step.order = &order[step.first_row]
-                step.ahead = n - step.first_row - step.rows
-                step.are_fetched = done > 0 and step.fetched_rows == step.rows
+                step.ahead = n - step.first_row - step.pass_.rows
+                step.are_fetched = done > 0 and step.fetched_rows == step.pass_.rows
                 step.fetched_rows = min(step.ahead, self.most_fetched_rows)
                 step.t = t + done
                 if is_float32:
@@ -569,13 +677,13 @@ cdef class Trainer:
     cdef int take_step(self, double *loss, floating *type_) noexcept nogil:
         """0; 1 when the loss is not finite, 2 when Python raised: the weights are then unchanged."""
         cdef Step *step = &self.step
-        cdef int64_t i, n_tiles = (step.rows + step.tile - 1) // step.tile
-        cdef int64_t n_parameters = 2 * step.plan.n_layers
+        cdef int64_t i, n_pieces
+        cdef int64_t n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
         cdef double total_weight = 0
         cdef floating *weight = <floating *>step.weight
-        for i in range(step.rows):
+        for i in range(step.pass_.rows):
             total_weight += 1 if step.sample_weight == NULL else step.sample_weight[step.order[i]]
-        for i in range(step.rows):
+        for i in range(step.pass_.rows):
             if total_weight == 0:
                 weight[i] = 0
             else:
@@ -584,11 +692,16 @@ cdef class Trainer:
                 )
         step.failed = 0
         step.nonfinite = 0
-        self.team.run(tile_phase_f32 if floating is float else tile_phase_f64, step, n_tiles)
-        if step.failed:
-            return 2
-        if step.nonfinite:
-            return 3
+        for i in range(step.n_stages):
+            step.stage = &step.stages[i]
+            n_pieces = n_tiles
+            if step.stage.by_columns:
+                n_pieces = (step.stage.columns + step.stage.column_piece - 1) // step.stage.column_piece
+            self.team.run(stage_phase_f32 if floating is float else stage_phase_f64, step, n_pieces)
+            if step.failed:
+                return 2
+            if step.nonfinite:
+                return 3
         loss[0] = 0
         for i in range(n_tiles):
             loss[0] += step.tile_loss[i]
@@ -603,19 +716,19 @@ cdef class Trainer:
         self.team.run(block_phase_f32 if floating is float else block_phase_f64, step, self.n_blocks)
         if step.optimizer.struct_size and not step.in_block:
             self.team.run(
-                parameter_phase_f32 if floating is float else parameter_phase_f64, step, n_parameters
+                parameter_phase_f32 if floating is float else parameter_phase_f64, step, self.n_parameters
             )
         return 0
 
     cdef int python_loss(self, int64_t rows, double *value) noexcept:
         try:
-            prediction = self.workspace.a[-1][:rows]
+            prediction = self.workspace.values[-1][:rows]
             values, gradient = checked_loss(
                 self.loss.component, prediction.copy(), self.batch_target[:rows].copy()
             )
             weight = self.batch_weight[:rows]
             value[0] = float(np.dot(np.asarray(values, np.float64), weight))
-            self.workspace.delta[-1][:rows] = gradient * weight[:, None]
+            self.workspace.deltas[-1][:rows] = gradient * weight[:, None]
             return 0
         except BaseException as error:
             self.python_error = (self.loss.component, error)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, metrics, randomness, registry, threads
+from cynn import data, layers, metrics, randomness, registry, threads
 from cynn.errors import DataError, InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.kernel_objects import OptimizerKernel
 from cynn.progress import Progress
@@ -92,11 +92,12 @@ class OptimizerState:
 
         self.optimizer = optimizer
         self.t = 0
-        n_slots = OptimizerKernel(optimizer).n_slots
+        self.n_slots = OptimizerKernel(optimizer).n_slots
         self.slots = [
-            [aligned_zeros(parameter.shape, network.dtype) for _ in range(n_slots)]
-            for layer in network.layers
-            for parameter in (layer.weights, layer.biases)
+            [aligned_zeros(parameter.shape, network.dtype) for _ in range(self.n_slots)]
+            if parameter is not None
+            else []
+            for parameter in network._engine.trained_parameters()
         ]
 
 
@@ -189,8 +190,8 @@ class _Before:
         self.copies = [(array, array.copy()) for array in self._arrays()]
 
     def _arrays(self) -> list[Array]:
-        parameters = [array for layer in self.network.layers for array in (layer.weights, layer.biases)]
-        return parameters + [slot for slots in (self.state.slots if self.state else []) for slot in slots]
+        of_network = [array for _, array in layers.arrays(self.network.layers)]
+        return of_network + [slot for slots in (self.state.slots if self.state else []) for slot in slots]
 
     def restore(self) -> None:
         for array, copy in self.copies:
@@ -234,7 +235,7 @@ def _run_epoch(
 
 def gradients(
     network: Network, x: Any, y: Any, *, loss: Any, sample_weight: Any
-) -> list[tuple[Array, Array]]:
+) -> list[tuple[Array | None, ...]]:
     """`Network.gradients`: a step over all rows without an optimizer."""
     loss_kernel = network.loss_kernel(loss)
     rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_x=True, check_y=True)
@@ -245,7 +246,15 @@ def gradients(
         raise TrainingDivergedError(
             f"The loss must be finite to have gradients. Got {diverged.loss} instead.", 1, 1, History()
         ) from None
-    return list(zip(trainer.gradients[::2], trainer.gradients[1::2], strict=True))
+    of_parameter = {
+        id(parameter): gradient
+        for parameter, gradient in zip(network._engine.trained_parameters(), trainer.gradients, strict=True)
+    }
+    return [
+        tuple(of_parameter.get(id(parameter)) for parameter in layer.parameters.values())
+        for layer in layers.walk(network.layers)
+        if layer.parameters
+    ]
 
 
 def _trainer(
@@ -321,7 +330,7 @@ def _optimizer_state(network: Network, optimizer: Any) -> OptimizerState:
     if optimizer is not None and (state is None or optimizer is not state.optimizer):
         state = OptimizerState(registry.optimizers.get(optimizer), network)
     assert state is not None
-    if len(state.slots[0]) != OptimizerKernel(state.optimizer).n_slots:
+    if state.n_slots != OptimizerKernel(state.optimizer).n_slots:
         state = OptimizerState(state.optimizer, network)  # it was changed: with or without momentum
     network._optimizer_state = state
     return state

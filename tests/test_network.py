@@ -104,7 +104,7 @@ class TestComposing:
 
     @pytest.mark.parametrize("layers", [[], [Input(3)], [Dense(3)], [Dense(3), Input(3)], 5, None, "ab"])
     def test_what_is_no_chain(self, layers):
-        with pytest.raises(InvalidParameterError, match="must be a list of an Input and one or more Dense"):
+        with pytest.raises(InvalidParameterError, match="must be a list of an Input and one or more layers"):
             Network(layers)
 
     @pytest.mark.parametrize("units", [0, -1, 2.5, "3", None, True, 2**31])

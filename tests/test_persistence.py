@@ -238,7 +238,7 @@ class TestWrongContent:
     def test_a_wrong_dtype(self, path, dtype):
         tensors, metadata = parts(small())
         tensors["layers.1.weights"] = tensors["layers.1.weights"].astype(dtype)
-        assert f"weights of layer 1 in float32. Got {dtype}" in refused(path, tensors, metadata)
+        assert f"layers.1.weights in float32. Got {dtype}" in refused(path, tensors, metadata)
 
     @pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F8_E5M2"])
     def test_a_dtype_that_numpy_lacks(self, path, dtype):

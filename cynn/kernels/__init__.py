@@ -50,6 +50,7 @@ def _load_blas() -> ModuleType:
 
 level = _choose_level()
 blas = _load_blas()
+activate = _load("activate")
 activations = _load("activations")
 dense = _load("dense")
 losses = _load("losses")

@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.kernels.blas cimport gemm, gemv
-from cynn.kernels.tables cimport Ahead, DenseKernels
+from cynn.kernels.tables cimport Ahead, Op, OpKernels, Pass
 
 cdef extern from *:
     """
@@ -89,10 +89,11 @@ cdef inline void fill_rows(int64_t rows, int64_t units, const floating *b, float
         memcpy(z + row * units, b, units * sizeof(floating))
 
 
-cdef void forward(
+cdef inline void affine_rows(
     int64_t rows, int64_t inputs, int64_t units, const floating *x, const floating *W, const floating *b,
     floating *z, Ahead *ahead
 ) noexcept nogil:
+    """z (rows x units) := x W + b, with x (rows x inputs), W (inputs x units), b (units) or NULL."""
     if units == 1:
         fill_rows(rows, units, b, z)
         gemv[floating](False, rows, inputs, 1, x, inputs, W, 1, z)
@@ -105,11 +106,30 @@ cdef void forward(
         cynn_fetch_rest(ahead)
 
 
-cdef void backward(
-    int64_t rows, int64_t inputs, int64_t units, const floating *delta, const floating *W, floating *dx
+cdef void forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
+    cdef int64_t inputs = op.widths[0]
+    affine_rows(
+        end - begin, inputs, op.units, <const floating *>op.x[0] + begin * inputs,
+        <const floating *>op.parameters[0], <const floating *>op.parameters[1], out + begin * op.units,
+        pass_.ahead
+    )
+
+
+cdef void backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    """dx := delta Wᵀ."""
     cdef floating[TRANSPOSED] transposed
+    cdef int64_t inputs = op.widths[0], units = op.units, rows = end - begin
     cdef int64_t i, j
+    cdef const floating *W = <const floating *>op.parameters[0]
+    cdef floating *dx = <floating *>op.dx[0]
+    if dx == NULL:
+        return
+    dx += begin * inputs
+    delta += begin * units
     if inputs * units <= TRANSPOSED:
         for i in range(inputs):
             for j in range(units):
@@ -119,64 +139,108 @@ cdef void backward(
     gemm[floating](False, True, rows, inputs, units, 1, delta, units, W, units, 0, dx, inputs)
 
 
-cdef void weight_gradient(
-    int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const floating *x,
-    const floating *delta, floating *dW, Ahead *ahead
+cdef void forward_columns(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
+    """Columns of z, which are the columns of W: a wide W is read once for the whole batch."""
+    cdef int64_t inputs = op.widths[0], units = op.units
+    cdef int64_t row
+    cdef const floating *b = <const floating *>op.parameters[1]
+    for row in range(pass_.rows if b != NULL else 0):
+        memcpy(out + row * units + begin, b + begin, (end - begin) * sizeof(floating))
+    gemm[floating](
+        False, False, pass_.rows, end - begin, inputs, 1, <const floating *>op.x[0], inputs,
+        <const floating *>op.parameters[0] + begin, units, 0 if b == NULL else 1, out + begin, units
+    )
+
+
+cdef void backward_columns(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    """Columns of dx, which are rows of W."""
+    cdef int64_t inputs = op.widths[0], units = op.units
+    if op.dx[0] != NULL:
+        gemm[floating](
+            False, True, pass_.rows, end - begin, units, 1, delta, units,
+            <const floating *>op.parameters[0] + begin * units, units, 0, <floating *>op.dx[0] + begin, inputs
+        )
+
+
+cdef void weight_gradient(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *dW
+) noexcept nogil:
+    """Rows begin..end of xᵀ delta."""
+    cdef int64_t inputs = op.widths[0], units = op.units, rows = pass_.rows
+    cdef const floating *x = <const floating *>op.x[0]
+    cdef const floating *delta = <const floating *>op.delta
     if not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, ahead
+        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, pass_.ahead
     ):
         gemm[floating](
             True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units
         )
-        cynn_fetch_rest(ahead)
+        cynn_fetch_rest(pass_.ahead)
 
 
-cdef void weight_step(
-    int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const floating *x,
-    const floating *delta, double alpha, double beta, floating *W, floating *scratch,
-    Ahead *ahead
-) noexcept nogil:
-    cdef int64_t i
-    cdef floating alpha_ = <floating>alpha, beta_ = <floating>beta
-    if beta_ == 0 or not is_whole(units, <floating *>NULL):
-        # columns that are computed twice must not be added to twice
-        weight_gradient(rows, inputs, units, begin, end, x, delta, scratch, ahead)
-        for i in range((end - begin) * units):
-            W[i] = beta_ * W[i] + alpha_ * scratch[i]
-    elif not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W,
-        ahead
-    ):
-        gemm[floating](
-            True, False, end - begin, units, rows, alpha_, x + begin, inputs, delta, units, beta_, W, units
-        )
-        cynn_fetch_rest(ahead)
-
-
-cdef void bias_gradient(int64_t rows, int64_t units, const floating *delta, floating *db) noexcept nogil:
-    # a row of ones, which is one 1 read again and again, times delta
-    cdef int64_t row, j
+cdef void bias_gradient(const Op *op, const Pass *pass_, floating *db) noexcept nogil:
+    """Column sums of delta: a row of ones, which is one 1 read again and again, times delta."""
+    cdef const floating *delta = <const floating *>op.delta
+    cdef int64_t row, j, units = op.units
     cdef floating one = 1
-    if is_small(units, rows, sizeof(floating)):
-        own_product(1, units, rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db, NULL)
+    if is_small(units, pass_.rows, sizeof(floating)):
+        own_product(1, units, pass_.rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db, NULL)
         return
     memset(db, 0, units * sizeof(floating))
-    for row in range(rows):
+    for row in range(pass_.rows):
         for j in range(units):
             db[j] += delta[row * units + j]
 
 
-cdef DenseKernels table
+cdef void gradient(
+    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+) noexcept nogil:
+    if parameter == 0:
+        weight_gradient(op, pass_, begin, end, grad)
+    else:
+        bias_gradient(op, pass_, grad)
+
+
+cdef void linear_step(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, double alpha, double beta, floating *scratch
+) noexcept nogil:
+    cdef int64_t inputs = op.widths[0], units = op.units, rows = pass_.rows
+    cdef int64_t i
+    cdef floating alpha_ = <floating>alpha, beta_ = <floating>beta
+    cdef const floating *x = <const floating *>op.x[0]
+    cdef const floating *delta = <const floating *>op.delta
+    cdef floating *W = <floating *>op.parameters[0] + begin * units
+    if beta_ == 0 or not is_whole(units, <floating *>NULL):
+        # columns that are computed twice must not be added to twice
+        weight_gradient(op, pass_, begin, end, scratch)
+        for i in range((end - begin) * units):
+            W[i] = beta_ * W[i] + alpha_ * scratch[i]
+    elif not own_product(
+        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W,
+        pass_.ahead
+    ):
+        gemm[floating](
+            True, False, end - begin, units, rows, alpha_, x + begin, inputs, delta, units, beta_, W, units
+        )
+        cynn_fetch_rest(pass_.ahead)
+
+
+cdef OpKernels table
 table.forward_f32 = forward[float]
 table.forward_f64 = forward[double]
 table.backward_f32 = backward[float]
 table.backward_f64 = backward[double]
-table.weight_gradient_f32 = weight_gradient[float]
-table.weight_gradient_f64 = weight_gradient[double]
-table.weight_step_f32 = weight_step[float]
-table.weight_step_f64 = weight_step[double]
-table.bias_gradient_f32 = bias_gradient[float]
-table.bias_gradient_f64 = bias_gradient[double]
+table.forward_columns_f32 = forward_columns[float]
+table.forward_columns_f64 = forward_columns[double]
+table.backward_columns_f32 = backward_columns[float]
+table.backward_columns_f64 = backward_columns[double]
+table.gradient_f32 = gradient[float]
+table.gradient_f64 = gradient[double]
+table.linear_step_f32 = linear_step[float]
+table.linear_step_f64 = linear_step[double]
 
-TABLE = PyCapsule_New(&table, "cynn.kernels.dense", NULL)
+KERNELS = {"affine": PyCapsule_New(&table, "cynn.kernels.operation", NULL)}

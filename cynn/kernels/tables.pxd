@@ -1,5 +1,7 @@
 # What the kernels of one CPU level hand to the engine: structs of function pointers, in capsules.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from cynn.abi cimport cynn_activation
 
 
 ctypedef enum ElementKind:
@@ -46,42 +48,76 @@ ctypedef struct RowKernels:
     int64_t (*first_nonfinite_row)(const Rows *source) noexcept nogil
 
 
-ctypedef struct DenseKernels:
-    # z (rows x units) := x W + b, with x (rows x inputs), W (inputs x units), b (units) or NULL;
-    # ahead: what to fetch on the way, or NULL
-    void (*forward_f32)(
-        int64_t rows, int64_t inputs, int64_t units, const float *x, const float *W, const float *b,
-        float *z, Ahead *ahead
+cdef enum:
+    MOST_PARAMETERS = 2
+    MOST_STATES = 2
+    MOST_SAVED = 3
+
+
+# What is true of one pass through the network, for all of its operations.
+ctypedef struct Pass:
+    int64_t rows        # of the whole batch
+    bint training       # False: a prediction
+    bint updates        # running averages move
+    uint64_t seed       # the random numbers of a pass depend on these alone
+    uint32_t epoch
+    uint32_t step
+    Ahead *ahead        # what to fetch on the way, or NULL
+
+
+# An operation of a network, as its kernels see it. Matrices have a row for each row of the batch.
+ctypedef struct Op:
+    int64_t n_inputs
+    int64_t *widths                        # of each input
+    int64_t units                          # of the output
+    void **x                               # n_inputs matrices
+    void **dx                              # dC/dx: where it goes, NULL where it is not wanted
+    void *out
+    void *delta                            # dC/dout
+    void *parameters[MOST_PARAMETERS]      # NULL: it has none
+    int64_t parameter_rows[MOST_PARAMETERS]
+    int64_t parameter_columns[MOST_PARAMETERS]
+    void *states[MOST_STATES]              # what training changes beside parameters: running averages
+    void *saved[MOST_SAVED]                # what forward leaves for backward
+    const double *h                        # hyperparameters
+    uint32_t number                        # its own random numbers
+    cynn_activation activation             # of those that have one
+    const double *activation_h
+    void *python                           # its methods are Python: the engine calls these instead
+    const OpKernels *kernels
+
+
+# The functions of a kind of operation. Those over rows see begin..end of the batch, those over columns
+# begin..end of the output's columns (backward: of the first input's) for the whole batch. A kind has
+# the first, the second, or both; backward may find op.dx the same as op.delta, where it says that it can.
+ctypedef struct OpKernels:
+    void (*forward_f32)(const Op *, const Pass *, int64_t begin, int64_t end, float *out) noexcept nogil
+    void (*forward_f64)(const Op *, const Pass *, int64_t begin, int64_t end, double *out) noexcept nogil
+    void (*backward_f32)(const Op *, const Pass *, int64_t begin, int64_t end, float *delta) noexcept nogil
+    void (*backward_f64)(const Op *, const Pass *, int64_t begin, int64_t end, double *delta) noexcept nogil
+    void (*forward_columns_f32)(
+        const Op *, const Pass *, int64_t begin, int64_t end, float *out
     ) noexcept nogil
-    void (*forward_f64)(
-        int64_t rows, int64_t inputs, int64_t units, const double *x, const double *W, const double *b,
-        double *z, Ahead *ahead
+    void (*forward_columns_f64)(
+        const Op *, const Pass *, int64_t begin, int64_t end, double *out
     ) noexcept nogil
-    # dx (rows x inputs) := delta Wᵀ, with delta (rows x units) = dC/dz
-    void (*backward_f32)(
-        int64_t rows, int64_t inputs, int64_t units, const float *delta, const float *W, float *dx
+    void (*backward_columns_f32)(
+        const Op *, const Pass *, int64_t begin, int64_t end, float *delta
     ) noexcept nogil
-    void (*backward_f64)(
-        int64_t rows, int64_t inputs, int64_t units, const double *delta, const double *W, double *dx
+    void (*backward_columns_f64)(
+        const Op *, const Pass *, int64_t begin, int64_t end, double *delta
     ) noexcept nogil
-    # dW (end - begin x units) := rows begin..end of xᵀ delta
-    void (*weight_gradient_f32)(
-        int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const float *x,
-        const float *delta, float *dW, Ahead *ahead
+    # grad := rows begin..end of dC/dparameter, over the whole batch
+    void (*gradient_f32)(
+        const Op *, const Pass *, int64_t parameter, int64_t begin, int64_t end, float *grad
     ) noexcept nogil
-    void (*weight_gradient_f64)(
-        int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const double *x,
-        const double *delta, double *dW, Ahead *ahead
+    void (*gradient_f64)(
+        const Op *, const Pass *, int64_t parameter, int64_t begin, int64_t end, double *grad
     ) noexcept nogil
-    # rows begin..end of W := beta W + alpha xᵀ delta; W points to the first of them, scratch holds as much
-    void (*weight_step_f32)(
-        int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const float *x,
-        const float *delta, double alpha, double beta, float *W, float *scratch, Ahead *ahead
+    # Optional: rows begin..end of parameter 0 := beta parameter + alpha gradient; scratch holds as much.
+    void (*linear_step_f32)(
+        const Op *, const Pass *, int64_t begin, int64_t end, double alpha, double beta, float *scratch
     ) noexcept nogil
-    void (*weight_step_f64)(
-        int64_t rows, int64_t inputs, int64_t units, int64_t begin, int64_t end, const double *x,
-        const double *delta, double alpha, double beta, double *W, double *scratch, Ahead *ahead
+    void (*linear_step_f64)(
+        const Op *, const Pass *, int64_t begin, int64_t end, double alpha, double beta, double *scratch
     ) noexcept nogil
-    # db (units) := column sums of delta
-    void (*bias_gradient_f32)(int64_t rows, int64_t units, const float *delta, float *db) noexcept nogil
-    void (*bias_gradient_f64)(int64_t rows, int64_t units, const double *delta, double *db) noexcept nogil

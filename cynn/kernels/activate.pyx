@@ -1,0 +1,43 @@
+"""An activation as an operation of a network: it calls the functions of the ABI struct."""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport CYNN_NEEDS_A, CYNN_NEEDS_Z, floating
+from cynn.kernels.tables cimport Op, OpKernels, Pass
+
+
+cdef void forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef const floating *z = <const floating *>op.x[0] + begin * op.units
+    if floating is float:
+        op.activation.forward_f32(op.activation_h, end - begin, op.units, z, out + begin * op.units)
+    else:
+        op.activation.forward_f64(op.activation_h, end - begin, op.units, z, out + begin * op.units)
+
+
+cdef void backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    # in place on delta: the engine gives both the same memory
+    cdef int64_t offset = begin * op.units
+    cdef const floating *z = NULL
+    cdef const floating *a = NULL
+    if op.activation.flags & CYNN_NEEDS_Z:
+        z = <const floating *>op.x[0] + offset
+    if op.activation.flags & CYNN_NEEDS_A:
+        a = <const floating *>op.out + offset
+    if floating is float:
+        op.activation.backward_f32(op.activation_h, end - begin, op.units, z, a, delta + offset)
+    else:
+        op.activation.backward_f64(op.activation_h, end - begin, op.units, z, a, delta + offset)
+
+
+cdef OpKernels table
+table.forward_f32 = forward[float]
+table.forward_f64 = forward[double]
+table.backward_f32 = backward[float]
+table.backward_f64 = backward[double]
+
+KERNELS = {"activation": PyCapsule_New(&table, "cynn.kernels.operation", NULL)}

@@ -1,0 +1,37 @@
+"""Layers: what a network is composed of. A description first; in a network, it has weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cynn.errors import InvalidParameterError, unknown_name
+from cynn.layers.activation import Activation
+from cynn.layers.composition import compose
+from cynn.layers.dense import Dense
+from cynn.layers.input import Input
+from cynn.layers.layer import Layer, Node, arrays, walk
+
+__all__ = ["Activation", "Dense", "Input", "Layer", "Node", "arrays", "compose", "from_config", "walk"]
+
+#: Every kind of layer, by its name in a configuration.
+BY_NAME: dict[str, type[Layer]] = {cls.name: cls for cls in (Activation, Dense)}
+
+
+def from_config(config: dict[str, Any]) -> Input | Layer:
+    """The layer that `get_config` described.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.layers.from_config(cynn.Dense(3, "relu").get_config())
+    Dense(3, activation=ReLU())
+    """
+    arguments = dict(config)
+    kind = arguments.pop("layer", None)
+    if kind == Input.name:
+        return Input(arguments.pop("units"), **arguments)
+    if not isinstance(kind, str):
+        raise InvalidParameterError(f"A layer's description must name its kind as 'layer'. Got {config!r} instead.")
+    if kind not in BY_NAME:
+        raise unknown_name("layer", kind, [Input.name, *BY_NAME])
+    return BY_NAME[kind].from_config(arguments)

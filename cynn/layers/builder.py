@@ -1,0 +1,90 @@
+"""From layers to operations: what a layer is given when it becomes part of a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import activations, initializers, kernels
+from cynn.engine import aligned_zeros
+from cynn.kernel_objects import ActivationKernel
+from cynn.operations import Operation
+
+__all__ = ["Builder"]
+
+Array = npt.NDArray[Any]
+
+
+class Builder:
+    """Collects the operations of a network.
+
+    With `only_shapes`, arrays have their shapes and no memory: to see what a description asks for.
+
+    Attributes
+    ----------
+    dtype : str
+    seed : int
+    operations : list of Operation
+    widths : list of int
+        The columns of every value, by its number; value 0 is the input.
+    """
+
+    def __init__(self, inputs: int, dtype: str, seed: int, *, only_shapes: bool = False) -> None:
+        self.dtype = dtype
+        self.seed = seed
+        self.only_shapes = only_shapes
+        self.operations: list[Operation] = []
+        self.widths = [inputs]
+        self._drawn = 0
+
+    def number(self) -> int:
+        """The next number of what draws random numbers: initial weights, or masks."""
+        self._drawn += 1
+        return self._drawn - 1
+
+    def zeros(self, *shape: int) -> Array:
+        """An array for a parameter or a state, in the network's dtype."""
+        if self.only_shapes:
+            return np.broadcast_to(np.zeros((), self.dtype), shape)
+        return aligned_zeros(shape, self.dtype)
+
+    def ones(self, *shape: int) -> Array:
+        """Likewise, of ones."""
+        return self._filled(self.zeros(*shape), 1)
+
+    def weights(self, name: str, inputs: int, units: int) -> Array:
+        """A matrix of initial weights, by the name of an initializer."""
+        number = self.number()
+        W = self.zeros(inputs, units)
+        if not self.only_shapes:
+            W[...] = initializers.initial_weights(name, inputs, units, self.seed, number)
+        return W
+
+    def _filled(self, array: Array, value: float) -> Array:
+        if not self.only_shapes:
+            array[...] = value
+        return array
+
+    def add(self, kernel: Any, inputs: list[int], units: int, **rest: Any) -> int:
+        """Add an operation; the number of the value that it makes."""
+        widths = [self.widths[value] for value in inputs]
+        self.operations.append(Operation(kernel, inputs, widths, units, **rest))
+        self.widths.append(units)
+        return len(self.widths) - 1
+
+    def add_activation(self, value: int, activation: activations.Activation) -> int:
+        """Add a = f(z); the identity adds nothing."""
+        if type(activation) is activations.Identity:
+            return value
+        kernel = ActivationKernel(activation)
+        return self.add(
+            kernels.activate.KERNELS["activation"],
+            [value],
+            self.widths[value],
+            activation=kernel,
+            in_place=kernel.in_place,
+            gradient_in_place=True,
+            needs_output=kernel.needs_a,
+        )

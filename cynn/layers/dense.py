@@ -1,0 +1,106 @@
+"""The dense layer, in which every unit sees every input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cynn import initializers, kernels, registry
+from cynn.errors import check_switch, check_whole_number
+from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["Dense"]
+
+
+class Dense(Layer):
+    """A layer in which every unit sees every input: a = f(x W + b).
+
+    Parameters
+    ----------
+    units : int
+        The neurons of the layer.
+    activation : str, Activation or dict
+        f; `"identity"` by default.
+    use_bias : bool
+        Whether there is a b.
+    initializer : str, optional
+        How the weights start; `cynn.initializers` has the names. By default the activation's own choice:
+        he for the relu family, glorot for others.
+    trainable : bool
+        Whether training moves W and b.
+
+    Attributes
+    ----------
+    weights : array of shape (inputs, units)
+        W, so that z = x @ weights + biases: the transpose of the lecture's W. A live view: what is
+        written to it, the network uses. Only in a network.
+    biases : array of shape (units,)
+        b, likewise; None without.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.Dense(1)], seed=0)
+    >>> net.layers[0].weights = [[1.0], [2.0]]
+    >>> net.predict([3.0, 4.0])
+    array([11.], dtype=float32)
+    """
+
+    name: ClassVar[str] = "dense"
+    weights = Parameter()
+    biases = Parameter()
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "identity",
+        *,
+        use_bias: bool = True,
+        initializer: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__()
+        self.units = check_whole_number(units, "units", "Dense", minimum=1, maximum=LARGEST_DIMENSION)
+        self.activation = registry.activations.get("identity" if activation is None else activation)
+        self.use_bias = check_switch(use_bias, "use_bias", "Dense")
+        self.initializer = initializers.check_name(initializer)
+        self.trainable = check_switch(trainable, "trainable", "Dense")
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        assert self.inputs is not None and self.units is not None
+        name = self.initializer or self.activation.initializer
+        W = self._arrays["weights"] = builder.weights(name, self.inputs, self.units)
+        if self.use_bias:
+            self._arrays["biases"] = builder.zeros(self.units)
+        z = builder.add(
+            kernels.dense.KERNELS["affine"],
+            values,
+            self.units,
+            parameters=[W, self._arrays.get("biases")],
+            trainable=self.trainable,
+            multiplications=self.inputs * self.units,
+        )
+        return builder.add_activation(z, self.activation)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "units": self.units,
+            "activation": self.activation.get_config(),
+            "use_bias": self.use_bias,
+            "initializer": self.initializer,
+            "trainable": self.trainable,
+        }
+
+    def __repr__(self) -> str:
+        extra = "".join(
+            f", {name}={value!r}"
+            for name, value, default in [
+                ("use_bias", self.use_bias, True),
+                ("initializer", self.initializer, None),
+                ("trainable", self.trainable, True),
+            ]
+            if value != default
+        )
+        return f"Dense({self.units}, activation={self.activation!r}{extra})"

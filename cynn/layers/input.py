@@ -1,0 +1,48 @@
+"""What a network takes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from cynn.errors import check_number, check_whole_number
+from cynn.layers.layer import LARGEST_DIMENSION
+
+__all__ = ["Input"]
+
+
+class Input:
+    """What a network takes: rows of numbers, and how they are scaled.
+
+    Parameters
+    ----------
+    units : int
+        Numbers in a row.
+    scale, offset : float
+        x = scale * value + offset, applied batch by batch as rows are gathered, so that a large
+        array of uint8 need never be converted.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.Input(784, scale=1 / 255)
+    Input(784, scale=0.00392156862745098)
+    """
+
+    name: ClassVar[str] = "input"
+
+    def __init__(self, units: int, *, scale: float = 1.0, offset: float = 0.0) -> None:
+        self.units = check_whole_number(units, "units", "Input", minimum=1, maximum=LARGEST_DIMENSION)
+        self.scale = check_number(scale, "scale", "Input")
+        self.offset = check_number(offset, "offset", "Input")
+
+    def get_config(self) -> dict[str, Any]:
+        """From which `from_config` makes an equal one."""
+        return {"layer": "input", "units": self.units, "scale": self.scale, "offset": self.offset}
+
+    def __repr__(self) -> str:
+        extra = "".join(
+            f", {name}={value!r}"
+            for name, value, default in [("scale", self.scale, 1.0), ("offset", self.offset, 0.0)]
+            if value != default
+        )
+        return f"Input({self.units}{extra})"

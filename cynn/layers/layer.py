@@ -1,0 +1,180 @@
+"""What all layers have in common: a description first; in a network, arrays."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.errors import CynnError, InvalidParameterError, ShapeError
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["Layer", "Node", "Parameter", "arrays", "walk"]
+
+Array = npt.NDArray[Any]
+
+LARGEST_DIMENSION = 2**31 - 1  # BLAS counts in 32 bits
+
+
+class Layer:
+    """A part of a network, with one output.
+
+    A subclass has a `name`, describes itself by `get_config`, and says in `build` of which operations
+    it is made. Its parameters are class attributes of the type `Parameter`.
+
+    Attributes
+    ----------
+    inputs, units : int
+        The columns that it takes and returns; None outside of a network, where they are not known.
+    parameter_count : int
+    """
+
+    name: ClassVar[str]
+    inputs: int | None = None
+    units: int | None = None
+    trainable: bool = True
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Array] = {}
+
+    def bound(self, builder: Builder, values: list[int]) -> tuple[Self, int]:
+        """A copy of this description with arrays of its own, for one network, and the number of its output."""
+        layer = copy.copy(self)
+        layer._arrays = {}
+        layer.inputs = sum(builder.widths[value] for value in values)
+        output = layer.build(builder, values)
+        layer.units = builder.widths[output]
+        return layer, output
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        """Add the operations to the network; the number of the value that comes out."""
+        raise NotImplementedError
+
+    def __call__(self, *inputs: Any) -> Node:
+        """This layer behind others, for a network that is no chain.
+
+        Parameters
+        ----------
+        *inputs : Input or Node
+            What the layer takes: an input, or what calling other layers returned.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> x = cynn.Input(4)
+        >>> h = cynn.Dense(8, "relu")(x)
+        >>> net = cynn.Network(cynn.Dense(1)(cynn.Concatenate()(h, x)), seed=0)
+        >>> net.layers[-1].weights.shape
+        (12, 1)
+        """
+        given = list(inputs[0]) if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)) else list(inputs)
+        if not given:
+            raise InvalidParameterError("A layer must be called on something. Got nothing instead.")
+        return Node(self, given)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers within this one."""
+        return []
+
+    @property
+    def parameters(self) -> dict[str, Array | None]:
+        """What training moves, by name, without that of layers within this one; None for what it lacks."""
+        own = self._in_network()
+        declared = [name for cls in reversed(type(self).__mro__) for name in vars(cls)]
+        trained = [name for name in declared if getattr(getattr(type(self), name), "is_trained", False)]
+        return {name: own.get(name) for name in trained}
+
+    @property
+    def parameter_count(self) -> int:
+        """The numbers that training moves, those of layers within this one included."""
+        own = sum(array.size for array in self.parameters.values() if array is not None)
+        return own + sum(layer.parameter_count for layer in self.layers)
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """All that is saved: parameters and what else training changes, by name."""
+        yield from self._arrays.items()
+        yield from arrays(self.layers)
+
+    def _in_network(self) -> dict[str, Array]:
+        if self.units is None or self.inputs is None:
+            raise CynnError(
+                "A layer must be in a network to have weights. Got a description alone: "
+                "cynn.Network([...]).layers holds the layers with their weights."
+            )
+        return self._arrays
+
+    def get_config(self) -> dict[str, Any]:
+        """From which `cynn.layers.from_config` makes an equal description."""
+        return {"layer": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`, without the key `layer`."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Parameter:
+    """An array of a layer in a network: a live view, that checks what is assigned to it."""
+
+    def __init__(self, *, is_trained: bool = True) -> None:
+        self.is_trained = is_trained
+
+    def __set_name__(self, owner: type[Layer], name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: Layer | None, owner: type[Layer]) -> Any:
+        if layer is None:
+            return self
+        return layer._in_network().get(self.name)
+
+    def __set__(self, layer: Layer, value: npt.ArrayLike) -> None:
+        array = layer._in_network().get(self.name)
+        if array is None:
+            raise InvalidParameterError(
+                f"The {self.name} of a layer must be there to be assigned. Got a layer without."
+            )
+        try:
+            given = np.asarray(value, dtype=array.dtype)
+        except (TypeError, ValueError) as error:
+            raise InvalidParameterError(
+                f"The {self.name} of a layer must be numbers. Got {value!r} instead."
+            ) from error
+        if given.shape != array.shape:
+            raise ShapeError(
+                f"The {self.name} of this layer must have the shape {array.shape}. Got {given.shape} instead."
+            )
+        array[...] = given
+
+
+def arrays(layers: Iterable[Layer]) -> Iterator[tuple[str, Array]]:
+    """All that is saved of layers, by name: `layers.0.weights` and so on."""
+    for number, layer in enumerate(layers):
+        for name, array in layer.arrays():
+            yield f"layers.{number}.{name}", array
+
+
+def walk(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """The layers, and those within them, each before what is in it."""
+    for layer in layers:
+        yield layer
+        yield from walk(layer.layers)
+
+
+class Node:
+    """A layer behind other layers, in a network that is being composed."""
+
+    def __init__(self, layer: Layer, inputs: list[Any]) -> None:
+        self.layer = layer
+        self.inputs = inputs
+
+    def __repr__(self) -> str:
+        return f"Node({self.layer!r}, behind {len(self.inputs)})"

@@ -1,0 +1,82 @@
+"""What layers hand to the engine: the operations of a network, in the order in which they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from cynn.kernel_objects import ActivationKernel
+
+__all__ = ["Operation", "Saved"]
+
+
+@dataclass
+class Saved:
+    """A matrix that forward leaves for backward: a row for each row of the batch, or one row."""
+
+    columns: int
+    for_each_row: bool = True
+
+
+@dataclass
+class Operation:
+    """One step of a network: values in, one value out.
+
+    Value 0 is what the network takes; operation i makes value i + 1. Each value is a matrix with a row
+    for each row of the batch.
+
+    Attributes
+    ----------
+    kernels : capsule
+        The functions, an `OpKernels` of cynn/kernels/tables.pxd.
+    inputs : list of int
+        The values that it takes, by number.
+    widths : list of int
+        Their columns.
+    units : int
+        Columns of the value that it makes.
+    parameters : list of arrays
+        What an optimizer moves; None stands for one that the kernels know and this operation lacks.
+    trainable : bool
+        Whether it does.
+    states : list of arrays
+        What training changes beside parameters, such as running averages.
+    saved : list of Saved
+    hyperparameters : list of float
+    activation : ActivationKernel, optional
+    number : int
+        Which of the operations that draw random numbers it is.
+    in_place : bool
+        Forward may write its output over its first input.
+    gradient_in_place : bool
+        Backward works in place on the gradient of its output, which becomes that of its first input.
+    needs_output : bool
+        Backward reads the output of forward.
+    only_training : bool
+        In a prediction its output is its first input.
+    column_piece : int
+        In training it works on columns of the whole batch, so many at a time; 0: on rows.
+    multiplications : int
+        What a row costs.
+    """
+
+    kernels: Any
+    inputs: list[int]
+    widths: list[int]
+    units: int
+    parameters: list[npt.NDArray[Any] | None] = field(default_factory=list)
+    trainable: bool = True
+    states: list[npt.NDArray[Any]] = field(default_factory=list)
+    saved: list[Saved] = field(default_factory=list)
+    hyperparameters: list[float] = field(default_factory=list)
+    activation: ActivationKernel | None = None
+    number: int = 0
+    in_place: bool = False
+    gradient_in_place: bool = False
+    needs_output: bool = False
+    only_training: bool = False
+    column_piece: int = 0
+    multiplications: int = 0
