@@ -6,21 +6,25 @@
 13002
 """
 
-from cynn import activations, datasets, errors, losses, optimizers, registry, training
+from cynn import activations, datasets, errors, layers, losses, optimizers, registry, training
 from cynn.configuration import get_include, show_config
 from cynn.errors import CynnError
 from cynn.hyperparameters import hyperparameter
-from cynn.layers import Dense, Input
+from cynn.layers import Activation, Add, Concatenate, Dense, Input, Residual
 from cynn.network import Network
 from cynn.persistence import load
 from cynn.threads import get_num_threads, set_num_threads
 from cynn.version import __version__
 
 __all__ = [
+    "Activation",
+    "Add",
+    "Concatenate",
     "CynnError",
     "Dense",
     "Input",
     "Network",
+    "Residual",
     "__version__",
     "activations",
     "datasets",
@@ -28,6 +32,7 @@ __all__ = [
     "get_include",
     "get_num_threads",
     "hyperparameter",
+    "layers",
     "load",
     "losses",
     "optimizers",

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, layers, metrics, randomness, registry, threads
-from cynn.errors import InvalidParameterError, ShapeError
+from cynn import data, layers, randomness, registry, threads
 from cynn.activations import Activation, Identity
 from cynn.engine import Engine
+from cynn.errors import InvalidParameterError
 from cynn.kernel_objects import LossKernel
 from cynn.layers.builder import Builder
 from cynn.layers.composition import compose
@@ -316,7 +316,7 @@ class Network:
             out = np.empty(shape, self.dtype)
         else:
             data.check_out(out, shape, self.dtype)
-        self._forward(rows, {self._values[-1]: out}, n_threads, check_finite=check_finite)
+        self.forward(rows, {self._values[-1]: out}, n_threads, check_finite=check_finite)
         return out
 
     def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
@@ -346,13 +346,13 @@ class Network:
         wanted: dict[int, Array] = {}
         for value, output in zip(self._values, outputs, strict=True):
             wanted.setdefault(value, output)
-        self._forward(rows, wanted, n_threads)
+        self.forward(rows, wanted, n_threads)
         for value, output in zip(self._values, outputs, strict=True):
             if wanted[value] is not output:  # a layer that leaves a value as it is
                 output[...] = wanted[value]
         return [output[0] for output in outputs] if single else outputs
 
-    def _forward(
+    def forward(
         self,
         rows: Array,
         wanted: dict[int, Array],
@@ -360,6 +360,19 @@ class Network:
         skip_last: bool = False,
         check_finite: bool = False,
     ) -> None:
+        """Run the operations over rows that have been checked, and keep the values that are wanted.
+
+        Parameters
+        ----------
+        rows : array of shape (rows, inputs)
+        wanted : dict of int to array
+            Where the values go, by number, as the engine counts them.
+        n_threads : int, optional
+        skip_last : bool
+            Whether the last operation is left out.
+        check_finite : bool
+            Whether to look for NaN and infinity in rows.
+        """
         outputs = [wanted.get(value) for value in range(len(self._engine.operations) + 1)]
         if not self._engine.forward(rows, outputs, threads.resolve(n_threads), skip_last, check_finite):
             data.check_rows_finite(rows, "x")
@@ -397,37 +410,27 @@ class Network:
         >>> net.evaluate([[1.0], [2.0]], [2.0, 6.0], metrics=["mean_absolute_error"])
         {'loss': 2.0, 'mean_absolute_error': 1.0}
         """
-        kernel = self.loss_kernel(loss)
-        rows = data.as_rows(x, self.input.units, "x", check_finite=check_finite)
-        target = data.as_targets(y, len(rows), self.outputs, kernel.component, "y", check_finite=check_finite)
-        weight = data.as_sample_weight(sample_weight, len(rows))
-        return self.figures(kernel, rows, target, weight, _metrics(metrics), n_threads)
+        from cynn.evaluation import evaluate
 
-    def figures(
-        self,
-        kernel: LossKernel,
-        rows: Array,
-        target: data.Targets,
-        weight: Array | None,
-        metrics_by_name: dict[str, metrics.Metric],
-        n_threads: int | None,
-    ) -> dict[str, float]:
-        """What `evaluate` returns, for data that has been checked."""
-        if len(rows) == 0:
-            raise ShapeError("x must have at least one row. Got none instead.")
+        return evaluate(
+            self,
+            x,
+            y,
+            loss=loss,
+            metrics=metrics,
+            sample_weight=sample_weight,
+            n_threads=n_threads,
+            check_finite=check_finite,
+        )
+
+    def outputs_for_loss(self, kernel: LossKernel, rows: Array, n_threads: int | None) -> tuple[Array, bool]:
+        """What a loss is computed from, and whether that is z of the last activation."""
         last = self._engine.operations[-1]
         fused = kernel.fuses_behind(last.activation)
         to_z = fused and last.activation is not None
-        prediction = np.empty((len(rows), self.outputs), self.dtype)
-        value = last.inputs[0] if to_z else self._values[-1]
-        self._forward(rows, {value: prediction}, n_threads, skip_last=to_z)
-        total = kernel.total(prediction, target.values, target.classes, weight, fused)
-        result = {"loss": total / (len(rows) if weight is None else float(weight.sum()))}
-        if metrics_by_name and to_z:
-            prediction = self.output_activation.forward(prediction)
-        for name, metric in metrics_by_name.items():
-            result[name] = metric(target, prediction)
-        return result
+        out = np.empty((len(rows), self.outputs), self.dtype)
+        self.forward(rows, {last.inputs[0] if to_z else self._values[-1]: out}, n_threads, skip_last=to_z)
+        return out, fused
 
     def loss_kernel(self, loss: Any) -> LossKernel:
         """The kernel of a loss, or of the loss that fits the last layer."""
@@ -512,6 +515,3 @@ class Network:
         self.history = state["history"]
         self.epochs_trained = state["epochs_trained"]
         self._optimizer_state = state["optimizer_state"]
-
-
-_metrics = metrics.resolve  # `metrics` is a parameter where it is needed

@@ -1,44 +1,37 @@
-"""The training step, in two phases without the GIL.
-
-1. Row tiles: a tile of the batch goes all the way, from gathering its rows to the gradient of every
-   operation's output. Where an operation needs the whole batch (batch normalization), or does better
-   with it (wide layers), it works on columns of the batch instead, and the tiles meet before and after.
-2. Blocks of parameters: the gradient of some rows of a parameter over the whole batch, then the
-   optimizer's step on these rows while they are in cache.
-
-The borders of tiles, columns and blocks depend on the batch and the shapes, never on the number of
-threads, and each is computed by one thread: the same bits come out at any number of threads, without
-copies of the gradient to add up. An optimizer that needs whole parameters, or that is written in
-Python, takes its steps in a third phase.
-"""
+"""Steps of training: what a step works on is laid out here, the step itself is in step.pyx."""
 
 import numpy as np
 
-from cynn.engine import aligned_zeros
 from cynn.kernel_objects import checked_loss, raise_plugin_error
+from cynn.workspace import aligned_zeros
 
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
 
-from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, cynn_loss, cynn_optimizer, floating
-from cynn.engine cimport (
-    Engine,
-    Node,
-    RowMatrix,
-    Source,
-    Workspace,
-    add_gradients,
-    address_of,
-    aligned,
-    backward_node,
-    forward_node,
-    gather_rows,
+from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, CYNN_MOST_SLOTS, floating
+from cynn.engine cimport Engine, RowMatrix
+from cynn.kernel_objects cimport LossKernel, OptimizerKernel
+from cynn.kernels.tables cimport MOST_PARAMETERS, Op
+from cynn.step cimport (
+    ADD,
+    BACKWARD,
+    FORWARD,
+    GATHER,
+    LOSS,
+    Block,
+    Instruction,
+    Stage,
+    Step,
+    block_phase_f32,
+    block_phase_f64,
+    parameter_phase_f32,
+    parameter_phase_f64,
+    stage_phase_f32,
+    stage_phase_f64,
 )
-from cynn.kernel_objects cimport LossKernel, OptimizerKernel, loss_of_rows, step_on_piece
-from cynn.kernels.tables cimport MOST_PARAMETERS, Ahead, Op, Pass, Rows
 from cynn.team cimport Team
+from cynn.workspace cimport Node, Workspace, address_of, aligned
 
 cdef extern from *:
     """
@@ -74,280 +67,8 @@ cdef int64_t MOST_FETCHED_BYTES = 1 << 19
 # Multiplications of a step below which a second thread costs more than it saves.
 cdef double WORTH_A_TEAM = 2e6
 
-cdef enum:
-    MOST_SLOTS = 16
-
-
-# What the first phase does one after the other.
-cdef enum Task:
-    GATHER       # rows of x and of the targets
-    FORWARD      # of a node
-    LOSS
-    ADD          # gradients of a node's output, where several operations take it
-    BACKWARD     # of a node
-
-ctypedef struct Instruction:
-    Task task
-    Node *node
-
-
-# Instructions that need not wait for other tiles: they are carried out together for each piece.
-ctypedef struct Stage:
-    int64_t begin
-    int64_t end
-    bint by_columns      # one instruction, on columns of the whole batch
-    int64_t columns
-    int64_t column_piece
-
-
-# Some rows of a parameter.
-ctypedef struct Block:
-    Node *node
-    int64_t parameter
-    int64_t begin
-    int64_t end
-    int64_t place        # of the parameter in the lists of all
-
-
-ctypedef struct Step:
-    const Source *source
-    Node *nodes
-    int64_t n_nodes
-    int64_t outputs
-    Instruction *instructions
-    Stage *stages
-    int64_t n_stages
-    Stage *stage                     # the one at work
-    Pass pass_
-    # the data of the whole run
-    const Rows *x_source
-    const Rows *target_source        # NULL: classes
-    const int64_t *classes           # NULL: target_source
-    const double *sample_weight      # NULL: all ones
-    # the loss and the optimizer
-    cynn_loss loss
-    const double *loss_h
-    bint fused                       # computed from z of the last layer
-    bint predicts_last               # so the last node runs only where predictions are wanted
-    bint one_hot                     # the loss takes no classes: they are written as one-hot rows
-    cynn_optimizer optimizer
-    const double *optimizer_h
-    bint in_block                    # the optimizer steps on each block
-    bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
-    double alpha
-    double beta
-    double learning_rate
-    int64_t t
-    # buffers of one batch
-    void *x
-    void *target
-    int64_t *batch_classes
-    void *weight                     # of each row, so that they sum to 1
-    double *tile_loss
-    const void *loss_input           # what the loss is computed from
-    void *loss_gradient
-    const void *output
-    void *predictions                # of the epoch, or NULL
-    void **block_gradient            # of each thread, when in_block
-    # each parameter: those of node i begin at MOST_PARAMETERS i
-    void **w
-    void **gradient                  # whole gradients, when not in_block
-    void **slots                     # MOST_SLOTS for each parameter
-    # this batch
-    const int64_t *order
-    int64_t ahead                    # entries of order after this batch
-    bint are_fetched                 # the rows of this batch were asked for in the step before
-    int64_t fetched_rows             # of the next batch, asked for in the course of the step
-    int64_t tile
-    int64_t first_row                # in the epoch
-    Block *blocks
-    int64_t n_slots
-    bint check_finite                # look at every row of x that is gathered
-    int nonfinite                    # one has a NaN or an infinity
-    int failed                       # Python raised
-    void *python_loss
-    double python_loss_value
-
-
 cdef int call_python_loss(void *trainer, int64_t rows, double *value) noexcept with gil:
     return (<Trainer>trainer).python_loss(rows, value)
-
-
-cdef inline void rows_to_fetch(
-    const Step *step, int64_t begin, int64_t end, int64_t total, Ahead *ahead
-) noexcept nogil:
-    """The share of the next batch's rows that is fetched while begin..end of a phase is worked on."""
-    cdef int64_t first = step.fetched_rows * begin // total
-    ahead.data = step.x_source.data
-    ahead.index = step.order + step.pass_.rows + first
-    ahead.row_stride = step.x_source.row_stride
-    ahead.row_bytes = step.source.inputs * step.x_source.column_stride
-    ahead.rows = step.fetched_rows * end // total - first
-    ahead.at = ahead.end = NULL
-
-
-cdef inline void gather_tile(Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
-    cdef int64_t rows = end - begin, after = step.pass_.rows - end, outputs = step.outputs
-    cdef int64_t i
-    cdef const int64_t *order = step.order + begin
-    cdef floating *target
-    # rows to prefetch: what the step before has not asked for, but for what this one will ask for
-    if gather_rows(
-        step.source, step.x_source, order, rows, -rows if step.are_fetched else after, step.source.scale,
-        step.source.offset, step.check_finite, <floating *>step.x + begin * step.source.inputs
-    ) >= 0:
-        step.nonfinite = 1
-    if step.one_hot:
-        target = <floating *>step.target + begin * outputs
-        memset(target, 0, rows * outputs * sizeof(floating))
-        for i in range(rows):
-            target[i * outputs + step.classes[order[i]]] = 1
-    elif step.classes != NULL:
-        for i in range(rows):
-            step.batch_classes[begin + i] = step.classes[order[i]]
-    else:
-        gather_rows(
-            step.source, step.target_source, order, rows, after + step.ahead, 1, 0, False,
-            <floating *>step.target + begin * outputs
-        )
-
-
-cdef inline void loss_of_tile(
-    Step *step, int64_t piece, int64_t begin, int64_t end, floating *type_
-) noexcept nogil:
-    cdef int64_t rows = end - begin, outputs = step.outputs
-    cdef floating *target = NULL
-    cdef int64_t *classes = NULL
-    if step.classes != NULL and not step.one_hot:
-        classes = step.batch_classes + begin
-    else:
-        target = <floating *>step.target + begin * outputs
-    if step.predictions != NULL:
-        memcpy(
-            <floating *>step.predictions + (step.first_row + begin) * outputs,
-            <const floating *>step.output + begin * outputs, rows * outputs * sizeof(floating)
-        )
-    if step.python_loss != NULL:
-        if call_python_loss(step.python_loss, rows, &step.tile_loss[piece]):
-            step.failed = 1
-    else:
-        step.tile_loss[piece] = loss_of_rows(
-            &step.loss, step.loss_h, step.fused, rows, outputs,
-            <const floating *>step.loss_input + begin * outputs, target, classes,
-            <const floating *>step.weight + begin, <floating *>step.loss_gradient + begin * outputs
-        )
-
-
-cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
-    cdef const Stage *stage = step.stage
-    cdef int64_t size = stage.column_piece if stage.by_columns else step.tile
-    cdef int64_t total = stage.columns if stage.by_columns else step.pass_.rows
-    cdef int64_t begin = piece * size
-    cdef int64_t end = min(begin + size, total)
-    cdef int64_t i
-    cdef Node *node
-    cdef Pass pass_ = step.pass_
-    cdef Ahead next_rows
-    for i in range(stage.begin, stage.end):
-        node = step.instructions[i].node
-        if step.instructions[i].task == GATHER:
-            gather_tile(step, begin, end, type_)
-        elif step.instructions[i].task == FORWARD:
-            if step.predicts_last and step.predictions == NULL and node == &step.nodes[step.n_nodes - 1]:
-                continue
-            pass_.ahead = NULL
-            if node == step.nodes:
-                rows_to_fetch(step, begin, end, 2 * total, &next_rows)
-                pass_.ahead = &next_rows
-            if forward_node(node, &pass_, begin, end, type_):
-                step.failed = 1
-        elif step.instructions[i].task == LOSS:
-            loss_of_tile(step, piece, begin, end, type_)
-        elif step.instructions[i].task == ADD:
-            add_gradients(node, begin, end, type_)
-        elif backward_node(node, &pass_, begin, end, type_):
-            step.failed = 1
-        if step.failed or step.nonfinite:
-            return
-
-
-cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
-    cdef const Block *block = &step.blocks[piece]
-    cdef const Op *op = &block.node.op
-    cdef int64_t columns = op.parameter_columns[block.parameter]
-    cdef int64_t offset = block.begin * columns
-    cdef floating *grad
-    cdef Pass pass_ = step.pass_
-    cdef Ahead next_rows
-    if block.place == 0:
-        pass_.ahead = &next_rows
-        rows_to_fetch(
-            step, op.parameter_rows[0] + block.begin, op.parameter_rows[0] + block.end,
-            2 * op.parameter_rows[0], &next_rows
-        )
-    if step.in_block:
-        grad = <floating *>step.block_gradient[thread]
-    else:
-        grad = <floating *>step.gradient[block.place] + offset
-    if floating is float:
-        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f32 != NULL:
-            op.kernels.linear_step_f32(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
-            return
-        op.kernels.gradient_f32(op, &pass_, block.parameter, block.begin, block.end, grad)
-    else:
-        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f64 != NULL:
-            op.kernels.linear_step_f64(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
-            return
-        op.kernels.gradient_f64(op, &pass_, block.parameter, block.begin, block.end, grad)
-    if step.in_block:
-        optimizer_step(step, block.place, block.end - block.begin, columns, offset, grad)
-
-
-cdef inline void optimizer_step(
-    Step *step, int64_t place, int64_t rows, int64_t cols, int64_t offset, floating *grad
-) noexcept nogil:
-    cdef floating *slots[MOST_SLOTS]
-    cdef int64_t i
-    for i in range(step.n_slots):
-        slots[i] = <floating *>step.slots[place * MOST_SLOTS + i] + offset
-    step_on_piece(
-        &step.optimizer, step.optimizer_h, step.learning_rate, step.t, rows, cols,
-        <floating *>step.w[place] + offset, grad, slots
-    )
-
-
-cdef inline void parameter_phase(Step *step, int64_t place, int thread, floating *type_) noexcept nogil:
-    cdef const Op *op = &step.nodes[place // MOST_PARAMETERS].op
-    cdef int64_t parameter = place % MOST_PARAMETERS
-    if step.w[place] != NULL:
-        optimizer_step(
-            step, place, op.parameter_rows[parameter], op.parameter_columns[parameter], 0,
-            <floating *>step.gradient[place]
-        )
-
-
-cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    stage_phase[float](<Step *>context, piece, thread, NULL)
-
-
-cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    stage_phase[double](<Step *>context, piece, thread, NULL)
-
-
-cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    block_phase[float](<Step *>context, piece, thread, NULL)
-
-
-cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    block_phase[double](<Step *>context, piece, thread, NULL)
-
-
-cdef void parameter_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    parameter_phase[float](<Step *>context, piece, thread, NULL)
-
-
-cdef void parameter_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    parameter_phase[double](<Step *>context, piece, thread, NULL)
 
 
 class Diverged(Exception):
@@ -435,6 +156,7 @@ cdef class Trainer:
         step.one_hot = classes is not None and (python_loss or not loss.functions.flags & CYNN_CLASS_INDEX)
         if python_loss:
             step.python_loss = <void *>self
+            step.call_python_loss = call_python_loss
         if optimizer is not None and not python_optimizer:
             step.optimizer = optimizer.functions
             step.optimizer_h = optimizer.h
@@ -442,7 +164,7 @@ cdef class Trainer:
             step.in_block = (optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
             step.is_linear = step.in_block and optimizer.functions.linear_step != NULL
 
-        self.workspace = Workspace(engine, batch_size, True, step.fused)
+        self.workspace = engine.new_workspace(batch_size, True, step.fused)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
         if step.x_source.column_stride > 0 and step.nodes[0].op.kernels.linear_step_f32 != NULL:
             row_bytes = step.x_source.columns * step.x_source.column_stride
@@ -510,7 +232,7 @@ cdef class Trainer:
         step.gradient = self.addresses(self.gradients)
         every_slot = []
         for of_one in self.slots or [[] for _ in self.weights]:
-            every_slot += list(of_one) + [None] * (MOST_SLOTS - len(of_one))
+            every_slot += list(of_one) + [None] * (CYNN_MOST_SLOTS - len(of_one))
         step.slots = self.addresses(every_slot)
 
         blocks = []

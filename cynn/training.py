@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, layers, metrics, randomness, registry, threads
+from cynn import data, evaluation, layers, metrics, randomness, registry, threads
 from cynn.errors import DataError, InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.kernel_objects import OptimizerKernel
 from cynn.progress import Progress
@@ -88,7 +88,7 @@ class OptimizerState:
     """An optimizer and what it remembers of one network's parameters."""
 
     def __init__(self, optimizer: Optimizer, network: Network) -> None:
-        from cynn.engine import aligned_zeros
+        from cynn.workspace import aligned_zeros
 
         self.optimizer = optimizer
         self.t = 0
@@ -159,7 +159,7 @@ def fit(
                 for name, metric in metrics_by_name.items():
                     logs[name] = metric(shuffled, predictions)
             if validation is not None:
-                figures = network.figures(loss_kernel, *validation, metrics_by_name, n_threads)
+                figures = evaluation.figures(network, loss_kernel, *validation, metrics_by_name, n_threads)
                 logs.update({f"val_{name}": figure for name, figure in figures.items()})
             logs["seconds"] = time.perf_counter() - start
             history.append(logs)

@@ -64,8 +64,9 @@ def classifier(seed: int = 0, dtype: str = "float32") -> cynn.Network:
 
 
 def digest(net: cynn.Network) -> str:
-    """A hash of every bit of the weights and biases."""
-    return hashlib.sha256(b"".join(part.tobytes() for pair in raw(net) for part in pair)).hexdigest()
+    """A hash of every bit of the weights, the biases and whatever else training changes."""
+    parts = [array.tobytes() for _, array in cynn.layers.arrays(net.layers)]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def raw(net: cynn.Network) -> list[tuple[Array, Array]]:

@@ -18,13 +18,15 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 # From the bottom up. A module may import from its own layer and from those below, at its top or inside
 # a function. What else there is, UPWARD names.
 LAYERS = [
-    {"version", "errors", "abi", "blas", "vector_math", "kernels"},
+    {"version", "errors", "abi", "blas", "vector_math", "kernels", "operations"},
     {"addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers"},
     {"activations", "losses", "optimizers"},
-    {"registry", "engine"},
+    {"registry", "workspace"},
+    {"engine"},
+    {"step"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
     {"metrics", "summary"},
-    {"network", "training", "persistence"},
+    {"network", "training", "evaluation", "persistence"},
     {"testing", "plugin_table", "scaffold"},
     {"cli"},
 ]
@@ -151,10 +153,11 @@ def test_plugins_use_what_every_plugin_may_use():
 
 
 def public_things():
-    for path in sorted(PACKAGE.glob("*.py")):
+    for path in sorted([*PACKAGE.glob("*.py"), *PACKAGE.glob("layers/*.py")]):
         if path.stem == "__main__":
             continue
-        module = importlib.import_module("cynn" if path.stem == "__init__" else f"cynn.{path.stem}")
+        parts = ["cynn", *path.relative_to(PACKAGE).with_suffix("").parts]
+        module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
         yield module.__name__, module
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)
@@ -168,23 +171,14 @@ def public_things():
 
 
 def is_documented(thing):
-    """A method that overrides one need not say again what it does."""
-    if (thing.__doc__ or "").strip():
-        return True
-    bases = inspect.isfunction(thing) and vars(inspect.getmodule(thing)).get(thing.__qualname__.split(".")[0])
-    return bool(bases) and any(
-        getattr(vars(base).get(thing.__name__), "__doc__", None) for base in bases.__mro__[1:]
-    )
-
-
-# The class says what they are.
-DOCUMENTED_BY_THEIR_CLASS = {"cynn.layers.Dense.weights", "cynn.layers.Dense.biases"}
+    """A method or property that overrides one need not say again what it does."""
+    return bool((inspect.getdoc(getattr(thing, "__func__", thing)) or "").strip())
 
 
 def test_what_is_public_has_a_docstring():
     without = {name for name, thing in public_things() if not is_documented(thing)}
     without = {name for name in without if not name.endswith(".kernel")}  # a struct in a capsule
-    assert without == DOCUMENTED_BY_THEIR_CLASS
+    assert without == set()
 
 
 def test_every_public_name_exists():
@@ -192,7 +186,7 @@ def test_every_public_name_exists():
 
 
 # The training step and the passes are one thought each, in a language of many words.
-LINES = {".py": 500, ".pyx": 650, ".pxd": 200}
+LINES = {".py": 600, ".pyx": 650, ".pxd": 200}
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *PLUGINS], ids=lambda path: path.name)

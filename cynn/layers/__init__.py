@@ -10,11 +10,34 @@ from cynn.layers.composition import compose
 from cynn.layers.dense import Dense
 from cynn.layers.input import Input
 from cynn.layers.layer import Layer, Node, arrays, walk
+from cynn.layers.merge import Add, Concatenate, Residual
 
-__all__ = ["Activation", "Dense", "Input", "Layer", "Node", "arrays", "compose", "from_config", "walk"]
+__all__ = [
+    "Activation",
+    "Add",
+    "Concatenate",
+    "Dense",
+    "Input",
+    "Layer",
+    "Node",
+    "Residual",
+    "arrays",
+    "compose",
+    "from_config",
+    "walk",
+]
 
 #: Every kind of layer, by its name in a configuration.
-BY_NAME: dict[str, type[Layer]] = {cls.name: cls for cls in (Activation, Dense)}
+BY_NAME: dict[str, type[Layer]] = {
+    cls.name: cls
+    for cls in (
+        Activation,
+        Add,
+        Concatenate,
+        Dense,
+        Residual,
+    )
+}
 
 
 def from_config(config: dict[str, Any]) -> Input | Layer:

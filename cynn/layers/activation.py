@@ -24,7 +24,7 @@ class Activation(Layer):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(2), cynn.layers.Activation("relu")])
+    >>> net = cynn.Network([cynn.Input(2), cynn.Activation("relu")])
     >>> net.predict([-1.0, 2.0])
     array([0., 2.], dtype=float32)
     """

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import activations, initializers, kernels
-from cynn.engine import aligned_zeros
 from cynn.kernel_objects import ActivationKernel
 from cynn.operations import Operation
+from cynn.workspace import aligned_zeros
 
 __all__ = ["Builder"]
 

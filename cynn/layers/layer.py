@@ -42,8 +42,13 @@ class Layer:
     def __init__(self) -> None:
         self._arrays: dict[str, Array] = {}
 
+    #: How many inputs it can be called on; None: any number.
+    n_inputs: ClassVar[int | None] = 1
+
     def bound(self, builder: Builder, values: list[int]) -> tuple[Self, int]:
         """A copy of this description with arrays of its own, for one network, and the number of its output."""
+        if self.n_inputs is not None and len(values) != self.n_inputs:
+            raise ShapeError(f"It must be called on {self.n_inputs} input. Got {len(values)} instead.")
         layer = copy.copy(self)
         layer._arrays = {}
         layer.inputs = sum(builder.widths[value] for value in values)

@@ -1,0 +1,193 @@
+"""Layers that bring branches together: their sum, or their columns side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from cynn import kernels
+from cynn.errors import InvalidParameterError, ShapeError
+from cynn.layers.layer import Layer
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["Add", "Concatenate", "Residual"]
+
+
+class _Merge(Layer):
+    """What comes out of several layers, as one matrix.
+
+    Without branches, the layer is called on what it brings together; with branches, every one of them
+    takes what the layer takes, and an empty one passes it on.
+    """
+
+    n_inputs: ClassVar[int | None] = None
+
+    def __init__(self, branches: Sequence[Sequence[Layer]] | None = None) -> None:
+        super().__init__()
+        self.branches: list[list[Layer]] | None = None
+        if branches is not None:
+            if not isinstance(branches, Iterable) or not list(branches):
+                raise InvalidParameterError(
+                    f"The 'branches' parameter of {type(self).__name__} must hold one or more lists of layers. "
+                    f"Got {branches!r} instead."
+                )
+            self.branches = [_chain(branch, type(self)) for branch in branches]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Those of all branches, one branch after the other."""
+        return list(itertools.chain(*(self.branches or [])))
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        if self.branches is not None:
+            if len(values) != 1:
+                raise ShapeError(f"A layer with branches must have one input. Got {len(values)} instead.")
+            built = [_build_chain(branch, builder, values[0]) for branch in self.branches]
+            self.branches = [layers for layers, _ in built]
+            values = [value for _, value in built]
+        return self.merge(builder, values)
+
+    def merge(self, builder: Builder, values: list[int]) -> int:
+        """Add the operation over the values."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        described = None
+        if self.branches is not None:
+            described = [[layer.get_config() for layer in branch] for branch in self.branches]
+        return super().get_config() | {"branches": described}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`, without the key `layer`."""
+        from cynn.layers import from_config
+
+        branches = config["branches"]
+        if branches is None:
+            return cls()
+        return cls([[from_config(layer) for layer in branch] for branch in branches])  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.branches is None else repr(self.branches)})"
+
+
+class Add(_Merge):
+    """The sum of branches, which must have as many columns as each other.
+
+    Parameters
+    ----------
+    branches : list of lists of layers, optional
+        Each takes what this layer takes. Without, the layer is called on what it adds up.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.Add([[], [cynn.Activation("relu")]])])
+    >>> net.predict([-1.0, 2.0])
+    array([-1.,  4.], dtype=float32)
+    """
+
+    name: ClassVar[str] = "add"
+
+    def merge(self, builder: Builder, values: list[int]) -> int:
+        widths = [builder.widths[value] for value in values]
+        if len(set(widths)) != 1:
+            raise ShapeError(f"What is added must have equal numbers of columns. Got {widths} instead.")
+        return builder.add(kernels.merge.KERNELS["add"], values, widths[0])
+
+
+class Concatenate(_Merge):
+    """The columns of branches side by side.
+
+    Parameters
+    ----------
+    branches : list of lists of layers, optional
+        Each takes what this layer takes. Without, the layer is called on what it puts together.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.Concatenate([[], [cynn.Activation("relu")]])])
+    >>> net.predict([-1.0, 2.0])
+    array([-1.,  2.,  0.,  2.], dtype=float32)
+    """
+
+    name: ClassVar[str] = "concatenate"
+
+    def merge(self, builder: Builder, values: list[int]) -> int:
+        units = sum(builder.widths[value] for value in values)
+        return builder.add(kernels.merge.KERNELS["concatenate"], values, units)
+
+
+class Residual(Layer):
+    """Layers with a way around them: x + f(x) (He et al., 2016, equation 1).
+
+    Parameters
+    ----------
+    layers : list of layers
+        f, which must return as many columns as it takes.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.Residual([cynn.Activation("relu")])])
+    >>> net.predict([-1.0, 2.0])
+    array([-1.,  4.], dtype=float32)
+    """
+
+    name: ClassVar[str] = "residual"
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self._layers = _chain(layers, type(self))
+
+    @property
+    def layers(self) -> list[Layer]:
+        """f."""
+        return self._layers
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        (value,) = values
+        self._layers, inner = _build_chain(self._layers, builder, value)
+        if builder.widths[inner] != builder.widths[value]:
+            raise ShapeError(
+                f"The layers within must return as many columns as they take, {builder.widths[value]}. "
+                f"Got {builder.widths[inner]} instead."
+            )
+        return builder.add(kernels.merge.KERNELS["add"], [value, inner], builder.widths[value])
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"layers": [layer.get_config() for layer in self._layers]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`, without the key `layer`."""
+        from cynn.layers import from_config
+
+        return cls([from_config(layer) for layer in config["layers"]])  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"Residual({self._layers!r})"
+
+
+def _chain(given: Any, owner: type[Layer]) -> list[Layer]:
+    layers = list(given) if isinstance(given, Iterable) else []
+    if not isinstance(given, Iterable) or not all(isinstance(layer, Layer) for layer in layers):
+        raise InvalidParameterError(
+            f"The layers of {owner.__name__} must be lists of layers. Got {given!r} instead."
+        )
+    return layers
+
+
+def _build_chain(chain: list[Layer], builder: Builder, value: int) -> tuple[list[Layer], int]:
+    built = []
+    for number, description in enumerate(chain):
+        try:
+            layer, value = description.bound(builder, [value])
+        except ShapeError as error:
+            raise ShapeError(f"in layer {number} of it, {description!r}: {error}") from None
+        built.append(layer)
+    return built, value

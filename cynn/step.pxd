@@ -1,0 +1,106 @@
+# One training step as C structs, and the phases that threads carry out on it.
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport cynn_loss, cynn_optimizer
+from cynn.engine cimport Source
+from cynn.kernels.tables cimport Pass, Rows
+from cynn.workspace cimport Node
+
+
+# What the first phase does one after the other.
+cdef enum Task:
+    GATHER       # rows of x and of the targets
+    FORWARD      # of a node
+    LOSS
+    ADD          # gradients of a node's output, where several operations take it
+    BACKWARD     # of a node
+
+ctypedef struct Instruction:
+    Task task
+    Node *node
+
+
+# Instructions that need not wait for other tiles: they are carried out together for each piece.
+ctypedef struct Stage:
+    int64_t begin
+    int64_t end
+    bint by_columns      # one instruction, on columns of the whole batch
+    int64_t columns
+    int64_t column_piece
+
+
+# Some rows of a parameter.
+ctypedef struct Block:
+    Node *node
+    int64_t parameter
+    int64_t begin
+    int64_t end
+    int64_t place        # of the parameter in the lists of all
+
+
+ctypedef struct Step:
+    const Source *source
+    Node *nodes
+    int64_t n_nodes
+    int64_t outputs
+    Instruction *instructions
+    Stage *stages
+    int64_t n_stages
+    Stage *stage                     # the one at work
+    Pass pass_
+    # the data of the whole run
+    const Rows *x_source
+    const Rows *target_source        # NULL: classes
+    const int64_t *classes           # NULL: target_source
+    const double *sample_weight      # NULL: all ones
+    # the loss and the optimizer
+    cynn_loss loss
+    const double *loss_h
+    bint fused                       # computed from z of the last layer
+    bint predicts_last               # so the last node runs only where predictions are wanted
+    bint one_hot                     # the loss takes no classes: they are written as one-hot rows
+    cynn_optimizer optimizer
+    const double *optimizer_h
+    bint in_block                    # the optimizer steps on each block
+    bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
+    double alpha
+    double beta
+    double learning_rate
+    int64_t t
+    # buffers of one batch
+    void *x
+    void *target
+    int64_t *batch_classes
+    void *weight                     # of each row, so that they sum to 1
+    double *tile_loss
+    const void *loss_input           # what the loss is computed from
+    void *loss_gradient
+    const void *output
+    void *predictions                # of the epoch, or NULL
+    void **block_gradient            # of each thread, when in_block
+    # each parameter: those of node i begin at MOST_PARAMETERS i
+    void **w
+    void **gradient                  # whole gradients, when not in_block
+    void **slots                     # CYNN_MOST_SLOTS for each parameter
+    # this batch
+    const int64_t *order
+    int64_t ahead                    # entries of order after this batch
+    bint are_fetched                 # the rows of this batch were asked for in the step before
+    int64_t fetched_rows             # of the next batch, asked for in the course of the step
+    int64_t tile
+    int64_t first_row                # in the epoch
+    Block *blocks
+    int64_t n_slots
+    bint check_finite                # look at every row of x that is gathered
+    int nonfinite                    # one has a NaN or an infinity
+    int failed                       # Python raised
+    void *python_loss                # whose methods are Python: what is called with it
+    int (*call_python_loss)(void *python_loss, int64_t rows, double *value) noexcept nogil
+
+
+cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void parameter_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void parameter_phase_f64(void *context, int64_t piece, int thread) noexcept nogil

@@ -1,0 +1,199 @@
+"""The training step, in two phases without the GIL.
+
+1. Row tiles: a tile of the batch goes all the way, from gathering its rows to the gradient of every
+   operation's output. Where an operation needs the whole batch (batch normalization), or does better
+   with it (wide layers), it works on columns of the batch instead, and the tiles meet before and after.
+2. Blocks of parameters: the gradient of some rows of a parameter over the whole batch, then the
+   optimizer's step on these rows while they are in cache.
+
+The borders of tiles, columns and blocks depend on the batch and the shapes, never on the number of
+threads, and each is computed by one thread: the same bits come out at any number of threads, without
+copies of the gradient to add up. An optimizer that needs whole parameters, or that is written in
+Python, takes its steps in a third phase.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport CYNN_MOST_SLOTS, floating
+from cynn.engine cimport gather_rows
+from cynn.kernel_objects cimport loss_of_rows, step_on_piece
+from cynn.kernels.tables cimport MOST_PARAMETERS, Ahead, Op, Pass
+from cynn.workspace cimport Node, add_gradients, backward_node, forward_node
+
+
+cdef inline void rows_to_fetch(
+    const Step *step, int64_t begin, int64_t end, int64_t total, Ahead *ahead
+) noexcept nogil:
+    """The share of the next batch's rows that is fetched while begin..end of a phase is worked on."""
+    cdef int64_t first = step.fetched_rows * begin // total
+    ahead.data = step.x_source.data
+    ahead.index = step.order + step.pass_.rows + first
+    ahead.row_stride = step.x_source.row_stride
+    ahead.row_bytes = step.source.inputs * step.x_source.column_stride
+    ahead.rows = step.fetched_rows * end // total - first
+    ahead.at = ahead.end = NULL
+
+
+cdef inline void gather_tile(Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
+    cdef int64_t rows = end - begin, after = step.pass_.rows - end, outputs = step.outputs
+    cdef int64_t i
+    cdef const int64_t *order = step.order + begin
+    cdef floating *target
+    # rows to prefetch: what the step before has not asked for, but for what this one will ask for
+    if gather_rows(
+        step.source, step.x_source, order, rows, -rows if step.are_fetched else after, step.source.scale,
+        step.source.offset, step.check_finite, <floating *>step.x + begin * step.source.inputs
+    ) >= 0:
+        step.nonfinite = 1
+    if step.one_hot:
+        target = <floating *>step.target + begin * outputs
+        memset(target, 0, rows * outputs * sizeof(floating))
+        for i in range(rows):
+            target[i * outputs + step.classes[order[i]]] = 1
+    elif step.classes != NULL:
+        for i in range(rows):
+            step.batch_classes[begin + i] = step.classes[order[i]]
+    else:
+        gather_rows(
+            step.source, step.target_source, order, rows, after + step.ahead, 1, 0, False,
+            <floating *>step.target + begin * outputs
+        )
+
+
+cdef inline void loss_of_tile(
+    Step *step, int64_t piece, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    cdef int64_t rows = end - begin, outputs = step.outputs
+    cdef floating *target = NULL
+    cdef int64_t *classes = NULL
+    if step.classes != NULL and not step.one_hot:
+        classes = step.batch_classes + begin
+    else:
+        target = <floating *>step.target + begin * outputs
+    if step.predictions != NULL:
+        memcpy(
+            <floating *>step.predictions + (step.first_row + begin) * outputs,
+            <const floating *>step.output + begin * outputs, rows * outputs * sizeof(floating)
+        )
+    if step.python_loss != NULL:
+        if step.call_python_loss(step.python_loss, rows, &step.tile_loss[piece]):
+            step.failed = 1
+    else:
+        step.tile_loss[piece] = loss_of_rows(
+            &step.loss, step.loss_h, step.fused, rows, outputs,
+            <const floating *>step.loss_input + begin * outputs, target, classes,
+            <const floating *>step.weight + begin, <floating *>step.loss_gradient + begin * outputs
+        )
+
+
+cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Stage *stage = step.stage
+    cdef int64_t size = stage.column_piece if stage.by_columns else step.tile
+    cdef int64_t total = stage.columns if stage.by_columns else step.pass_.rows
+    cdef int64_t begin = piece * size
+    cdef int64_t end = min(begin + size, total)
+    cdef int64_t i
+    cdef Node *node
+    cdef Pass pass_ = step.pass_
+    cdef Ahead next_rows
+    for i in range(stage.begin, stage.end):
+        node = step.instructions[i].node
+        if step.instructions[i].task == GATHER:
+            gather_tile(step, begin, end, type_)
+        elif step.instructions[i].task == FORWARD:
+            if step.predicts_last and step.predictions == NULL and node == &step.nodes[step.n_nodes - 1]:
+                continue
+            pass_.ahead = NULL
+            if node == step.nodes:
+                rows_to_fetch(step, begin, end, 2 * total, &next_rows)
+                pass_.ahead = &next_rows
+            if forward_node(node, &pass_, begin, end, type_):
+                step.failed = 1
+        elif step.instructions[i].task == LOSS:
+            loss_of_tile(step, piece, begin, end, type_)
+        elif step.instructions[i].task == ADD:
+            add_gradients(node, begin, end, type_)
+        elif backward_node(node, &pass_, begin, end, type_):
+            step.failed = 1
+        if step.failed or step.nonfinite:
+            return
+
+
+cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Block *block = &step.blocks[piece]
+    cdef const Op *op = &block.node.op
+    cdef int64_t columns = op.parameter_columns[block.parameter]
+    cdef int64_t offset = block.begin * columns
+    cdef floating *grad
+    cdef Pass pass_ = step.pass_
+    cdef Ahead next_rows
+    if block.place == 0:
+        pass_.ahead = &next_rows
+        rows_to_fetch(
+            step, op.parameter_rows[0] + block.begin, op.parameter_rows[0] + block.end,
+            2 * op.parameter_rows[0], &next_rows
+        )
+    if step.in_block:
+        grad = <floating *>step.block_gradient[thread]
+    else:
+        grad = <floating *>step.gradient[block.place] + offset
+    if floating is float:
+        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f32 != NULL:
+            op.kernels.linear_step_f32(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
+            return
+        op.kernels.gradient_f32(op, &pass_, block.parameter, block.begin, block.end, grad)
+    else:
+        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f64 != NULL:
+            op.kernels.linear_step_f64(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
+            return
+        op.kernels.gradient_f64(op, &pass_, block.parameter, block.begin, block.end, grad)
+    if step.in_block:
+        optimizer_step(step, block.place, block.end - block.begin, columns, offset, grad)
+
+
+cdef inline void optimizer_step(
+    Step *step, int64_t place, int64_t rows, int64_t cols, int64_t offset, floating *grad
+) noexcept nogil:
+    cdef floating *slots[CYNN_MOST_SLOTS]
+    cdef int64_t i
+    for i in range(step.n_slots):
+        slots[i] = <floating *>step.slots[place * CYNN_MOST_SLOTS + i] + offset
+    step_on_piece(
+        &step.optimizer, step.optimizer_h, step.learning_rate, step.t, rows, cols,
+        <floating *>step.w[place] + offset, grad, slots
+    )
+
+
+cdef inline void parameter_phase(Step *step, int64_t place, int thread, floating *type_) noexcept nogil:
+    cdef const Op *op = &step.nodes[place // MOST_PARAMETERS].op
+    cdef int64_t parameter = place % MOST_PARAMETERS
+    if step.w[place] != NULL:
+        optimizer_step(
+            step, place, op.parameter_rows[parameter], op.parameter_columns[parameter], 0,
+            <floating *>step.gradient[place]
+        )
+
+
+cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    stage_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    stage_phase[double](<Step *>context, piece, thread, NULL)
+
+
+cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    block_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    block_phase[double](<Step *>context, piece, thread, NULL)
+
+
+cdef void parameter_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    parameter_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void parameter_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    parameter_phase[double](<Step *>context, piece, thread, NULL)

@@ -1,0 +1,44 @@
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport floating
+from cynn.kernels.tables cimport Op, Pass
+
+
+# An operation with its buffers in one workspace.
+ctypedef struct Node:
+    Op op
+    int64_t value              # the number of what it makes
+    bint gradient_in_place
+    bint has_gradient          # something below it, or it itself, is trained
+    bint forward_by_columns
+    bint backward_by_columns
+    int64_t column_piece
+    int64_t n_sums             # gradients of its output beside op.delta, to be added to that
+    void **sums
+
+
+cdef class Workspace:
+    cdef readonly list values, deltas, python
+    cdef list keep                  # arrays that only the nodes point to
+    cdef dict of_first_input        # dC/dx of the first input of an operation
+    cdef Node *nodes
+    cdef int64_t n_nodes
+    cdef void *x
+    cdef void ***takes_x            # where nodes hold the address of value 0
+    cdef int64_t n_takes_x
+    cdef int connect(self, Node *node, operation) except -1
+    cdef int allocate_deltas(self, list operations, str dtype, list consumers, int64_t rows) except -1
+    cdef void *hold(self, array) except NULL
+    cdef void set_x(self, const void *x) noexcept nogil
+
+
+cdef object aligned(object shape, object dtype)
+cdef void *address_of(object array) except NULL
+
+cdef int forward_node(
+    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
+) noexcept nogil
+cdef int backward_node(
+    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
+) noexcept nogil
+cdef void add_gradients(const Node *node, int64_t begin, int64_t end, floating *type_) noexcept nogil
