@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from cynn.kernel_objects import ActivationKernel
 
-__all__ = ["Operation", "Saved"]
+__all__ = ["Operation", "Rule", "Saved", "UpdateSettings"]
 
 
 @dataclass
@@ -19,6 +19,50 @@ class Saved:
 
     columns: int
     for_each_row: bool = True
+
+
+@dataclass
+class Rule:
+    """What holds for a parameter in training: a penalty on its size, and what it is brought back to.
+
+    Attributes
+    ----------
+    l1, l2 : float
+        l1 |w| + l2 w², summed over the elements, is added to the loss.
+    constraint : {"none", "max_norm", "unit_norm", "non_negative"}
+        Holds after every step, for the norm of each column.
+    value : float
+        The norm.
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+    constraint: str = "none"
+    value: float = 1.0
+
+
+@dataclass
+class UpdateSettings:
+    """What happens to the gradients before a step, and to the parameters after it.
+
+    Attributes
+    ----------
+    clip_value, clip_norm, global_clip_norm : float
+        The largest element, the largest norm of each parameter's gradient, and of all together; 0: none.
+    accumulation : int
+        A step is taken on the mean gradient of so many batches.
+    average_momentum : float
+        Of the exponential moving average of the parameters; 0: there is none.
+    averages : list of arrays
+        Where it is, for each place of `Engine.trained_parameters`.
+    """
+
+    clip_value: float = 0.0
+    clip_norm: float = 0.0
+    global_clip_norm: float = 0.0
+    accumulation: int = 1
+    average_momentum: float = 0.0
+    averages: list[npt.NDArray[Any] | None] = field(default_factory=list)
 
 
 @dataclass
@@ -42,6 +86,8 @@ class Operation:
         What an optimizer moves; None stands for one that the kernels know and this operation lacks.
     trainable : bool
         Whether it does.
+    rules : list of Rule
+        What holds for each parameter; empty for none.
     states : list of arrays
         What training changes beside parameters, such as running averages.
     saved : list of Saved
@@ -69,6 +115,7 @@ class Operation:
     units: int
     parameters: list[npt.NDArray[Any] | None] = field(default_factory=list)
     trainable: bool = True
+    rules: list[Rule] = field(default_factory=list)
     states: list[npt.NDArray[Any]] = field(default_factory=list)
     saved: list[Saved] = field(default_factory=list)
     hyperparameters: list[float] = field(default_factory=list)

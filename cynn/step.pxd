@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 
 from cynn.abi cimport cynn_loss, cynn_optimizer
 from cynn.engine cimport Source
-from cynn.kernels.tables cimport Pass, Rows
+from cynn.kernels.tables cimport ConstraintKind, Pass, Rows, UpdateKernels
 from cynn.workspace cimport Node
 
 
@@ -61,7 +61,7 @@ ctypedef struct Step:
     bint one_hot                     # the loss takes no classes: they are written as one-hot rows
     cynn_optimizer optimizer
     const double *optimizer_h
-    bint in_block                    # the optimizer steps on each block
+    bint is_direct                   # the optimizer steps on each block as soon as its gradient is there
     bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
     double alpha
     double beta
@@ -77,11 +77,24 @@ ctypedef struct Step:
     void *loss_gradient
     const void *output
     void *predictions                # of the epoch, or NULL
-    void **block_gradient            # of each thread, when in_block
+    void **block_gradient            # of each thread
     # each parameter: those of node i begin at MOST_PARAMETERS i
     void **w
-    void **gradient                  # whole gradients, when not in_block
+    void **gradient                  # whole gradients, when not is_direct
     void **slots                     # CYNN_MOST_SLOTS for each parameter
+    # what happens to gradients and parameters beside the optimizer's step
+    const UpdateKernels *updates
+    bint is_added                    # to the gradients of the batches before, for one step on all
+    double clip_value                # 0: none, as of all that follow
+    double average_momentum
+    double *l1                       # of each parameter
+    double *l2
+    double *factor                   # what its gradient is multiplied by before the step
+    void **averages
+    ConstraintKind *constraint
+    double *constraint_value
+    double *block_penalty            # of each block: what the regularizer adds to the loss
+    double *block_squares            # of each block: the sum of squares of the gradient
     # this batch
     const int64_t *order
     int64_t ahead                    # entries of order after this batch
@@ -90,6 +103,8 @@ ctypedef struct Step:
     int64_t tile
     int64_t first_row                # in the epoch
     Block *blocks
+    Block *updated                   # blocks, or whole parameters, whichever the optimizer takes
+    Block *constrained               # begin and end are columns
     int64_t n_slots
     bint check_finite                # look at every row of x that is gathered
     int nonfinite                    # one has a NaN or an infinity
@@ -102,5 +117,9 @@ cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nog
 cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
-cdef void parameter_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
-cdef void parameter_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void squares_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void squares_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void update_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void update_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void constraint_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void constraint_phase_f64(void *context, int64_t piece, int thread) noexcept nogil

@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memset
 from cynn.abi cimport CYNN_MOST_SLOTS, floating
 from cynn.engine cimport gather_rows
 from cynn.kernel_objects cimport loss_of_rows, step_on_piece
-from cynn.kernels.tables cimport MOST_PARAMETERS, Ahead, Op, Pass
+from cynn.kernels.tables cimport Ahead, Op, Pass, UpdateKernels
 from cynn.workspace cimport Node, add_gradients, backward_node, forward_node
 
 
@@ -124,7 +124,7 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
     cdef const Block *block = &step.blocks[piece]
     cdef const Op *op = &block.node.op
     cdef int64_t columns = op.parameter_columns[block.parameter]
-    cdef int64_t offset = block.begin * columns
+    cdef int64_t offset = block.begin * columns, size = (block.end - block.begin) * columns
     cdef floating *grad
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
@@ -134,7 +134,7 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
             step, op.parameter_rows[0] + block.begin, op.parameter_rows[0] + block.end,
             2 * op.parameter_rows[0], &next_rows
         )
-    if step.in_block:
+    if step.is_direct or step.is_added:
         grad = <floating *>step.block_gradient[thread]
     else:
         grad = <floating *>step.gradient[block.place] + offset
@@ -148,8 +148,53 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
             op.kernels.linear_step_f64(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
             return
         op.kernels.gradient_f64(op, &pass_, block.parameter, block.begin, block.end, grad)
-    if step.in_block:
-        optimizer_step(step, block.place, block.end - block.begin, columns, offset, grad)
+    if step.l1[block.place] != 0 or step.l2[block.place] != 0:
+        if floating is float:
+            step.block_penalty[piece] = step.updates.regularize_f32(
+                size, <float *>step.w[block.place] + offset, step.l1[block.place], step.l2[block.place], grad
+            )
+        else:
+            step.block_penalty[piece] = step.updates.regularize_f64(
+                size, <double *>step.w[block.place] + offset, step.l1[block.place], step.l2[block.place], grad
+            )
+    if step.is_direct:
+        update(step, block, grad)
+    elif step.is_added:
+        if floating is float:
+            step.updates.add_f32(size, grad, <float *>step.gradient[block.place] + offset)
+        else:
+            step.updates.add_f64(size, grad, <double *>step.gradient[block.place] + offset)
+
+
+cdef inline void update(Step *step, const Block *block, floating *grad) noexcept nogil:
+    """The optimizer's step on rows of a parameter, whose gradient is there."""
+    cdef const UpdateKernels *updates = step.updates
+    cdef int64_t columns = block.node.op.parameter_columns[block.parameter]
+    cdef int64_t size = (block.end - block.begin) * columns, offset = block.begin * columns
+    cdef double factor = step.factor[block.place], momentum = step.average_momentum
+    if factor != 1:
+        if floating is float:
+            updates.scale_f32(size, factor, grad)
+        else:
+            updates.scale_f64(size, factor, grad)
+    if step.clip_value > 0:
+        if floating is float:
+            updates.clip_f32(size, step.clip_value, grad)
+        else:
+            updates.clip_f64(size, step.clip_value, grad)
+    if step.optimizer.struct_size == 0:
+        return  # it is written in Python, and steps later
+    optimizer_step(step, block.place, block.end - block.begin, columns, offset, grad)
+    if momentum > 0:
+        if floating is float:
+            updates.average_f32(
+                size, <float *>step.w[block.place] + offset, momentum, <float *>step.averages[block.place] + offset
+            )
+        else:
+            updates.average_f64(
+                size, <double *>step.w[block.place] + offset, momentum,
+                <double *>step.averages[block.place] + offset
+            )
 
 
 cdef inline void optimizer_step(
@@ -165,13 +210,39 @@ cdef inline void optimizer_step(
     )
 
 
-cdef inline void parameter_phase(Step *step, int64_t place, int thread, floating *type_) noexcept nogil:
-    cdef const Op *op = &step.nodes[place // MOST_PARAMETERS].op
-    cdef int64_t parameter = place % MOST_PARAMETERS
-    if step.w[place] != NULL:
-        optimizer_step(
-            step, place, op.parameter_rows[parameter], op.parameter_columns[parameter], 0,
-            <floating *>step.gradient[place]
+cdef inline void squares_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Block *block = &step.blocks[piece]
+    cdef int64_t columns = block.node.op.parameter_columns[block.parameter]
+    cdef int64_t size = (block.end - block.begin) * columns, offset = block.begin * columns
+    if floating is float:
+        step.block_squares[piece] = step.updates.sum_of_squares_f32(
+            size, <float *>step.gradient[block.place] + offset
+        )
+    else:
+        step.block_squares[piece] = step.updates.sum_of_squares_f64(
+            size, <double *>step.gradient[block.place] + offset
+        )
+
+
+cdef inline void update_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Block *block = &step.updated[piece]
+    cdef int64_t offset = block.begin * block.node.op.parameter_columns[block.parameter]
+    update(step, block, <floating *>step.gradient[block.place] + offset)
+
+
+cdef inline void constraint_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Block *block = &step.constrained[piece]
+    cdef const Op *op = &block.node.op
+    cdef int64_t rows = op.parameter_rows[block.parameter], columns = op.parameter_columns[block.parameter]
+    if floating is float:
+        step.updates.constrain_f32(
+            step.constraint[block.place], step.constraint_value[block.place], rows, columns, block.begin,
+            block.end, <float *>step.w[block.place]
+        )
+    else:
+        step.updates.constrain_f64(
+            step.constraint[block.place], step.constraint_value[block.place], rows, columns, block.begin,
+            block.end, <double *>step.w[block.place]
         )
 
 
@@ -191,9 +262,25 @@ cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nog
     block_phase[double](<Step *>context, piece, thread, NULL)
 
 
-cdef void parameter_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    parameter_phase[float](<Step *>context, piece, thread, NULL)
+cdef void squares_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    squares_phase[float](<Step *>context, piece, thread, NULL)
 
 
-cdef void parameter_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    parameter_phase[double](<Step *>context, piece, thread, NULL)
+cdef void squares_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    squares_phase[double](<Step *>context, piece, thread, NULL)
+
+
+cdef void update_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    update_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void update_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    update_phase[double](<Step *>context, piece, thread, NULL)
+
+
+cdef void constraint_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    constraint_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void constraint_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    constraint_phase[double](<Step *>context, piece, thread, NULL)

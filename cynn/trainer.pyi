@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from cynn.engine import Engine
 from cynn.kernel_objects import LossKernel, OptimizerKernel
+from cynn.operations import UpdateSettings
 
 _Array = npt.NDArray[Any]
 
@@ -26,6 +27,7 @@ class Trainer:
         loss: LossKernel,
         optimizer: OptimizerKernel | None,
         slots: list[list[_Array]],
+        settings: UpdateSettings,
         batch_size: int,
         n_threads: int,
     ) -> Self: ...
@@ -43,9 +45,9 @@ class Trainer:
     def run(
         self,
         order: npt.NDArray[np.int64],
-        first_step: int,
+        first_batch: int,
         t: int,
-        learning_rate: float,
+        learning_rates: npt.NDArray[np.float64],
         predictions: _Array | None,
         seconds: float,
     ) -> int: ...

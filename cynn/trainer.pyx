@@ -2,17 +2,28 @@
 
 import numpy as np
 
+from cynn import kernels
 from cynn.kernel_objects import checked_loss, raise_plugin_error
+from cynn.operations import Rule
 from cynn.workspace import aligned_zeros
 
-from libc.math cimport isfinite
-from libc.stdint cimport int64_t
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport isfinite, sqrt
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 
 from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, CYNN_MOST_SLOTS, floating
 from cynn.engine cimport Engine, RowMatrix
 from cynn.kernel_objects cimport LossKernel, OptimizerKernel
-from cynn.kernels.tables cimport MOST_PARAMETERS, Op
+from cynn.kernels.tables cimport (
+    MAX_NORM,
+    MOST_PARAMETERS,
+    NON_NEGATIVE,
+    UNIT_NORM,
+    ConstraintKind,
+    Op,
+    UpdateKernels,
+)
 from cynn.step cimport (
     ADD,
     BACKWARD,
@@ -25,10 +36,14 @@ from cynn.step cimport (
     Step,
     block_phase_f32,
     block_phase_f64,
-    parameter_phase_f32,
-    parameter_phase_f64,
+    constraint_phase_f32,
+    constraint_phase_f64,
+    squares_phase_f32,
+    squares_phase_f64,
     stage_phase_f32,
     stage_phase_f64,
+    update_phase_f32,
+    update_phase_f64,
 )
 from cynn.team cimport Team
 from cynn.workspace cimport Node, Workspace, address_of, aligned
@@ -63,6 +78,9 @@ cdef double TILE_MULTIPLICATIONS = 3e5
 
 # Of the next batch's rows so much is asked for in the course of the step: they are to find room in the L2 cache.
 cdef int64_t MOST_FETCHED_BYTES = 1 << 19
+
+# Columns of a constrained parameter that are a piece.
+cdef int64_t CONSTRAINED_COLUMNS = 256
 
 # Multiplications of a step below which a second thread costs more than it saves.
 cdef double WORTH_A_TEAM = 2e6
@@ -99,7 +117,8 @@ cdef class Trainer:
     optimizer : OptimizerKernel or None
         None: the gradients are computed, and left in `gradients`.
     slots : list of lists of arrays
-        The optimizer's memory, for W and b of every layer in turn.
+        The optimizer's memory, for each place of `Engine.trained_parameters`.
+    settings : UpdateSettings
     batch_size : int
     n_threads : int
     """
@@ -117,14 +136,20 @@ cdef class Trainer:
     cdef readonly list slots
     cdef object batch_target, batch_weight, classes
     cdef object python_error
-    cdef int64_t n_blocks, batch_size, most_fetched_rows, n_parameters
+    cdef object settings
+    cdef double clip_norm, global_clip_norm
+    cdef double *squares               # of each parameter's gradient, summed
+    cdef bint is_elementwise
+    cdef int64_t n_blocks, n_updated, n_constrained, n_parameters
+    cdef int64_t batch_size, most_fetched_rows
+    cdef int64_t n_added               # batches whose gradients wait for a step
     cdef readonly int64_t steps        # taken in all
     cdef readonly double total_loss    # sum over steps of loss * weight
     cdef readonly double total_weight
 
     def __cinit__(
         self, Engine engine, x, target, classes, sample_weight, LossKernel loss, OptimizerKernel optimizer,
-        list slots, int64_t batch_size, int n_threads
+        list slots, settings, int64_t batch_size, int n_threads
     ):
         cdef Step *step = &self.step
         cdef bint python_loss = loss.is_python
@@ -161,11 +186,25 @@ cdef class Trainer:
             step.optimizer = optimizer.functions
             step.optimizer_h = optimizer.h
             step.n_slots = optimizer.n_slots
-            step.in_block = (optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
-            step.is_linear = step.in_block and optimizer.functions.linear_step != NULL
+            self.is_elementwise = (optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
+        self.settings = settings
+        self.clip_norm, self.global_clip_norm = settings.clip_norm, settings.global_clip_norm
+        step.clip_value, step.average_momentum = settings.clip_value, settings.average_momentum
+        step.is_direct = (
+            self.is_elementwise and settings.accumulation == 1 and settings.clip_norm == 0
+            and settings.global_clip_norm == 0
+        )
+        rules = [rule for operation in engine.operations for rule in operation.rules]
+        step.is_linear = (
+            step.is_direct and step.optimizer.linear_step != NULL and settings.clip_value == 0
+            and settings.average_momentum == 0 and all(rule.l1 == rule.l2 == 0 for rule in rules)
+        )
 
         self.workspace = engine.new_workspace(batch_size, True, step.fused)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
+        step.updates = <const UpdateKernels *>PyCapsule_GetPointer(
+            kernels.updates.TABLE, "cynn.kernels.updates"
+        )
         if step.x_source.column_stride > 0 and step.nodes[0].op.kernels.linear_step_f32 != NULL:
             row_bytes = step.x_source.columns * step.x_source.column_stride
             self.most_fetched_rows = min(batch_size, MOST_FETCHED_BYTES // row_bytes)
@@ -227,7 +266,7 @@ cdef class Trainer:
         self.n_parameters = len(self.weights)
         step.w = self.addresses(self.weights)
         self.gradients = [
-            None if step.in_block or w is None else aligned_zeros(w.shape, dtype) for w in self.weights
+            None if step.is_direct or w is None else aligned_zeros(w.shape, dtype) for w in self.weights
         ]
         step.gradient = self.addresses(self.gradients)
         every_slot = []
@@ -248,14 +287,68 @@ cdef class Trainer:
                 scratch = max(scratch, columns * max(borders[k + 1] - borders[k] for k in range(n_blocks)))
         blocks.sort(key=lambda block: block[1])  # the small ones at the end, where threads wait for the last
         self.n_blocks = len(blocks)
-        step.blocks = <Block *>calloc(max(1, self.n_blocks), sizeof(Block))
-        if step.blocks == NULL:
-            raise MemoryError
-        for i, (number, j, begin, end) in enumerate(blocks):
-            step.blocks[i] = Block(&step.nodes[<int64_t>number], j, begin, end, MOST_PARAMETERS * number + j)
+        step.blocks = self.as_blocks(blocks)
+        whole = [
+            (place // MOST_PARAMETERS, place % MOST_PARAMETERS, 0, w.shape[0] if w.ndim == 2 else 1)
+            for place, w in enumerate(self.weights) if w is not None
+        ]
+        updated = blocks if self.is_elementwise else whole
+        self.n_updated = len(updated)
+        step.updated = self.as_blocks(updated)
+        self.set_rules()
+        step.averages = self.addresses(self.settings.averages or [None] * self.n_parameters)
+        step.block_penalty = self.doubles([0.0] * self.n_blocks)
+        step.block_squares = self.doubles([0.0] * self.n_blocks)
+        self.squares = self.doubles([0.0] * self.n_parameters)
 
         self.team = Team(n_threads)
         step.block_gradient = self.addresses([aligned((scratch,), dtype) for _ in range(n_threads)])
+
+    cdef Block *as_blocks(self, list described) except NULL:
+        cdef Block *blocks = <Block *>calloc(max(1, len(described)), sizeof(Block))
+        cdef int64_t i
+        if blocks == NULL:
+            raise MemoryError
+        for i, (number, parameter, begin, end) in enumerate(described):
+            blocks[i] = Block(
+                &self.step.nodes[<int64_t>number], parameter, begin, end, MOST_PARAMETERS * number + parameter
+            )
+        return blocks
+
+    cdef double *doubles(self, list values) except NULL:
+        array = aligned((max(1, len(values)),), np.float64)
+        array[: len(values)] = values
+        self.keep.append(array)
+        return <double *>address_of(array)
+
+    cdef set_rules(self):
+        """What holds for each parameter, and the pieces of those that are brought back to something."""
+        cdef Step *step = &self.step
+        cdef int64_t place
+        kinds = {"none": 0, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
+        rules = []
+        for operation in self.engine.operations:
+            own = operation.rules if operation.trainable else []
+            rules += list(own) + [Rule()] * (MOST_PARAMETERS - len(own))
+        step.l1 = self.doubles([rule.l1 for rule in rules])
+        step.l2 = self.doubles([rule.l2 for rule in rules])
+        step.factor = self.doubles([1.0] * self.n_parameters)
+        step.constraint_value = self.doubles([rule.value for rule in rules])
+        step.constraint = <ConstraintKind *>calloc(self.n_parameters, sizeof(ConstraintKind))
+        if step.constraint == NULL:
+            raise MemoryError
+        pieces = []
+        for place, rule in enumerate(rules):
+            step.constraint[place] = kinds[rule.constraint]
+            if rule.constraint != "none" and self.weights[place] is not None:
+                number, parameter = place // MOST_PARAMETERS, place % MOST_PARAMETERS
+                columns = self.weights[place].shape[-1]
+                pieces += [
+                    (number, parameter, begin, min(begin + CONSTRAINED_COLUMNS, columns))
+                    for begin in range(0, columns, CONSTRAINED_COLUMNS)
+                ]
+        self.n_constrained = len(pieces)
+        step.constrained = self.as_blocks(pieces)
 
     cdef plan_stages(self, bint skips_last):
         """The instructions of the first phase, and those that need not wait for one another in a stage."""
@@ -318,6 +411,10 @@ cdef class Trainer:
         free(self.step.instructions)
         free(self.step.stages)
         free(self.step.blocks)
+        free(self.step.updated)
+        free(self.step.constrained)
+        free(self.step.constraint)
+        free(self.step.averages)
         free(self.step.w)
         free(self.step.gradient)
         free(self.step.slots)
@@ -330,20 +427,21 @@ cdef class Trainer:
         self.total_weight = 0
 
     def run(
-        self, const int64_t[::1] order, int64_t first_step, int64_t t, double learning_rate, predictions,
-        double seconds
+        self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
+        predictions, double seconds
     ):
-        """Take steps of an epoch, until it ends or the time is up.
+        """Train on batches of an epoch, until it ends or the time is up.
 
         Parameters
         ----------
         order : int64 array
             The rows of the epoch, in their order.
-        first_step : int
-            The step of the epoch to begin with, from 0.
+        first_batch : int
+            The batch of the epoch to begin with, from 0.
         t : int
-            The number of that step in the whole training, from 1.
-        learning_rate : float
+            The number of its step in the whole training, from 1.
+        learning_rates : float64 array
+            Of every step of the epoch: the last batch ends a step, however many were to make one.
         predictions : array of shape (n, outputs), or None
             Filled with what the network predicted for each row of `order` in its step.
         seconds : float
@@ -352,66 +450,70 @@ cdef class Trainer:
         Returns
         -------
         int
-            How many steps were taken: at least one.
+            How many batches were trained on: those of one step at least.
         """
         cdef Step *step = &self.step
         cdef int64_t n = order.shape[0]
-        cdef int64_t n_steps = (n + self.batch_size - 1) // self.batch_size
-        cdef int64_t done = 0
+        cdef int64_t n_batches = (n + self.batch_size - 1) // self.batch_size
+        cdef int64_t accumulation = self.settings.accumulation
+        cdef int64_t batch = first_batch, steps_before = self.steps
         cdef int status = 0
+        cdef bint ends_step
         cdef double until = cynn_seconds() + seconds
         cdef double loss = 0
         cdef bint is_float32 = self.engine.is_float32
         cdef bint python_optimizer = self.optimizer is not None and self.optimizer.is_python
-        step.learning_rate = learning_rate
+        if learning_rates.shape[0] < (n_batches + accumulation - 1) // accumulation:
+            raise ValueError("there must be a learning rate for every step of the epoch")
         step.predictions = NULL if predictions is None else address_of(predictions)
+        step.fetched_rows = 0
+        self.n_added = 0
         self.team.begin()
         with nogil:
             while True:
-                step.first_row = (first_step + done) * self.batch_size
+                step.first_row = batch * self.batch_size
                 step.pass_.rows = min(self.batch_size, n - step.first_row)
+                step.pass_.step = <uint32_t>batch
                 step.order = &order[step.first_row]
                 step.ahead = n - step.first_row - step.pass_.rows
-                step.are_fetched = done > 0 and step.fetched_rows == step.pass_.rows
+                step.are_fetched = step.fetched_rows == step.pass_.rows
                 step.fetched_rows = min(step.ahead, self.most_fetched_rows)
-                step.t = t + done
+                step.learning_rate = learning_rates[batch // accumulation]
+                step.t = t + self.steps - steps_before
+                ends_step = batch + 1 == n_batches or (batch + 1) % accumulation == 0
                 if is_float32:
-                    status = self.take_step[float](&loss, NULL)
+                    status = self.train_on_batch[float](ends_step, &loss, NULL)
                 else:
-                    status = self.take_step[double](&loss, NULL)
-                if status == 0 and python_optimizer:
+                    status = self.train_on_batch[double](ends_step, &loss, NULL)
+                if status == 0 and python_optimizer and ends_step:
                     with gil:
                         status = self.python_optimizer_step()
+                if status == 0 and ends_step:
+                    self.team.run(
+                        constraint_phase_f32 if is_float32 else constraint_phase_f64, step, self.n_constrained
+                    )
+                    self.steps += 1
                 if status:
                     break
-                done += 1
-                self.steps += 1
-                if first_step + done == n_steps or cynn_seconds() >= until:
+                batch += 1
+                if batch == n_batches or (ends_step and cynn_seconds() >= until):
                     break
         if status == 1:
-            raise Diverged(first_step + done, loss)
+            raise Diverged(batch, loss)
         if status == 3:
             raise NonFiniteRow
         if status:
             self.raise_python_error()
-        return done
+        return batch - first_batch
 
-    cdef int take_step(self, double *loss, floating *type_) noexcept nogil:
-        """0; 1 when the loss is not finite, 2 when Python raised: the weights are then unchanged."""
+    cdef int train_on_batch(self, bint ends_step, double *loss, floating *type_) noexcept nogil:
+        """0; else the weights are unchanged: 1 when the loss is not finite, 2 when Python raised, 3 when
+        x is not finite.
+        """
         cdef Step *step = &self.step
         cdef int64_t i, n_pieces
         cdef int64_t n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
-        cdef double total_weight = 0
-        cdef floating *weight = <floating *>step.weight
-        for i in range(step.pass_.rows):
-            total_weight += 1 if step.sample_weight == NULL else step.sample_weight[step.order[i]]
-        for i in range(step.pass_.rows):
-            if total_weight == 0:
-                weight[i] = 0
-            else:
-                weight[i] = <floating>(
-                    (1 if step.sample_weight == NULL else step.sample_weight[step.order[i]]) / total_weight
-                )
+        cdef double total_weight = self.weigh_rows(<floating *>step.weight)
         step.failed = 0
         step.nonfinite = 0
         for i in range(step.n_stages):
@@ -429,18 +531,67 @@ cdef class Trainer:
             loss[0] += step.tile_loss[i]
         if not isfinite(loss[0]):
             return 1
-        self.total_loss += loss[0] * total_weight
-        self.total_weight += total_weight
         if step.is_linear:
             step.optimizer.linear_step(
                 step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
             )
+        step.is_added = self.n_added > 0
         self.team.run(block_phase_f32 if floating is float else block_phase_f64, step, self.n_blocks)
-        if step.optimizer.struct_size and not step.in_block:
-            self.team.run(
-                parameter_phase_f32 if floating is float else parameter_phase_f64, step, self.n_parameters
-            )
+        for i in range(self.n_blocks):
+            loss[0] += step.block_penalty[i]
+        if not step.is_direct and self.optimizer is not None:
+            self.n_added += 1
+            if ends_step:
+                if not self.find_factors(type_):
+                    return 1
+                self.team.run(update_phase_f32 if floating is float else update_phase_f64, step, self.n_updated)
+                self.n_added = 0
+        self.total_loss += loss[0] * total_weight
+        self.total_weight += total_weight
         return 0
+
+    cdef double weigh_rows(self, floating *weight) noexcept nogil:
+        """The weights of the batch's rows, so that they sum to 1; returns what they summed to before."""
+        cdef Step *step = &self.step
+        cdef int64_t i
+        cdef double total = 0
+        if step.sample_weight == NULL:
+            for i in range(step.pass_.rows):
+                weight[i] = <floating>(1.0 / step.pass_.rows)
+            return step.pass_.rows
+        for i in range(step.pass_.rows):
+            total += step.sample_weight[step.order[i]]
+        for i in range(step.pass_.rows):
+            weight[i] = 0 if total == 0 else <floating>(step.sample_weight[step.order[i]] / total)
+        return total
+
+    cdef bint find_factors(self, floating *type_) noexcept nogil:
+        """What each gradient is multiplied by before the step; False where a norm to be clipped is not finite."""
+        cdef Step *step = &self.step
+        cdef double mean = 1.0 / self.n_added, total = 0, norm
+        cdef int64_t i, place
+        for place in range(self.n_parameters):
+            step.factor[place] = mean
+        if self.clip_norm == 0 and self.global_clip_norm == 0:
+            return True
+        self.team.run(squares_phase_f32 if floating is float else squares_phase_f64, step, self.n_blocks)
+        for place in range(self.n_parameters):
+            self.squares[place] = 0
+        for i in range(self.n_blocks):
+            self.squares[step.blocks[i].place] += step.block_squares[i]
+        for place in range(self.n_parameters):
+            norm = mean * sqrt(self.squares[place])
+            if not isfinite(norm):
+                return False
+            if self.clip_norm > 0 and norm > self.clip_norm:
+                step.factor[place] *= self.clip_norm / norm
+                norm = self.clip_norm
+            total += norm * norm
+        norm = sqrt(total)
+        if self.global_clip_norm > 0 and norm > self.global_clip_norm:
+            for place in range(self.n_parameters):
+                step.factor[place] *= self.global_clip_norm / norm
+        return True
 
     cdef int python_loss(self, int64_t rows, double *value) noexcept:
         try:
@@ -470,6 +621,10 @@ cdef class Trainer:
                     moved += zip((w, *slots), matrices, strict=True)
             for array, matrix in moved:
                 array[...] = matrix.reshape(array.shape)
+            momentum = self.settings.average_momentum
+            for w, mean in zip(self.weights, self.settings.averages, strict=False):
+                if momentum and w is not None:
+                    mean[...] = momentum * mean + (1 - momentum) * w
             return 0
         except BaseException as error:
             self.python_error = (self.optimizer.component, error)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cynn import data, evaluation, layers, metrics, randomness, registry, threads
 from cynn.errors import DataError, InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.kernel_objects import OptimizerKernel
+from cynn.operations import UpdateSettings
 from cynn.progress import Progress
 from cynn.trainer import Diverged, NonFiniteRow, Trainer
 
@@ -217,7 +218,8 @@ def _run_epoch(
     try:
         while step * batch_size < n:
             rate = state.optimizer.learning_rate
-            step += trainer.run(order, step, state.t + 1, rate, predictions, _SECONDS_BETWEEN_LOOKS)
+            rates = np.full(-(-n // batch_size), rate)
+            step += trainer.run(order, step, state.t + 1, rates, predictions, _SECONDS_BETWEEN_LOOKS)
             state.t = t_before + trainer.steps
             bar.advance_to(min(n, step * batch_size))
     except Diverged as diverged:
@@ -241,7 +243,7 @@ def gradients(
     rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_x=True, check_y=True)
     trainer = _trainer(network, rows, target, weight, loss_kernel, None, len(rows), threads.resolve(None))
     try:
-        trainer.run(np.arange(len(rows)), 0, 1, 0.0, None, 0.0)
+        trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
     except Diverged as diverged:
         raise TrainingDivergedError(
             f"The loss must be finite to have gradients. Got {diverged.loss} instead.", 1, 1, History()
@@ -280,6 +282,7 @@ def _trainer(
         loss_kernel,
         kernel,
         state.slots if state else [],
+        UpdateSettings(),
         batch_size,
         n_threads,
     )

@@ -42,9 +42,11 @@ MEASURE = """
     state = OptimizerState(cynn.registry.optimizers.get(optimizer), net)
     trainer = training._trainer(net, x, target, None, loss, state, batch_size, n_threads)
 
+    rates = np.full(steps, 0.01)
+
     def allocations(order):
         before = count()
-        trainer.run(order, 0, 1, 0.01, None, 3600.0)
+        trainer.run(order, 0, 1, rates, None, 3600.0)
         return count() - before
 
     long, short = np.arange(n), np.arange(batch_size)

@@ -121,3 +121,35 @@ ctypedef struct OpKernels:
     void (*linear_step_f64)(
         const Op *, const Pass *, int64_t begin, int64_t end, double alpha, double beta, double *scratch
     ) noexcept nogil
+
+
+ctypedef enum ConstraintKind:
+    UNCONSTRAINED
+    MAX_NORM          # the norm of each column is at most `value`
+    UNIT_NORM         # the norm of each column is `value`
+    NON_NEGATIVE
+
+
+ctypedef struct UpdateKernels:
+    # grad += dP/dw for P = sum of l1 |w| + l2 w²; returns P
+    double (*regularize_f32)(int64_t size, const float *w, double l1, double l2, float *grad) noexcept nogil
+    double (*regularize_f64)(int64_t size, const double *w, double l1, double l2, double *grad) noexcept nogil
+    double (*sum_of_squares_f32)(int64_t size, const float *x) noexcept nogil
+    double (*sum_of_squares_f64)(int64_t size, const double *x) noexcept nogil
+    void (*scale_f32)(int64_t size, double factor, float *x) noexcept nogil
+    void (*scale_f64)(int64_t size, double factor, double *x) noexcept nogil
+    void (*add_f32)(int64_t size, const float *x, float *total) noexcept nogil
+    void (*add_f64)(int64_t size, const double *x, double *total) noexcept nogil
+    # x := x, or the nearer of -limit and limit
+    void (*clip_f32)(int64_t size, double limit, float *x) noexcept nogil
+    void (*clip_f64)(int64_t size, double limit, double *x) noexcept nogil
+    # mean := momentum mean + (1 - momentum) w
+    void (*average_f32)(int64_t size, const float *w, double momentum, float *mean) noexcept nogil
+    void (*average_f64)(int64_t size, const double *w, double momentum, double *mean) noexcept nogil
+    # columns begin..end of a whole parameter
+    void (*constrain_f32)(
+        ConstraintKind kind, double value, int64_t rows, int64_t columns, int64_t begin, int64_t end, float *w
+    ) noexcept nogil
+    void (*constrain_f64)(
+        ConstraintKind kind, double value, int64_t rows, int64_t columns, int64_t begin, int64_t end, double *w
+    ) noexcept nogil

@@ -1,0 +1,131 @@
+"""What happens to a gradient before the optimizer's step, and to a parameter after it.
+
+Elements are passed over in order, and sums are taken in double: the result depends on the piece alone.
+"""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport floating
+from cynn.kernels.tables cimport NON_NEGATIVE, UNIT_NORM, ConstraintKind, UpdateKernels
+
+cdef enum:
+    LANES = 16    # sums side by side, which vectorize and are added up in one order
+    AT_ONCE = 64  # columns
+
+
+cdef inline double sum_up(const double *sums) noexcept nogil:
+    cdef double total = 0
+    cdef int64_t i
+    for i in range(LANES):
+        total += sums[i]
+    return total
+
+
+cdef double regularize(
+    int64_t size, const floating *w, double l1, double l2, floating *grad
+) noexcept nogil:
+    cdef double[LANES] sums
+    cdef int64_t i, j, k
+    cdef floating l1_ = <floating>l1, twice_l2 = <floating>(2 * l2), value
+    for j in range(LANES):
+        sums[j] = 0
+    for k in range((size + LANES - 1) // LANES):
+        i = k * LANES
+        for j in range(min(<int64_t>LANES, size - i)):
+            value = w[i + j]
+            sums[j] += l2 * value * value + l1 * (value if value > 0 else -value)
+            grad[i + j] += twice_l2 * value + (l1_ if value > 0 else (-l1_ if value < 0 else 0))
+    return sum_up(sums)
+
+
+cdef double sum_of_squares(int64_t size, const floating *x) noexcept nogil:
+    cdef double[LANES] sums
+    cdef int64_t i, j, k
+    for j in range(LANES):
+        sums[j] = 0
+    for k in range((size + LANES - 1) // LANES):
+        i = k * LANES
+        for j in range(min(<int64_t>LANES, size - i)):
+            sums[j] += <double>x[i + j] * x[i + j]
+    return sum_up(sums)
+
+
+cdef void scale(int64_t size, double factor, floating *x) noexcept nogil:
+    cdef int64_t i
+    cdef floating factor_ = <floating>factor
+    for i in range(size):
+        x[i] *= factor_
+
+
+cdef void add(int64_t size, const floating *x, floating *total) noexcept nogil:
+    cdef int64_t i
+    for i in range(size):
+        total[i] += x[i]
+
+
+cdef void clip(int64_t size, double limit, floating *x) noexcept nogil:
+    cdef int64_t i
+    cdef floating most = <floating>limit
+    for i in range(size):
+        x[i] = most if x[i] > most else (-most if x[i] < -most else x[i])
+
+
+cdef void average(int64_t size, const floating *w, double momentum, floating *mean) noexcept nogil:
+    cdef int64_t i
+    cdef floating kept = <floating>momentum, rest = <floating>(1 - momentum)
+    for i in range(size):
+        mean[i] = kept * mean[i] + rest * w[i]
+
+
+cdef void constrain(
+    ConstraintKind kind, double value, int64_t rows, int64_t columns, int64_t begin, int64_t end, floating *w
+) noexcept nogil:
+    cdef double[AT_ONCE] norms
+    cdef floating[AT_ONCE] factors
+    cdef int64_t i, j, k, first, n
+    cdef floating *row
+    for k in range((end - begin + AT_ONCE - 1) // AT_ONCE):
+        first = begin + k * AT_ONCE
+        n = min(<int64_t>AT_ONCE, end - first)
+        if kind == NON_NEGATIVE:
+            for i in range(rows):
+                row = w + i * columns + first
+                for j in range(n):
+                    row[j] = row[j] if row[j] > 0 else 0
+            continue
+        for j in range(n):
+            norms[j] = 0
+        for i in range(rows):
+            row = w + i * columns + first
+            for j in range(n):
+                norms[j] += <double>row[j] * row[j]
+        for j in range(n):
+            norms[j] = sqrt(norms[j])
+            factors[j] = 1
+            if norms[j] > 0 and (kind == UNIT_NORM or norms[j] > value):
+                factors[j] = <floating>(value / norms[j])
+        for i in range(rows):
+            row = w + i * columns + first
+            for j in range(n):
+                row[j] *= factors[j]
+
+
+cdef UpdateKernels table
+table.regularize_f32 = regularize[float]
+table.regularize_f64 = regularize[double]
+table.sum_of_squares_f32 = sum_of_squares[float]
+table.sum_of_squares_f64 = sum_of_squares[double]
+table.scale_f32 = scale[float]
+table.scale_f64 = scale[double]
+table.add_f32 = add[float]
+table.add_f64 = add[double]
+table.clip_f32 = clip[float]
+table.clip_f64 = clip[double]
+table.average_f32 = average[float]
+table.average_f64 = average[double]
+table.constrain_f32 = constrain[float]
+table.constrain_f64 = constrain[double]
+
+TABLE = PyCapsule_New(&table, "cynn.kernels.updates", NULL)
