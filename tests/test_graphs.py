@@ -67,7 +67,7 @@ def test_gradients(make, loss):
 
 def test_residual_is_x_plus_f():
     net = residual()
-    x, first, around, *_ = net.activations(X)
+    _, first, around, *_ = net.activations(X)
     f = net.layers[1].layers
     z = 1 / (1 + np.exp(-(first @ f[0].weights + f[0].biases))) @ f[1].weights + f[1].biases
     np.testing.assert_allclose(around, first + z, rtol=1e-12)
