@@ -6,7 +6,18 @@
 13002
 """
 
-from cynn import activations, datasets, errors, layers, losses, optimizers, registry, training
+from cynn import (
+    activations,
+    constraints,
+    datasets,
+    errors,
+    layers,
+    losses,
+    optimizers,
+    registry,
+    regularizers,
+    training,
+)
 from cynn.configuration import get_include, show_config
 from cynn.errors import CynnError
 from cynn.hyperparameters import hyperparameter
@@ -27,6 +38,7 @@ __all__ = [
     "Residual",
     "__version__",
     "activations",
+    "constraints",
     "datasets",
     "errors",
     "get_include",
@@ -37,6 +49,7 @@ __all__ = [
     "losses",
     "optimizers",
     "registry",
+    "regularizers",
     "set_num_threads",
     "show_config",
     "training",

@@ -51,7 +51,8 @@ def figures(
         raise ShapeError("x must have at least one row. Got none instead.")
     prediction, is_z = network.outputs_for_loss(kernel, rows, n_threads)
     total = kernel.total(prediction, target.values, target.classes, weight, is_z)
-    result = {"loss": total / (len(rows) if weight is None else float(weight.sum()))}
+    mean = total / (len(rows) if weight is None else float(weight.sum()))
+    result = {"loss": mean + network.penalty()}
     if metrics_by_name and is_z:
         prediction = network.output_activation.forward(prediction)
     for name, metric in metrics_by_name.items():

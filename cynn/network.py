@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, layers, randomness, registry, threads
+from cynn import data, layers, randomness, registry, regularizers, threads
 from cynn.activations import Activation, Identity
 from cynn.engine import Engine
 from cynn.errors import InvalidParameterError
@@ -40,6 +40,8 @@ class Network:
         the same bits. None draws a fresh one, kept as `seed`.
     dtype : {"float32", "float64"}
         In which the network computes.
+    regularizer : str, Regularizer or dict, optional
+        A penalty on the size of the weights of every layer that has none of its own.
     sources : list of list of int, optional
         For a list of layers that is no chain, what each takes: 0 is the input, k layer k - 1.
 
@@ -74,13 +76,15 @@ class Network:
         *,
         seed: int | None = None,
         dtype: str = "float32",
+        regularizer: Any = None,
         sources: list[list[int]] | None = None,
     ) -> None:
         self.dtype = data.check_dtype(dtype)
         self.seed = randomness.as_seed(seed)
         self._composition = compose(layers, sources)
         self.input = self._composition.input
-        builder = Builder(self.input.units, self.dtype, self.seed)
+        self.regularizer = regularizers.get(regularizer)
+        builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self.regularizer)
         self.layers: list[Layer]
         self.layers, self._values = self._composition.build(builder)
         self.history: History | None = None
@@ -432,6 +436,16 @@ class Network:
         self.forward(rows, {last.inputs[0] if to_z else self._values[-1]: out}, n_threads, skip_last=to_z)
         return out, fused
 
+    def penalty(self) -> float:
+        """What regularizers add to the loss: l1 Σ|w| + l2 Σw², over what they hold for."""
+        total = 0.0
+        for operation in self._engine.operations:
+            for parameter, rule in zip(operation.parameters, operation.rules, strict=False):
+                if parameter is not None and operation.trainable and (rule.l1 or rule.l2):
+                    w = parameter.astype(np.float64)
+                    total += rule.l1 * float(np.abs(w).sum()) + rule.l2 * float(np.square(w).sum())
+        return total
+
     def loss_kernel(self, loss: Any) -> LossKernel:
         """The kernel of a loss, or of the loss that fits the last layer."""
         if loss is None:
@@ -480,6 +494,7 @@ class Network:
         config = {
             "seed": self.seed,
             "dtype": self.dtype,
+            "regularizer": self.regularizer and self.regularizer.get_config(),
             "layers": [self.input.get_config(), *(layer.get_config() for layer in self.layers)],
         }
         return config if self._composition.is_chain else config | {"sources": self._composition.sources}
@@ -488,7 +503,13 @@ class Network:
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The inverse of `get_config`; the weights are the initial ones."""
         described = [layers.from_config(layer) for layer in config["layers"]]
-        return cls(described, seed=config["seed"], dtype=config["dtype"], sources=config.get("sources"))
+        return cls(
+            described,
+            seed=config["seed"],
+            dtype=config["dtype"],
+            regularizer=config.get("regularizer"),
+            sources=config.get("sources"),
+        )
 
     def __repr__(self) -> str:
         described = ", ".join(map(repr, [self.input, *self.layers]))
@@ -497,9 +518,12 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         return {
             "layers": [self.input, *self._composition.layers],
-            "sources": self._composition.sources,
-            "seed": self.seed,
-            "dtype": self.dtype,
+            "options": {
+                "seed": self.seed,
+                "dtype": self.dtype,
+                "regularizer": self.regularizer,
+                "sources": self._composition.sources,
+            },
             "arrays": [array for _, array in layers.arrays(self.layers)],
             "history": self.history,
             "epochs_trained": self.epochs_trained,
@@ -507,9 +531,7 @@ class Network:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(  # type: ignore[misc]
-            state["layers"], seed=state["seed"], dtype=state["dtype"], sources=state["sources"]
-        )
+        self.__init__(state["layers"], **state["options"])  # type: ignore[misc]
         for (_, array), saved in zip(layers.arrays(self.layers), state["arrays"], strict=True):
             array[...] = saved
         self.history = state["history"]

@@ -19,7 +19,8 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 # a function. What else there is, UPWARD names.
 LAYERS = [
     {"version", "errors", "abi", "blas", "vector_math", "kernels", "operations"},
-    {"addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers"},
+    {"addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
+     "regularizers", "constraints"},
     {"activations", "losses", "optimizers"},
     {"registry", "workspace"},
     {"engine"},

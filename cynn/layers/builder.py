@@ -10,6 +10,7 @@ import numpy.typing as npt
 from cynn import activations, initializers, kernels
 from cynn.kernel_objects import ActivationKernel
 from cynn.operations import Operation
+from cynn.regularizers import Regularizer
 from cynn.workspace import aligned_zeros
 
 __all__ = ["Builder"]
@@ -26,14 +27,25 @@ class Builder:
     ----------
     dtype : str
     seed : int
+    regularizer : Regularizer or None
+        Of layers that have none of their own.
     operations : list of Operation
     widths : list of int
         The columns of every value, by its number; value 0 is the input.
     """
 
-    def __init__(self, inputs: int, dtype: str, seed: int, *, only_shapes: bool = False) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        dtype: str,
+        seed: int,
+        *,
+        regularizer: Regularizer | None = None,
+        only_shapes: bool = False,
+    ) -> None:
         self.dtype = dtype
         self.seed = seed
+        self.regularizer = regularizer
         self.only_shapes = only_shapes
         self.operations: list[Operation] = []
         self.widths = [inputs]

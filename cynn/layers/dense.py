@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cynn import initializers, kernels, registry
+from cynn import constraints, initializers, kernels, regularizers, registry
 from cynn.errors import check_switch, check_whole_number
 from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
+from cynn.operations import Rule
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -28,6 +29,10 @@ class Dense(Layer):
     initializer : str, optional
         How the weights start; `cynn.initializers` has the names. By default the activation's own choice:
         he for the relu family, glorot for others.
+    regularizer : str, Regularizer or dict, optional
+        A penalty on the size of W.
+    constraint : str, Constraint or dict, optional
+        What W is brought back to after every step.
     trainable : bool
         Whether training moves W and b.
 
@@ -59,6 +64,8 @@ class Dense(Layer):
         *,
         use_bias: bool = True,
         initializer: str | None = None,
+        regularizer: Any = None,
+        constraint: Any = None,
         trainable: bool = True,
     ) -> None:
         super().__init__()
@@ -66,6 +73,8 @@ class Dense(Layer):
         self.activation = registry.activations.get("identity" if activation is None else activation)
         self.use_bias = check_switch(use_bias, "use_bias", "Dense")
         self.initializer = initializers.check_name(initializer)
+        self.regularizer = regularizers.get(regularizer)
+        self.constraint = constraints.get(constraint)
         self.trainable = check_switch(trainable, "trainable", "Dense")
 
     def build(self, builder: Builder, values: list[int]) -> int:
@@ -80,6 +89,7 @@ class Dense(Layer):
             self.units,
             parameters=[W, self._arrays.get("biases")],
             trainable=self.trainable,
+            rules=[rule_of(self.regularizer or builder.regularizer, self.constraint)],
             multiplications=self.inputs * self.units,
         )
         return builder.add_activation(z, self.activation)
@@ -90,6 +100,8 @@ class Dense(Layer):
             "activation": self.activation.get_config(),
             "use_bias": self.use_bias,
             "initializer": self.initializer,
+            "regularizer": self.regularizer and self.regularizer.get_config(),
+            "constraint": self.constraint and self.constraint.get_config(),
             "trainable": self.trainable,
         }
 
@@ -99,8 +111,20 @@ class Dense(Layer):
             for name, value, default in [
                 ("use_bias", self.use_bias, True),
                 ("initializer", self.initializer, None),
+                ("regularizer", self.regularizer, None),
+                ("constraint", self.constraint, None),
                 ("trainable", self.trainable, True),
             ]
             if value != default
         )
         return f"Dense({self.units}, activation={self.activation!r}{extra})"
+
+
+def rule_of(regularizer: regularizers.Regularizer | None, constraint: constraints.Constraint | None) -> Rule:
+    """What holds for weights that are regularized and constrained so."""
+    rule = Rule()
+    if regularizer is not None:
+        rule.l1, rule.l2 = regularizer.l1, regularizer.l2
+    if constraint is not None:
+        rule.constraint, rule.value = constraint.name, constraint.max_value
+    return rule

@@ -1,0 +1,110 @@
+"""Constraints: what the weights of a layer are brought back to after every step."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from cynn.errors import InvalidParameterError, check_number, unknown_name
+
+__all__ = ["Constraint", "MaxNorm", "NonNegative", "UnitNorm", "get"]
+
+
+class Constraint:
+    """The base of constraints."""
+
+    name: ClassVar[str]
+    max_value: float = 1.0
+
+    def get_config(self) -> dict[str, Any]:
+        """The name and the parameters, from which `get` makes an equal one."""
+        return {"name": self.name, **vars(self)}
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+class MaxNorm(Constraint):
+    """The weights that come into a unit have a norm of at most `max_value`: longer ones are shortened.
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014,
+    section 5.1.
+
+    Parameters
+    ----------
+    max_value : float
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.Dense(1, constraint=cynn.constraints.MaxNorm(1.0))])
+    >>> net.layers[0].weights = [[3.0], [4.0]]
+    >>> history = net.fit([[0.0, 0.0]], [0.0], optimizer="sgd", epochs=1)
+    >>> net.layers[0].weights
+    array([[0.6],
+           [0.8]], dtype=float32)
+    """
+
+    name = "max_norm"
+
+    def __init__(self, max_value: float = 2.0) -> None:
+        self.max_value = check_number(max_value, "max_value", "MaxNorm", above=0)
+
+
+class UnitNorm(Constraint):
+    """The weights that come into a unit have the norm 1.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.Dense(3, constraint="unit_norm")
+    Dense(3, activation=Identity(), constraint=UnitNorm())
+    """
+
+    name = "unit_norm"
+
+
+class NonNegative(Constraint):
+    """No weight is less than 0.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.Dense(3, constraint=cynn.constraints.NonNegative())
+    Dense(3, activation=Identity(), constraint=NonNegative())
+    """
+
+    name = "non_negative"
+
+
+_BY_NAME: dict[str, type[Constraint]] = {cls.name: cls for cls in (MaxNorm, NonNegative, UnitNorm)}
+
+
+def get(given: Any) -> Constraint | None:
+    """A constraint, from one, a name, a configuration, or None.
+
+    Examples
+    --------
+    >>> from cynn import constraints
+    >>> constraints.get("max_norm")
+    MaxNorm(max_value=2.0)
+    """
+    if given is None or isinstance(given, Constraint):
+        return given
+    arguments = dict(given) if isinstance(given, dict) else {"name": given}
+    name = arguments.pop("name", None)
+    if not isinstance(name, str):
+        raise InvalidParameterError(
+            f"A constraint must be a name, a Constraint, its configuration, or None. Got {given!r} instead."
+        )
+    if name not in _BY_NAME:
+        raise unknown_name("constraint", name, _BY_NAME)
+    try:
+        return _BY_NAME[name](**arguments)
+    except TypeError as error:
+        raise InvalidParameterError(f"{given!r} must describe a constraint. Got: {error}.") from error

@@ -1,0 +1,129 @@
+"""Regularizers: a penalty on the size of weights, added to the loss."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from cynn.errors import InvalidParameterError, check_number, unknown_name
+
+__all__ = ["L1", "L1L2", "L2", "Regularizer", "get"]
+
+
+class Regularizer:
+    """The base of regularizers: l1 Σ|w| + l2 Σw², over the weights of a layer, is added to the loss.
+
+    Sources: Nielsen, "Neural networks and deep learning", 2015, chapter 3; Zou and Hastie, "Regularization
+    and variable selection via the elastic net", 2005 (both together).
+
+    Attributes
+    ----------
+    l1, l2 : float
+    """
+
+    name: ClassVar[str]
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def get_config(self) -> dict[str, Any]:
+        """The name and the parameters, from which `get` makes an equal one."""
+        return {"name": self.name, **vars(self)}
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+class L1(Regularizer):
+    """l1 Σ|w|, which drives weights to zero.
+
+    Parameters
+    ----------
+    l1 : float
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1, regularizer=cynn.regularizers.L1(0.1))])
+    >>> net.layers[0].weights = [[-2.0]]
+    >>> net.evaluate([[1.0]], [-2.0])
+    {'loss': 0.2...}
+    """
+
+    name = "l1"
+
+    def __init__(self, l1: float = 0.01) -> None:
+        self.l1 = check_number(l1, "l1", "L1", minimum=0)
+
+
+class L2(Regularizer):
+    """l2 Σw², which keeps weights small.
+
+    Parameters
+    ----------
+    l2 : float
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.Dense(3, regularizer="l2")
+    Dense(3, activation=Identity(), regularizer=L2(l2=0.01))
+    """
+
+    name = "l2"
+
+    def __init__(self, l2: float = 0.01) -> None:
+        self.l2 = check_number(l2, "l2", "L2", minimum=0)
+
+
+class L1L2(Regularizer):
+    """l1 Σ|w| + l2 Σw², the elastic net.
+
+    Parameters
+    ----------
+    l1, l2 : float
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.regularizers.L1L2(l1=0.01, l2=0.1)
+    L1L2(l1=0.01, l2=0.1)
+    """
+
+    name = "l1_l2"
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1 = check_number(l1, "l1", "L1L2", minimum=0)
+        self.l2 = check_number(l2, "l2", "L1L2", minimum=0)
+
+
+_BY_NAME: dict[str, type[Regularizer]] = {cls.name: cls for cls in (L1, L2, L1L2)}
+
+
+def get(given: Any) -> Regularizer | None:
+    """A regularizer, from one, a name, a configuration, or None.
+
+    Examples
+    --------
+    >>> from cynn import regularizers
+    >>> regularizers.get({"name": "l2", "l2": 0.5})
+    L2(l2=0.5)
+    """
+    if given is None or isinstance(given, Regularizer):
+        return given
+    arguments = dict(given) if isinstance(given, dict) else {"name": given}
+    name = arguments.pop("name", None)
+    if not isinstance(name, str):
+        raise InvalidParameterError(
+            f"A regularizer must be a name, a Regularizer, its configuration, or None. Got {given!r} instead."
+        )
+    if name not in _BY_NAME:
+        raise unknown_name("regularizer", name, _BY_NAME)
+    try:
+        return _BY_NAME[name](**arguments)
+    except TypeError as error:
+        raise InvalidParameterError(f"{given!r} must describe a regularizer. Got: {error}.") from error
