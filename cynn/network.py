@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, layers, metrics, randomness, registry, threads
+from cynn import data, layers, metrics, notebook, randomness, registry, threads
 from cynn.errors import InvalidParameterError, ShapeError
 from cynn.kernel_objects import ActivationKernel, LossKernel
 from cynn.layers import check_chain
@@ -466,6 +466,8 @@ class Network:
     def __repr__(self) -> str:
         described = ", ".join(map(repr, [self.input, *self.layers]))
         return f"Network([{described}], seed={self.seed}, dtype={self.dtype!r})"
+
+    _repr_html_ = notebook.network_face
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -7,25 +7,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["table"]
+__all__ = ["HEADINGS", "WORDS", "rows", "table"]
 
-_HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
-_WORDS = 2  # the first columns hold words, which stand at the left; the others numbers
+HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
+WORDS = 2  # the first columns hold words, which stand at the left; the others numbers
 
 
-def table(network: Network) -> str:
-    """One line a layer: its kind, activation, inputs, units and parameters; the total below."""
-    rows = [_HEADINGS, ("input", "", "", f"{network.input.units}", "0")]
-    rows += [
+def rows(network: Network) -> list[tuple[str, ...]]:
+    """One row a layer: its kind, activation, inputs, units and parameters; the total last."""
+    cells: list[tuple[str, ...]] = [("input", "", "", f"{network.input.units}", "0")]
+    cells += [
         (layer.name, layer.activation.name, f"{layer.inputs}", f"{layer.units}", f"{layer.parameter_count:,}")
         for layer in network.layers
     ]
-    rows.append(("total", "", "", "", f"{network.parameter_count:,}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    cells.append(("total", "", "", "", f"{network.parameter_count:,}"))
+    return cells
+
+
+def table(network: Network) -> str:
+    """The rows in columns, with lines between headings, layers and total."""
+    lined_up = [HEADINGS, *rows(network)]
+    widths = [max(len(row[column]) for row in lined_up) for column in range(len(HEADINGS))]
     lines = []
-    for row in rows:
+    for row in lined_up:
         cells = [
-            cell.ljust(width) if column < _WORDS else cell.rjust(width)
+            cell.ljust(width) if column < WORDS else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

@@ -23,9 +23,9 @@ LAYERS = [
     {"activations", "losses", "optimizers"},
     {"registry", "engine"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
-    {"metrics", "summary"},
+    {"metrics", "summary", "notebook"},
     {"network", "training", "persistence"},
-    {"testing", "plugin_table", "scaffold"},
+    {"testing", "plugin_table", "scaffold", "plot"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
