@@ -65,6 +65,24 @@ def test_every_command_and_option_is_in_the_docs(capsys):
     assert set(re.findall(r"--[a-z][a-z-]*", COMMAND_LINE)) <= real
 
 
+def test_the_page_of_pictures_draws_as_shown(monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    text = (DOCS / "plots.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. plot::\n((?:   :.*\n)+)\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    assert len(blocks) == 10
+    assert [":alt:" in options or ":nofigs:" in options for options, _ in blocks] == [True] * 10
+    epochs = iter([1])  # this is about the code, not about the digits
+    fit = cynn.Network.fit
+    monkeypatch.setattr(cynn.Network, "fit", lambda *a, **o: fit(*a, **o | {"epochs": next(epochs)}))
+    namespace = {}
+    for options, code in blocks:
+        exec(re.sub(r"^   ", "", code, flags=re.MULTILINE), namespace)
+        assert len(pyplot.get_fignums()) == (":nofigs:" not in options)
+        pyplot.close("all")
+    shown = set(re.findall(r"cynn\.plot\.(\w+)\(", text))
+    assert shown == set(cynn.plot.__all__)
+
+
 class TestPluginPages:
     ABI = (DOCS / "abi.rst").read_text(encoding="utf-8")
     HEADER = Path(cynn.get_include(), "cynn", "abi.h").read_text(encoding="utf-8")

@@ -260,6 +260,10 @@ class TestNetwork:
         (bold,) = [label.get_text() for label in drawn["labels"] if label.get_fontweight() == "bold"]
         assert int(bold.split()[0]) == net.predict([1.0, 2.0, 3.0, 4.0]).argmax()
 
+    def test_of_many_outputs_at_rest_the_first_and_the_last_are_drawn(self):
+        labels = [label.get_text() for label in plot.network(WIDE, limit=5)["labels"]]
+        assert labels == ["0", "1", "2", "298", "299"]
+
     def test_values_have_no_winner(self):
         assert plot.network(REGRESSION, [1.0, 2.0])["winner"] == []
         net = cynn.Network.mlp([2, 3], seed=0)
@@ -305,6 +309,18 @@ class TestNetwork:
         assert [len(edges.get_segments()) for edges in drawn["edges"]] == [3, 3, 6, 2]
         assert drawn["winner"] == []
         check_layout(pyplot.gcf())
+
+    def test_a_layer_without_weights_shows_the_neurons_that_the_next_one_takes(self):
+        dropout = SimpleNamespace(name="dropout", units=1000)
+        net = SimpleNamespace(
+            input=WIDE.input,
+            outputs=300,
+            layers=[*WIDE.layers[:2], dropout, WIDE.layers[2]],
+            activations=lambda x: [*WIDE.activations(x)[:3], *WIDE.activations(x)[2:]],
+        )
+        drawn = plot.network(net, SOME[0])
+        assert len(drawn["edges"][2].get_segments()) == 16
+        np.testing.assert_array_equal(drawn["neurons"][2].get_array(), drawn["neurons"][3].get_array())
 
     def test_errors(self):
         with pytest.raises(ShapeError, match=r"must be one row. Got 50 instead"):
