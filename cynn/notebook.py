@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cynn import summary
 
@@ -75,7 +75,7 @@ def _cell(tag: str, text: str, column: int) -> str:
 def _layers(network: Network) -> str:
     """A bar a layer, the taller the more units, on a logarithmic scale; name and units under it."""
     sizes = [network.input.units, *(layer.units for layer in network.layers)]
-    names = ["input", *map(_name, network.layers)]
+    names = ["input", *map(summary.name_of, network.layers)]
     bars: list[tuple[str, int] | None] = list(zip(names, sizes, strict=True))
     if len(bars) > _MOST_LAYERS:
         bars[_MOST_LAYERS // 2 : -(_MOST_LAYERS // 2)] = [None]
@@ -103,11 +103,6 @@ def _layers(network: Network) -> str:
         parts.append(_text(x, _TALLEST + 26, f"{units:,}", "middle"))
         parts.append(_text(x, _TALLEST + 41, name, "middle"))
     return _svg(width, height, parts, "the layers of the network")
-
-
-def _name(layer: Any) -> str:
-    name = getattr(getattr(layer, "activation", None), "name", "identity")
-    return str(getattr(layer, "name", "layer") if name == "identity" else name)
 
 
 # ----------------------------------------------------------------------------------------------- history

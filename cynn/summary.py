@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["HEADINGS", "WORDS", "rows", "table"]
+__all__ = ["HEADINGS", "WORDS", "name_of", "rows", "table"]
 
 HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
 WORDS = 2  # the first columns hold words, which stand at the left; the others numbers
@@ -17,11 +17,30 @@ def rows(network: Network) -> list[tuple[str, ...]]:
     """One row a layer: its kind, activation, inputs, units and parameters; the total last."""
     cells: list[tuple[str, ...]] = [("input", "", "", f"{network.input.units}", "0")]
     cells += [
-        (layer.name, layer.activation.name, f"{layer.inputs}", f"{layer.units}", f"{layer.parameter_count:,}")
+        (
+            layer.name,
+            layer.activation.name if hasattr(layer, "activation") else "",
+            f"{layer.inputs}",
+            f"{layer.units}",
+            f"{layer.parameter_count:,}",
+        )
         for layer in network.layers
     ]
     cells.append(("total", "", "", "", f"{network.parameter_count:,}"))
     return cells
+
+
+def name_of(layer: Any) -> str:
+    """What a drawing calls a layer: its activation, or its kind if it has none or nothing but identity.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> name_of(cynn.Dense(16, activation="relu")), name_of(cynn.Dense(1))
+    ('relu', 'dense')
+    """
+    name = getattr(getattr(layer, "activation", None), "name", "identity")
+    return str(getattr(layer, "name", "layer") if name == "identity" else name)
 
 
 def table(network: Network) -> str:

@@ -322,6 +322,28 @@ class TestNetwork:
         assert len(drawn["edges"][2].get_segments()) == 16
         np.testing.assert_array_equal(drawn["neurons"][2].get_array(), drawn["neurons"][3].get_array())
 
+    def test_layers_that_take_others_than_the_one_before(self):
+        def described(units, **others):
+            return SimpleNamespace(units=units, name="layer", **others)
+
+        net = SimpleNamespace(
+            input=described(3),
+            outputs=5,
+            layers=[
+                described(2, weights=np.ones((3, 2))),
+                described(3, weights=np.ones((3, 3))),  # of the input
+                described(5),  # both, side by side
+                described(5),  # the sum of that and itself
+            ],
+            get_config=lambda: {"sources": [[0], [0], [1, 2], [3, 3]]},
+        )
+        drawn = plot.network(net)["edges"]
+        assert [len(edges.get_segments()) for edges in drawn] == [6, 9, 5, 10]
+        starts = [{tuple(start) for start, _ in edges.get_segments()} for edges in drawn]
+        assert starts[0] == starts[1]
+        joined = sorted((start[0], start[1], end[1]) for start, end in drawn[2].get_segments())
+        assert [end for *_, end in joined] == [1.0, 2.0, -2.0, -1.0, 0.0]
+
     def test_errors(self):
         with pytest.raises(ShapeError, match=r"must be one row. Got 50 instead"):
             plot.network(WIDE, SOME)
@@ -492,6 +514,13 @@ class TestLandscape:
         ax = pyplot.gcf().axes[0]
         assert ax.get_xlim() == (-2.0, 2.0)
         assert net.layers[0].weights == [[3.0]]
+
+    def test_layers_within_layers_move_too(self):
+        from cynn.plot import _landscape
+
+        inner = SimpleNamespace(weights=np.ones((2, 2)))
+        outer = SimpleNamespace(layers=[inner])
+        assert list(_landscape._walk([outer, inner])) == [outer, inner, inner]
 
     def test_heights(self, monkeypatch):
         """A weight of 3 in a plane of two directions, each as long as it: 3 (1 ± α ± β)."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from cynn.plot import _style
 from cynn.plot._style import Artists
+from cynn.summary import name_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def activations(net: Network, x: Any, *, ax: Axes | None = None) -> Artists:
         text = f"{_short(a.min())} to {_short(a.max())}"
         size = _style.text_size(ax.get_window_extent().height / len(held) * 72 / ax.figure.dpi)
         artists["ranges"].append(ax.text(1.02, i, text, va="center", color=_style.INK, fontsize=size))
-    names = ["input", *(_style.activation_name(layer) for layer in net.layers)]
+    names = ["input", *(name_of(layer) for layer in net.layers)]
     ax.set_yticks(
         range(len(held)), [f"{name}  {a.shape[1]:,}" for name, a in zip(names, held, strict=True)], fontsize=size
     )

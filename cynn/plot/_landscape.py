@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def landscape(
     points = check_whole_number(points, "points", "plot.landscape", minimum=2)
     moved = copy.deepcopy(net)
     generator = np.random.default_rng(check_whole_number(seed, "seed", "plot.landscape"))
-    parts = [layer for layer in moved.layers if np.ndim(getattr(layer, "weights", 0.0)) == 2]
+    parts = [layer for layer in _walk(moved.layers) if np.ndim(getattr(layer, "weights", 0.0)) == 2]
     start = [np.array(layer.weights, np.float64) for layer in parts]
     first, second = ([_direction(W, generator) for W in start] for _ in range(2))
     steps = np.linspace(-reach, reach, points)
@@ -90,6 +91,13 @@ def landscape(
     bar = ax.figure.colorbar(contours, ax=ax, label="loss", format="%.3g", ticks=levels[::3])
     bar.outline.set_visible(False)
     return {"contours": [contours, lines], "here": list(here), "bar": [bar.ax]}
+
+
+def _walk(layers: Iterable[Any]) -> Iterator[Any]:
+    """The layers, and those within them, where there are such."""
+    for layer in layers:
+        yield layer
+        yield from _walk(getattr(layer, "layers", ()))
 
 
 def _direction(W: Array, generator: np.random.Generator) -> Array:

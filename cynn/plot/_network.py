@@ -10,6 +10,7 @@ import numpy as np
 from cynn.errors import ShapeError, check_whole_number
 from cynn.plot import _style
 from cynn.plot._style import Array, Artists
+from cynn.summary import name_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,8 +130,8 @@ def network(
     artists: Artists = {
         key: [] for key in ("neurons", "edges", "names", "labels", "winner", "braces", "numbers", "dots", "picture")
     }
-    for layer, before, column in zip(net.layers, columns, columns[1:], strict=False):
-        artists["edges"] += _edges(ax, layer, before, column, unit)
+    for layer, sources, column in zip(net.layers, _sources(net), columns[1:], strict=True):
+        artists["edges"] += _edges(ax, layer, [columns[k] for k in sources], column, unit)
     for column in columns:
         _draw_column(ax, column, bottom, unit, artists)
     for i, column in enumerate(columns):
@@ -153,7 +154,7 @@ def _columns(net: Network, x: Any, limit: int) -> list[Column]:
             raise ShapeError(f"The 'x' parameter of plot.network must be one row. Got {len(rows)} instead.")
         held = list(net.activations(rows[0]))
     sizes = [net.input.units, *(layer.units for layer in net.layers)]
-    names = ["input", *(_style.activation_name(layer) for layer in net.layers)]
+    names = ["input", *(name_of(layer) for layer in net.layers)]
     gap = max(5.0 if max(sizes) > 8 else 3.6, *(NAME * _style.EM * _style.text_width(name) + 0.6 for name in names))
     columns: list[Column] = []
     for i in reversed(range(len(sizes))):  # a layer without weights shows the neurons that the next one takes
@@ -164,6 +165,14 @@ def _columns(net: Network, x: Any, limit: int) -> list[Column]:
             shown = _shown(sizes[i], limit, after, held[i])
         columns.insert(0, Column(names[i], sizes[i], shown, gap * i, held[i]))
     return columns
+
+
+def _sources(net: Network) -> list[list[int]]:
+    """Of each layer, the columns that it takes: the one before it, unless the configuration says others."""
+    config = net.get_config() if hasattr(net, "get_config") else {}
+    chain = [[number] for number in range(len(net.layers))]
+    sources: list[list[int]] = config.get("sources", chain)
+    return sources
 
 
 def _shown(units: int, limit: int, after: Array | None, a: Array | None) -> Array:
@@ -209,17 +218,18 @@ def _picture(x: Any, shape: tuple[int, int] | None, inputs: int) -> Array | None
 # -------------------------------------------------------------------------------------------- the drawing
 
 
-def _edges(ax: Axes, layer: Any, before: Column, column: Column, unit: float) -> list[Any]:
-    """A line for each weight; where there are none, from each neuron to the one in its place."""
+def _edges(ax: Axes, layer: Any, sources: list[Column], column: Column, unit: float) -> list[Any]:
+    """A line for each weight; where there are none, from each neuron to the one that it becomes."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgba_array
 
     width = EDGE * unit / (72 * INCHES)
-    weights = _style.layer_weights(layer, before.units)
+    before = sources[0]
+    weights = _style.layer_weights(layer, before.units) if len(sources) == 1 else None
     if weights is None:
-        if before.units != column.units or not np.array_equal(before.shown, column.shown):
+        lines = _handed_on(sources, column)
+        if not lines:
             return []
-        lines = _lines(before, column, np.arange(len(column.shown)), np.arange(len(column.shown)))
         drawn = LineCollection(lines, colors=_style.FAINT, linewidths=width / 2, zorder=1)
     else:
         w = weights[np.ix_(before.shown, column.shown)]
@@ -238,6 +248,19 @@ def _edges(ax: Axes, layer: Any, before: Column, column: Column, unit: float) ->
         )
     ax.add_collection(drawn, autolim=False)
     return [drawn]
+
+
+def _handed_on(sources: list[Column], column: Column) -> list[Array]:
+    """Lines from the neurons to their place in a layer of as many, or of as many as all sources together."""
+    lines = []
+    place = 0
+    together = sum(source.units for source in sources) == column.units
+    for source in sources:
+        if together or source.units == column.units:
+            i, j = np.nonzero(source.shown[:, np.newaxis] + place == column.shown)
+            lines += _lines(source, column, i, j)
+        place += source.units if together else 0
+    return lines
 
 
 def _lines(before: Column, column: Column, i: Array, j: Array) -> list[Array]:

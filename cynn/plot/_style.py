@@ -152,12 +152,6 @@ def layer_weights(layer: Any, inputs: int) -> Array | None:
     return np.asarray(weights, np.float64)
 
 
-def activation_name(layer: Any) -> str:
-    """The name of the activation, or of the layer if it has none or nothing but identity."""
-    name = getattr(getattr(layer, "activation", None), "name", "identity")
-    return str(layer.name if name == "identity" and hasattr(layer, "name") else name)
-
-
 def rows_of(x: Any, owner: str) -> Array:
     """`x` as rows; a single row is one of them."""
     rows = np.asarray(x)
