@@ -463,6 +463,10 @@ class TestConfusion:
             plot.confusion(SIGN, POINTS, [0, 1])
         with pytest.raises(InvalidParameterError, match=r"whole numbers from 0 to 1. Got 2 in row 1 instead"):
             plot.confusion(SIGN, POINTS, [0, 2, 1, 0, 0])
+        with pytest.raises(InvalidParameterError, match=r"Got nan in row 1 instead"):
+            plot.confusion(SIGN, POINTS, [0.0, np.nan, 1, 0, 0])
+        with pytest.raises(InvalidParameterError, match=r"must be classes as numbers. Got the dtype <U3"):
+            plot.confusion(SIGN, POINTS, ["cat"] * 5)
         with pytest.raises(InvalidParameterError, match=r"Got 0.5 in row 0 instead"):
             plot.confusion(SIGN, POINTS, [0.5, 1, 1, 0, 0])
 
@@ -545,6 +549,17 @@ class TestLandscape:
         ]
         flat = [np.concatenate([segment for level in each for segment in level]).tolist() for each in lines]
         assert flat[0] == flat[1] != flat[2]
+
+    def test_where_the_loss_is_infinite_nothing_is_drawn(self):
+        net = cynn.Network.mlp([1, 1, 1], activation="identity", seed=0)
+        net.layers[0].weights = net.layers[1].weights = [[1e19]]
+        contours, _ = plot.landscape(net, [[1.0]], [0.0], loss="mean_absolute_error", points=5)["contours"]
+        assert np.isfinite(contours.levels).all()
+        assert contours.levels[-1] < 4e38
+        check_layout(pyplot.gcf())
+        net.layers[0].weights = [[1e38]]
+        with pytest.raises(cynn.errors.DataError, match=r"The loss must be finite somewhere on the plane"):
+            plot.landscape(net, [[1e38]], [0.0], points=2, reach=0.1)
 
     def test_a_flat_one(self):
         net = cynn.Network.mlp([1, 1], seed=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cynn.errors import check_number, check_whole_number
+from cynn.errors import DataError, check_number, check_whole_number
 from cynn.plot import _style
 from cynn.plot._style import Array, Artists
 
@@ -82,8 +82,11 @@ def landscape(
                 layer.weights = W + alpha * D + beta * E
             height[i, j] = moved.evaluate(x, y, loss=loss, check_finite=i + j == 0)["loss"]
 
+    if not np.isfinite(height).any():
+        raise DataError("The loss must be finite somewhere on the plane. Got none that is.")
     ax = _style.axes(ax, 5.2, 4.2)
-    levels, norm = _levels(height)
+    levels, norm = _levels(height[np.isfinite(height)])
+    height = np.ma.masked_invalid(height)
     contours = ax.contourf(steps, steps, height, levels=levels, norm=norm, cmap="cividis")
     lines = ax.contour(steps, steps, height, levels=levels, colors="white", linewidths=0.4)
     here = ax.plot([0.0], [0.0], "X", color="white", markeredgecolor=_style.INK, markersize=11)
@@ -111,7 +114,7 @@ def _levels(height: Array) -> tuple[Array, Any]:
     """Heights of the contours: evenly spaced in the logarithm, where the loss spans much."""
     from matplotlib.colors import LogNorm, Normalize
 
-    low, high = float(np.nanmin(height)), float(np.nanmax(height))
+    low, high = float(height.min()), float(height.max())
     if low > 0 and high > 4 * low:
         return np.geomspace(low, high, 16), LogNorm(low, high)
     high = max(high, low + 1e-12)

@@ -202,7 +202,12 @@ def true_and_predicted(net: Any, x: Any, y: Any, owner: str) -> tuple[Array, Arr
             f"The 'y' parameter of {owner} must have one class for each of {len(outputs)} rows. "
             f"Got the shape {given.shape} instead."
         )
-    true = given.argmax(axis=1) if given.ndim == 2 else given.astype(np.int64)
+    if given.dtype.kind not in "buif":
+        raise InvalidParameterError(
+            f"The 'y' parameter of {owner} must be classes as numbers. Got the dtype {given.dtype} instead."
+        )
+    with np.errstate(invalid="ignore"):  # a NaN is no class, which the next lines find
+        true = given.argmax(axis=1) if given.ndim == 2 else given.astype(np.int64)
     classes = max(2, net.outputs)
     wrong = (true < 0) | (true >= classes) | ((given != true) if given.ndim == 1 else False)
     if wrong.any():
