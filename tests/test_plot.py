@@ -254,6 +254,18 @@ class TestNetwork:
         assert frame.x0 < inside.x0 and inside.x1 < frame.x1
         assert frame.y0 < inside.y0 and inside.y1 < frame.y1
 
+    def test_all_of_it_lies_within_its_axes(self, digits):
+        """Also where no layout makes room for what does not."""
+        figure, ax = pyplot.subplots(figsize=(9, 5))
+        drawn = plot.network(digits[0], digits[1][0], labels=NAMES, shape=(28, 28), ax=ax)
+        figure.canvas.draw()
+        window = ax.get_window_extent()
+        del drawn["neurons"], drawn["edges"]  # collections have no extent of their own
+        for artist in itertools.chain.from_iterable(drawn.values()):
+            box = artist.get_window_extent()
+            assert window.x0 <= box.x0 <= box.x1 <= window.x1, artist
+            assert window.y0 <= box.y0 <= box.y1 <= window.y1, artist
+
     def test_the_winner_of_many_is_drawn(self):
         net = cynn.Network.mlp([4, 300], output="softmax", seed=3)
         drawn = plot.network(net, [1.0, 2.0, 3.0, 4.0])
