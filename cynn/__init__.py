@@ -6,6 +6,10 @@
 13002
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from cynn import (
     activations,
     constraints,
@@ -26,6 +30,9 @@ from cynn.network import Network
 from cynn.persistence import load
 from cynn.threads import get_num_threads, set_num_threads
 from cynn.version import __version__
+
+if TYPE_CHECKING:
+    from cynn import plot
 
 __all__ = [
     "Activation",
@@ -48,9 +55,19 @@ __all__ = [
     "load",
     "losses",
     "optimizers",
+    "plot",
     "registry",
     "regularizers",
     "set_num_threads",
     "show_config",
     "training",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`cynn.plot`, imported when somebody asks for it."""
+    if name == "plot":
+        import importlib
+
+        return importlib.import_module("cynn.plot")
+    raise AttributeError(f"module 'cynn' has no attribute {name!r}")

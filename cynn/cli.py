@@ -1,4 +1,4 @@
-"""The ``cynn`` command: train, evaluate, predict, summary, plugins, check, new-plugin.
+"""The ``cynn`` command: train, evaluate, predict, summary, plot, plugins, check, new-plugin.
 
 Whatever is wrong with the arguments or the files is told in one line on stderr, with exit code 2.
 """
@@ -30,6 +30,9 @@ HELD_OUT = 10  # of another file, one row in so many validates, and as many test
 # images by heart: without it, the digits end 0.8 % lower.
 OPTIMIZER = "adamw"
 HYPERPARAMETERS = {"learning_rate": 0.005, "weight_decay": 0.05}
+
+PICTURES = ("network", "weights", "activations", "confusion", "mistakes", "landscape", "function")
+LANDSCAPE_ROWS = 500  # of the test part: the loss is computed for each point of the plane
 
 # What the last layer does when only the loss is given.
 OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -69,6 +72,7 @@ def _train(options: argparse.Namespace) -> int:
     output = Path(options.output or f"{name}.safetensors")
     if not output.absolute().parent.is_dir():
         raise InvalidParameterError(f"--output must be in a folder that exists. Got {str(output)!r} instead.")
+    picture = _picture_path(options.plot, "--plot") if options.plot else None
     started = time.perf_counter()
     train, validation, test = _split(options.data, options.seed)
     x, y = train
@@ -93,7 +97,7 @@ def _train(options: argparse.Namespace) -> int:
     print(f"{options.data}: {len(x):,} rows train, {len(validation[0]):,} validate, {len(test[0]):,} test")
     sys.stdout.flush()
     try:
-        net.fit(
+        history = net.fit(
             x,
             y,
             loss=loss,
@@ -114,6 +118,12 @@ def _train(options: argparse.Namespace) -> int:
     print("test", _figures(figures))
     net.save(output)
     print(f"{time.perf_counter() - started:.1f} seconds; the network is in {output}")
+    if picture:
+        from cynn import plot
+        from cynn.plot import files
+
+        files.save(picture, plot.history, history)
+        print(f"the curve of the loss is in {picture}")
     return 0
 
 
@@ -196,6 +206,45 @@ def _predict(options: argparse.Namespace) -> int:
 def _summary(options: argparse.Namespace) -> int:
     print(cynn.load(options.model).summary())
     return 0
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from cynn import plot
+    from cynn.plot import files
+
+    name = options.picture
+    output = options.output or f"{Path(options.model).stem}-{name}.png"
+    output = _picture_path(output, "--output")
+    net = cynn.load(options.model)
+    shape = options.shape or ((28, 28) if options.data == "mnist" and net.input.units == 784 else None)
+    arguments: list[Any] = [net]
+    named: dict[str, Any] = {"shape": shape} if name in ("network", "weights", "mistakes") else {}
+    if name in ("weights", "function"):
+        if not 1 <= options.layer <= len(net.layers):
+            raise InvalidParameterError(f"--layer must be from 1 to {len(net.layers)}. Got {options.layer} instead.")
+        if name == "function":
+            arguments = [net.layers[options.layer - 1].activation]
+        else:
+            arguments, named = [net, options.layer], {"shape": options.shape}
+    elif name in ("confusion", "mistakes", "landscape"):
+        x, y = _test_part(options.data)
+        rows = LANDSCAPE_ROWS if name == "landscape" else len(x)
+        arguments += [x[:rows], y[:rows]]
+    elif name == "activations" or options.row is not None:
+        x, _ = _test_part(options.data)
+        row = options.row or 0
+        if not 0 <= row < len(x):
+            raise InvalidParameterError(f"--row must be from 0 to {len(x) - 1}. Got {row} instead.")
+        arguments.append(x[row])
+    files.save(output, getattr(plot, name), *arguments, **named)
+    print(f"the picture is in {output}")
+    return 0
+
+
+def _picture_path(path: str, name: str) -> Path:
+    from cynn.plot import files
+
+    return files.check_path(path, name)
 
 
 def _plugins(options: argparse.Namespace) -> int:
@@ -347,6 +396,13 @@ def _hidden(text: str) -> list[int]:
     return units
 
 
+def _shape(text: str) -> tuple[int, int]:
+    rows, _, columns = text.partition("x")
+    if not (rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
+        raise argparse.ArgumentTypeError(f"must be rows and columns such as 28x28. Got {text!r} instead.")
+    return int(rows), int(columns)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cynn", description="Dense neural networks on a CPU.")
     parser.add_argument("--version", action="version", version=f"cynn {cynn.__version__}")
@@ -380,6 +436,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", default=0, type=int, metavar="N", help="of weights, order of rows and split (%(default)s)")
     add("--threads", type=int, metavar="N", help="left out, as many as are useful")
     add("--output", metavar="FILE", help="left out, digits.safetensors, or the name of the data")
+    add("--plot", metavar="FILE", help="draw the loss of every epoch into a .png, .svg, .pdf, ...")
     add("--quiet", action="store_true", help="no line for every epoch")
 
     evaluate = command("evaluate", _evaluate, "Print the loss and accuracy of a saved network.")
@@ -394,6 +451,16 @@ def _parser() -> argparse.ArgumentParser:
 
     summary = command("summary", _summary, "Print the layers of a saved network.")
     summary.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
+
+    plot = command("plot", _plot, "Draw a saved network, or how it does, into a file.")
+    add = plot.add_argument
+    add("model", metavar="MODEL", help="a file that cynn train wrote")
+    add("picture", nargs="?", choices=PICTURES, default="network", metavar="PICTURE", help=", ".join(PICTURES))
+    add("--data", default="mnist", metavar="FILE.npz", help="(default: %(default)s)")
+    add("--row", type=int, metavar="N", help="of the test rows, for network and activations")
+    add("--layer", default=1, type=int, metavar="N", help="for weights and function (%(default)s)")
+    add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="of the picture that a row is, such as 28x28")
+    add("--output", metavar="FILE", help="left out, the name of the model and of the picture, .png")
 
     plugins = command("plugins", _plugins, "Print every activation, loss and optimizer, and who provides it.")
     plugins.add_argument("name", nargs="?", metavar="NAME", help="print all about this one instead")

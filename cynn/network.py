@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, layers, randomness, registry, regularizers, threads
+from cynn import data, layers, notebook, randomness, registry, regularizers, threads
 from cynn.activations import Activation, Identity
 from cynn.engine import Engine
 from cynn.errors import InvalidParameterError
@@ -514,6 +514,8 @@ class Network:
     def __repr__(self) -> str:
         described = ", ".join(map(repr, [self.input, *self.layers]))
         return f"Network([{described}], seed={self.seed}, dtype={self.dtype!r})"
+
+    _repr_html_ = notebook.network_face
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -147,15 +147,27 @@ def hyperparameter_rows(component: Component) -> list[tuple[str, ...]]:
 _COLUMNS, _LINES = 61, 15  # odd, so that zero has a column
 
 
+def takes_rows(activation: Activation) -> bool:
+    """Whether an element of a depends on its whole row of z.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> takes_rows(cynn.activations.Softmax()), takes_rows(cynn.activations.Tanh())
+    (True, False)
+    """
+    z = np.linspace(-5, 5, _COLUMNS)[:, None]
+    pairs = np.hstack([z, z + 0.7])  # where it does, its a changes with the neighbour
+    with np.errstate(all="ignore"):
+        return not np.allclose(activation.forward(pairs)[:, :1], activation.forward(z), equal_nan=True)
+
+
 def _plot(activation: Activation) -> str:
+    if takes_rows(activation):
+        return "It takes a row as a whole, so there is no curve of one number."
     z = np.linspace(-5, 5, _COLUMNS)
-    pairs = np.stack(
-        [z, z + 0.7], axis=1
-    )  # an activation of rows shows itself: its a changes with the neighbour
     with np.errstate(all="ignore"):
         a = activation.forward(z[:, None])
-        if not np.allclose(activation.forward(pairs)[:, 0], a[:, 0], equal_nan=True):
-            return "It takes a row as a whole, so there is no curve of one number."
         derivative = activation.backward(z[:, None], a, np.ones_like(a))
     return "\n".join(_curves(z, a[:, 0], derivative[:, 0]))
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["table"]
+__all__ = ["HEADINGS", "WORDS", "name_of", "rows", "table"]
 
-_HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
-_WORDS = 2  # the first columns hold words, which stand at the left; the others numbers
+HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
+WORDS = 2  # the first columns hold words, which stand at the left; the others numbers
 
 
-def table(network: Network) -> str:
-    """One line a layer: its kind, activation, inputs, units and parameters; the total below."""
-    rows = [_HEADINGS, ("input", "", "", f"{network.input.units}", "0")]
-    rows += [
+def rows(network: Network) -> list[tuple[str, ...]]:
+    """One row a layer: its kind, activation, inputs, units and parameters; the total last."""
+    cells: list[tuple[str, ...]] = [("input", "", "", f"{network.input.units}", "0")]
+    cells += [
         (
             layer.name,
             layer.activation.name if hasattr(layer, "activation") else "",
@@ -26,12 +26,31 @@ def table(network: Network) -> str:
         )
         for layer in network.layers
     ]
-    rows.append(("total", "", "", "", f"{network.parameter_count:,}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    cells.append(("total", "", "", "", f"{network.parameter_count:,}"))
+    return cells
+
+
+def name_of(layer: Any) -> str:
+    """What a drawing calls a layer: its activation, or its kind if it has none or nothing but identity.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> name_of(cynn.Dense(16, activation="relu")), name_of(cynn.Dense(1))
+    ('relu', 'dense')
+    """
+    name = getattr(getattr(layer, "activation", None), "name", "identity")
+    return str(getattr(layer, "name", "layer") if name == "identity" else name)
+
+
+def table(network: Network) -> str:
+    """The rows in columns, with lines between headings, layers and total."""
+    lined_up = [HEADINGS, *rows(network)]
+    widths = [max(len(row[column]) for row in lined_up) for column in range(len(HEADINGS))]
     lines = []
-    for row in rows:
+    for row in lined_up:
         cells = [
-            cell.ljust(width) if column < _WORDS else cell.rjust(width)
+            cell.ljust(width) if column < WORDS else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, evaluation, layers, metrics, randomness, registry, threads
+from cynn import data, evaluation, layers, metrics, notebook, randomness, registry, threads
 from cynn.errors import DataError, InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.kernel_objects import OptimizerKernel
 from cynn.operations import UpdateSettings
@@ -65,6 +65,8 @@ class History:
     def __repr__(self) -> str:
         last = "".join(f", {name}={figures[-1]:.4g}" for name, figures in self.history.items() if figures)
         return f"History(epochs={self.epochs}{last})"
+
+    _repr_html_ = notebook.history_face
 
 
 class Callback:

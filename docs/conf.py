@@ -12,7 +12,14 @@ author = "The CyNN developers"
 copyright = author
 version = release = cynn.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser", "gallery"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "matplotlib.sphinxext.plot_directive",
+    "gallery",
+]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 default_role = "code"
@@ -20,6 +27,10 @@ default_role = "code"
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings name the types
 numpydoc_show_class_members = False
+
+plot_formats = [("png", 144)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "CyNN"

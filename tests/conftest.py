@@ -1,5 +1,6 @@
 """Settings of the whole suite."""
 
+import os
 import signal
 
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import settings
 # the same examples in every run, and no clock: a busy machine is no failure
 settings.register_profile("cynn", deadline=None, derandomize=True, database=None)
 settings.load_profile("cynn")
+
+
+os.environ.setdefault("MPLBACKEND", "agg")  # pictures are drawn, and no window opens
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -26,9 +26,9 @@ LAYERS = [
     {"engine"},
     {"step"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
-    {"metrics", "summary"},
+    {"metrics", "summary", "notebook"},
     {"network", "training", "evaluation", "persistence"},
-    {"testing", "plugin_table", "scaffold"},
+    {"testing", "plugin_table", "scaffold", "plot"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 QUICKSTART = (DOCS / "quickstart.rst").read_text(encoding="utf-8")
 COMMAND_LINE = (DOCS / "command_line.rst").read_text(encoding="utf-8")
 REFERENCE = (DOCS / "reference" / "index.rst").read_text(encoding="utf-8")
-MODULES = ["activations", "datasets", "errors", "losses", "optimizers", "training"]
+MODULES = ["activations", "datasets", "errors", "losses", "optimizers", "plot", "training"]
 
 
 def test_the_quickstart_runs_as_shown(tmp_path, monkeypatch, capsys):
@@ -42,7 +42,7 @@ def test_the_reference_is_complete(module):
     owner = cynn if module == "cynn" else getattr(cynn, module)
     public = {name: getattr(owner, name) for name in owner.__all__}
     wanted = {name for name, value in public.items() if inspect.isclass(value)}
-    if module in ("cynn", "datasets"):  # elsewhere, functions are for CyNN itself
+    if module in ("cynn", "datasets", "plot"):  # elsewhere, functions are for CyNN itself
         wanted |= {name for name, value in public.items() if inspect.isfunction(value)}
     assert wanted
     prefix = "" if module == "cynn" else f"{module}."
@@ -63,6 +63,24 @@ def test_every_command_and_option_is_in_the_docs(capsys):
             cli.main([command, "--help"])
     real = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) | {"--version"}
     assert set(re.findall(r"--[a-z][a-z-]*", COMMAND_LINE)) <= real
+
+
+def test_the_page_of_pictures_draws_as_shown(monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    text = (DOCS / "plots.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. plot::\n((?:   :.*\n)+)\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    assert len(blocks) == 10
+    assert [":alt:" in options or ":nofigs:" in options for options, _ in blocks] == [True] * 10
+    epochs = iter([1])  # this is about the code, not about the digits
+    fit = cynn.Network.fit
+    monkeypatch.setattr(cynn.Network, "fit", lambda *a, **o: fit(*a, **o | {"epochs": next(epochs)}))
+    namespace = {}
+    for options, code in blocks:
+        exec(re.sub(r"^   ", "", code, flags=re.MULTILINE), namespace)
+        assert len(pyplot.get_fignums()) == (":nofigs:" not in options)
+        pyplot.close("all")
+    shown = set(re.findall(r"cynn\.plot\.(\w+)\(", text))
+    assert shown == set(cynn.plot.__all__)
 
 
 class TestPluginPages:

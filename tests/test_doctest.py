@@ -69,7 +69,7 @@ def test_compiled_and_plain_modules_are_looked_at():
 
 
 def test_public_classes_and_functions_have_an_example():
-    modules = [cynn.activations, cynn.losses, cynn.optimizers, cynn.training]
+    modules = [cynn.activations, cynn.losses, cynn.optimizers, cynn.plot, cynn.training]
     public = {getattr(module, name) for module in modules for name in module.__all__}
     public |= {getattr(cynn, name) for name in cynn.__all__ if callable(getattr(cynn, name))}
     without = {

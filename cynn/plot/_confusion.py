@@ -1,0 +1,78 @@
+"""Which class is taken for which."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cynn.plot import _style
+from cynn.plot._style import Artists
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cynn.network import Network
+
+SMALLEST = 5.0  # points; counts that had to be smaller are left to the colours
+TICK = 11.0  # points between the names of classes, at least
+
+
+def confusion(net: Network, x: Any, y: Any, *, labels: Any = None, ax: Axes | None = None) -> Artists:
+    """Which class is taken for which: how many rows of each true class go to each predicted one.
+
+    The shade of a cell grows with the root of its share of the rows of its true class, so that few mistakes
+    are seen, too. A cell without a number has no rows.
+
+    Parameters
+    ----------
+    net : Network
+        Of one output, class 1 is predicted where it is over 0.5.
+    x : array of shape (rows, inputs)
+    y : array of shape (rows,) or (rows, outputs)
+        Classes, as numbers or one-hot.
+    labels : list of str, optional
+        A name for each class. By default its number.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    dict of str to list of artists
+        `"cells"`, one image, and `"counts"`, the numbers in it.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(2, activation="softmax")], seed=0)
+    >>> net.layers[0].weights = [[-1.0, 1.0]]
+    >>> drawn = cynn.plot.confusion(net, [[-2.0], [-1.0], [1.0], [3.0]], [0, 0, 1, 0])
+    >>> [count.get_text() for count in drawn["counts"]]
+    ['2', '1', '1']
+    """
+    classes = max(2, net.outputs)
+    _style.check_labels(labels, classes, "plot.confusion")
+    true, predicted, _ = _style.true_and_predicted(net, x, y, "plot.confusion")
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+
+    names = [_style.label_of(k, labels) for k in range(classes)]
+    side = min(8.0, max(3.0, 0.45 * classes)) + 0.8
+    ax = _style.axes(ax, side, side)
+    cells = ax.imshow(np.sqrt(share), cmap=_style.strength(), vmin=0, vmax=1)
+    artists: Artists = {"cells": [cells], "counts": []}
+    box = ax.get_window_extent()
+    cell = min(box.width, box.height) / classes * 72 / ax.figure.dpi  # points
+    size = min(_style.LARGEST_TEXT, 0.85 * cell / _style.text_width(str(counts.max())), 0.7 * cell)
+    for i, j in np.argwhere(counts) if size >= SMALLEST else ():
+        color = "white" if share[i, j] > 0.3 else _style.INK
+        artists["counts"].append(ax.text(j, i, str(counts[i, j]), ha="center", va="center", color=color, fontsize=size))
+    every = math.ceil(TICK / cell)
+    turned = 90 if _style.text_width(max(names, key=len)) * 10 > 0.9 * cell * every else 0
+    ax.set_xticks(range(0, classes, every), names[::every], rotation=turned)
+    ax.set_yticks(range(0, classes, every), names[::every])
+    ax.set(xlabel="predicted", ylabel="true")
+    ax.tick_params(length=0, labelsize=min(_style.LARGEST_TEXT, 0.8 * cell * every))
+    return artists
