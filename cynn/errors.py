@@ -20,6 +20,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelFileError",
     "PluginError",
+    "ReadOnlyError",
     "ShapeError",
     "TrainingDivergedError",
     "UnknownNameError",
@@ -57,6 +58,10 @@ class UnknownNameError(CynnError, KeyError):
 
 class PluginError(CynnError):
     """A plugin could not be found, imported, trusted or run."""
+
+
+class ReadOnlyError(CynnError, AttributeError):
+    """What is given when an object is made cannot be changed later."""
 
 
 class ModelFileError(CynnError, ValueError):

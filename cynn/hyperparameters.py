@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from cynn.errors import InvalidParameterError, bounds_in_words, check_number, unknown_name
+from cynn.errors import InvalidParameterError, ReadOnlyError, bounds_in_words, check_number, unknown_name
 
 __all__ = ["Component", "Hyperparameter", "hyperparameter"]
 
@@ -13,7 +13,8 @@ __all__ = ["Component", "Hyperparameter", "hyperparameter"]
 class Hyperparameter:
     """A number or a switch of a component, declared once in the body of its class.
 
-    A kernel receives the values as doubles, in the order of declaration.
+    A kernel receives the values as doubles, in the order of declaration. It is given a copy of them once,
+    so they are read only, but for those that the class names as `assignable`.
     """
 
     def __init__(self, default: float | bool, bounds: dict[str, float], doc: str) -> None:
@@ -29,7 +30,13 @@ class Hyperparameter:
         return self if instance is None else instance._values[self.name]
 
     def __set__(self, instance: Component, value: Any) -> None:
-        instance._values[self.name] = self.check(value, type(instance).__name__)
+        owner = type(instance).__name__
+        if self.name not in instance.assignable:
+            raise ReadOnlyError(
+                f"The {self.name!r} parameter of {owner} must be given when the instance is made, as in "
+                f"{owner}({self.name}={value!r}). Got an assignment instead."
+            )
+        instance._values[self.name] = self.check(value, owner)
 
     @property
     def allowed(self) -> str:
@@ -101,6 +108,8 @@ class Component:
     name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
+    #: The hyperparameters that may change later: a kernel gets them with every call.
+    assignable: ClassVar[frozenset[str]] = frozenset()
     #: What a class without a kernel defines, over NumPy arrays.
     methods: ClassVar[tuple[str, ...]] = ()
     kernel: Any = None
@@ -136,9 +145,10 @@ class Component:
                     f"The {name!r} parameter of {owner} must be given once. Got it twice instead."
                 )
         given.update(values)
-        self._values = {}
-        for name, declared in self.hyperparameters.items():
-            setattr(self, name, given.get(name, declared.default))
+        self._values = {
+            name: declared.check(given.get(name, declared.default), type(self).__name__)
+            for name, declared in self.hyperparameters.items()
+        }
 
     @classmethod
     def is_compiled(cls) -> bool:
@@ -160,8 +170,8 @@ class Component:
         return cls(**{key: value for key, value in config.items() if key != "name"})
 
     def kernel_values(self) -> list[float]:
-        """The hyperparameters as a kernel receives them."""
-        return [float(value) for value in self._values.values()]
+        """The hyperparameters as a kernel receives them: without those that it gets with every call."""
+        return [float(value) for name, value in self._values.items() if name not in self.assignable]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Component) and type(self) is type(other) and self._values == other._values

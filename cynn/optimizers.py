@@ -43,6 +43,7 @@ class Optimizer(Component):
     kind: ClassVar[str] = "optimizer"
     methods: ClassVar[tuple[str, ...]] = ("step",)
     n_slots: ClassVar[int] = 0
+    assignable: ClassVar[frozenset[str]] = frozenset({"learning_rate"})
     learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
 
     @staticmethod
@@ -90,10 +91,6 @@ class Optimizer(Component):
 
         functions = {"step_f32": step_f32, "step_f64": step_f64, "linear_step": linear_step}
         return optimizer_kernel(functions, n_slots=n_slots, elementwise=elementwise)
-
-    def kernel_values(self) -> list[float]:
-        """The hyperparameters as a kernel receives them: without the learning rate, which it gets apart."""
-        return [float(value) for name, value in self._values.items() if name != "learning_rate"]
 
     def step(self, w: Array, grad: Array, slots: list[Array], learning_rate: float, t: int) -> None:
         """Move `w`, in place.

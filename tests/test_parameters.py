@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn.errors import InvalidParameterError, UnknownNameError
+from cynn.errors import CynnError, InvalidParameterError, ReadOnlyError, UnknownNameError
 
 X, Y = np.arange(60.0).reshape(20, 3) / 60, np.zeros(20, int)
 
@@ -27,6 +27,46 @@ def test_learning_rate(optimizer, rate):
     good = cynn.registry.optimizers.get(optimizer)
     with pytest.raises(InvalidParameterError, match=words):
         good.learning_rate = rate
+
+
+@pytest.mark.parametrize("kind", ["activations", "losses", "optimizers"])
+def test_hyperparameters_are_read_only_but_for_the_learning_rate(kind):
+    """A network holds a copy of them: a later value would be saved with it, and not computed with."""
+    found = getattr(cynn.registry, kind)
+    assigned = 0
+    for component in map(found.get, found.names()):
+        owner = type(component).__name__
+        for name, value in component.get_config().items():
+            if name in ("name", "learning_rate"):
+                continue
+            words = (
+                f"The {name!r} parameter of {owner} must be given when the instance is made, as in "
+                f"{owner}({name}={value!r}). Got an assignment instead."
+            )
+            for error in (ReadOnlyError, CynnError, AttributeError):
+                with pytest.raises(error) as caught:
+                    setattr(component, name, value)
+                assert str(caught.value) == words
+            assigned += 1
+    assert assigned > 5
+
+
+def test_what_a_network_is_saved_with_is_what_it_computes(tmp_path):
+    net = cynn.Network([cynn.Input(1), cynn.Dense(1, cynn.activations.LeakyReLU(0.5))], seed=0)
+    net.layers[0].weights = [[1.0]]
+    with pytest.raises(ReadOnlyError, match=r"as in LeakyReLU\(negative_slope=0\.1\)"):
+        net.layers[0].activation.negative_slope = 0.1
+    net.save(tmp_path / "net.safetensors")
+    assert net.predict([[-1.0]]) == cynn.load(tmp_path / "net.safetensors").predict([[-1.0]]) == -0.5
+
+
+def test_the_learning_rate_is_assignable():
+    for optimizer in map(cynn.registry.optimizers.get, cynn.registry.optimizers.names()):
+        before = optimizer.kernel_values()
+        optimizer.learning_rate = 0.125
+        assert optimizer.learning_rate == optimizer.get_config()["learning_rate"] == 0.125
+        assert optimizer.kernel_values() == before
+        assert len(before) == len(optimizer.hyperparameters) - 1
 
 
 @pytest.mark.parametrize(
