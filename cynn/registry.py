@@ -122,7 +122,7 @@ class Registry(Generic[C]):
 
     def names(self) -> list[str]:
         """All names, without loading anything; package:name where several packages offer one."""
-        found = {cls.name for cls in self._builtins.values()} | set(self._registered)
+        found = {cls.name for known in (self._builtins, self._registered) for cls in known.values()}
         for name, entry_points in self._scan().items():
             if len(entry_points) == 1:
                 found.add(name)
@@ -159,21 +159,21 @@ class Registry(Generic[C]):
         return dict(_distribution(entry_point) for entry_point in self._scan().get(name, []))
 
     def provider(self, name: str) -> str:
-        """The distribution that offers a name, without loading it; empty for what is registered in this "
-        "process."""
+        """The distribution that offers a name, without loading it; empty for what this process registered."""
         if name in self._builtins:
             return "cynn"
         return "" if name in self._registered else _distribution(self._entry_point(name))[0]
 
     def register(self, cls: type[C]) -> type[C]:
-        """Make a class known by its name in this process; returns it, so that it serves as a decorator."""
+        """Make a class known by its name and aliases in this process; returns it, so that it decorates."""
         self._check(cls, repr(cls))
-        if cls.name in self._builtins or cls.name in self._registered:
-            taken = self._registered.get(cls.name, self._builtins.get(cls.name))
-            if taken is cls:
-                return cls
-            raise PluginError(f"The name of {cls!r} must be new. {cls.name!r} is taken by {taken!r}.")
-        self._registered[cls.name] = cls
+        names = (cls.name, *cls.aliases)
+        for name in names:
+            taken = self._builtins.get(name) or self._registered.get(name, cls)
+            if taken is not cls:
+                raise PluginError(f"The name of {cls!r} must be new. {name!r} is taken by {taken!r}.")
+        if cls not in self._builtins.values():
+            self._registered.update(dict.fromkeys(names, cls))
         return cls
 
     def _scan(self) -> dict[str, list[EntryPoint]]:

@@ -243,7 +243,7 @@ class TestDescribe:
         for name, distribution, version, compiled in [
             ("relu", "cynn", ours, True),
             ("swish", "cynn", ours, True),
-            ("gaussian", "cynn", ours, False),
+            ("gaussian", "cynn", ours, True),
             ("double", "cynn-double", "1.5", False),
         ]:
             expected = registry.Description("activation", name, distribution, version, compiled)
@@ -252,8 +252,9 @@ class TestDescribe:
 
 
 class TestRegister:
-    def make(self, name="mine"):
-        return type("Mine", (Activation,), {"name": name, "forward": lambda self, z: z + 1})
+    def make(self, name="mine", aliases=()):
+        methods = {"forward": lambda self, z: z + 1}
+        return type("Mine", (Activation,), {"name": name, "aliases": aliases, **methods})
 
     def test_it_is_found_and_given_back(self, fresh):
         cls = self.make()
@@ -262,6 +263,26 @@ class TestRegister:
         assert isinstance(registry.activations.get("mine"), cls)
         assert "mine" in registry.activations.names()
         assert registry.activations.describe("mine").version == "unpackaged"
+
+    def test_its_aliases(self, fresh):
+        cls = registry.activations.register(self.make(aliases=("meine", "mienne")))
+        assert registry.activations.register(cls) is cls
+        for name in ("mine", "meine", "mienne"):
+            assert registry.activations.find(name) is cls
+            assert registry.activations.has(name)
+        assert {"mine", "meine"} & set(registry.activations.names()) == {"mine"}
+
+    def test_an_alias_that_is_taken_registers_nothing(self, fresh):
+        registry.activations.register(self.make(aliases=("meine",)))
+        for aliases in [("new", "linear"), ("new", "relu"), ("new", "meine"), ("new", "mine")]:
+            with pytest.raises(PluginError, match=rf"must be new\. '{aliases[1]}' is taken by"):
+                registry.activations.register(self.make("other", aliases=aliases))
+            assert not registry.activations.has("other")
+            assert not registry.activations.has("new")
+
+    def test_a_built_in_one_is_no_harm(self, fresh):
+        assert registry.activations.register(ReLU) is ReLU
+        assert registry.activations.describe("relu").distribution == "cynn"
 
     def test_a_name_that_is_taken(self, fresh):
         registry.activations.register(self.make())
