@@ -79,17 +79,17 @@ def data(rows=200):
 
 
 class TestTheyTrain:
-    @pytest.mark.parametrize("name", ["swish", "gaussian"])
+    @pytest.mark.parametrize("activation", ["swish", "gaussian", PythonTanh()], ids=str)
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_ours(self, name, dtype):
+    def test_ours(self, activation, dtype):
         x, y = helpers.blobs()
-        net = Network.mlp([2, 16, 3], activation=name, output="softmax", seed=0, dtype=dtype)
+        net = Network.mlp([2, 16, 3], activation=activation, output="softmax", seed=0, dtype=dtype)
         net.fit(x, y, optimizer=cynn.optimizers.Adam(0.05), epochs=15)
         assert net.evaluate(x, y, metrics=["accuracy"])["accuracy"] > 0.95
 
-    @pytest.mark.parametrize("name", ["swish", "gaussian"])
-    def test_their_gradients(self, name):
-        net = helpers.network([3, 5, 2], [name, name])
+    @pytest.mark.parametrize("activation", ["swish", "gaussian", PythonTanh()], ids=str)
+    def test_their_gradients(self, activation):
+        net = helpers.network([3, 5, 2], [activation, activation])
         x, t = helpers.inputs(7, 3), helpers.targets(7, 2, "mean_squared_error")
         for layer, (dW, _) in zip(net.layers, net.gradients(x, t), strict=True):
             expected = reference.central_differences(lambda: net.evaluate(x, t)["loss"], layer.weights, 1e-4)

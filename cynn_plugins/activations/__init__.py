@@ -5,7 +5,7 @@ module          activations
 =============== ==================================================================================
 ``exponential`` `elu`, `selu`, `celu`, `exponential`
 ``gated``       `swish` (also `silu`), `gelu`, `mish`
-``gaussian``    `gaussian`, in plain Python
+``gaussian``    `gaussian`
 ``periodic``    `sine`, `snake`
 ``piecewise``   `relu6`, `hardtanh`, `hard_sigmoid`, `hard_swish`, `squared_relu`, `sparse_plus`,
                 `softshrink`, `hardshrink`, `threshold`

@@ -1,0 +1,31 @@
+"""The Gaussian bump."""
+
+from libc.stdint cimport int64_t
+
+from cynn cimport vector_math
+from cynn.abi cimport CYNN_NEEDS_A, CYNN_NEEDS_Z, activation_capsule, cynn_activation, floating
+
+
+cdef void gaussian_forward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
+) noexcept nogil:
+    cdef int64_t i
+    for i in range(rows * cols):
+        a[i] = vector_math.exp(-z[i] * z[i])
+
+
+cdef void gaussian_backward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
+) noexcept nogil:
+    cdef int64_t i
+    for i in range(rows * cols):
+        grad[i] = -2 * z[i] * a[i] * grad[i]
+
+
+cdef cynn_activation gaussian
+gaussian.forward_f32 = gaussian_forward[float]
+gaussian.backward_f32 = gaussian_backward[float]
+gaussian.forward_f64 = gaussian_forward[double]
+gaussian.backward_f64 = gaussian_backward[double]
+
+KERNELS = {"gaussian": activation_capsule(&gaussian, CYNN_NEEDS_A | CYNN_NEEDS_Z)}
