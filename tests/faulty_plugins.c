@@ -24,6 +24,8 @@ void backward_overwrites##_(ACTIVATION_ARGUMENTS, const T *z, const T *a, T *gra
 { for (int64_t i = 0; i < rows * cols; i++) grad[i] = 2 * (T)fabs(z[i]); } \
 void forward_beyond##_(ACTIVATION_ARGUMENTS, const T *z, T *a) \
 { forward##_(h, rows, cols, z, a); a[rows * cols] = 0; } \
+void forward_at_least_one##_(ACTIVATION_ARGUMENTS, const T *z, T *a) \
+{ int64_t i = 0; do a[i] = z[i] * (T)fabs(z[i]); while (++i < rows * cols); } \
 void backward_before##_(ACTIVATION_ARGUMENTS, const T *z, const T *a, T *grad) \
 { backward##_(h, rows, cols, z, a, grad); grad[-1] = 1; } \
 void forward_reads_beyond##_(ACTIVATION_ARGUMENTS, const T *z, T *a) \
@@ -76,6 +78,7 @@ static double squared##_(LOSS_ARGUMENTS(T), int fault) \
   if (fault == 7 && !grad) total = 0; \
   if (fault == 8) { remembered += 1; total += remembered; } \
   if (fault == 9 && rows && target) ((T *)target)[0] = 7; \
+  if (fault == 10) total = total / rows * rows; /* NaN without rows */ \
   return total; } \
 double loss_good##_(LOSS_ARGUMENTS(T)) \
 { return squared##_(h, rows, cols, prediction, target, class_index, sample_weight, grad, 0); } \
@@ -97,12 +100,27 @@ double loss_remembers##_(LOSS_ARGUMENTS(T)) \
 { return squared##_(h, rows, cols, prediction, target, class_index, sample_weight, grad, 8); } \
 double loss_changes_target##_(LOSS_ARGUMENTS(T)) \
 { return squared##_(h, rows, cols, prediction, target, class_index, sample_weight, grad, 9); } \
+double loss_of_no_rows##_(LOSS_ARGUMENTS(T)) \
+{ return squared##_(h, rows, cols, prediction, target, class_index, sample_weight, grad, 10); } \
+double loss_static##_(LOSS_ARGUMENTS(T)) \
+{ double total = loss_good##_(h, rows, cols, prediction, target, class_index, sample_weight, grad); \
+  if (!grad) return total; \
+  for (int64_t i = 0; i < rows * cols; i++) kept[i] = grad[i]; \
+  for (int64_t i = 0; i < rows * cols; i++) grad[i] = (T)kept[i]; \
+  return total; } \
 /* momentum with one slot, and ways to get it wrong */ \
 void step_good##_(STEP_ARGUMENTS(T)) \
 { for (int64_t i = 0; i < rows * cols; i++) { \
     slots[0][i] = (T)(0.9 * slots[0][i]) - (T)learning_rate * grad[i]; w[i] += slots[0][i]; } } \
 void step_up##_(STEP_ARGUMENTS(T)) \
 { for (int64_t i = 0; i < rows * cols; i++) w[i] += (T)learning_rate * grad[i]; } \
+void step_up_later##_(STEP_ARGUMENTS(T)) \
+{ step_up##_(h, t > 1 ? learning_rate : -learning_rate, t, rows, cols, w, grad, slots); } \
+void step_static##_(STEP_ARGUMENTS(T)) \
+{ for (int64_t i = 0; i < rows * cols; i++) kept[i] = (T)learning_rate * grad[i]; \
+  for (int64_t i = 0; i < rows * cols; i++) w[i] -= (T)kept[i]; } \
+void step_at_least_one##_(STEP_ARGUMENTS(T)) \
+{ int64_t i = 0; do w[i] -= (T)learning_rate * grad[i]; while (++i < rows * cols); } \
 void step_undeclared##_(STEP_ARGUMENTS(T)) \
 { step_good##_(h, learning_rate, t, rows, cols, w, grad, slots); \
   for (int64_t i = 0; i < rows * cols; i++) slots[1][i] = grad[i]; } \
@@ -127,6 +145,14 @@ KERNELS(double, _f64)
 /* float32 that is another function than float64 */
 void forward_other_f32(ACTIVATION_ARGUMENTS, const float *z, float *a)
 { for (int64_t i = 0; i < rows * cols; i++) a[i] = z[i] * (float)fabs(z[i]) * 1.001f; }
+double loss_other_value_f32(LOSS_ARGUMENTS(float))
+{ return loss_good_f32(h, rows, cols, prediction, target, class_index, sample_weight, grad) * 1.001; }
+double loss_other_gradient_f32(LOSS_ARGUMENTS(float))
+{ double total = loss_good_f32(h, rows, cols, prediction, target, class_index, sample_weight, grad);
+  if (grad) for (int64_t i = 0; i < rows * cols; i++) grad[i] *= 1.001f;
+  return total; }
+void step_other_f32(STEP_ARGUMENTS(float))
+{ step_good_f32(h, learning_rate * 1.1, t, rows, cols, w, grad, slots); }
 
 void linear_step_wrong(const double *h, double learning_rate, int64_t t, double *alpha, double *beta)
 { *alpha = -learning_rate; *beta = 0.99; }

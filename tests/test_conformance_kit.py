@@ -238,6 +238,35 @@ class WrongAtTheTarget(Loss):
         )
 
 
+class ChangesTarget(SquaredError):
+    """(prediction - target)², summed over the outputs."""
+
+    def value_and_gradient(self, prediction, target):
+        target -= prediction
+        return (target**2).sum(axis=1), -2 * target
+
+
+class FirstRowOfLoss(SquaredError):
+    """(prediction - target)², summed over the outputs."""
+
+    def value_and_gradient(self, prediction, target):
+        value, gradient = super().value_and_gradient(prediction, target)
+        value[0] += 0.0
+        return value, gradient
+
+
+class SharedBufferOfLoss(SquaredError):
+    """(prediction - target)², summed over the outputs."""
+
+    buffer = np.empty((1024, 128))
+
+    def value_and_gradient(self, prediction, target):
+        buffer = self.buffer[: prediction.shape[0], : prediction.shape[1]]
+        for row in range(len(prediction)):  # slow enough for another thread to come in between
+            buffer[row] = prediction[row] - target[row]
+        return (buffer**2).sum(axis=1).astype(prediction.dtype), (2 * buffer).astype(prediction.dtype)
+
+
 class MeanOverRows(SquaredError):
     """(prediction - target)², summed over the outputs."""
 
@@ -278,6 +307,33 @@ class Ascends(Plain):
 
     def step(self, w, grad, slots, learning_rate, t):
         w += learning_rate * grad
+
+
+class OvershootsLater(Plain):
+    """w := w - η g, 1000 times as far from step 10 on."""
+
+    def step(self, w, grad, slots, learning_rate, t):
+        w -= learning_rate * grad * (1 if t < 10 else 1000)
+
+
+class SharedBufferOfOptimizer(Plain):
+    """w := w - η g."""
+
+    buffer = np.empty((1024, 128))
+
+    def step(self, w, grad, slots, learning_rate, t):
+        buffer = self.buffer[: w.shape[0], : w.shape[1]]
+        for row in range(len(w)):  # slow enough for another thread to come in between
+            buffer[row] = learning_rate * grad[row]
+        w -= buffer.astype(w.dtype)
+
+
+class FirstRowOfOptimizer(Plain):
+    """w := w - η g."""
+
+    def step(self, w, grad, slots, learning_rate, t):
+        super().step(w, grad, slots, learning_rate, t)
+        w[0] += 0.0
 
 
 class DoesNotMove(Plain):
@@ -349,10 +405,16 @@ PYTHON_FAULTS = [
     (NotPicklable, "pickling", "pickle"),
     (WrongGradientOfLoss, "value is the sum over rows", "gradient of row 0 must be that of the row alone"),
     (WrongAtTheTarget, "gradient", "equal to the prediction"),
+    (ChangesTarget, "inputs unchanged", "value_and_gradient changed its input target"),
+    (FirstRowOfLoss, "zero rows", "IndexError: index 0 is out of bounds"),
+    (SharedBufferOfLoss, "re-entrant", "static or global buffer"),
     (MeanOverRows, "value is the sum over rows", "the mean would be"),
     (TotalInsteadOfRows, "gradient", r"must return an array of shape \(1,\)"),
     (NaNForSomeTargets, "no NaN at extreme inputs", "must be finite. Got nan"),
     (Ascends, "first step goes against the gradient", "w moved up"),
+    (OvershootsLater, "goes down a bowl", r"200 steps of .* must end lower than .* Got (inf|nan|\d)"),
+    (SharedBufferOfOptimizer, "re-entrant", "static or global buffer"),
+    (FirstRowOfOptimizer, "zero rows and one row", "IndexError: index 0 is out of bounds"),
     (DoesNotMove, "first step goes against the gradient", "w did not move"),
     (StateOutsideOfSlots, "saved and restored in the middle", "remembered besides the slots"),
     (UndeclaredSlot, "first step goes against the gradient", "slot that is not declared: n_slots is 0"),
@@ -462,6 +524,12 @@ COMPILED_FAULTS = [
         "writes nothing outside",
         "outside of grad.*before its start",
     ),
+    (
+        activation,
+        {"forward": "forward_at_least_one"},
+        "writes nothing outside",
+        r"forward wrote outside of a, of shape \(0, 4\)",
+    ),
     (activation, {"forward": "forward_reads_beyond"}, "reads only its arguments", "what lies beside"),
     (activation, {"forward": "forward_changes_z"}, "inputs unchanged", "forward changed its input z"),
     (activation, {"backward": "backward_changes_h"}, "inputs unchanged", "backward changed its input h"),
@@ -502,9 +570,19 @@ COMPILED_FAULTS = [
     (loss, {"name": "loss_without_grad"}, "value without gradient", "must not depend on grad"),
     (loss, {"name": "loss_remembers"}, "deterministic", "remembered from call to call"),
     (loss, {"name": "loss_changes_target"}, "inputs unchanged", "changed its input target"),
+    (loss, {"name": "loss_static"}, "re-entrant", "static or global buffer"),
+    (loss, {"name": "loss_of_no_rows"}, "zero rows", "the loss of no rows must be 0. Got nan"),
     (loss, {"fuses_with": "sigmoid"}, "fused form", "that of sigmoid and then the loss"),
     (loss, {"fuses_with": "sigmiod"}, "fused form", "fuses_with must name an activation"),
     (optimizer, {"name": "step_up"}, "first step goes", "w moved up"),
+    (optimizer, {"name": "step_up_later", "n_slots": 0}, "goes down a bowl", r"must end lower than .* Got \d"),
+    (optimizer, {"name": "step_static", "n_slots": 0}, "re-entrant", "static or global buffer"),
+    (
+        optimizer,
+        {"name": "step_at_least_one", "n_slots": 0},
+        "writes nothing outside",
+        r"step wrote outside of w, of shape \(0, 4\)",
+    ),
     (optimizer, {"name": "step_undeclared"}, "slots as declared", r"wrote to slots\[1\], but n_slots is 1"),
     (optimizer, {"name": "step_reads_undeclared"}, "reads only its arguments", "slot that is not declared"),
     (optimizer, {"name": "step_norm"}, "elementwise as declared", "drop the flag"),
@@ -534,20 +612,56 @@ def test_fault_in_compiled_code(library, make, arguments, check, pattern):
     assert any(re.search(f"^{check}.*: .*{pattern}", failure) for failure in failures), failures
 
 
-def test_float32_that_is_another_function(library):
-    class Other(Activation):
-        """a = z |z|."""
+@pytest.mark.parametrize(
+    ("base", "good", "faulty", "pattern"),
+    [
+        (
+            Activation,
+            {"forward": "forward", "backward": "backward"},
+            {"forward": "forward_other"},
+            r"forward in float32 at z = .* must be .*, as in float64\. Got",
+        ),
+        (
+            Loss,
+            {"value_and_gradient": "loss_good"},
+            {"value_and_gradient": "loss_other_value"},
+            r"the value in float32 must be that in float64\..* expected .*, got",
+        ),
+        (
+            Loss,
+            {"value_and_gradient": "loss_good"},
+            {"value_and_gradient": "loss_other_gradient"},
+            r"the gradient in float32 must be that in float64\..* expected .*, got",
+        ),
+        (
+            Optimizer,
+            {"step": "step_good"},
+            {"step": "step_other"},
+            r"in float32 must end where those in float64 do, at .* Got",
+        ),
+    ],
+    ids=["activation", "value of a loss", "gradient of a loss", "optimizer"],
+)
+def test_float32_that_is_another_function(library, base, good, faulty, pattern):
+    declared = {
+        Activation: {"needs_z": True},
+        Loss: {"class_index": True},
+        Optimizer: {"n_slots": 1, "elementwise": True},
+    }[base]
+    addresses = functions(library, **good)
+    addresses |= {f"{kernel}_f32": getattr(library, f"{name}_f32") for kernel, name in faulty.items()}
+
+    class Other(base):
+        """In float32 another one."""
 
         name = "other"
-        kernel = Activation.from_addresses(
-            **{
-                **functions(library, forward="forward", backward="backward"),
-                "forward_f32": library.forward_other_f32,
-            },
-            needs_z=True,
-        )
+        kernel = base.from_addresses(**addresses, **declared)
 
-    caught(Other, "float32 against float64", "must be .* as in float64")
+    with pytest.raises(testing.ConformanceError) as error:
+        CHECKS[base.kind](Other)
+    (failure,) = error.value.report.failures  # float64 is right, so nothing else is wrong
+    assert failure.name == "float32 against float64"
+    assert re.search(pattern, failure.evidence), failure.evidence
 
 
 def test_linear_step_that_is_another_step(library):

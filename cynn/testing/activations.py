@@ -397,9 +397,11 @@ class _Checks:
         for dtype in self.dtypes:
             calls = self.calls(dtype)
             none = np.zeros((0, 4))
-            for what, got in [("forward", calls.forward(none)), ("backward", calls.gradient(none, none))]:
-                if got.shape != (0, 4):
-                    raise Failure(f"{what} of no rows must give no rows. Got {got.shape}")
+            for fill in (np.nan, 3.0):  # a NaN computed from the NaNs beside would look like what lies there
+                a = calls.forward(none, fill=fill)
+                for what, got in [("forward", a), ("backward", calls.backward(none, a, none, fill=fill))]:
+                    if got.shape != (0, 4):
+                        raise Failure(f"{what} of no rows must give no rows. Got {got.shape}")
             z = self.rows(3, 4)
             a = calls.forward(z)
             require_close(calls.forward(z[:1]), a[:1], dtype, "forward of one row")

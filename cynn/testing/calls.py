@@ -212,6 +212,18 @@ class LossCalls(_Calls):
         return self.each(prediction, target, fused=fused)[0]
 
 
+class _Slots(list[Array]):
+    """What a Python method gets, which says what is wrong when it asks for more."""
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return super().__getitem__(key)
+        except IndexError as error:
+            raise Failure(
+                f"step() asked for a slot that is not declared: n_slots is {len(self)} ({error})"
+            ) from error
+
+
 class OptimizerCalls(_Calls):
     """Steps of an optimizer in one dtype."""
 
@@ -252,15 +264,10 @@ class OptimizerCalls(_Calls):
         """Step t, in place on w and the slots."""
         rate = float(self.component.learning_rate) if rate is None else rate
         if not self.compiled:
-            own = [array.copy() for array in slots]
+            own = _Slots(array.copy() for array in slots)
             given = list(own)
             scratch = self.cast(grad)
-            try:
-                self.component.step(w, scratch, own, rate, t)
-            except IndexError as error:
-                raise Failure(
-                    f"step() asked for a slot that is not declared: n_slots is {self.n_slots} ({error})"
-                ) from error
+            self.component.step(w, scratch, own, rate, t)
             for i, (slot, moved) in enumerate(zip(slots, given, strict=True)):
                 if own[i] is not moved:
                     raise Failure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -381,10 +382,11 @@ class _Checks:
     def few_rows(self) -> str:
         for dtype in self.dtypes:
             calls = self.calls(dtype)
-            for shape in [(0, 4), (1, 4), (4, 1), (1, 1)]:
+            # A NaN computed from the NaNs that lie beside would look like what lies there.
+            for shape, fill in itertools.product([(0, 4), (1, 4), (4, 1), (1, 1)], [np.nan, 3.0]):
                 w, slots = self.start(calls, shape)
                 before = w.copy()
-                calls.step(w, np.full(shape, 0.5), slots, 1)
+                calls.step(w, np.full(shape, 0.5), slots, 1, fill=fill)
                 if w.size and (not np.isfinite(w).all() or (w == before).all()):
                     raise Failure(
                         f"a step on {shape[0]} x {shape[1]} elements in {dtype} must move w. Got {w.tolist()}"
