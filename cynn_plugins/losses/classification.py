@@ -174,6 +174,7 @@ class BinaryFocal(Loss):
 
     name = "binary_focal"
     aliases = ("focal",)
+    prediction_range = (0.0, 1.0)
     kernel = KERNELS["binary_focal"]
     alpha: float = hyperparameter(
         default=0.25, minimum=0, maximum=1, doc="The weight of 1s; 0s have the rest."
@@ -203,6 +204,7 @@ class CategoricalFocal(Loss):
     """
 
     name = "categorical_focal"
+    prediction_range = (0.0, 1.0)
     kernel = KERNELS["categorical_focal"]
     alpha: float = hyperparameter(default=0.25, above=0, doc="The weight of every class.")
     gamma: float = hyperparameter(default=2.0, minimum=0, doc="How much less the easy cases count.")
@@ -226,6 +228,7 @@ class Dice(Loss):
     """
 
     name = "dice"
+    prediction_range = (0.0, 1.0)
     kernel = KERNELS["dice"]
     smooth: float = hyperparameter(default=1.0, above=0, doc="Keeps the quotient finite where all is 0.")
 

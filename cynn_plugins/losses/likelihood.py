@@ -3,6 +3,8 @@
 Predictions that must be positive are kept at 1e-7 or more; below, a loss goes on as its tangent there.
 """
 
+import math
+
 from cynn.errors import DataError
 from cynn.hyperparameters import hyperparameter
 from cynn.losses import Loss
@@ -30,6 +32,7 @@ class Poisson(Loss):
     """
 
     name = "poisson"
+    prediction_range = (0.0, math.inf)
     kernel = KERNELS["poisson"]
 
     def check_target(self, target: Array) -> None:
@@ -54,6 +57,7 @@ class Gamma(Loss):
     """
 
     name = "gamma"
+    prediction_range = (0.0, math.inf)
     kernel = KERNELS["gamma"]
 
     def check_target(self, target: Array) -> None:
@@ -79,6 +83,7 @@ class Tweedie(Loss):
     """
 
     name = "tweedie"
+    prediction_range = (0.0, math.inf)
     kernel = KERNELS["tweedie"]
     power: float = hyperparameter(
         default=1.5, above=1, below=2, doc="The power q of the mean that is the variance."
@@ -137,6 +142,7 @@ class KLDivergence(Loss):
     """
 
     name = "kl_divergence"
+    prediction_range = (0.0, 1.0)
     kernel = KERNELS["kl_divergence"]
 
     def check_target(self, target: Array) -> None:

@@ -1,5 +1,7 @@
 """Losses of numbers: of the distance, or of its ratio or angle, between prediction and target."""
 
+import math
+
 from cynn.hyperparameters import hyperparameter
 from cynn.losses import Loss
 from cynn_plugins.losses._regression import KERNELS
@@ -139,6 +141,7 @@ class MeanSquaredLogarithmicError(Loss):
 
     name = "mean_squared_logarithmic_error"
     aliases = ("msle",)
+    prediction_range = (0.0, math.inf)
     kernel = KERNELS["mean_squared_logarithmic_error"]
 
     def check_target(self, target: Array) -> None:
