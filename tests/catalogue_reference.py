@@ -185,9 +185,11 @@ def _categorical_hinge(p, t):
     return max(0, 1 + max(others) - p[t.index(1)])
 
 
-def _cosine(p, t):
-    norms = mp.norm(mp.matrix(p)) * mp.norm(mp.matrix(t))
-    return 1 - mp.fdot(p, t) / norms
+def _cosine(epsilon):
+    def norm(row):
+        return max(mp.norm(mp.matrix(row)), epsilon)
+
+    return lambda p, t: 1 - mp.fdot(p, t) / (norm(p) * norm(t))
 
 
 def _dice(smooth):
@@ -213,6 +215,9 @@ LOSSES = {
         mean_of(lambda p, t: max(mp.mpf(0.9) * (t - p), (mp.mpf(0.9) - 1) * (t - p))), {"quantile": 0.9}
     ),
     "mean_absolute_percentage_error": RowLoss(mean_of(lambda p, t: 100 * abs((p - t) / t))),
+    "mean_absolute_percentage_error 2": RowLoss(
+        mean_of(lambda p, t: 100 * abs(p - t) / max(abs(t), 2)), {"epsilon": 2}
+    ),
     "mape": RowLoss(mean_of(lambda p, t: 100 * abs((p - t) / t))),
     "mean_squared_logarithmic_error": RowLoss(
         mean_of(lambda p, t: mp.log((1 + p) / (1 + t)) ** 2), prediction="positive", target="positive"
@@ -220,7 +225,8 @@ LOSSES = {
     "msle": RowLoss(
         mean_of(lambda p, t: mp.log((1 + p) / (1 + t)) ** 2), prediction="positive", target="positive"
     ),
-    "cosine_similarity": RowLoss(_cosine),
+    "cosine_similarity": RowLoss(_cosine(0)),
+    "cosine_similarity 4": RowLoss(_cosine(4), {"epsilon": 4}),
     "poisson": RowLoss(
         mean_of(lambda p, t: -mp.log(p**t * mp.exp(-p))), prediction="positive", target="count",
         fuses_with="exponential", largest_z=(-1e4, 80),

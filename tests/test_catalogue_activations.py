@@ -39,6 +39,14 @@ def _slope(activation, z):
     return activation.backward(z, activation.forward(z), np.ones_like(z))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_hyperparameter_has_a_case(name):
+    """One that the kernel ignores, or takes for another, is found below."""
+    cls = registry.activations.find(name)
+    own = [reference for key, reference in ACTIVATIONS.items() if key.split()[0] in (cls.name, *cls.aliases)]
+    assert {key for reference in own for key in reference.hyperparameters} == set(cls.hyperparameters)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("key", ACTIVATIONS)
 def test_values(key, dtype):

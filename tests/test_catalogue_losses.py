@@ -53,6 +53,14 @@ def _check(f, prediction, target, value, gradient):
             assert abs(mp.mpf(float(gradient[row, j])) - exact) <= 32 * epsilon * (1 + abs(exact)), (row, j)
 
 
+@pytest.mark.parametrize("name", sorted({key.split()[0] for key in LOSSES}))
+def test_every_hyperparameter_has_a_case(name):
+    """One that the kernel ignores, or takes for another, is found below."""
+    cls = registry.losses.find(name)
+    own = [reference for key, reference in LOSSES.items() if key.split()[0] in (cls.name, *cls.aliases)]
+    assert {key for reference in own for key in reference.hyperparameters} == set(cls.hyperparameters)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("key", LOSSES)
 def test_values_and_gradients(key, dtype):

@@ -13,40 +13,47 @@ DTYPES = [np.float32, np.float64]
 # the name, and hyperparameters that differ from the defaults
 CASES = {
     "rmsprop": {},
-    "rmsprop momentum": {"rho": 0.8, "momentum": 0.7, "learning_rate": 0.01},
+    "rmsprop momentum": {"rho": 0.8, "momentum": 0.7, "learning_rate": 0.01, "epsilon": 0.01},
     "rmsprop centered": {"centered": True},
     "rmsprop both": {"centered": True, "momentum": 0.5},
     "adagrad": {},
-    "adagrad 0.1": {"initial_accumulator": 0.1, "learning_rate": 0.1},
+    "adagrad 0.1": {"initial_accumulator": 0.1, "learning_rate": 0.1, "epsilon": 0.01},
     "adadelta": {},
     "adadelta 0.5": {"rho": 0.5, "learning_rate": 0.5, "epsilon": 1e-4},
     "rprop": {},
-    "rprop bounds": {"largest_step": 0.02, "smallest_step": 0.006, "decrease": 0.7, "increase": 1.5},
+    "rprop bounds": {
+        "learning_rate": 0.015, "largest_step": 0.02, "smallest_step": 0.006, "decrease": 0.7, "increase": 1.5
+    },
     "ftrl": {},
     "ftrl l1 l2": {"learning_rate": 0.1, "l1": 0.3, "l2": 0.2, "beta": 0.5, "initial_accumulator": 0.1},
     "adamax": {},
-    "adamax slow": {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.9},
+    "adamax slow": {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 0.01},
     "nadam": {},
     "nadam constant": {"momentum_decay": 0, "learning_rate": 0.05},
-    "nadam fast": {"momentum_decay": 0.3, "beta_1": 0.8},
+    "nadam fast": {"momentum_decay": 0.3, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 0.01},
     "radam": {},
-    "radam fast": {"beta_2": 0.9, "learning_rate": 0.02},
+    "radam fast": {"beta_1": 0.7, "beta_2": 0.9, "learning_rate": 0.02, "epsilon": 0.01},
     "amsgrad": {},
-    "amsgrad fast": {"beta_2": 0.5, "learning_rate": 0.02},
+    "amsgrad fast": {"beta_1": 0.7, "beta_2": 0.5, "learning_rate": 0.02, "epsilon": 0.01},
     "adabelief": {},
-    "adabelief fast": {"beta_2": 0.9, "epsilon": 1e-8, "learning_rate": 0.02},
+    "adabelief fast": {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-8, "learning_rate": 0.02},
     "adan": {},
-    "adan decay": {"weight_decay": 0.5, "learning_rate": 0.02, "beta_1": 0.9},
+    "adan decay": {
+        "weight_decay": 0.5, "learning_rate": 0.02, "beta_1": 0.9, "beta_2": 0.8, "beta_3": 0.95, "epsilon": 0.01
+    },
     "lion": {},
-    "lion decay": {"weight_decay": 2, "learning_rate": 0.01, "beta_2": 0.8},
+    "lion decay": {"weight_decay": 2, "learning_rate": 0.01, "beta_1": 0.7, "beta_2": 0.8},
     "schedule_free_adamw": {},
-    "schedule_free_adamw warmup": {"warmup_steps": 20, "weight_decay": 0.3, "beta_1": 0.7},
+    "schedule_free_adamw warmup": {
+        "warmup_steps": 20, "weight_decay": 0.3, "beta_1": 0.7, "beta_2": 0.9, "epsilon": 0.01, "learning_rate": 0.01
+    },
     "lamb": {},
-    "lamb decay": {"weight_decay": 0.5, "learning_rate": 0.05},
+    "lamb decay": {"weight_decay": 0.5, "learning_rate": 0.05, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 0.01},
     "adafactor": {},
-    "adafactor clip": {"clip": 0.5, "learning_rate": 0.5, "epsilon_2": 10, "decay_power": 0.5},
+    "adafactor clip": {"clip": 0.5, "learning_rate": 0.5, "epsilon_1": 0.1, "epsilon_2": 10, "decay_power": 0.5},
     "muon": {},
     "muon plain": {"nesterov": False, "iterations": 3, "weight_decay": 0.5, "bias_rate": 0.5},
+    "muon slow": {"learning_rate": 0.01, "momentum": 0.8},
 }
 NAMES = sorted({key.split()[0] for key in CASES})
 SHAPES = [(1, 5), (4, 1), (3, 7), (7, 3), (6, 6)]
@@ -87,6 +94,13 @@ def _run_reference(step, w, gradient_of):
 
 def _tolerance(dtype):
     return {"rtol": 1e-9, "atol": 1e-11} if dtype is np.float64 else {"rtol": 2e-3, "atol": 2e-4}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_hyperparameter_has_a_case(name):
+    """One that the kernel ignores, or takes for another, is found below."""
+    given = {key for case, values in CASES.items() if case.split()[0] == name for key in values}
+    assert given == set(registry.optimizers.find(name).hyperparameters)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
