@@ -171,6 +171,8 @@ class Identity(Activation):
 class Sigmoid(Activation):
     """a = σ(z) = 1 / (1 + exp(-z)), between 0 and 1; σ′ = a (1 - a).
 
+    Source: Nielsen, "Neural networks and deep learning", 2015, chapter 1.
+
     Examples
     --------
     >>> from cynn.activations import Sigmoid
@@ -185,6 +187,8 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """a = tanh(z), between -1 and 1; its derivative is 1 - a².
 
+    Source: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.4.
+
     Examples
     --------
     >>> from cynn.activations import Tanh
@@ -198,6 +202,8 @@ class Tanh(Activation):
 
 class ReLU(Activation):
     """a = max(z, 0): the rectified linear unit. The derivative at 0 is taken as 0.
+
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
 
     Examples
     --------
@@ -234,6 +240,8 @@ class Softmax(Activation):
     """a_j = exp(z_j) / Σ_k exp(z_k) over a row: positive numbers that sum to 1.
 
     Computed relative to the largest z of the row, so that nothing overflows.
+
+    Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, equation 6.29.
 
     Examples
     --------

@@ -132,6 +132,8 @@ class MeanSquaredError(Loss):
     Nielsen's quadratic cost ½‖a - y‖² is outputs / 2 times this; a learning rate of η there is
     η * outputs / 2 here.
 
+    Source: Nielsen, "Neural networks and deep learning", 2015, chapter 1.
+
     Examples
     --------
     >>> import numpy as np
@@ -169,6 +171,8 @@ class BinaryCrossEntropy(Loss):
     Behind a sigmoid it is computed from z, as ``max(z, 0) - z t + log(1 + exp(-|z|))``, so that no z
     is too large for it. Elsewhere p is kept 1e-7 away from 0 and 1.
 
+    Source: Nielsen, "Neural networks and deep learning", 2015, chapter 3.
+
     Examples
     --------
     >>> import numpy as np
@@ -198,6 +202,8 @@ class CrossEntropy(Loss):
 
     Behind a softmax it is computed from z, as log Σ_j exp(z_j) - z_class, so that no z is too large
     for it. Elsewhere p is kept at 1e-7 or more.
+
+    Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, section 6.2.2.3.
 
     Examples
     --------
