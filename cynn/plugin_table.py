@@ -14,7 +14,7 @@ from cynn.errors import CynnError, UnknownNameError, unknown_name
 from cynn.hyperparameters import Component
 from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
 
-__all__ = ["details", "dtypes_of", "table"]
+__all__ = ["details", "dtypes_of", "hyperparameter_rows", "paragraphs", "table"]
 
 _KERNELS: dict[str, Any] = {
     "activation": ActivationKernel,
@@ -119,26 +119,27 @@ def _details(of_kind: registry.Registry[Any], name: str) -> str:
         f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}, {runs}, "
         f"{' '.join(dtypes_of(component))}"
     ]
-    parts += _paragraphs(type(component))
+    parts += paragraphs(type(component))
     if component.hyperparameters:
-        parts.append("\n".join(_hyperparameters(component)))
+        parts.append("\n".join(_columns(hyperparameter_rows(component))))
     if isinstance(component, Activation):
         parts.append(_plot(component))
     return "\n\n".join(parts)
 
 
-def _paragraphs(cls: type[Component]) -> list[str]:
+def paragraphs(cls: type[Component]) -> list[str]:
     """The docstring without its examples: formula and source come first."""
     text = inspect.cleandoc(vars(cls).get("__doc__") or "It has no docstring.")
     return [paragraph for paragraph in text.partition("\nExamples\n")[0].strip().split("\n\n") if paragraph]
 
 
-def _hyperparameters(component: Component) -> list[str]:
-    rows = [("hyperparameter", "default", "allowed", "what it does")]
+def hyperparameter_rows(component: Component) -> list[tuple[str, ...]]:
+    """A head, and a row for each hyperparameter."""
+    rows: list[tuple[str, ...]] = [("hyperparameter", "default", "allowed", "what it does")]
     for name, declared in component.hyperparameters.items():
         default = declared.default if isinstance(declared.default, bool) else f"{declared.default:g}"
         rows.append((name, str(default), declared.allowed, declared.doc))
-    return _columns(rows)
+    return rows
 
 
 # ----------------------------------------------------------------------------------------------- curve

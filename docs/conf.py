@@ -1,13 +1,18 @@
 """The Sphinx site. Build it with: sphinx-build -W docs docs/_build"""
 
+import sys
+from pathlib import Path
+
 import cynn
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "CyNN"
 author = "The CyNN developers"
 copyright = author
 version = release = cynn.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser", "gallery"]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 default_role = "code"
@@ -18,6 +23,9 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "CyNN"
+html_sidebars = {"gallery": []}  # wide, for the curves and formulas
+html_static_path = ["_static"]
+html_css_files = ["gallery.css"]
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 
 
