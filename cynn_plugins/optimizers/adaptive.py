@@ -104,9 +104,12 @@ class Adadelta(Optimizer):
 class Rprop(Optimizer):
     """Resilient backpropagation: only the signs of the gradient count. For whole batches.
 
-    Each weight has a step size of its own, which begins as the learning rate (and does not change with
-    it later), grows by `increase` while the sign of its gradient stays, and shrinks by `decrease` when
-    it turns; then the weight waits for one step.
+    Each weight has a step size Δ of its own, which begins as the learning rate and does not change with
+    it later::
+
+        Δ := min(increase Δ, largest_step)              where g has the sign of the last g
+        Δ := max(decrease Δ, smallest_step), g := 0     where the sign turned
+        w := w - sign(g) Δ
 
     Sources: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the
     RPROP algorithm", 1993; Igel and Hüsken, "Improving the Rprop learning algorithm", 2000 (this
