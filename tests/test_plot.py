@@ -418,12 +418,15 @@ class TestActivations:
         for strip, a in zip(drawn["strips"], net.activations(x[:5]), strict=True):
             np.testing.assert_array_equal(strip.get_array(), a)
         assert len(drawn["ranges"]) == 4
+        pyplot.gcf().canvas.draw()
+        edge = pyplot.gca().get_window_extent().x1
+        assert all(text.get_window_extent().x0 > edge for text in drawn["ranges"])
         labels = [label.get_text() for label in pyplot.gca().get_yticklabels()]
         assert labels == ["input  784", "sigmoid  16", "sigmoid  16", "softmax  10"]
 
     def test_ranges(self):
         net = cynn.Network.mlp([2, 1], seed=0)
-        net.layers[0].weights = [[0.0], [0.0]]
+        net.layers[0].weights = [[0.0004], [0.0]]
         drawn = plot.activations(net, [-2.5, 1000.0])
         assert [text.get_text() for text in drawn["ranges"]] == ["-2.5 to 1e+03", "0 to 0"]
 
