@@ -1,6 +1,7 @@
 """Pictures: what is in them, that no text covers another, and that nothing is cut off."""
 
 import itertools
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -498,6 +499,11 @@ class TestMistakes:
         assert len(drawn["pictures"]) == len(drawn["captions"]) == 12
         assert drawn["none"] == []
 
+    def test_captions_fit_into_small_axes(self, digits):
+        figure, ax = pyplot.subplots(figsize=(4, 3))
+        plot.mistakes(*digits, labels=NAMES, ax=ax)
+        check_layout(figure)
+
     def test_no_mistakes(self):
         drawn = plot.mistakes(SIGN, POINTS, [0, 0, 1, 1, 1])
         assert [text.get_text() for text in drawn["none"]] == ["no mistakes in 5 rows"]
@@ -615,6 +621,12 @@ class TestCommandLine:
         assert main(["plot", "digits.safetensors", "--row", "3", "--output", "row.svg"]) == 0
         plain, row = ((model / name).read_text() for name in ("plain.svg", "row.svg"))
         assert "<image" in row and "<image" not in plain
+
+    def test_no_window_is_asked_for(self, model):
+        environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
+        command = [sys.executable, "-m", "cynn", "plot", "digits.safetensors", "function"]
+        subprocess.run(command, env=environment | {"MPLBACKEND": "module://no_such_window"}, check=True, cwd=model)
+        assert (model / "digits-function.png").exists()
 
     def test_train(self, model, capsys):
         assert main(["train", "--epochs", "1", "--hidden", "none", "--quiet", "--plot", "loss.png"]) == 0
