@@ -1,6 +1,7 @@
 """Pictures: what is in them, that no text covers another, and that nothing is cut off."""
 
 import itertools
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -418,12 +419,15 @@ class TestActivations:
         for strip, a in zip(drawn["strips"], net.activations(x[:5]), strict=True):
             np.testing.assert_array_equal(strip.get_array(), a)
         assert len(drawn["ranges"]) == 4
+        pyplot.gcf().canvas.draw()
+        edge = pyplot.gca().get_window_extent().x1
+        assert all(text.get_window_extent().x0 > edge for text in drawn["ranges"])
         labels = [label.get_text() for label in pyplot.gca().get_yticklabels()]
         assert labels == ["input  784", "sigmoid  16", "sigmoid  16", "softmax  10"]
 
     def test_ranges(self):
         net = cynn.Network.mlp([2, 1], seed=0)
-        net.layers[0].weights = [[0.0], [0.0]]
+        net.layers[0].weights = [[0.0004], [0.0]]
         drawn = plot.activations(net, [-2.5, 1000.0])
         assert [text.get_text() for text in drawn["ranges"]] == ["-2.5 to 1e+03", "0 to 0"]
 
@@ -494,6 +498,11 @@ class TestMistakes:
         np.testing.assert_allclose(drawn["pictures"][0].get_array(), x[row].reshape(28, 28) / x[row].max())
         assert len(drawn["pictures"]) == len(drawn["captions"]) == 12
         assert drawn["none"] == []
+
+    def test_captions_fit_into_small_axes(self, digits):
+        figure, ax = pyplot.subplots(figsize=(4, 3))
+        plot.mistakes(*digits, labels=NAMES, ax=ax)
+        check_layout(figure)
 
     def test_no_mistakes(self):
         drawn = plot.mistakes(SIGN, POINTS, [0, 0, 1, 1, 1])
@@ -612,6 +621,12 @@ class TestCommandLine:
         assert main(["plot", "digits.safetensors", "--row", "3", "--output", "row.svg"]) == 0
         plain, row = ((model / name).read_text() for name in ("plain.svg", "row.svg"))
         assert "<image" in row and "<image" not in plain
+
+    def test_no_window_is_asked_for(self, model):
+        environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
+        command = [sys.executable, "-m", "cynn", "plot", "digits.safetensors", "function"]
+        subprocess.run(command, env=environment | {"MPLBACKEND": "module://no_such_window"}, check=True, cwd=model)
+        assert (model / "digits-function.png").exists()
 
     def test_train(self, model, capsys):
         assert main(["train", "--epochs", "1", "--hidden", "none", "--quiet", "--plot", "loss.png"]) == 0
