@@ -29,7 +29,7 @@ class Hyperparameter:
         return self if instance is None else instance._values[self.name]
 
     def __set__(self, instance: Component, value: Any) -> None:
-        instance._values[self.name] = self.check(value, type(instance).__name__)
+        instance._values[self.name] = instance._checked(self, value)
 
     @property
     def allowed(self) -> str:
@@ -105,7 +105,7 @@ class Component:
     methods: ClassVar[tuple[str, ...]] = ()
     kernel: Any = None
 
-    _values: dict[str, float | bool]
+    _values: dict[str, Any]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -139,6 +139,10 @@ class Component:
         self._values = {}
         for name, declared in self.hyperparameters.items():
             setattr(self, name, given.get(name, declared.default))
+
+    def _checked(self, declared: Hyperparameter, value: Any) -> Any:
+        """The value to keep for a hyperparameter."""
+        return declared.check(value, type(self).__name__)
 
     @classmethod
     def is_compiled(cls) -> bool:

@@ -45,7 +45,7 @@ class Trainer:
         order: npt.NDArray[np.int64],
         first_step: int,
         t: int,
-        learning_rate: float,
+        learning_rates: npt.NDArray[np.float64],
         predictions: _Array | None,
         seconds: float,
     ) -> int: ...

@@ -330,8 +330,8 @@ cdef class Trainer:
         self.total_weight = 0
 
     def run(
-        self, const int64_t[::1] order, int64_t first_step, int64_t t, double learning_rate, predictions,
-        double seconds
+        self, const int64_t[::1] order, int64_t first_step, int64_t t, const double[::1] learning_rates,
+        predictions, double seconds
     ):
         """Take steps of an epoch, until it ends or the time is up.
 
@@ -343,7 +343,8 @@ cdef class Trainer:
             The step of the epoch to begin with, from 0.
         t : int
             The number of that step in the whole training, from 1.
-        learning_rate : float
+        learning_rates : float64 array
+            Of each step of the epoch, whichever it begins with.
         predictions : array of shape (n, outputs), or None
             Filled with what the network predicted for each row of `order` in its step.
         seconds : float
@@ -363,7 +364,6 @@ cdef class Trainer:
         cdef double loss = 0
         cdef bint is_float32 = self.engine.is_float32
         cdef bint python_optimizer = self.optimizer is not None and self.optimizer.is_python
-        step.learning_rate = learning_rate
         step.predictions = NULL if predictions is None else address_of(predictions)
         self.team.begin()
         with nogil:
@@ -375,6 +375,7 @@ cdef class Trainer:
                 step.are_fetched = done > 0 and step.fetched_rows == step.pass_.rows
                 step.fetched_rows = min(step.ahead, self.most_fetched_rows)
                 step.t = t + done
+                step.learning_rate = learning_rates[first_step + done]
                 if is_float32:
                     status = self.take_step[float](&loss, NULL)
                 else:
