@@ -6,7 +6,20 @@
 13002
 """
 
-from cynn import activations, datasets, errors, layers, losses, optimizers, registry, training
+from cynn import (
+    activations,
+    callbacks,
+    datasets,
+    errors,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    registry,
+    schedules,
+    training,
+)
 from cynn.configuration import get_include, show_config
 from cynn.errors import CynnError
 from cynn.hyperparameters import hyperparameter
@@ -27,16 +40,20 @@ __all__ = [
     "Residual",
     "__version__",
     "activations",
+    "callbacks",
     "datasets",
     "errors",
     "get_include",
     "get_num_threads",
     "hyperparameter",
+    "initializers",
     "layers",
     "load",
     "losses",
+    "metrics",
     "optimizers",
     "registry",
+    "schedules",
     "set_num_threads",
     "show_config",
     "training",

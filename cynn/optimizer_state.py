@@ -22,15 +22,16 @@ class OptimizerState:
     """An optimizer and what it remembers of one network's parameters."""
 
     def __init__(self, optimizer: Optimizer, network: Network) -> None:
-        from cynn.engine import aligned_zeros
+        from cynn.workspace import aligned_zeros
 
         self.optimizer = optimizer
         self.t = 0
-        n_slots = OptimizerKernel(optimizer).n_slots
+        self.n_slots = OptimizerKernel(optimizer).n_slots
         self.slots = [
-            [aligned_zeros(parameter.shape, network.dtype) for _ in range(n_slots)]
-            for layer in network.layers
-            for parameter in (layer.weights, layer.biases)
+            [aligned_zeros(parameter.shape, network.dtype) for _ in range(self.n_slots)]
+            if parameter is not None
+            else []
+            for parameter in network._engine.trained_parameters()
         ]
         self._given: Any = None
         self._schedule: schedules.Schedule | None = None
@@ -70,7 +71,7 @@ def optimizer_state(network: Network, optimizer: Any, *, equal_goes_on: bool = F
         if not (equal_goes_on and state is not None and found == state.optimizer):
             state = OptimizerState(found, network)
     assert state is not None
-    if len(state.slots[0]) != OptimizerKernel(state.optimizer).n_slots:
+    if state.n_slots != OptimizerKernel(state.optimizer).n_slots:
         state = OptimizerState(state.optimizer, network)  # it was changed: with or without momentum
     network._optimizer_state = state
     return state
