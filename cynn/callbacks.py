@@ -209,7 +209,7 @@ class CSVLogger(Callback):
             if self._file.tell() == 0:
                 self._file.write(self.separator.join(self._columns) + "\n")
         figures = {"epoch": epoch, **logs}
-        cells = [repr(figures[name]) if name in figures else "" for name in self._columns]
+        cells = [str(figures[name]) if name in figures else "" for name in self._columns]
         self._file.write(self.separator.join(cells) + "\n")
         self._file.flush()
         self._bytes = self._file.tell()

@@ -293,10 +293,9 @@ def _of_sklearn(metric: Callable[..., Any], function: Callable[..., Any]) -> Res
         if not takes_scores:
             return float(metric(classes, Targets(prediction, None, target.outputs).as_classes()))
         if target.outputs == 1 or target.outputs == 2:
-            scores = prediction[:, -1].astype(np.float64)  # of the class 1
-            n_classes = 2
+            scores, n_classes = prediction[:, -1], 2  # of the class 1
         else:
-            scores, n_classes = prediction.astype(np.float64), target.outputs
+            scores, n_classes = prediction, target.outputs
         if knows_classes:
             # else a class that no row has would be an error
             return float(metric(classes, scores, labels=np.arange(n_classes)))

@@ -150,7 +150,7 @@ def fit(
                 )
             places, held_out = data.split(target, n, validation_split, network.seed)
             n = len(places)
-            held_out_weight = None if weight is None else weight[held_out]
+            held_out_weight = None if weight is None else data.as_sample_weight(weight[held_out], len(held_out))
             validation = (rows[held_out], target.take(held_out), held_out_weight)
             if check_finite:
                 data.check_rows_finite(validation[0], "x of the validation split")
