@@ -31,6 +31,19 @@ def test_the_quickstart_runs_as_shown(tmp_path, monkeypatch, capsys):
     assert namespace["net"].layers[0].weights.shape == (784, 16)
 
 
+def test_the_page_on_training_runs_as_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "training.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
+    assert len(blocks) == 14
+    namespace = {}
+    for block in blocks:
+        exec(re.sub(r"^    ", "", block, flags=re.MULTILINE), namespace)
+    assert "the best was" in capsys.readouterr().out
+    assert namespace["stopping"].best > 0.8
+    assert (tmp_path / "log.csv").exists()
+
+
 def test_the_short_form_is_the_same_network():
     (short,) = re.findall(r"``(cynn\.Network\.mlp\(.*?\))``", QUICKSTART)
     net = eval(short, {"cynn": cynn})

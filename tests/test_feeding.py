@@ -269,7 +269,7 @@ class TestTransform:
     def test_a_nan_is_found_before_it_runs(self):
         x, y = rows()
         x[77, 3] = np.nan
-        with pytest.raises(DataError, match="x must be finite. Got nan in row 77, column 3"):
+        with pytest.raises(DataError, match=r"x must be finite. Got nan in row 77, column 3"):
             network().fit(x, y, transform=noise)
 
 

@@ -72,7 +72,7 @@ def test_parameters_are_kept():
 
 
 def test_what_is_refused():
-    with pytest.raises(UnknownNameError, match="no initializer named 'ortogonal'. Did you mean 'orthogonal'"):
+    with pytest.raises(UnknownNameError, match=r"no initializer named 'ortogonal'. Did you mean 'orthogonal'"):
         initializers.get("ortogonal")
     with pytest.raises(UnknownNameError, match="no initializer named 'zeros'"):
         VarianceScaling("zeros")

@@ -100,7 +100,7 @@ class TestNames:
             metrics.resolve("acuracy")
         with pytest.raises(InvalidParameterError, match="A metric must be a name or a callable"):
             metrics.resolve([5])
-        with pytest.raises(InvalidParameterError, match="must have different names. Got 'accuracy' twice"):
+        with pytest.raises(InvalidParameterError, match=r"must have different names. Got 'accuracy' twice"):
             metrics.resolve(["accuracy", metrics.Accuracy()])
         with pytest.raises(InvalidParameterError, match="'k' parameter of TopKAccuracy must be"):
             metrics.TopKAccuracy(0)

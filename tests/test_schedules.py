@@ -201,7 +201,7 @@ class TestAsParameters:
             make()
 
     def test_a_typo_lists_the_nearest(self):
-        with pytest.raises(UnknownNameError, match="no schedule named 'cosine_decai'. Did you mean 'cosine_decay"):
+        with pytest.raises(UnknownNameError, match=r"no schedule named 'cosine_decai'. Did you mean 'cosine_decay"):
             SGD({"name": "cosine_decai"})
 
 
@@ -251,7 +251,7 @@ class TestTraining:
     def test_a_function_that_gives_no_rate(self, wrong):
         net = cynn.Network.mlp([150, 120, 60, 10], seed=2)
         before = helpers.digest(net)
-        with pytest.raises(InvalidParameterError, match="finite number >= 0 at every step. Got .* at step 2 of"):
+        with pytest.raises(InvalidParameterError, match=r"finite number >= 0 at every step. Got .* at step 2 of"):
             fitted(SGD(lambda step: wrong if step == 2 else 0.1), net=net)
         assert helpers.digest(net) == before
 
