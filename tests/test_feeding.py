@@ -318,8 +318,10 @@ class TestTrainBatch:
         for _ in range(3):
             net.train_batch([[1.0]], [-1e9], loss="mae", optimizer=optimizer)
         assert net.layers[0].weights[0, 0] == -1.75
-        optimizer.momentum = 0.5
+        optimizer.weight_decay = 1.0
         net.train_batch([[1.0]], [-1e9], loss="mae")
+        assert net.layers[0].weights[0, 0] == -1.75 - 0.125 + 0.125 * 1.75
+        optimizer.momentum = 0.5
         net.train_batch([[1.0]], [-1e9], loss="mse")
         assert net.layers[0].weights[0, 0] < -1e6
 

@@ -195,6 +195,11 @@ class TestScikitLearn:
         expected = getattr(sk, name)(VALUES[:, 0], one.predict(X)[:, 0])
         assert figure(one, VALUES[:, 0], getattr(sk, name)) == pytest.approx(expected)
 
+    def test_values_that_happen_to_be_0_and_1(self, sk):
+        net, y = net_of(1, "identity"), classes(2)
+        expected = sk.mean_squared_error(y, net.predict(X)[:, 0])
+        assert figure(net, y, sk.mean_squared_error) == pytest.approx(expected)
+
     @pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "r2_score"])
     def test_ours_agree_with_theirs(self, sk, name):
         net = net_of(2, "identity")

@@ -255,6 +255,12 @@ class TestTraining:
             fitted(SGD(lambda step: wrong if step == 2 else 0.1), net=net)
         assert helpers.digest(net) == before
 
+    def test_a_second_fit_ends_at_its_own_end(self):
+        optimizer = SGD(CosineDecay(0.01))
+        net, _ = fitted(optimizer)
+        _, history = fitted(optimizer, net=net, epochs=2)
+        assert history["learning_rate"] == [optimizer.learning_rate.rates(t, 1, 15)[0] for t in (11, 14)]
+
     def test_the_history_has_the_rate(self):
         _, history = fitted(SGD(StepDecay(0.01, 3, 0.5)))
         assert history["learning_rate"] == [0.01, 0.005, 0.0025]
