@@ -71,6 +71,17 @@ def test_parameters_are_kept():
     assert initializers.get(config) == TruncatedNormal(0.5, 0.25) != TruncatedNormal()
 
 
+def test_one_with_parameters_in_a_network(tmp_path):
+    net = cynn.Network([cynn.Input(2), cynn.Dense(3, initializer=Constant(0.5))], seed=0)
+    assert (net.layers[0].weights == 0.5).all()
+    net.save(tmp_path / "net.safetensors")
+    again = cynn.load(tmp_path / "net.safetensors")
+    assert again.get_config() == net.get_config()
+    assert (cynn.Network.from_config(again.get_config()).layers[0].weights == 0.5).all()
+    with pytest.raises(UnknownNameError, match="no initializer named 'some'"):
+        cynn.Dense(3, initializer="some")
+
+
 def test_what_is_refused():
     with pytest.raises(UnknownNameError, match=r"no initializer named 'ortogonal'. Did you mean 'orthogonal'"):
         initializers.get("ortogonal")
