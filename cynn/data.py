@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cynn import randomness
 from cynn.engine import RowMatrix
-from cynn.errors import DataError, InvalidParameterError, ShapeError
+from cynn.errors import DataError, InvalidParameterError, ShapeError, check_number, check_whole_number
 from cynn.kernel_objects import DTYPES
+from cynn.targets import Targets
 
 if TYPE_CHECKING:
     from cynn.losses import Loss
 
-__all__ = ["Targets", "as_array", "as_rows", "as_sample_weight", "as_targets", "check_dtype", "check_out"]
+__all__ = [
+    "Targets",
+    "as_array",
+    "as_rows",
+    "as_sample_weight",
+    "as_targets",
+    "check_dtype",
+    "check_out",
+    "split",
+    "with_class_weight",
+]
 
 Array = npt.NDArray[Any]
 
@@ -65,6 +77,14 @@ def check_rows_finite(rows: Array, name: str) -> None:
         )
 
 
+def not_finite_when_scaled(name: str, dtype: str) -> DataError:
+    """The error for a row that is finite as it is given, and not as the network takes it."""
+    return DataError(
+        f"{name} must be finite in {dtype}, multiplied by the scale of the input and moved by its "
+        "offset. Got a number that is too large for that. (check_finite=False turns this check off.)"
+    )
+
+
 def _as_numbers(x: Any, name: str) -> Array:
     array = as_array(x, name)
     if array.dtype in _READ_AS_THEY_ARE and array.flags.aligned:
@@ -73,40 +93,6 @@ def _as_numbers(x: Any, name: str) -> Array:
         raise InvalidParameterError(f"{name} must hold real numbers. Got the dtype {array.dtype} instead.")
     exact_in_float32 = array.dtype.itemsize <= 2 or (array.dtype.kind == "f" and array.dtype.itemsize == 4)
     return array.astype(np.float32 if exact_in_float32 else np.float64)
-
-
-class Targets:
-    """Targets as the engine takes them: `values` (n, outputs) or `classes` (n,); the other is None."""
-
-    def __init__(self, values: Array | None, classes: Array | None, outputs: int) -> None:
-        self.values = values
-        self.classes = classes
-        self.outputs = outputs
-
-    def as_classes(self) -> Array:
-        """The class of each row: that of the largest value where values are given."""
-        if self.classes is not None:
-            return self.classes
-        assert self.values is not None
-        if self.outputs == 1:
-            return (self.values[:, 0] > 0.5).astype(np.int64)
-        classes: Array = np.argmax(self.values, axis=1)
-        return classes
-
-    def take(self, order: Array) -> Targets:
-        """The targets in that order."""
-        return Targets(
-            None if self.values is None else self.values[order],
-            None if self.classes is None else self.classes[order],
-            self.outputs,
-        )
-
-    def as_given(self) -> Array:
-        """What a metric of one's own receives as y_true."""
-        if self.classes is not None:
-            return self.classes
-        assert self.values is not None
-        return self.values
 
 
 def as_targets(y: Any, n: int, outputs: int, loss: Loss, name: str, *, check_finite: bool = True) -> Targets:
@@ -142,8 +128,10 @@ def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]
     return classes
 
 
-def as_sample_weight(sample_weight: Any, n: int) -> npt.NDArray[np.float64] | None:
-    """Weights of rows as float64: finite, not negative, not all zero."""
+def as_sample_weight(
+    sample_weight: Any, n: int, *, may_be_zero: bool = False
+) -> npt.NDArray[np.float64] | None:
+    """Weights of rows as float64: finite, not negative, not all zero unless that `may_be_zero`."""
     if sample_weight is None:
         return None
     weight = np.ascontiguousarray(_as_numbers(sample_weight, "sample_weight"), dtype=np.float64)
@@ -153,9 +141,70 @@ def as_sample_weight(sample_weight: Any, n: int) -> npt.NDArray[np.float64] | No
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(f"sample_weight must be finite and >= 0. Got {weight[row]} in row {row} instead.")
-    if not weight.any():
+    if not weight.any() and not may_be_zero:
         raise DataError("sample_weight must not be zero everywhere. Got only zeros instead.")
     return weight
+
+
+def with_class_weight(
+    weight: Array | None, class_weight: Any, target: Targets, places: Array | None
+) -> npt.NDArray[np.float64]:
+    """The weights of rows, times that of the class of each.
+
+    Parameters
+    ----------
+    weight : array of shape (n,), or None
+    class_weight : dict or "balanced"
+        The weight of a class, 1 where it has none; or n / (k * count) for each of the k classes there are.
+    target : Targets
+    places : array, or None
+        The rows that are trained on, and counted; None for all.
+    """
+    classes = target.as_labels()
+    if classes is None:
+        raise DataError(
+            "class_weight must come with classes: whole numbers, or rows of one 1 and else 0. "
+            "Got other targets instead."
+        )
+    n_classes = max(2, target.outputs)
+    of_class = np.ones(n_classes)
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        counts = np.bincount(classes if places is None else classes[places], minlength=n_classes)
+        there = counts > 0
+        of_class[there] = counts.sum() / (there.sum() * counts[there])
+    elif isinstance(class_weight, dict):
+        for name, value in class_weight.items():
+            at = check_whole_number(name, "class_weight", "fit (its keys)", maximum=n_classes - 1)
+            of_class[at] = check_number(value, "class_weight", f"fit (of class {at})", minimum=0)
+    else:
+        raise InvalidParameterError(
+            "The 'class_weight' parameter of fit must be 'balanced' or a dict from classes to weights. "
+            f"Got {class_weight!r} instead."
+        )
+    return of_class[classes] if weight is None else weight * of_class[classes]
+
+
+def split(
+    target: Targets, n: int, fraction: Any, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The rows to train on and those to validate with, each in ascending order.
+
+    Which those are depends on the seed alone. Of every class there is the same share in both, to a row.
+    """
+    fraction = check_number(fraction, "validation_split", "fit", minimum=0, below=1)
+    order = randomness.permutation(n, seed, randomness.Purpose.SPLIT)
+    labels = target.as_labels()
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    # every (1 / fraction)-th row of the classes one after the other
+    counted = np.floor(np.arange(n + 1) * fraction + 0.5)
+    held_out = counted[1:] > counted[:-1]
+    if held_out.all() or not held_out.any():
+        raise DataError(
+            f"The 'validation_split' parameter of fit must leave rows on both sides. Got {fraction:g} of {n} rows "
+            "instead."
+        )
+    return np.sort(order[~held_out]), np.sort(order[held_out])
 
 
 def check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:

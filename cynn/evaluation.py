@@ -43,7 +43,7 @@ def figures(
     rows: Array,
     target: data.Targets,
     weight: Array | None,
-    metrics_by_name: dict[str, metrics.Metric],
+    metrics_by_name: dict[str, metrics.Resolved],
     n_threads: int | None,
 ) -> dict[str, float]:
     """What `evaluate` returns, for data that has been checked."""

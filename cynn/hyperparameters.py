@@ -36,7 +36,7 @@ class Hyperparameter:
                 f"The {self.name!r} parameter of {owner} must be given when the instance is made, as in "
                 f"{owner}({self.name}={value!r}). Got an assignment instead."
             )
-        instance._values[self.name] = self.check(value, owner)
+        instance._values[self.name] = instance._checked(self, value)
 
     @property
     def allowed(self) -> str:
@@ -114,7 +114,7 @@ class Component:
     methods: ClassVar[tuple[str, ...]] = ()
     kernel: Any = None
 
-    _values: dict[str, float | bool]
+    _values: dict[str, Any]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -146,9 +146,13 @@ class Component:
                 )
         given.update(values)
         self._values = {
-            name: declared.check(given.get(name, declared.default), type(self).__name__)
+            name: self._checked(declared, given.get(name, declared.default))
             for name, declared in self.hyperparameters.items()
         }
+
+    def _checked(self, declared: Hyperparameter, value: Any) -> Any:
+        """The value to keep for a hyperparameter."""
+        return declared.check(value, type(self).__name__)
 
     @classmethod
     def is_compiled(cls) -> bool:

@@ -1,4 +1,4 @@
-"""Initial weights: random, and scaled so that signals neither die out nor blow up from layer to layer.
+"""Initial weights: scaled so that signals neither die out nor blow up from layer to layer.
 
 `glorot` (Glorot and Bengio, 2010) has variance 2 / (inputs + units), `he` (He et al., 2015) 2 / inputs,
 `lecun` (LeCun et al., 1998; Nielsen's book, chapter 3) 1 / inputs; each as `_uniform` or `_normal`.
@@ -8,33 +8,242 @@ Biases start at 0.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from cynn import randomness
-from cynn.errors import unknown_name
+from cynn.errors import InvalidParameterError, check_number, unknown_name
 
-__all__ = ["NAMES", "check_name", "initial_weights"]
+__all__ = [
+    "Constant",
+    "Initializer",
+    "Orthogonal",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "check_name",
+    "get",
+    "initial_weights",
+]
 
-_VARIANCES = {
+Array = npt.NDArray[np.float64]
+
+
+class Initializer:
+    """The base of initializers: a function of the shape, the seed and the layer's number.
+
+    Examples
+    --------
+    >>> from cynn import initializers
+    >>> initializers.get("he_normal"), initializers.get({"name": "constant", "value": 2})
+    (VarianceScaling(name='he_normal'), Constant(value=2.0))
+    """
+
+    name: str = ""
+
+    def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
+        """Weights of shape (inputs, units)."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """Its name and parameters, from which `get` makes an equal one."""
+        return {"name": self.name, **vars(self)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`."""
+        return cls(**{key: value for key, value in config.items() if key != "name"})
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(vars(self).items())))
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({values})"
+
+
+_VARIANCES: dict[str, Callable[[int, int], float]] = {
     "glorot": lambda inputs, units: 2 / (inputs + units),
     "he": lambda inputs, units: 2 / inputs,
     "lecun": lambda inputs, units: 1 / inputs,
 }
 
+
+class VarianceScaling(Initializer):
+    """Random weights whose variance follows from the shape: `glorot`, `he` or `lecun`, `_uniform` or `_normal`.
+
+    Parameters
+    ----------
+    name : str
+        Such as `"glorot_uniform"`.
+
+    Examples
+    --------
+    >>> from cynn.initializers import VarianceScaling
+    >>> W = VarianceScaling("lecun_uniform").weights(300, 4, seed=0, layer=0)
+    >>> bool(abs(W).max() <= 0.1)
+    True
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in _SCALED:
+            raise unknown_name("initializer", name, _SCALED)
+        self.name = name
+
+    def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
+        scheme, distribution = self.name.split("_")
+        deviation = math.sqrt(_VARIANCES[scheme](inputs, units))
+        purpose = randomness.Purpose.INITIAL_WEIGHTS
+        if distribution == "normal":
+            return deviation * randomness.normal((inputs, units), seed, purpose, layer)
+        return math.sqrt(3) * deviation * (2 * randomness.uniform((inputs, units), seed, purpose, layer) - 1)
+
+
+class Orthogonal(Initializer):
+    """Weights whose columns, or rows where these are fewer, are orthogonal and of length `gain`.
+
+    The Q of a random normal matrix, with the signs that make it uniform among such matrices.
+
+    Parameters
+    ----------
+    gain : float
+
+    Notes
+    -----
+    Source: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
+    neural networks", 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cynn.initializers import Orthogonal
+    >>> W = Orthogonal().weights(5, 3, seed=0, layer=0)
+    >>> bool(np.allclose(W.T @ W, np.eye(3)))
+    True
+    """
+
+    name = "orthogonal"
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = check_number(gain, "gain", "Orthogonal")
+
+    def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
+        shape = (max(inputs, units), min(inputs, units))
+        Q, R = np.linalg.qr(randomness.normal(shape, seed, randomness.Purpose.INITIAL_WEIGHTS, layer))
+        Q = Q * np.where(np.diag(R) < 0, -1.0, 1.0)
+        return self.gain * (Q if inputs >= units else Q.T)
+
+
+class TruncatedNormal(Initializer):
+    """Normal numbers, those further than two standard deviations from the mean drawn again.
+
+    Parameters
+    ----------
+    mean, stddev : float
+        Of the normal distribution before it is cut.
+
+    Examples
+    --------
+    >>> from cynn.initializers import TruncatedNormal
+    >>> W = TruncatedNormal(stddev=0.1).weights(100, 10, seed=0, layer=0)
+    >>> bool(abs(W).max() <= 0.2)
+    True
+    """
+
+    name = "truncated_normal"
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        self.mean = check_number(mean, "mean", "TruncatedNormal")
+        self.stddev = check_number(stddev, "stddev", "TruncatedNormal", minimum=0)
+
+    def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
+        purpose, shape = randomness.Purpose.INITIAL_WEIGHTS, (inputs, units)
+        z = randomness.normal(shape, seed, purpose, layer)
+        attempt = 0
+        while (far := np.abs(z) > 2).any():
+            attempt += 1
+            z[far] = randomness.normal(shape, seed, purpose, layer, attempt)[far]
+        return self.mean + self.stddev * z
+
+
+class Constant(Initializer):
+    """The same number everywhere.
+
+    Parameters
+    ----------
+    value : float
+
+    Examples
+    --------
+    >>> from cynn.initializers import Constant
+    >>> Constant(0.5).weights(1, 3, seed=0, layer=0)
+    array([[0.5, 0.5, 0.5]])
+    """
+
+    name = "constant"
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = check_number(value, "value", "Constant")
+
+    def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
+        return np.full((inputs, units), self.value)
+
+
+class Zeros(Initializer):
+    """Zero everywhere. Hidden layers of equal units stay equal, so it is for last layers.
+
+    Examples
+    --------
+    >>> from cynn.initializers import Zeros
+    >>> Zeros().weights(1, 3, seed=0, layer=0)
+    array([[0., 0., 0.]])
+    """
+
+    name = "zeros"
+
+    def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
+        return np.zeros((inputs, units))
+
+
+_SCALED = [f"{scheme}_{distribution}" for scheme in _VARIANCES for distribution in ("uniform", "normal")]
+_OTHERS: dict[str, type[Initializer]] = {
+    cls.name: cls for cls in (Constant, Orthogonal, TruncatedNormal, Zeros)
+}
+
 #: The initializers that there are.
-NAMES = [f"{scheme}_{distribution}" for scheme in _VARIANCES for distribution in ("uniform", "normal")]
+NAMES = [*_SCALED, *_OTHERS]
 
 
-def check_name(name: Any) -> str | None:
-    """The name of an initializer, or None, which leaves the choice to the activation."""
-    if name is not None and name not in NAMES:
-        raise unknown_name("initializer", name, NAMES)
-    return str(name) if name is not None else None
+def get(spec: Any) -> Initializer:
+    """An initializer from a name, an instance or a configuration."""
+    if isinstance(spec, Initializer):
+        return spec
+    config = {"name": spec} if isinstance(spec, str) else spec
+    if not isinstance(config, dict) or not isinstance(config.get("name"), str):
+        raise InvalidParameterError(
+            f"An initializer must be a name, an Initializer or its configuration. Got {spec!r} instead."
+        )
+    if config["name"] in _SCALED:
+        return VarianceScaling(**config)
+    if config["name"] in _OTHERS:
+        return _OTHERS[config["name"]].from_config(config)
+    raise unknown_name("initializer", config["name"], NAMES)
 
 
-def initial_weights(name: str, inputs: int, units: int, seed: int, layer: int) -> npt.NDArray[Any]:
+def check_name(spec: Any) -> Any:
+    """An initializer as a layer keeps it: its name, or its configuration where it has parameters; or None."""
+    if spec is None or (isinstance(spec, str) and spec in NAMES):
+        return spec
+    return get(spec).get_config()
+
+
+def initial_weights(spec: Any, inputs: int, units: int, seed: int, layer: int) -> npt.NDArray[Any]:
     """Weights of shape (inputs, units) in float64, a function of the seed and the layer's number.
 
     Examples
@@ -44,11 +253,4 @@ def initial_weights(name: str, inputs: int, units: int, seed: int, layer: int) -
     >>> W.shape, bool(abs(W).max() <= (6 / 800) ** 0.5)
     ((784, 16), True)
     """
-    if name not in NAMES:
-        raise unknown_name("initializer", name, NAMES)
-    scheme, distribution = name.split("_")
-    deviation = math.sqrt(_VARIANCES[scheme](inputs, units))
-    purpose = randomness.Purpose.INITIAL_WEIGHTS
-    if distribution == "normal":
-        return deviation * randomness.normal((inputs, units), seed, purpose, layer)
-    return math.sqrt(3) * deviation * (2 * randomness.uniform((inputs, units), seed, purpose, layer) - 1)
+    return get(spec).weights(inputs, units, seed, layer)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cynn import kernels
 from cynn.errors import DataError
-from cynn.hyperparameters import Component
+from cynn.hyperparameters import Component, hyperparameter
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanAbsoluteError", "MeanSquaredError"]
 
@@ -203,6 +203,10 @@ class CrossEntropy(Loss):
     Behind a softmax it is computed from z, as log Σ_j exp(z_j) - z_class, so that no z is too large
     for it. Elsewhere p is kept at 1e-7 or more.
 
+    With `label_smoothing` ε and k outputs, (1 - ε) t + ε / k stands for t (Szegedy and others, "Rethinking the
+    Inception architecture for computer vision", 2016, section 7). It is part of the loss, so it is in the
+    loss of `evaluate`, too.
+
     Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, section 6.2.2.3.
 
     Examples
@@ -218,6 +222,9 @@ class CrossEntropy(Loss):
     prediction_range = (0.0, 1.0)
     aliases = ("categorical_crossentropy", "sparse_categorical_crossentropy")
     kernel = kernels.losses.KERNELS["cross_entropy"]
+    label_smoothing: float = hyperparameter(
+        default=0.0, minimum=0, below=1, doc="The part of a target that is spread over all classes."
+    )
 
     def check_target(self, target: Array) -> None:
         negative = target < 0

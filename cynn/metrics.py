@@ -1,58 +1,233 @@
-"""Metrics: figures of how well predictions fit, that training does not use."""
+"""Metrics: figures of how well predictions fit, that training does not use.
+
+A metric is a name, an object of this module, or any function `metric(y_true, y_pred)`; those of
+`sklearn.metrics` get what each expects.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn.data import Targets
-from cynn.errors import InvalidParameterError, unknown_name
+from cynn.errors import InvalidParameterError, ShapeError, check_number, check_whole_number, unknown_name
+from cynn.targets import Targets
 
-__all__ = ["accuracy", "mean_absolute_error", "mean_squared_error", "resolve"]
+__all__ = [
+    "Accuracy",
+    "BinaryAccuracy",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "R2Score",
+    "RootMeanSquaredError",
+    "TopKAccuracy",
+    "resolve",
+]
 
 Array = npt.NDArray[Any]
-Metric = Callable[[Targets, Array], float]
+#: What `resolve` makes of a metric: a function of targets and predictions.
+Resolved = Callable[[Targets, Array], float]
 
 
-def accuracy(target: Targets, prediction: Array) -> float:
-    """The share of rows whose class is right: the largest output, or, of one, whether it is over 0.5."""
-    if target.outputs == 1:
-        predicted = (prediction[:, 0] > 0.5).astype(np.int64)
-    else:
-        predicted = np.argmax(prediction, axis=1)
-    return float(np.mean(predicted == target.as_classes()))
+class Metric:
+    """The base of the built-in metrics; called with arrays, it is one like any other."""
+
+    name: ClassVar[str] = ""
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(self, y_true: Any, y_pred: Any) -> float:
+        """The figure for classes (rows,) or values (rows, outputs), and predictions (rows, outputs)."""
+        prediction = np.asarray(y_pred)
+        prediction = prediction.reshape(len(prediction), -1)
+        true, outputs = np.asarray(y_true), prediction.shape[1]
+        if len(true) != len(prediction):
+            raise ShapeError(
+                f"y_true must have as many rows as y_pred, {len(prediction)}. Got {len(true)} instead."
+            )
+        if true.ndim == 1 and outputs > 1:
+            return self.of(Targets(None, true.astype(np.int64), outputs), prediction)
+        return self.of(Targets(true.reshape(len(true), -1), None, outputs), prediction)
+
+    def of(self, target: Targets, prediction: Array) -> float:
+        """The figure for checked targets."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({values})"
 
 
-def mean_squared_error(target: Targets, prediction: Array) -> float:
-    """The mean over rows and outputs of (prediction - target)²."""
-    return float(np.mean((prediction - _values(target)) ** 2))
+class Accuracy(Metric):
+    """The share of rows whose class is right: the largest output, or, of one, whether it is over 0.5.
+
+    Where any number of the targets of a row may be 1 (several labels), the share of outputs that are on the
+    right side of 0.5.
+
+    Examples
+    --------
+    >>> from cynn.metrics import Accuracy
+    >>> Accuracy()([0, 1], [[0.9, 0.1], [0.8, 0.2]])
+    0.5
+    """
+
+    name = "accuracy"
+
+    def of(self, target: Targets, prediction: Array) -> float:
+        if target.kind == "labels":
+            return BinaryAccuracy().of(target, prediction)
+        if target.outputs == 1:
+            predicted = (prediction[:, 0] > 0.5).astype(np.int64)
+        else:
+            predicted = np.argmax(prediction, axis=1)
+        return float(np.mean(predicted == target.as_classes()))
 
 
-def mean_absolute_error(target: Targets, prediction: Array) -> float:
-    """The mean over rows and outputs of |prediction - target|."""
-    return float(np.mean(np.abs(prediction - _values(target))))
+class BinaryAccuracy(Metric):
+    """The share of outputs that are on the right side of a threshold.
+
+    Parameters
+    ----------
+    threshold : float
+
+    Examples
+    --------
+    >>> from cynn.metrics import BinaryAccuracy
+    >>> BinaryAccuracy()([[0, 1], [1, 1]], [[0.1, 0.9], [0.8, 0.2]])
+    0.75
+    """
+
+    name = "binary_accuracy"
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = check_number(threshold, "threshold", "BinaryAccuracy")
+
+    def of(self, target: Targets, prediction: Array) -> float:
+        return float(np.mean((prediction > self.threshold) == (target.as_values() > 0.5)))
 
 
-def _values(target: Targets) -> Array:
-    if target.values is not None:
-        return np.asarray(target.values, np.float64)
-    return np.eye(target.outputs)[target.as_classes()]
+class TopKAccuracy(Metric):
+    """The share of rows whose class is among the k largest outputs.
+
+    Parameters
+    ----------
+    k : int
+
+    Examples
+    --------
+    >>> from cynn.metrics import TopKAccuracy
+    >>> TopKAccuracy(k=2)([0, 1], [[0.2, 0.5, 0.3], [0.3, 0.2, 0.1]])
+    0.5
+    """
+
+    name = "top_k_accuracy"
+    aliases = ("top_k_categorical_accuracy",)
+
+    def __init__(self, k: int = 5) -> None:
+        self.k = check_whole_number(k, "k", "TopKAccuracy", minimum=1)
+
+    def of(self, target: Targets, prediction: Array) -> float:
+        own = np.take_along_axis(prediction, target.as_classes()[:, None], axis=1)
+        # of outputs that are equal, the first counts as the larger, as for argmax
+        before = np.arange(prediction.shape[1]) < target.as_classes()[:, None]
+        larger = (prediction > own) | ((prediction == own) & before)
+        return float(np.mean(larger.sum(axis=1) < self.k))
 
 
-_BUILT_IN: dict[str, Metric] = {
-    "accuracy": accuracy,
-    "mean_squared_error": mean_squared_error,
-    "mse": mean_squared_error,
-    "mean_absolute_error": mean_absolute_error,
-    "mae": mean_absolute_error,
+class MeanSquaredError(Metric):
+    """The mean over rows and outputs of (prediction - target)².
+
+    Examples
+    --------
+    >>> from cynn.metrics import MeanSquaredError
+    >>> MeanSquaredError()([1.0, 2.0], [1.0, 4.0])
+    2.0
+    """
+
+    name = "mean_squared_error"
+    aliases = ("mse",)
+
+    def of(self, target: Targets, prediction: Array) -> float:
+        return float(np.mean((prediction - target.as_values()) ** 2))
+
+
+class RootMeanSquaredError(Metric):
+    """The root of the mean over rows and outputs of (prediction - target)².
+
+    Examples
+    --------
+    >>> from cynn.metrics import RootMeanSquaredError
+    >>> RootMeanSquaredError()([[1.0, 2.0]], [[0.0, 9.0]])
+    5.0
+    """
+
+    name = "root_mean_squared_error"
+    aliases = ("rmse",)
+
+    def of(self, target: Targets, prediction: Array) -> float:
+        return float(np.sqrt(np.mean((prediction - target.as_values()) ** 2)))
+
+
+class MeanAbsoluteError(Metric):
+    """The mean over rows and outputs of ``|prediction - target|``.
+
+    Examples
+    --------
+    >>> from cynn.metrics import MeanAbsoluteError
+    >>> MeanAbsoluteError()([1.0, 2.0], [1.0, 4.0])
+    1.0
+    """
+
+    name = "mean_absolute_error"
+    aliases = ("mae",)
+
+    def of(self, target: Targets, prediction: Array) -> float:
+        return float(np.mean(np.abs(prediction - target.as_values())))
+
+
+class R2Score(Metric):
+    """The mean over the outputs of 1 - Σ (target - prediction)² / Σ (target - mean target)².
+
+    An output whose target does not vary counts as 1 if it is met, else as 0, as in scikit-learn.
+
+    Examples
+    --------
+    >>> from cynn.metrics import R2Score
+    >>> R2Score()([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
+    0.5
+    """
+
+    name = "r2_score"
+
+    def of(self, target: Targets, prediction: Array) -> float:
+        values = target.as_values()
+        left = ((values - prediction) ** 2).sum(axis=0)
+        spread = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
+        varies = spread > 0
+        scores = np.where(left == 0, 1.0, 0.0)
+        scores[varies] = 1 - left[varies] / spread[varies]
+        return float(scores.mean())
+
+
+_BUILT_IN: dict[str, type[Metric]] = {
+    name: cls
+    for cls in (
+        Accuracy,
+        BinaryAccuracy,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        R2Score,
+        RootMeanSquaredError,
+        TopKAccuracy,
+    )
+    for name in (cls.name, *cls.aliases)
 }
 
 
-def resolve(metrics: Any) -> dict[str, Metric]:
-    """Metrics by name, from names and callables metric(y_true, y_pred); one alone need not be in a list."""
+def resolve(metrics: Any) -> dict[str, Resolved]:
+    """Metrics by name, from names, metrics and functions; one alone need not be in a list."""
     if metrics is None:
         return {}
     if isinstance(metrics, str) or callable(metrics):
@@ -61,18 +236,69 @@ def resolve(metrics: Any) -> dict[str, Metric]:
         raise InvalidParameterError(
             f"The metrics must be a list of names and callables. Got {metrics!r} instead."
         )
-    found: dict[str, Metric] = {}
+    found: dict[str, Resolved] = {}
     for metric in metrics:
-        if isinstance(metric, str):
-            if metric not in _BUILT_IN:
-                raise unknown_name("metric", metric, _BUILT_IN)
-            found[metric] = _BUILT_IN[metric]
-        elif callable(metric):
-            found[getattr(metric, "__name__", type(metric).__name__)] = _adapt(metric)
-        else:
-            raise InvalidParameterError(f"A metric must be a name or a callable. Got {metric!r} instead.")
+        name, resolved = _resolve_one(metric)
+        if name in found:
+            raise InvalidParameterError(f"Metrics must have different names. Got {name!r} twice instead.")
+        found[name] = resolved
     return found
 
 
-def _adapt(metric: Callable[[Array, Array], Any]) -> Metric:
-    return lambda target, prediction: float(metric(target.as_given(), prediction))
+def _resolve_one(metric: Any) -> tuple[str, Resolved]:
+    if isinstance(metric, str):
+        if metric not in _BUILT_IN:
+            raise unknown_name("metric", metric, _BUILT_IN)
+        return metric, _BUILT_IN[metric]().of
+    if isinstance(metric, type) and issubclass(metric, Metric):
+        return metric.name, metric().of
+    if isinstance(metric, Metric):
+        return metric.name, metric.of
+    if not callable(metric):
+        raise InvalidParameterError(f"A metric must be a name or a callable. Got {metric!r} instead.")
+    function = metric
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__name__", type(function).__name__)
+    if (getattr(function, "__module__", None) or "").startswith("sklearn."):
+        return name, _of_sklearn(metric, function)
+    return name, lambda target, prediction: float(metric(target.as_given(), prediction))
+
+
+# ------------------------------------------------------------------------------- metrics of scikit-learn
+
+# Their second parameter is named y_pred, and takes probabilities.
+_TAKE_PROBABILITIES = {"log_loss", "d2_log_loss_score"}
+_NAMES_OF_SCORES = {"y_score", "y_prob", "y_proba", "pred_decision"}
+
+
+def _of_sklearn(metric: Callable[..., Any], function: Callable[..., Any]) -> Resolved:
+    """Classes, labels, probabilities or values, as the function of scikit-learn expects them."""
+    import inspect
+
+    parameters = list(inspect.signature(function).parameters)
+    is_regression = function.__module__.endswith("_regression")
+    takes_scores = function.__name__ in _TAKE_PROBABILITIES or parameters[1] in _NAMES_OF_SCORES
+    knows_classes = takes_scores and "labels" in parameters
+    if isinstance(metric, functools.partial) and "labels" in metric.keywords:
+        knows_classes = False
+
+    def resolved(target: Targets, prediction: Array) -> float:
+        if is_regression or target.kind == "values":
+            return float(metric(target.as_values(), prediction))
+        if target.kind == "labels":
+            labels = target.as_values().astype(np.int64)
+            return float(metric(labels, prediction if takes_scores else (prediction > 0.5).astype(np.int64)))
+        classes = target.as_classes()
+        if not takes_scores:
+            return float(metric(classes, Targets(prediction, None, target.outputs).as_classes()))
+        if target.outputs == 1 or target.outputs == 2:
+            scores, n_classes = prediction[:, -1], 2  # of the class 1
+        else:
+            scores, n_classes = prediction, target.outputs
+        if knows_classes:
+            # else a class that no row has would be an error
+            return float(metric(classes, scores, labels=np.arange(n_classes)))
+        return float(metric(classes, scores))
+
+    return resolved

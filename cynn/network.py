@@ -12,10 +12,11 @@ import numpy.typing as npt
 from cynn import data, layers, notebook, randomness, registry, regularizers, threads
 from cynn.activations import Activation, Identity
 from cynn.engine import Engine
-from cynn.errors import InvalidParameterError
+from cynn.errors import InvalidParameterError, ShapeError
 from cynn.kernel_objects import LossKernel
 from cynn.layers.builder import Builder
 from cynn.layers.composition import compose
+from cynn.trainable import Trainable
 
 if TYPE_CHECKING:
     from cynn.layers import Input, Layer, Node
@@ -26,7 +27,7 @@ __all__ = ["Network"]
 Array = npt.NDArray[Any]
 
 
-class Network:
+class Network(Trainable):
     """Layers that can be trained.
 
     Parameters
@@ -90,6 +91,7 @@ class Network:
         self.history: History | None = None
         self.epochs_trained = 0
         self._optimizer_state: Any = None
+        self._batch_buffer: Any = None
         self._engine = Engine(
             self.dtype, self.input.units, self.input.scale, self.input.offset, builder.operations, self.seed
         )
@@ -182,103 +184,6 @@ class Network:
         from cynn.summary import table
 
         return table(self)
-
-    def fit(
-        self,
-        x: Any,
-        y: Any,
-        *,
-        loss: Any = None,
-        optimizer: Any = None,
-        epochs: int = 10,
-        batch_size: int = 32,
-        validation_data: tuple[Any, Any] | None = None,
-        metrics: Any = None,
-        sample_weight: Any = None,
-        shuffle: bool | str = True,
-        callbacks: Any = (),
-        progress: bool = True,
-        n_threads: int | None = None,
-        check_finite: bool = True,
-    ) -> History:
-        """Train on data.
-
-        Parameters
-        ----------
-        x : array of shape (rows, inputs)
-            uint8, float32 or float64 are read where they lie, with any strides, also from a memmap;
-            other numbers are converted first.
-        y : array of shape (rows,) or (rows, outputs)
-            Classes (whole numbers, where there are several outputs) or values.
-        loss : str, Loss or dict, optional
-            By default what fits the last layer: `cross_entropy` for softmax,
-            `binary_cross_entropy` for sigmoid, else `mean_squared_error`.
-        optimizer : str, Optimizer or dict, optional
-            By default the one of the last `fit`, which goes on with its state, and Adam the first
-            time. The same instance goes on, too; any other starts anew.
-        epochs : int
-            How often to go through the data.
-        batch_size : int
-            Rows in a step; the last step of an epoch takes what is left.
-        validation_data : tuple (x, y), optional
-            Evaluated after every epoch.
-        metrics : list of str or callable, optional
-            Names (`"accuracy"`), or functions of (y_true, y_pred).
-        sample_weight : array of shape (rows,), optional
-            The weight of each row in the loss.
-        shuffle : bool or "blocks"
-            Whether every epoch takes the rows in an order of its own. "blocks" shuffles blocks of 1,024
-            rows, and the rows within each: for a memmap larger than memory, which is then read in long
-            pieces.
-        callbacks : list of cynn.training.Callback
-            Called after every epoch.
-        progress : bool
-            Whether to show a progress bar, where stderr is a terminal.
-        n_threads : int, optional
-            By default `cynn.get_num_threads()`. The result does not depend on it.
-        check_finite : bool
-            Whether to look for NaN and infinity in x and y first.
-
-        Returns
-        -------
-        cynn.training.History
-            The figures of every epoch. The training metrics are those of the predictions made
-            during the epoch, as the weights were at each step.
-
-        Raises
-        ------
-        TrainingDivergedError
-            The loss became NaN or infinite.
-        ShapeError, DataError
-            x or y do not fit.
-
-        Examples
-        --------
-        >>> import cynn
-        >>> net = cynn.Network.mlp([1, 8, 1], activation="tanh", seed=0)
-        >>> history = net.fit([[0.0], [1.0]], [0.0, 1.0], epochs=3)
-        >>> len(history["loss"])
-        3
-        """
-        from cynn.training import fit
-
-        return fit(
-            self,
-            x,
-            y,
-            loss=loss,
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation_data=validation_data,
-            metrics=metrics,
-            sample_weight=sample_weight,
-            shuffle=shuffle,
-            callbacks=callbacks,
-            progress=progress,
-            n_threads=n_threads,
-            check_finite=check_finite,
-        )
 
     def predict(
         self, x: Any, *, out: Array | None = None, n_threads: int | None = None, check_finite: bool = True
@@ -455,33 +360,37 @@ class Network:
         kernel.require_dtype(self.dtype)
         return kernel
 
-    def gradients(
-        self, x: Any, y: Any, *, loss: Any = None, sample_weight: Any = None
-    ) -> list[tuple[Array | None, ...]]:
-        """∂C/∂W and ∂C/∂b of every layer, for the mean loss over the rows: backpropagation.
-
-        Parameters
-        ----------
-        x, y, loss, sample_weight
-            As for `fit`.
-
-        Returns
-        -------
-        list of (dW, db)
-            For each layer that has parameters, those of layers within it behind it: arrays of the shapes
-            of its weights and biases, or of what parameters it has; None for those that are not trained.
+    def get_weights(self) -> list[Array]:
+        """Copies of all that training changes: the weights and the biases of every layer in turn.
 
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
-        >>> net.layers[0].weights = [[2.0]]
-        >>> net.gradients([[3.0]], [[5.0]], loss="mean_squared_error")
-        [(array([[6.]], dtype=float32), array([2.], dtype=float32))]
+        >>> [array.shape for array in cynn.Network.mlp([784, 16, 10]).get_weights()]
+        [(784, 16), (16,), (16, 10), (10,)]
         """
-        from cynn.training import gradients
+        return [array.copy() for _, array in layers.arrays(self.layers)]
 
-        return gradients(self, x, y, loss=loss, sample_weight=sample_weight)
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Give all that training changes the values of arrays as `get_weights` returns them.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net, other = (cynn.Network.mlp([2, 1], seed=seed) for seed in (0, 1))
+        >>> other.set_weights(net.get_weights())
+        >>> bool((other.layers[0].weights == net.layers[0].weights).all())
+        True
+        """
+        own = list(layers.arrays(self.layers))
+        given = [np.asarray(array) for array in weights]
+        if len(given) != len(own):
+            raise ShapeError(f"The weights must be {len(own)} arrays. Got {len(given)} instead.")
+        for (name, array), value in zip(own, given, strict=True):
+            if value.shape != array.shape:
+                raise ShapeError(f"The array {name} must have the shape {array.shape}. Got {value.shape} instead.")
+        for (_, array), value in zip(own, given, strict=True):
+            array[...] = value
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers, weights and biases to a safetensors file, which `cynn.load` reads."""

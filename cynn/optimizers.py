@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from cynn import kernels
-from cynn.hyperparameters import Component, hyperparameter
+from cynn import kernels, schedules
+from cynn.hyperparameters import Component, Hyperparameter, hyperparameter
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
@@ -16,6 +16,9 @@ Array = npt.NDArray[Any]
 
 class Optimizer(Component):
     """The base of optimizers.
+
+    The learning rate of every optimizer is a number, a schedule of `cynn.schedules`, its configuration, or a
+    function of the step, which counts from 0.
 
     A subclass sets `name` and has one of
 
@@ -91,6 +94,15 @@ class Optimizer(Component):
 
         functions = {"step_f32": step_f32, "step_f64": step_f64, "linear_step": linear_step}
         return optimizer_kernel(functions, n_slots=n_slots, elementwise=elementwise)
+
+    def _checked(self, declared: Hyperparameter, value: Any) -> Any:
+        if declared.name == "learning_rate":
+            return schedules.learning_rate_of(value, declared.name, type(self).__name__)
+        return super()._checked(declared, value)
+
+    def get_config(self) -> dict[str, Any]:
+        """The name and the hyperparameters, a schedule by its configuration."""
+        return {name: schedules.config_of(value) for name, value in super().get_config().items()}
 
     def step(self, w: Array, grad: Array, slots: list[Array], learning_rate: float, t: int) -> None:
         """Move `w`, in place.

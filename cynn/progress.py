@@ -11,20 +11,19 @@ __all__ = ["Progress"]
 class Progress:
     """One bar over all epochs, with the figures of the last; nothing at all where it is not shown."""
 
-    def __init__(self, wanted: bool, epochs: int, rows: int) -> None:
+    def __init__(self, wanted: bool, epochs: int, rows: int | None) -> None:
         self._epochs = epochs
-        self._rows = rows
         self._done_before = 0
         self._bar: Any = None
         if wanted and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=epochs * rows, unit=" rows", unit_scale=True, dynamic_ncols=True)
+            self._bar = tqdm(total=rows and epochs * rows, unit=" rows", unit_scale=True, dynamic_ncols=True)
 
     def begin_epoch(self, epoch: int) -> None:
         """Name the epoch, counted from 1."""
         if self._bar is not None:
-            self._done_before = (epoch - 1) * self._rows
+            self._done_before = self._bar.n
             self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
 
     def advance_to(self, row: int) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cynn.errors import check_whole_number
 from cynn.kernels import random
 
-__all__ = ["Purpose", "as_seed", "block_permutation", "normal", "permutation", "uniform"]
+__all__ = ["Purpose", "as_seed", "block_permutation", "generator", "normal", "permutation", "uniform"]
 
 
 class Purpose(IntEnum):
@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     INITIAL_WEIGHTS = 1
     SHUFFLE = 2
     SPLIT = 3
+    TRANSFORM = 8
 
 
 def as_seed(seed: Any) -> int:
@@ -51,8 +52,15 @@ def uniform(shape: tuple[int, ...], seed: int, purpose: Purpose, part: int = 0) 
     return out.reshape(shape)
 
 
-def normal(shape: tuple[int, ...], seed: int, purpose: Purpose, part: int = 0) -> npt.NDArray[np.float64]:
+def normal(
+    shape: tuple[int, ...], seed: int, purpose: Purpose, part: int = 0, attempt: int = 0
+) -> npt.NDArray[np.float64]:
     """Standard normal numbers."""
     out = np.empty(int(np.prod(shape)))
-    random.normal(out, seed, purpose, part)
+    random.normal(out, seed, purpose, part, attempt)
     return out.reshape(shape)
+
+
+def generator(seed: int, purpose: Purpose, epoch: int, step: int) -> np.random.Generator:
+    """A generator of NumPy for a step, for functions that a user hands over."""
+    return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, 0, step, epoch]))

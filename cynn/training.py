@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, evaluation, layers, metrics, notebook, randomness, registry, threads
-from cynn.errors import DataError, InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
-from cynn.kernel_objects import OptimizerKernel
-from cynn.operations import UpdateSettings
+from cynn import data, evaluation, layers, metrics, notebook, randomness, threads
+from cynn.callbacks import Callback, CallbackList
+from cynn.errors import InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
+from cynn.feeding import BatchBuffer, BatchFeed, Feed, RowFeed, Setting, checked_batch, transformed
+from cynn.optimizer_state import OptimizerState, optimizer_state
 from cynn.progress import Progress
-from cynn.trainer import Diverged, NonFiniteRow, Trainer
+from cynn.trainer import Diverged, NonFiniteRow
 
 if TYPE_CHECKING:
     from cynn.kernel_objects import LossKernel
     from cynn.network import Network
-    from cynn.optimizers import Optimizer
 
-__all__ = ["Callback", "History", "fit", "gradients"]
+__all__ = ["Callback", "History", "fit", "gradients", "train_batch"]
 
 Array = npt.NDArray[Any]
+Checked = tuple[Array, data.Targets, Array | None]
 
 # The engine comes back this often, so that Ctrl-C is heard and the progress bar moves.
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -35,7 +36,8 @@ class History:
     Attributes
     ----------
     history : dict of str to list of float
-        `loss`, the metrics, the same with `val_` in front, and `seconds`; an entry an epoch.
+        `loss`, the metrics, the same with `val_` in front, and `seconds`; where the learning rate follows a
+        schedule, also `learning_rate`, that of the last step. An entry an epoch.
 
     Examples
     --------
@@ -69,41 +71,6 @@ class History:
     _repr_html_ = notebook.history_face
 
 
-class Callback:
-    """What is called in the course of training. A subclass overrides what it wants.
-
-    Examples
-    --------
-    >>> import cynn
-    >>> class Print(cynn.training.Callback):
-    ...     def on_epoch_end(self, epoch, logs):
-    ...         print("epoch", epoch)
-    >>> history = cynn.Network.mlp([1, 1], seed=0).fit([[1.0]], [1.0], epochs=2, callbacks=[Print()])
-    epoch 1
-    epoch 2
-    """
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """After an epoch, counted from 1 in this `fit`, with its figures."""
-
-
-class OptimizerState:
-    """An optimizer and what it remembers of one network's parameters."""
-
-    def __init__(self, optimizer: Optimizer, network: Network) -> None:
-        from cynn.workspace import aligned_zeros
-
-        self.optimizer = optimizer
-        self.t = 0
-        self.n_slots = OptimizerKernel(optimizer).n_slots
-        self.slots = [
-            [aligned_zeros(parameter.shape, network.dtype) for _ in range(self.n_slots)]
-            if parameter is not None
-            else []
-            for parameter in network._engine.trained_parameters()
-        ]
-
-
 def fit(
     network: Network,
     x: Any,
@@ -114,8 +81,12 @@ def fit(
     epochs: int,
     batch_size: int,
     validation_data: tuple[Any, Any] | None,
+    validation_split: float,
     metrics: Any,
     sample_weight: Any,
+    class_weight: Any,
+    transform: Callable[..., Any] | None,
+    steps_per_epoch: int | None,
     shuffle: bool | str,
     callbacks: Any,
     progress: bool,
@@ -130,56 +101,207 @@ def fit(
         raise InvalidParameterError(
             f"The 'shuffle' parameter of fit must be True, False or 'blocks'. Got {shuffle!r} instead."
         )
+    if transform is not None and not callable(transform):
+        raise InvalidParameterError(
+            f"The 'transform' parameter of fit must be a function (x, y, generator). Got {transform!r} instead."
+        )
     loss_kernel = network.loss_kernel(loss)
     metrics_by_name = _resolve_metrics(metrics)
-    callbacks = _check_callbacks(callbacks)
-    rows, target, weight = _checked_data(
-        network, loss_kernel, x, y, sample_weight, "", check_x=check_finite and epochs == 0, check_y=check_finite
-    )
+    called = CallbackList(callbacks, network)
     validation = _checked_validation(network, loss_kernel, validation_data, check_finite)
-    before = _Before(network) if check_finite else None
-    state = _optimizer_state(network, optimizer)
 
-    n = len(rows)
-    trainer = _trainer(network, rows, target, weight, loss_kernel, state, min(batch_size, n), n_threads)
-    predictions = np.empty((n, network.outputs), network.dtype) if metrics_by_name else None
-    history = network.history = History()
-    order = np.arange(n)
-    bar = Progress(progress, epochs, n)
-    try:
-        for epoch in range(1, epochs + 1):
-            start = time.perf_counter()
-            if shuffle:
-                permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
-                order = permutation(n, network.seed, randomness.Purpose.SHUFFLE, network.epochs_trained)
-            bar.begin_epoch(epoch)
-            trainer.begin_epoch(check_finite and epoch == 1)  # every epoch sees every row
-            _run_epoch(trainer, state, order, min(batch_size, n), predictions, bar, epoch, history)
-            network.epochs_trained += 1
-            logs = {"loss": trainer.total_loss / trainer.total_weight if trainer.total_weight else 0.0}
-            if predictions is not None:
-                shuffled = target.take(order)
-                for name, metric in metrics_by_name.items():
-                    logs[name] = metric(shuffled, predictions)
+    def setting() -> Setting:
+        """Once the data have been checked: until then the network's optimizer stays what it is."""
+        return Setting(network, loss_kernel, optimizer_state(network, optimizer), n_threads, check_finite)
+
+    feed: Feed
+    before = rows = None
+    if y is None:
+        for name, given in [
+            ("validation_split", validation_split),
+            ("sample_weight", sample_weight is not None),
+            ("transform", transform),
+        ]:
+            if given:
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of fit must be left out where x gives batches. Got it instead."
+                )
+        if class_weight == "balanced":
+            raise InvalidParameterError(
+                "The 'class_weight' parameter of fit must be a dict where x gives batches. Got 'balanced' instead."
+            )
+        batches_of = _batches(x)
+        n_steps = _n_steps(x, steps_per_epoch)
+        feed = BatchFeed(setting(), batches_of, class_weight, 0, None, n_steps, bool(metrics_by_name))
+    else:
+        if steps_per_epoch is not None:
+            raise InvalidParameterError(
+                "The 'steps_per_epoch' parameter of fit must be left out where y is given. "
+                f"Got {steps_per_epoch!r} instead."
+            )
+        look_first = check_finite and (epochs == 0 or transform is not None)
+        rows, target, weight = _checked_data(
+            network, loss_kernel, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
+        )
+        n, places = len(rows), None
+        if validation_split:
             if validation is not None:
-                figures = evaluation.figures(network, loss_kernel, *validation, metrics_by_name, n_threads)
-                logs.update({f"val_{name}": figure for name, figure in figures.items()})
-            logs["seconds"] = time.perf_counter() - start
-            history.append(logs)
-            bar.end_epoch(logs)
-            for callback in callbacks:
-                callback.on_epoch_end(epoch, logs)
+                raise InvalidParameterError(
+                    "The 'validation_split' parameter of fit must be 0 where there is validation_data. "
+                    f"Got {validation_split!r} instead."
+                )
+            places, held_out = data.split(target, n, validation_split, network.seed)
+            n = len(places)
+            held_out_weight = None if weight is None else data.as_sample_weight(weight[held_out], len(held_out))
+            validation = (rows[held_out], target.take(held_out), held_out_weight)
+            if check_finite:
+                data.check_rows_finite(validation[0], "x of the validation split")
+        if class_weight is not None:
+            weight = data.with_class_weight(weight, class_weight, target, places)
+        before = _Before(network) if check_finite else None
+        order_of = _order(n, places, shuffle, network.seed)
+        if transform is None:
+            feed = RowFeed(setting(), rows, target, weight, batch_size, order_of, n, bool(metrics_by_name))
+        else:
+            size, seed, all_rows, function = min(batch_size, n), network.seed, rows, transform
+
+            def batches(epoch: int) -> Iterable[Any]:
+                return transformed(
+                    function, all_rows, target, weight, order_of(epoch), size, seed, epoch
+                )
+
+            feed = BatchFeed(setting(), batches, None, size, n, -(-n // size), bool(metrics_by_name))
+
+    history = network.history = History()
+    bar = Progress(progress, epochs, feed.rows_per_epoch)
+    state = network._optimizer_state
+    total_steps = None if feed.steps_per_epoch is None else state.t + epochs * feed.steps_per_epoch
+    try:
+        with called:
+            for epoch in range(1, epochs + 1):
+                start = time.perf_counter()
+                called.on_epoch_begin(epoch)
+                bar.begin_epoch(epoch)
+                feed.begin_epoch(network.epochs_trained, total_steps)
+                _run_epoch(feed, called, bar, epoch, history)
+                network.epochs_trained += 1
+                logs = {"loss": _mean(*feed.sums())}
+                if metrics_by_name:
+                    seen, predictions = feed.predicted()
+                    logs.update({name: metric(seen, predictions) for name, metric in metrics_by_name.items()})
+                if validation is not None:
+                    figures = evaluation.figures(network, loss_kernel, *validation, metrics_by_name, n_threads)
+                    logs.update({f"val_{name}": figure for name, figure in figures.items()})
+                if state.has_schedule:
+                    logs["learning_rate"] = feed.last_rate
+                logs["seconds"] = time.perf_counter() - start
+                history.append(logs)
+                bar.end_epoch(logs)
+                state.on_epoch_end(logs)
+                called.on_epoch_end(epoch, logs)
+                if called.stop_training:
+                    break
     except NonFiniteRow:
         assert before is not None
+        assert rows is not None
         before.restore()
         data.check_rows_finite(rows, "x")
-        raise DataError(
-            f"x must be finite in {network.dtype}, multiplied by the scale of the input and moved by its "
-            "offset. Got a number that is too large for that. (check_finite=False turns this check off.)"
-        ) from None
+        raise data.not_finite_when_scaled("x", network.dtype) from None
     finally:
+        feed.close()
         bar.close()
     return history
+
+
+def _mean(total: float, weight: float) -> float:
+    return total / weight if weight else 0.0
+
+
+def _run_epoch(feed: Feed, called: CallbackList, bar: Progress, epoch: int, history: History) -> None:
+    seconds = 0.0 if called.want_steps else _SECONDS_BETWEEN_LOOKS
+    before = (0.0, 0.0)
+    try:
+        while feed.take_steps(seconds):
+            bar.advance_to(feed.rows_done)
+            if called.want_steps:
+                now = feed.sums()
+                called.on_step_end(feed.step, {"loss": _mean(now[0] - before[0], now[1] - before[1])})
+                before = now
+                if called.stop_training:
+                    break
+    except Diverged as diverged:
+        raise _diverged(diverged, feed.last_rate, epoch, feed.step + 1, history) from None
+
+
+def _diverged(
+    diverged: Diverged, rate: float, epoch: int, step: int, history: History
+) -> TrainingDivergedError:
+    return TrainingDivergedError(
+        f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {step}, "
+        f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; "
+        "the network holds the weights from before that step.",
+        epoch,
+        step,
+        history,
+    )
+
+
+def train_batch(
+    network: Network,
+    x: Any,
+    y: Any,
+    *,
+    loss: Any,
+    optimizer: Any,
+    sample_weight: Any,
+    n_threads: int | None,
+    check_finite: bool,
+) -> float:
+    """`Network.train_batch`."""
+    loss_kernel = network.loss_kernel(loss)
+    n_threads = threads.resolve(n_threads)
+    rows, target, weight = checked_batch(
+        Setting(network, loss_kernel, None, n_threads, check_finite), x, y, sample_weight, ""
+    )
+    state = optimizer_state(network, optimizer, equal_goes_on=True)
+    key = (network._engine, loss_kernel.component, state, state.optimizer.kernel_values(), n_threads)
+    kept: tuple[Any, BatchBuffer] | None = network._batch_buffer
+    if kept is None or kept[0] != key or not kept[1].takes(rows, target):
+        setting = Setting(network, loss_kernel, state, n_threads, check_finite)
+        kept = network._batch_buffer = (key, BatchBuffer(setting, rows, target, len(rows)))
+    buffer = kept[1]
+    rate = float(state.rates(1, None)[0])
+    buffer.trainer.begin_epoch(check_finite)
+    try:
+        buffer.step(buffer.put(0, rows, target, weight), rate, None, "x")
+    except Diverged as diverged:
+        raise _diverged(diverged, rate, network.epochs_trained + 1, 1, network.history or History()) from None
+    return _mean(buffer.trainer.total_loss, buffer.trainer.total_weight)
+
+
+def gradients(
+    network: Network, x: Any, y: Any, *, loss: Any, sample_weight: Any
+) -> list[tuple[Array | None, ...]]:
+    """`Network.gradients`: a step over all rows without an optimizer."""
+    loss_kernel = network.loss_kernel(loss)
+    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_x=True, check_y=True)
+    setting = Setting(network, loss_kernel, None, threads.resolve(None), check_finite=True)
+    trainer = setting.trainer(rows, target, weight, len(rows))
+    try:
+        trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
+    except Diverged as diverged:
+        raise TrainingDivergedError(
+            f"The loss must be finite to have gradients. Got {diverged.loss} instead.", 1, 1, History()
+        ) from None
+    of_parameter = {
+        id(parameter): gradient
+        for parameter, gradient in zip(network._engine.trained_parameters(), trainer.gradients, strict=True)
+    }
+    return [
+        tuple(of_parameter.get(id(parameter)) for parameter in layer.parameters.values())
+        for layer in layers.walk(network.layers)
+        if layer.parameters
+    ]
 
 
 class _Before:
@@ -205,89 +327,41 @@ class _Before:
         self.network.history, self.network.epochs_trained = self.history, self.epochs_trained
 
 
-def _run_epoch(
-    trainer: Trainer,
-    state: OptimizerState,
-    order: Array,
-    batch_size: int,
-    predictions: Array | None,
-    bar: Progress,
-    epoch: int,
-    history: History,
-) -> None:
-    n, step = len(order), 0
-    t_before = state.t - trainer.steps
-    try:
-        while step * batch_size < n:
-            rate = state.optimizer.learning_rate
-            rates = np.full(-(-n // batch_size), rate)
-            step += trainer.run(order, step, state.t + 1, rates, predictions, _SECONDS_BETWEEN_LOOKS)
-            state.t = t_before + trainer.steps
-            bar.advance_to(min(n, step * batch_size))
-    except Diverged as diverged:
-        raise TrainingDivergedError(
-            f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {diverged.step + 1}, "
-            f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; "
-            "the network holds the weights from before that step.",
-            epoch,
-            diverged.step + 1,
-            history,
-        ) from None
-    finally:
-        state.t = t_before + trainer.steps  # Ctrl-C is heard as `run` returns, and a plugin may raise in it
+def _order(
+    n: int, places: Array | None, shuffle: bool | str, seed: int
+) -> Callable[[int], npt.NDArray[np.int64]]:
+    """The order of the rows in an epoch, from 0; of those at `places`, where not all are trained on."""
+
+    def order_of(epoch: int) -> npt.NDArray[np.int64]:
+        if not shuffle:
+            return np.arange(n) if places is None else places
+        permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
+        order = permutation(n, seed, randomness.Purpose.SHUFFLE, epoch)
+        return order if places is None else places[order]
+
+    return order_of
 
 
-def gradients(
-    network: Network, x: Any, y: Any, *, loss: Any, sample_weight: Any
-) -> list[tuple[Array | None, ...]]:
-    """`Network.gradients`: a step over all rows without an optimizer."""
-    loss_kernel = network.loss_kernel(loss)
-    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_x=True, check_y=True)
-    trainer = _trainer(network, rows, target, weight, loss_kernel, None, len(rows), threads.resolve(None))
-    try:
-        trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
-    except Diverged as diverged:
-        raise TrainingDivergedError(
-            f"The loss must be finite to have gradients. Got {diverged.loss} instead.", 1, 1, History()
-        ) from None
-    of_parameter = {
-        id(parameter): gradient
-        for parameter, gradient in zip(network._engine.trained_parameters(), trainer.gradients, strict=True)
-    }
-    return [
-        tuple(of_parameter.get(id(parameter)) for parameter in layer.parameters.values())
-        for layer in layers.walk(network.layers)
-        if layer.parameters
-    ]
-
-
-def _trainer(
-    network: Network,
-    rows: Array,
-    target: data.Targets,
-    weight: Array | None,
-    loss_kernel: LossKernel,
-    state: OptimizerState | None,
-    batch_size: int,
-    n_threads: int,
-) -> Trainer:
-    kernel = None
-    if state is not None:
-        kernel = OptimizerKernel(state.optimizer)
-        kernel.require_dtype(network.dtype)
-    return Trainer(
-        network._engine,
-        rows,
-        target.values,
-        target.classes,
-        weight,
-        loss_kernel,
-        kernel,
-        state.slots if state else [],
-        UpdateSettings(),
-        batch_size,
-        n_threads,
+def _batches(given: Any) -> Callable[[int], Iterable[Any]]:
+    """What gives the batches of an epoch."""
+    if isinstance(given, Iterable) and not isinstance(given, (np.ndarray, str, bytes, dict)):
+        return lambda epoch: given
+    if callable(given):
+        function: Callable[[int], Iterable[Any]] = given
+        return function
+    raise InvalidParameterError(
+        "Without y, x must be an iterable of batches (x, y) or (x, y, sample_weight), or a function of the epoch "
+        f"that returns one. Got {type(given).__name__} instead."
     )
+
+
+def _n_steps(given: Any, steps_per_epoch: int | None) -> int | None:
+    if steps_per_epoch is not None:
+        return check_whole_number(steps_per_epoch, "steps_per_epoch", "fit", minimum=1)
+    try:
+        return len(given) or None
+    except TypeError:
+        return None
 
 
 def _checked_data(
@@ -300,7 +374,7 @@ def _checked_data(
     *,
     check_x: bool,
     check_y: bool,
-) -> tuple[Array, data.Targets, Array | None]:
+) -> Checked:
     rows = data.as_rows(x, network.input.units, f"{prefix}x", check_finite=check_x)
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
@@ -312,7 +386,7 @@ def _checked_data(
 
 def _checked_validation(
     network: Network, loss_kernel: LossKernel, validation_data: Any, check_finite: bool
-) -> tuple[Array, data.Targets, Array | None] | None:
+) -> Checked | None:
     if validation_data is None:
         return None
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -325,30 +399,6 @@ def _checked_validation(
     return _checked_data(
         network, loss_kernel, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
     )
-
-
-def _optimizer_state(network: Network, optimizer: Any) -> OptimizerState:
-    """The state that goes on, where the optimizer is the one of the last fit; else a new one."""
-    state: OptimizerState | None = network._optimizer_state
-    if optimizer is None and state is None:
-        optimizer = "adam"
-    if optimizer is not None and (state is None or optimizer is not state.optimizer):
-        state = OptimizerState(registry.optimizers.get(optimizer), network)
-    assert state is not None
-    if state.n_slots != OptimizerKernel(state.optimizer).n_slots:
-        state = OptimizerState(state.optimizer, network)  # it was changed: with or without momentum
-    network._optimizer_state = state
-    return state
-
-
-def _check_callbacks(callbacks: Any) -> list[Callback]:
-    given = [callbacks] if isinstance(callbacks, Callback) else callbacks
-    if not isinstance(given, Iterable) or not all(isinstance(callback, Callback) for callback in given):
-        raise InvalidParameterError(
-            "The 'callbacks' parameter of fit must be a list of cynn.training.Callback. "
-            f"Got {callbacks!r} instead."
-        )
-    return list(given)
 
 
 _resolve_metrics = metrics.resolve  # `metrics` is a parameter where it is needed

@@ -25,8 +25,9 @@ MEASURE = """
     import ctypes, sys
     import numpy as np
     import cynn
-    from cynn import data, training
-    from cynn.training import OptimizerState
+    from cynn import data
+    from cynn.feeding import Setting
+    from cynn.optimizer_state import OptimizerState
 
     count = ctypes.CDLL(None).allocation_count
     count.restype = ctypes.c_long
@@ -40,7 +41,8 @@ MEASURE = """
     loss = net.loss_kernel(None)
     target = data.as_targets(y, n, sizes[-1], loss.component, "y")
     state = OptimizerState(cynn.registry.optimizers.get(optimizer), net)
-    trainer = training._trainer(net, x, target, None, loss, state, batch_size, n_threads)
+    trainer = Setting(net, loss, state, n_threads, True).trainer(x, target, None, batch_size)
+    rates = np.full(steps, 0.01)
 
     rates = np.full(steps, 0.01)
 

@@ -19,15 +19,17 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 # a function. What else there is, UPWARD names.
 LAYERS = [
     {"version", "errors", "abi", "blas", "vector_math", "kernels", "operations"},
-    {"addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
-     "regularizers", "constraints"},
+    {
+        "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
+        "monitoring", "schedules", "targets", "regularizers", "constraints",
+    },
     {"activations", "losses", "optimizers"},
     {"registry", "workspace"},
     {"engine"},
     {"step"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
-    {"metrics", "summary", "notebook"},
-    {"network", "training", "evaluation", "persistence"},
+    {"metrics", "summary", "notebook", "optimizer_state", "callbacks", "feeding"},
+    {"network", "trainable", "training", "evaluation", "persistence"},
     {"testing", "plugin_table", "scaffold", "plot"},
     {"cli"},
 ]
@@ -154,7 +156,7 @@ def test_plugins_use_what_every_plugin_may_use():
 
 
 def public_things():
-    for path in sorted([*PACKAGE.glob("*.py"), *PACKAGE.glob("layers/*.py")]):
+    for path in sorted([*PACKAGE.glob("*.py"), *PACKAGE.glob("layers/*.py"), *PACKAGE.glob("schedules/*.py")]):
         if path.stem == "__main__":
             continue
         parts = ["cynn", *path.relative_to(PACKAGE).with_suffix("").parts]

@@ -13,7 +13,10 @@ DOCS = Path(__file__).parents[1] / "docs"
 QUICKSTART = (DOCS / "quickstart.rst").read_text(encoding="utf-8")
 COMMAND_LINE = (DOCS / "command_line.rst").read_text(encoding="utf-8")
 REFERENCE = (DOCS / "reference" / "index.rst").read_text(encoding="utf-8")
-MODULES = ["activations", "datasets", "errors", "losses", "optimizers", "plot", "training"]
+MODULES = [
+    "activations", "callbacks", "datasets", "errors", "initializers", "losses", "metrics", "optimizers",
+    "plot", "schedules", "training",
+]  # fmt: skip
 
 
 def test_the_quickstart_runs_as_shown(tmp_path, monkeypatch, capsys):
@@ -26,6 +29,19 @@ def test_the_quickstart_runs_as_shown(tmp_path, monkeypatch, capsys):
     assert "13,002" in capsys.readouterr().out
     assert (tmp_path / "digits.safetensors").exists()
     assert namespace["net"].layers[0].weights.shape == (784, 16)
+
+
+def test_the_page_on_training_runs_as_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "training.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
+    assert len(blocks) == 14
+    namespace = {}
+    for block in blocks:
+        exec(re.sub(r"^    ", "", block, flags=re.MULTILINE), namespace)
+    assert "the best was" in capsys.readouterr().out
+    assert namespace["stopping"].best > 0.8
+    assert (tmp_path / "log.csv").exists()
 
 
 def test_the_short_form_is_the_same_network():
@@ -45,6 +61,7 @@ def test_the_reference_is_complete(module):
     if module in ("cynn", "datasets", "plot"):  # elsewhere, functions are for CyNN itself
         wanted |= {name for name, value in public.items() if inspect.isfunction(value)}
     assert wanted
+    wanted -= {"Callback"} if module == "training" else set()  # it is that of cynn.callbacks
     prefix = "" if module == "cynn" else f"{module}."
     assert {prefix + name for name in wanted} - set(listed) - {"CynnError"} == set()
 

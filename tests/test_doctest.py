@@ -61,7 +61,7 @@ def test_example(name):
 
 
 def test_compiled_and_plain_modules_are_looked_at():
-    assert {"cynn", "cynn.network.Network.fit", "cynn_plugins.activations.gated.Swish"} <= set(EXAMPLES)
+    assert {"cynn", "cynn.trainable.Trainable.fit", "cynn_plugins.activations.gated.Swish"} <= set(EXAMPLES)
     assert {"cynn.kernels.blas.matmul", "cynn.kernels.random.permutation"} <= set(EXAMPLES)
     looked_at = dict(documented(importlib.import_module("cynn.kernel_objects")))
     assert "with `fused`, prediction is z" in looked_at["cynn.kernel_objects.LossKernel.total"]
@@ -69,7 +69,10 @@ def test_compiled_and_plain_modules_are_looked_at():
 
 
 def test_public_classes_and_functions_have_an_example():
-    modules = [cynn.activations, cynn.losses, cynn.optimizers, cynn.plot, cynn.training]
+    modules = [
+        cynn.activations, cynn.callbacks, cynn.initializers, cynn.losses, cynn.metrics, cynn.optimizers,
+        cynn.plot, cynn.schedules, cynn.training,
+    ]  # fmt: skip
     public = {getattr(module, name) for module in modules for name in module.__all__}
     public |= {getattr(cynn, name) for name in cynn.__all__ if callable(getattr(cynn, name))}
     without = {
@@ -78,5 +81,9 @@ def test_public_classes_and_functions_have_an_example():
         if f"{thing.__module__}.{thing.__qualname__}" not in EXAMPLES
         and not (isinstance(thing, type) and issubclass(thing, Exception))
     }
-    internal = {"cynn.training.fit", "cynn.training.gradients", "cynn.threads.get_num_threads"}
+    internal = {
+        "cynn.training.fit", "cynn.training.gradients", "cynn.training.train_batch", "cynn.metrics.resolve",
+        "cynn.initializers.get", "cynn.threads.get_num_threads", "cynn.schedules.base.config_of",
+        "cynn.schedules.base.learning_rate_of", "cynn.schedules.base.started",
+    }  # fmt: skip
     assert without <= internal

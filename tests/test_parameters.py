@@ -20,7 +20,7 @@ def fit(**options):
 )
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_learning_rate(optimizer, rate):
-    words = r"^The 'learning_rate' parameter of \w+ must be a finite number > 0\. Got .* instead\.$"
+    words = r"^The 'learning_rate' parameter of \w+ must be a finite number > 0, .*\. Got .* instead\.$"
     for error in (InvalidParameterError, ValueError, TypeError):
         with pytest.raises(error, match=words):
             cynn.registry.optimizers.get(optimizer, learning_rate=rate)

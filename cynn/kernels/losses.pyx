@@ -123,11 +123,12 @@ cdef double cross_entropy_kernel(
 ) noexcept nogil:
     cdef int64_t row, j
     cdef double total = 0, row_total, weight, p, t
+    cdef double kept = 1 - h[0], spread = h[0] / cols
     for row in range(rows):
         weight = weight_of(sample_weight, row)
         row_total = 0
         for j in range(cols):
-            t = target_at(target, class_index, row, cols, j)
+            t = kept * target_at(target, class_index, row, cols, j) + spread
             p = prediction[row * cols + j]
             p = SMALLEST_PROBABILITY if p < SMALLEST_PROBABILITY else p
             if t != 0:
@@ -143,10 +144,11 @@ cdef double cross_entropy_from_z(
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
     # C = sum(t) log(sum(exp(z))) - sum(t z), dC/dz = sum(t) softmax(z) - t
-    # z is taken relative to its largest element, so nothing overflows.
+    # z is taken relative to its largest element, so nothing overflows. For t stands kept t + spread.
     cdef int64_t row, j
-    cdef double total = 0, weight, total_of_t, t_dot_z
-    cdef floating largest, sum_of_exp, factor, weight_t
+    cdef double total = 0, weight, total_of_t, t_dot_z, total_of_z
+    cdef double kept = 1 - h[0], spread = h[0] / cols
+    cdef floating largest, sum_of_exp, factor, weight_t, weight_spread
     for row in range(rows):
         weight = weight_of(sample_weight, row)
         largest = z[0]
@@ -170,10 +172,16 @@ cdef double cross_entropy_from_z(
             for j in range(cols):
                 total_of_t += target[j]
                 t_dot_z += target[j] * (z[j] - largest)
+        if spread != 0:
+            total_of_z = 0
+            for j in range(cols):
+                total_of_z += z[j] - largest
+            total_of_t = kept * total_of_t + h[0]
+            t_dot_z = kept * t_dot_z + spread * total_of_z
         total += weight * (total_of_t * log(sum_of_exp) - t_dot_z)
         if grad != NULL:
             factor = <floating>(weight * total_of_t / sum_of_exp)
-            weight_t = <floating>weight
+            weight_t = <floating>(weight * kept)
             for j in range(cols):
                 grad[j] = grad[j] * factor
             if class_index != NULL:
@@ -181,6 +189,10 @@ cdef double cross_entropy_from_z(
             else:
                 for j in range(cols):
                     grad[j] -= weight_t * target[j]
+            if spread != 0:
+                weight_spread = <floating>(weight * spread)
+                for j in range(cols):
+                    grad[j] -= weight_spread
             grad += cols
         if target != NULL:
             target += cols

@@ -11,6 +11,7 @@ from cynn.activations import Activation
 from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
 from cynn.losses import Loss
 from cynn.optimizers import Optimizer
+from cynn.schedules import started
 from cynn.testing import abi
 from cynn.testing.memory import Array, Guarded, Violations, hyperparameter_array
 from cynn.testing.report import Failure
@@ -244,7 +245,7 @@ class OptimizerCalls(_Calls):
         if self.struct is None or not ctypes.cast(self.struct.linear_step, ctypes.c_void_p).value:
             return None
         h, alpha, beta = self.h(), ctypes.c_double(np.nan), ctypes.c_double(np.nan)
-        rate = float(self.component.learning_rate)
+        rate = started(self.component.learning_rate)(0)
         self.struct.linear_step(h.address if h else None, rate, t, ctypes.byref(alpha), ctypes.byref(beta))
         return alpha.value, beta.value
 
@@ -262,7 +263,7 @@ class OptimizerCalls(_Calls):
         fill: float = np.nan,
     ) -> None:
         """Step t, in place on w and the slots."""
-        rate = float(self.component.learning_rate) if rate is None else rate
+        rate = started(self.component.learning_rate)(0) if rate is None else rate
         if not self.compiled:
             own = _Slots(array.copy() for array in slots)
             given = list(own)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cynn.optimizers import Optimizer
+from cynn.schedules import started
 from cynn.testing.calls import OptimizerCalls, dtypes_of
 from cynn.testing.common import (
     as_component,
@@ -357,7 +358,7 @@ class _Checks:
             given = aligned_copy(calls.cast(self.random.normal(size=shape)))
             w, grad = aligned_copy(first), aligned_copy(given)
             slots = [aligned_copy(slot) for slot in calls.zero_slots(first)]
-            rate, component, compiled = float(self.component.learning_rate), self.component, calls.compiled
+            rate, component, compiled = started(self.component.learning_rate)(0), self.component, calls.compiled
             h = calls.h()
             function = calls.function("step") if compiled else None
             table = (ctypes.c_void_p * max(1, len(slots)))(*(slot.ctypes.data for slot in slots))

@@ -1,0 +1,395 @@
+"""Feeds: where the steps of an epoch take their rows from.
+
+`RowFeed` has all rows in an array, and an epoch is one call of the engine. `BatchFeed` gets batches one by
+one, from outside or from a transform: a thread fills one half of a buffer while the other half is trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import data, randomness
+from cynn.data import Targets
+from cynn.errors import DataError, InvalidParameterError
+from cynn.kernel_objects import OptimizerKernel
+from cynn.operations import UpdateSettings
+from cynn.optimizer_state import OptimizerState
+from cynn.trainer import Diverged, NonFiniteRow, Trainer
+
+if TYPE_CHECKING:
+    from cynn.kernel_objects import LossKernel
+    from cynn.network import Network
+
+__all__ = ["BatchBuffer", "BatchFeed", "Feed", "RowFeed", "Setting", "transformed"]
+
+Array = npt.NDArray[Any]
+#: Rows, targets and weights of a batch, before they have been looked at.
+RawBatch = tuple[Any, Any, Any]
+
+
+class Setting:
+    """What the steps of a `fit` have in common."""
+
+    def __init__(
+        self,
+        network: Network,
+        loss_kernel: LossKernel,
+        state: OptimizerState | None,
+        n_threads: int,
+        check_finite: bool,
+    ) -> None:
+        self.network = network
+        self.loss_kernel = loss_kernel
+        self.state = state
+        self.n_threads = n_threads
+        self.check_finite = check_finite
+
+    def trainer(self, rows: Array, target: Targets, weight: Array | None, batch_size: int) -> Trainer:
+        """A trainer on these data."""
+        kernel = None
+        if self.state is not None:
+            kernel = OptimizerKernel(self.state.optimizer)
+            kernel.require_dtype(self.network.dtype)
+        return Trainer(
+            self.network._engine,
+            rows,
+            target.values,
+            target.classes,
+            weight,
+            self.loss_kernel,
+            kernel,
+            self.state.slots if self.state else [],
+            self.state.settings if self.state else UpdateSettings(),
+            batch_size,
+            self.n_threads,
+        )
+
+    def run(
+        self,
+        trainer: Trainer,
+        order: Array,
+        step: int,
+        rates: npt.NDArray[np.float64],
+        predictions: Array | None,
+        seconds: float,
+    ) -> int:
+        """`Trainer.run`, with the optimizer's count of its steps kept right whatever happens."""
+        assert self.state is not None
+        t_before = self.state.t - trainer.steps
+        try:
+            return trainer.run(order, step, self.state.t + 1, rates, predictions, seconds)
+        finally:
+            self.state.t = t_before + trainer.steps  # Ctrl-C is heard as `run` returns, and a plugin may raise in it
+
+
+class Feed(Protocol):
+    """The steps of an epoch, one epoch after the other."""
+
+    #: Rows and steps of an epoch; None where nobody knows.
+    rows_per_epoch: int | None
+    steps_per_epoch: int | None
+    #: Of this epoch, so far.
+    step: int
+    rows_done: int
+    #: Of the last step, or of the one that failed.
+    last_rate: float
+
+    def begin_epoch(self, number: int, total_steps: int | None) -> None:
+        """Get ready for an epoch of that number in the life of the network, from 0."""
+
+    def take_steps(self, seconds: float) -> bool:
+        """Take steps until the time is up, at least one; False, and none, where the epoch is over."""
+
+    def sums(self) -> tuple[float, float]:
+        """Σ loss * weight, and Σ weight, over the rows of the epoch so far."""
+
+    def predicted(self) -> tuple[Targets, Array]:
+        """The targets of the epoch's rows so far, and what was predicted for them in their steps."""
+
+    def close(self) -> None:
+        """Give back what is held."""
+
+
+class RowFeed(Feed):
+    """Rows in an array, in an order of each epoch."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        rows: Array,
+        target: Targets,
+        weight: Array | None,
+        batch_size: int,
+        order_of: Callable[[int], npt.NDArray[np.int64]],
+        n: int,
+        keep_predictions: bool,
+    ) -> None:
+        self.setting = setting
+        self.target = target
+        self.batch_size = min(batch_size, n)
+        self.order_of = order_of
+        self.rows_per_epoch: int | None = n
+        self.steps_per_epoch: int | None = -(-n // self.batch_size)
+        self.trainer = setting.trainer(rows, target, weight, self.batch_size)
+        outputs, dtype = setting.network.outputs, setting.network.dtype
+        self.predictions = np.empty((n, outputs), dtype) if keep_predictions else None
+        self.check_finite = setting.check_finite
+        self.n = n
+        self.last_rate = 0.0
+
+    def begin_epoch(self, number: int, total_steps: int | None) -> None:
+        """The order and the rates of the epoch."""
+        assert self.setting.state is not None
+        assert self.steps_per_epoch is not None
+        self.order = self.order_of(number)
+        self.step = self.rows_done = 0
+        self.total_steps = total_steps
+        self.rates = self.setting.state.rates(self.steps_per_epoch, total_steps)
+        self.given = self.setting.state.optimizer.learning_rate
+        self.trainer.begin_epoch(self.check_finite)
+        self.check_finite = False  # every epoch sees every row
+
+    def take_steps(self, seconds: float) -> bool:
+        state = self.setting.state
+        assert state is not None
+        if self.rows_done == self.n:
+            return False
+        if state.optimizer.learning_rate is not self.given:  # a callback of this epoch's steps has set it
+            self.rates[self.step :] = state.rates(len(self.rates) - self.step, self.total_steps)
+            self.given = state.optimizer.learning_rate
+        steps = self.trainer.steps
+        try:
+            self.setting.run(self.trainer, self.order, self.step, self.rates, self.predictions, seconds)
+        except Diverged as diverged:
+            self.last_rate = float(self.rates[diverged.step])
+            raise
+        finally:
+            self.step += self.trainer.steps - steps
+            self.rows_done = min(self.n, self.step * self.batch_size)
+        self.last_rate = float(self.rates[self.step - 1])
+        return True
+
+    def sums(self) -> tuple[float, float]:
+        return self.trainer.total_loss, self.trainer.total_weight
+
+    def predicted(self) -> tuple[Targets, Array]:
+        assert self.predictions is not None
+        return self.target.take(self.order[: self.rows_done]), self.predictions[: self.rows_done]
+
+    def close(self) -> None:
+        pass
+
+
+class BatchBuffer:
+    """A buffer of two halves, each for a batch, and a trainer on it.
+
+    Parameters
+    ----------
+    setting : Setting
+    rows, target : array, Targets
+        The first batch: it decides on the dtypes, and on classes or values.
+    capacity : int
+        Rows of a half.
+    """
+
+    def __init__(self, setting: Setting, rows: Array, target: Targets, capacity: int) -> None:
+        self.setting = setting
+        self.capacity = capacity
+        self.rows = np.zeros((2 * capacity, rows.shape[1]), rows.dtype)
+        classes = None if target.classes is None else np.zeros(2 * capacity, np.int64)
+        values = None
+        if target.values is not None:
+            values = np.zeros((2 * capacity, target.outputs), target.values.dtype)
+        self.target = Targets(values, classes, target.outputs)
+        self.weight = np.ones(2 * capacity)
+        self.order = np.arange(2 * capacity)
+        self.trainer = setting.trainer(self.rows, self.target, self.weight, capacity)
+
+    def takes(self, rows: Array, target: Targets) -> bool:
+        """Whether this batch has a place in it."""
+        if len(rows) > self.capacity or rows.dtype != self.rows.dtype:
+            return False
+        if target.values is None or self.target.values is None:
+            return target.values is self.target.values
+        return target.values.dtype == self.target.values.dtype
+
+    def put(self, half: int, rows: Array, target: Targets, weight: Array | None) -> Array:
+        """Copy a batch into a half; returns where its rows are."""
+        begin = half * self.capacity
+        place = slice(begin, begin + len(rows))
+        self.rows[place] = rows
+        if target.classes is not None:
+            assert self.target.classes is not None
+            self.target.classes[place] = target.classes
+        if target.values is not None:
+            assert self.target.values is not None
+            self.target.values[place] = target.values
+        self.weight[place] = 1 if weight is None else weight
+        return self.order[place]
+
+    def step(self, order: Array, rate: float, predictions: Array | None, name: str) -> None:
+        """A step on what lies at `order`."""
+        try:
+            self.setting.run(self.trainer, order, 0, np.array([rate]), predictions, 0.0)
+        except NonFiniteRow:
+            data.check_rows_finite(self.rows[order], name)
+            raise data.not_finite_when_scaled(name, self.setting.network.dtype) from None
+
+
+class BatchFeed(Feed):
+    """Batches that come one after the other."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        batches_of: Callable[[int], Iterable[RawBatch]],
+        class_weight: Any,
+        capacity: int,
+        rows_per_epoch: int | None,
+        steps_per_epoch: int | None,
+        keep_predictions: bool,
+    ) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self.setting = setting
+        self.batches_of = batches_of
+        self.class_weight = class_weight
+        self.capacity = capacity
+        self.rows_per_epoch = rows_per_epoch
+        self.steps_per_epoch = steps_per_epoch
+        self.keep_predictions = keep_predictions
+        self.buffer: BatchBuffer | None = None
+        self.last_rate = 0.0
+        self.half = 0
+        self.pool = ThreadPoolExecutor(1, "cynn-batches")
+
+    def begin_epoch(self, number: int, total_steps: int | None) -> None:
+        """Have the first batch fetched."""
+        batches: Iterator[RawBatch] = iter(self.batches_of(number))
+        self.batches = batches if self.steps_per_epoch is None else islice(batches, self.steps_per_epoch)
+        self.step = self.rows_done = 0
+        self.total_steps = total_steps
+        self.targets: list[Targets] = []
+        self.predictions: list[Array] = []
+        self.sums_before = (0.0, 0.0)
+        self.fetched = 0
+        if self.buffer is not None:
+            self.buffer.trainer.begin_epoch(self.setting.check_finite)
+        self.next = self.pool.submit(self._fetch)
+
+    def _fetch(self) -> tuple[Array | None, Array, Targets, Array | None] | None:
+        """The next batch, in the half that is not trained on where it fits; None after the last."""
+        raw = next(self.batches, None)
+        if raw is None:
+            return None
+        self.fetched += 1
+        name = f"batch {self.fetched}"
+        if not isinstance(raw, (tuple, list)) or len(raw) not in (2, 3):
+            raise InvalidParameterError(
+                f"A batch must be a tuple (x, y) or (x, y, sample_weight). Got {type(raw).__name__} for {name} "
+                "instead."
+            )
+        rows, target, weight = checked_batch(
+            self.setting, *raw[:2], raw[2] if len(raw) == 3 else None, f" of {name}"
+        )
+        if self.class_weight is not None:
+            weight = data.with_class_weight(weight, self.class_weight, target, None)
+        order = None
+        if self.buffer is not None and self.buffer.takes(rows, target):
+            order = self.buffer.put(1 - self.half, rows, target, weight)
+        return order, rows, target, weight
+
+    def take_steps(self, seconds: float) -> bool:
+        """One step, whatever the time."""
+        state = self.setting.state
+        assert state is not None
+        batch = self.next.result()
+        if batch is None:
+            if self.step == 0:
+                raise DataError(
+                    "The batches of an epoch must be at least one. Got none instead: what can be gone through once "
+                    "is at its end. A function that returns an iterator anew, or steps_per_epoch, helps."
+                )
+            return False
+        order, rows, target, weight = batch
+        self.half = 1 - self.half
+        if order is None:
+            order = self._new_buffer(rows, target).put(self.half, rows, target, weight)
+        assert self.buffer is not None
+        self.next = self.pool.submit(self._fetch)
+        self.last_rate = float(state.rates(1, self.total_steps)[0])
+        predictions = None
+        if self.keep_predictions:
+            predictions = np.empty((len(rows), self.setting.network.outputs), self.setting.network.dtype)
+            self.targets.append(target)
+            self.predictions.append(predictions)
+        self.buffer.step(order, self.last_rate, predictions, f"x of batch {self.step + 1}")
+        self.step += 1
+        self.rows_done += len(rows)
+        return True
+
+    def _new_buffer(self, rows: Array, target: Targets) -> BatchBuffer:
+        if self.buffer is not None:
+            self.sums_before = self.sums()
+        self.capacity = max(self.capacity, len(rows))
+        self.buffer = BatchBuffer(self.setting, rows, target, self.capacity)
+        self.buffer.trainer.begin_epoch(self.setting.check_finite)
+        return self.buffer
+
+    def sums(self) -> tuple[float, float]:
+        if self.buffer is None:
+            return self.sums_before
+        trainer = self.buffer.trainer
+        return self.sums_before[0] + trainer.total_loss, self.sums_before[1] + trainer.total_weight
+
+    def predicted(self) -> tuple[Targets, Array]:
+        return Targets.concatenated(self.targets), np.concatenate(self.predictions)
+
+    def close(self) -> None:
+        self.pool.shutdown()
+
+
+def checked_batch(
+    setting: Setting, x: Any, y: Any, sample_weight: Any, of: str
+) -> tuple[Array, Targets, Array | None]:
+    """A batch as the engine takes it. NaN in x is looked for in its step."""
+    network = setting.network
+    rows = data.as_rows(x, network.input.units, f"x{of}", check_finite=False)
+    if len(rows) == 0:
+        raise DataError(f"x{of} must have at least one row. Got none instead.")
+    target = data.as_targets(
+        y,
+        len(rows),
+        network.outputs,
+        setting.loss_kernel.component,
+        f"y{of}",
+        check_finite=setting.check_finite,
+    )
+    return rows, target, data.as_sample_weight(sample_weight, len(rows), may_be_zero=True)
+
+
+def transformed(
+    transform: Callable[..., Any],
+    rows: Array,
+    target: Targets,
+    weight: Array | None,
+    order: npt.NDArray[np.int64],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+) -> Iterator[RawBatch]:
+    """The batches of an epoch, each as `transform(x, y, generator)` gives it."""
+    for step, begin in enumerate(range(0, len(order), batch_size)):
+        places = order[begin : begin + batch_size]
+        generator = randomness.generator(seed, randomness.Purpose.TRANSFORM, epoch, step)
+        given = transform(rows[places], target.take(places).as_given(), generator)
+        if not isinstance(given, tuple) or len(given) != 2:
+            raise InvalidParameterError(
+                f"The 'transform' parameter of fit must return a tuple (x, y). Got {type(given).__name__} instead."
+            )
+        yield given[0], given[1], None if weight is None else weight[places]

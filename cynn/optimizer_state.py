@@ -1,0 +1,77 @@
+"""An optimizer at work on one network: its memory, its step and its learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import registry, schedules
+from cynn.kernel_objects import OptimizerKernel
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+    from cynn.optimizers import Optimizer
+
+__all__ = ["OptimizerState", "optimizer_state"]
+
+
+class OptimizerState:
+    """An optimizer and what it remembers of one network's parameters."""
+
+    def __init__(self, optimizer: Optimizer, network: Network) -> None:
+        from cynn.workspace import aligned_zeros
+
+        self.optimizer = optimizer
+        self.t = 0
+        self.n_slots = OptimizerKernel(optimizer).n_slots
+        self.slots = [
+            [aligned_zeros(parameter.shape, network.dtype) for _ in range(self.n_slots)]
+            if parameter is not None
+            else []
+            for parameter in network._engine.trained_parameters()
+        ]
+        self._given: Any = None
+        self._schedule: schedules.Schedule | None = None
+
+    @property
+    def schedule(self) -> schedules.Schedule:
+        """What the learning rate follows; started anew where the optimizer was given another."""
+        given = self.optimizer.learning_rate
+        if self._schedule is None or given is not self._given:
+            self._given, self._schedule = given, schedules.started(given)
+        return self._schedule
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate is anything but a number."""
+        return callable(self.optimizer.learning_rate)
+
+    def rates(self, count: int, total_steps: int | None) -> npt.NDArray[np.float64]:
+        """The learning rates of the next `count` steps."""
+        return self.schedule.rates(self.t, count, total_steps)
+
+    def on_epoch_end(self, logs: Mapping[str, float]) -> None:
+        """Let the schedule see the figures of an epoch."""
+        self.schedule.on_epoch_end(logs)
+
+
+def optimizer_state(network: Network, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:
+    """The state that goes on, where the optimizer is the one of last time, or None; else a new one.
+
+    With `equal_goes_on`, one that is equal to it goes on, too.
+    """
+    state: OptimizerState | None = network._optimizer_state
+    if optimizer is None and state is None:
+        optimizer = "adam"
+    if optimizer is not None and (state is None or optimizer is not state.optimizer):
+        found = registry.optimizers.get(optimizer)
+        if not (equal_goes_on and state is not None and found == state.optimizer):
+            state = OptimizerState(found, network)
+    assert state is not None
+    if state.n_slots != OptimizerKernel(state.optimizer).n_slots:
+        state = OptimizerState(state.optimizer, network)  # it was changed: with or without momentum
+    network._optimizer_state = state
+    return state

@@ -1,0 +1,46 @@
+"""Schedules: how the learning rate goes from step to step.
+
+An optimizer takes one as its `learning_rate`, or any function of the step. Before an epoch the rates of
+all its steps are computed as one array, so that no Python runs between the steps.
+"""
+
+from cynn.schedules import base
+from cynn.schedules.around import ReduceOnPlateau, WarmUp
+from cynn.schedules.base import Constant, Schedule, config_of, learning_rate_of, started
+from cynn.schedules.decays import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    OneCycle,
+    PolynomialDecay,
+    StepDecay,
+)
+
+__all__ = [
+    "Constant",
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "OneCycle",
+    "PolynomialDecay",
+    "ReduceOnPlateau",
+    "Schedule",
+    "StepDecay",
+    "WarmUp",
+    "config_of",
+    "learning_rate_of",
+    "started",
+]
+
+for _cls in (
+    Constant,
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    OneCycle,
+    PolynomialDecay,
+    ReduceOnPlateau,
+    StepDecay,
+    WarmUp,
+):
+    base.BUILT_IN[_cls.name] = _cls

@@ -1,0 +1,173 @@
+"""Schedules around another rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cynn.errors import check_number, check_whole_number
+from cynn.monitoring import check_mode, is_better, monitored
+from cynn.schedules.base import Rates, Schedule, learning_rate_of, started
+
+__all__ = ["ReduceOnPlateau", "WarmUp"]
+
+
+class WarmUp(Schedule):
+    """A straight line up to a rate or a schedule, which begins after it.
+
+    For the first `warmup_steps` steps, rate = start + (target - start) (step + 1) / warmup_steps, with the
+    target that the schedule begins with.
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable
+        What comes after. Its steps are counted from the end of the warm-up.
+    warmup_steps : int
+    initial_learning_rate : float
+        The start.
+
+    Notes
+    -----
+    Source: Goyal and others, "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017, section 2.2.
+
+    Examples
+    --------
+    >>> from cynn.schedules import StepDecay, WarmUp
+    >>> WarmUp(StepDecay(0.4, decay_steps=2, decay_rate=0.5), warmup_steps=4).rates(0, 8)
+    array([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.2, 0.2])
+    """
+
+    name = "warm_up"
+
+    def __init__(self, learning_rate: Any, warmup_steps: int, initial_learning_rate: float = 0.0) -> None:
+        self.learning_rate = learning_rate_of(learning_rate, "learning_rate", "WarmUp")
+        self.warmup_steps = check_whole_number(warmup_steps, "warmup_steps", "WarmUp", minimum=1)
+        self.initial_learning_rate = check_number(
+            initial_learning_rate, "initial_learning_rate", "WarmUp", minimum=0
+        )
+        self._after = started(self.learning_rate)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        left = None if total_steps is None else max(1, total_steps - self.warmup_steps)
+        warming = steps < self.warmup_steps
+        found = np.empty(len(steps))
+        if warming.any():
+            start, target = self.initial_learning_rate, self._after.rates(0, 1, left)[0]
+            found[warming] = start + (target - start) * (steps[warming] + 1) / self.warmup_steps
+        if not warming.all():
+            after = steps[~warming] - self.warmup_steps
+            found[~warming] = self._after.rates(int(after[0]), len(after), left)
+        return found
+
+    def on_epoch_end(self, logs: Mapping[str, float]) -> None:
+        self._after.on_epoch_end(logs)
+
+    def get_state(self) -> dict[str, Any]:
+        return self._after.get_state()
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self._after.set_state(state)
+
+
+class ReduceOnPlateau(Schedule):
+    """A rate that is reduced where a figure has stopped getting better.
+
+    At the end of an epoch the figure is better if it is below the best so far by more than `min_delta`
+    (above it for "max"). After `patience` epochs that are not better, the rate is multiplied by `factor`.
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable
+        What is reduced.
+    monitor : str
+        The name of a figure in the history: `"val_loss"`, `"loss"`, a metric, or a metric with `val_` in front.
+    factor : float
+    patience : int
+    min_delta : float
+    cooldown : int
+        For so many epochs after a reduction nothing is counted.
+    min_learning_rate : float
+        The rate goes no lower than this.
+    mode : {"auto", "min", "max"}
+        Whether the figure is to fall or to rise; "auto" knows the metrics of CyNN, and takes others for what
+        is to fall.
+
+    Notes
+    -----
+    As `ReduceLROnPlateau` in Keras, there a callback.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> schedule = cynn.schedules.ReduceOnPlateau(0.1, monitor="loss", factor=0.5, patience=2)
+    >>> for loss in [1.0, 1.0, 1.0]:
+    ...     schedule.on_epoch_end({"loss": loss})
+    >>> schedule(0)
+    0.05
+    """
+
+    name = "reduce_on_plateau"
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_learning_rate: float = 0.0,
+        mode: str = "auto",
+    ) -> None:
+        owner = type(self).__name__
+        self.learning_rate = learning_rate_of(learning_rate, "learning_rate", owner)
+        self.monitor = monitor
+        self.factor = check_number(factor, "factor", owner, above=0, below=1)
+        self.patience = check_whole_number(patience, "patience", owner)
+        self.min_delta = check_number(min_delta, "min_delta", owner, minimum=0)
+        self.cooldown = check_whole_number(cooldown, "cooldown", owner)
+        self.min_learning_rate = check_number(min_learning_rate, "min_learning_rate", owner, minimum=0)
+        self.mode = check_mode(mode, owner)
+        self._rate = started(self.learning_rate)
+        self._scale = 1.0
+        self._wait = 0
+        self._cooling = 0
+        self._best: float | None = None
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        rates = self._rate.at(steps, total_steps)
+        if self._scale == 1:
+            return rates
+        return np.maximum(self._scale * rates, np.minimum(rates, self.min_learning_rate))
+
+    def on_epoch_end(self, logs: Mapping[str, float]) -> None:
+        self._rate.on_epoch_end(logs)
+        figure = monitored(logs, self.monitor, type(self).__name__)
+        if self._cooling > 0:
+            self._cooling -= 1
+            self._wait = 0
+        if is_better(figure, self._best, self.min_delta, self.monitor, self.mode):
+            self._best = figure
+            self._wait = 0
+        elif self._cooling <= 0:
+            self._wait += 1
+            if self._wait >= self.patience:
+                self._scale *= self.factor
+                self._cooling = self.cooldown
+                self._wait = 0
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "scale": self._scale,
+            "wait": self._wait,
+            "cooling": self._cooling,
+            "best": self._best,
+            "learning_rate": self._rate.get_state(),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self._scale, self._wait = float(state["scale"]), int(state["wait"])
+        self._cooling, self._best = int(state["cooling"]), state["best"]
+        self._rate.set_state(state["learning_rate"])

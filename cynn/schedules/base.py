@@ -1,0 +1,183 @@
+"""What a schedule is, and what becomes one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.errors import CynnError, InvalidParameterError, check_number, unknown_name
+
+__all__ = ["Constant", "LearningRate", "Rates", "Schedule", "config_of", "learning_rate_of", "started"]
+
+Rates = npt.NDArray[np.float64]
+
+
+class Schedule:
+    """The base of schedules. A subclass of one's own defines `at`.
+
+    What `__init__` keeps as public attributes are the parameters: of these are made the configuration,
+    the repr, and whether two schedules are equal.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> class InverseSquareRoot(cynn.schedules.Schedule):
+    ...     '''rate / sqrt(step + 1)'''
+    ...     name = "inverse_square_root"
+    ...     def __init__(self, rate):
+    ...         self.rate = rate
+    ...     def at(self, steps, total_steps):
+    ...         return self.rate / np.sqrt(steps + 1)
+    >>> cynn.optimizers.SGD(learning_rate=InverseSquareRoot(0.1)).learning_rate.rates(0, 4)
+    array([0.1       , 0.07071068, 0.05773503, 0.05      ])
+    """
+
+    name: ClassVar[str] = ""
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        """The rates of steps.
+
+        Parameters
+        ----------
+        steps : float64 array
+            Numbers of steps, from 0 for the first that the optimizer takes.
+        total_steps : int or None
+            How many there will be when the `fit` that runs is over; None where nobody knows.
+
+        Returns
+        -------
+        float64 array, one for each of `steps`
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define at(steps, total_steps).")
+
+    def rates(self, first_step: int, count: int, total_steps: int | None = None) -> Rates:
+        """The rates of `count` steps from `first_step`, which counts from 0: finite, and not negative."""
+        steps = np.arange(first_step, first_step + count, dtype=np.float64)
+        found = np.ascontiguousarray(self.at(steps, total_steps), dtype=np.float64)
+        if found.shape != steps.shape:
+            raise InvalidParameterError(
+                f"The learning rates of {count} steps must have the shape ({count},). Got {found.shape} instead."
+            )
+        wrong = ~np.isfinite(found) | (found < 0)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise InvalidParameterError(
+                f"The learning rate must be a finite number >= 0 at every step. Got {found[at]} at step "
+                f"{first_step + at} of {self!r} instead."
+            )
+        return found
+
+    def __call__(self, step: int) -> float:
+        """The rate of one step."""
+        return float(self.rates(step, 1)[0])
+
+    def on_epoch_end(self, logs: Mapping[str, float]) -> None:
+        """After every epoch, with its figures: for a schedule that follows them."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What it has learned from figures so far, in numbers."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Its name and its parameters, from which `from_config` makes an equal one."""
+        return {"name": self.name, **{key: config_of(value) for key, value in self._parameters().items()}}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The inverse of `get_config`."""
+        return cls(**{key: value for key, value in config.items() if key != "name"})
+
+    def _parameters(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if not key.startswith("_")}
+
+    def __eq__(self, other: object) -> bool:
+        same = type(self) is type(other)
+        return same and self._parameters() == other._parameters()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(self._parameters().items())))
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{key}={value!r}" for key, value in self._parameters().items())
+        return f"{type(self).__name__}({values})"
+
+
+#: What an optimizer takes for its learning rate.
+LearningRate = float | Schedule | Callable[[int], float]
+
+#: The schedules that a configuration may name.
+BUILT_IN: dict[str, type[Schedule]] = {}
+
+
+class Constant(Schedule):
+    """The same rate at every step; what a number becomes.
+
+    Examples
+    --------
+    >>> from cynn.schedules import Constant
+    >>> Constant(0.1).rates(0, 3)
+    array([0.1, 0.1, 0.1])
+    """
+
+    name = "constant"
+
+    def __init__(self, learning_rate: float) -> None:
+        self.learning_rate = check_number(learning_rate, "learning_rate", "Constant", minimum=0)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        return np.full(len(steps), self.learning_rate)
+
+
+class _Function(Schedule):
+    """A function of the step, called for each."""
+
+    name = "function"
+
+    def __init__(self, function: Callable[[int], float]) -> None:
+        self.function = function
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        return [self.function(int(step)) for step in steps]
+
+
+def learning_rate_of(value: Any, name: str, owner: str) -> Any:
+    """A learning rate as an optimizer keeps it: a schedule, also from its config, a function, or a number > 0."""
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        if value["name"] not in BUILT_IN:
+            raise unknown_name("schedule", value["name"], BUILT_IN)
+        return BUILT_IN[value["name"]].from_config(value)
+    if isinstance(value, Schedule) or (callable(value) and not isinstance(value, type)):
+        return value
+    try:
+        return check_number(value, name, owner, above=0)
+    except InvalidParameterError:
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be a finite number > 0, a schedule, its configuration or a "
+            f"function of the step. Got {value!r} instead."
+        ) from None
+
+
+def started(value: LearningRate) -> Schedule:
+    """A schedule of one's own to follow a learning rate: what it learns is no other's business."""
+    if isinstance(value, Schedule):
+        return copy.deepcopy(value)
+    return _Function(value) if callable(value) else Constant(value)
+
+
+def config_of(value: Any) -> Any:
+    """A parameter as it stands in a configuration."""
+    if isinstance(value, Schedule):
+        return value.get_config()
+    if callable(value):
+        raise CynnError(
+            f"A learning rate must be a number or a schedule to have a configuration. Got {value!r} instead: "
+            "a function of the step has none."
+        )
+    return value

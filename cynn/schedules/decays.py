@@ -1,0 +1,323 @@
+"""Schedules that are formulas of the step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cynn.errors import InvalidParameterError, check_number, check_whole_number
+from cynn.schedules.base import Rates, Schedule
+
+__all__ = ["CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "OneCycle", "PolynomialDecay", "StepDecay"]
+
+
+class _Decay(Schedule):
+    """What goes from an initial rate through a number of steps."""
+
+    def __init__(self, initial_learning_rate: float, decay_steps: int | None) -> None:
+        owner = type(self).__name__
+        self.initial_learning_rate = check_number(
+            initial_learning_rate, "initial_learning_rate", owner, above=0
+        )
+        self.decay_steps = _steps_or_none(decay_steps, "decay_steps", owner)
+
+    def _decay_steps(self, total_steps: int | None) -> int:
+        return _known(self.decay_steps, total_steps, "decay_steps", self)
+
+
+class ExponentialDecay(_Decay):
+    """rate = initial_learning_rate * decay_rate^(step / decay_steps).
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    decay_steps : int, optional
+        After so many steps the rate is `decay_rate` times what it was. Left out, all steps of the `fit`.
+    decay_rate : float
+    staircase : bool
+        Whether the exponent is rounded down, so that the rate stays for `decay_steps` steps.
+
+    Examples
+    --------
+    >>> from cynn.schedules import ExponentialDecay
+    >>> ExponentialDecay(0.1, decay_steps=2, decay_rate=0.25).rates(0, 5)
+    array([0.1    , 0.05   , 0.025  , 0.0125 , 0.00625])
+    """
+
+    name = "exponential_decay"
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int | None = None,
+        decay_rate: float = 0.1,
+        staircase: bool = False,
+    ) -> None:
+        super().__init__(initial_learning_rate, decay_steps)
+        self.decay_rate = check_number(decay_rate, "decay_rate", type(self).__name__, above=0)
+        self.staircase = _switch(staircase, "staircase", type(self).__name__)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        exponent = steps / self._decay_steps(total_steps)
+        return self.initial_learning_rate * self.decay_rate ** (
+            np.floor(exponent) if self.staircase else exponent
+        )
+
+
+class StepDecay(_Decay):
+    """rate = initial_learning_rate * decay_rate^floor(step / decay_steps).
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    decay_steps : int
+        For so many steps the rate stays as it is.
+    decay_rate : float
+        What it is then multiplied by.
+
+    Examples
+    --------
+    >>> from cynn.schedules import StepDecay
+    >>> StepDecay(0.1, decay_steps=2, decay_rate=0.5).rates(0, 5)
+    array([0.1  , 0.1  , 0.05 , 0.05 , 0.025])
+    """
+
+    name = "step_decay"
+
+    def __init__(self, initial_learning_rate: float, decay_steps: int, decay_rate: float = 0.1) -> None:
+        super().__init__(initial_learning_rate, check_whole_number(decay_steps, "decay_steps", "StepDecay", minimum=1))
+        self.decay_rate = check_number(decay_rate, "decay_rate", type(self).__name__, above=0)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        return self.initial_learning_rate * self.decay_rate ** (steps // self._decay_steps(total_steps))
+
+
+class PolynomialDecay(_Decay):
+    """rate = (initial - end) (1 - step / decay_steps)^power + end, and the end rate after that.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    decay_steps : int, optional
+        After so many steps the end is reached. Left out, all steps of the `fit`.
+    end_learning_rate : float
+    power : float
+        1 for a straight line.
+    cycle : bool
+        Whether, at the end, `decay_steps` becomes the next multiple of itself, and the rate rises.
+
+    Examples
+    --------
+    >>> from cynn.schedules import PolynomialDecay
+    >>> PolynomialDecay(0.5, decay_steps=4, end_learning_rate=0.1).rates(0, 6)
+    array([0.5, 0.4, 0.3, 0.2, 0.1, 0.1])
+    """
+
+    name = "polynomial_decay"
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int | None = None,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+    ) -> None:
+        super().__init__(initial_learning_rate, decay_steps)
+        self.end_learning_rate = check_number(end_learning_rate, "end_learning_rate", type(self).__name__, minimum=0)
+        self.power = check_number(power, "power", type(self).__name__, above=0)
+        self.cycle = _switch(cycle, "cycle", type(self).__name__)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        fraction = steps / self._decay_steps(total_steps)
+        fraction = fraction / np.maximum(1, np.ceil(fraction)) if self.cycle else np.minimum(fraction, 1)
+        span = self.initial_learning_rate - self.end_learning_rate
+        return span * (1 - fraction) ** self.power + self.end_learning_rate
+
+
+class CosineDecay(_Decay):
+    """rate = initial ((1 - alpha) (1 + cos(π step / decay_steps)) / 2 + alpha), and initial * alpha after that.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    decay_steps : int, optional
+        After so many steps the end is reached. Left out, all steps of the `fit`.
+    alpha : float
+        The part of the initial rate that is left at the end.
+
+    Notes
+    -----
+    Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017,
+    equation 5, without the restarts.
+
+    Examples
+    --------
+    >>> from cynn.schedules import CosineDecay
+    >>> CosineDecay(0.5, decay_steps=4).rates(0, 6).round(4)
+    array([0.5   , 0.4268, 0.25  , 0.0732, 0.    , 0.    ])
+    """
+
+    name = "cosine_decay"
+
+    def __init__(self, initial_learning_rate: float, decay_steps: int | None = None, alpha: float = 0.0) -> None:
+        super().__init__(initial_learning_rate, decay_steps)
+        self.alpha = check_number(alpha, "alpha", type(self).__name__, minimum=0, maximum=1)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        fraction = np.minimum(steps / self._decay_steps(total_steps), 1)
+        return self.initial_learning_rate * ((1 - self.alpha) * _half_cosine(fraction) + self.alpha)
+
+
+class CosineDecayRestarts(Schedule):
+    """Half a cosine from the initial rate down, again and again.
+
+    In period i, of length first_decay_steps * t_mul^i and with fraction f of it gone::
+
+        rate = initial ((1 - alpha) m_mul^i (1 + cos(π f)) / 2 + alpha)
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    first_decay_steps : int
+        The length of the first period.
+    t_mul : float
+        How much longer each period is than the one before; at least 1.
+    m_mul : float
+        With how much of the rate of the one before each period begins.
+    alpha : float
+        The part of the initial rate that is left at the end of a period.
+
+    Notes
+    -----
+    Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
+
+    Examples
+    --------
+    >>> from cynn.schedules import CosineDecayRestarts
+    >>> CosineDecayRestarts(0.5, first_decay_steps=2).rates(0, 7).round(4)
+    array([0.5   , 0.25  , 0.5   , 0.4268, 0.25  , 0.0732, 0.5   ])
+    """
+
+    name = "cosine_decay_restarts"
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+    ) -> None:
+        owner = type(self).__name__
+        self.initial_learning_rate = check_number(
+            initial_learning_rate, "initial_learning_rate", owner, above=0
+        )
+        self.first_decay_steps = check_whole_number(first_decay_steps, "first_decay_steps", owner, minimum=1)
+        self.t_mul = check_number(t_mul, "t_mul", owner, minimum=1)
+        self.m_mul = check_number(m_mul, "m_mul", owner, above=0)
+        self.alpha = check_number(alpha, "alpha", owner, minimum=0, maximum=1)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        first, factor = self.first_decay_steps, self.t_mul
+        if factor == 1:
+            period = steps // first
+        else:
+            period = np.floor(np.log1p(steps / first * (factor - 1)) / np.log(factor))
+            # the logarithm may be off by a rounding, just where a period begins
+            period += steps >= self._begin(period + 1)
+            period -= steps < self._begin(period)
+        fraction = (steps - self._begin(period)) / (first * factor**period)
+        height = self.m_mul**period * _half_cosine(fraction)
+        return self.initial_learning_rate * ((1 - self.alpha) * height + self.alpha)
+
+    def _begin(self, period: Rates) -> Any:
+        """The step with which a period begins: first (1 + t_mul + ... + t_mul^(period - 1))."""
+        if self.t_mul == 1:
+            return self.first_decay_steps * period
+        return self.first_decay_steps * (self.t_mul**period - 1) / (self.t_mul - 1)
+
+
+class OneCycle(Schedule):
+    """Up to the largest rate along half a cosine, then down along another to next to nothing.
+
+    Parameters
+    ----------
+    max_learning_rate : float
+    total_steps : int, optional
+        The length of the cycle. Left out, all steps of the `fit`.
+    pct_start : float
+        The part of the steps in which the rate rises.
+    div_factor : float
+        The first rate is max_learning_rate / div_factor.
+    final_div_factor : float
+        The last rate is the first one / final_div_factor.
+
+    Notes
+    -----
+    Source: Smith and Topin, "Super-convergence: very fast training of neural networks using large
+    learning rates", 2018; names, defaults and the form of the curve as in PyTorch's `OneCycleLR`.
+
+    Examples
+    --------
+    >>> from cynn.schedules import OneCycle
+    >>> OneCycle(0.5, total_steps=6, pct_start=0.5, div_factor=5).rates(0, 6).round(4)
+    array([0.1  , 0.3  , 0.5  , 0.375, 0.125, 0.   ])
+    """
+
+    name = "one_cycle"
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: int | None = None,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ) -> None:
+        owner = type(self).__name__
+        self.max_learning_rate = check_number(max_learning_rate, "max_learning_rate", owner, above=0)
+        self.total_steps = _steps_or_none(total_steps, "total_steps", owner)
+        self.pct_start = check_number(pct_start, "pct_start", owner, minimum=0, maximum=1)
+        self.div_factor = check_number(div_factor, "div_factor", owner, minimum=1)
+        self.final_div_factor = check_number(final_div_factor, "final_div_factor", owner, minimum=1)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        last = _known(self.total_steps, total_steps, "total_steps", self) - 1
+        top = max(0.0, self.pct_start * (last + 1) - 1)
+        first_rate = self.max_learning_rate / self.div_factor
+        last_rate = first_rate / self.final_div_factor
+        # a cycle of one step, or one without a way up or down, has no length to divide by
+        up = np.minimum(steps / max(top, 1e-9), 1)
+        down = np.clip((steps - top) / max(last - top, 1e-9), 0, 1)
+        rising = self.max_learning_rate + (first_rate - self.max_learning_rate) * _half_cosine(up)
+        falling = last_rate + (self.max_learning_rate - last_rate) * _half_cosine(down)
+        return np.where(steps <= top, rising, falling) if top else falling
+
+
+def _half_cosine(fraction: Any) -> Any:
+    """From 1 at 0 to 0 at 1."""
+    return (1 + np.cos(np.pi * fraction)) / 2
+
+
+def _switch(value: Any, name: str, owner: str) -> bool:
+    if value not in (True, False):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be True or False. Got {value!r} instead."
+        )
+    return bool(value)
+
+
+def _steps_or_none(value: Any, name: str, owner: str) -> int | None:
+    return None if value is None else check_whole_number(value, name, owner, minimum=1)
+
+
+def _known(given: int | None, total_steps: int | None, name: str, schedule: Schedule) -> int:
+    steps = total_steps if given is None else given
+    if steps is None:
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {type(schedule).__name__} must be given where the number of steps is not "
+            "known beforehand. Got None instead."
+        )
+    return steps

@@ -1,0 +1,218 @@
+"""What a network has of training: `fit`, `train_batch` and `gradients`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+    from cynn.training import History
+
+__all__ = ["Trainable"]
+
+Array = npt.NDArray[Any]
+
+
+class Trainable:
+    """The methods of `Network` that change weights, or look at how they should."""
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        loss: Any = None,
+        optimizer: Any = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        validation_data: tuple[Any, Any] | None = None,
+        validation_split: float = 0.0,
+        metrics: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        transform: Callable[..., Any] | None = None,
+        steps_per_epoch: int | None = None,
+        shuffle: bool | str = True,
+        callbacks: Any = (),
+        progress: bool = True,
+        n_threads: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Train on data.
+
+        Parameters
+        ----------
+        x : array of shape (rows, inputs)
+            uint8, float32 or float64 are read where they lie, with any strides, also from a memmap;
+            other numbers are converted first. Without y: an iterable of batches (x, y) or (x, y,
+            sample_weight), or a function that returns one for an epoch, which counts from 0 in the life of
+            the network. They are drawn on a thread of their own, while the last is trained on.
+        y : array of shape (rows,) or (rows, outputs)
+            Classes (whole numbers, where there are several outputs) or values. Several labels a row are
+            rows of 0 and 1.
+        loss : str, Loss or dict, optional
+            By default what fits the last layer: `cross_entropy` for softmax,
+            `binary_cross_entropy` for sigmoid, else `mean_squared_error`.
+        optimizer : str, Optimizer or dict, optional
+            By default the one of the last `fit`, which goes on with its state, and Adam the first
+            time. The same instance goes on, too; any other starts anew.
+        epochs : int
+            How often to go through the data.
+        batch_size : int
+            Rows in a step; the last step of an epoch takes what is left.
+        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+            Evaluated after every epoch.
+        validation_split : float
+            The share of the rows that is kept from training and evaluated after every epoch. The seed says
+            which; of every class it is the same share.
+        metrics : list of str or callable, optional
+            Names (`"accuracy"`), objects of `cynn.metrics`, or functions of (y_true, y_pred), also those of
+            `sklearn.metrics`.
+        sample_weight : array of shape (rows,), optional
+            The weight of each row in the loss.
+        class_weight : dict or "balanced", optional
+            The weight of each class in the training loss, 1 for one that is not named; "balanced" is
+            rows / (classes * rows of the class). It multiplies sample_weight.
+        transform : callable, optional
+            Called for every batch as `transform(x, y, generator)`, returns the (x, y) to train on: for
+            augmentation. It runs on a thread of its own, while the last batch is trained on, always in
+            the same order; the `numpy.random.Generator` depends on the seed, the epoch and the step alone.
+        steps_per_epoch : int, optional
+            Where x gives batches: how many of them make an epoch. By default, all that there are.
+        shuffle : bool or "blocks"
+            Whether every epoch takes the rows in an order of its own. "blocks" shuffles blocks of 1,024
+            rows, and the rows within each: for a memmap larger than memory, which is then read in long
+            pieces.
+        callbacks : list of cynn.callbacks.Callback
+            Called in the course of the training.
+        progress : bool
+            Whether to show a progress bar, where stderr is a terminal.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
+        check_finite : bool
+            Whether to look for NaN and infinity in x and y first.
+
+        Returns
+        -------
+        cynn.training.History
+            The figures of every epoch. The training metrics are those of the predictions made
+            during the epoch, as the weights were at each step.
+
+        Raises
+        ------
+        TrainingDivergedError
+            The loss became NaN or infinite.
+        ShapeError, DataError
+            x or y do not fit.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network.mlp([1, 8, 1], activation="tanh", seed=0)
+        >>> history = net.fit([[0.0], [1.0]], [0.0, 1.0], epochs=3)
+        >>> len(history["loss"])
+        3
+        """
+        from cynn.training import fit
+
+        return fit(
+            cast("Network", self),
+            x,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            metrics=metrics,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            transform=transform,
+            steps_per_epoch=steps_per_epoch,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            progress=progress,
+            n_threads=n_threads,
+            check_finite=check_finite,
+        )
+
+    def train_batch(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        loss: Any = None,
+        optimizer: Any = None,
+        sample_weight: Any = None,
+        n_threads: int | None = None,
+        check_finite: bool = True,
+    ) -> float:
+        """One step on one batch, for a loop of one's own.
+
+        Parameters
+        ----------
+        x, y, loss, sample_weight, n_threads, check_finite
+            As for `fit`.
+        optimizer : str, Optimizer or dict, optional
+            By default the one of the last step, or Adam. It goes on with its state as long as it is equal to
+            that of the last step.
+
+        Returns
+        -------
+        float
+            The loss of the batch, before the step.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> for _ in range(2):
+        ...     print(net.train_batch([[1.0]], [0.0], optimizer=cynn.optimizers.SGD(0.25)))
+        4.0
+        0.0
+        """
+        from cynn.training import train_batch
+
+        return train_batch(
+            cast("Network", self),
+            x,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            sample_weight=sample_weight,
+            n_threads=n_threads,
+            check_finite=check_finite,
+        )
+
+    def gradients(
+        self, x: Any, y: Any, *, loss: Any = None, sample_weight: Any = None
+    ) -> list[tuple[Array | None, ...]]:
+        """∂C/∂W and ∂C/∂b of every layer, for the mean loss over the rows: backpropagation.
+
+        Parameters
+        ----------
+        x, y, loss, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        list of (dW, db)
+            For each layer that has parameters, those of layers within it behind it: arrays of the shapes
+            of its weights and biases, or of what parameters it has; None for those that are not trained.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> net.gradients([[3.0]], [[5.0]], loss="mean_squared_error")
+        [(array([[6.]], dtype=float32), array([2.], dtype=float32))]
+        """
+        from cynn.training import gradients
+
+        return gradients(cast("Network", self), x, y, loss=loss, sample_weight=sample_weight)

@@ -1,0 +1,351 @@
+"""Callbacks: when they are called, how they end training, and those that CyNN brings."""
+
+import csv
+import pickle
+import sys
+
+import helpers
+import numpy as np
+import pytest
+
+import cynn
+from cynn.callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard, Timer
+from cynn.errors import InvalidParameterError, MissingDependencyError, UnknownNameError
+from cynn.optimizers import SGD, Adam
+
+
+class Watch(Callback):
+    """Writes down what is called."""
+
+    def __init__(self):
+        self.calls = []
+
+    def on_train_begin(self):
+        self.calls.append("train begin")
+
+    def on_train_end(self):
+        self.calls.append("train end")
+
+    def on_epoch_begin(self, epoch):
+        self.calls.append(f"epoch begin {epoch}")
+
+    def on_epoch_end(self, epoch, logs):
+        self.calls.append(f"epoch end {epoch}")
+
+
+class WatchSteps(Watch):
+    def on_step_end(self, step, logs):
+        self.calls.append(f"step {step}")
+        self.losses.append(logs["loss"])
+
+    def on_train_begin(self):
+        super().on_train_begin()
+        self.losses = []
+
+
+def fit(callbacks, *, net=None, epochs=2, rows=60, batch_size=30, **options):
+    x, y = helpers.blobs(rows)
+    net = net or helpers.classifier()
+    options = {"optimizer": Adam(0.01), **options}
+    net.fit(x, y, epochs=epochs, batch_size=batch_size, callbacks=callbacks, **options)
+    return net
+
+
+class Raise(Callback):
+    """Raises in one method, at its second call there."""
+
+    def __init__(self, method):
+        calls = []
+
+        def called(*arguments):
+            calls.append(arguments)
+            if len(calls) == (1 if "train" in method else 2):
+                raise RuntimeError(f"in {method}")
+
+        setattr(self, method, called)
+
+    def on_step_end(self, step, logs):
+        pass
+
+
+class TestProtocol:
+    def test_the_order(self):
+        watch = Watch()
+        fit(watch)
+        epochs = ["epoch begin 1", "epoch end 1", "epoch begin 2", "epoch end 2"]
+        assert watch.calls == ["train begin", *epochs, "train end"]
+
+    def test_steps(self):
+        watch = WatchSteps()
+        fit([watch], epochs=1)
+        calls = ["train begin", "epoch begin 1", "step 1", "step 2", "epoch end 1", "train end"]
+        assert watch.calls == calls
+
+    def test_steps_one_at_a_time_change_nothing(self):
+        watch = WatchSteps()
+        net = fit([watch], rows=65, metrics=["accuracy"])
+        plain = fit([], rows=65, metrics=["accuracy"])
+        assert helpers.digest(net) == helpers.digest(plain)
+        for name in ("loss", "accuracy"):
+            assert net.history[name] == plain.history[name]
+        weights = np.array([30, 30, 5])
+        assert np.average(watch.losses[:3], weights=weights) == pytest.approx(plain.history["loss"][0])
+
+    def test_the_network_is_at_hand(self):
+        class Look(Callback):
+            def on_epoch_end(self, epoch, logs):
+                self.weights = self.network.get_weights()
+
+        look = Look()
+        net = fit(look)
+        assert all((a == b).all() for a, b in zip(look.weights, net.get_weights(), strict=True))
+
+    def test_a_rate_that_is_set_between_steps(self):
+        net, optimizer = helpers.network([1, 1], ["identity"]), SGD(1.0)
+        net.layers[0].weights = [[0.0]]
+
+        class Halve(Callback):
+            def on_step_end(self, step, logs):
+                optimizer.learning_rate /= 2
+
+        net.fit(np.ones((4, 1)), np.full(4, -1e9), loss="mae", optimizer=optimizer, batch_size=1, epochs=1,
+                callbacks=[Halve()])  # fmt: skip
+        assert net.layers[0].weights[0, 0] == -(1 + 0.5 + 0.25 + 0.125)
+
+    def test_it_is_the_one_of_training(self):
+        assert cynn.training.Callback is Callback
+
+
+class TestEnding:
+    def test_after_an_epoch(self):
+        class Stop(Callback):
+            def on_epoch_end(self, epoch, logs):
+                if epoch == 3:
+                    self.stop_training = True
+
+        stop = Stop()
+        assert fit(stop, epochs=10).history.epochs == 3
+        stop.stop_training = True
+        assert fit(stop, epochs=10).history.epochs == 3  # it is asked anew
+
+    def test_after_a_step_the_figures_are_those_of_the_steps_taken(self):
+        class Stop(Callback):
+            def on_step_end(self, step, logs):
+                self.stop_training = step == 2
+
+        options = {"batch_size": 10, "shuffle": False, "metrics": ["accuracy"]}
+        net = fit(Stop(), rows=60, epochs=5, **options)
+        assert net.history.epochs == 1
+        other = fit([], rows=20, epochs=1, **options)
+        assert helpers.digest(net) == helpers.digest(other)
+        for name in ("loss", "accuracy"):
+            assert net.history[name] == other.history[name]
+        assert net._optimizer_state.t == 2
+
+    @pytest.mark.parametrize(
+        "method, steps", [
+            ("on_train_begin", 0), ("on_epoch_begin", 2), ("on_step_end", 2), ("on_epoch_end", 4),
+            ("on_train_end", 6),
+        ],
+    )  # fmt: skip
+    def test_one_that_raises_leaves_a_whole_network(self, method, steps):
+        watch, net, plain = Watch(), helpers.classifier(), helpers.classifier()
+        with pytest.raises(RuntimeError, match=f"in {method}"):
+            fit([watch, Raise(method)], net=net, epochs=3)
+        assert watch.calls[0] == "train begin"
+        assert watch.calls[-1] == "train end"
+        x, y = helpers.blobs(60)
+        plain.fit(x, y, optimizer=Adam(0.01), batch_size=30, epochs=-(-steps // 2))
+        assert helpers.digest(net) == helpers.digest(plain)
+        assert net.history.epochs == {0: 0, 2: 1, 4: 2, 6: 3}[steps] - (method == "on_step_end")
+        assert (net._optimizer_state.t if net._optimizer_state else 0) == steps
+
+    def test_all_ends_are_called_also_where_one_raises(self):
+        first, last = Watch(), Watch()
+        with pytest.raises(RuntimeError):
+            fit([first, Raise("on_train_end"), last])
+        assert first.calls[-1] == last.calls[-1] == "train end"
+
+    def test_an_interrupt_ends_it_in_order(self):
+        class Press(Callback):
+            def on_epoch_begin(self, epoch):
+                if epoch == 2:
+                    raise KeyboardInterrupt
+
+        watch, net = Watch(), helpers.classifier()
+        with pytest.raises(KeyboardInterrupt):
+            fit([watch, Press()], net=net, epochs=3)
+        assert watch.calls[-1] == "train end"
+        assert net.history.epochs == 1
+
+
+class Scripted(Callback):
+    """Gives an epoch the figure that is wanted, before the others see it."""
+
+    def __init__(self, figures, name="val_loss"):
+        self.figures, self.name = figures, name
+
+    def on_epoch_end(self, epoch, logs):
+        logs[self.name] = self.figures[epoch - 1]
+
+
+class TestEarlyStopping:
+    def stopped(self, figures, name="val_loss", **options):
+        stopping = EarlyStopping(name, **options)
+        net = fit([Scripted(figures, name), stopping], epochs=len(figures))
+        return net.history.epochs, stopping.best_epoch
+
+    @pytest.mark.parametrize(
+        "figures, options, expected",
+        [
+            ([3, 2, 1, 1, 1, 1], {}, (4, 3)),
+            ([3, 2, 1, 1, 1, 1], {"patience": 2}, (5, 3)),
+            ([3, 2, 3, 1, 3, 3, 3], {"patience": 2}, (6, 4)),
+            ([3, 2.5, 2.2, 1.9, 1.9], {"min_delta": 1}, (2, 1)),
+            ([3, 2.5, 2.2, 1.9, 1.9], {"min_delta": 1, "patience": 2}, (3, 1)),
+            ([3, 2.5, 1.9, 1.9, 1.9], {"min_delta": 1, "patience": 2}, (5, 3)),
+            ([3, 2, 1], {"patience": 5}, (3, 3)),
+            ([1, 2, 3, 3], {"mode": "max"}, (4, 3)),
+            ([np.nan, np.nan, 1], {"patience": 2}, (2, 0)),
+        ],
+    )
+    def test_when(self, figures, options, expected):
+        assert self.stopped(figures, **options) == expected
+
+    def test_accuracy_is_to_rise(self):
+        assert self.stopped([1, 2, 3, 3], "val_accuracy") == (4, 3)
+
+    def test_the_best_weights_come_back(self):
+        figures = [3, 1, 2, 2, 2]
+        net = fit([Scripted(figures), EarlyStopping(patience=2, restore_best_weights=True)], epochs=5)
+        assert net.history.epochs == 4
+        assert helpers.digest(net) == helpers.digest(fit([], epochs=2))
+        kept = fit([Scripted(figures), EarlyStopping(patience=2)], epochs=5)
+        assert helpers.digest(kept) == helpers.digest(fit([], epochs=4))
+
+    def test_they_come_back_however_training_ends(self):
+        net, stopping = helpers.classifier(), EarlyStopping(patience=9, restore_best_weights=True)
+        with pytest.raises(RuntimeError):
+            fit([Scripted([1, 2, 3]), stopping, Raise("on_epoch_end")], net=net, epochs=3)
+        assert helpers.digest(net) == helpers.digest(fit([], epochs=1))
+
+    def test_a_figure_that_there_is_not(self):
+        with pytest.raises(UnknownNameError, match="no figure for the 'monitor' parameter of EarlyStopping"):
+            fit(EarlyStopping())
+
+    def test_state_is_handed_on(self):
+        """As a checkpoint does it: to a new callback, after on_train_begin."""
+        figures = [3, 1, 2, 2, 2, 2]
+        whole = EarlyStopping(patience=3, restore_best_weights=True)
+        net = fit([Scripted(figures), whole], epochs=6)
+        assert net.history.epochs == 5
+
+        first = EarlyStopping(patience=3, restore_best_weights=True)
+        half, optimizer, states = helpers.classifier(), Adam(0.01), []
+
+        class Save(Callback):
+            def on_epoch_end(self, epoch, logs):
+                states.append(pickle.dumps(first.get_state()))
+
+        plain = fit([], epochs=3, net=half, optimizer=optimizer)
+        fit([Scripted(figures[:3]), first, Save()], epochs=3)
+        second = EarlyStopping(patience=3, restore_best_weights=True)
+
+        class Resume(Callback):
+            def on_train_begin(self):
+                second.set_state(pickle.loads(states[-1]))
+
+        rest = fit([Scripted(figures[3:]), second, Resume()], epochs=3, net=plain, optimizer=optimizer)
+        assert rest.history.epochs == 2
+        assert second.best_epoch == whole.best_epoch
+        assert helpers.digest(rest) == helpers.digest(net)
+
+    def test_what_is_refused(self):
+        with pytest.raises(InvalidParameterError, match="'patience' parameter of EarlyStopping must be"):
+            EarlyStopping(patience=-1)
+        with pytest.raises(InvalidParameterError, match="'mode' parameter of EarlyStopping must be"):
+            EarlyStopping(mode="up")
+
+
+class TestCSVLogger:
+    def read(self, path, **options):
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file, **options))
+
+    def test_a_line_an_epoch(self, tmp_path):
+        path = tmp_path / "log.csv"
+        net = fit(CSVLogger(path), epochs=3, metrics=["accuracy"], validation_split=0.2)
+        lines = self.read(path)
+        assert [line["epoch"] for line in lines] == ["1", "2", "3"]
+        for name, figures in net.history.history.items():
+            assert [float(line[name]) for line in lines] == figures
+
+    def test_written_while_it_runs_and_closed_at_the_end(self, tmp_path):
+        path = tmp_path / "log.csv"
+
+        class Look(Callback):
+            def on_epoch_end(self, epoch, logs):
+                self.lines = len(path.read_text().splitlines())
+                assert self.lines == epoch + 1
+
+        logger = CSVLogger(path)
+        with pytest.raises(RuntimeError):
+            fit([logger, Look(), Raise("on_epoch_end")], epochs=3)
+        assert logger._file is None
+
+    def test_append(self, tmp_path):
+        path = tmp_path / "log.csv"
+        for append, lines in [(False, 2), (True, 4), (True, 6), (False, 2)]:
+            fit(CSVLogger(path, append=append, separator=";"))
+            assert len(self.read(path, delimiter=";")) == lines
+
+    def test_state_is_handed_on(self, tmp_path):
+        """Lines that were written after the checkpoint are written again, once."""
+        path = tmp_path / "log.csv"
+        first, second, states = CSVLogger(path), CSVLogger(path), []
+
+        class Save(Callback):
+            def on_epoch_end(self, epoch, logs):
+                states.append(first.get_state())
+
+        class Resume(Callback):
+            def on_train_begin(self):
+                second.set_state(states[1])
+
+        fit([first, Save()], epochs=3)
+        kept = path.read_text().splitlines()[:3]
+        fit([second, Resume()], epochs=2)
+        lines = path.read_text().splitlines()
+        assert lines[:3] == kept
+        assert len(lines) == 5
+
+
+class TestTensorBoard:
+    def test_without_the_package_the_extra_is_named(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "tensorboardX", None)
+        with pytest.raises(MissingDependencyError, match=r"cynn\[tensorboard\]"):
+            TensorBoard()
+
+    def test_the_figures_are_written(self, tmp_path):
+        pytest.importorskip("tensorboardX", reason="the extra tensorboard is not installed")
+        fit(TensorBoard(tmp_path / "logs"), epochs=3)
+        (file,) = (tmp_path / "logs").iterdir()
+        content = file.read_bytes()
+        assert content.count(b"loss") >= 3
+
+
+class TestTimer:
+    def test_epochs(self):
+        timer = Timer()
+        fit(timer, epochs=3)
+        assert len(timer.epoch_seconds) == 3
+        assert timer.total_seconds == sum(timer.epoch_seconds) > 0
+        other = Timer()
+        other.set_state(timer.get_state())
+        assert other.total_seconds == timer.total_seconds
+
+    def test_a_limit(self):
+        assert fit(Timer(1e-9), epochs=3).history.epochs == 1
+        assert fit(Timer(1e9), epochs=3).history.epochs == 3
+        with pytest.raises(InvalidParameterError, match="'limit_seconds' parameter of Timer must be"):
+            Timer(0)

@@ -1,0 +1,93 @@
+"""Initial weights: what each initializer promises, and that only the seed decides."""
+
+import numpy as np
+import pytest
+
+import cynn
+from cynn import initializers
+from cynn.errors import InvalidParameterError, UnknownNameError
+from cynn.initializers import Constant, Orthogonal, TruncatedNormal, VarianceScaling, Zeros, initial_weights
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (3, 7), (5, 5), (200, 50), (1, 4)])
+@pytest.mark.parametrize("gain", [1.0, 2.5])
+def test_orthogonal(shape, gain):
+    W = Orthogonal(gain).weights(*shape, seed=3, layer=1)
+    assert W.shape == shape
+    product = W.T @ W if shape[0] >= shape[1] else W @ W.T
+    np.testing.assert_allclose(product, gain**2 * np.eye(min(shape)), atol=1e-12)
+
+
+def test_orthogonal_has_both_signs():
+    """Without its signs, the Q of a QR decomposition is not uniform among orthogonal matrices."""
+    first = [Orthogonal().weights(2, 2, seed=seed, layer=0)[0, 0] for seed in range(100)]
+    assert 30 < sum(value > 0 for value in first) < 70
+
+
+def test_truncated_normal():
+    W = TruncatedNormal(mean=1.0, stddev=0.5).weights(400, 100, seed=0, layer=0)
+    assert abs(W - 1).max() <= 1.0
+    assert W.mean() == pytest.approx(1, abs=0.01)
+    # the deviation of a standard normal that is cut at 2: sqrt(1 - 4 φ(2) / (2 Φ(2) - 1))
+    assert W.std() == pytest.approx(0.5 * 0.8796, rel=0.01)
+    assert len(np.unique(W)) == W.size
+
+
+def test_constant_and_zeros():
+    assert (Constant(0.25).weights(3, 2, seed=0, layer=0) == 0.25).all()
+    assert (Zeros().weights(3, 2, seed=0, layer=0) == 0).all()
+
+
+@pytest.mark.parametrize("name", initializers.NAMES)
+class TestEvery:
+    def test_the_seed_and_the_layer_decide(self, name):
+        W = initial_weights(name, 20, 10, 4, 1)
+        assert W.dtype == np.float64
+        assert W.shape == (20, 10)
+        assert (initial_weights(name, 20, 10, 4, 1) == W).all()
+        if name not in ("constant", "zeros"):
+            for seed, layer in [(5, 1), (4, 2)]:
+                assert (initial_weights(name, 20, 10, seed, layer) != W).mean() > 0.9
+
+    def test_config(self, name):
+        initializer = initializers.get(name)
+        again = initializers.get(initializer.get_config())
+        assert again == initializer
+        assert hash(again) == hash(initializer)
+        assert eval(repr(initializer), vars(initializers)) == initializer
+        assert initializers.get(initializer) is initializer
+
+    def test_in_a_network(self, name):
+        net = cynn.Network([cynn.Input(20), cynn.Dense(10, initializer=name)], seed=4)
+        expected = initial_weights(name, 20, 10, 4, 0).astype(np.float32)
+        assert (net.layers[0].weights == expected).all()
+        again = cynn.Network.from_config(net.get_config())
+        assert (again.layers[0].weights == expected).all()
+
+
+def test_parameters_are_kept():
+    config = TruncatedNormal(0.5, 0.25).get_config()
+    assert config == {"name": "truncated_normal", "mean": 0.5, "stddev": 0.25}
+    assert initializers.get(config) == TruncatedNormal(0.5, 0.25) != TruncatedNormal()
+
+
+def test_one_with_parameters_in_a_network(tmp_path):
+    net = cynn.Network([cynn.Input(2), cynn.Dense(3, initializer=Constant(0.5))], seed=0)
+    assert (net.layers[0].weights == 0.5).all()
+    net.save(tmp_path / "net.safetensors")
+    again = cynn.load(tmp_path / "net.safetensors")
+    assert again.get_config() == net.get_config()
+    assert (cynn.Network.from_config(again.get_config()).layers[0].weights == 0.5).all()
+    with pytest.raises(UnknownNameError, match="no initializer named 'some'"):
+        cynn.Dense(3, initializer="some")
+
+
+def test_what_is_refused():
+    with pytest.raises(UnknownNameError, match=r"no initializer named 'ortogonal'. Did you mean 'orthogonal'"):
+        initializers.get("ortogonal")
+    with pytest.raises(UnknownNameError, match="no initializer named 'zeros'"):
+        VarianceScaling("zeros")
+    with pytest.raises(InvalidParameterError, match="An initializer must be a name"):
+        initializers.get(5)
+    with pytest.raises(InvalidParameterError, match="'stddev' parameter of TruncatedNormal must be"):
+        TruncatedNormal(stddev=-1)
