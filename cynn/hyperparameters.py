@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 from cynn.errors import InvalidParameterError, ReadOnlyError, bounds_in_words, check_number, unknown_name
 
-__all__ = ["Component", "Hyperparameter", "hyperparameter"]
+__all__ = ["Component", "Hyperparameter", "hyperparameter", "option"]
 
 
 class Hyperparameter:
@@ -17,17 +17,22 @@ class Hyperparameter:
     so they are read only, but for those that the class names as `assignable`.
     """
 
-    def __init__(self, default: float | bool, bounds: dict[str, float], doc: str) -> None:
+    def __init__(
+        self, default: float | bool, bounds: dict[str, float], doc: str, *, is_option: bool = False
+    ) -> None:
         self.default = default
         self.bounds = bounds
         self.doc = doc
+        self.is_option = is_option
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
     def __get__(self, instance: Component | None, owner: type) -> Any:
-        return self if instance is None else instance._values[self.name]
+        if instance is None:
+            return self
+        return (instance._options if self.is_option else instance._values)[self.name]
 
     def __set__(self, instance: Component, value: Any) -> None:
         owner = type(instance).__name__
@@ -54,6 +59,12 @@ class Hyperparameter:
                 )
             return bool(value)
         return check_number(value, self.name, owner, **self.bounds)
+
+
+def option(default: float | bool, *, minimum: float = 0.0, below: float | None = None, doc: str = "") -> Any:
+    """Declare a setting that all components of a kind have, given by name and passed to no kernel."""
+    bounds = {"minimum": minimum} if below is None else {"minimum": minimum, "below": below}
+    return Hyperparameter(default, {} if isinstance(default, bool) else bounds, doc, is_option=True)
 
 
 def hyperparameter(
@@ -108,6 +119,8 @@ class Component:
     name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
+    #: Settings of all components of the kind, given by name, that no kernel sees.
+    options: ClassVar[dict[str, Hyperparameter]] = {}
     #: The hyperparameters that may change later: a kernel gets them with every call.
     assignable: ClassVar[frozenset[str]] = frozenset()
     #: What a class without a kernel defines, over NumPy arrays.
@@ -121,10 +134,15 @@ class Component:
         declared = {name: value for name, value in vars(cls).items() if isinstance(value, Hyperparameter)}
         for declaration in declared.values():
             declaration.check(declaration.default, f"{cls.__name__} (its default)")
-        cls.hyperparameters = {**cls.hyperparameters, **declared}
+        cls.hyperparameters = cls.hyperparameters | {n: d for n, d in declared.items() if not d.is_option}
+        cls.options = cls.options | {n: d for n, d in declared.items() if d.is_option}
         parameters = [
             inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=declared.default)
             for name, declared in cls.hyperparameters.items()
+        ]
+        parameters += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=declared.default)
+            for name, declared in cls.options.items()
         ]
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect alone
 
@@ -137,8 +155,9 @@ class Component:
             )
         given = dict(zip(names, args, strict=False))
         for name in values:
-            if name not in self.hyperparameters:
-                raise unknown_name(f"hyperparameter of {type(self).__name__}", name, names or ["(none)"])
+            if name not in self.hyperparameters and name not in self.options:
+                known = [*names, *self.options]
+                raise unknown_name(f"hyperparameter of {type(self).__name__}", name, known or ["(none)"])
             if name in given:
                 owner = type(self).__name__
                 raise InvalidParameterError(
@@ -149,6 +168,15 @@ class Component:
             name: self._checked(declared, given.get(name, declared.default))
             for name, declared in self.hyperparameters.items()
         }
+        self._options = {
+            name: self._checked(declared, given.get(name, declared.default))
+            for name, declared in self.options.items()
+        }
+
+    def _described(self) -> dict[str, Any]:
+        """The hyperparameters, and the options that are not as they are by default."""
+        changed = {n: v for n, v in self._options.items() if v != self.options[n].default}
+        return {**self._values, **changed}
 
     def _checked(self, declared: Hyperparameter, value: Any) -> Any:
         """The value to keep for a hyperparameter."""
@@ -166,7 +194,7 @@ class Component:
 
     def get_config(self) -> dict[str, Any]:
         """The name and the hyperparameters, from which `from_config` makes an equal one."""
-        return {"name": self.name, **self._values}
+        return {"name": self.name, **self._described()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -178,11 +206,16 @@ class Component:
         return [float(value) for name, value in self._values.items() if name not in self.assignable]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Component) and type(self) is type(other) and self._values == other._values
+        return (
+            isinstance(other, Component)
+            and type(self) is type(other)
+            and self._values == other._values
+            and self._options == other._options
+        )
 
     def __hash__(self) -> int:
-        return hash((type(self), tuple(self._values.items())))
+        return hash((type(self), *self._values.items(), *self._options.items()))
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in self._values.items())
+        values = ", ".join(f"{name}={value!r}" for name, value in self._described().items())
         return f"{type(self).__name__}({values})"

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cynn import registry, schedules
 from cynn.kernel_objects import OptimizerKernel
+from cynn.operations import UpdateSettings
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -33,6 +34,15 @@ class OptimizerState:
             else []
             for parameter in network._engine.trained_parameters()
         ]
+        parameters = network._engine.trained_parameters()
+        self.settings = UpdateSettings(
+            clip_value=optimizer.clipvalue,
+            clip_norm=optimizer.clipnorm,
+            global_clip_norm=optimizer.global_clipnorm,
+            accumulation=int(optimizer.gradient_accumulation_steps),
+            average_momentum=optimizer.ema_momentum if optimizer.use_ema else 0.0,
+            averages=[p if p is None else p.copy() for p in parameters] if optimizer.use_ema else [],
+        )
         self._given: Any = None
         self._schedule: schedules.Schedule | None = None
 
@@ -52,6 +62,18 @@ class OptimizerState:
     def rates(self, count: int, total_steps: int | None) -> npt.NDArray[np.float64]:
         """The learning rates of the next `count` steps."""
         return self.schedule.rates(self.t, count, total_steps)
+
+    def begin(self, network: Network) -> None:
+        """Start averaging at the weights as they are."""
+        for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
+            if mean is not None:
+                mean[...] = parameter
+
+    def finish(self, network: Network) -> None:
+        """Put the averages in the place of the weights."""
+        for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
+            if mean is not None and parameter is not None:
+                parameter[...] = mean
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
         """Let the schedule see the figures of an epoch."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 
 from cynn import kernels, schedules
-from cynn.hyperparameters import Component, Hyperparameter, hyperparameter
+from cynn.hyperparameters import Component, Hyperparameter, hyperparameter, option
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
@@ -26,6 +26,17 @@ class Optimizer(Component):
       `from_addresses`;
     - `n_slots` and `step(w, grad, slots, learning_rate, t)`, a method over NumPy arrays, which the
       engine calls with the GIL on whole parameters.
+
+    Every optimizer takes, by name, beside its hyperparameters:
+
+    `clipvalue`, `clipnorm`, `global_clipnorm` : float
+        Limits on the elements of the gradients, on the norm of each parameter's, on that of all together
+        (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013).
+    `gradient_accumulation_steps` : int
+        A step is taken on the mean gradient of so many batches, the last of an epoch on what there is.
+    `use_ema`, `ema_momentum` : bool, float
+        At the end of `fit` the weights are their exponential moving average over the steps (Polyak and
+        Juditsky, "Acceleration of stochastic approximation by averaging", 1992).
 
     Examples
     --------
@@ -48,6 +59,14 @@ class Optimizer(Component):
     n_slots: ClassVar[int] = 0
     assignable: ClassVar[frozenset[str]] = frozenset({"learning_rate"})
     learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
+    clipvalue: float = option(default=0.0, doc="The largest element of a gradient; 0: any.")
+    clipnorm: float = option(default=0.0, doc="The largest norm of each parameter's gradient; 0: any.")
+    global_clipnorm: float = option(default=0.0, doc="The largest norm of all gradients together; 0: any.")
+    gradient_accumulation_steps: float = option(
+        default=1, minimum=1, doc="A step is taken on the mean gradient of so many batches."
+    )
+    use_ema: bool = option(default=False, doc="After training, weights are their moving average.")
+    ema_momentum: float = option(default=0.99, below=1, doc="How slowly that average forgets.")
 
     @staticmethod
     def from_addresses(
