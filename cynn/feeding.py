@@ -131,10 +131,12 @@ class RowFeed(Feed):
     ) -> None:
         self.setting = setting
         self.target = target
+        assert setting.state is not None
         self.batch_size = min(batch_size, n)
+        self.batches_per_step = setting.state.settings.accumulation
         self.order_of = order_of
         self.rows_per_epoch: int | None = n
-        self.steps_per_epoch: int | None = -(-n // self.batch_size)
+        self.steps_per_epoch: int | None = -(-n // (self.batch_size * self.batches_per_step))
         self.trainer = setting.trainer(rows, target, weight, self.batch_size)
         outputs, dtype = setting.network.outputs, setting.network.dtype
         self.predictions = np.empty((n, outputs), dtype) if keep_predictions else None
@@ -151,7 +153,7 @@ class RowFeed(Feed):
         self.total_steps = total_steps
         self.rates = self.setting.state.rates(self.steps_per_epoch, total_steps)
         self.given = self.setting.state.optimizer.learning_rate
-        self.trainer.begin_epoch(self.check_finite)
+        self.trainer.begin_epoch(self.check_finite, number)
         self.check_finite = False  # every epoch sees every row
 
     def take_steps(self, seconds: float) -> bool:
@@ -164,13 +166,15 @@ class RowFeed(Feed):
             self.given = state.optimizer.learning_rate
         steps = self.trainer.steps
         try:
-            self.setting.run(self.trainer, self.order, self.step, self.rates, self.predictions, seconds)
+            self.setting.run(
+                self.trainer, self.order, self.trainer.batches, self.rates, self.predictions, seconds
+            )
         except Diverged as diverged:
-            self.last_rate = float(self.rates[diverged.step])
+            self.last_rate = float(self.rates[diverged.step // self.batches_per_step])
             raise
         finally:
             self.step += self.trainer.steps - steps
-            self.rows_done = min(self.n, self.step * self.batch_size)
+            self.rows_done = min(self.n, self.trainer.batches * self.batch_size)
         self.last_rate = float(self.rates[self.step - 1])
         return True
 
@@ -198,6 +202,11 @@ class BatchBuffer:
     """
 
     def __init__(self, setting: Setting, rows: Array, target: Targets, capacity: int) -> None:
+        if setting.state is not None and setting.state.settings.accumulation > 1:
+            raise InvalidParameterError(
+                "The 'gradient_accumulation_steps' parameter of an optimizer must be 1 where batches come one by "
+                f"one. Got {setting.state.settings.accumulation} instead: give larger batches."
+            )
         self.setting = setting
         self.capacity = capacity
         self.rows = np.zeros((2 * capacity, rows.shape[1]), rows.dtype)
@@ -272,6 +281,7 @@ class BatchFeed(Feed):
         """Have the first batch fetched."""
         batches: Iterator[RawBatch] = iter(self.batches_of(number))
         self.batches = batches if self.steps_per_epoch is None else islice(batches, self.steps_per_epoch)
+        self.number = number
         self.step = self.rows_done = 0
         self.total_steps = total_steps
         self.targets: list[Targets] = []
@@ -279,7 +289,7 @@ class BatchFeed(Feed):
         self.sums_before = (0.0, 0.0)
         self.fetched = 0
         if self.buffer is not None:
-            self.buffer.trainer.begin_epoch(self.setting.check_finite)
+            self.buffer.trainer.begin_epoch(self.setting.check_finite, number)
         self.next = self.pool.submit(self._fetch)
 
     def _fetch(self) -> tuple[Array | None, Array, Targets, Array | None] | None:
@@ -338,7 +348,7 @@ class BatchFeed(Feed):
             self.sums_before = self.sums()
         self.capacity = max(self.capacity, len(rows))
         self.buffer = BatchBuffer(self.setting, rows, target, self.capacity)
-        self.buffer.trainer.begin_epoch(self.setting.check_finite)
+        self.buffer.trainer.begin_epoch(self.setting.check_finite, self.number, self.step)
         return self.buffer
 
     def sums(self) -> tuple[float, float]:

@@ -144,6 +144,7 @@ cdef class Trainer:
     cdef int64_t batch_size, most_fetched_rows
     cdef int64_t n_added               # batches whose gradients wait for a step
     cdef readonly int64_t steps        # taken in all
+    cdef readonly int64_t batches      # of this epoch that are done
     cdef readonly double total_loss    # sum over steps of loss * weight
     cdef readonly double total_weight
 
@@ -420,9 +421,19 @@ cdef class Trainer:
         free(self.step.slots)
         free(self.step.block_gradient)
 
-    def begin_epoch(self, bint check_finite):
-        """Start the epoch's sums anew; with check_finite, look at every row of x: NonFiniteRow for a NaN."""
+    def begin_epoch(self, bint check_finite, int64_t epoch, int64_t batches=0):
+        """Start the sums of an epoch anew.
+
+        Parameters
+        ----------
+        check_finite : bool
+            Whether to look at every row of x: NonFiniteRow for a NaN or an infinity.
+        epoch, batches : int
+            The number of the epoch, and of its batches that are done: random numbers depend on these.
+        """
         self.step.check_finite = check_finite
+        self.step.pass_.epoch = <uint32_t>epoch
+        self.batches = batches
         self.total_loss = 0
         self.total_weight = 0
 
@@ -473,7 +484,7 @@ cdef class Trainer:
             while True:
                 step.first_row = batch * self.batch_size
                 step.pass_.rows = min(self.batch_size, n - step.first_row)
-                step.pass_.step = <uint32_t>batch
+                step.pass_.step = <uint32_t>self.batches
                 step.order = &order[step.first_row]
                 step.ahead = n - step.first_row - step.pass_.rows
                 step.are_fetched = step.fetched_rows == step.pass_.rows
@@ -496,6 +507,7 @@ cdef class Trainer:
                 if status:
                     break
                 batch += 1
+                self.batches += 1
                 if batch == n_batches or (ends_step and cynn_seconds() >= until):
                     break
         if status == 1:

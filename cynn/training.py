@@ -176,6 +176,7 @@ def fit(
     bar = Progress(progress, epochs, feed.rows_per_epoch)
     state = network._optimizer_state
     total_steps = None if feed.steps_per_epoch is None else state.t + epochs * feed.steps_per_epoch
+    state.begin(network)
     try:
         with called:
             for epoch in range(1, epochs + 1):
@@ -201,6 +202,7 @@ def fit(
                 called.on_epoch_end(epoch, logs)
                 if called.stop_training:
                     break
+            state.finish(network)
     except NonFiniteRow:
         assert before is not None
         assert rows is not None
@@ -271,7 +273,7 @@ def train_batch(
         kept = network._batch_buffer = (key, BatchBuffer(setting, rows, target, len(rows)))
     buffer = kept[1]
     rate = float(state.rates(1, None)[0])
-    buffer.trainer.begin_epoch(check_finite)
+    buffer.trainer.begin_epoch(check_finite, network.epochs_trained, state.t)
     try:
         buffer.step(buffer.put(0, rows, target, weight), rate, None, "x")
     except Diverged as diverged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cynn import constraints, initializers, kernels, regularizers, registry
+from cynn import constraints, initializers, kernels, registry, regularizers
 from cynn.errors import check_switch, check_whole_number
 from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
 from cynn.operations import Rule
