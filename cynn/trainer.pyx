@@ -6,7 +6,7 @@ from cynn.kernel_objects import checked_loss, raise_plugin_error
 from cynn.workspace import aligned_zeros
 
 from libc.math cimport isfinite
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 
 from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, CYNN_MOST_SLOTS, floating
@@ -31,7 +31,7 @@ from cynn.step cimport (
     stage_phase_f64,
 )
 from cynn.team cimport Team
-from cynn.workspace cimport Node, Workspace, address_of, aligned
+from cynn.workspace cimport Node, Workspace, address_of, aligned, update_states
 
 cdef extern from *:
     """
@@ -323,9 +323,13 @@ cdef class Trainer:
         free(self.step.slots)
         free(self.step.block_gradient)
 
-    def begin_epoch(self, bint check_finite):
-        """Start the epoch's sums anew; with check_finite, look at every row of x: NonFiniteRow for a NaN."""
+    def begin_epoch(self, bint check_finite, int64_t epoch):
+        """Start the epoch's sums anew; with check_finite, look at every row of x: NonFiniteRow for a NaN.
+
+        The random numbers of its steps depend on `epoch`.
+        """
         self.step.check_finite = check_finite
+        self.step.pass_.epoch = <uint32_t>epoch
         self.total_loss = 0
         self.total_weight = 0
 
@@ -370,6 +374,7 @@ cdef class Trainer:
             while True:
                 step.first_row = (first_step + done) * self.batch_size
                 step.pass_.rows = min(self.batch_size, n - step.first_row)
+                step.pass_.step = <uint32_t>(first_step + done)
                 step.order = &order[step.first_row]
                 step.ahead = n - step.first_row - step.pass_.rows
                 step.are_fetched = done > 0 and step.fetched_rows == step.pass_.rows
@@ -431,6 +436,8 @@ cdef class Trainer:
             return 1
         self.total_loss += loss[0] * total_weight
         self.total_weight += total_weight
+        for i in range(step.n_nodes if step.pass_.updates else 0):
+            update_states(&step.nodes[i], &step.pass_, type_)
         if step.is_linear:
             step.optimizer.linear_step(
                 step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta

@@ -150,7 +150,8 @@ def fit(
                 permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
                 order = permutation(n, network.seed, randomness.Purpose.SHUFFLE, network.epochs_trained)
             bar.begin_epoch(epoch)
-            trainer.begin_epoch(check_finite and epoch == 1)  # every epoch sees every row
+            # every epoch sees every row, so that the first has looked at all
+            trainer.begin_epoch(check_finite and epoch == 1, network.epochs_trained)
             _run_epoch(trainer, state, order, min(batch_size, n), predictions, bar, epoch, history)
             network.epochs_trained += 1
             logs = {"loss": trainer.total_loss / trainer.total_weight if trainer.total_weight else 0.0}
@@ -296,7 +297,7 @@ def _checked_data(
     check_x: bool,
     check_y: bool,
 ) -> tuple[Array, data.Targets, Array | None]:
-    rows = data.as_rows(x, network.input.units, f"{prefix}x", check_finite=check_x)
+    rows = network.as_rows(x, f"{prefix}x", check_finite=check_x)
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
     target = data.as_targets(
