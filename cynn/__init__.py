@@ -10,20 +10,47 @@ from cynn import activations, datasets, errors, layers, losses, optimizers, regi
 from cynn.configuration import get_include, show_config
 from cynn.errors import CynnError
 from cynn.hyperparameters import hyperparameter
-from cynn.layers import Activation, Add, Concatenate, Dense, Input, Residual
+from cynn.layers import (
+    GLU,
+    Activation,
+    Add,
+    AlphaDropout,
+    BatchNorm,
+    Concatenate,
+    Dense,
+    Dropout,
+    Embedding,
+    GaussianNoise,
+    Input,
+    LayerNorm,
+    Maxout,
+    PReLU,
+    Residual,
+    RMSNorm,
+)
 from cynn.network import Network
 from cynn.persistence import load
 from cynn.threads import get_num_threads, set_num_threads
 from cynn.version import __version__
 
 __all__ = [
+    "GLU",
     "Activation",
     "Add",
+    "AlphaDropout",
+    "BatchNorm",
     "Concatenate",
     "CynnError",
     "Dense",
+    "Dropout",
+    "Embedding",
+    "GaussianNoise",
     "Input",
+    "LayerNorm",
+    "Maxout",
     "Network",
+    "PReLU",
+    "RMSNorm",
     "Residual",
     "__version__",
     "activations",
