@@ -22,7 +22,20 @@ DEBUG = os.environ.get("CYNN_DEBUG") == "1"
 GENERATED = Path("build", "generated")
 
 # Kernels are compiled once for each level of CPU and chosen at import (cynn/kernels/__init__.py).
-LEVELED = ["activate", "activations", "dense", "losses", "merge", "optimizers", "rows", "updates"]
+LEVELED = [
+    "activate",
+    "activations",
+    "dense",
+    "embedding",
+    "gates",
+    "losses",
+    "merge",
+    "noise",
+    "normalization",
+    "optimizers",
+    "rows",
+    "updates",
+]
 LEVELS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     LEVELS = {

@@ -29,7 +29,24 @@ from cynn import (
 from cynn.configuration import get_include, show_config
 from cynn.errors import CynnError
 from cynn.hyperparameters import hyperparameter
-from cynn.layers import Activation, Add, Concatenate, Dense, Input, Residual
+from cynn.layers import (
+    GLU,
+    Activation,
+    Add,
+    AlphaDropout,
+    BatchNorm,
+    Concatenate,
+    Dense,
+    Dropout,
+    Embedding,
+    GaussianNoise,
+    Input,
+    LayerNorm,
+    Maxout,
+    PReLU,
+    Residual,
+    RMSNorm,
+)
 from cynn.network import Network
 from cynn.persistence import load
 from cynn.threads import get_num_threads, set_num_threads
@@ -39,13 +56,23 @@ if TYPE_CHECKING:
     from cynn import plot
 
 __all__ = [
+    "GLU",
     "Activation",
     "Add",
+    "AlphaDropout",
+    "BatchNorm",
     "Concatenate",
     "CynnError",
     "Dense",
+    "Dropout",
+    "Embedding",
+    "GaussianNoise",
     "Input",
+    "LayerNorm",
+    "Maxout",
     "Network",
+    "PReLU",
+    "RMSNorm",
     "Residual",
     "__version__",
     "activations",

@@ -30,6 +30,7 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 
+_ROWS_AT_A_TIME = 1 << 16
 _READ_AS_THEY_ARE = (np.uint8, np.float32, np.float64)
 
 
@@ -83,6 +84,30 @@ def not_finite_when_scaled(name: str, dtype: str) -> DataError:
         f"{name} must be finite in {dtype}, multiplied by the scale of the input and moved by its "
         "offset. Got a number that is too large for that. (check_finite=False turns this check off.)"
     )
+
+
+def check_categories(rows: Array, categories: dict[int, int], scale: float, offset: float, name: str) -> None:
+    """Raise a DataError unless columns hold whole numbers from 0 to below their number of categories.
+
+    Parameters
+    ----------
+    rows : array of shape (rows, inputs)
+    categories : dict of int to int
+        The columns, and how many categories each has.
+    scale, offset : float
+        What a network does to its input.
+    name : str
+    """
+    for column, n in categories.items():
+        for first in range(0, len(rows), _ROWS_AT_A_TIME):
+            seen = rows[first : first + _ROWS_AT_A_TIME, column].astype(np.float64) * scale + offset
+            wrong = ~((seen >= 0) & (seen <= n - 1) & (seen == np.floor(seen)))
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise DataError(
+                    f"{name} must hold categories, whole numbers from 0 to {n - 1}, in column {column}. "
+                    f"Got {seen[row]:g} in row {first + row} instead."
+                )
 
 
 def _as_numbers(x: Any, name: str) -> Array:

@@ -218,7 +218,8 @@ cdef class Engine:
     @property
     def output_activation(self):
         """The kernel of the activation that comes last, or None."""
-        return self.operations[-1].activation
+        last = self.operations[-1]
+        return last.activation if last.is_activation else None
 
     def trained_parameters(self):
         """What an optimizer moves: so many places for every operation as one can have, None where none is."""
@@ -270,6 +271,7 @@ cdef class Engine:
         cdef Workspace workspace
         cdef Team team
         cdef void *of_threads[256]
+        cdef list root
         if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
             n_threads = 1
         n_threads = <int>max(1, min(n_threads, n_pieces, 256))
@@ -281,11 +283,16 @@ cdef class Engine:
         job.workspaces = of_threads
         workspace = workspaces[0]
         job.n_nodes = workspace.n_nodes - skip_last
+        # what nothing makes, as in a prediction it is the same as another value, is copied from that
+        root, computed = workspace.root, list(outputs)
+        for i, output in enumerate(outputs):
+            if output is not None and computed[root[i]] is None:
+                computed[root[i]] = output
         job.outputs = <void **>calloc(len(outputs), sizeof(void *))
         if job.outputs == NULL:
             raise MemoryError
         try:
-            for i, output in enumerate(outputs):
+            for i, output in enumerate(computed):
                 job.outputs[i] = NULL if output is None else address_of(output)
             team = Team(n_threads)
             with nogil:
@@ -296,6 +303,9 @@ cdef class Engine:
         if job.failed:
             for workspace in workspaces:
                 workspace.raise_error()
+        for i, output in enumerate(outputs):
+            if output is not None and computed[root[i]] is not output:
+                output[...] = computed[root[i]]
         return not job.nonfinite
 
     def predict_few(self, x, out, bint check_finite):

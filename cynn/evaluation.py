@@ -31,7 +31,7 @@ def evaluate(
 ) -> dict[str, float]:
     """`Network.evaluate`."""
     kernel = network.loss_kernel(loss)
-    rows = data.as_rows(x, network.input.units, "x", check_finite=check_finite)
+    rows = network.as_rows(x, "x", check_finite=check_finite)
     target = data.as_targets(y, len(rows), network.outputs, kernel.component, "y", check_finite=check_finite)
     weight = data.as_sample_weight(sample_weight, len(rows))
     return figures(network, kernel, rows, target, weight, _metrics(metrics), n_threads)

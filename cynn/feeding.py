@@ -369,7 +369,7 @@ def checked_batch(
 ) -> tuple[Array, Targets, Array | None]:
     """A batch as the engine takes it. NaN in x is looked for in its step."""
     network = setting.network
-    rows = data.as_rows(x, network.input.units, f"x{of}", check_finite=False)
+    rows = network.as_rows(x, f"x{of}", check_finite=False)
     if len(rows) == 0:
         raise DataError(f"x{of} must have at least one row. Got none instead.")
     target = data.as_targets(

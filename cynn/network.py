@@ -88,6 +88,7 @@ class Network(Trainable):
         builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self.regularizer)
         self.layers: list[Layer]
         self.layers, self._values = self._composition.build(builder)
+        self._categories = builder.categories
         self.history: History | None = None
         self.epochs_trained = 0
         self._optimizer_state: Any = None
@@ -214,12 +215,12 @@ class Network(Trainable):
         """
         if n_threads is not None:
             threads.resolve(n_threads)
-        few = self._engine.predict_few(x, out, check_finite)
+        few = None if self._categories else self._engine.predict_few(x, out, check_finite)
         if few is not None:
             return few
         x = data.as_array(x, "x")
         single = x.ndim == 1
-        rows = data.as_rows(x[None, :] if single else x, self.input.units, "x", check_finite=False)
+        rows = self.as_rows(x[None, :] if single else x, "x", check_finite=False)
         shape = (self.outputs,) if single else (len(rows), self.outputs)
         if out is None:
             out = np.empty(shape, self.dtype)
@@ -249,7 +250,7 @@ class Network(Trainable):
         """
         x = data.as_array(x, "x")
         single = x.ndim == 1
-        rows = data.as_rows(x[None, :] if single else x, self.input.units, "x")
+        rows = self.as_rows(x[None, :] if single else x, "x")
         widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
         outputs = [np.empty((len(rows), units), self.dtype) for units in widths]
         wanted: dict[int, Array] = {}
@@ -260,6 +261,12 @@ class Network(Trainable):
             if wanted[value] is not output:  # a layer that leaves a value as it is
                 output[...] = wanted[value]
         return [output[0] for output in outputs] if single else outputs
+
+    def as_rows(self, x: Any, name: str, *, check_finite: bool = True) -> Array:
+        """`x` as rows that the engine reads, with categories where the network takes some."""
+        rows = data.as_rows(x, self.input.units, name, check_finite=check_finite)
+        data.check_categories(rows, self._categories, self.input.scale, self.input.offset, name)
+        return rows
 
     def forward(
         self,
@@ -335,8 +342,9 @@ class Network(Trainable):
     def outputs_for_loss(self, kernel: LossKernel, rows: Array, n_threads: int | None) -> tuple[Array, bool]:
         """What a loss is computed from, and whether that is z of the last activation."""
         last = self._engine.operations[-1]
-        fused = kernel.fuses_behind(last.activation)
-        to_z = fused and last.activation is not None
+        activation = self._engine.output_activation
+        fused = kernel.fuses_behind(activation)
+        to_z = fused and activation is not None
         out = np.empty((len(rows), self.outputs), self.dtype)
         self.forward(rows, {last.inputs[0] if to_z else self._values[-1]: out}, n_threads, skip_last=to_z)
         return out, fused

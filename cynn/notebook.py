@@ -74,7 +74,7 @@ def _cell(tag: str, text: str, column: int) -> str:
 
 def _layers(network: Network) -> str:
     """A bar a layer, the taller the more units, on a logarithmic scale; name and units under it."""
-    sizes = [network.input.units, *(layer.units for layer in network.layers)]
+    sizes = [network.input.units, *(layer.units or 0 for layer in network.layers)]
     names = ["input", *map(summary.name_of, network.layers)]
     bars: list[tuple[str, int] | None] = list(zip(names, sizes, strict=True))
     if len(bars) > _MOST_LAYERS:

@@ -93,6 +93,9 @@ class Operation:
     saved : list of Saved
     hyperparameters : list of float
     activation : ActivationKernel, optional
+        Which its kernels call.
+    is_activation : bool
+        It is a = f(z) and nothing more: a loss may be fused with it, and f may be in Python.
     number : int
         Which of the operations that draw random numbers it is.
     in_place : bool
@@ -120,6 +123,7 @@ class Operation:
     saved: list[Saved] = field(default_factory=list)
     hyperparameters: list[float] = field(default_factory=list)
     activation: ActivationKernel | None = None
+    is_activation: bool = False
     number: int = 0
     in_place: bool = False
     gradient_in_place: bool = False

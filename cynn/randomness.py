@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     INITIAL_WEIGHTS = 1
     SHUFFLE = 2
     SPLIT = 3
+    NOISE = 4
     TRANSFORM = 8
 
 

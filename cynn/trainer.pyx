@@ -46,7 +46,7 @@ from cynn.step cimport (
     update_phase_f64,
 )
 from cynn.team cimport Team
-from cynn.workspace cimport Node, Workspace, address_of, aligned
+from cynn.workspace cimport Node, Workspace, address_of, aligned, update_states
 
 cdef extern from *:
     """
@@ -543,6 +543,8 @@ cdef class Trainer:
             loss[0] += step.tile_loss[i]
         if not isfinite(loss[0]):
             return 1
+        for i in range(step.n_nodes if step.pass_.updates else 0):
+            update_states(&step.nodes[i], &step.pass_, type_)
         if step.is_linear:
             step.optimizer.linear_step(
                 step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta

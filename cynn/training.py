@@ -377,7 +377,7 @@ def _checked_data(
     check_x: bool,
     check_y: bool,
 ) -> Checked:
-    rows = data.as_rows(x, network.input.units, f"{prefix}x", check_finite=check_x)
+    rows = network.as_rows(x, f"{prefix}x", check_finite=check_x)
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
     target = data.as_targets(

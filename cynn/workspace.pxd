@@ -19,6 +19,7 @@ ctypedef struct Node:
 
 cdef class Workspace:
     cdef readonly list values, deltas, python
+    cdef readonly list root         # the value that holds the numbers of each
     cdef list keep                  # arrays that only the nodes point to
     cdef dict of_first_input        # dC/dx of the first input of an operation
     cdef Node *nodes
@@ -42,3 +43,4 @@ cdef int backward_node(
     const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
 ) noexcept nogil
 cdef void add_gradients(const Node *node, int64_t begin, int64_t end, floating *type_) noexcept nogil
+cdef void update_states(const Node *node, const Pass *pass_, floating *type_) noexcept nogil

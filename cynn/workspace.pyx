@@ -109,7 +109,7 @@ cdef class Workspace:
         if self.nodes == NULL or self.takes_x == NULL:
             raise MemoryError
         # The value that holds the numbers of each: in a prediction, some operations do nothing.
-        root = list(range(n + 1))
+        root = self.root = list(range(n + 1))
         for i, operation in enumerate(operations):
             if operation.only_training and not training and i + 1 < n:
                 root[i + 1] = root[operation.inputs[0]]
@@ -329,3 +329,12 @@ cdef void add_gradients(const Node *node, int64_t begin, int64_t end, floating *
         other = <const floating *>node.sums[i] + offset
         for j in range(size):
             delta[j] += other[j]
+
+
+cdef void update_states(const Node *node, const Pass *pass_, floating *type_) noexcept nogil:
+    if floating is float:
+        if node.op.kernels.update_states_f32 != NULL:
+            node.op.kernels.update_states_f32(&node.op, pass_)
+    else:
+        if node.op.kernels.update_states_f64 != NULL:
+            node.op.kernels.update_states_f64(&node.op, pass_)

@@ -6,20 +6,40 @@ from typing import Any
 
 from cynn.errors import InvalidParameterError, unknown_name
 from cynn.layers.activation import Activation
+from cynn.layers.alpha_dropout import AlphaDropout
+from cynn.layers.batch_norm import BatchNorm
 from cynn.layers.composition import compose
 from cynn.layers.dense import Dense
+from cynn.layers.dropout import Dropout
+from cynn.layers.embedding import Embedding
+from cynn.layers.gaussian_noise import GaussianNoise
+from cynn.layers.glu import GLU
 from cynn.layers.input import Input
 from cynn.layers.layer import Layer, Node, arrays, walk
+from cynn.layers.layer_norm import LayerNorm
+from cynn.layers.maxout import Maxout
 from cynn.layers.merge import Add, Concatenate, Residual
+from cynn.layers.prelu import PReLU
+from cynn.layers.rms_norm import RMSNorm
 
 __all__ = [
+    "GLU",
     "Activation",
     "Add",
+    "AlphaDropout",
+    "BatchNorm",
     "Concatenate",
     "Dense",
+    "Dropout",
+    "Embedding",
+    "GaussianNoise",
     "Input",
     "Layer",
+    "LayerNorm",
+    "Maxout",
     "Node",
+    "PReLU",
+    "RMSNorm",
     "Residual",
     "arrays",
     "compose",
@@ -33,8 +53,18 @@ BY_NAME: dict[str, type[Layer]] = {
     for cls in (
         Activation,
         Add,
+        AlphaDropout,
+        BatchNorm,
         Concatenate,
         Dense,
+        Dropout,
+        Embedding,
+        GLU,
+        GaussianNoise,
+        LayerNorm,
+        Maxout,
+        PReLU,
+        RMSNorm,
         Residual,
     )
 }

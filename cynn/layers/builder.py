@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import activations, initializers, kernels
+from cynn import activations, initializers, kernels, randomness
 from cynn.kernel_objects import ActivationKernel
 from cynn.operations import Operation
 from cynn.regularizers import Regularizer
@@ -49,12 +49,28 @@ class Builder:
         self.only_shapes = only_shapes
         self.operations: list[Operation] = []
         self.widths = [inputs]
-        self._drawn = 0
+        #: Values that are others without some columns, in ascending order, and with new ones behind.
+        self.without: dict[int, tuple[int, list[int]]] = {}
+        #: How many categories there are, for columns of the input that must be categories.
+        self.categories: dict[int, int] = {}
+        self._drawn = dict.fromkeys(randomness.Purpose, 0)
 
-    def number(self) -> int:
-        """The next number of what draws random numbers: initial weights, or masks."""
-        self._drawn += 1
-        return self._drawn - 1
+    def number(self, purpose: randomness.Purpose) -> int:
+        """The next number of what draws random numbers, counted for each purpose: noise moves no weights."""
+        self._drawn[purpose] += 1
+        return self._drawn[purpose] - 1
+
+    def input_column(self, value: int, column: int) -> int | None:
+        """Which column of the input a column of a value is; None where it is none."""
+        while value:
+            if value not in self.without:
+                return None
+            value, gone = self.without[value]
+            if column >= self.widths[value] - len(gone):
+                return None
+            for other in gone:
+                column += column >= other
+        return column
 
     def zeros(self, *shape: int) -> Array:
         """An array for a parameter or a state, in the network's dtype."""
@@ -68,11 +84,24 @@ class Builder:
 
     def weights(self, name: str, inputs: int, units: int) -> Array:
         """A matrix of initial weights, by the name of an initializer."""
-        number = self.number()
+        number = self.number(randomness.Purpose.INITIAL_WEIGHTS)
         W = self.zeros(inputs, units)
         if not self.only_shapes:
             W[...] = initializers.initial_weights(name, inputs, units, self.seed, number)
         return W
+
+    def uniform(self, limit: float, inputs: int, units: int) -> Array:
+        """A matrix of initial weights between -limit and limit."""
+        purpose = randomness.Purpose.INITIAL_WEIGHTS
+        number = self.number(purpose)
+        W = self.zeros(inputs, units)
+        if not self.only_shapes:
+            W[...] = limit * (2 * randomness.uniform((inputs, units), self.seed, purpose, number) - 1)
+        return W
+
+    def constant(self, value: float, *shape: int) -> Array:
+        """An array of equal numbers."""
+        return self._filled(self.zeros(*shape), value)
 
     def _filled(self, array: Array, value: float) -> Array:
         if not self.only_shapes:
@@ -96,6 +125,7 @@ class Builder:
             [value],
             self.widths[value],
             activation=kernel,
+            is_activation=True,
             in_place=kernel.in_place,
             gradient_in_place=True,
             needs_output=kernel.needs_a,

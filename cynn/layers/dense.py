@@ -69,30 +69,35 @@ class Dense(Layer):
         trainable: bool = True,
     ) -> None:
         super().__init__()
-        self.units = check_whole_number(units, "units", "Dense", minimum=1, maximum=LARGEST_DIMENSION)
+        owner = type(self).__name__
+        self.units = check_whole_number(units, "units", owner, minimum=1, maximum=LARGEST_DIMENSION)
         self.activation = registry.activations.get("identity" if activation is None else activation)
-        self.use_bias = check_switch(use_bias, "use_bias", "Dense")
+        self.use_bias = check_switch(use_bias, "use_bias", owner)
         self.initializer = initializers.check_name(initializer)
         self.regularizer = regularizers.get(regularizer)
         self.constraint = constraints.get(constraint)
-        self.trainable = check_switch(trainable, "trainable", "Dense")
+        self.trainable = check_switch(trainable, "trainable", owner)
 
     def build(self, builder: Builder, values: list[int]) -> int:
-        assert self.inputs is not None and self.units is not None
+        assert self.units is not None
+        return builder.add_activation(self._affine(builder, values, self.units), self.activation)
+
+    def _affine(self, builder: Builder, values: list[int], columns: int) -> int:
+        """z = x W + b of that many columns."""
+        assert self.inputs is not None
         name = self.initializer or self.activation.initializer
-        W = self._arrays["weights"] = builder.weights(name, self.inputs, self.units)
+        W = self._arrays["weights"] = builder.weights(name, self.inputs, columns)
         if self.use_bias:
-            self._arrays["biases"] = builder.zeros(self.units)
-        z = builder.add(
+            self._arrays["biases"] = builder.zeros(columns)
+        return builder.add(
             kernels.dense.KERNELS["affine"],
             values,
-            self.units,
+            columns,
             parameters=[W, self._arrays.get("biases")],
             trainable=self.trainable,
             rules=[rule_of(self.regularizer or builder.regularizer, self.constraint)],
-            multiplications=self.inputs * self.units,
+            multiplications=self.inputs * columns,
         )
-        return builder.add_activation(z, self.activation)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -117,7 +122,7 @@ class Dense(Layer):
             ]
             if value != default
         )
-        return f"Dense({self.units}, activation={self.activation!r}{extra})"
+        return f"{type(self).__name__}({self.units}, activation={self.activation!r}{extra})"
 
 
 def rule_of(regularizer: regularizers.Regularizer | None, constraint: constraints.Constraint | None) -> Rule:

@@ -114,9 +114,12 @@ class Layer:
             )
         return self._arrays
 
+    #: The arguments of `__init__` by which a layer describes itself, each an attribute, a plain value.
+    settings: ClassVar[tuple[str, ...]] = ()
+
     def get_config(self) -> dict[str, Any]:
         """From which `cynn.layers.from_config` makes an equal description."""
-        return {"layer": self.name}
+        return {"layer": self.name} | {name: getattr(self, name) for name in self.settings}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -124,7 +127,8 @@ class Layer:
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
+        return f"{type(self).__name__}({values})"
 
 
 class Parameter:

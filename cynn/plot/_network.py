@@ -153,7 +153,7 @@ def _columns(net: Network, x: Any, limit: int) -> list[Column]:
         if len(rows) != 1:
             raise ShapeError(f"The 'x' parameter of plot.network must be one row. Got {len(rows)} instead.")
         held = list(net.activations(rows[0]))
-    sizes = [net.input.units, *(layer.units for layer in net.layers)]
+    sizes = [net.input.units, *(layer.units or 0 for layer in net.layers)]
     names = ["input", *(name_of(layer) for layer in net.layers)]
     gap = max(5.0 if max(sizes) > 8 else 3.6, *(NAME * _style.EM * _style.text_width(name) + 0.6 for name in names))
     columns: list[Column] = []

@@ -1,0 +1,94 @@
+"""Categories as vectors: rows of a table, in the place of columns of whole numbers."""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport floating
+from cynn.kernels.tables cimport Op, OpKernels, Pass
+
+# h: how many columns hold categories, these columns in the order of their vectors, and in ascending order
+
+
+cdef inline int64_t category(floating x, int64_t n) noexcept nogil:
+    """x is checked before it comes here; were it not, no memory outside of the table would be touched."""
+    if not x > 0:
+        return 0
+    return n - 1 if x >= n - 1 else <int64_t>x
+
+
+cdef void forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
+    cdef int64_t n = op.parameter_rows[0], size = op.parameter_columns[0]
+    cdef int64_t _, j, first, stop
+    cdef const double *columns = op.h + 1
+    cdef const double *ascending = columns + n_columns
+    cdef const floating *W = <const floating *>op.parameters[0]
+    cdef const floating *x = <const floating *>op.x[0] + begin * width
+    out += begin * op.units
+    for _ in range(end - begin):
+        first = 0
+        for j in range(n_columns + 1):  # what stays lies between these columns
+            stop = <int64_t>ascending[j] if j < n_columns else width
+            memcpy(out, x + first, (stop - first) * sizeof(floating))
+            out += stop - first
+            first = stop + 1
+        for j in range(n_columns):
+            memcpy(out, W + category(x[<int64_t>columns[j]], n) * size, size * sizeof(floating))
+            out += size
+        x += width
+
+
+cdef void backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
+    cdef int64_t row, j, first, stop
+    cdef const double *ascending = op.h + 1 + n_columns
+    cdef floating *dx = <floating *>op.dx[0]
+    cdef const floating *d
+    if dx == NULL:
+        return
+    for row in range(begin, end):
+        first = 0
+        d = delta + row * op.units
+        for j in range(n_columns + 1):
+            stop = <int64_t>ascending[j] if j < n_columns else width
+            memcpy(dx + row * width + first, d, (stop - first) * sizeof(floating))
+            if j < n_columns:
+                dx[row * width + stop] = 0
+            d += stop - first
+            first = stop + 1
+
+
+cdef void gradient(
+    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+) noexcept nogil:
+    """Rows begin..end of the table: the gradients of the vectors that were taken from them."""
+    cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
+    cdef int64_t n = op.parameter_rows[0], size = op.parameter_columns[0]
+    cdef int64_t row, i, j, k
+    cdef const double *columns = op.h + 1
+    cdef const floating *x = <const floating *>op.x[0]
+    cdef const floating *delta
+    memset(grad, 0, (end - begin) * size * sizeof(floating))
+    for row in range(pass_.rows):
+        for j in range(n_columns):
+            k = category(x[row * width + <int64_t>columns[j]], n) - begin
+            if 0 <= k < end - begin:
+                delta = <const floating *>op.delta + row * op.units + width - n_columns + j * size
+                for i in range(size):
+                    grad[k * size + i] += delta[i]
+
+
+cdef OpKernels table
+table.forward_f32 = forward[float]
+table.forward_f64 = forward[double]
+table.backward_f32 = backward[float]
+table.backward_f64 = backward[double]
+table.gradient_f32 = gradient[float]
+table.gradient_f64 = gradient[double]
+
+KERNELS = {"embedding": PyCapsule_New(&table, "cynn.kernels.operation", NULL)}

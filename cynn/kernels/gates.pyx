@@ -1,0 +1,159 @@
+"""Activations that are no function of one number alone: PReLU, the maximum of maxout, GLU's product."""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport floating
+from cynn.kernels.tables cimport Op, OpKernels, Pass
+
+
+cdef void prelu_forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef int64_t row, j, units = op.units
+    cdef const floating *alpha = <const floating *>op.parameters[0]
+    cdef const floating *z = <const floating *>op.x[0]
+    for row in range(begin, end):
+        for j in range(units):
+            out[row * units + j] = alpha[j] * z[row * units + j] if z[row * units + j] < 0 else z[row * units + j]
+
+
+cdef void prelu_backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    cdef int64_t row, j, units = op.units
+    cdef const floating *alpha = <const floating *>op.parameters[0]
+    cdef const floating *z = <const floating *>op.x[0]
+    cdef floating *dz = <floating *>op.dx[0]
+    if dz == NULL:
+        return
+    for row in range(begin, end):
+        for j in range(units):
+            dz[row * units + j] = delta[row * units + j] * (alpha[j] if z[row * units + j] < 0 else 1)
+
+
+cdef void prelu_gradient(
+    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+) noexcept nogil:
+    cdef int64_t row, j, units = op.units
+    cdef const floating *z = <const floating *>op.x[0]
+    cdef const floating *delta = <const floating *>op.delta
+    memset(grad, 0, units * sizeof(floating))
+    for row in range(pass_.rows):
+        for j in range(units):
+            grad[j] += delta[row * units + j] * (z[row * units + j] if z[row * units + j] < 0 else 0)
+
+
+# The pieces of maxout lie one behind the other in a row: piece p of unit j in column p * units + j.
+
+cdef void maximum_forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef int64_t row, _, j, units = op.units, width = op.widths[0]
+    cdef const floating *z
+    cdef floating *a
+    for row in range(begin, end):
+        z = <const floating *>op.x[0] + row * width
+        a = out + row * units
+        memcpy(a, z, units * sizeof(floating))
+        for _ in range(1, width // units):
+            z += units
+            for j in range(units):
+                a[j] = z[j] if z[j] > a[j] or z[j] != z[j] else a[j]  # a NaN stays a NaN
+
+
+cdef void maximum_backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    """To the first piece that is the largest; delta, which nothing reads after this, loses what it has given."""
+    cdef int64_t row, _, j, units = op.units, width = op.widths[0]
+    cdef const floating *z
+    cdef const floating *a
+    cdef floating *d
+    cdef floating *dz
+    if op.dx[0] == NULL:
+        return
+    for row in range(begin, end):
+        z = <const floating *>op.x[0] + row * width
+        a = <const floating *>op.out + row * units
+        d = delta + row * units
+        dz = <floating *>op.dx[0] + row * width
+        for _ in range(width // units):
+            for j in range(units):
+                dz[j] = d[j] if z[j] == a[j] else 0
+                d[j] = 0 if z[j] == a[j] else d[j]
+            z += units
+            dz += units
+
+
+# The values and the gates of GLU lie one behind the other in a row; what becomes of the gates is saved.
+
+cdef void product_forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef int64_t row, j, units = op.units
+    cdef const floating *z
+    cdef floating *a
+    for row in range(begin, end):
+        z = <const floating *>op.x[0] + row * 2 * units
+        a = out + row * units
+        if floating is float:
+            op.activation.forward_f32(op.activation_h, 1, units, z + units, a)
+        else:
+            op.activation.forward_f64(op.activation_h, 1, units, z + units, a)
+        if op.saved[0] != NULL:
+            memcpy(<floating *>op.saved[0] + row * units, a, units * sizeof(floating))
+        for j in range(units):
+            a[j] *= z[j]
+
+
+cdef void product_backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    cdef int64_t row, j, units = op.units
+    cdef const floating *z
+    cdef const floating *gate
+    cdef const floating *d
+    cdef floating *dz
+    if op.dx[0] == NULL:
+        return
+    for row in range(begin, end):
+        z = <const floating *>op.x[0] + row * 2 * units
+        gate = <const floating *>op.saved[0] + row * units
+        d = delta + row * units
+        dz = <floating *>op.dx[0] + row * 2 * units
+        for j in range(units):
+            dz[j] = d[j] * gate[j]
+            dz[units + j] = d[j] * z[j]
+        if floating is float:
+            op.activation.backward_f32(op.activation_h, 1, units, z + units, gate, dz + units)
+        else:
+            op.activation.backward_f64(op.activation_h, 1, units, z + units, gate, dz + units)
+
+
+cdef OpKernels prelu
+prelu.forward_f32 = prelu_forward[float]
+prelu.forward_f64 = prelu_forward[double]
+prelu.backward_f32 = prelu_backward[float]
+prelu.backward_f64 = prelu_backward[double]
+prelu.gradient_f32 = prelu_gradient[float]
+prelu.gradient_f64 = prelu_gradient[double]
+
+cdef OpKernels maximum
+maximum.forward_f32 = maximum_forward[float]
+maximum.forward_f64 = maximum_forward[double]
+maximum.backward_f32 = maximum_backward[float]
+maximum.backward_f64 = maximum_backward[double]
+
+cdef OpKernels product
+product.forward_f32 = product_forward[float]
+product.forward_f64 = product_forward[double]
+product.backward_f32 = product_backward[float]
+product.backward_f64 = product_backward[double]
+
+KERNELS = {
+    "maximum": PyCapsule_New(&maximum, "cynn.kernels.operation", NULL),
+    "prelu": PyCapsule_New(&prelu, "cynn.kernels.operation", NULL),
+    "product": PyCapsule_New(&product, "cynn.kernels.operation", NULL),
+}

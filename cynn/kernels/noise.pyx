@@ -1,0 +1,175 @@
+"""Noise that training adds to activations: dropout, alpha dropout, Gaussian noise.
+
+What a number of the batch draws depends on the seed, the operation, the epoch, the step and its place in
+the batch, row * units + column, so that tiles and threads do not matter. Philox is computed for 32
+blocks side by side, from which 128 places draw: place 32 j + k from word j of block k.
+"""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from cynn cimport vector_math
+from cynn.abi cimport floating
+from cynn.kernels.tables cimport Op, OpKernels, Pass
+
+cdef extern from "philox_lanes.h" nogil:
+    void cynn_philox_lanes(
+        uint64_t key, uint32_t first, uint32_t step, uint32_t epoch, uint32_t purpose, int64_t n_groups,
+        uint32_t *words
+    ) noexcept
+
+cdef extern from *:
+    """
+    /* 1/n! with alternating signs, the last terms first: of sin(x) / x and cos(x) as series in x^2, which
+       for |x| <= pi/4 are exact to 1e-17 */
+    enum { CYNN_TERMS = 9 };
+    static const double cynn_sine[CYNN_TERMS] = {
+        1.0 / 355687428096000, -1.0 / 1307674368000, 1.0 / 6227020800, -1.0 / 39916800, 1.0 / 362880,
+        -1.0 / 5040, 1.0 / 120, -1.0 / 6, 1
+    };
+    static const double cynn_cosine[CYNN_TERMS] = {
+        1.0 / 20922789888000, -1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800, 1.0 / 40320,
+        -1.0 / 720, 1.0 / 24, -1.0 / 2, 1
+    };
+    """
+    const int TERMS "CYNN_TERMS"
+    const double *SINE "cynn_sine"
+    const double *COSINE "cynn_cosine"
+
+cdef enum:
+    NOISE = 4          # randomness.Purpose.NOISE, in the low 8 bits of a word; the operation's number above it
+    LANES = 32         # as CYNN_LANES
+    GROUP = 128
+    CHUNK = 1024       # words that are drawn before they are used
+
+
+cdef inline int64_t draw_from(
+    const Op *op, const Pass *pass_, int64_t place, int64_t end, uint32_t *words, int64_t *stop
+) noexcept nogil:
+    """Draw for the places from `place` on, at most to `end`; the place of words[0], and where they stop."""
+    cdef int64_t group = place // GROUP
+    stop[0] = min(group * GROUP + CHUNK, end)
+    cynn_philox_lanes(
+        pass_.seed, <uint32_t>(group * LANES), pass_.step, pass_.epoch, NOISE | (op.number << 8),
+        (stop[0] - group * GROUP + GROUP - 1) // GROUP, words
+    )
+    return group * GROUP
+
+
+cdef inline void pass_on(const Op *op, int64_t begin, int64_t end, floating *out) noexcept nogil:
+    """In a prediction there is no noise."""
+    cdef const floating *x = <const floating *>op.x[0]
+    if x != out:
+        memcpy(out + begin * op.units, x + begin * op.units, (end - begin) * op.units * sizeof(floating))
+
+
+# h: rate, and what becomes of a number x: that is kept, slope x + kept; that is dropped, dropped
+cdef void dropout_forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef uint32_t[CHUNK] words
+    cdef int64_t place = begin * op.units, last = end * op.units
+    cdef int64_t first, i, stop = 0
+    cdef uint32_t threshold = <uint32_t>(op.h[0] * 4294967296.0)
+    cdef floating slope = <floating>op.h[1], kept = <floating>op.h[2], dropped = <floating>op.h[3]
+    cdef floating factor
+    cdef const floating *x = <const floating *>op.x[0]
+    cdef floating *factors = <floating *>op.saved[0]
+    if not pass_.training:
+        pass_on(op, begin, end, out)
+        return
+    while place < last:
+        first = draw_from(op, pass_, place, last, words, &stop)
+        if kept == 0 and dropped == 0:
+            for i in range(place, stop):
+                factor = slope if words[i - first] >= threshold else 0
+                factors[i] = factor
+                out[i] = factor * x[i]
+        else:
+            for i in range(place, stop):
+                factor = slope if words[i - first] >= threshold else 0
+                factors[i] = factor
+                out[i] = factor * x[i] + (kept if words[i - first] >= threshold else dropped)
+        place = stop
+
+
+cdef void dropout_backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    cdef const floating *factors = <const floating *>op.saved[0]
+    cdef int64_t i
+    for i in range(begin * op.units, end * op.units):
+        delta[i] *= factors[i]
+
+
+cdef inline void normals(const uint32_t *words, floating *out) noexcept nogil:
+    """Standard normal numbers from a group of words, two at a time by Box and Muller's transform."""
+    cdef int64_t i, part
+    cdef int term
+    cdef uint32_t quarter
+    cdef floating radius, theta, square, sine, cosine, first, second
+    for part in range(2):
+        for i in range(2 * LANES * part, 2 * LANES * part + LANES):
+            radius = vector_math.sqrt(-2 * vector_math.log(
+                (<floating>words[i] + <floating>0.5) * <floating>(1.0 / 4294967296.0)
+            ))
+            # the angle is a quarter of the circle and theta, at most an eighth; Taylor's series there
+            quarter = (words[i + LANES] + <uint32_t>0x20000000) >> 30
+            theta = <floating><int32_t>(words[i + LANES] - (quarter << 30)) * <floating>1.4629180792671596e-09
+            square = theta * theta
+            sine, cosine = <floating>SINE[0], <floating>COSINE[0]
+            for term in range(1, TERMS):
+                sine = sine * square + <floating>SINE[term]
+                cosine = cosine * square + <floating>COSINE[term]
+            sine *= theta
+            first = sine if quarter & 1 else cosine
+            second = cosine if quarter & 1 else sine
+            out[i] = radius * (-first if (quarter + 1) & 2 else first)
+            out[i + LANES] = radius * (-second if quarter & 2 else second)
+
+
+# h: standard deviation
+cdef void gaussian_forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef uint32_t[CHUNK] words
+    cdef floating[CHUNK] z
+    cdef int64_t place = begin * op.units, last = end * op.units
+    cdef int64_t first, i, stop = 0
+    cdef floating deviation = <floating>op.h[0]
+    cdef const floating *x = <const floating *>op.x[0]
+    if not pass_.training:
+        pass_on(op, begin, end, out)
+        return
+    while place < last:
+        first = draw_from(op, pass_, place, last, words, &stop)
+        for i in range((stop - first + GROUP - 1) // GROUP):
+            normals(words + i * GROUP, z + i * GROUP)
+        for i in range(place, stop):
+            out[i] = x[i] + deviation * z[i - first]
+        place = stop
+
+
+cdef void gaussian_backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    pass
+
+
+cdef OpKernels dropout
+dropout.forward_f32 = dropout_forward[float]
+dropout.forward_f64 = dropout_forward[double]
+dropout.backward_f32 = dropout_backward[float]
+dropout.backward_f64 = dropout_backward[double]
+
+cdef OpKernels gaussian
+gaussian.forward_f32 = gaussian_forward[float]
+gaussian.forward_f64 = gaussian_forward[double]
+gaussian.backward_f32 = gaussian_backward[float]
+gaussian.backward_f64 = gaussian_backward[double]
+
+KERNELS = {
+    "dropout": PyCapsule_New(&dropout, "cynn.kernels.operation", NULL),
+    "gaussian": PyCapsule_New(&gaussian, "cynn.kernels.operation", NULL),
+}

@@ -1,0 +1,311 @@
+"""Normalization: over the columns of a batch (batch norm), and over rows (layer norm, RMS norm)."""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from cynn cimport vector_math
+from cynn.abi cimport floating
+from cynn.kernels.tables cimport Op, OpKernels, Pass
+
+cdef enum:
+    PIECE = 64      # columns that are worked on together
+    LANES = 16      # parts of a sum over a row
+
+
+# Batch norm. parameters: gamma, beta, each perhaps NULL; states: moving mean, moving variance;
+# saved: mean and variance of the batch, then dC/dgamma and dC/dbeta; h: momentum, epsilon.
+# Sums over the batch are kept in double, as batches may be long.
+
+cdef inline void normalize_columns(
+    const Op *op, const floating *mean, const floating *variance, int64_t begin_row, int64_t end_row,
+    int64_t begin, int64_t n, floating *out
+) noexcept nogil:
+    """out := gamma (x - mean) / sqrt(variance + epsilon) + beta for n columns from `begin` on."""
+    cdef floating[PIECE] slope, center, offset
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef const floating *beta = <const floating *>op.parameters[1]
+    cdef const floating *x
+    cdef floating epsilon = <floating>op.h[1]
+    cdef int64_t row, j
+    for j in range(n):
+        center[j] = mean[begin + j]
+        slope[j] = (1 if gamma == NULL else gamma[begin + j]) / vector_math.sqrt(variance[begin + j] + epsilon)
+        offset[j] = 0 if beta == NULL else beta[begin + j]
+    for row in range(begin_row, end_row):
+        x = <const floating *>op.x[0] + row * op.units + begin
+        for j in range(n):
+            out[row * op.units + begin + j] = (x[j] - center[j]) * slope[j] + offset[j]
+
+
+cdef void batch_forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    """With the moving averages: for predictions, and for a layer that is not trained."""
+    cdef int64_t piece, column
+    for piece in range((op.units + PIECE - 1) // PIECE):
+        column = piece * PIECE
+        normalize_columns(
+            op, <const floating *>op.states[0], <const floating *>op.states[1], begin, end, column,
+            min(<int64_t>PIECE, op.units - column), out
+        )
+
+
+cdef void batch_backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    """Behind moving averages, which are constants."""
+    cdef floating[PIECE] slope
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef const floating *variance = <const floating *>op.states[1]
+    cdef floating *dx = <floating *>op.dx[0]
+    cdef floating epsilon = <floating>op.h[1]
+    cdef int64_t piece, column, row, j, n, units = op.units
+    if dx == NULL:
+        return
+    for piece in range((units + PIECE - 1) // PIECE):
+        column = piece * PIECE
+        n = min(<int64_t>PIECE, units - column)
+        for j in range(n):
+            slope[j] = (1 if gamma == NULL else gamma[column + j]) / vector_math.sqrt(
+                variance[column + j] + epsilon
+            )
+        for row in range(begin, end):
+            for j in range(n):
+                dx[row * units + column + j] = delta[row * units + column + j] * slope[j]
+
+
+cdef void batch_forward_columns(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef double[PIECE] total
+    cdef floating *mean = <floating *>op.saved[0]
+    cdef floating *variance = mean + op.units
+    cdef const floating *x = <const floating *>op.x[0] + begin
+    cdef floating[PIECE] center
+    cdef int64_t row, j, n = end - begin
+    memset(total, 0, sizeof(total))
+    for row in range(pass_.rows):
+        for j in range(n):
+            total[j] += x[row * op.units + j]
+    for j in range(n):
+        center[j] = mean[begin + j] = <floating>(total[j] / pass_.rows)
+    memset(total, 0, sizeof(total))
+    for row in range(pass_.rows):
+        for j in range(n):
+            total[j] += (x[row * op.units + j] - center[j]) * (x[row * op.units + j] - center[j])
+    for j in range(n):
+        variance[begin + j] = <floating>(total[j] / pass_.rows)
+    normalize_columns(op, mean, variance, 0, pass_.rows, begin, n, out)
+
+
+cdef void batch_backward_columns(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    """dx := gamma / deviation (delta - mean of delta - normal mean of (delta normal)) (Ioffe and Szegedy, 2015)."""
+    cdef double[PIECE] of_delta, of_product
+    cdef floating[PIECE] center, scale, slope, mean_delta, mean_product
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef const floating *mean = <const floating *>op.saved[0]
+    cdef const floating *variance = mean + op.units
+    cdef floating *dgamma = <floating *>op.saved[1]
+    cdef floating *dbeta = dgamma + op.units
+    cdef floating *dx = <floating *>op.dx[0]
+    cdef floating epsilon = <floating>op.h[1]
+    cdef const floating *x
+    cdef const floating *d
+    cdef int64_t row, j, n = end - begin
+    memset(of_delta, 0, sizeof(of_delta))
+    memset(of_product, 0, sizeof(of_product))
+    for j in range(n):
+        center[j] = mean[begin + j]
+        scale[j] = 1 / vector_math.sqrt(variance[begin + j] + epsilon)
+    for row in range(pass_.rows):
+        x = <const floating *>op.x[0] + row * op.units + begin
+        d = delta + row * op.units + begin
+        for j in range(n):
+            of_delta[j] += d[j]
+            of_product[j] += d[j] * ((x[j] - center[j]) * scale[j])
+    for j in range(n):
+        dbeta[begin + j] = <floating>of_delta[j]
+        dgamma[begin + j] = <floating>of_product[j]
+        mean_delta[j] = <floating>(of_delta[j] / pass_.rows)
+        mean_product[j] = <floating>(of_product[j] / pass_.rows)
+        slope[j] = scale[j] * (1 if gamma == NULL else gamma[begin + j])
+    if dx == NULL:
+        return
+    dx += begin
+    for row in range(pass_.rows):
+        x = <const floating *>op.x[0] + row * op.units + begin
+        d = delta + row * op.units + begin
+        for j in range(n):
+            dx[row * op.units + j] = slope[j] * (
+                d[j] - mean_delta[j] - (x[j] - center[j]) * scale[j] * mean_product[j]
+            )
+
+
+cdef void batch_gradient(
+    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+) noexcept nogil:
+    memcpy(grad, <const floating *>op.saved[1] + parameter * op.units, op.units * sizeof(floating))
+
+
+cdef void batch_update_states(const Op *op, const Pass *pass_, floating *type_) noexcept nogil:
+    cdef floating momentum = <floating>op.h[0]
+    cdef const floating *mean = <const floating *>op.saved[0]
+    cdef const floating *variance = mean + op.units
+    cdef floating *moving_mean = <floating *>op.states[0]
+    cdef floating *moving_variance = <floating *>op.states[1]
+    cdef int64_t j
+    if mean == NULL:
+        return  # it is not trained
+    for j in range(op.units):
+        moving_mean[j] = momentum * moving_mean[j] + (1 - momentum) * mean[j]
+        moving_variance[j] = momentum * moving_variance[j] + (1 - momentum) * variance[j]
+
+
+cdef void batch_update_states_f32(const Op *op, const Pass *pass_) noexcept nogil:
+    batch_update_states[float](op, pass_, NULL)
+
+
+cdef void batch_update_states_f64(const Op *op, const Pass *pass_) noexcept nogil:
+    batch_update_states[double](op, pass_, NULL)
+
+
+# Layer norm and RMS norm. parameters: gamma, beta, each perhaps NULL; saved: the normalized rows, and
+# 1 / deviation of each row; h: epsilon, and whether the mean is taken away.
+
+cdef inline floating row_sum(int64_t n, const floating *x, const floating *y, const floating *gamma) noexcept nogil:
+    """Σ x y gamma; y and gamma may be NULL. In lanes, whose order does not depend on the compiler."""
+    cdef floating[LANES] sums
+    cdef floating total = 0
+    cdef int64_t _, j
+    for j in range(LANES):
+        sums[j] = 0
+    for _ in range(n // LANES):
+        if y == NULL and gamma == NULL:
+            for j in range(LANES):
+                sums[j] += x[j]
+        elif gamma == NULL:
+            for j in range(LANES):
+                sums[j] += x[j] * y[j]
+        elif y == NULL:
+            for j in range(LANES):
+                sums[j] += x[j] * gamma[j]
+        else:
+            for j in range(LANES):
+                sums[j] += x[j] * y[j] * gamma[j]
+        x += LANES
+        y = NULL if y == NULL else y + LANES
+        gamma = NULL if gamma == NULL else gamma + LANES
+    for j in range(n % LANES):
+        sums[j] += x[j] * (1 if y == NULL else y[j]) * (1 if gamma == NULL else gamma[j])
+    for j in range(LANES):
+        total += sums[j]
+    return total
+
+
+cdef void row_forward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    cdef int64_t row, j, units = op.units
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef const floating *beta = <const floating *>op.parameters[1]
+    cdef floating epsilon = <floating>op.h[0]
+    cdef bint is_centered = op.h[1] != 0
+    cdef floating mean, scale
+    cdef const floating *x
+    cdef floating *normal
+    for row in range(begin, end):
+        x = <const floating *>op.x[0] + row * units
+        # where nothing is saved, the output's place will do
+        normal = (out if op.saved[0] == NULL else <floating *>op.saved[0]) + row * units
+        mean = row_sum[floating](units, x, NULL, NULL) / units if is_centered else 0
+        for j in range(units):
+            normal[j] = x[j] - mean
+        scale = 1 / vector_math.sqrt(row_sum[floating](units, normal, normal, NULL) / units + epsilon)
+        if op.saved[1] != NULL:
+            (<floating *>op.saved[1])[row] = scale
+        for j in range(units):
+            normal[j] *= scale
+        if gamma == NULL and beta == NULL:
+            if normal != out + row * units:
+                memcpy(out + row * units, normal, units * sizeof(floating))
+            continue
+        for j in range(units):
+            out[row * units + j] = (
+                normal[j] * (1 if gamma == NULL else gamma[j]) + (0 if beta == NULL else beta[j])
+            )
+
+
+cdef void row_backward(
+    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    """dx := (g - mean of g - normal mean of (g normal)) / deviation, with g = gamma delta (Ba et al., 2016)."""
+    cdef int64_t row, j, units = op.units
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef bint is_centered = op.h[1] != 0
+    cdef floating mean, mean_product, scale
+    cdef const floating *normal
+    cdef const floating *d
+    cdef floating *dx
+    if op.dx[0] == NULL:
+        return
+    for row in range(begin, end):
+        normal = <const floating *>op.saved[0] + row * units
+        d = delta + row * units
+        dx = <floating *>op.dx[0] + row * units
+        scale = (<const floating *>op.saved[1])[row]
+        mean = row_sum[floating](units, d, NULL, gamma) / units if is_centered else 0
+        mean_product = row_sum[floating](units, d, normal, gamma) / units
+        for j in range(units):
+            dx[j] = scale * (d[j] * (1 if gamma == NULL else gamma[j]) - mean - normal[j] * mean_product)
+
+
+cdef void row_gradient(
+    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+) noexcept nogil:
+    cdef int64_t row, j, units = op.units
+    cdef const floating *normal
+    cdef const floating *d
+    memset(grad, 0, units * sizeof(floating))
+    for row in range(pass_.rows):
+        normal = <const floating *>op.saved[0] + row * units
+        d = <const floating *>op.delta + row * units
+        if parameter == 0:
+            for j in range(units):
+                grad[j] += d[j] * normal[j]
+        else:
+            for j in range(units):
+                grad[j] += d[j]
+
+
+cdef OpKernels batch
+batch.forward_f32 = batch_forward[float]
+batch.forward_f64 = batch_forward[double]
+batch.backward_f32 = batch_backward[float]
+batch.backward_f64 = batch_backward[double]
+batch.forward_columns_f32 = batch_forward_columns[float]
+batch.forward_columns_f64 = batch_forward_columns[double]
+batch.backward_columns_f32 = batch_backward_columns[float]
+batch.backward_columns_f64 = batch_backward_columns[double]
+batch.gradient_f32 = batch_gradient[float]
+batch.gradient_f64 = batch_gradient[double]
+batch.update_states_f32 = batch_update_states_f32
+batch.update_states_f64 = batch_update_states_f64
+
+cdef OpKernels by_row
+by_row.forward_f32 = row_forward[float]
+by_row.forward_f64 = row_forward[double]
+by_row.backward_f32 = row_backward[float]
+by_row.backward_f64 = row_backward[double]
+by_row.gradient_f32 = row_gradient[float]
+by_row.gradient_f64 = row_gradient[double]
+
+#: The columns of a piece, for which the kernels over columns have room.
+COLUMN_PIECE = PIECE
+
+KERNELS = {
+    "batch": PyCapsule_New(&batch, "cynn.kernels.operation", NULL),
+    "row": PyCapsule_New(&by_row, "cynn.kernels.operation", NULL),
+}

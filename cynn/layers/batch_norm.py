@@ -1,0 +1,94 @@
+"""Batch normalization: every column of a batch is brought to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from cynn import kernels
+from cynn.errors import check_number, check_switch
+from cynn.layers.layer import Layer, Parameter
+from cynn.operations import Saved
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["BatchNorm"]
+
+
+class BatchNorm(Layer):
+    """Brings every column to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
+
+    In training, mean and variance are those of the whole batch; predictions use their moving averages,
+    moving = momentum moving + (1 - momentum) batch. (Ioffe and Szegedy, 2015, "Batch normalization:
+    accelerating deep network training by reducing internal covariate shift", algorithms 1 and 2.)
+
+    Parameters
+    ----------
+    momentum : float
+        How much of the moving averages stays in a step, below 1.
+    epsilon : float
+        Added to the variance.
+    use_scale, use_bias : bool
+        Whether there are a γ and a β (Keras's `scale` and `center`).
+    trainable : bool
+        Whether training moves γ, β and the moving averages. Where it does not, it uses these averages as
+        predictions do.
+
+    Attributes
+    ----------
+    gamma, beta : array of shape (units,), or None
+        γ and β. Live views, only in a network.
+    moving_mean, moving_variance : array of shape (units,)
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(1), cynn.BatchNorm(epsilon=0)])
+    >>> net.layers[0].moving_mean, net.layers[0].moving_variance = [3.0], [4.0]
+    >>> net.predict([[3.0], [5.0]])
+    array([[0.],
+           [1.]], dtype=float32)
+    """
+
+    name: ClassVar[str] = "batch_norm"
+    settings: ClassVar[tuple[str, ...]] = ("momentum", "epsilon", "use_scale", "use_bias", "trainable")
+    gamma = Parameter()
+    beta = Parameter()
+    moving_mean = Parameter(is_trained=False)
+    moving_variance = Parameter(is_trained=False)
+
+    def __init__(
+        self,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        *,
+        use_scale: bool = True,
+        use_bias: bool = True,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__()
+        self.momentum = check_number(momentum, "momentum", "BatchNorm", minimum=0, below=1)
+        self.epsilon = check_number(epsilon, "epsilon", "BatchNorm", minimum=0)
+        self.use_scale = check_switch(use_scale, "use_scale", "BatchNorm")
+        self.use_bias = check_switch(use_bias, "use_bias", "BatchNorm")
+        self.trainable = check_switch(trainable, "trainable", "BatchNorm")
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        units = builder.widths[values[0]]
+        if self.use_scale:
+            self._arrays["gamma"] = builder.ones(units)
+        if self.use_bias:
+            self._arrays["beta"] = builder.zeros(units)
+        self._arrays["moving_mean"] = builder.zeros(units)
+        self._arrays["moving_variance"] = builder.ones(units)
+        return builder.add(
+            kernels.normalization.KERNELS["batch"],
+            values,
+            units,
+            parameters=[self._arrays.get("gamma"), self._arrays.get("beta")],
+            trainable=self.trainable,
+            states=[self._arrays["moving_mean"], self._arrays["moving_variance"]],
+            saved=[Saved(2 * units, for_each_row=False)] * 2 if self.trainable else [],
+            hyperparameters=[self.momentum, self.epsilon],
+            column_piece=kernels.normalization.COLUMN_PIECE if self.trainable else 0,
+        )

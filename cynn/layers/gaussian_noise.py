@@ -1,0 +1,53 @@
+"""Gaussian noise: in training, random numbers are added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from cynn import kernels
+from cynn.errors import check_number
+from cynn.layers.layer import Layer
+from cynn.randomness import Purpose
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["GaussianNoise"]
+
+
+class GaussianNoise(Layer):
+    """In training, adds normal random numbers: a = x + stddev n.
+
+    Predictions pass through as they are. The numbers follow from the network's seed, the epoch and the step.
+
+    Parameters
+    ----------
+    stddev : float
+        Their standard deviation.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.GaussianNoise(0.1)])
+    >>> net.predict([-1.0, 2.0])
+    array([-1.,  2.], dtype=float32)
+    """
+
+    name: ClassVar[str] = "gaussian_noise"
+    settings: ClassVar[tuple[str, ...]] = ("stddev",)
+
+    def __init__(self, stddev: float) -> None:
+        super().__init__()
+        self.stddev = check_number(stddev, "stddev", "GaussianNoise", minimum=0)
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        return builder.add(
+            kernels.noise.KERNELS["gaussian"],
+            values,
+            builder.widths[values[0]],
+            hyperparameters=[self.stddev],
+            number=builder.number(Purpose.NOISE),
+            in_place=True,
+            gradient_in_place=True,
+            only_training=True,
+        )

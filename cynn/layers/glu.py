@@ -1,0 +1,80 @@
+"""Gated linear units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cynn import kernels
+from cynn.errors import InvalidParameterError, check_whole_number
+from cynn.kernel_objects import ActivationKernel
+from cynn.layers.dense import Dense
+from cynn.layers.layer import LARGEST_DIMENSION
+from cynn.operations import Saved
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["GLU"]
+
+
+class GLU(Dense):
+    """Units with a gate each: a = (x V + c) f(x W + b).
+
+    With `"swish"` it is SwiGLU, with `"gelu"` GEGLU, with `"relu"` ReGLU (Dauphin et al., 2017, "Language
+    modeling with gated convolutional networks", equation 1; Shazeer, 2020, "GLU variants improve
+    transformer", equation 5).
+
+    Parameters
+    ----------
+    units : int
+        The neurons of the layer.
+    activation : str, Activation or dict
+        f, which must be compiled; `"sigmoid"` by default.
+    use_bias, initializer, trainable
+        As for `Dense`.
+
+    Attributes
+    ----------
+    weights : array of shape (inputs, 2 * units)
+        V beside W: the values first, then the gates, as in PyTorch. A live view, only in a network.
+    biases : array of shape (2 * units,), or None
+        c beside b.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(1), cynn.GLU(1, "relu")])
+    >>> net.layers[0].weights = [[2.0, 1.0]]
+    >>> net.predict([3.0])
+    array([18.], dtype=float32)
+    """
+
+    name: ClassVar[str] = "glu"
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "sigmoid",
+        *,
+        use_bias: bool = True,
+        initializer: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(units, activation, use_bias=use_bias, initializer=initializer, trainable=trainable)
+        check_whole_number(units, "units", "GLU", maximum=LARGEST_DIMENSION // 2)
+        if not self.activation.is_compiled():
+            raise InvalidParameterError(
+                f"The 'activation' parameter of GLU must be compiled. Got {self.activation!r} instead, "
+                "whose methods are Python."
+            )
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        assert self.units is not None
+        z = self._affine(builder, values, 2 * self.units)
+        return builder.add(
+            kernels.gates.KERNELS["product"],
+            [z],
+            self.units,
+            saved=[Saved(self.units)],
+            activation=ActivationKernel(self.activation),
+        )

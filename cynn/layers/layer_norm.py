@@ -1,0 +1,78 @@
+"""Layer normalization: every row is brought to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from cynn import kernels
+from cynn.errors import check_number, check_switch
+from cynn.layers.layer import Layer, Parameter
+from cynn.operations import Saved
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["LayerNorm"]
+
+
+class LayerNorm(Layer):
+    """Brings every row to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
+
+    Ba, Kiros and Hinton, "Layer normalization", 2016.
+
+    Parameters
+    ----------
+    epsilon : float
+        Added to the variance.
+    use_scale, use_bias : bool
+        Whether there are a γ and a β (Keras's `scale` and `center`).
+    trainable : bool
+        Whether training moves γ and β.
+
+    Attributes
+    ----------
+    gamma, beta : array of shape (units,), or None
+        γ and β. Live views, only in a network.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.LayerNorm(epsilon=0)])
+    >>> net.predict([3.0, 5.0])
+    array([-1.,  1.], dtype=float32)
+    """
+
+    name: ClassVar[str] = "layer_norm"
+    settings: ClassVar[tuple[str, ...]] = ("epsilon", "use_scale", "use_bias", "trainable")
+    gamma = Parameter()
+    beta = Parameter()
+
+    #: Whether the mean is taken away.
+    is_centered: ClassVar[bool] = True
+
+    def __init__(
+        self, epsilon: float = 1e-3, *, use_scale: bool = True, use_bias: bool = True, trainable: bool = True
+    ) -> None:
+        super().__init__()
+        owner = type(self).__name__
+        self.epsilon = check_number(epsilon, "epsilon", owner, minimum=0)
+        self.use_scale = check_switch(use_scale, "use_scale", owner)
+        self.use_bias = check_switch(use_bias, "use_bias", owner)
+        self.trainable = check_switch(trainable, "trainable", owner)
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        units = builder.widths[values[0]]
+        if self.use_scale:
+            self._arrays["gamma"] = builder.ones(units)
+        if self.use_bias:
+            self._arrays["beta"] = builder.zeros(units)
+        return builder.add(
+            kernels.normalization.KERNELS["row"],
+            values,
+            units,
+            parameters=[self._arrays.get("gamma"), self._arrays.get("beta")],
+            trainable=self.trainable,
+            saved=[Saved(units), Saved(1)],
+            hyperparameters=[self.epsilon, self.is_centered],
+            in_place=True,
+        )

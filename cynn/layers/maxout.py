@@ -1,0 +1,75 @@
+"""Units that are the largest of several affine functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cynn import kernels
+from cynn.errors import check_whole_number
+from cynn.layers.dense import Dense
+from cynn.layers.layer import LARGEST_DIMENSION
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["Maxout"]
+
+
+class Maxout(Dense):
+    """Units that are the largest of several affine functions of x: a = max over pieces of x W_piece + b_piece.
+
+    Goodfellow et al., "Maxout networks", 2013, section 3.
+
+    Parameters
+    ----------
+    units : int
+        The neurons of the layer.
+    pieces : int
+        The affine functions of each.
+    use_bias, initializer, trainable
+        As for `Dense`.
+
+    Attributes
+    ----------
+    weights : array of shape (inputs, pieces * units)
+        Those of the first piece of all units first, then those of the second, and so on. A live view, only in
+        a network.
+    biases : array of shape (pieces * units,), or None
+        Likewise.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(1), cynn.Maxout(1, pieces=2)])
+    >>> net.layers[0].weights = [[1.0, -1.0]]
+    >>> net.predict([-3.0])
+    array([3.], dtype=float32)
+    """
+
+    name: ClassVar[str] = "maxout"
+
+    def __init__(
+        self,
+        units: int,
+        pieces: int = 2,
+        *,
+        use_bias: bool = True,
+        initializer: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(units, use_bias=use_bias, initializer=initializer, trainable=trainable)
+        most = LARGEST_DIMENSION // (self.units or 1)
+        self.pieces = check_whole_number(pieces, "pieces", "Maxout", minimum=1, maximum=most)
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        assert self.units is not None
+        z = self._affine(builder, values, self.pieces * self.units)
+        return builder.add(kernels.gates.KERNELS["maximum"], [z], self.units, needs_output=True)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config() | {"pieces": self.pieces}
+        del config["activation"]
+        return config
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace(f"activation={self.activation!r}", f"pieces={self.pieces}")

@@ -1,0 +1,56 @@
+"""A leaky relu whose slopes are learned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from cynn import kernels
+from cynn.errors import check_number, check_switch
+from cynn.layers.layer import Layer, Parameter
+
+if TYPE_CHECKING:
+    from cynn.layers.builder import Builder
+
+__all__ = ["PReLU"]
+
+
+class PReLU(Layer):
+    """A leaky relu that learns a slope for every unit: a = z where z >= 0, else α z.
+
+    He et al., "Delving deep into rectifiers", 2015, equation 1.
+
+    Parameters
+    ----------
+    initial : float
+        The α that it starts with.
+    trainable : bool
+        Whether training moves α.
+
+    Attributes
+    ----------
+    alpha : array of shape (units,)
+        α. A live view, only in a network.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.PReLU()])
+    >>> net.predict([-1.0, 2.0])
+    array([-0.25,  2.  ], dtype=float32)
+    """
+
+    name: ClassVar[str] = "prelu"
+    settings: ClassVar[tuple[str, ...]] = ("initial", "trainable")
+    alpha = Parameter()
+
+    def __init__(self, initial: float = 0.25, *, trainable: bool = True) -> None:
+        super().__init__()
+        self.initial = check_number(initial, "initial", "PReLU")
+        self.trainable = check_switch(trainable, "trainable", "PReLU")
+
+    def build(self, builder: Builder, values: list[int]) -> int:
+        units = builder.widths[values[0]]
+        alpha = self._arrays["alpha"] = builder.constant(self.initial, units)
+        return builder.add(
+            kernels.gates.KERNELS["prelu"], values, units, parameters=[alpha], trainable=self.trainable
+        )

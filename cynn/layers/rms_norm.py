@@ -1,0 +1,44 @@
+"""Root mean square normalization: every row is brought to mean square 1."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from cynn.layers.layer_norm import LayerNorm
+
+__all__ = ["RMSNorm"]
+
+
+class RMSNorm(LayerNorm):
+    """Brings every row to mean square 1: a = γ x / √(mean of x² + epsilon).
+
+    Zhang and Sennrich, "Root mean square layer normalization", 2019, equation 4.
+
+    Parameters
+    ----------
+    epsilon : float
+        Added to the mean square.
+    use_scale : bool
+        Whether there is a γ.
+    trainable : bool
+        Whether training moves it.
+
+    Attributes
+    ----------
+    gamma : array of shape (units,), or None
+        γ. A live view, only in a network.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(2), cynn.RMSNorm(epsilon=0)])
+    >>> net.predict([1.0, 7.0])
+    array([0.2, 1.4], dtype=float32)
+    """
+
+    name: ClassVar[str] = "rms_norm"
+    settings: ClassVar[tuple[str, ...]] = ("epsilon", "use_scale", "trainable")
+    is_centered: ClassVar[bool] = False
+
+    def __init__(self, epsilon: float = 1e-6, *, use_scale: bool = True, trainable: bool = True) -> None:
+        super().__init__(epsilon, use_scale=use_scale, use_bias=False, trainable=trainable)
