@@ -311,19 +311,13 @@ class TestTrainBatch:
         net.train_batch(x, y, optimizer=Adam(0.5))
         assert net._optimizer_state.t == 1
 
-    def test_a_schedule_and_a_change_of_settings_are_heard(self):
+    def test_a_schedule_is_heard(self):
         net = helpers.network([1, 1], ["identity"])
         net.layers[0].weights = [[0.0]]
         optimizer = SGD(StepDecay(1.0, 1, 0.5))
         for _ in range(3):
             net.train_batch([[1.0]], [-1e9], loss="mae", optimizer=optimizer)
         assert net.layers[0].weights[0, 0] == -1.75
-        optimizer.weight_decay = 1.0
-        net.train_batch([[1.0]], [-1e9], loss="mae")
-        assert net.layers[0].weights[0, 0] == -1.75 - 0.125 + 0.125 * 1.75
-        optimizer.momentum = 0.5
-        net.train_batch([[1.0]], [-1e9], loss="mse")
-        assert net.layers[0].weights[0, 0] < -1e6
 
     def test_sample_weight(self):
         x, y = rows(32)

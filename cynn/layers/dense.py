@@ -26,7 +26,7 @@ class Dense(Layer):
         f; `"identity"` by default.
     use_bias : bool
         Whether there is a b.
-    initializer : str, optional
+    initializer : str, Initializer or dict, optional
         How the weights start; `cynn.initializers` has the names. By default the activation's own choice:
         he for the relu family, glorot for others.
     regularizer : str, Regularizer or dict, optional
@@ -63,7 +63,7 @@ class Dense(Layer):
         activation: Any = "identity",
         *,
         use_bias: bool = True,
-        initializer: str | None = None,
+        initializer: Any = None,
         regularizer: Any = None,
         constraint: Any = None,
         trainable: bool = True,

@@ -30,7 +30,7 @@ class GLU(Dense):
         The neurons of the layer.
     activation : str, Activation or dict
         f, which must be compiled; `"sigmoid"` by default.
-    use_bias, initializer, trainable
+    use_bias, initializer, regularizer, constraint, trainable
         As for `Dense`.
 
     Attributes
@@ -57,10 +57,19 @@ class GLU(Dense):
         activation: Any = "sigmoid",
         *,
         use_bias: bool = True,
-        initializer: str | None = None,
+        initializer: Any = None,
+        regularizer: Any = None,
+        constraint: Any = None,
         trainable: bool = True,
     ) -> None:
-        super().__init__(units, activation, use_bias=use_bias, initializer=initializer, trainable=trainable)
+        super().__init__(
+            units, activation,
+            use_bias=use_bias,
+            initializer=initializer,
+            regularizer=regularizer,
+            constraint=constraint,
+            trainable=trainable,
+        )
         check_whole_number(units, "units", "GLU", maximum=LARGEST_DIMENSION // 2)
         if not self.activation.is_compiled():
             raise InvalidParameterError(

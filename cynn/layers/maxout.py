@@ -26,7 +26,7 @@ class Maxout(Dense):
         The neurons of the layer.
     pieces : int
         The affine functions of each.
-    use_bias, initializer, trainable
+    use_bias, initializer, regularizer, constraint, trainable
         As for `Dense`.
 
     Attributes
@@ -54,10 +54,19 @@ class Maxout(Dense):
         pieces: int = 2,
         *,
         use_bias: bool = True,
-        initializer: str | None = None,
+        initializer: Any = None,
+        regularizer: Any = None,
+        constraint: Any = None,
         trainable: bool = True,
     ) -> None:
-        super().__init__(units, use_bias=use_bias, initializer=initializer, trainable=trainable)
+        super().__init__(
+            units,
+            use_bias=use_bias,
+            initializer=initializer,
+            regularizer=regularizer,
+            constraint=constraint,
+            trainable=trainable,
+        )
         most = LARGEST_DIMENSION // (self.units or 1)
         self.pieces = check_whole_number(pieces, "pieces", "Maxout", minimum=1, maximum=most)
 
