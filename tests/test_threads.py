@@ -198,6 +198,32 @@ class TestForks:
         )
         assert (result.returncode, result.stdout) == (0, "True\n"), result.stderr
 
+    @pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+    def test_in_workers_of_joblib(self, tmp_path, backend):
+        """loky tells its processes how many cores are theirs, so that together they fill the machine once."""
+        pytest.importorskip("joblib")
+        path = tmp_path / "workers.py"
+        path.write_text(
+            textwrap.dedent(
+                self.FIT
+                + """
+        def work():
+            return fitted(), cynn.get_num_threads()
+
+        if __name__ == "__main__":
+            from joblib import Parallel, cpu_count, delayed
+            first = fitted()
+            results = Parallel(n_jobs=2, backend=sys.argv[1])(delayed(work)() for _ in range(4))
+            print({digest for digest, _ in results} == {first})
+            print(sys.argv[1] != "loky" or {n for _, n in results} == {max(1, cpu_count() // 2)})
+        """
+            )
+        )
+        result = subprocess.run(
+            [sys.executable, "-W", "ignore", path, backend], capture_output=True, text=True, timeout=120
+        )
+        assert (result.returncode, result.stdout) == (0, "True\nTrue\n"), result.stderr
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     def test_a_fork_in_the_middle_of_training(self):
         """In the child only the thread that forked goes on, and trains to the end alone."""

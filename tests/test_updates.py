@@ -217,7 +217,7 @@ class TestAverages:
 def test_the_same_bits_at_any_number_of_threads(optimizer, options, dtype):
     digests = set()
     x, y = np.random.default_rng(0).normal(size=(2, 600, 100))
-    for n_threads in (1, 2, 3):
+    for n_threads in (1, 2, 3, 4, 16):
         layers = [Input(100), Dense(300, "relu", regularizer="l2", constraint="max_norm"), Dense(100)]
         net = Network(layers, seed=0, dtype=dtype)
         chosen = cynn.registry.optimizers.get(optimizer, **options)
