@@ -30,6 +30,7 @@ from cynn.abi cimport (
     CYNN_OPTIMIZER_CAPSULE,
     CYNN_OPTIMIZER_FLAGS,
     CYNN_OPTIMIZER_SMALLEST_SIZE,
+    CYNN_ROWWISE,
     cynn_abi_prefix,
     cynn_activation,
     cynn_loss,
@@ -300,6 +301,11 @@ cdef class ActivationKernel(KernelObject):
     def in_place(self):
         """Whether a may take the place of z."""
         return not self.is_python and (self.functions.flags & CYNN_IN_PLACE) != 0
+
+    @property
+    def is_rowwise(self):
+        """Whether an element of a depends on its whole row of z."""
+        return not self.is_python and (self.functions.flags & CYNN_ROWWISE) != 0
 
     @property
     def needs_a(self):

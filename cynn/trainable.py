@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from cynn.diagnosis import Diagnosis
     from cynn.network import Network
     from cynn.training import History
 
@@ -188,6 +189,36 @@ class Trainable:
             n_threads=n_threads,
             check_finite=check_finite,
         )
+
+    def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
+        """What goes wrong where: a table of every layer. Nothing is trained.
+
+        Parameters
+        ----------
+        x, y, loss
+            As for `fit`; some hundred rows are enough.
+        optimizer : str, Optimizer or dict, optional
+            Whose step is tried on a copy of the network: by default the one of the last step, or Adam.
+
+        Returns
+        -------
+        cynn.diagnosis.Diagnosis
+            A list with an entry a layer: the mean and the spread of its outputs, the share of its dead units,
+            the norm of its gradients, and how long a step is beside its weights.
+
+        Examples
+        --------
+        A rectifier whose bias keeps it at 0 for all rows:
+
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(2, "relu"), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights, net.layers[0].biases = [[1.0, 1.0]], [0.0, -9.0]
+        >>> net.diagnose([[1.0], [2.0]], [1.0, 2.0])[0].dead
+        0.5
+        """
+        from cynn.diagnosis import diagnose
+
+        return diagnose(cast("Network", self), x, y, loss=loss, optimizer=optimizer)
 
     def gradients(
         self, x: Any, y: Any, *, loss: Any = None, sample_weight: Any = None
