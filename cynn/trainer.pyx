@@ -543,8 +543,6 @@ cdef class Trainer:
             loss[0] += step.tile_loss[i]
         if not isfinite(loss[0]):
             return 1
-        for i in range(step.n_nodes if step.pass_.updates else 0):
-            update_states(&step.nodes[i], &step.pass_, type_)
         if step.is_linear:
             step.optimizer.linear_step(
                 step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
@@ -560,6 +558,8 @@ cdef class Trainer:
                     return 1
                 self.team.run(update_phase_f32 if floating is float else update_phase_f64, step, self.n_updated)
                 self.n_added = 0
+        for i in range(step.n_nodes if step.pass_.updates else 0):
+            update_states(&step.nodes[i], &step.pass_, type_)
         self.total_loss += loss[0] * total_weight
         self.total_weight += total_weight
         return 0

@@ -439,6 +439,12 @@ class TestFormulas:
         z = X @ net.layers[0].weights + net.layers[0].biases
         np.testing.assert_allclose(net.predict(X), z.reshape(-1, 4, 3).max(1), rtol=1e-12)
 
+    def test_of_equal_pieces_the_first_has_the_gradient(self):
+        net = Network([Input(1), Maxout(1, 3, use_bias=False)], seed=0)
+        net.layers[0].weights = [[1.0, 2.0, 2.0]]
+        ((dW, _),) = net.gradients([[3.0]], [[5.0]], loss="mean_squared_error")
+        np.testing.assert_array_equal(dW, [[0.0, 6.0, 0.0]])
+
     def test_maxout_lets_a_nan_through(self):
         net = Network([Input(1), Maxout(1, 3)], seed=0)
         for place in range(3):

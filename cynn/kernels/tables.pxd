@@ -121,7 +121,7 @@ ctypedef struct OpKernels:
     void (*linear_step_f64)(
         const Op *, const Pass *, int64_t begin, int64_t end, double alpha, double beta, double *scratch
     ) noexcept nogil
-    # Optional: move the states; once a step that moves parameters, when its loss has turned out finite.
+    # Optional: move the states; once a batch that is trained on, when nothing in it has turned out not finite.
     void (*update_states_f32)(const Op *, const Pass *) noexcept nogil
     void (*update_states_f64)(const Op *, const Pass *) noexcept nogil
 
