@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cynn import layers, registry
@@ -71,12 +72,24 @@ def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, 
     """
     resolved = copy.deepcopy(config)
     recorded = {plugin["name"]: plugin for plugin in plugins if plugin["kind"] == "activation"}
-    for layer in resolved["layers"]:
-        activation = layer.get("activation") if isinstance(layer, dict) else None
-        name = activation.get("name") if isinstance(activation, dict) else None
-        if isinstance(activation, dict) and isinstance(name, str) and name in recorded:
+    for activation in _activations(resolved["layers"]):
+        name = activation.get("name")
+        if isinstance(name, str) and name in recorded:
             activation["name"] = _name_to_ask_for(registry.activations, recorded[name])
     return resolved
+
+
+def _activations(described: Any) -> Iterator[dict[str, Any]]:
+    """The descriptions of activations, in those of layers and of layers within them."""
+    if isinstance(described, list):
+        for part in described:
+            yield from _activations(part)
+    elif isinstance(described, dict):
+        activation = described.get("activation")
+        if isinstance(activation, dict):
+            yield activation
+        for key in ("layers", "branches"):
+            yield from _activations(described.get(key))
 
 
 def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) -> str:

@@ -29,7 +29,7 @@ LAYERS = [
     {"step"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
     {"metrics", "summary", "notebook", "optimizer_state", "callbacks", "feeding"},
-    {"network", "trainable", "training", "evaluation", "persistence"},
+    {"network", "trainable", "training", "evaluation", "persistence", "diagnosis"},
     {"testing", "plugin_table", "scaffold", "plot"},
     {"cli"},
 ]

@@ -31,14 +31,27 @@ def test_the_quickstart_runs_as_shown(tmp_path, monkeypatch, capsys):
     assert namespace["net"].layers[0].weights.shape == (784, 16)
 
 
-def test_the_page_on_training_runs_as_shown(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    text = (DOCS / "training.rst").read_text(encoding="utf-8")
+def run_page(name):
+    """The names that the blocks of a page define, run one after the other, and how many they are."""
+    text = (DOCS / name).read_text(encoding="utf-8")
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
-    assert len(blocks) == 14
     namespace = {}
     for block in blocks:
         exec(re.sub(r"^    ", "", block, flags=re.MULTILINE), namespace)
+    return namespace, len(blocks)
+
+
+def test_the_page_on_layers_runs_as_shown(capsys):
+    namespace, n_blocks = run_page("layers.rst")
+    assert n_blocks == 7
+    assert namespace["history"].epochs == 2
+    assert "dead" in capsys.readouterr().out
+
+
+def test_the_page_on_training_runs_as_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    namespace, n_blocks = run_page("training.rst")
+    assert n_blocks == 14
     assert "the best was" in capsys.readouterr().out
     assert namespace["stopping"].best > 0.8
     assert (tmp_path / "log.csv").exists()

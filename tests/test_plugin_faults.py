@@ -334,6 +334,17 @@ class TestModelFiles:
         net = cynn.load(model)
         assert repr(net.layers[0].activation) == "Cube(size=0.5)"
 
+    def test_within_other_layers(self, model, site, tmp_path, monkeypatch):
+        inner = cynn.Residual([cynn.Concatenate([[cynn.Dense(2, registry.activations.get("cube"))]])])
+        path = tmp_path / "nested.safetensors"
+        cynn.Network([cynn.Input(2), inner], seed=0).save(path)
+        self.reinstall(site, "1.3", monkeypatch)
+        with pytest.warns(CynnWarning, match="'cube' of cynn-cube 1.2; 1.3 is installed"):
+            cynn.load(path)
+        self.reinstall(site, None, monkeypatch)
+        with pytest.raises(PluginError, match="from the package cynn-cube 1.2"):
+            cynn.load(path)
+
     def test_missing_package(self, model, site, monkeypatch):
         self.reinstall(site, None, monkeypatch)
         with pytest.raises(
