@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cynn import layers
 from cynn.kernel_objects import ActivationKernel
+from cynn.optimizer_state import optimizer_state
 
 if TYPE_CHECKING:
     from cynn.layers import Layer
@@ -70,7 +71,8 @@ def diagnose(network: Network, x: Any, y: Any, *, loss: Any, optimizer: Any) -> 
     tried = copy.deepcopy(network)  # a step is taken on it
     outputs = network.activations(x)
     gradients = network.gradients(x, y, loss=loss)
-    tried.train_batch(x, y, loss=loss, optimizer=copy.deepcopy(optimizer))
+    optimizer_state(tried, copy.deepcopy(optimizer)).settings.accumulation = 1
+    tried.train_batch(x, y, loss=loss)
     norms = _norms(network, gradients)
     moved = _norms(network, [tuple(layer.parameters.values()) for layer in _with_parameters(tried)], minus=network)
     sizes = _norms(network, [tuple(layer.parameters.values()) for layer in _with_parameters(network)])

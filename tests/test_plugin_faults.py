@@ -339,10 +339,10 @@ class TestModelFiles:
         path = tmp_path / "nested.safetensors"
         cynn.Network([cynn.Input(2), inner], seed=0).save(path)
         self.reinstall(site, "1.3", monkeypatch)
-        with pytest.warns(CynnWarning, match="'cube' of cynn-cube 1.2; 1.3 is installed"):
+        with pytest.warns(CynnWarning, match=r"'cube' of cynn-cube 1\.2; 1\.3 is installed"):
             cynn.load(path)
         self.reinstall(site, None, monkeypatch)
-        with pytest.raises(PluginError, match="from the package cynn-cube 1.2"):
+        with pytest.raises(PluginError, match=r"from the package cynn-cube 1\.2"):
             cynn.load(path)
 
     def test_missing_package(self, model, site, monkeypatch):
