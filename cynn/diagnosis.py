@@ -131,7 +131,9 @@ def _slope(network: Network, layer: Layer, number: int, outputs: list[Array]) ->
     """f'(z) for a dense layer whose f is of single elements."""
     weights, activation = getattr(layer, "weights", None), getattr(layer, "activation", None)
     sources = network._composition.sources[number]
-    if weights is None or activation is None or ActivationKernel(activation).is_rowwise or weights.shape[1] != layer.units:
+    if weights is None or activation is None or weights.shape[1] != layer.units:
+        return None
+    if ActivationKernel(activation).is_rowwise:
         return None
     z = np.concatenate([outputs[k] for k in sources], axis=1) @ weights
     if layer.biases is not None:  # type: ignore[attr-defined]
