@@ -36,7 +36,7 @@ class LayerDiagnosis:
     mean, spread : float
         Of its outputs, over rows and units: the spread is their standard deviation.
     dead : float
-        The share of its units whose |f'(z)| is less than 0.01 for all rows, or, in a layer without an
+        The share of its units whose f'(z) is between -0.01 and 0.01 for all rows, or, in a layer without an
         activation of single elements, whose output is the same for all rows.
     gradient : float
         The norm of ∂C/∂w, over all of its parameters; NaN where it has none that are trained.
