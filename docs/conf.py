@@ -34,7 +34,7 @@ plot_html_show_source_link = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "CyNN"
-html_sidebars = {"gallery": []}  # wide, for the curves and formulas
+html_sidebars = {"*": []}  # what is at the top has no sections beside it; the reference has
 html_static_path = ["_static"]
 html_css_files = ["gallery.css"]
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
