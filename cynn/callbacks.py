@@ -347,6 +347,9 @@ class CallbackList:
         self._network = network
         self._of_steps = [c for c in self._all if type(c).on_step_end is not Callback.on_step_end]
 
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
     @property
     def want_steps(self) -> bool:
         """Whether one is called after every step."""

@@ -178,6 +178,19 @@ class RowFeed(Feed):
         self.last_rate = float(self.rates[self.step - 1])
         return True
 
+    def take_epochs(self, number: int, figures: npt.NDArray[np.float64], seconds: float) -> None:
+        """Whole epochs from that number on, as `Trainer.run_epochs`, after an epoch that has begun as others do."""
+        state = self.setting.state
+        assert state is not None
+        t_before = state.t - self.trainer.steps
+        try:
+            self.trainer.run_epochs(self.order_of, number, state.t + 1, self.rates, figures, seconds)
+        except Diverged as diverged:
+            self.step = diverged.step // self.batches_per_step
+            raise
+        finally:
+            state.t = t_before + self.trainer.steps
+
     def sums(self) -> tuple[float, float]:
         return self.trainer.total_loss, self.trainer.total_weight
 

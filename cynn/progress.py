@@ -20,6 +20,11 @@ class Progress:
 
             self._bar = tqdm(total=rows and epochs * rows, unit=" rows", unit_scale=True, dynamic_ncols=True)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a bar."""
+        return self._bar is not None
+
     def begin_epoch(self, epoch: int) -> None:
         """Name the epoch, counted from 1."""
         if self._bar is not None:

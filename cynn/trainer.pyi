@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -43,6 +44,17 @@ class Trainer:
     def total_weight(self) -> float: ...
     @property
     def batches(self) -> int: ...
+    @property
+    def epochs_done(self) -> int: ...
+    def run_epochs(
+        self,
+        order_of: Callable[[int], npt.NDArray[np.int64]],
+        first_epoch: int,
+        t: int,
+        learning_rates: npt.NDArray[np.float64],
+        figures: npt.NDArray[np.float64],
+        seconds: float,
+    ) -> None: ...
     def begin_epoch(self, check_finite: bool, epoch: int, batches: int = 0) -> None: ...
     def run(
         self,

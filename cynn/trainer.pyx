@@ -145,6 +145,7 @@ cdef class Trainer:
     cdef int64_t n_added               # batches whose gradients wait for a step
     cdef readonly int64_t steps        # taken in all
     cdef readonly int64_t batches      # of this epoch that are done
+    cdef readonly int64_t epochs_done  # in the last run_epochs
     cdef readonly double total_loss    # sum over steps of loss * weight
     cdef readonly double total_weight
 
@@ -517,6 +518,41 @@ cdef class Trainer:
         if status:
             self.raise_python_error()
         return batch - first_batch
+
+    def run_epochs(
+        self, order_of, int64_t first_epoch, int64_t t, const double[::1] learning_rates, double[:, ::1] figures,
+        double seconds
+    ):
+        """Train for whole epochs that are short, until the time is up, with nothing in between.
+
+        Parameters
+        ----------
+        order_of : function
+            The rows of an epoch of that number, in their order, as an int64 array.
+        first_epoch : int
+        t, learning_rates
+            As for `run`; the rates are those of every epoch.
+        figures : float64 array of shape (epochs, 2)
+            Filled with the mean loss and the seconds of each; `epochs_done` says of how many.
+        seconds : float
+            After this time no further epoch is begun.
+        """
+        cdef double begin, now = cynn_seconds()
+        cdef double until = now + seconds
+        cdef int64_t steps_before = self.steps
+        self.epochs_done = 0
+        while self.epochs_done < figures.shape[0]:
+            begin = now
+            self.begin_epoch(False, first_epoch + self.epochs_done)
+            self.run(
+                order_of(first_epoch + self.epochs_done), 0, t + self.steps - steps_before, learning_rates, None, 1e9
+            )
+            now = cynn_seconds()
+            figures[self.epochs_done, 0] = self.total_loss / self.total_weight if self.total_weight else 0
+            figures[self.epochs_done, 1] = now - begin
+            self.epochs_done += 1
+            if now >= until:
+                break
 
     cdef int train_on_batch(self, bint ends_step, double *loss, floating *type_) noexcept nogil:
         """0; else the weights are unchanged: 1 when the loss is not finite, 2 when Python raised, 3 when

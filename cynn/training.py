@@ -28,6 +28,8 @@ Checked = tuple[Array, data.Targets, Array | None]
 
 # The engine comes back this often, so that Ctrl-C is heard and the progress bar moves.
 _SECONDS_BETWEEN_LOOKS = 0.1
+# Epochs that are over sooner are trained many at a time, where nobody looks at them one by one.
+_SHORT_SECONDS = 0.01
 
 
 class History:
@@ -202,6 +204,11 @@ def fit(
                 called.on_epoch_end(epoch, logs)
                 if called.stop_training:
                     break
+                if isinstance(feed, RowFeed) and logs["seconds"] < _SHORT_SECONDS and not (
+                    called or metrics_by_name or validation or state.has_schedule or bar.is_shown
+                ):
+                    _run_short_epochs(feed, network, history, epoch, epochs)
+                    break
             state.finish(network)
     except NonFiniteRow:
         assert before is not None
@@ -217,6 +224,23 @@ def fit(
 
 def _mean(total: float, weight: float) -> float:
     return total / weight if weight else 0.0
+
+
+def _run_short_epochs(feed: RowFeed, network: Network, history: History, epoch: int, epochs: int) -> None:
+    """The epochs after that one, many between two looks: nobody wants to see anything of them but the figures."""
+    while epoch < epochs:
+        figures = np.empty((min(epochs - epoch, 100_000), 2))
+        try:
+            feed.take_epochs(network.epochs_trained, figures, _SECONDS_BETWEEN_LOOKS)
+        except Diverged as diverged:
+            done = feed.trainer.epochs_done
+            raise _diverged(diverged, feed.last_rate, epoch + done + 1, feed.step + 1, history) from None
+        finally:
+            done = feed.trainer.epochs_done
+            for loss, seconds in figures[:done].tolist():
+                history.append({"loss": loss, "seconds": seconds})
+            network.epochs_trained += done
+            epoch += done
 
 
 def _run_epoch(feed: Feed, called: CallbackList, bar: Progress, epoch: int, history: History) -> None:
@@ -334,9 +358,11 @@ def _order(
 ) -> Callable[[int], npt.NDArray[np.int64]]:
     """The order of the rows in an epoch, from 0; of those at `places`, where not all are trained on."""
 
+    in_order = np.arange(n) if places is None else places
+
     def order_of(epoch: int) -> npt.NDArray[np.int64]:
         if not shuffle:
-            return np.arange(n) if places is None else places
+            return in_order
         permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
         order = permutation(n, seed, randomness.Purpose.SHUFFLE, epoch)
         return order if places is None else places[order]

@@ -352,3 +352,40 @@ class TestDivergence:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             self.diverged(optimizer=SGD(2.0))
+
+
+class TestShortEpochs:
+    """Epochs that are over at once are trained many at a time where nobody looks: it must make no difference."""
+
+    def data(self):
+        return np.random.default_rng(0).normal(size=(2, 60, 3))
+
+    @pytest.mark.parametrize("shuffle", [True, False, "blocks"])
+    @pytest.mark.parametrize("layers", [[], [cynn.Dropout(0.5)]])
+    def test_as_one_by_one(self, layers, shuffle):
+        x, y = self.data()
+        seen = []
+        for callbacks in ([], [cynn.callbacks.Callback()]):
+            net = cynn.Network([cynn.Input(3), cynn.Dense(4, "tanh"), *layers, cynn.Dense(3)], seed=0)
+            options = {"batch_size": 25, "shuffle": shuffle, "callbacks": callbacks, "progress": False}
+            history = net.fit(x, y, epochs=40, **options)
+            history_after = net.fit(x, y, epochs=3, **options)
+            losses = history["loss"] + history_after["loss"]
+            assert len(history["seconds"]) == 40
+            seen.append((helpers.digest(net), losses, net.epochs_trained, net._optimizer_state.t))
+        assert seen[0] == seen[1]
+        assert seen[0][2:] == (43, 43 * 3)
+
+    def test_divergence(self):
+        x, y = self.data()
+        seen = []
+        for callbacks in ([], [cynn.callbacks.Callback()]):
+            net = cynn.Network([cynn.Input(3), cynn.Dense(3)], seed=0)
+            optimizer = cynn.optimizers.SGD(learning_rate=5.0)
+            with pytest.raises(TrainingDivergedError) as raised:
+                net.fit(x, y, epochs=500, optimizer=optimizer, callbacks=callbacks, progress=False)
+            error = raised.value
+            losses = net.history["loss"]
+            seen.append((str(error), error.epoch, error.step, losses, net._optimizer_state.t, helpers.digest(net)))
+        assert seen[0] == seen[1]
+        assert len(losses) == error.epoch - 1 > 5
