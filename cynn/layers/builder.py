@@ -116,7 +116,11 @@ class Builder:
         return len(self.widths) - 1
 
     def add_activation(self, value: int, activation: activations.Activation) -> int:
-        """Add a = f(z); the identity adds nothing."""
+        """Add a = f(z); the identity adds nothing.
+
+        z and a are apart even where the kernel allows one in the place of the other: a compiler vectorizes
+        its loop under the condition that they do not overlap, and the way it takes otherwise is slow.
+        """
         if type(activation) is activations.Identity:
             return value
         kernel = ActivationKernel(activation)
@@ -126,7 +130,6 @@ class Builder:
             self.widths[value],
             activation=kernel,
             is_activation=True,
-            in_place=kernel.in_place,
             gradient_in_place=True,
             needs_output=kernel.needs_a,
         )
