@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from cynn import kernels, threads
 from cynn.kernels import cpu
@@ -20,7 +20,7 @@ def get_include() -> str:
     >>> pathlib.Path(cynn.get_include(), "cynn", "abi.h").exists()
     True
     """
-    return str(Path(__file__).parent / "include")
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
 
 
 def show_config() -> None:

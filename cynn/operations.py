@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Operation", "Rule", "Saved", "UpdateSettings"]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # which are costly to make, at every import
 class Saved:
     """A matrix that forward leaves for backward: a row for each row of the batch, or one row."""
 
@@ -21,7 +21,7 @@ class Saved:
     for_each_row: bool = True
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # which are costly to make, at every import
 class Rule:
     """What holds for a parameter in training: a penalty on its size, and what it is brought back to.
 
@@ -41,7 +41,7 @@ class Rule:
     value: float = 1.0
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # which are costly to make, at every import
 class UpdateSettings:
     """What happens to the gradients before a step, and to the parameters after it.
 
@@ -65,7 +65,7 @@ class UpdateSettings:
     averages: list[npt.NDArray[Any] | None] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # which are costly to make, at every import
 class Operation:
     """One step of a network: values in, one value out.
 

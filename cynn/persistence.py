@@ -7,7 +7,6 @@ that description are looked up in the registry.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cynn import data, layers, provenance
@@ -15,6 +14,8 @@ from cynn.errors import CynnError, ModelFileError, PluginError, UnknownNameError
 from cynn.layers.builder import Builder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cynn.network import Network
 
 __all__ = ["load", "save"]
@@ -26,6 +27,7 @@ _FORMAT_VERSION = 1
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a network to a file. The file appears whole or not at all."""
     import json
+    from pathlib import Path
 
     from safetensors.numpy import save as to_bytes
 

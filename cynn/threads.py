@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from cynn.errors import check_whole_number
@@ -64,6 +63,8 @@ def available_cores() -> int:
 
 
 def _cgroup_cores() -> int:
+    from pathlib import Path  # not at every import of the package
+
     unlimited = 2**31
     try:
         for line in Path("/proc/self/cgroup").read_text().splitlines():

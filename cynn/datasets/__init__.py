@@ -1,6 +1,5 @@
 """Data that comes with CyNN: nothing is downloaded."""
 
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -44,6 +43,8 @@ def load_mnist() -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]:
     >>> print(y_train[:10])
     [5 0 4 1 9 2 1 3 1 4]
     """
+    from pathlib import Path  # not at every import of the package
+
     with np.load(Path(__file__).with_name("mnist.npz")) as stored:
         return (
             (stored["x_train"].reshape(-1, 784), stored["y_train"]),
