@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from cynn import (
     activations,
-    callbacks,
     constraints,
-    datasets,
     errors,
     initializers,
     layers,
     losses,
-    metrics,
     optimizers,
     registry,
     regularizers,
     schedules,
-    training,
 )
 from cynn.configuration import get_include, show_config
 from cynn.errors import CynnError
@@ -53,7 +49,7 @@ from cynn.threads import get_num_threads, set_num_threads
 from cynn.version import __version__
 
 if TYPE_CHECKING:
-    from cynn import plot
+    from cynn import callbacks, datasets, metrics, plot, training
 
 __all__ = [
     "GLU",
@@ -99,10 +95,14 @@ __all__ = [
 ]
 
 
+# Imported when somebody asks for them: predicting, say, needs none of these.
+_LATER = ("callbacks", "datasets", "metrics", "plot", "training")
+
+
 def __getattr__(name: str) -> Any:
-    """`cynn.plot`, imported when somebody asks for it."""
-    if name == "plot":
+    """The modules that are not imported with the package."""
+    if name in _LATER:
         import importlib
 
-        return importlib.import_module("cynn.plot")
+        return importlib.import_module(f"cynn.{name}")
     raise AttributeError(f"module 'cynn' has no attribute {name!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -13,15 +12,18 @@ if TYPE_CHECKING:
 __all__ = ["Operation", "Rule", "Saved", "UpdateSettings"]
 
 
-@dataclass(eq=False, repr=False)  # which are costly to make, at every import
 class Saved:
     """A matrix that forward leaves for backward: a row for each row of the batch, or one row."""
 
-    columns: int
-    for_each_row: bool = True
+    def __init__(
+        self,
+        columns: int,
+        for_each_row: bool = True,
+    ) -> None:
+        self.columns = columns
+        self.for_each_row = for_each_row
 
 
-@dataclass(eq=False, repr=False)  # which are costly to make, at every import
 class Rule:
     """What holds for a parameter in training: a penalty on its size, and what it is brought back to.
 
@@ -35,13 +37,19 @@ class Rule:
         The norm.
     """
 
-    l1: float = 0.0
-    l2: float = 0.0
-    constraint: str = "none"
-    value: float = 1.0
+    def __init__(
+        self,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        constraint: str = "none",
+        value: float = 1.0,
+    ) -> None:
+        self.l1 = l1
+        self.l2 = l2
+        self.constraint = constraint
+        self.value = value
 
 
-@dataclass(eq=False, repr=False)  # which are costly to make, at every import
 class UpdateSettings:
     """What happens to the gradients before a step, and to the parameters after it.
 
@@ -57,15 +65,23 @@ class UpdateSettings:
         Where it is, for each place of `Engine.trained_parameters`.
     """
 
-    clip_value: float = 0.0
-    clip_norm: float = 0.0
-    global_clip_norm: float = 0.0
-    accumulation: int = 1
-    average_momentum: float = 0.0
-    averages: list[npt.NDArray[Any] | None] = field(default_factory=list)
+    def __init__(
+        self,
+        clip_value: float = 0.0,
+        clip_norm: float = 0.0,
+        global_clip_norm: float = 0.0,
+        accumulation: int = 1,
+        average_momentum: float = 0.0,
+        averages: list[npt.NDArray[Any] | None] | None = None,
+    ) -> None:
+        self.clip_value = clip_value
+        self.clip_norm = clip_norm
+        self.global_clip_norm = global_clip_norm
+        self.accumulation = accumulation
+        self.average_momentum = average_momentum
+        self.averages: list[npt.NDArray[Any] | None] = averages or []
 
 
-@dataclass(eq=False, repr=False)  # which are costly to make, at every import
 class Operation:
     """One step of a network: values in, one value out.
 
@@ -112,22 +128,44 @@ class Operation:
         What a row costs.
     """
 
-    kernels: Any
-    inputs: list[int]
-    widths: list[int]
-    units: int
-    parameters: list[npt.NDArray[Any] | None] = field(default_factory=list)
-    trainable: bool = True
-    rules: list[Rule] = field(default_factory=list)
-    states: list[npt.NDArray[Any]] = field(default_factory=list)
-    saved: list[Saved] = field(default_factory=list)
-    hyperparameters: list[float] = field(default_factory=list)
-    activation: ActivationKernel | None = None
-    is_activation: bool = False
-    number: int = 0
-    in_place: bool = False
-    gradient_in_place: bool = False
-    needs_output: bool = False
-    only_training: bool = False
-    column_piece: int = 0
-    multiplications: int = 0
+    def __init__(
+        self,
+        kernels: Any,
+        inputs: list[int],
+        widths: list[int],
+        units: int,
+        parameters: list[npt.NDArray[Any] | None] | None = None,
+        trainable: bool = True,
+        rules: list[Rule] | None = None,
+        states: list[npt.NDArray[Any]] | None = None,
+        saved: list[Saved] | None = None,
+        hyperparameters: list[float] | None = None,
+        activation: ActivationKernel | None = None,
+        is_activation: bool = False,
+        number: int = 0,
+        in_place: bool = False,
+        gradient_in_place: bool = False,
+        needs_output: bool = False,
+        only_training: bool = False,
+        column_piece: int = 0,
+        multiplications: int = 0,
+    ) -> None:
+        self.kernels = kernels
+        self.inputs = inputs
+        self.widths = widths
+        self.units = units
+        self.parameters: list[npt.NDArray[Any] | None] = parameters or []
+        self.trainable = trainable
+        self.rules: list[Rule] = rules or []
+        self.states: list[npt.NDArray[Any]] = states or []
+        self.saved: list[Saved] = saved or []
+        self.hyperparameters: list[float] = hyperparameters or []
+        self.activation = activation
+        self.is_activation = is_activation
+        self.number = number
+        self.in_place = in_place
+        self.gradient_in_place = gradient_in_place
+        self.needs_output = needs_output
+        self.only_training = only_training
+        self.column_piece = column_piece
+        self.multiplications = multiplications

@@ -8,8 +8,7 @@ is not built in; only the plugin that is asked for is imported.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from cynn import activations as _activations
 from cynn import losses as _losses
@@ -26,8 +25,7 @@ __all__ = ["Description", "Registry", "activations", "losses", "optimizers"]
 C = TypeVar("C", bound=Component)
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """Where a component comes from.
 
     Attributes

@@ -105,6 +105,7 @@ def test_the_page_of_pictures_draws_as_shown(monkeypatch):
     fit = cynn.Network.fit
     monkeypatch.setattr(cynn.Network, "fit", lambda *a, **o: fit(*a, **o | {"epochs": next(epochs)}))
     namespace = {}
+    pyplot.close("all")  # what other tests have left open
     for options, code in blocks:
         exec(re.sub(r"^   ", "", code, flags=re.MULTILINE), namespace)
         assert len(pyplot.get_fignums()) == (":nofigs:" not in options)
