@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from cynn import (
     activations,
+    callbacks,
     constraints,
+    datasets,
     errors,
     initializers,
     layers,
     losses,
+    metrics,
     optimizers,
     registry,
     regularizers,
     schedules,
+    training,
 )
 from cynn.configuration import get_include, show_config
 from cynn.errors import CynnError
@@ -49,7 +53,7 @@ from cynn.threads import get_num_threads, set_num_threads
 from cynn.version import __version__
 
 if TYPE_CHECKING:
-    from cynn import callbacks, datasets, metrics, plot, training
+    from cynn import plot
 
 __all__ = [
     "GLU",
@@ -95,14 +99,10 @@ __all__ = [
 ]
 
 
-# Imported when somebody asks for them: predicting, say, needs none of these.
-_LATER = ("callbacks", "datasets", "metrics", "plot", "training")
-
-
 def __getattr__(name: str) -> Any:
-    """The modules that are not imported with the package."""
-    if name in _LATER:
+    """`cynn.plot`, imported when somebody asks for it."""
+    if name == "plot":
         import importlib
 
-        return importlib.import_module(f"cynn.{name}")
+        return importlib.import_module("cynn.plot")
     raise AttributeError(f"module 'cynn' has no attribute {name!r}")
