@@ -117,23 +117,10 @@ def fit(
         return Setting(network, loss_kernel, optimizer_state(network, optimizer), n_threads, check_finite)
 
     feed: Feed
-    before = rows = None
+    before: _Before | None = None
     if y is None:
-        for name, given in [
-            ("validation_split", validation_split),
-            ("sample_weight", sample_weight is not None),
-            ("transform", transform),
-        ]:
-            if given:
-                raise InvalidParameterError(
-                    f"The {name!r} parameter of fit must be left out where x gives batches. Got it instead."
-                )
-        if class_weight == "balanced":
-            raise InvalidParameterError(
-                "The 'class_weight' parameter of fit must be a dict where x gives batches. Got 'balanced' instead."
-            )
-        batches_of = _batches(x)
-        n_steps = _n_steps(x, steps_per_epoch)
+        _refuse_with_batches(validation_split, sample_weight, class_weight, transform)
+        batches_of, n_steps = _batches(x), _n_steps(x, steps_per_epoch)
         feed = BatchFeed(setting(), batches_of, class_weight, 0, None, n_steps, bool(metrics_by_name))
     else:
         if steps_per_epoch is not None:
@@ -145,34 +132,20 @@ def fit(
         rows, target, weight = _checked_data(
             network, loss_kernel, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
         )
-        n, places = len(rows), None
+        places = None
         if validation_split:
             if validation is not None:
                 raise InvalidParameterError(
                     "The 'validation_split' parameter of fit must be 0 where there is validation_data. "
                     f"Got {validation_split!r} instead."
                 )
-            places, held_out = data.split(target, n, validation_split, network.seed)
-            n = len(places)
-            held_out_weight = None if weight is None else data.as_sample_weight(weight[held_out], len(held_out))
-            validation = (rows[held_out], target.take(held_out), held_out_weight)
-            if check_finite:
-                data.check_rows_finite(validation[0], "x of the validation split")
+            places, validation = _split(rows, target, weight, validation_split, network.seed, check_finite)
         if class_weight is not None:
             weight = data.with_class_weight(weight, class_weight, target, places)
-        before = _Before(network) if check_finite else None
-        order_of = _order(n, places, shuffle, network.seed)
-        if transform is None:
-            feed = RowFeed(setting(), rows, target, weight, batch_size, order_of, n, bool(metrics_by_name))
-        else:
-            size, seed, all_rows, function = min(batch_size, n), network.seed, rows, transform
-
-            def batches(epoch: int) -> Iterable[Any]:
-                return transformed(
-                    function, all_rows, target, weight, order_of(epoch), size, seed, epoch
-                )
-
-            feed = BatchFeed(setting(), batches, None, size, n, -(-n // size), bool(metrics_by_name))
+        before = _Before(network, rows) if check_finite else None
+        feed = _feed_of_rows(
+            setting(), (rows, target, weight), places, batch_size, shuffle, transform, bool(metrics_by_name)
+        )
 
     history = network.history = History()
     bar = Progress(progress, epochs, feed.rows_per_epoch)
@@ -188,10 +161,7 @@ def fit(
                 feed.begin_epoch(network.epochs_trained, total_steps)
                 _run_epoch(feed, called, bar, epoch, history)
                 network.epochs_trained += 1
-                logs = {"loss": _mean(*feed.sums())}
-                if metrics_by_name:
-                    seen, predictions = feed.predicted()
-                    logs.update({name: metric(seen, predictions) for name, metric in metrics_by_name.items()})
+                logs = _figures(feed, metrics_by_name)
                 if validation is not None:
                     figures = evaluation.figures(network, loss_kernel, *validation, metrics_by_name, n_threads)
                     logs.update({f"val_{name}": figure for name, figure in figures.items()})
@@ -212,9 +182,8 @@ def fit(
             state.finish(network)
     except NonFiniteRow:
         assert before is not None
-        assert rows is not None
         before.restore()
-        data.check_rows_finite(rows, "x")
+        data.check_rows_finite(before.rows, "x")
         raise data.not_finite_when_scaled("x", network.dtype) from None
     finally:
         feed.close()
@@ -226,6 +195,15 @@ def _mean(total: float, weight: float) -> float:
     return total / weight if weight else 0.0
 
 
+def _figures(feed: Feed, metrics_by_name: dict[str, metrics.Resolved]) -> dict[str, float]:
+    """The loss and the metrics of the epoch that was trained."""
+    figures = {"loss": _mean(*feed.sums())}
+    if metrics_by_name:
+        seen, predictions = feed.predicted()
+        figures.update({name: metric(seen, predictions) for name, metric in metrics_by_name.items()})
+    return figures
+
+
 def _run_short_epochs(feed: RowFeed, network: Network, history: History, epoch: int, epochs: int) -> None:
     """The epochs after that one, many between two looks: nobody wants to see anything of them but the figures."""
     while epoch < epochs:
@@ -233,8 +211,8 @@ def _run_short_epochs(feed: RowFeed, network: Network, history: History, epoch: 
         try:
             feed.take_epochs(network.epochs_trained, figures, _SECONDS_BETWEEN_LOOKS)
         except Diverged as diverged:
-            done = feed.trainer.epochs_done
-            raise _diverged(diverged, feed.last_rate, epoch + done + 1, feed.step + 1, history) from None
+            failed_epoch = epoch + feed.trainer.epochs_done + 1
+            raise _diverged(diverged, feed.last_rate, failed_epoch, feed.step + 1, history) from None
         finally:
             done = feed.trainer.epochs_done
             for loss, seconds in figures[:done].tolist():
@@ -331,10 +309,10 @@ def gradients(
 
 
 class _Before:
-    """A network as it was before a fit, to go back to where a row of the data turns out to be no numbers."""
+    """A network as it was before a fit, to go back to where one of the rows turns out to be no numbers."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, rows: Array) -> None:
+        self.network, self.rows = network, rows
         self.history, self.epochs_trained = network.history, network.epochs_trained
         self.state: OptimizerState | None = network._optimizer_state
         self.t = self.state.t if self.state else 0
@@ -351,6 +329,57 @@ class _Before:
             self.state.t = self.t
         self.network._optimizer_state = self.state
         self.network.history, self.network.epochs_trained = self.history, self.epochs_trained
+
+
+def _refuse_with_batches(validation_split: float, sample_weight: Any, class_weight: Any, transform: Any) -> None:
+    for name, given in [
+        ("validation_split", validation_split),
+        ("sample_weight", sample_weight is not None),
+        ("transform", transform),
+    ]:
+        if given:
+            raise InvalidParameterError(
+                f"The {name!r} parameter of fit must be left out where x gives batches. Got it instead."
+            )
+    if class_weight == "balanced":
+        raise InvalidParameterError(
+            "The 'class_weight' parameter of fit must be a dict where x gives batches. Got 'balanced' instead."
+        )
+
+
+def _split(
+    rows: Array, target: data.Targets, weight: Array | None, share: float, seed: int, check_finite: bool
+) -> tuple[Array, Checked]:
+    """The places of the rows to train on, and those that are held out."""
+    places, held_out = data.split(target, len(rows), share, seed)
+    held_out_weight = None if weight is None else data.as_sample_weight(weight[held_out], len(held_out))
+    validation = rows[held_out]
+    if check_finite:
+        data.check_rows_finite(validation, "x of the validation split")
+    return places, (validation, target.take(held_out), held_out_weight)
+
+
+def _feed_of_rows(
+    setting: Setting,
+    given: Checked,
+    places: Array | None,
+    batch_size: int,
+    shuffle: bool | str,
+    transform: Callable[..., Any] | None,
+    keep_predictions: bool,
+) -> Feed:
+    """The rows at these places, or all; through the transform, where there is one."""
+    rows, target, weight = given
+    n, seed = len(rows) if places is None else len(places), setting.network.seed
+    order_of = _order(n, places, shuffle, seed)
+    if transform is None:
+        return RowFeed(setting, rows, target, weight, batch_size, order_of, n, keep_predictions)
+    size = min(batch_size, n)
+
+    def batches(epoch: int) -> Iterable[Any]:
+        return transformed(transform, rows, target, weight, order_of(epoch), size, seed, epoch)
+
+    return BatchFeed(setting, batches, None, size, n, -(-n // size), keep_predictions)
 
 
 def _order(
