@@ -69,20 +69,12 @@ class Setting:
             self.n_threads,
         )
 
-    def run(
-        self,
-        trainer: Trainer,
-        order: Array,
-        step: int,
-        rates: npt.NDArray[np.float64],
-        predictions: Array | None,
-        seconds: float,
-    ) -> int:
-        """`Trainer.run`, with the optimizer's count of its steps kept right whatever happens."""
+    def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
+        """Have steps taken, from the number t that is handed over, and count them whatever happens."""
         assert self.state is not None
         t_before = self.state.t - trainer.steps
         try:
-            return trainer.run(order, step, self.state.t + 1, rates, predictions, seconds)
+            take_steps(self.state.t + 1)
         finally:
             self.state.t = t_before + trainer.steps  # Ctrl-C is heard as `run` returns, and a plugin may raise in it
 
@@ -157,39 +149,37 @@ class RowFeed(Feed):
         self.check_finite = False  # every epoch sees every row
 
     def take_steps(self, seconds: float) -> bool:
-        state = self.setting.state
+        state, trainer = self.setting.state, self.trainer
         assert state is not None
         if self.rows_done == self.n:
             return False
         if state.optimizer.learning_rate is not self.given:  # a callback of this epoch's steps has set it
             self.rates[self.step :] = state.rates(len(self.rates) - self.step, self.total_steps)
             self.given = state.optimizer.learning_rate
-        steps = self.trainer.steps
+        steps = trainer.steps
         try:
-            self.setting.run(
-                self.trainer, self.order, self.trainer.batches, self.rates, self.predictions, seconds
+            self.setting.count(
+                trainer, lambda t: trainer.run(self.order, trainer.batches, t, self.rates, self.predictions, seconds)
             )
         except Diverged as diverged:
             self.last_rate = float(self.rates[diverged.step // self.batches_per_step])
             raise
         finally:
-            self.step += self.trainer.steps - steps
-            self.rows_done = min(self.n, self.trainer.batches * self.batch_size)
+            self.step += trainer.steps - steps
+            self.rows_done = min(self.n, trainer.batches * self.batch_size)
         self.last_rate = float(self.rates[self.step - 1])
         return True
 
     def take_epochs(self, number: int, figures: npt.NDArray[np.float64], seconds: float) -> None:
         """Whole epochs from that number on, as `Trainer.run_epochs`, after an epoch that has begun as others do."""
-        state = self.setting.state
-        assert state is not None
-        t_before = state.t - self.trainer.steps
         try:
-            self.trainer.run_epochs(self.order_of, number, state.t + 1, self.rates, figures, seconds)
+            self.setting.count(
+                self.trainer,
+                lambda t: self.trainer.run_epochs(self.order_of, number, t, self.rates, figures, seconds),
+            )
         except Diverged as diverged:
             self.step = diverged.step // self.batches_per_step
             raise
-        finally:
-            state.t = t_before + self.trainer.steps
 
     def sums(self) -> tuple[float, float]:
         return self.trainer.total_loss, self.trainer.total_weight
@@ -257,7 +247,9 @@ class BatchBuffer:
     def step(self, order: Array, rate: float, predictions: Array | None, name: str) -> None:
         """A step on what lies at `order`."""
         try:
-            self.setting.run(self.trainer, order, 0, np.array([rate]), predictions, 0.0)
+            self.setting.count(
+                self.trainer, lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0)
+            )
         except NonFiniteRow:
             data.check_rows_finite(self.rows[order], name)
             raise data.not_finite_when_scaled(name, self.setting.network.dtype) from None
