@@ -28,13 +28,13 @@ class OptimizerState:
         self.optimizer = optimizer
         self.t = 0
         self.n_slots = OptimizerKernel(optimizer).n_slots
+        parameters = network._engine.trained_parameters()
         self.slots = [
             [aligned_zeros(parameter.shape, network.dtype) for _ in range(self.n_slots)]
             if parameter is not None
             else []
-            for parameter in network._engine.trained_parameters()
+            for parameter in parameters
         ]
-        parameters = network._engine.trained_parameters()
         self.settings = UpdateSettings(
             clip_value=optimizer.clipvalue,
             clip_norm=optimizer.clipnorm,
