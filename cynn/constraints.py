@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from cynn.errors import InvalidParameterError, check_number, unknown_name
+from cynn.described import Described, look_up
+from cynn.errors import check_number
 
 __all__ = ["Constraint", "MaxNorm", "NonNegative", "UnitNorm", "get"]
 
 
-class Constraint:
+class Constraint(Described):
     """The base of constraints."""
 
-    name: ClassVar[str]
     max_value: float = 1.0
-
-    def get_config(self) -> dict[str, Any]:
-        """The name and the parameters, from which `get` makes an equal one."""
-        return {"name": self.name, **vars(self)}
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), *vars(self).values()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
 class MaxNorm(Constraint):
@@ -94,17 +81,6 @@ def get(given: Any) -> Constraint | None:
     >>> constraints.get("max_norm")
     MaxNorm(max_value=2.0)
     """
-    if given is None or isinstance(given, Constraint):
-        return given
-    arguments = dict(given) if isinstance(given, dict) else {"name": given}
-    name = arguments.pop("name", None)
-    if not isinstance(name, str):
-        raise InvalidParameterError(
-            f"A constraint must be a name, a Constraint, its configuration, or None. Got {given!r} instead."
-        )
-    if name not in _BY_NAME:
-        raise unknown_name("constraint", name, _BY_NAME)
-    try:
-        return _BY_NAME[name](**arguments)
-    except TypeError as error:
-        raise InvalidParameterError(f"{given!r} must describe a constraint. Got: {error}.") from error
+    if given is None:
+        return None
+    return look_up(given, Constraint, _BY_NAME, "a name, a Constraint, its configuration, or None")

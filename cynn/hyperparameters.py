@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar, Self, dataclass_transform
 
+from cynn.described import call, config_of
 from cynn.errors import InvalidParameterError, ReadOnlyError, bounds_in_words, check_number, unknown_name
 
 __all__ = ["Component", "Hyperparameter", "hyperparameter", "option"]
@@ -194,7 +195,7 @@ class Component:
 
     def get_config(self) -> dict[str, Any]:
         """The name and the hyperparameters, from which `from_config` makes an equal one."""
-        return {"name": self.name, **self._described()}
+        return {"name": self.name} | {name: config_of(value) for name, value in self._described().items()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -217,5 +218,4 @@ class Component:
         return hash((type(self), *self._values.items(), *self._options.items()))
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in self._described().items())
-        return f"{type(self).__name__}({values})"
+        return call(self, self._described())

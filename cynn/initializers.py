@@ -8,14 +8,15 @@ Biases start at 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from cynn import randomness
-from cynn.errors import InvalidParameterError, check_number, unknown_name
+from cynn.described import Described, look_up
+from cynn.errors import check_number, unknown_name
 
 __all__ = [
     "Constant",
@@ -32,7 +33,7 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 
-class Initializer:
+class Initializer(Described):
     """The base of initializers: a function of the shape, the seed and the layer's number.
 
     Examples
@@ -42,30 +43,9 @@ class Initializer:
     (VarianceScaling(name='he_normal'), Constant(value=2.0))
     """
 
-    name: str = ""
-
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         """Weights of shape (inputs, units)."""
         raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        """Its name and parameters, from which `get` makes an equal one."""
-        return {"name": self.name, **vars(self)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`."""
-        return cls(**{key: value for key, value in config.items() if key != "name"})
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), tuple(vars(self).items())))
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({values})"
 
 
 _VARIANCES: dict[str, Callable[[int, int], float]] = {
@@ -95,6 +75,11 @@ class VarianceScaling(Initializer):
         if name not in _SCALED:
             raise unknown_name("initializer", name, _SCALED)
         self.name = name
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The inverse of `get_config`: the name is the parameter."""
+        return cls(**config)
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         scheme, distribution = self.name.split("_")
@@ -212,28 +197,16 @@ class Zeros(Initializer):
 
 
 _SCALED = [f"{scheme}_{distribution}" for scheme in _VARIANCES for distribution in ("uniform", "normal")]
-_OTHERS: dict[str, type[Initializer]] = {
-    cls.name: cls for cls in (Constant, Orthogonal, TruncatedNormal, Zeros)
-}
+_BY_NAME: dict[str, type[Initializer]] = dict.fromkeys(_SCALED, VarianceScaling)
+_BY_NAME |= {cls.name: cls for cls in (Constant, Orthogonal, TruncatedNormal, Zeros)}
 
 #: The initializers that there are.
-NAMES = [*_SCALED, *_OTHERS]
+NAMES = list(_BY_NAME)
 
 
 def get(spec: Any) -> Initializer:
     """An initializer from a name, an instance or a configuration."""
-    if isinstance(spec, Initializer):
-        return spec
-    config = {"name": spec} if isinstance(spec, str) else spec
-    if not isinstance(config, dict) or not isinstance(config.get("name"), str):
-        raise InvalidParameterError(
-            f"An initializer must be a name, an Initializer or its configuration. Got {spec!r} instead."
-        )
-    if config["name"] in _SCALED:
-        return VarianceScaling(**config)
-    if config["name"] in _OTHERS:
-        return _OTHERS[config["name"]].from_config(config)
-    raise unknown_name("initializer", config["name"], NAMES)
+    return look_up(spec, Initializer, _BY_NAME, "a name, an Initializer or its configuration")
 
 
 def check_name(spec: Any) -> Any:

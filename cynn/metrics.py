@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from cynn.described import call
 from cynn.errors import InvalidParameterError, ShapeError, check_number, check_whole_number, unknown_name
 from cynn.targets import Targets
 
@@ -56,8 +57,7 @@ class Metric:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({values})"
+        return call(self, vars(self))
 
 
 class Accuracy(Metric):

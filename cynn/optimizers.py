@@ -119,10 +119,6 @@ class Optimizer(Component):
             return schedules.learning_rate_of(value, declared.name, type(self).__name__)
         return super()._checked(declared, value)
 
-    def get_config(self) -> dict[str, Any]:
-        """The name and the hyperparameters, a schedule by its configuration."""
-        return {name: schedules.config_of(value) for name, value in super().get_config().items()}
-
     def step(self, w: Array, grad: Array, slots: list[Array], learning_rate: float, t: int) -> None:
         """Move `w`, in place.
 

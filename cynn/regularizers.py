@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from cynn.errors import InvalidParameterError, check_number, unknown_name
+from cynn.described import Described, look_up
+from cynn.errors import check_number
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "get"]
 
 
-class Regularizer:
+class Regularizer(Described):
     """The base of regularizers: l1 Σ|w| + l2 Σw², over the weights of a layer, is added to the loss.
 
     Sources: Nielsen, "Neural networks and deep learning", 2015, chapter 3; Zou and Hastie, "Regularization
@@ -20,22 +21,8 @@ class Regularizer:
     l1, l2 : float
     """
 
-    name: ClassVar[str]
     l1: float = 0.0
     l2: float = 0.0
-
-    def get_config(self) -> dict[str, Any]:
-        """The name and the parameters, from which `get` makes an equal one."""
-        return {"name": self.name, **vars(self)}
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), *vars(self).values()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
 class L1(Regularizer):
@@ -113,17 +100,6 @@ def get(given: Any) -> Regularizer | None:
     >>> regularizers.get({"name": "l2", "l2": 0.5})
     L2(l2=0.5)
     """
-    if given is None or isinstance(given, Regularizer):
-        return given
-    arguments = dict(given) if isinstance(given, dict) else {"name": given}
-    name = arguments.pop("name", None)
-    if not isinstance(name, str):
-        raise InvalidParameterError(
-            f"A regularizer must be a name, a Regularizer, its configuration, or None. Got {given!r} instead."
-        )
-    if name not in _BY_NAME:
-        raise unknown_name("regularizer", name, _BY_NAME)
-    try:
-        return _BY_NAME[name](**arguments)
-    except TypeError as error:
-        raise InvalidParameterError(f"{given!r} must describe a regularizer. Got: {error}.") from error
+    if given is None:
+        return None
+    return look_up(given, Regularizer, _BY_NAME, "a name, a Regularizer, its configuration, or None")

@@ -91,3 +91,19 @@ def test_what_is_refused():
         initializers.get(5)
     with pytest.raises(InvalidParameterError, match="'stddev' parameter of TruncatedNormal must be"):
         TruncatedNormal(stddev=-1)
+
+
+@pytest.mark.parametrize("module", [initializers, cynn.constraints, cynn.regularizers])
+class TestWhatIsNone:
+    def test_neither_a_name_nor_a_configuration(self, module):
+        with pytest.raises(InvalidParameterError, match=r"^An? \w+ must be a name, an? .* Got 3 instead"):
+            module.get(3)
+
+    def test_an_unknown_name(self, module):
+        with pytest.raises(UnknownNameError, match="'nothing'"):
+            module.get("nothing")
+
+    def test_a_parameter_that_there_is_not(self, module):
+        name = {"initializers": "constant", "constraints": "max_norm", "regularizers": "l2"}[module.__name__[5:]]
+        with pytest.raises(InvalidParameterError, match=r"must describe an? .*Got: .*'size'"):
+            module.get({"name": name, "size": 2})

@@ -6,7 +6,7 @@ all its steps are computed as one array, so that no Python runs between the step
 
 from cynn.schedules import base
 from cynn.schedules.around import ReduceOnPlateau, WarmUp
-from cynn.schedules.base import Constant, Schedule, config_of, learning_rate_of, started
+from cynn.schedules.base import Constant, Schedule, learning_rate_of, started
 from cynn.schedules.decays import (
     CosineDecay,
     CosineDecayRestarts,
@@ -27,7 +27,6 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "WarmUp",
-    "config_of",
     "learning_rate_of",
     "started",
 ]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn.errors import CynnError, InvalidParameterError, check_number, unknown_name
+from cynn.described import Described, look_up
+from cynn.errors import InvalidParameterError, check_number
 
-__all__ = ["Constant", "LearningRate", "Rates", "Schedule", "config_of", "learning_rate_of", "started"]
+__all__ = ["Constant", "LearningRate", "Rates", "Schedule", "learning_rate_of", "started"]
 
 Rates = npt.NDArray[np.float64]
 
 
-class Schedule:
+class Schedule(Described):
     """The base of schedules. A subclass of one's own defines `at`.
 
     What `__init__` keeps as public attributes are the parameters: of these are made the configuration,
@@ -35,8 +36,6 @@ class Schedule:
     >>> cynn.optimizers.SGD(learning_rate=InverseSquareRoot(0.1)).learning_rate.rates(0, 4)
     array([0.1       , 0.07071068, 0.05773503, 0.05      ])
     """
-
-    name: ClassVar[str] = ""
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         """The rates of steps.
@@ -85,29 +84,6 @@ class Schedule:
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned."""
 
-    def get_config(self) -> dict[str, Any]:
-        """Its name and its parameters, from which `from_config` makes an equal one."""
-        return {"name": self.name, **{key: config_of(value) for key, value in self._parameters().items()}}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The inverse of `get_config`."""
-        return cls(**{key: value for key, value in config.items() if key != "name"})
-
-    def _parameters(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if not key.startswith("_")}
-
-    def __eq__(self, other: object) -> bool:
-        same = type(self) is type(other)
-        return same and self._parameters() == other._parameters()  # type: ignore[attr-defined]
-
-    def __hash__(self) -> int:
-        return hash((type(self), tuple(self._parameters().items())))
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{key}={value!r}" for key, value in self._parameters().items())
-        return f"{type(self).__name__}({values})"
-
 
 #: What an optimizer takes for its learning rate.
 LearningRate = float | Schedule | Callable[[int], float]
@@ -150,9 +126,7 @@ class _Function(Schedule):
 def learning_rate_of(value: Any, name: str, owner: str) -> Any:
     """A learning rate as an optimizer keeps it: a schedule, also from its config, a function, or a number > 0."""
     if isinstance(value, dict) and isinstance(value.get("name"), str):
-        if value["name"] not in BUILT_IN:
-            raise unknown_name("schedule", value["name"], BUILT_IN)
-        return BUILT_IN[value["name"]].from_config(value)
+        return look_up(value, Schedule, BUILT_IN, "a schedule or its configuration")
     if isinstance(value, Schedule) or (callable(value) and not isinstance(value, type)):
         return value
     try:
@@ -169,15 +143,3 @@ def started(value: LearningRate) -> Schedule:
     if isinstance(value, Schedule):
         return copy.deepcopy(value)
     return _Function(value) if callable(value) else Constant(value)
-
-
-def config_of(value: Any) -> Any:
-    """A parameter as it stands in a configuration."""
-    if isinstance(value, Schedule):
-        return value.get_config()
-    if callable(value):
-        raise CynnError(
-            f"A learning rate must be a number or a schedule to have a configuration. Got {value!r} instead: "
-            "a function of the step has none."
-        )
-    return value
