@@ -30,6 +30,7 @@ class Activation(Layer):
     """
 
     name: ClassVar[str] = "activation"
+    settings: ClassVar[tuple[str, ...]] = ("activation",)
 
     def __init__(self, activation: Any) -> None:
         super().__init__()
@@ -37,9 +38,6 @@ class Activation(Layer):
 
     def build(self, builder: Builder, values: list[int]) -> int:
         return builder.add_activation(values[0], self.activation)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"activation": self.activation.get_config()}
 
     def __repr__(self) -> str:
         return f"Activation({self.activation!r})"

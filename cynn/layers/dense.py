@@ -54,6 +54,11 @@ class Dense(Layer):
     """
 
     name: ClassVar[str] = "dense"
+    #: Settings that the repr leaves out where they are so.
+    _usual: ClassVar[dict[str, Any]] = {
+        "use_bias": True, "initializer": None, "regularizer": None, "constraint": None, "trainable": True
+    }
+    settings: ClassVar[tuple[str, ...]] = ("units", "activation", *_usual)
     weights = Parameter()
     biases = Parameter()
 
@@ -99,30 +104,10 @@ class Dense(Layer):
             multiplications=self.inputs * columns,
         )
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "units": self.units,
-            "activation": self.activation.get_config(),
-            "use_bias": self.use_bias,
-            "initializer": self.initializer,
-            "regularizer": self.regularizer and self.regularizer.get_config(),
-            "constraint": self.constraint and self.constraint.get_config(),
-            "trainable": self.trainable,
-        }
-
     def __repr__(self) -> str:
-        extra = "".join(
-            f", {name}={value!r}"
-            for name, value, default in [
-                ("use_bias", self.use_bias, True),
-                ("initializer", self.initializer, None),
-                ("regularizer", self.regularizer, None),
-                ("constraint", self.constraint, None),
-                ("trainable", self.trainable, True),
-            ]
-            if value != default
-        )
-        return f"{type(self).__name__}({self.units}, activation={self.activation!r}{extra})"
+        named = [(name, getattr(self, name)) for name in self.settings if name != "units"]
+        told = [f"{name}={value!r}" for name, value in named if name not in self._usual or value != self._usual[name]]
+        return f"{type(self).__name__}({', '.join([str(self.units), *told])})"
 
 
 def rule_of(regularizer: regularizers.Regularizer | None, constraint: constraints.Constraint | None) -> Rule:

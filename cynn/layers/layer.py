@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from cynn.described import call, config_of
 from cynn.errors import CynnError, InvalidParameterError, ShapeError
 
 if TYPE_CHECKING:
@@ -114,12 +115,12 @@ class Layer:
             )
         return self._arrays
 
-    #: The arguments of `__init__` by which a layer describes itself, each an attribute, a plain value.
+    #: The arguments of `__init__` by which a layer describes itself, each an attribute.
     settings: ClassVar[tuple[str, ...]] = ()
 
     def get_config(self) -> dict[str, Any]:
         """From which `cynn.layers.from_config` makes an equal description."""
-        return {"layer": self.name} | {name: getattr(self, name) for name in self.settings}
+        return {"layer": self.name} | {name: config_of(getattr(self, name)) for name in self.settings}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -127,8 +128,7 @@ class Layer:
         return cls(**config)
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
-        return f"{type(self).__name__}({values})"
+        return call(self, {name: getattr(self, name) for name in self.settings})
 
 
 class Parameter:

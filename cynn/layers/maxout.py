@@ -47,6 +47,7 @@ class Maxout(Dense):
     """
 
     name: ClassVar[str] = "maxout"
+    settings: ClassVar[tuple[str, ...]] = ("units", "pieces", *Dense._usual)
 
     def __init__(
         self,
@@ -74,11 +75,3 @@ class Maxout(Dense):
         assert self.units is not None
         z = self._affine(builder, values, self.pieces * self.units)
         return builder.add(kernels.gates.KERNELS["maximum"], [z], self.units, needs_output=True)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config() | {"pieces": self.pieces}
-        del config["activation"]
-        return config
-
-    def __repr__(self) -> str:
-        return super().__repr__().replace(f"activation={self.activation!r}", f"pieces={self.pieces}")
