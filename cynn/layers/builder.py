@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,35 +79,38 @@ class Builder:
             return np.broadcast_to(np.zeros((), self.dtype), shape)
         return aligned_zeros(shape, self.dtype)
 
+    def constant(self, value: float, *shape: int) -> Array:
+        """Likewise, of equal numbers."""
+        array = self.zeros(*shape)
+        if not self.only_shapes:
+            array[...] = value
+        return array
+
     def ones(self, *shape: int) -> Array:
         """Likewise, of ones."""
-        return self._filled(self.zeros(*shape), 1)
+        return self.constant(1, *shape)
 
     def weights(self, name: str, inputs: int, units: int) -> Array:
         """A matrix of initial weights, by the name of an initializer."""
-        number = self.number(randomness.Purpose.INITIAL_WEIGHTS)
-        W = self.zeros(inputs, units)
-        if not self.only_shapes:
-            W[...] = initializers.initial_weights(name, inputs, units, self.seed, number)
-        return W
+        return self._initial(
+            inputs, units, lambda number: initializers.initial_weights(name, inputs, units, self.seed, number)
+        )
 
     def uniform(self, limit: float, inputs: int, units: int) -> Array:
         """A matrix of initial weights between -limit and limit."""
         purpose = randomness.Purpose.INITIAL_WEIGHTS
-        number = self.number(purpose)
+        return self._initial(
+            inputs,
+            units,
+            lambda number: limit * (2 * randomness.uniform((inputs, units), self.seed, purpose, number) - 1),
+        )
+
+    def _initial(self, inputs: int, units: int, drawn: Callable[[int], Array]) -> Array:
+        number = self.number(randomness.Purpose.INITIAL_WEIGHTS)
         W = self.zeros(inputs, units)
         if not self.only_shapes:
-            W[...] = limit * (2 * randomness.uniform((inputs, units), self.seed, purpose, number) - 1)
+            W[...] = drawn(number)
         return W
-
-    def constant(self, value: float, *shape: int) -> Array:
-        """An array of equal numbers."""
-        return self._filled(self.zeros(*shape), value)
-
-    def _filled(self, array: Array, value: float) -> Array:
-        if not self.only_shapes:
-            array[...] = value
-        return array
 
     def add(self, kernel: Any, inputs: list[int], units: int, **rest: Any) -> int:
         """Add an operation; the number of the value that it makes."""
