@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from cynn import layers
 from cynn.kernel_objects import ActivationKernel
 from cynn.optimizer_state import optimizer_state
+from cynn.summary import columns
 
 if TYPE_CHECKING:
     from cynn.layers import Layer
@@ -57,66 +59,47 @@ class Diagnosis(list[LayerDiagnosis]):
 
     def __repr__(self) -> str:
         headings = [field.name for field in fields(LayerDiagnosis)]
-        cells = [headings] + [[_shown(value) for value in astuple(one)] for one in self]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-            for row in cells
-        ]
-        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+        lines = columns([headings, *([_shown(value) for value in astuple(one)] for one in self)], words=1)
+        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
 def diagnose(network: Network, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Diagnosis:
     """`Network.diagnose`."""
     tried = copy.deepcopy(network)  # a step is taken on it
     outputs = network.activations(x)
-    gradients = network.gradients(x, y, loss=loss)
+    gradients = itertools.chain(*network.gradients(x, y, loss=loss))
     optimizer_state(tried, copy.deepcopy(optimizer)).settings.accumulation = 1
     tried.train_batch(x, y, loss=loss)
-    norms = _norms(network, gradients)
-    moved = _norms(network, [tuple(layer.parameters.values()) for layer in _with_parameters(tried)], minus=network)
-    sizes = _norms(network, [tuple(layer.parameters.values()) for layer in _with_parameters(network)])
     found = Diagnosis()
-    for number, layer in enumerate(network.layers):
+    for number, (layer, after) in enumerate(zip(network.layers, tried.layers, strict=True)):
         a = outputs[number + 1].astype(np.float64)
-        inner = [k for k, one in enumerate(_with_parameters(network)) if _is_within(one, layer)]
-        gradient, update, size = (float(np.sqrt(sum(of[k] for k in inner))) for of in (norms, moved, sizes))
-        has_trained = any(g is not None for k in inner for g in gradients[k])
+        w = _parameters(layer)
+        moved = [None if one is None else one - old for old, one in zip(w, _parameters(after), strict=True)]
+        grad = list(itertools.islice(gradients, len(w)))
+        is_trained = any(one is not None for one in grad)
+        size = _norm(w)
         found.append(
             LayerDiagnosis(
                 f"{number} {layer.name}",
                 float(a.mean()),
                 float(a.std()),
                 _dead(network, layer, number, outputs),
-                gradient if has_trained else float("nan"),
-                update / size if has_trained and size else float("nan"),
+                _norm(grad) if is_trained else float("nan"),
+                _norm(moved) / size if is_trained and size else float("nan"),
             )
         )
     return found
 
 
-def _with_parameters(network: Network) -> list[Layer]:
-    return [layer for layer in layers.walk(network.layers) if layer.parameters]
+def _parameters(layer: Layer) -> list[Array | None]:
+    """Those of the layer and of the layers within it, in the order of their gradients; None for what one lacks."""
+    given = [array for one in layers.walk([layer]) for array in one.parameters.values()]
+    return [None if array is None else array.astype(np.float64) for array in given]
 
 
-def _is_within(inner: Layer, layer: Layer) -> bool:
-    return any(inner is one for one in layers.walk([layer]))
-
-
-def _norms(
-    network: Network, of_layers: list[tuple[Array | None, ...]], minus: Network | None = None
-) -> list[float]:
-    """The sum of squares over the parameters of each layer, or over how far they are from another network's."""
-    others = [tuple(layer.parameters.values()) for layer in _with_parameters(minus or network)]
-    total = []
-    for arrays, before in zip(of_layers, others, strict=True):
-        differences = [
-            array.astype(np.float64) - (b if minus is not None and b is not None else 0)
-            for array, b in zip(arrays, before, strict=True)
-            if array is not None
-        ]
-        total.append(float(sum(np.square(d).sum() for d in differences)))
-    return total
+def _norm(arrays: list[Array | None]) -> float:
+    """Of all of them together."""
+    return float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays if array is not None)))
 
 
 def _dead(network: Network, layer: Layer, number: int, outputs: list[Array]) -> float:
@@ -129,15 +112,15 @@ def _dead(network: Network, layer: Layer, number: int, outputs: list[Array]) -> 
 
 def _slope(network: Network, layer: Layer, number: int, outputs: list[Array]) -> Array | None:
     """f'(z) for a dense layer whose f is of single elements."""
-    weights, activation = getattr(layer, "weights", None), getattr(layer, "activation", None)
+    weights, biases, activation = (getattr(layer, name, None) for name in ("weights", "biases", "activation"))
     sources = network._composition.sources[number]
     if weights is None or activation is None or weights.shape[1] != layer.units:
         return None
     if ActivationKernel(activation).is_rowwise:
         return None
     z = np.concatenate([outputs[k] for k in sources], axis=1) @ weights
-    if layer.biases is not None:  # type: ignore[attr-defined]
-        z = z + layer.biases  # type: ignore[attr-defined]
+    if biases is not None:
+        z = z + biases
     slope: Array = activation.backward(z, activation.forward(z), np.ones_like(z))
     return slope
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from cynn.activations import Activation
 from cynn.errors import CynnError, UnknownNameError, unknown_name
 from cynn.hyperparameters import Component
 from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+from cynn.summary import columns
 
 __all__ = ["details", "dtypes_of", "hyperparameter_rows", "paragraphs", "table"]
 
@@ -69,14 +69,7 @@ def table() -> str:
                 continue
             runs = "compiled" if entry.compiled else "Python"
             rows.append((of_kind.kind, name, entry.distribution, entry.version, runs, dtypes))
-    return "\n".join([*_columns(rows), *broken])
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return "\n".join([*columns(rows, words=len(rows[0])), *broken])
 
 
 def details(name: str) -> str:
@@ -121,7 +114,8 @@ def _details(of_kind: registry.Registry[Any], name: str) -> str:
     ]
     parts += paragraphs(type(component))
     if component.hyperparameters:
-        parts.append("\n".join(_columns(hyperparameter_rows(component))))
+        rows = hyperparameter_rows(component)
+        parts.append("\n".join(columns(rows, words=len(rows[0]))))
     if isinstance(component, Activation):
         parts.append(_plot(component))
     return "\n\n".join(parts)

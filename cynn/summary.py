@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["HEADINGS", "WORDS", "name_of", "rows", "table"]
+__all__ = ["HEADINGS", "WORDS", "columns", "name_of", "rows", "table"]
 
 HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
-WORDS = 2  # the first columns hold words, which stand at the left; the others numbers
+WORDS = 2  # columns, the first ones
 
 
 def rows(network: Network) -> list[tuple[str, ...]]:
@@ -43,16 +44,26 @@ def name_of(layer: Any) -> str:
     return str(getattr(layer, "name", "layer") if name == "identity" else name)
 
 
+def columns(rows: Sequence[Sequence[str]], words: int) -> list[str]:
+    """The lines of a table. The first columns hold words, which stand at the left; the others numbers.
+
+    Examples
+    --------
+    >>> columns([("layer", "units"), ("dense", "3")], words=1)
+    ['layer  units', 'dense      3']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if number < words else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
 def table(network: Network) -> str:
     """The rows in columns, with lines between headings, layers and total."""
-    lined_up = [HEADINGS, *rows(network)]
-    widths = [max(len(row[column]) for row in lined_up) for column in range(len(HEADINGS))]
-    lines = []
-    for row in lined_up:
-        cells = [
-            cell.ljust(width) if column < WORDS else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
+    lines = columns([HEADINGS, *rows(network)], WORDS)
     rule = "-" * max(map(len, lines))
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
