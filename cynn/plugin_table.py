@@ -9,6 +9,7 @@ import numpy as np
 
 from cynn import registry
 from cynn.activations import Activation
+from cynn.curves import points, takes_rows
 from cynn.errors import CynnError, UnknownNameError, unknown_name
 from cynn.hyperparameters import Component
 from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
@@ -141,29 +142,11 @@ def hyperparameter_rows(component: Component) -> list[tuple[str, ...]]:
 _COLUMNS, _LINES = 61, 15  # odd, so that zero has a column
 
 
-def takes_rows(activation: Activation) -> bool:
-    """Whether an element of a depends on its whole row of z.
-
-    Examples
-    --------
-    >>> import cynn
-    >>> takes_rows(cynn.activations.Softmax()), takes_rows(cynn.activations.Tanh())
-    (True, False)
-    """
-    z = np.linspace(-5, 5, _COLUMNS)[:, None]
-    pairs = np.hstack([z, z + 0.7])  # where it does, its a changes with the neighbour
-    with np.errstate(all="ignore"):
-        return not np.allclose(activation.forward(pairs)[:, :1], activation.forward(z), equal_nan=True)
-
-
 def _plot(activation: Activation) -> str:
     if takes_rows(activation):
         return "It takes a row as a whole, so there is no curve of one number."
     z = np.linspace(-5, 5, _COLUMNS)
-    with np.errstate(all="ignore"):
-        a = activation.forward(z[:, None])
-        derivative = activation.backward(z[:, None], a, np.ones_like(a))
-    return "\n".join(_curves(z, a[:, 0], derivative[:, 0]))
+    return "\n".join(_curves(z, *points(activation, z)))
 
 
 def _curves(z: Any, a: Any, derivative: Any) -> list[str]:

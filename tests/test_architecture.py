@@ -30,7 +30,7 @@ LAYERS = [
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
     {"metrics", "summary", "notebook", "optimizer_state", "callbacks", "feeding"},
     {"network", "trainable", "training", "evaluation", "persistence", "diagnosis"},
-    {"testing", "plugin_table", "scaffold", "plot"},
+    {"curves", "testing", "plugin_table", "scaffold", "plot"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

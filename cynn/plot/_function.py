@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cynn import registry
+from cynn.curves import points, takes_rows
 from cynn.plot import _style
 from cynn.plot._style import Artists
-from cynn.plugin_table import takes_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,22 +41,14 @@ def function(activation: Any, *, z: tuple[float, float] = (-5.0, 5.0), ax: Axes 
     np.float64(0.25)
     """
     f = registry.activations.get(activation)
-    points = np.linspace(*z, 401)
-    rows = points[:, None]
-    together = takes_rows(f)
-    if together:
-        rows = np.hstack([rows, np.zeros_like(rows)])
-    with np.errstate(all="ignore"):
-        a = f.forward(np.ascontiguousarray(rows))
-        grad = np.zeros_like(a)
-        grad[:, 0] = 1.0
-        derivative = f.backward(np.ascontiguousarray(rows), a, grad)[:, 0]
+    x = np.linspace(*z, 401)
+    a, derivative = points(f, x)
     ax = _style.axes(ax, 5.0, 3.4)
     ax.axhline(0, color=_style.FAINT, linewidth=0.8)
     ax.axvline(0, color=_style.FAINT, linewidth=0.8)
-    of = "(z, 0)" if together else "(z)"
-    lines = ax.plot(points, a[:, 0], color=_style.POSITIVE, linewidth=2, label=f"{f.name}{of}")
-    slopes = ax.plot(points, derivative, "--", color=_style.NEGATIVE, linewidth=2, label=f"derivative of {f.name}")
+    of = "(z, 0)" if takes_rows(f) else "(z)"
+    lines = ax.plot(x, a, color=_style.POSITIVE, linewidth=2, label=f"{f.name}{of}")
+    slopes = ax.plot(x, derivative, "--", color=_style.NEGATIVE, linewidth=2, label=f"derivative of {f.name}")
     ax.set(xlabel="z", xlim=z)
     _style.legend(ax, [*lines, *slopes])
     return {"f": list(lines), "derivative": list(slopes)}

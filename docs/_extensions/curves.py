@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from cynn.curves import points, takes_rows
 from cynn.errors import DataError
 from cynn.testing.differences import find_kinks
 
@@ -30,21 +31,13 @@ TURNS = 8  # a curve that turns more often is shown nearer to zero
 
 def of_activation(activation):
     """f and f′, and in words what is drawn."""
-    alone = _is_elementwise(activation)
-
-    def curves(z):
-        rows = z[:, None] if alone else np.stack([z, np.zeros_like(z)], axis=1)
-        a = activation.forward(rows)
-        first = np.zeros_like(rows)
-        first[:, 0] = 1
-        return a[:, 0], activation.backward(rows, a, first)[:, 0]
-
+    alone = not takes_rows(activation)
     kinks = find_kinks(lambda z: activation.forward(z[:, None])[:, 0]) if alone else []
     width = max([5.0, *(1.3 * abs(kink) for kink in kinks)])
-    a, slope = curves(z := np.linspace(-width, width, POINTS))
+    a, slope = points(activation, z := np.linspace(-width, width, POINTS))
     while np.count_nonzero(np.diff(np.sign(slope))) > TURNS:
         width /= 2
-        a, slope = curves(z := np.linspace(-width, width, POINTS))
+        a, slope = points(activation, z := np.linspace(-width, width, POINTS))
     x, of_a, of_slope = ("z", "a = f(z)", "f′(z)") if alone else ("z₁", "a₁ of the row z = (z₁, 0)", "∂a₁/∂z₁")
     return _draw(z, x, [(of_a, [(a, "")]), (of_slope, [(slope, "")])])
 
@@ -69,12 +62,6 @@ def of_loss(loss):
         values.append((value, name))
         slopes.append((gradient[:, 0], name))
     return _draw(p, label, [("C", values), ("∂C/∂p", slopes)])
-
-
-def _is_elementwise(activation):
-    z = np.linspace(-2, 2, 9)
-    alone = activation.forward(z[:, None])[:, 0]
-    return np.allclose(activation.forward(np.stack([z, z + 0.7], axis=1))[:, 0], alone)
 
 
 def _targets_of_one_output(loss):
