@@ -26,7 +26,7 @@ class Worker:
         for field in ("sizes", "against_itself"):
             workload[field] = tuple(workload[field])
         self.workload = Workload(**workload)
-        self.peer_name, self.n_threads, self.round_number = peer, n_threads, 0
+        self.n_threads, self.round_number = n_threads, 0
         if peer == BLAS:
             self.blas = BlasRate(self.workload, n_threads, quick, cpu_time)
             return {"version": ""}
