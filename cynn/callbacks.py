@@ -256,6 +256,7 @@ class TensorBoard(Callback):
 
     def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
         try:
+            # mypy says one thing where it is installed, another where not: it has no types
             from tensorboardX import SummaryWriter  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ImportError as error:
             raise MissingDependencyError(

@@ -450,7 +450,7 @@ class Network(Trainable):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["layers"], **state["options"])  # type: ignore[misc]
+        Network.__init__(self, state["layers"], **state["options"])
         for (_, array), saved in zip(layers.arrays(self.layers), state["arrays"], strict=True):
             array[...] = saved
         self.history = state["history"]

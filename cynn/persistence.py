@@ -100,7 +100,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     try:
         with safe_open(path, framework="numpy") as file:
             config = _checked_config(path, file.metadata() or {})
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # no dict
             network = _network(path, config, shapes)
             for name, array in layers.arrays(network.layers):
                 allowed = f"{name} in {network.dtype}"

@@ -282,7 +282,7 @@ class TestOverriding:
 class TestHeader:
     @pytest.mark.parametrize("kind", KINDS)
     def test_ctypes_structs_are_those_of_the_header(self, kind):
-        body = re.search(r"typedef struct \{([^}]*)\} cynn_%s;" % kind, HEADER)[1]  # noqa: UP031
+        body = re.search(r"typedef struct \{([^}]*)\} cynn_%s;" % kind, HEADER)[1]  # noqa: UP031  # the pattern has braces
         body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
         names = re.findall(r"\(\*(\w+)\)|(\w+)(?=[,;])", re.sub(r"\)\([^;]*\);", ");", body))
         assert [first or second for first, second in names] == [

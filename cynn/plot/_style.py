@@ -32,7 +32,7 @@ LEAST_HEIGHT = 1.2  # inches of a new figure
 def require_matplotlib() -> None:
     """Raise an error that names the extra, where matplotlib is not installed."""
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib  # noqa: F401  # to see whether it is there
     except ImportError as error:
         raise MissingDependencyError('Drawing needs matplotlib. Install it with: pip install "cynn[plot]"') from error
 

@@ -146,9 +146,7 @@ class _Checks:
             analytic = calls.backward(z, a, v)
             for column in range(z.shape[1]):
                 unit = np.eye(z.shape[1])[column]
-                found = differences.slopes(
-                    lambda t, z=z, v=v, unit=unit: (v * calls.forward(z + t * unit)).sum(axis=1)  # type: ignore[misc]
-                )
+                found = _slopes_along(unit, calls, z, v)
                 bad = differences.wrong(analytic[:, column], found)
                 if bad.any():
                     i = int(np.flatnonzero(bad)[0])
@@ -409,6 +407,11 @@ class _Checks:
                 calls.backward(z[:1], a[:1], z[:1]), calls.backward(z, a, z)[:1], dtype, "backward of one row"
             )
         return "no rows, one row"
+
+
+def _slopes_along(unit: Array, calls: ActivationCalls, z: Array, v: Array) -> differences.Slopes:
+    """Of C = sum of v a over each row."""
+    return differences.slopes(lambda t: (v * calls.forward(z + t * unit)).sum(axis=1))
 
 
 def _conditioned(

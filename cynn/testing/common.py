@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import re
 import sys
@@ -68,7 +69,7 @@ def check_class(report: Report, component: Component) -> None:
 def check_memory(report: Report, violations: Violations) -> None:
     """What all the calls before have left behind."""
     for name, rule in [("inputs unchanged", "inputs"), ("writes nothing outside its output", "bounds")]:
-        report.run(name, lambda rule=rule: _no_violation(violations, rule))  # type: ignore[misc]  # a bound name
+        report.run(name, functools.partial(_no_violation, violations, rule))
 
 
 def _no_violation(violations: Violations, rule: str) -> str:
