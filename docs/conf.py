@@ -18,10 +18,11 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
-    "gallery",
+    "sphinx_gallery.gen_gallery",
+    "catalogue",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples"]  # the gallery is made from these
 default_role = "code"
 
 autosummary_generate = True
@@ -32,11 +33,31 @@ plot_formats = [("png", 144)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
 
+sphinx_gallery_conf = {
+    "examples_dirs": "examples/gallery",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "pictures.Order",
+    "image_scrapers": ("pictures.scraper",),
+    "matplotlib_animations": (True, "jshtml"),
+    "image_srcset": ["2x"],
+    "capture_repr": (),
+    "doc_module": ("cynn",),
+    "backreferences_dir": "gallery/uses",
+    "reference_url": {"cynn": None},
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 1e9,  # how long they take says more about the machine
+    "remove_config_comments": True,
+    "abort_on_example_error": True,
+}
+
 html_theme = "pydata_sphinx_theme"
 html_title = "CyNN"
 html_sidebars = {"*": []}  # what is at the top has no sections beside it; the reference has
 html_static_path = ["_static"]
-html_css_files = ["gallery.css"]
+html_css_files = ["cynn.css"]
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 
 

@@ -1,4 +1,4 @@
-"""The gallery in the docs: a section for everything in the registry, the same at every build."""
+"""The catalogue in the docs: a section for everything in the registry, the same at every build."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -14,25 +14,25 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("sphinx")
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE = (DOCS / "gallery.rst").read_text(encoding="utf-8")
+PAGE = (DOCS / "catalogue.rst").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def gallery():
+def catalogue():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(DOCS / "_extensions")
-        import gallery
+        import catalogue
 
-        yield gallery
+        yield catalogue
 
 
 @pytest.fixture(scope="module")
-def sections(gallery):
+def sections(catalogue):
     """The lines of every section, by kind and name."""
     return {
-        (kind, name): gallery.section(of_kind, name)
+        (kind, name): catalogue.section(of_kind, name)
         for kind, of_kind in registry.OF_KIND.items()
-        for name in gallery.names(of_kind)
+        for name in catalogue.names(of_kind)
     }
 
 
@@ -45,7 +45,7 @@ def test_everything_that_comes_with_cynn_has_a_section(sections):
     for kind, of_kind in registry.OF_KIND.items():
         own = {of_kind.find(name).name for name in of_kind.names() if of_kind.provider(name) == "cynn"}
         assert {name for of, name in sections if of == kind} == own
-        assert f".. gallery:: {kind}" in PAGE
+        assert f".. catalogue:: {kind}" in PAGE
 
 
 def test_formula_source_and_hyperparameters(sections):
@@ -87,26 +87,26 @@ def test_ids_are_unique_on_the_page_or_the_same_thing(sections):
                 assert found.setdefault(element.attrib["id"], content) == content, (name, element.attrib["id"])
 
 
-def test_the_same_at_every_build(gallery, sections):
+def test_the_same_at_every_build(catalogue, sections):
     for kind, name in [("activation", "mish"), ("loss", "huber"), ("optimizer", "muon")]:
-        assert gallery.section(registry.OF_KIND[kind], name) == sections[kind, name]
+        assert catalogue.section(registry.OF_KIND[kind], name) == sections[kind, name]
 
 
-def test_what_is_not_ours_stays_out(gallery, monkeypatch):
+def test_what_is_not_ours_stays_out(catalogue, monkeypatch):
     class Mine(cynn.activations.Activation):
         name = "mine"
 
     monkeypatch.setitem(registry.activations._registered, "mine", Mine)
-    assert "mine" not in gallery.names(registry.activations)
+    assert "mine" not in catalogue.names(registry.activations)
 
 
-def test_the_curves_are_those_of_the_functions(gallery, monkeypatch):
+def test_the_curves_are_those_of_the_functions(catalogue, monkeypatch):
     drawn = []
-    monkeypatch.setattr(gallery.curves, "_draw", lambda x, label, panels: drawn.append((x, panels)))
-    gallery.curves.of_activation(registry.activations.get("tanh"))
-    gallery.curves.of_activation(registry.activations.get("softmax"))
-    gallery.curves.of_activation(registry.activations.get("sine"))
-    gallery.curves.of_activation(registry.activations.get("relu6"))
+    monkeypatch.setattr(catalogue.curves, "_draw", lambda x, label, panels: drawn.append((x, panels)))
+    catalogue.curves.of_activation(registry.activations.get("tanh"))
+    catalogue.curves.of_activation(registry.activations.get("softmax"))
+    catalogue.curves.of_activation(registry.activations.get("sine"))
+    catalogue.curves.of_activation(registry.activations.get("relu6"))
     (z, panels), (z_row, of_row), (z_sine, _), (z_relu6, _) = drawn
     np.testing.assert_allclose(panels[0][1][0][0], np.tanh(z))
     np.testing.assert_allclose(panels[1][1][0][0], 1 - np.tanh(z) ** 2, atol=1e-12)
@@ -127,10 +127,10 @@ def test_the_curves_are_those_of_the_functions(gallery, monkeypatch):
         ("gamma", {"1": lambda p: 1 / p + np.log(p) - 1, "2": lambda p: 2 / p - np.log(2 / p) - 1}),
     ],
 )
-def test_the_curves_of_losses_are_those_of_the_functions(gallery, monkeypatch, name, curves):
+def test_the_curves_of_losses_are_those_of_the_functions(catalogue, monkeypatch, name, curves):
     drawn = []
-    monkeypatch.setattr(gallery.curves, "_draw", lambda p, label, panels: drawn.append((p, panels)))
-    gallery.curves.of_loss(registry.losses.get(name))
+    monkeypatch.setattr(catalogue.curves, "_draw", lambda p, label, panels: drawn.append((p, panels)))
+    catalogue.curves.of_loss(registry.losses.get(name))
     ((p, ((_, values), (_, slopes))),) = drawn
     assert [label for _, label in values] == [label for _, label in slopes] == [f"target {t}" for t in curves]
     for (value, _), (slope, _), f in zip(values, slopes, curves.values(), strict=True):

@@ -1,4 +1,4 @@
-"""The directive ``gallery``: a section for every activation, loss or optimizer that comes with CyNN.
+"""The directive ``catalogue``: a section for every activation, loss or optimizer that comes with CyNN.
 
 All of it is read from the registry when the site is built: names, docstrings, hyperparameters and curves. Packages
 that happen to be installed beside CyNN are left out.
@@ -26,7 +26,7 @@ def section(of_kind, name):
     """The lines of the section of one name."""
     component = of_kind.get(name)
     cls = type(component)
-    lines = [f".. _gallery-{name}:", "", name, "~" * len(name), ""]
+    lines = [f".. _catalogue-{name}:", "", name, "~" * len(name), ""]
     text = plugin_table.paragraphs(cls)
     about = [part for part in text if re.match("Sources?:", part)]
     lines += _as_rst([part for part in text if part not in about])
@@ -72,8 +72,8 @@ def _escaped(text):
     return "".join(part if part.startswith("`") else part.replace("|", r"\|") for part in parts)
 
 
-class Gallery(Directive):
-    """``.. gallery:: activation``"""
+class Catalogue(Directive):
+    """``.. catalogue:: activation``"""
 
     required_arguments = 1
 
@@ -88,5 +88,5 @@ class Gallery(Directive):
 
 
 def setup(app):
-    app.add_directive("gallery", Gallery)
+    app.add_directive("catalogue", Catalogue)
     return {"parallel_read_safe": True}
