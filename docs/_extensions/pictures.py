@@ -1,16 +1,21 @@
 """How the gallery is made: in which order its scripts stand, and what is done with their pictures."""
 
 import re
+from pathlib import Path
 
+from matplotlib import rc_context
+from PIL import Image
 from sphinx_gallery.scrapers import matplotlib_scraper
 
 ORDER = [
     "digits",
     "spiral",
+    "depth",
     "uncertainty",
     "table",
     "imbalanced",
     "autoencoder",
+    "augmentation",
     "one_cycle",
     "early_stopping",
     "custom_activation",
@@ -29,6 +34,12 @@ class Order:
 
 
 def scraper(block, block_vars, gallery_conf):
-    """Figures and animations, of which the latter ask a server for icons that the theme brings along."""
-    rst = matplotlib_scraper(block, block_vars, gallery_conf)
+    """Figures and animations. The latter stand still in the overview, and ask no server for icons that are here."""
+    with rc_context({"animation.writer": "pillow"}):
+        rst = matplotlib_scraper(block, block_vars, gallery_conf)
+    for path in Path(block_vars["image_path_iterator"].image_path).parent.glob("*.gif"):
+        with Image.open(path) as moving:
+            moving.seek(moving.n_frames - 1)
+            still = moving.convert("RGB")
+        still.save(path)
     return re.sub(r'<link rel="stylesheet"\s+href="https://[^"]+">', "", rst)
