@@ -321,6 +321,16 @@ class TestCopies:
         net = Network([Input(2), Dense(2, Doubled())], seed=0)
         assert (pickle.loads(pickle.dumps(net)).predict([[1.0, 2.0]]) == net.predict([[1.0, 2.0]])).all()
 
+    def test_of_a_subclass_with_arguments_of_its_own(self):
+        class OfWidth(Network):
+            def __init__(self, units):
+                super().__init__([Input(1), Dense(units)], seed=0)
+
+        net = OfWidth(3)
+        other = copy.deepcopy(net)
+        assert type(other) is OfWidth
+        assert (other.predict([[1.0]]) == net.predict([[1.0]])).all()
+
 
 class Doubled(cynn.activations.Activation):
     name = "doubled"

@@ -51,5 +51,6 @@ def is_installed(peer: str) -> bool:
 
 def create(peer: str, workload: Workload, data: Data, n_threads: int) -> Peer:
     """Import the library and make its network."""
-    module: _Module = importlib.import_module(f"benchmarks.peers.{_MODULES[peer][1]}")  # type: ignore[assignment]  # such a module has the function
+    # each of the modules has what the protocol says
+    module: _Module = importlib.import_module(f"benchmarks.peers.{_MODULES[peer][1]}")  # type: ignore[assignment]
     return module.create(workload, data, n_threads)
