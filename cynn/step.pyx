@@ -120,11 +120,22 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
             return
 
 
+cdef inline int64_t columns_of(const Block *block) noexcept nogil:
+    return block.node.op.parameter_columns[block.parameter]
+
+
+cdef inline int64_t offset_of(const Block *block) noexcept nogil:
+    return block.begin * columns_of(block)
+
+
+cdef inline int64_t size_of(const Block *block) noexcept nogil:
+    return (block.end - block.begin) * columns_of(block)
+
+
 cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Block *block = &step.blocks[piece]
     cdef const Op *op = &block.node.op
-    cdef int64_t columns = op.parameter_columns[block.parameter]
-    cdef int64_t offset = block.begin * columns, size = (block.end - block.begin) * columns
+    cdef int64_t offset = offset_of(block), size = size_of(block)
     cdef floating *grad
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
@@ -169,8 +180,7 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
 cdef inline void update(Step *step, const Block *block, floating *grad) noexcept nogil:
     """The optimizer's step on rows of a parameter, whose gradient is there."""
     cdef const UpdateKernels *updates = step.updates
-    cdef int64_t columns = block.node.op.parameter_columns[block.parameter]
-    cdef int64_t size = (block.end - block.begin) * columns, offset = block.begin * columns
+    cdef int64_t offset = offset_of(block), size = size_of(block)
     cdef double factor = step.factor[block.place], momentum = step.average_momentum
     if factor != 1:
         if floating is float:
@@ -184,7 +194,7 @@ cdef inline void update(Step *step, const Block *block, floating *grad) noexcept
             updates.clip_f64(size, step.clip_value, grad)
     if step.optimizer.struct_size == 0:
         return  # it is written in Python, and steps later
-    optimizer_step(step, block.place, block.end - block.begin, columns, offset, grad)
+    optimizer_step(step, block.place, block.end - block.begin, columns_of(block), offset, grad)
     if momentum > 0:
         if floating is float:
             updates.average_f32(
@@ -212,8 +222,7 @@ cdef inline void optimizer_step(
 
 cdef inline void squares_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Block *block = &step.blocks[piece]
-    cdef int64_t columns = block.node.op.parameter_columns[block.parameter]
-    cdef int64_t size = (block.end - block.begin) * columns, offset = block.begin * columns
+    cdef int64_t offset = offset_of(block), size = size_of(block)
     if floating is float:
         step.block_squares[piece] = step.updates.sum_of_squares_f32(
             size, <float *>step.gradient[block.place] + offset
@@ -226,8 +235,7 @@ cdef inline void squares_phase(Step *step, int64_t piece, int thread, floating *
 
 cdef inline void update_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Block *block = &step.updated[piece]
-    cdef int64_t offset = block.begin * block.node.op.parameter_columns[block.parameter]
-    update(step, block, <floating *>step.gradient[block.place] + offset)
+    update(step, block, <floating *>step.gradient[block.place] + offset_of(block))
 
 
 cdef inline void constraint_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
