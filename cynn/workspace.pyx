@@ -6,7 +6,6 @@ import numpy as np
 
 from cynn.kernel_objects import raise_plugin_error
 
-from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
@@ -14,7 +13,7 @@ from libc.string cimport memcpy
 
 from cynn.abi cimport floating
 from cynn.kernel_objects cimport ActivationKernel
-from cynn.kernels.tables cimport MOST_PARAMETERS, MOST_SAVED, MOST_STATES, Op, OpKernels, Pass
+from cynn.kernels.tables cimport MOST_PARAMETERS, MOST_SAVED, MOST_STATES, Op, OpKernels, Pass, in_capsule
 
 
 cdef object aligned(object shape, object dtype):
@@ -194,7 +193,7 @@ cdef class Workspace:
             activation = operation.activation
             op.activation = activation.functions
             op.activation_h = activation.h
-        op.kernels = <const OpKernels *>PyCapsule_GetPointer(operation.kernels, "cynn.kernels.operation")
+        op.kernels = in_capsule(operation.kernels)
         node.gradient_in_place = operation.gradient_in_place
         return 0
 

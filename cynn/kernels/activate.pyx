@@ -1,10 +1,9 @@
 """An activation as an operation of a network: it calls the functions of the ABI struct."""
 
-from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_NEEDS_A, CYNN_NEEDS_Z, floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass
+from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
 
 
 cdef void forward(
@@ -40,4 +39,4 @@ table.forward_f64 = forward[double]
 table.backward_f32 = backward[float]
 table.backward_f64 = backward[double]
 
-KERNELS = {"activation": PyCapsule_New(&table, "cynn.kernels.operation", NULL)}
+KERNELS = {"activation": capsule(&table)}

@@ -1,11 +1,10 @@
 """Categories as vectors: rows of a table, in the place of columns of whole numbers."""
 
-from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass
+from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
 
 # h: how many columns hold categories, these columns in the order of their vectors, and in ascending order
 
@@ -91,4 +90,4 @@ table.backward_f64 = backward[double]
 table.gradient_f32 = gradient[float]
 table.gradient_f64 = gradient[double]
 
-KERNELS = {"embedding": PyCapsule_New(&table, "cynn.kernels.operation", NULL)}
+KERNELS = {"embedding": capsule(&table)}

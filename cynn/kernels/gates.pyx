@@ -1,11 +1,10 @@
 """Activations that are no function of one number alone: PReLU, the maximum of maxout, GLU's product."""
 
-from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass
+from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
 
 
 cdef void prelu_forward(
@@ -153,7 +152,7 @@ product.backward_f32 = product_backward[float]
 product.backward_f64 = product_backward[double]
 
 KERNELS = {
-    "maximum": PyCapsule_New(&maximum, "cynn.kernels.operation", NULL),
-    "prelu": PyCapsule_New(&prelu, "cynn.kernels.operation", NULL),
-    "product": PyCapsule_New(&product, "cynn.kernels.operation", NULL),
+    "maximum": capsule(&maximum),
+    "prelu": capsule(&prelu),
+    "product": capsule(&product),
 }

@@ -1,11 +1,10 @@
 """Operations with several inputs: their sum, and their columns side by side."""
 
-from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass
+from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
 
 
 cdef void add_forward(
@@ -70,6 +69,6 @@ concatenate.backward_f32 = concatenate_backward[float]
 concatenate.backward_f64 = concatenate_backward[double]
 
 KERNELS = {
-    "add": PyCapsule_New(&add, "cynn.kernels.operation", NULL),
-    "concatenate": PyCapsule_New(&concatenate, "cynn.kernels.operation", NULL),
+    "add": capsule(&add),
+    "concatenate": capsule(&concatenate),
 }

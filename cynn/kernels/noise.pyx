@@ -5,13 +5,12 @@ the batch, row * units + column, so that tiles and threads do not matter. Philox
 blocks side by side, from which 128 places draw: place 32 j + k from word j of block k.
 """
 
-from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from cynn cimport vector_math
 from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass
+from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
 
 cdef extern from "philox_lanes.h" nogil:
     void cynn_philox_lanes(
@@ -170,6 +169,6 @@ gaussian.backward_f32 = gaussian_backward[float]
 gaussian.backward_f64 = gaussian_backward[double]
 
 KERNELS = {
-    "dropout": PyCapsule_New(&dropout, "cynn.kernels.operation", NULL),
-    "gaussian": PyCapsule_New(&gaussian, "cynn.kernels.operation", NULL),
+    "dropout": capsule(&dropout),
+    "gaussian": capsule(&gaussian),
 }

@@ -1,12 +1,11 @@
 """Normalization: over the columns of a batch (batch norm), and over rows (layer norm, RMS norm)."""
 
-from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn cimport vector_math
 from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass
+from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
 
 cdef enum:
     PIECE = 64      # columns that are worked on together
@@ -306,6 +305,6 @@ by_row.gradient_f64 = row_gradient[double]
 COLUMN_PIECE = PIECE
 
 KERNELS = {
-    "batch": PyCapsule_New(&batch, "cynn.kernels.operation", NULL),
-    "row": PyCapsule_New(&by_row, "cynn.kernels.operation", NULL),
+    "batch": capsule(&batch),
+    "row": capsule(&by_row),
 }

@@ -1,4 +1,5 @@
 # What the kernels of one CPU level hand to the engine: structs of function pointers, in capsules.
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cynn.abi cimport cynn_activation
@@ -124,6 +125,14 @@ ctypedef struct OpKernels:
     # Optional: move the states; once a batch that is trained on, when nothing in it has turned out not finite.
     void (*update_states_f32)(const Op *, const Pass *) noexcept nogil
     void (*update_states_f64)(const Op *, const Pass *) noexcept nogil
+
+
+cdef inline object capsule(const OpKernels *kernels):
+    return PyCapsule_New(<void *>kernels, "cynn.kernels.operation", NULL)
+
+
+cdef inline const OpKernels *in_capsule(object capsule_) except NULL:
+    return <const OpKernels *>PyCapsule_GetPointer(capsule_, "cynn.kernels.operation")
 
 
 ctypedef enum ConstraintKind:
