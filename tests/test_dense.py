@@ -90,6 +90,29 @@ def test_wide(dtype):
     check(130, 600, 512, dtype)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [23, 24, 30, 70])
+@pytest.mark.parametrize("units", [513, 528, 545, 560, 575, 640])
+def test_large(rows, units, dtype):
+    """Two layers of large products: whole panels and what is left of one, and more inputs than go at once."""
+    check(rows, 1030, units, dtype, outputs=600)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [10, 40, 300])
+@pytest.mark.parametrize("units", [16, 33, 600, 640])
+def test_a_step_that_is_added_to_the_weights(rows, units, dtype):
+    """SGD adds to W what xᵀ delta brings, without a gradient in between: nothing is added twice."""
+    net = helpers.network([100, units, 3], ["identity"] * 2, dtype)
+    x, t = helpers.inputs(rows, 100, dtype), helpers.targets(rows, 3, "mean_squared_error")
+    before = helpers.parameters(net)
+    gradients = net.gradients(x, t, loss="mean_squared_error")
+    optimizer = cynn.optimizers.SGD(learning_rate=0.5)
+    net.fit(x, t, loss="mean_squared_error", optimizer=optimizer, batch_size=rows, epochs=1, shuffle=False)
+    for (W, _), (W_before, _), (dW, _) in zip(helpers.parameters(net), before, gradients, strict=True):
+        assert helpers.relative_error(W_before - W, 0.5 * dW) < 40 * helpers.TOLERANCE[dtype]
+
+
 @pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_scale_and_offset_of_the_input(source, dtype):

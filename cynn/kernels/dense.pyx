@@ -1,16 +1,16 @@
 """The affine map of a dense layer, z = x W + b, forward and backward.
 
-Small and narrow products have a kernel of their own (small_product.h), large ones go to BLAS; which
-one is taken depends on the shapes alone, so that the bits do too.
+Small and narrow products have a kernel of their own (small_product.h), large ones another
+(packed_product.h), or go to BLAS where they have few rows; which one is taken depends on the shapes
+alone, so that the bits do too.
 """
 
-from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.kernels.blas cimport gemm, gemv
-from cynn.kernels.tables cimport Ahead, Op, OpKernels, Pass
+from cynn.kernels.tables cimport Ahead, Op, OpKernels, Pass, capsule
 
 cdef extern from *:
     """
@@ -18,6 +18,7 @@ cdef extern from *:
     #define NAME(x) x##_f32
     #define CYNN_ELEMENT_BYTES 4
     #include "small_product.h"
+    #include "packed_product.h"
     #undef T
     #undef NAME
     #undef CYNN_ELEMENT_BYTES
@@ -25,6 +26,7 @@ cdef extern from *:
     #define NAME(x) x##_f64
     #define CYNN_ELEMENT_BYTES 8
     #include "small_product.h"
+    #include "packed_product.h"
     """
     void cynn_small_product_f32(
         int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
@@ -35,6 +37,16 @@ cdef extern from *:
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
         const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc,
         Ahead *ahead
+    ) noexcept nogil
+    bint cynn_packed_product_f32(
+        int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
+        int64_t row_stride_of_B, int64_t column_stride, const float *bias, float alpha, float beta, float *C,
+        int64_t ldc, Ahead *ahead
+    ) noexcept nogil
+    bint cynn_packed_product_f64(
+        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
+        const double *B, int64_t row_stride_of_B, int64_t column_stride, const double *bias, double alpha,
+        double beta, double *C, int64_t ldc, Ahead *ahead
     ) noexcept nogil
     int64_t cynn_lanes_f32
     int64_t cynn_lanes_f64
@@ -80,6 +92,34 @@ cdef inline bint own_product(
     return False
 
 
+cdef inline void large_product(
+    int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
+    const floating *B, int64_t ldb, bint transpose_b, const floating *bias, floating alpha, floating beta,
+    floating *C, int64_t ldc, Ahead *ahead
+) noexcept nogil:
+    """C (m x n) := alpha A.op(B) + beta C, or A.op(B) + bias, where one of A's strides is 1."""
+    cdef int64_t row, row_stride_of_b = 1 if transpose_b else ldb, column_stride = ldb if transpose_b else 1
+    if floating is float:
+        if cynn_packed_product_f32(
+            m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, ahead
+        ):
+            return
+    else:
+        if cynn_packed_product_f64(
+            m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, ahead
+        ):
+            return
+    if bias != NULL:
+        beta = 1
+        for row in range(m):
+            memcpy(C + row * ldc, bias, n * sizeof(floating))
+    gemm[floating](
+        k_stride != 1, transpose_b, m, n, k, alpha, A, row_stride if k_stride == 1 else k_stride, B, ldb, beta, C,
+        ldc
+    )
+    cynn_fetch_rest(ahead)
+
+
 cdef inline void fill_rows(int64_t rows, int64_t units, const floating *b, floating *z) noexcept nogil:
     cdef int64_t row
     if b == NULL:
@@ -101,9 +141,7 @@ cdef inline void affine_rows(
         fill_rows(rows, units, b, z)
         gemv[floating](True, inputs, units, 1, W, units, x, 1, z)
     elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, ahead):
-        fill_rows(rows, units, b, z)
-        gemm[floating](False, False, rows, units, inputs, 1, x, inputs, W, units, 1, z, units)
-        cynn_fetch_rest(ahead)
+        large_product(rows, units, inputs, x, inputs, 1, W, units, False, b, 1, 0, z, units, ahead)
 
 
 cdef void forward(
@@ -136,7 +174,9 @@ cdef void backward(
                 transposed[j * inputs + i] = W[i * units + j]
         if own_product(rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx, NULL):
             return
-    gemm[floating](False, True, rows, inputs, units, 1, delta, units, W, units, 0, dx, inputs)
+    large_product(
+        rows, inputs, units, delta, units, 1, W, units, True, <floating *>NULL, 1, 0, dx, inputs, NULL
+    )
 
 
 cdef void forward_columns(
@@ -144,13 +184,11 @@ cdef void forward_columns(
 ) noexcept nogil:
     """Columns of z, which are the columns of W: a wide W is read once for the whole batch."""
     cdef int64_t inputs = op.widths[0], units = op.units
-    cdef int64_t row
     cdef const floating *b = <const floating *>op.parameters[1]
-    for row in range(pass_.rows if b != NULL else 0):
-        memcpy(out + row * units + begin, b + begin, (end - begin) * sizeof(floating))
-    gemm[floating](
-        False, False, pass_.rows, end - begin, inputs, 1, <const floating *>op.x[0], inputs,
-        <const floating *>op.parameters[0] + begin, units, 0 if b == NULL else 1, out + begin, units
+    large_product(
+        pass_.rows, end - begin, inputs, <const floating *>op.x[0], inputs, 1,
+        <const floating *>op.parameters[0] + begin, units, False, NULL if b == NULL else b + begin, 1, 0,
+        out + begin, units, pass_.ahead
     )
 
 
@@ -160,9 +198,9 @@ cdef void backward_columns(
     """Columns of dx, which are rows of W."""
     cdef int64_t inputs = op.widths[0], units = op.units
     if op.dx[0] != NULL:
-        gemm[floating](
-            False, True, pass_.rows, end - begin, units, 1, delta, units,
-            <const floating *>op.parameters[0] + begin * units, units, 0, <floating *>op.dx[0] + begin, inputs
+        large_product(
+            pass_.rows, end - begin, units, delta, units, 1, <const floating *>op.parameters[0] + begin * units,
+            units, True, <floating *>NULL, 1, 0, <floating *>op.dx[0] + begin, inputs, NULL
         )
 
 
@@ -176,10 +214,10 @@ cdef void weight_gradient(
     if not own_product(
         end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, pass_.ahead
     ):
-        gemm[floating](
-            True, False, end - begin, units, rows, 1, x + begin, inputs, delta, units, 0, dW, units
+        large_product(
+            end - begin, units, rows, x + begin, 1, inputs, delta, units, False, <floating *>NULL, 1, 0, dW, units,
+            pass_.ahead
         )
-        cynn_fetch_rest(pass_.ahead)
 
 
 cdef void bias_gradient(const Op *op, const Pass *pass_, floating *db) noexcept nogil:
@@ -214,7 +252,7 @@ cdef void linear_step(
     cdef const floating *x = <const floating *>op.x[0]
     cdef const floating *delta = <const floating *>op.delta
     cdef floating *W = <floating *>op.parameters[0] + begin * units
-    if beta_ == 0 or not is_whole(units, <floating *>NULL):
+    if beta_ == 0 or is_small(units, rows, sizeof(floating)) and not is_whole(units, <floating *>NULL):
         # columns that are computed twice must not be added to twice
         weight_gradient(op, pass_, begin, end, scratch)
         for i in range((end - begin) * units):
@@ -223,10 +261,10 @@ cdef void linear_step(
         end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W,
         pass_.ahead
     ):
-        gemm[floating](
-            True, False, end - begin, units, rows, alpha_, x + begin, inputs, delta, units, beta_, W, units
+        large_product(
+            end - begin, units, rows, x + begin, 1, inputs, delta, units, False, <floating *>NULL, alpha_, beta_, W,
+            units, pass_.ahead
         )
-        cynn_fetch_rest(pass_.ahead)
 
 
 cdef OpKernels table
@@ -243,4 +281,4 @@ table.gradient_f64 = gradient[double]
 table.linear_step_f32 = linear_step[float]
 table.linear_step_f64 = linear_step[double]
 
-KERNELS = {"affine": PyCapsule_New(&table, "cynn.kernels.operation", NULL)}
+KERNELS = {"affine": capsule(&table)}
