@@ -66,12 +66,33 @@ cdef inline bint has_nonfinite(const floating *row, int64_t columns, int64_t col
     return found
 
 
+cdef inline bint is_block(
+    const Rows *source, const int64_t *index, int64_t count, int64_t element_bytes
+) noexcept nogil:
+    """Whether the rows lie one after the other without a gap, so that they are as good as one."""
+    cdef int64_t i
+    if source.column_stride != element_bytes or source.row_stride != source.columns * element_bytes:
+        return False
+    for i in range(1, count if index != NULL else 0):
+        if index[i] != index[0] + i:
+            return False
+    return count > 0
+
+
 cdef inline int64_t gather_of_kind(
     element *typed, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, floating scale,
     floating offset, bint check_finite, floating *out
 ) noexcept nogil:
     """`gather` for one kind of element; `typed` only tells which."""
     cdef int64_t i, row
+    if is_block(source, index, count, sizeof(element)):
+        row = 0 if index == NULL else index[0]
+        convert_row(
+            <element *>(source.data + row * source.row_stride), count * source.columns, sizeof(element), scale,
+            offset, out
+        )
+        if not check_finite or not has_nonfinite(out, count * source.columns, sizeof(floating)):
+            return -1
     for i in range(count):
         row = i
         if index != NULL:
