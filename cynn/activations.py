@@ -116,10 +116,12 @@ class Activation(Component):
         Parameters
         ----------
         z : array of shape (rows, units)
+            What the layer has summed.
 
         Returns
         -------
-        a : array of the same shape
+        array
+            a, of the same shape.
         """
         from cynn.kernel_objects import ActivationKernel
 

@@ -56,15 +56,36 @@ class Callback:
         """After the last epoch, however the training ended: also after Ctrl-C or an error."""
 
     def on_epoch_begin(self, epoch: int) -> None:
-        """Before an epoch, counted from 1 in this `fit`."""
+        """Before an epoch, counted from 1 in this `fit`.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number.
+        """
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """After an epoch, counted from 1 in this `fit`, with its figures."""
+        """After an epoch, counted from 1 in this `fit`, with its figures.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number.
+        logs : dict of str to float
+            The figures by name, as the history has them.
+        """
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
         """After a step, counted from 1 in its epoch, with its loss as `logs["loss"]`.
 
         Where it is overridden the steps are taken one at a time, with Python between them.
+
+        Parameters
+        ----------
+        step : int
+            Its number.
+        logs : dict of str to float
+            `"loss"`, that of the batch before the step.
         """
 
     def get_state(self) -> dict[str, Any]:
@@ -72,7 +93,13 @@ class Callback:
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned; called after `on_train_begin`."""
+        """Go on from what `get_state` returned; called after `on_train_begin`.
+
+        Parameters
+        ----------
+        state : dict
+            As `get_state` returned it, perhaps in another process.
+        """
 
 
 class EarlyStopping(Callback):
@@ -86,7 +113,9 @@ class EarlyStopping(Callback):
     monitor : str
         The name of a figure in the history: `"val_loss"`, `"loss"`, a metric, or a metric with `val_` in front.
     min_delta : float
+        How much better counts as better.
     patience : int
+        For how many epochs in a row it may be no better.
     mode : {"auto", "min", "max"}
         Whether the figure is to fall or to rise; "auto" knows the metrics of CyNN, and takes others for what
         is to fall.
@@ -170,7 +199,9 @@ class CSVLogger(Callback):
     Parameters
     ----------
     filename : str or path
+        Where to write.
     separator : str
+        What stands between two columns.
     append : bool
         Whether what the file holds is kept.
 

@@ -25,6 +25,7 @@ class MaxNorm(Constraint):
     Parameters
     ----------
     max_value : float
+        The largest norm.
 
     Examples
     --------

@@ -55,7 +55,13 @@ class LayerDiagnosis:
 
 
 class Diagnosis(list[LayerDiagnosis]):
-    """The figures of every layer, shown as a table."""
+    """The figures of every layer, shown as a table.
+
+    Parameters
+    ----------
+    iterable : iterable of LayerDiagnosis
+        One a layer, from the first.
+    """
 
     def __repr__(self) -> str:
         headings = [field.name for field in fields(LayerDiagnosis)]

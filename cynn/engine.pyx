@@ -193,6 +193,11 @@ cdef class Engine:
         At least one. Parameters and states are C-contiguous arrays of the dtype.
     seed : int
         Of the random numbers that operations draw in training.
+
+    Attributes
+    ----------
+    has_python : bool
+        Whether an operation runs methods in Python.
     """
 
     def __cinit__(self, str dtype, int64_t inputs, double scale, double offset, list operations, seed):
@@ -249,6 +254,7 @@ cdef class Engine:
         Parameters
         ----------
         array : array of shape (rows, inputs) of uint8, float32 or float64
+            The inputs.
         outputs : list of arrays or None
             Where the values go: operations + 1 C-contiguous matrices of the dtype, None for those that
             are not wanted.
@@ -314,9 +320,11 @@ cdef class Engine:
         Parameters
         ----------
         x : array of shape (inputs,) or (rows, inputs)
+            The inputs.
         out : array or None
             Where to write; None makes a new array.
         check_finite : bool
+            Whether a NaN is out of the ordinary.
 
         Returns
         -------

@@ -75,6 +75,15 @@ class MissingDependencyError(CynnError, ImportError):
 class TrainingDivergedError(CynnError, ArithmeticError):
     """The loss became NaN or infinite.
 
+    Parameters
+    ----------
+    message : str
+        What happened, and what to do.
+    epoch, step : int
+        Where it happened, both counted from 1; the step within the epoch.
+    history : cynn.training.History
+        The epochs completed before.
+
     Attributes
     ----------
     epoch, step : int

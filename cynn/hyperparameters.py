@@ -23,7 +23,7 @@ class Hyperparameter:
     ) -> None:
         self.default = default
         self.bounds = bounds
-        self.doc = doc
+        self.doc = self.__doc__ = doc
         self.is_option = is_option
         self.name = ""
 
@@ -89,6 +89,11 @@ def hyperparameter(
         Bounds that are not allowed themselves.
     doc : str
         One line on what it does.
+
+    Returns
+    -------
+    Hyperparameter
+        A descriptor, read in an instance as the value.
 
     Examples
     --------
@@ -199,7 +204,18 @@ class Component:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`."""
+        """The inverse of `get_config`.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` returned it; the name may be left out.
+
+        Returns
+        -------
+        Component
+            One of this class.
+        """
         return cls(**{key: value for key, value in config.items() if key != "name"})
 
     def kernel_values(self) -> list[float]:

@@ -22,7 +22,7 @@ def read_digit(path: str | Path) -> npt.NDArray[np.uint8]:
 
     Parameters
     ----------
-    path
+    path : str or path
         A PNG or any other picture that Pillow reads.
 
     Returns

@@ -44,7 +44,22 @@ class Initializer(Described):
     """
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
-        """Weights of shape (inputs, units)."""
+        """Weights of shape (inputs, units).
+
+        Parameters
+        ----------
+        inputs, units : int
+            The shape.
+        seed : int
+            That of the network.
+        layer : int
+            The number of the layer, so that two of one shape begin with different weights.
+
+        Returns
+        -------
+        array of shape (inputs, units)
+            The weights, float64.
+        """
         raise NotImplementedError
 
 
@@ -98,6 +113,7 @@ class Orthogonal(Initializer):
     Parameters
     ----------
     gain : float
+        What the matrix is multiplied by.
 
     Notes
     -----
@@ -163,6 +179,7 @@ class Constant(Initializer):
     Parameters
     ----------
     value : float
+        That of every weight.
 
     Examples
     --------

@@ -1,5 +1,6 @@
-"""The kernels of an activation, a loss or an optimizer: ABI structs that have been checked, with
-their hyperparameters, callable on arrays and ready for the engine.
+"""The kernels of activations, losses and optimizers: checked ABI structs, with their hyperparameters.
+
+They are callable on arrays, and ready for the engine.
 """
 
 from array import array
@@ -81,8 +82,25 @@ cdef int copy_struct(
 
 
 def known_bytes(component, capsule, str kind, size_t size):
-    """The first `size` bytes of the struct in a capsule, checked, as a CyNN copies it whose struct has
-    that size; zeros where the plugin's is shorter. For tests of older and newer versions.
+    """The first bytes of the struct in a capsule, checked, as a CyNN copies it whose struct has that size.
+
+    There are zeros where the plugin's is shorter. For tests of older and newer versions.
+
+    Parameters
+    ----------
+    component : Component
+        Whose kernel it is.
+    capsule : capsule
+        The kernel.
+    kind : {"activation", "loss", "optimizer"}
+        The kind of component.
+    size : int
+        The size of that CyNN's struct.
+
+    Returns
+    -------
+    bytes
+        The struct.
     """
     cdef bytearray target = bytearray(size)
     name, flags, smallest = {
@@ -116,7 +134,18 @@ cdef object nothing_offered(object component, str functions):
 
 
 def describe(component):
-    """The component and where its class comes from, for messages."""
+    """The component and where its class comes from, for messages.
+
+    Parameters
+    ----------
+    component : Component
+        Of any kind.
+
+    Returns
+    -------
+    str
+        Such as `the activation 'relu' of cynn 1.0`.
+    """
     from cynn import registry
 
     cls = type(component)
@@ -125,7 +154,15 @@ def describe(component):
 
 
 def raise_plugin_error(component, error):
-    """Raise a PluginError from what a Python method of a component has raised; an interrupt stays one."""
+    """Raise a PluginError from what a Python method of a component has raised; an interrupt stays one.
+
+    Parameters
+    ----------
+    component : Component
+        Whose method it was.
+    error : BaseException
+        What it raised.
+    """
     if not isinstance(error, Exception):
         raise error
     raise PluginError(
@@ -134,7 +171,22 @@ def raise_plugin_error(component, error):
 
 
 def checked_loss(component, prediction, target):
-    """What a loss with Python methods returns, once its shapes have been checked."""
+    """What a loss with Python methods returns, once its shapes have been checked.
+
+    Parameters
+    ----------
+    component : Loss
+        One with Python methods.
+    prediction, target : array of shape (rows, outputs)
+        What it is given.
+
+    Returns
+    -------
+    value : array of shape (rows,)
+        The loss of each row.
+    gradient : array of shape (rows, outputs)
+        Of each row's loss, for its prediction.
+    """
     value, gradient = component.value_and_gradient(prediction, target)
     if np.shape(value) != prediction.shape[:1] or np.shape(gradient) != prediction.shape:
         raise ValueError(
@@ -250,8 +302,24 @@ cdef step_on_matrix(
 
 
 cdef class KernelObject:
+    """What the kernels of all kinds have in common.
+
+    Parameters
+    ----------
+    component : Component
+        Whose functions these are.
+    use_kernel : bool
+        Whether methods that a subclass of a compiled class overrides are passed over.
+
+    Attributes
+    ----------
+    is_python : bool
+        Whether its methods work on NumPy arrays; there are no functions then.
+    values : array
+        The hyperparameters as the functions receive them.
+    """
+
     def __init__(self, component, *, bint use_kernel=False):
-        """With `use_kernel`, methods that a subclass of a compiled class overrides are passed over."""
         self.component = component
         self.is_python = not (use_kernel and component.kernel is not None or component.is_compiled())
         self.values = array("d", component.kernel_values())
@@ -318,7 +386,13 @@ cdef class ActivationKernel(KernelObject):
         return self.is_python or (self.functions.flags & CYNN_NEEDS_Z) != 0
 
     def require_dtype(self, str dtype):
-        """Raise a PluginError unless there are kernels for that dtype."""
+        """Raise a PluginError unless there are kernels for that dtype.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of a network.
+        """
         if self.is_python:
             return
         if dtype == "float32":
@@ -329,7 +403,18 @@ cdef class ActivationKernel(KernelObject):
             raise missing_dtype(self.component, dtype)
 
     def forward(self, z):
-        """a = f(z), for an array of two dimensions."""
+        """a = f(z), for an array of two dimensions.
+
+        Parameters
+        ----------
+        z : array of shape (rows, units)
+            float32 or float64.
+
+        Returns
+        -------
+        array
+            a, of the same shape and dtype.
+        """
         z = as_matrix(z, "z")
         if self.is_python:
             return self.component.forward(z)
@@ -342,7 +427,20 @@ cdef class ActivationKernel(KernelObject):
         return a
 
     def backward(self, z, a, grad):
-        """dC/dz from dC/da."""
+        """dC/dz from dC/da.
+
+        Parameters
+        ----------
+        z, a : array of shape (rows, units)
+            What went in, and what came out.
+        grad : array of shape (rows, units)
+            dC/da, which is left as it is.
+
+        Returns
+        -------
+        array
+            dC/dz, of the same shape and dtype.
+        """
         z, a, grad = as_matrix(z, "z"), as_matrix(a, "a"), as_matrix(grad, "grad").copy()
         check_pair(z, a, "z", "a")
         check_pair(z, grad, "z", "grad")
@@ -390,7 +488,13 @@ cdef class LossKernel(KernelObject):
         return 0
 
     def require_dtype(self, str dtype):
-        """Raise a PluginError unless there is a kernel for that dtype."""
+        """Raise a PluginError unless there is a kernel for that dtype.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of a network.
+        """
         if self.is_python:
             return
         if dtype == "float32":
@@ -408,7 +512,18 @@ cdef class LossKernel(KernelObject):
         return self.functions.fuses_with.decode()
 
     def fuses_behind(self, ActivationKernel activation):
-        """Whether this loss is computed from what the last activation (None: the identity) would take."""
+        """Whether this loss is computed from what the last activation (None: the identity) would take.
+
+        Parameters
+        ----------
+        activation : ActivationKernel or None
+            The last of a network.
+
+        Returns
+        -------
+        bool
+            Whether it is given z.
+        """
         if self.fuses_with is None:
             return False
         if activation is None:
@@ -416,7 +531,22 @@ cdef class LossKernel(KernelObject):
         return not activation.is_python and self.fuses_with == activation.component.name
 
     def value_and_gradient(self, prediction, target, *, fused=False):
-        """The loss of each row and its gradient; with `fused`, prediction is z."""
+        """The loss of each row and its gradient; with `fused`, prediction is z.
+
+        Parameters
+        ----------
+        prediction, target : array of shape (rows, outputs)
+            float32 or float64, both alike.
+        fused : bool
+            Whether prediction is z of the activation that `fuses_with` names.
+
+        Returns
+        -------
+        value : array of shape (rows,)
+            The loss of each row.
+        gradient : array of shape (rows, outputs)
+            Of each row's loss, for its prediction.
+        """
         prediction, target = as_matrix(prediction, "prediction"), as_matrix(target, "target")
         check_pair(prediction, target, "prediction", "target")
         if self.is_python:
@@ -438,6 +568,24 @@ cdef class LossKernel(KernelObject):
         """The sum over rows of weight * loss; with `fused`, prediction is z.
 
         Exactly one of target (rows, outputs) and classes (rows,) is given.
+
+        Parameters
+        ----------
+        prediction : array of shape (rows, outputs)
+            Predictions, or z.
+        target : array of shape (rows, outputs) or None
+            Values.
+        classes : int64 array of shape (rows,) or None
+            The class of each row.
+        sample_weight : array of shape (rows,) or None
+            How much each row counts.
+        fused : bool
+            Whether prediction is z.
+
+        Returns
+        -------
+        float
+            The sum.
         """
         rows, outputs = prediction.shape
         if classes is not None and (self.is_python or not self.functions.flags & CYNN_CLASS_INDEX):
@@ -461,7 +609,13 @@ cdef class LossKernel(KernelObject):
 
 
 cdef class OptimizerKernel(KernelObject):
-    """The functions of an optimizer."""
+    """The functions of an optimizer.
+
+    Attributes
+    ----------
+    n_slots : int
+        How many arrays it remembers for each parameter.
+    """
 
     def __init__(self, component, *, bint use_kernel=False):
         super().__init__(component, use_kernel=use_kernel)
@@ -486,7 +640,13 @@ cdef class OptimizerKernel(KernelObject):
         self.n_slots = n_slots
 
     def require_dtype(self, str dtype):
-        """Raise a PluginError unless there is a kernel for that dtype."""
+        """Raise a PluginError unless there is a kernel for that dtype.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of a network.
+        """
         if self.is_python:
             return
         offered = self.functions.step_f32 != NULL if dtype == "float32" else self.functions.step_f64 != NULL
@@ -494,7 +654,19 @@ cdef class OptimizerKernel(KernelObject):
             raise missing_dtype(self.component, dtype)
 
     def step(self, w, grad, slots, double learning_rate, int64_t t):
-        """Move w, a C-contiguous matrix, and the slots, in place."""
+        """Move w, a C-contiguous matrix, and the slots, in place.
+
+        Parameters
+        ----------
+        w, grad : array of shape (rows, columns)
+            The parameter and its gradient.
+        slots : list of array
+            As many as `n_slots`, of the same shape.
+        learning_rate : float
+            How far to go.
+        t : int
+            The number of the step, from 1.
+        """
         for array_, name in [(w, "w"), (grad, "grad"), *((slot, "a slot") for slot in slots)]:
             if not array_.flags.c_contiguous or not array_.flags.writeable or array_.ndim != 2:
                 raise ShapeError(

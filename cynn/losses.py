@@ -69,7 +69,7 @@ class Loss(Component):
             Addresses, or objects that have one and are kept alive. Left out, that dtype is not offered.
         fuses_with : str, optional
             The activation of the last layer behind which the fused functions are called instead, with z.
-        fused_value_and_gradient_f32, fused_value_and_gradient_f64
+        fused_value_and_gradient_f32, fused_value_and_gradient_f64 : int, Numba cfunc or ctypes function
             Given if `fuses_with` is.
         class_index : bool
             Whether the functions take classes as integers; else they get one-hot rows.
@@ -107,10 +107,12 @@ class Loss(Component):
         Parameters
         ----------
         prediction, target : array of shape (rows, outputs)
+            A row a sample.
 
         Returns
         -------
         value : array of shape (rows,)
+            The loss of each row.
         gradient : array of shape (rows, outputs)
             ∂value/∂prediction, row by row.
         """
@@ -123,7 +125,13 @@ class Loss(Component):
     prediction_range: tuple[float, float] = (-np.inf, np.inf)
 
     def check_target(self, target: Array) -> None:
-        """Raise a `DataError` that names the first row whose target this loss cannot take."""
+        """Raise a `DataError` that names the first row whose target this loss cannot take.
+
+        Parameters
+        ----------
+        target : array of shape (rows, outputs)
+            The targets, as they were given.
+        """
 
 
 class MeanSquaredError(Loss):

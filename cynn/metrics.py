@@ -91,6 +91,7 @@ class BinaryAccuracy(Metric):
     Parameters
     ----------
     threshold : float
+        Outputs above it are taken for 1.
 
     Examples
     --------
@@ -114,6 +115,7 @@ class TopKAccuracy(Metric):
     Parameters
     ----------
     k : int
+        How many outputs count.
 
     Examples
     --------

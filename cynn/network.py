@@ -120,7 +120,9 @@ class Network(Trainable):
             Of the last layer.
         input_scale : float
             What the inputs are multiplied by.
-        seed, dtype
+        seed : int, optional
+            As for `Network`.
+        dtype : {"float32", "float64"}
             As for `Network`.
 
         Examples
@@ -194,6 +196,7 @@ class Network(Trainable):
         Parameters
         ----------
         x : array of shape (rows, inputs), or (inputs,) for a single row
+            What the network takes: uint8, float32 or float64, with any strides.
         out : array of shape (rows, outputs), optional
             Where to write: C-contiguous, of the network's dtype.
         n_threads : int, optional
@@ -235,6 +238,9 @@ class Network(Trainable):
         Parameters
         ----------
         x : array of shape (rows, inputs), or (inputs,) for a single row
+            As for `predict`.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`.
 
         Returns
         -------
@@ -263,7 +269,22 @@ class Network(Trainable):
         return [output[0] for output in outputs] if single else outputs
 
     def as_rows(self, x: Any, name: str, *, check_finite: bool = True) -> Array:
-        """`x` as rows that the engine reads, with categories where the network takes some."""
+        """`x` as rows that the engine reads, with categories where the network takes some.
+
+        Parameters
+        ----------
+        x : array-like of shape (rows, inputs)
+            What somebody has given.
+        name : str
+            How messages call it.
+        check_finite : bool
+            Whether a NaN or an infinity is an error.
+
+        Returns
+        -------
+        array of shape (rows, inputs)
+            `x` itself, where it can be read as it is.
+        """
         rows = data.as_rows(x, self.input.units, name, check_finite=check_finite)
         data.check_categories(rows, self._categories, self.input.scale, self.input.offset, name)
         return rows
@@ -281,9 +302,11 @@ class Network(Trainable):
         Parameters
         ----------
         rows : array of shape (rows, inputs)
+            As `as_rows` returned them.
         wanted : dict of int to array
             Where the values go, by number, as the engine counts them.
         n_threads : int, optional
+            By default `cynn.get_num_threads()`.
         skip_last : bool
             Whether the last operation is left out.
         check_finite : bool
@@ -308,10 +331,18 @@ class Network(Trainable):
 
         Parameters
         ----------
-        x, y, sample_weight, metrics, n_threads, check_finite
-            As for `fit`.
+        x, y : array
+            Rows and their targets, as for `fit`.
         loss : str, Loss or dict, optional
             By default what fits the last layer, as for `fit`.
+        metrics : list, optional
+            Names, objects of `cynn.metrics` or functions, as for `fit`.
+        sample_weight : array of shape (rows,), optional
+            How much each row counts.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`.
+        check_finite : bool
+            Whether a NaN or an infinity in x is an error.
 
         Returns
         -------
@@ -340,7 +371,24 @@ class Network(Trainable):
         )
 
     def outputs_for_loss(self, kernel: LossKernel, rows: Array, n_threads: int | None) -> tuple[Array, bool]:
-        """What a loss is computed from, and whether that is z of the last activation."""
+        """What a loss is computed from, and whether that is z of the last activation.
+
+        Parameters
+        ----------
+        kernel : LossKernel
+            That of the loss.
+        rows : array of shape (rows, inputs)
+            As `as_rows` returned them.
+        n_threads : int or None
+            None for `cynn.get_num_threads()`.
+
+        Returns
+        -------
+        outputs : array of shape (rows, outputs)
+            Predictions, or z of the last activation.
+        fused : bool
+            Whether they are z.
+        """
         last = self._engine.operations[-1]
         activation = self._engine.output_activation
         fused = kernel.fuses_behind(activation)
@@ -360,7 +408,18 @@ class Network(Trainable):
         return total
 
     def loss_kernel(self, loss: Any) -> LossKernel:
-        """The kernel of a loss, or of the loss that fits the last layer."""
+        """The kernel of a loss, or of the loss that fits the last layer.
+
+        Parameters
+        ----------
+        loss : str, Loss, dict or None
+            None for the loss that fits the last layer.
+
+        Returns
+        -------
+        LossKernel
+            One that has the network's dtype.
+        """
         if loss is None:
             fitting = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
             loss = fitting.get(self.output_activation.name, "mean_squared_error")
@@ -382,6 +441,11 @@ class Network(Trainable):
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Give all that training changes the values of arrays as `get_weights` returns them.
 
+        Parameters
+        ----------
+        weights : list of array
+            As many, of the same shapes, as `get_weights` returns.
+
         Examples
         --------
         >>> import cynn
@@ -401,7 +465,13 @@ class Network(Trainable):
             array[...] = value
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write layers, weights and biases to a safetensors file, which `cynn.load` reads."""
+        """Write layers, weights and biases to a safetensors file, which `cynn.load` reads.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to write; what is there is replaced.
+        """
         from cynn.persistence import save
 
         save(self, path)
@@ -418,7 +488,18 @@ class Network(Trainable):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`; the weights are the initial ones."""
+        """The inverse of `get_config`; the weights are the initial ones.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` returned it.
+
+        Returns
+        -------
+        Network
+            With its initial weights.
+        """
         described = [layers.from_config(layer) for layer in config["layers"]]
         return cls(
             described,

@@ -86,7 +86,7 @@ class Optimizer(Component):
         ----------
         step_f32, step_f64 : int, Numba cfunc or ctypes function
             Addresses, or objects that have one and are kept alive. Left out, that dtype is not offered.
-        linear_step : likewise, optional
+        linear_step : int, Numba cfunc or ctypes function, optional
             For a step that is w := beta w + alpha grad, the function that gives alpha and beta.
         n_slots : int
             How many arrays the optimizer remembers for each parameter.
@@ -129,6 +129,7 @@ class Optimizer(Component):
         slots : list of `n_slots` arrays of the same shape
             The optimizer's memory of this parameter; zero before step 1.
         learning_rate : float
+            How far to go.
         t : int
             The number of this step, from 1.
         """
@@ -170,6 +171,7 @@ class SGD(Optimizer):
 
     @property
     def kernel(self) -> Any:
+        """The capsule of the struct with momentum, or of the one without."""
         return kernels.optimizers.KERNELS["momentum" if self.momentum else "sgd"]
 
 

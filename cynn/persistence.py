@@ -69,6 +69,16 @@ def _umask() -> int:
 def load(path: str | os.PathLike[str]) -> Network:
     """Read a network that `Network.save` wrote.
 
+    Parameters
+    ----------
+    path : str or path
+        A file that `Network.save` wrote.
+
+    Returns
+    -------
+    Network
+        With the weights of the file.
+
     Raises
     ------
     OSError

@@ -31,6 +31,7 @@ class Description(NamedTuple):
     Attributes
     ----------
     kind, name : str
+        `"activation"`, `"loss"` or `"optimizer"`, and the name that was asked for.
     distribution, version : str
         The package that provides it; a module and `"unpackaged"` for a class of none.
     compiled : bool
@@ -46,6 +47,13 @@ class Description(NamedTuple):
 
 class Registry(Generic[C]):
     """The components of one kind, by name.
+
+    Parameters
+    ----------
+    base : type
+        The base class of its components.
+    builtins : list of type
+        The classes that come with CyNN.
 
     Examples
     --------
@@ -75,6 +83,11 @@ class Registry(Generic[C]):
             `get_config` returned, a class of this kind, or an instance, returned as it is.
         **hyperparameters
             Values for the hyperparameters; not with an instance or a configuration.
+
+        Returns
+        -------
+        Component
+            Of the registry's kind.
 
         Raises
         ------
@@ -112,7 +125,18 @@ class Registry(Generic[C]):
             ) from error
 
     def find(self, name: str) -> type[C]:
-        """The class of that name."""
+        """The class of that name.
+
+        Parameters
+        ----------
+        name : str
+            Such as `"relu"`, or `"package:name"` where two packages offer one name.
+
+        Returns
+        -------
+        type
+            A subclass of the registry's base.
+        """
         for known in (self._builtins, self._registered):
             if name in known:
                 return known[name]
@@ -129,13 +153,35 @@ class Registry(Generic[C]):
         return sorted(found)
 
     def describe(self, name: str) -> Description:
-        """Kind, distribution, version, and whether it is compiled. A plugin is imported to tell."""
+        """Kind, distribution, version, and whether it is compiled. A plugin is imported to tell.
+
+        Parameters
+        ----------
+        name : str
+            Such as `"relu"`, or `"package:name"` where two packages offer one name.
+
+        Returns
+        -------
+        Description
+            Where it comes from.
+        """
         cls = self.find(name)
         distribution, version = self.origin(cls)
         return Description(self.kind, name, distribution, version, compiled=cls.is_compiled())
 
     def origin(self, cls: type[Component]) -> tuple[str, str]:
-        """The distribution that a class comes from, and its version."""
+        """The distribution that a class comes from, and its version.
+
+        Parameters
+        ----------
+        cls : type
+            Of a component.
+
+        Returns
+        -------
+        tuple (distribution, version)
+            A module and `"unpackaged"` for a class of no distribution.
+        """
         if cls in self._builtins.values():
             from cynn import __version__
 
@@ -149,21 +195,65 @@ class Registry(Generic[C]):
         return cls.__module__, "unpackaged"
 
     def has(self, name: str) -> bool:
-        """Whether anything has that name, without loading it."""
+        """Whether anything has that name, without loading it.
+
+        Parameters
+        ----------
+        name : str
+            Without a package in front.
+
+        Returns
+        -------
+        bool
+            True for a plugin that is broken, too.
+        """
         return name in self._builtins or name in self._registered or name in self._scan()
 
     def offers(self, name: str) -> dict[str, str]:
-        """The distributions that offer a name in an entry point, with their versions, without loading it."""
+        """The distributions that offer a name in an entry point, with their versions, without loading it.
+
+        Parameters
+        ----------
+        name : str
+            Without a package in front.
+
+        Returns
+        -------
+        dict of str to str
+            Empty for what is built in or registered.
+        """
         return dict(_distribution(entry_point) for entry_point in self._scan().get(name, []))
 
     def provider(self, name: str) -> str:
-        """The distribution that offers a name, without loading it; empty for what this process registered."""
+        """The distribution that offers a name, without loading it; empty for what this process registered.
+
+        Parameters
+        ----------
+        name : str
+            Perhaps with a package in front.
+
+        Returns
+        -------
+        str
+            `"cynn"` for what is built in.
+        """
         if name in self._builtins:
             return "cynn"
         return "" if name in self._registered else _distribution(self._entry_point(name))[0]
 
     def register(self, cls: type[C]) -> type[C]:
-        """Make a class known by its name and aliases in this process; returns it, so that it decorates."""
+        """Make a class known by its name and aliases in this process; returns it, so that it decorates.
+
+        Parameters
+        ----------
+        cls : type
+            A subclass of the registry's base, with a name.
+
+        Returns
+        -------
+        type
+            The same class.
+        """
         self._check(cls, repr(cls))
         names = (cls.name, *cls.aliases)
         for name in names:

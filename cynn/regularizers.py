@@ -26,11 +26,12 @@ class Regularizer(Described):
 
 
 class L1(Regularizer):
-    """l1 Σ|w|, which drives weights to zero.
+    """A penalty of l1 Σ|w|, which drives weights to zero.
 
     Parameters
     ----------
     l1 : float
+        The factor of Σ|w|.
 
     Examples
     --------
@@ -48,11 +49,12 @@ class L1(Regularizer):
 
 
 class L2(Regularizer):
-    """l2 Σw², which keeps weights small.
+    """A penalty of l2 Σw², which keeps weights small.
 
     Parameters
     ----------
     l2 : float
+        The factor of Σw².
 
     Examples
     --------
@@ -68,11 +70,12 @@ class L2(Regularizer):
 
 
 class L1L2(Regularizer):
-    """l1 Σ|w| + l2 Σw², the elastic net.
+    """A penalty of l1 Σ|w| + l2 Σw²: the elastic net.
 
     Parameters
     ----------
     l1, l2 : float
+        The factors of Σ|w| and Σw².
 
     Examples
     --------

@@ -156,11 +156,19 @@ class Trainable:
 
         Parameters
         ----------
-        x, y, loss, sample_weight, n_threads, check_finite
+        x, y : array
+            Rows and their targets, as for `fit`.
+        loss : str, Loss or dict, optional
             As for `fit`.
         optimizer : str, Optimizer or dict, optional
             By default the one of the last step, or Adam. It goes on with its state as long as it is equal to
             that of the last step.
+        sample_weight : array of shape (rows,), optional
+            How much each row counts.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`.
+        check_finite : bool
+            Whether a NaN or an infinity in x is an error.
 
         Returns
         -------
@@ -195,8 +203,10 @@ class Trainable:
 
         Parameters
         ----------
-        x, y, loss
+        x, y : array
             As for `fit`; some hundred rows are enough.
+        loss : str, Loss or dict, optional
+            As for `fit`.
         optimizer : str, Optimizer or dict, optional
             Whose step is tried on a copy of the network: by default the one of the last step, or Adam.
 
@@ -227,8 +237,12 @@ class Trainable:
 
         Parameters
         ----------
-        x, y, loss, sample_weight
+        x, y : array
+            Rows and their targets, as for `fit`.
+        loss : str, Loss or dict, optional
             As for `fit`.
+        sample_weight : array of shape (rows,), optional
+            How much each row counts.
 
         Returns
         -------

@@ -90,7 +90,15 @@ cdef int call_python_loss(void *trainer, int64_t rows, double *value) noexcept w
 
 
 class Diverged(Exception):
-    """The loss of a step was NaN or infinite; the weights are those before that step."""
+    """The loss of a step was NaN or infinite; the weights are those before that step.
+
+    Parameters
+    ----------
+    step : int
+        The batch in its epoch, from 0.
+    loss : float
+        NaN or infinity.
+    """
 
     def __init__(self, step, loss):
         super().__init__(step, loss)
@@ -108,19 +116,40 @@ cdef class Trainer:
     Parameters
     ----------
     engine : Engine
+        That of the network, whose parameters are moved.
     x : array of shape (n, inputs) of uint8, float32 or float64
+        The inputs.
     target : array of shape (n, outputs) of uint8, float32 or float64, or None
+        Values.
     classes : int64 array of shape (n,), or None
         Exactly one of target and classes is given.
     sample_weight : float64 array of shape (n,), or None
+        How much each row counts.
     loss : LossKernel
+        What is made smaller.
     optimizer : OptimizerKernel or None
         None: the gradients are computed, and left in `gradients`.
     slots : list of lists of arrays
         The optimizer's memory, for each place of `Engine.trained_parameters`.
     settings : UpdateSettings
+        Clipping, accumulation and averages.
     batch_size : int
+        Rows of a batch.
     n_threads : int
+        That work together.
+
+    Attributes
+    ----------
+    gradients : list of arrays
+        Where an optimizer that needs whole gradients finds them, or who asks for them.
+    steps : int
+        Taken in all.
+    batches : int
+        Of this epoch that are done.
+    epochs_done : int
+        In the last `run_epochs`.
+    total_loss, total_weight : float
+        Sums over the batches of this epoch: of weight * loss, and of the weights.
     """
 
     cdef Step step
@@ -530,8 +559,11 @@ cdef class Trainer:
         order_of : function
             The rows of an epoch of that number, in their order, as an int64 array.
         first_epoch : int
-        t, learning_rates
-            As for `run`; the rates are those of every epoch.
+            Its number.
+        t : int
+            As for `run`.
+        learning_rates : float64 array
+            As for `run`; those of every epoch.
         figures : float64 array of shape (epochs, 2)
             Filled with the mean loss and the seconds of each; `epochs_done` says of how many.
         seconds : float

@@ -59,7 +59,13 @@ class History:
         return len(self.history.get("loss", []))
 
     def append(self, logs: dict[str, float]) -> None:
-        """Add the figures of an epoch."""
+        """Add the figures of an epoch.
+
+        Parameters
+        ----------
+        logs : dict of str to float
+            The figures by name.
+        """
         for name, figure in logs.items():
             self.history.setdefault(name, []).append(figure)
 

@@ -90,6 +90,17 @@ def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] 
            bint transpose_a=False, bint transpose_b=False, floating alpha=1, floating beta=0):
     """C := alpha * op(A).op(B) + beta * C on C-contiguous arrays of one dtype, in place on C.
 
+    Parameters
+    ----------
+    a, b : array of two dimensions
+        The factors.
+    c : array of two dimensions
+        What is added to, and written.
+    transpose_a, transpose_b : bool
+        Whether op transposes A, and B.
+    alpha, beta : float
+        With beta 0, what was in c does not matter.
+
     Examples
     --------
     >>> from cynn.kernels.blas import matmul

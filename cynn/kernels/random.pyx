@@ -24,7 +24,17 @@ cdef inline double uniform_double(const uint32_t *words) noexcept nogil:
 
 
 def random_words(uint32_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, uint32_t step=0):
-    """Fill `out`, whose size is a multiple of 4, with random 32-bit words."""
+    """Fill `out`, whose size is a multiple of 4, with random 32-bit words.
+
+    Parameters
+    ----------
+    out : uint32 array
+        Where to write.
+    seed : int
+        Of 64 bits.
+    purpose, epoch, step : int
+        Of 32 bits each: other numbers for each of them.
+    """
     cdef uint32_t[4] counter = [0, step, epoch, purpose]
     cdef int64_t block
     if out.shape[0] % 4:
@@ -36,7 +46,17 @@ def random_words(uint32_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t ep
 
 
 def uniform(double[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, uint32_t step=0):
-    """Fill `out` with numbers uniform in [0, 1)."""
+    """Fill `out` with numbers uniform in [0, 1).
+
+    Parameters
+    ----------
+    out : float64 array
+        Where to write.
+    seed : int
+        Of 64 bits.
+    purpose, epoch, step : int
+        Of 32 bits each: other numbers for each of them.
+    """
     cdef uint32_t[4] counter = [0, step, epoch, purpose]
     cdef uint32_t[4] words
     cdef int64_t i
@@ -49,7 +69,17 @@ def uniform(double[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, 
 
 
 def normal(double[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, uint32_t step=0):
-    """Fill `out` with standard normal numbers, two at a time by Box and Muller's transform."""
+    """Fill `out` with standard normal numbers, two at a time by Box and Muller's transform.
+
+    Parameters
+    ----------
+    out : float64 array
+        Where to write.
+    seed : int
+        Of 64 bits.
+    purpose, epoch, step : int
+        Of 32 bits each: other numbers for each of them.
+    """
     cdef uint32_t[4] counter = [0, step, epoch, purpose]
     cdef uint32_t[4] words
     cdef int64_t i
@@ -83,6 +113,15 @@ cdef void permute(int64_t *out, int64_t n, int64_t first, uint64_t seed, uint32_
 def permutation(int64_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, uint32_t step=0):
     """Fill `out` with a random permutation of 0 .. n-1.
 
+    Parameters
+    ----------
+    out : int64 array
+        Where to write.
+    seed : int
+        Of 64 bits.
+    purpose, epoch, step : int
+        Of 32 bits each: other numbers for each of them.
+
     Examples
     --------
     >>> from cynn.kernels.random import permutation
@@ -101,6 +140,17 @@ def block_permutation(int64_t[::1] out, int64_t block, uint64_t seed, uint32_t p
     """Fill `out` with 0 .. n-1: blocks of consecutive numbers in random order, and random within each.
 
     A file read in this order is read a block at a time.
+
+    Parameters
+    ----------
+    out : int64 array
+        Where to write.
+    block : int
+        The size of a block.
+    seed : int
+        Of 64 bits.
+    purpose, epoch : int
+        Of 32 bits each: other numbers for each of them.
     """
     cdef int64_t n = out.shape[0], n_blocks
     cdef int64_t i, first, size, begin = 0

@@ -30,7 +30,9 @@ class GLU(Dense):
         The neurons of the layer.
     activation : str, Activation or dict
         f, which must be compiled; `"sigmoid"` by default.
-    use_bias, initializer, regularizer, constraint, trainable
+    use_bias, trainable : bool
+        As for `Dense`.
+    initializer, regularizer, constraint : str, object of that kind or dict, optional
         As for `Dense`.
 
     Attributes

@@ -47,7 +47,22 @@ class Layer:
     n_inputs: ClassVar[int | None] = 1
 
     def bound(self, builder: Builder, values: list[int]) -> tuple[Self, int]:
-        """A copy of this description with arrays of its own, for one network, and the number of its output."""
+        """A copy of this description with arrays of its own, for one network, and the number of its output.
+
+        Parameters
+        ----------
+        builder : Builder
+            Collects the operations of the network.
+        values : list of int
+            The numbers of the values that the layer takes.
+
+        Returns
+        -------
+        layer : Layer
+            The copy.
+        output : int
+            The number of the value that comes out.
+        """
         if self.n_inputs is not None and len(values) != self.n_inputs:
             raise ShapeError(f"It must be called on {self.n_inputs} input. Got {len(values)} instead.")
         layer = copy.copy(self)
@@ -58,7 +73,20 @@ class Layer:
         return layer, output
 
     def build(self, builder: Builder, values: list[int]) -> int:
-        """Add the operations to the network; the number of the value that comes out."""
+        """Add the operations to the network; the number of the value that comes out.
+
+        Parameters
+        ----------
+        builder : Builder
+            Collects the operations of the network.
+        values : list of int
+            The numbers of the values that the layer takes.
+
+        Returns
+        -------
+        int
+            The number of the value that comes out.
+        """
         raise NotImplementedError
 
     def __call__(self, *inputs: Any) -> Node:
@@ -103,7 +131,15 @@ class Layer:
         return own + sum(layer.parameter_count for layer in self.layers)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
-        """All that is saved: parameters and what else training changes, by name."""
+        """All that is saved: parameters and what else training changes, by name.
+
+        Yields
+        ------
+        name : str
+            Such as `weights`, or `layers.0.weights` of a layer within this one.
+        array : ndarray
+            The array itself.
+        """
         yield from self._arrays.items()
         yield from arrays(self.layers)
 
@@ -124,7 +160,18 @@ class Layer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`, without the key `layer`."""
+        """The inverse of `get_config`, without the key `layer`.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` returned it, without the key `layer`.
+
+        Returns
+        -------
+        Layer
+            One of this class.
+        """
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -179,7 +226,15 @@ def walk(layers: Iterable[Layer]) -> Iterator[Layer]:
 
 
 class Node:
-    """A layer behind other layers, in a network that is being composed."""
+    """A layer behind other layers, in a network that is being composed.
+
+    Parameters
+    ----------
+    layer : Layer
+        The one that was called.
+    inputs : list of Input or Node
+        What it was called on.
+    """
 
     def __init__(self, layer: Layer, inputs: list[Any]) -> None:
         self.layer = layer

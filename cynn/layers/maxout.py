@@ -26,7 +26,9 @@ class Maxout(Dense):
         The neurons of the layer.
     pieces : int
         The affine functions of each.
-    use_bias, initializer, regularizer, constraint, trainable
+    use_bias, trainable : bool
+        As for `Dense`.
+    initializer, regularizer, constraint : str, object of that kind or dict, optional
         As for `Dense`.
 
     Attributes

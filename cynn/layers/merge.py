@@ -57,7 +57,6 @@ class _Merge(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`, without the key `layer`."""
         from cynn.layers import from_config
 
         branches = config["branches"]
@@ -142,7 +141,7 @@ class Residual(Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """f."""
+        """The layers of f."""
         return self._layers
 
     def build(self, builder: Builder, values: list[int]) -> int:
@@ -157,7 +156,6 @@ class Residual(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`, without the key `layer`."""
         from cynn.layers import from_config
 
         return cls([from_config(layer) for layer in config["layers"]])  # type: ignore[misc]  # no Input: __init__ looks

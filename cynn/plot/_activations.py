@@ -28,6 +28,7 @@ def activations(net: Network, x: Any, *, ax: Axes | None = None) -> Artists:
     Parameters
     ----------
     net : Network
+        Whose picture it is.
     x : array of shape (inputs,) or (rows, inputs)
         Of several rows, each is a line in every strip, the first on top.
     ax : matplotlib.axes.Axes, optional

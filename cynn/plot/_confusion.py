@@ -30,6 +30,7 @@ def confusion(net: Network, x: Any, y: Any, *, labels: Any = None, ax: Axes | No
     net : Network
         Of one output, class 1 is predicted where it is over 0.5.
     x : array of shape (rows, inputs)
+        The inputs.
     y : array of shape (rows,) or (rows, outputs)
         Classes, as numbers or one-hot.
     labels : list of str, optional

@@ -23,6 +23,7 @@ def function(activation: Any, *, z: tuple[float, float] = (-5.0, 5.0), ax: Axes 
     Parameters
     ----------
     activation : str, Activation or dict
+        Whose curve it is.
     z : tuple of float
         From where to where.
     ax : matplotlib.axes.Axes, optional

@@ -41,6 +41,7 @@ def landscape(
     Parameters
     ----------
     net : Network
+        Whose picture it is.
     x, y : arrays
         As for `evaluate`. It is called points² times, so some hundred rows are enough.
     loss : str, Loss or dict, optional

@@ -39,7 +39,9 @@ def mistakes(
     Parameters
     ----------
     net : Network
+        Whose picture it is.
     x : array of shape (rows, inputs)
+        The inputs.
     y : array of shape (rows,) or (rows, outputs)
         Classes, as numbers or one-hot.
     shape : tuple (rows, columns), optional

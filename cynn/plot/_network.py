@@ -81,6 +81,7 @@ def network(
     Parameters
     ----------
     net : Network
+        Whose picture it is.
     x : array of shape (inputs,), optional
         One row.
     labels : list of str, optional

@@ -39,6 +39,7 @@ def weights(
     Parameters
     ----------
     net : Network
+        Whose picture it is.
     layer : int
         Counted as in the lecture: the input is layer 0, so that layer 1 is the first with weights.
     shape : tuple (rows, columns), optional

@@ -25,6 +25,7 @@ class WarmUp(Schedule):
     learning_rate : float, Schedule, dict or callable
         What comes after. Its steps are counted from the end of the warm-up.
     warmup_steps : int
+        The length of the line.
     initial_learning_rate : float
         The start.
 
@@ -84,8 +85,11 @@ class ReduceOnPlateau(Schedule):
     monitor : str
         The name of a figure in the history: `"val_loss"`, `"loss"`, a metric, or a metric with `val_` in front.
     factor : float
+        What the rate is multiplied by.
     patience : int
+        For how many epochs in a row the figure may be no better.
     min_delta : float
+        How much better counts as better.
     cooldown : int
         For so many epochs after a reduction nothing is counted.
     min_learning_rate : float

@@ -49,12 +49,26 @@ class Schedule(Described):
 
         Returns
         -------
-        float64 array, one for each of `steps`
+        float64 array
+            One rate for each of `steps`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define at(steps, total_steps).")
 
     def rates(self, first_step: int, count: int, total_steps: int | None = None) -> Rates:
-        """The rates of `count` steps from `first_step`, which counts from 0: finite, and not negative."""
+        """The rates of `count` steps from `first_step`, which counts from 0: finite, and not negative.
+
+        Parameters
+        ----------
+        first_step, count : int
+            Which steps, counted from 0, and how many.
+        total_steps : int, optional
+            How many there will be in all; None where nobody knows.
+
+        Returns
+        -------
+        float64 array of shape (count,)
+            Their rates.
+        """
         steps = np.arange(first_step, first_step + count, dtype=np.float64)
         found = np.ascontiguousarray(self.at(steps, total_steps), dtype=np.float64)
         if found.shape != steps.shape:
@@ -75,14 +89,26 @@ class Schedule(Described):
         return float(self.rates(step, 1)[0])
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
-        """After every epoch, with its figures: for a schedule that follows them."""
+        """After every epoch, with its figures: for a schedule that follows them.
+
+        Parameters
+        ----------
+        logs : mapping of str to float
+            The figures of the epoch by name.
+        """
 
     def get_state(self) -> dict[str, Any]:
         """What it has learned from figures so far, in numbers."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned."""
+        """Go on from what `get_state` returned.
+
+        Parameters
+        ----------
+        state : mapping
+            As `get_state` returned it.
+        """
 
 
 #: What an optimizer takes for its learning rate.
@@ -94,6 +120,11 @@ BUILT_IN: dict[str, type[Schedule]] = {}
 
 class Constant(Schedule):
     """The same rate at every step; what a number becomes.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate.
 
     Examples
     --------

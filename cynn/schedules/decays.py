@@ -32,9 +32,11 @@ class ExponentialDecay(_Decay):
     Parameters
     ----------
     initial_learning_rate : float
+        The rate of step 0.
     decay_steps : int, optional
         After so many steps the rate is `decay_rate` times what it was. Left out, all steps of the `fit`.
     decay_rate : float
+        What the rate is multiplied by.
     staircase : bool
         Whether the exponent is rounded down, so that the rate stays for `decay_steps` steps.
 
@@ -71,6 +73,7 @@ class StepDecay(_Decay):
     Parameters
     ----------
     initial_learning_rate : float
+        The rate of step 0.
     decay_steps : int
         For so many steps the rate stays as it is.
     decay_rate : float
@@ -99,9 +102,11 @@ class PolynomialDecay(_Decay):
     Parameters
     ----------
     initial_learning_rate : float
+        The rate of step 0.
     decay_steps : int, optional
         After so many steps the end is reached. Left out, all steps of the `fit`.
     end_learning_rate : float
+        The rate that is left.
     power : float
         1 for a straight line.
     cycle : bool
@@ -142,6 +147,7 @@ class CosineDecay(_Decay):
     Parameters
     ----------
     initial_learning_rate : float
+        The rate of step 0.
     decay_steps : int, optional
         After so many steps the end is reached. Left out, all steps of the `fit`.
     alpha : float
@@ -180,6 +186,7 @@ class CosineDecayRestarts(Schedule):
     Parameters
     ----------
     initial_learning_rate : float
+        The rate of step 0.
     first_decay_steps : int
         The length of the first period.
     t_mul : float
@@ -245,6 +252,7 @@ class OneCycle(Schedule):
     Parameters
     ----------
     max_learning_rate : float
+        The rate at the top.
     total_steps : int, optional
         The length of the cycle. Left out, all steps of the `fit`.
     pct_start : float

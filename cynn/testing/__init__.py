@@ -41,6 +41,11 @@ def check(name: str, *, kind: str | None = None, raise_on_failure: bool = True) 
     raise_on_failure : bool
         Whether a failed check raises; else the report says it.
 
+    Returns
+    -------
+    Report
+        Every check with its evidence.
+
     Examples
     --------
     >>> from cynn import testing

@@ -22,7 +22,13 @@ class Skipped(Exception):
 
 
 class ConformanceError(CynnError, AssertionError):
-    """A component does not keep the rules. `report` holds every check."""
+    """A component does not keep the rules. `report` holds every check.
+
+    Parameters
+    ----------
+    report : Report
+        What the checks have found.
+    """
 
     def __init__(self, report: Report) -> None:
         super().__init__(str(report))
@@ -57,6 +63,7 @@ class Report:
     title : str
         Kind, name and origin.
     checks : list of Check
+        In the order in which they ran.
     """
 
     title: str
@@ -73,7 +80,15 @@ class Report:
         return [check for check in self.checks if check.outcome == "FAIL"]
 
     def run(self, name: str, check: Callable[[], str]) -> None:
-        """Add a check: what it returns is its evidence, what it raises its failure."""
+        """Add a check: what it returns is its evidence, what it raises its failure.
+
+        Parameters
+        ----------
+        name : str
+            The rule.
+        check : function without arguments
+            Returns its evidence, or raises.
+        """
         try:
             with np.errstate(all="ignore"):
                 outcome, evidence = "pass", check()

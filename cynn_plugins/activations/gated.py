@@ -55,6 +55,7 @@ class GELU(Activation):
 
     @property
     def kernel(self) -> Any:
+        """The capsule of the exact form, or of the approximate one."""
         return KERNELS["gelu_tanh" if self.approximate else "gelu"]
 
 

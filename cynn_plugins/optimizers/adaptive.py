@@ -43,6 +43,7 @@ class RMSprop(Optimizer):
 
     @property
     def kernel(self) -> Any:
+        """The capsule of the struct for these hyperparameters."""
         variant = "_centered" if self.centered else ("_momentum" if self.momentum else "")
         return KERNELS["rmsprop" + variant]
 

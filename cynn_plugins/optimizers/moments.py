@@ -258,6 +258,11 @@ class ScheduleFreeAdamW(Optimizer):
             A parameter of the network: y.
         z : array of the same shape
             Its first slot.
+
+        Returns
+        -------
+        array
+            x, of the same shape.
         """
         x: Array = (w - (1 - self.beta_1) * z) / self.beta_1
         return x
