@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from cynn.errors import DataError, MissingDependencyError
 
+__all__ = ["read_digit"]
+
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"})
 SIDE = 28  # pixels of an MNIST image
 BOX = 20  # pixels of the box that the digit itself fills

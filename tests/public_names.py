@@ -19,7 +19,7 @@ def find(name):
     """The object of a dotted name."""
     module, _, rest = name.partition(".")
     thing = importlib.import_module(module)
-    for part in rest.split("."):
+    for part in filter(None, rest.split(".")):
         try:
             thing = getattr(thing, part)
         except AttributeError:

@@ -73,6 +73,16 @@ BY_NAME: dict[str, type[Layer]] = {
 def from_config(config: dict[str, Any]) -> Input | Layer:
     """The layer that `get_config` described.
 
+    Parameters
+    ----------
+    config : dict
+        As `get_config` returned it: its kind as `layer`, and its settings.
+
+    Returns
+    -------
+    Input or Layer
+        A description, which belongs to no network.
+
     Examples
     --------
     >>> import cynn
