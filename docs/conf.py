@@ -20,6 +20,7 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
     "catalogue",
+    "messages",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples"]  # the gallery is made from these
