@@ -265,8 +265,10 @@ def _check(options: argparse.Namespace) -> int:
 def _new_plugin(options: argparse.Namespace) -> int:
     folder = scaffold.new_plugin(options.name, kind=options.kind, language=options.language)
     print(f"{folder} is a package with a new {options.kind}, in {options.language}.")
-    print(f"Install it:  pip install ./{folder}")
-    print(f"Check it:    cynn check {scaffold.plugin_name(options.name)}")
+    print("Install it, and check it:\n")
+    for command in scaffold.installation(f"./{folder}", options.language):
+        print(f"    {command}")
+    print(f"    cynn check {scaffold.plugin_name(options.name)}")
     return 0
 
 

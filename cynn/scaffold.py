@@ -11,13 +11,15 @@ from string import Template
 from cynn import registry
 from cynn.errors import InvalidParameterError, unknown_name
 
-__all__ = ["KINDS", "LANGUAGES", "new_plugin", "plugin_name"]
+__all__ = ["KINDS", "LANGUAGES", "installation", "new_plugin", "plugin_name"]
 
 KINDS = ["activation", "loss", "optimizer"]
 LANGUAGES = ["cython", "c", "numba", "python"]
 
 # The file of the package that holds the formula.
 _SOURCES = {"cython": "_kernel.pyx", "c": "_kernel.c", "numba": "_kernel.py", "python": "__init__.py"}
+# What must be installed to build it: pip is not to fetch these, nor another CyNN than the one that is there.
+_TOOLS = {"cython": "setuptools Cython", "c": "setuptools", "numba": "setuptools", "python": "setuptools"}
 # What the generated test and the README use in place of the new one.
 _USUAL = {"activation": "tanh", "loss": "mean_squared_error", "optimizer": "adam"}
 
@@ -31,6 +33,17 @@ def plugin_name(project: str) -> str:
     'my_activation'
     """
     return project.replace("-", "_")
+
+
+def installation(path: str | Path, language: str) -> list[str]:
+    """The commands that install the package in a folder, built against the CyNN that is installed.
+
+    Examples
+    --------
+    >>> installation("./my-activation", "c")
+    ['pip install --upgrade setuptools', 'pip install --no-build-isolation ./my-activation']
+    """
+    return [f"pip install --upgrade {_TOOLS[language]}", f"pip install --no-build-isolation {path}"]
 
 
 def new_plugin(
@@ -112,6 +125,7 @@ def _values(project: str, name: str, kind: str, language: str) -> dict[str, str]
         "article": "an" if kind[0] in "aeiou" else "a",
         "plural": "losses" if kind == "loss" else f"{kind}s",
         "source": _SOURCES[language],
+        "installation": "\n    ".join(installation(".", language)),
         "usage": usages[kind],
         "ignored": f"{name}/_kernel.c" if language == "cython" else "*.nbi",
         **used,

@@ -116,6 +116,7 @@ class TestNewPlugin:
             in files["pyproject.toml"]
         )
         assert not any("$" in text for text in files.values())
+        assert "\n    pytest\n" in files["README.md"]  # python -m would import the folder, not what is installed
         assert not [line for text in files.values() for line in text.splitlines() if len(line) > 110]
         for path, text in files.items():
             if path.endswith(".py"):
@@ -125,7 +126,8 @@ class TestNewPlugin:
         monkeypatch.chdir(tmp_path)
         assert main(["new-plugin", "my-activation", "--kind", "activation", "--language", "cython"]) == 0
         out = capsys.readouterr().out
-        assert "pip install ./my-activation" in out
+        assert "pip install --upgrade setuptools Cython\n" in out
+        assert "pip install --no-build-isolation ./my-activation\n" in out
         assert "cynn check my_activation" in out
         assert (tmp_path / "my-activation" / "my_activation" / "_kernel.pyx").exists()
         assert main(["new-plugin", "my-activation"]) == 2

@@ -94,9 +94,7 @@ def test_real_errors_are_found(messages):
         lambda: cynn.Network([cynn.Dense(3)]),
         lambda: cynn.Dense(3).weights,
     ]
-    forms = [
-        re.compile(".*".join(map(re.escape, each.text.split("…"))), re.DOTALL) for each in messages.collect()
-    ]
+    forms = [re.compile(".*".join(map(re.escape, each.text.split("…"))), re.DOTALL) for each in messages.collect()]
     for call in wrong:
         with pytest.raises(cynn.CynnError) as caught:
             call()
