@@ -24,7 +24,18 @@ class Described:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The inverse of `get_config`."""
+        """The inverse of `get_config`.
+
+        Parameters
+        ----------
+        config : mapping
+            As `get_config` returned it; the name may be left out.
+
+        Returns
+        -------
+        object
+            One of this class.
+        """
         return cls(**{key: value for key, value in config.items() if key != "name"})
 
     def _parameters(self) -> dict[str, Any]:

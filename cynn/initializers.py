@@ -93,8 +93,7 @@ class VarianceScaling(Initializer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The inverse of `get_config`: the name is the parameter."""
-        return cls(**config)
+        return cls(**config)  # the name is the parameter
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         scheme, distribution = self.name.split("_")
