@@ -1,5 +1,7 @@
 """How well networks learn the digits: ``python -m benchmarks.accuracy``.
 
+``--long`` follows the recipes of `benchmarks.long_accuracy` instead, which take hours.
+
 Nielsen's quadratic cost is ½‖prediction - target‖², CyNN's mean squared error the mean over the 10 outputs:
 2/10 of his, so that his learning rate 3.0 is 3.0 · 10/2 = 15 here. Like him, these networks learn from the
 first 50,000 images. They begin with CyNN's initial weights; ``--nielsen`` gives them his of chapter 1,
@@ -23,10 +25,10 @@ from typing import Any
 import numpy as np
 
 import cynn
+from benchmarks.long_accuracy import RECIPES, SEEDS, Trials
 from benchmarks.tables import Table
 from cynn import cli
 
-SEEDS = (0, 1, 2)
 NIELSEN_RATE, NIELSEN_IMAGES = 3.0, 50_000
 
 
@@ -90,7 +92,24 @@ CASES = [
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy")
     parser.add_argument("--nielsen", action="store_true", help="Nielsen's initial weights for his networks")
+    long = parser.add_argument_group("recipes that take long")
+    long.add_argument("--long", nargs="*", choices=RECIPES, metavar="RECIPE", help=", ".join(RECIPES))
+    long.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="SEED")
+    long.add_argument("--results", type=Path, default=Path("accuracy-results"), metavar="FOLDER")
+    long.add_argument("--validate", action="store_true", help="train on 50,000 images, and judge by the next 10,000")
+    long.add_argument("--quick", action="store_true", help="one epoch on few images")
+    long.add_argument("--threads", type=int)
     options = parser.parse_args()
+    if options.long is None:
+        print(short_table(options.nielsen).text())
+        return
+    trials = Trials(options.results, options.validate, options.quick, options.threads)
+    trials.run(options.long or RECIPES, options.seeds)
+    print(trials.table().text())
+
+
+def short_table(nielsen: bool) -> Table:
+    """Runs all cases."""
     header = ["network", "setting", "accuracy", "of each seed", "target", "so", "seconds"]
     table = Table("Test accuracy, the median of 3 seeds", header, words=2)
     _, (x, y) = cynn.datasets.load_mnist()
@@ -98,7 +117,7 @@ def main() -> None:
         accuracies, seconds = [], []
         for seed in SEEDS:
             started = time.perf_counter()
-            net = case.train(seed, options.nielsen)
+            net = case.train(seed, nielsen)
             seconds.append(time.perf_counter() - started)
             accuracies.append(net.evaluate(x, y, metrics=["accuracy"])["accuracy"])
         reached = statistics.median(accuracies)
@@ -106,7 +125,7 @@ def main() -> None:
         row = [case.network, case.setting, f"{100 * reached:.2f} %", of_each, f"{100 * case.target:.1f} %"]
         verdict = "reached" if reached >= case.target else "missed"
         table.rows.append([*row, verdict, f"{statistics.median(seconds):.1f}"])
-    print(table.text())
+    return table
 
 
 if __name__ == "__main__":
