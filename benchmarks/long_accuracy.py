@@ -53,7 +53,11 @@ def dropout_network(seed: int) -> cynn.Network:
 
 def dropout_settings() -> dict[str, Any]:
     rate = cynn.schedules.OneCycle(0.1)
-    return {"optimizer": cynn.optimizers.SGD(rate, momentum=0.95, nesterov=True), "batch_size": 256}
+    return {
+        "optimizer": cynn.optimizers.SGD(rate, momentum=0.95, nesterov=True),
+        "loss": cynn.losses.CrossEntropy(label_smoothing=0.1),
+        "batch_size": 256,
+    }
 
 
 def elastic_network(seed: int) -> cynn.Network:
@@ -79,10 +83,10 @@ def lecture_settings() -> dict[str, Any]:
 RECIPES = {
     "dropout": Recipe(
         "784-1024-1024-1024-10 relu, dropout, max-norm",
-        "SGD with momentum 0.95, one cycle up to 0.1, batch 256, 60 epochs",
+        "SGD, Nesterov momentum 0.95, one cycle up to 0.1, label smoothing 0.1, batch 256, 50 epochs",
         "98.94 %",  # Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014
         0.9885,
-        60,
+        50,
         dropout_network,
         dropout_settings,
     ),
@@ -122,7 +126,7 @@ class Trials:
         for seed in seeds:
             for name in names:
                 if self.result(name, seed) is None:
-                    result = json.dumps(asdict(self._run(RECIPES[name], seed)), indent=2)
+                    result = json.dumps(asdict(self._run(name, seed)), indent=2)
                     self._file(name, seed).write_text(result + "\n", encoding="utf-8")
 
     def result(self, name: str, seed: int) -> Result | None:
@@ -149,7 +153,8 @@ class Trials:
             table.rows.append(row)
         return table
 
-    def _run(self, recipe: Recipe, seed: int) -> Result:
+    def _run(self, name: str, seed: int) -> Result:
+        recipe = RECIPES[name]
         (x, y), (x_test, y_test) = cynn.datasets.load_mnist()
         if self.validate:
             x, x_test = x[:-VALIDATION_IMAGES], x[-VALIDATION_IMAGES:]
@@ -159,7 +164,9 @@ class Trials:
             x, y, epochs = x[:QUICK_IMAGES], y[:QUICK_IMAGES], 1
         net = recipe.build(seed)
         started, cpu_started = time.perf_counter(), time.process_time()
-        net.fit(x, y, epochs=epochs, progress=False, n_threads=self.n_threads, **recipe.settings())
+        log = cynn.callbacks.CSVLogger(self.folder / f"{name}-{seed}.csv")  # to be looked at meanwhile
+        settings = recipe.settings() | {"callbacks": [log], "progress": False, "n_threads": self.n_threads}
+        net.fit(x, y, epochs=epochs, **settings)
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
         accuracy = net.evaluate(x_test, y_test, metrics=["accuracy"])["accuracy"]
         return Result(self._setting(recipe), accuracy, seconds, cpu_seconds, kernels.level)
