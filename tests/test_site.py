@@ -140,10 +140,9 @@ def test_dropout_is_found(page, address):
 def test_an_animation_plays(page, address):
     page.goto(f"{address}/gallery/spiral.html")
     picture = page.locator(".animation img")
-    picture.wait_for()
-    page.wait_for_timeout(100)
+    page.wait_for_function("document.querySelector('.animation img').src.startsWith('data:')")
     first = picture.get_attribute("src")
     page.get_by_title("Next frame").click()
     assert picture.get_attribute("src") != first
-    assert page.get_by_title("Next frame").locator("svg").is_visible()  # its icon came with the theme
+    page.get_by_title("Next frame").locator("svg").wait_for()  # its icon, which comes with the theme
     assert not page.problems
