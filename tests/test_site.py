@@ -90,6 +90,7 @@ def address(site):
 def page(browser, address):
     """A page that keeps what goes wrong in `page.problems`, and from which no way leads out of this machine."""
     page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900})
+    page.set_default_timeout(180_000)  # milliseconds: a busy machine is no failure
     problems = page.problems = []
 
     def route(route):

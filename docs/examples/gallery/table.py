@@ -22,12 +22,8 @@ shop = generator.integers(0, 30, n)
 warmth = generator.normal(size=n)
 season = 2 * np.pi * month / 12
 size = generator.normal(3, 0.6, 30)
-sales = (
-    size[shop]
-    + np.cos(season)
-    - 0.8 * np.sin(season) * warmth
-    + 0.1 * generator.normal(size=n)
-)
+sales = size[shop] + np.cos(season) - 0.8 * np.sin(season) * warmth
+sales += 0.1 * generator.normal(size=n)
 table = np.column_stack([month, shop, warmth])
 
 # %%
