@@ -56,7 +56,6 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "CyNN"
-html_title = "CyNN"
 html_logo = html_favicon = "_static/logo.svg"
 html_context = {"default_mode": "auto"}  # light or dark, as the reader has it everywhere
 html_sidebars = {"index": [], "catalogue": [], "speed": []}  # no pages beside them, or wide tables

@@ -56,3 +56,17 @@ def test_the_links_lead_somewhere():
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_figures_are_those_of_the_page_of_speed():
+    """Those of a row stand in the row of that name there, in the same order."""
+    page = (ROOT / "docs" / "speed.rst").read_text(encoding="utf-8")
+    measured = {}
+    for words in map(str.split, page.splitlines()):
+        if len(words) > 8 and re.fullmatch(r"[\d.,]+", words[1]):
+            measured.setdefault(words[0], iter(words[1:]))
+    rows = re.findall(r"^\| ([\w-]+): [^|]*\| (.*) \|$", README, re.MULTILINE)
+    assert len(rows) == 5
+    for name, figures in rows:
+        shown = figures.replace(" µs", "").split(" | ")
+        assert [figure for figure in shown if figure not in measured[name]] == [], name
