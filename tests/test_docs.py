@@ -27,7 +27,7 @@ INTERNAL = {
     "cynn.layers": {"arrays", "compose", "walk"},
     "cynn.metrics": {"resolve"},
     "cynn.regularizers": {"get"},
-    "cynn.schedules": {"config_of", "learning_rate_of", "started"},
+    "cynn.schedules": {"learning_rate_of", "started"},
     "cynn.training": {"fit", "gradients", "train_batch"},  # they are methods of Network
 }
 
