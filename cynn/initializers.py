@@ -93,7 +93,19 @@ class VarianceScaling(Initializer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(**config)  # the name is the parameter
+        """The inverse of `get_config`: the name is the parameter.
+
+        Parameters
+        ----------
+        config : mapping
+            As `get_config` returned it.
+
+        Returns
+        -------
+        VarianceScaling
+            One of this class.
+        """
+        return cls(**config)
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         scheme, distribution = self.name.split("_")

@@ -189,7 +189,7 @@ def test_every_public_name_exists():
 
 
 # The training step and the passes are one thought each, in a language of many words.
-LINES = {".py": 600, ".pyx": 700, ".pxd": 200}
+LINES = {".py": 600, ".pyx": 720, ".pxd": 200}
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *PLUGINS], ids=lambda path: path.name)

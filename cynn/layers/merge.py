@@ -57,6 +57,18 @@ class _Merge(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` returned it, without the key `layer`.
+
+        Returns
+        -------
+        Layer
+            One of this class.
+        """
         from cynn.layers import from_config
 
         branches = config["branches"]
@@ -156,6 +168,18 @@ class Residual(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` returned it, without the key `layer`.
+
+        Returns
+        -------
+        Layer
+            One of this class.
+        """
         from cynn.layers import from_config
 
         return cls([from_config(layer) for layer in config["layers"]])  # type: ignore[misc]  # no Input: __init__ looks
