@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cynn.training import History
+    from cynn.history import History
 
 __all__ = [
+    "CheckpointError",
     "CynnError",
     "CynnWarning",
     "DataError",
@@ -66,6 +67,10 @@ class ReadOnlyError(CynnError, AttributeError):
 
 class ModelFileError(CynnError, ValueError):
     """A file is no model, or not a whole one."""
+
+
+class CheckpointError(CynnError, OSError):
+    """A checkpoint could not be written, or there is none to go on from."""
 
 
 class MissingDependencyError(CynnError, ImportError):

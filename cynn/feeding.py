@@ -6,14 +6,14 @@ one, from outside or from a transform: a thread fills one half of a buffer while
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, randomness
+from cynn import data, randomness, tensor_file
 from cynn.data import Targets
 from cynn.errors import DataError, InvalidParameterError
 from cynn.kernel_objects import OptimizerKernel
@@ -85,23 +85,28 @@ class Feed(Protocol):
     #: Rows and steps of an epoch; None where nobody knows.
     rows_per_epoch: int | None
     steps_per_epoch: int | None
+    #: Rows of the largest batch so far: the borders of the work depend on it.
+    capacity: int
     #: Of this epoch, so far.
     step: int
     rows_done: int
     #: Of the last step, or of the one that failed.
     last_rate: float
 
-    def begin_epoch(self, number: int, total_steps: int | None) -> None:
-        """Get ready for an epoch of that number in the life of the network, from 0."""
+    def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
+        """Get ready for an epoch of that number in the life of the network, from 0; or for the rest of one."""
 
-    def take_steps(self, seconds: float) -> bool:
-        """Take steps until the time is up, at least one; False, and none, where the epoch is over."""
+    def take_steps(self, seconds: float, most_steps: int) -> bool:
+        """Take steps until the time is up or so many are taken; False, and none, where the epoch is over."""
 
     def sums(self) -> tuple[float, float]:
         """Σ loss * weight, and Σ weight, over the rows of the epoch so far."""
 
     def predicted(self) -> tuple[Targets, Array]:
         """The targets of the epoch's rows so far, and what was predicted for them in their steps."""
+
+    def get_state(self) -> dict[str, Any]:
+        """How far the epoch is, for `begin_epoch` to go on with it."""
 
     def close(self) -> None:
         """Give back what is held."""
@@ -124,7 +129,7 @@ class RowFeed(Feed):
         self.setting = setting
         self.target = target
         assert setting.state is not None
-        self.batch_size = min(batch_size, n)
+        self.batch_size = self.capacity = min(batch_size, n)
         self.batches_per_step = setting.state.settings.accumulation
         self.order_of = order_of
         self.rows_per_epoch: int | None = n
@@ -136,19 +141,25 @@ class RowFeed(Feed):
         self.n = n
         self.last_rate = 0.0
 
-    def begin_epoch(self, number: int, total_steps: int | None) -> None:
+    def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
         """The order and the rates of the epoch."""
         assert self.setting.state is not None
         assert self.steps_per_epoch is not None
         self.order = self.order_of(number)
-        self.step = self.rows_done = 0
+        self.step = state["step"] if state else 0
         self.total_steps = total_steps
-        self.rates = self.setting.state.rates(self.steps_per_epoch, total_steps)
+        self.rates = self.setting.state.rates(self.steps_per_epoch, total_steps, ahead=-self.step)
         self.given = self.setting.state.optimizer.learning_rate
-        self.trainer.begin_epoch(self.check_finite, number)
+        batches = min(self.step * self.batches_per_step, -(-self.n // self.batch_size))
+        self.trainer.begin_epoch(self.check_finite, number, batches, *(state["sums"] if state else (0, 0)))
+        self.rows_done = min(self.n, batches * self.batch_size)
+        if state:
+            self.last_rate = state["last_rate"]
+            if self.predictions is not None:
+                tensor_file.fill([self.predictions[: self.rows_done]], [state["predictions"]], "the predictions")
         self.check_finite = False  # every epoch sees every row
 
-    def take_steps(self, seconds: float) -> bool:
+    def take_steps(self, seconds: float, most_steps: int) -> bool:
         state, trainer = self.setting.state, self.trainer
         assert state is not None
         if self.rows_done == self.n:
@@ -159,7 +170,10 @@ class RowFeed(Feed):
         steps = trainer.steps
         try:
             self.setting.count(
-                trainer, lambda t: trainer.run(self.order, trainer.batches, t, self.rates, self.predictions, seconds)
+                trainer,
+                lambda t: trainer.run(
+                    self.order, trainer.batches, t, self.rates, self.predictions, seconds, most_steps
+                ),
             )
         except Diverged as diverged:
             self.last_rate = float(self.rates[diverged.step // self.batches_per_step])
@@ -187,6 +201,14 @@ class RowFeed(Feed):
     def predicted(self) -> tuple[Targets, Array]:
         assert self.predictions is not None
         return self.target.take(self.order[: self.rows_done]), self.predictions[: self.rows_done]
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "sums": self.sums(),
+            "last_rate": self.last_rate,
+            "predictions": None if self.predictions is None else self.predictions[: self.rows_done],
+        }
 
     def close(self) -> None:
         pass
@@ -261,7 +283,7 @@ class BatchFeed(Feed):
     def __init__(
         self,
         setting: Setting,
-        batches_of: Callable[[int], Iterable[RawBatch]],
+        batches_of: Callable[[int, int], Iterable[RawBatch]],
         class_weight: Any,
         capacity: int,
         rows_per_epoch: int | None,
@@ -282,19 +304,26 @@ class BatchFeed(Feed):
         self.half = 0
         self.pool = ThreadPoolExecutor(1, "cynn-batches")
 
-    def begin_epoch(self, number: int, total_steps: int | None) -> None:
+    def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
         """Have the first batch fetched."""
-        batches: Iterator[RawBatch] = iter(self.batches_of(number))
-        self.batches = batches if self.steps_per_epoch is None else islice(batches, self.steps_per_epoch)
+        self.step = self.fetched = state["step"] if state else 0
+        batches: Iterator[RawBatch] = iter(self.batches_of(number, self.step))
+        left = None if self.steps_per_epoch is None else self.steps_per_epoch - self.step
+        self.batches = islice(batches, left)
         self.number = number
-        self.step = self.rows_done = 0
+        self.rows_done = 0
         self.total_steps = total_steps
         self.targets: list[Targets] = []
         self.predictions: list[Array] = []
-        self.sums_before = (0.0, 0.0)
-        self.fetched = 0
+        self.sums_before: tuple[float, float] = (0.0, 0.0)
+        if state:
+            self.rows_done, self.last_rate = state["rows"], state["last_rate"]
+            self.sums_before = tuple(state["sums"])
+            if self.keep_predictions:
+                self.targets = [Targets(state["values"], state["classes"], self.setting.network.outputs)]
+                self.predictions = [state["predictions"]]
         if self.buffer is not None:
-            self.buffer.trainer.begin_epoch(self.setting.check_finite, number)
+            self.buffer.trainer.begin_epoch(self.setting.check_finite, number, self.step, *self.sums_before)
         self.next = self.pool.submit(self._fetch)
 
     def _fetch(self) -> tuple[Array | None, Array, Targets, Array | None] | None:
@@ -319,7 +348,7 @@ class BatchFeed(Feed):
             order = self.buffer.put(1 - self.half, rows, target, weight)
         return order, rows, target, weight
 
-    def take_steps(self, seconds: float) -> bool:
+    def take_steps(self, seconds: float, most_steps: int) -> bool:
         """One step, whatever the time."""
         state = self.setting.state
         assert state is not None
@@ -349,21 +378,31 @@ class BatchFeed(Feed):
         return True
 
     def _new_buffer(self, rows: Array, target: Targets) -> BatchBuffer:
-        if self.buffer is not None:
-            self.sums_before = self.sums()
+        sums = self.sums()
         self.capacity = max(self.capacity, len(rows))
         self.buffer = BatchBuffer(self.setting, rows, target, self.capacity)
-        self.buffer.trainer.begin_epoch(self.setting.check_finite, self.number, self.step)
+        self.buffer.trainer.begin_epoch(self.setting.check_finite, self.number, self.step, *sums)
         return self.buffer
 
     def sums(self) -> tuple[float, float]:
         if self.buffer is None:
             return self.sums_before
-        trainer = self.buffer.trainer
-        return self.sums_before[0] + trainer.total_loss, self.sums_before[1] + trainer.total_weight
+        return self.buffer.trainer.total_loss, self.buffer.trainer.total_weight
 
     def predicted(self) -> tuple[Targets, Array]:
         return Targets.concatenated(self.targets), np.concatenate(self.predictions)
+
+    def get_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {
+            "step": self.step,
+            "rows": self.rows_done,
+            "sums": self.sums(),
+            "last_rate": self.last_rate,
+        }
+        if self.keep_predictions:
+            target, predictions = self.predicted()
+            state.update(values=target.values, classes=target.classes, predictions=predictions)
+        return state
 
     def close(self) -> None:
         self.pool.shutdown()
@@ -397,10 +436,11 @@ def transformed(
     batch_size: int,
     seed: int,
     epoch: int,
+    first_step: int,
 ) -> Iterator[RawBatch]:
-    """The batches of an epoch, each as `transform(x, y, generator)` gives it."""
-    for step, begin in enumerate(range(0, len(order), batch_size)):
-        places = order[begin : begin + batch_size]
+    """The batches of an epoch from that step on, each as `transform(x, y, generator)` gives it."""
+    for step in range(first_step, -(-len(order) // batch_size)):
+        places = order[step * batch_size : (step + 1) * batch_size]
         generator = randomness.generator(seed, randomness.Purpose.TRANSFORM, epoch, step)
         given = transform(rows[places], target.take(places).as_given(), generator)
         if not isinstance(given, tuple) or len(given) != 2:

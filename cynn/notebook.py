@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cynn import summary
 
 if TYPE_CHECKING:
+    from cynn.history import History
     from cynn.network import Network
-    from cynn.training import History
 
 __all__ = ["history_face", "network_face"]
 

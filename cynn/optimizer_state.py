@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import registry, schedules
+from cynn import registry, schedules, tensor_file
+from cynn.described import config_of
+from cynn.errors import CynnError
 from cynn.kernel_objects import OptimizerKernel
 from cynn.operations import UpdateSettings
 
@@ -43,6 +45,7 @@ class OptimizerState:
             average_momentum=optimizer.ema_momentum if optimizer.use_ema else 0.0,
             averages=[p if p is None else p.copy() for p in parameters] if optimizer.use_ema else [],
         )
+        self._first: Any = optimizer.learning_rate  # of this fit
         self._given: Any = None
         self._schedule: schedules.Schedule | None = None
 
@@ -59,12 +62,13 @@ class OptimizerState:
         """Whether the learning rate is anything but a number."""
         return callable(self.optimizer.learning_rate)
 
-    def rates(self, count: int, total_steps: int | None) -> npt.NDArray[np.float64]:
-        """The learning rates of the next `count` steps."""
-        return self.schedule.rates(self.t, count, total_steps)
+    def rates(self, count: int, total_steps: int | None, *, ahead: int = 0) -> npt.NDArray[np.float64]:
+        """The learning rates of `count` steps, from so many ahead of the next."""
+        return self.schedule.rates(self.t + ahead, count, total_steps)
 
     def begin(self, network: Network) -> None:
         """Start averaging at the weights as they are."""
+        self._first = self.optimizer.learning_rate
         for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
             if mean is not None:
                 mean[...] = parameter
@@ -78,6 +82,37 @@ class OptimizerState:
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
         """Let the schedule see the figures of an epoch."""
         self.schedule.on_epoch_end(logs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The optimizer's, also where its learning rate is a function of the step: that by its name."""
+        try:
+            return self.optimizer.get_config()
+        except CynnError:
+            rate = self.optimizer.learning_rate
+            name = getattr(rate, "__qualname__", type(rate).__qualname__)
+            return {"name": self.optimizer.name, **self.optimizer._described(), "learning_rate": name}
+
+    def get_state(self) -> dict[str, Any]:
+        """All that it has come to know, for a checkpoint."""
+        rate = self.optimizer.learning_rate
+        return {
+            "t": self.t,
+            "slots": self.slots,
+            "averages": self.settings.averages,
+            "schedule": self.schedule.get_state(),
+            "learning_rate": None if rate is self._first else config_of(rate),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+        slots = [slot for of_one in self.slots for slot in of_one]
+        saved = [slot for of_one in state["slots"] for slot in of_one]
+        tensor_file.fill(slots, saved, "an optimizer's memory in a checkpoint")
+        tensor_file.fill(self.settings.averages, state["averages"], "the averages in a checkpoint")
+        self.t = state["t"]
+        if state["learning_rate"] is not None:  # in the course of the training it was given another
+            self.optimizer.learning_rate = state["learning_rate"]
+        self.schedule.set_state(state["schedule"])
 
 
 def optimizer_state(network: Network, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:

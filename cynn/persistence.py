@@ -9,16 +9,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from cynn import data, layers, provenance
+import numpy.typing as npt
+
+from cynn import data, layers, provenance, tensor_file
 from cynn.errors import CynnError, ModelFileError, PluginError, UnknownNameError
 from cynn.layers.builder import Builder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cynn.network import Network
 
-__all__ = ["load", "save"]
+__all__ = ["contents", "load", "save"]
+
+Array = npt.NDArray[Any]
 
 _FORMAT = "cynn"
 _FORMAT_VERSION = 1
@@ -26,14 +28,15 @@ _FORMAT_VERSION = 1
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a network to a file. The file appears whole or not at all."""
-    import json
-    from pathlib import Path
+    tensor_file.write(path, *contents(network))
 
-    from safetensors.numpy import save as to_bytes
+
+def contents(network: Network) -> tuple[dict[str, Array], dict[str, str]]:
+    """The tensors and the metadata of a model file."""
+    import json
 
     from cynn import __version__
 
-    tensors = dict(layers.arrays(network.layers))
     metadata = {
         "format": _FORMAT,
         "format_version": str(_FORMAT_VERSION),
@@ -41,33 +44,11 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         "network": json.dumps(network.get_config()),
         "plugins": json.dumps(provenance.record(network)),
     }
-    _write(Path(path), to_bytes(tensors, metadata))
-
-
-def _write(path: Path, content: bytes) -> None:
-    import contextlib
-    import tempfile
-
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp gives its files to the owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    return dict(layers.arrays(network.layers)), metadata
 
 
 def load(path: str | os.PathLike[str]) -> Network:
-    """Read a network that `Network.save` wrote.
+    """Read a network that `Network.save` wrote, or the network in a checkpoint.
 
     Parameters
     ----------
@@ -103,31 +84,20 @@ def load(path: str | os.PathLike[str]) -> Network:
     >>> same
     Network([Input(2), Dense(3, activation=ReLU()), Dense(1, activation=Identity())], seed=0, dtype='float32')
     """
-    from safetensors import SafetensorError, safe_open
-
-    with open(path, "rb"):
-        pass  # what cannot be read is an OSError, whose words everybody knows
-    try:
-        with safe_open(path, framework="numpy") as file:
-            config = _checked_config(path, file.metadata() or {})
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # no dict
-            network = _network(path, config, shapes)
-            for name, array in layers.arrays(network.layers):
-                allowed = f"{name} in {network.dtype}"
-                try:
-                    tensor = file.get_tensor(name)
-                except (AttributeError, TypeError) as error:
-                    raise _bad(path, allowed, f"a dtype that NumPy lacks ({error})") from error
-                if tensor.dtype.name != network.dtype:
-                    raise _bad(path, allowed, tensor.dtype.name)
-                array[...] = tensor
-    except SafetensorError as error:
-        raise _bad(path, "a whole safetensors file", str(error)) from error
+    tensors, metadata = tensor_file.read(path, "model file")
+    config = _checked_config(path, metadata)
+    if "training" in metadata:  # a checkpoint holds more than the network
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("training/")}
+    network = _network(path, config, {name: tensor.shape for name, tensor in tensors.items()})
+    for name, array in layers.arrays(network.layers):
+        if tensors[name].dtype != array.dtype:
+            raise _bad(path, f"{name} in {network.dtype}", tensors[name].dtype.name)
+        array[...] = tensors[name]
     return network
 
 
 def _bad(path: Any, allowed: str, got: str) -> ModelFileError:
-    return ModelFileError(f"The model file {os.fspath(path)!r} must hold {allowed}. Got {got} instead.")
+    return tensor_file.bad(path, "model file", allowed, got)
 
 
 def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:

@@ -11,14 +11,15 @@ __all__ = ["Progress"]
 class Progress:
     """One bar over all epochs, with the figures of the last; nothing at all where it is not shown."""
 
-    def __init__(self, wanted: bool, epochs: int, rows: int | None) -> None:
+    def __init__(self, wanted: bool, epochs: int, rows: int | None, done: int = 0) -> None:
         self._epochs = epochs
         self._done_before = 0
         self._bar: Any = None
         if wanted and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=rows and epochs * rows, unit=" rows", unit_scale=True, dynamic_ncols=True)
+            total = rows and epochs * rows
+            self._bar = tqdm(total=total, initial=done, unit=" rows", unit_scale=True, dynamic_ncols=True)
 
     @property
     def is_shown(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,6 +39,7 @@ class Trainable:
         steps_per_epoch: int | None = None,
         shuffle: bool | str = True,
         callbacks: Any = (),
+        resume: str | os.PathLike[str] | bool | None = None,
         progress: bool = True,
         n_threads: int | None = None,
         check_finite: bool = True,
@@ -89,6 +91,11 @@ class Trainable:
             pieces.
         callbacks : list of cynn.callbacks.Callback
             Called in the course of the training.
+        resume : str, path or bool, optional
+            A file that a `cynn.callbacks.Checkpoint` wrote: the training goes on from there, in the middle of
+            an epoch too, and ends with the same bits and the same history as if it had never stopped. True
+            takes what the Checkpoint among the callbacks wrote last, and begins where there is nothing. All
+            else must be as it was, but for n_threads, progress and, where the learning rate is a number, epochs.
         progress : bool
             Whether to show a progress bar, where stderr is a terminal.
         n_threads : int, optional
@@ -108,6 +115,8 @@ class Trainable:
             The loss became NaN or infinite.
         ShapeError, DataError
             x or y do not fit.
+        CheckpointError, ModelFileError
+            There is no checkpoint to go on from, or not a whole one.
 
         Examples
         --------
@@ -136,6 +145,7 @@ class Trainable:
             steps_per_epoch=steps_per_epoch,
             shuffle=shuffle,
             callbacks=callbacks,
+            resume=resume,
             progress=progress,
             n_threads=n_threads,
             check_finite=check_finite,

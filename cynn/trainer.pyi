@@ -55,7 +55,9 @@ class Trainer:
         figures: npt.NDArray[np.float64],
         seconds: float,
     ) -> None: ...
-    def begin_epoch(self, check_finite: bool, epoch: int, batches: int = 0) -> None: ...
+    def begin_epoch(
+        self, check_finite: bool, epoch: int, batches: int = 0, total_loss: float = 0, total_weight: float = 0
+    ) -> None: ...
     def run(
         self,
         order: npt.NDArray[np.int64],
@@ -64,4 +66,5 @@ class Trainer:
         learning_rates: npt.NDArray[np.float64],
         predictions: _Array | None,
         seconds: float,
+        most_steps: int = 4611686018427387904,
     ) -> int: ...

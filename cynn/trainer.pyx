@@ -82,6 +82,8 @@ cdef int64_t MOST_FETCHED_BYTES = 1 << 19
 # Columns of a constrained parameter that are a piece.
 cdef int64_t CONSTRAINED_COLUMNS = 256
 
+cdef int64_t MOST_STEPS = 1 << 62  # no limit
+
 # Multiplications of a step below which a second thread costs more than it saves.
 cdef double WORTH_A_TEAM = 2e6
 
@@ -451,8 +453,10 @@ cdef class Trainer:
         free(self.step.slots)
         free(self.step.block_gradient)
 
-    def begin_epoch(self, bint check_finite, int64_t epoch, int64_t batches=0):
-        """Start the sums of an epoch anew.
+    def begin_epoch(
+        self, bint check_finite, int64_t epoch, int64_t batches=0, double total_loss=0, double total_weight=0
+    ):
+        """Begin an epoch, or go on with one.
 
         Parameters
         ----------
@@ -460,18 +464,20 @@ cdef class Trainer:
             Whether to look at every row of x: NonFiniteRow for a NaN or an infinity.
         epoch, batches : int
             The number of the epoch, and of its batches that are done: random numbers depend on these.
+        total_loss, total_weight : float
+            The sums over those batches.
         """
         self.step.check_finite = check_finite
         self.step.pass_.epoch = <uint32_t>epoch
         self.batches = batches
-        self.total_loss = 0
-        self.total_weight = 0
+        self.total_loss = total_loss
+        self.total_weight = total_weight
 
     def run(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
-        predictions, double seconds
+        predictions, double seconds, int64_t most_steps=MOST_STEPS
     ):
-        """Train on batches of an epoch, until it ends or the time is up.
+        """Train on batches of an epoch, until it ends, the time is up or so many steps are taken.
 
         Parameters
         ----------
@@ -487,6 +493,7 @@ cdef class Trainer:
             Filled with what the network predicted for each row of `order` in its step.
         seconds : float
             After this time no further step is begun.
+        most_steps : int
 
         Returns
         -------
@@ -538,7 +545,9 @@ cdef class Trainer:
                     break
                 batch += 1
                 self.batches += 1
-                if batch == n_batches or (ends_step and cynn_seconds() >= until):
+                if batch == n_batches:
+                    break
+                if ends_step and (self.steps - steps_before >= most_steps or cynn_seconds() >= until):
                     break
         if status == 1:
             raise Diverged(batch, loss)

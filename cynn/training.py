@@ -1,20 +1,22 @@
-"""The fit loop: epochs of steps, figures, callbacks. The steps themselves run in trainer.pyx."""
+"""`fit`, `train_batch` and `gradients`: what they are given is checked here, the epochs are run in loop.py."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, evaluation, layers, metrics, notebook, randomness, threads
-from cynn.callbacks import Callback, CallbackList
+from cynn import data, evaluation, layers, metrics, randomness, threads
+from cynn.callbacks import Callback
+from cynn.callbacks.together import CallbackList
 from cynn.errors import InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.feeding import BatchBuffer, BatchFeed, Feed, RowFeed, Setting, checked_batch, transformed
+from cynn.history import History
+from cynn.loop import Loop, diverged_error, mean
 from cynn.optimizer_state import OptimizerState, optimizer_state
-from cynn.progress import Progress
 from cynn.trainer import Diverged, NonFiniteRow
 
 if TYPE_CHECKING:
@@ -25,58 +27,6 @@ __all__ = ["Callback", "History", "fit", "gradients", "train_batch"]
 
 Array = npt.NDArray[Any]
 Checked = tuple[Array, data.Targets, Array | None]
-
-# The engine comes back this often, so that Ctrl-C is heard and the progress bar moves.
-_SECONDS_BETWEEN_LOOKS = 0.1
-# Epochs that are over sooner are trained many at a time, where nobody looks at them one by one.
-_SHORT_SECONDS = 0.01
-
-
-class History:
-    """The figures of every epoch.
-
-    Attributes
-    ----------
-    history : dict of str to list of float
-        `loss`, the metrics, the same with `val_` in front, and `seconds`; where the learning rate follows a
-        schedule, also `learning_rate`, that of the last step. An entry an epoch.
-
-    Examples
-    --------
-    >>> import cynn
-    >>> net = cynn.Network.mlp([1, 1], seed=0)
-    >>> history = net.fit([[1.0]], [1.0], epochs=2)
-    >>> len(history["loss"]), history
-    (2, History(epochs=2, loss=...))
-    """
-
-    def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
-
-    @property
-    def epochs(self) -> int:
-        """How many epochs there are."""
-        return len(self.history.get("loss", []))
-
-    def append(self, logs: dict[str, float]) -> None:
-        """Add the figures of an epoch.
-
-        Parameters
-        ----------
-        logs : dict of str to float
-            The figures by name.
-        """
-        for name, figure in logs.items():
-            self.history.setdefault(name, []).append(figure)
-
-    def __getitem__(self, name: str) -> list[float]:
-        return self.history[name]
-
-    def __repr__(self) -> str:
-        last = "".join(f", {name}={figures[-1]:.4g}" for name, figures in self.history.items() if figures)
-        return f"History(epochs={self.epochs}{last})"
-
-    _repr_html_ = notebook.history_face
 
 
 def fit(
@@ -97,6 +47,7 @@ def fit(
     steps_per_epoch: int | None,
     shuffle: bool | str,
     callbacks: Any,
+    resume: Any,
     progress: bool,
     n_threads: int | None,
     check_finite: bool,
@@ -126,7 +77,8 @@ def fit(
     before: _Before | None = None
     if y is None:
         _refuse_with_batches(validation_split, sample_weight, class_weight, transform)
-        batches_of, n_steps = _batches(x), _n_steps(x, steps_per_epoch)
+        batches_of = _batches(x, may_go_on=bool(called.checkpoints or resume))
+        n_steps = _n_steps(x, steps_per_epoch)
         feed = BatchFeed(setting(), batches_of, class_weight, 0, None, n_steps, bool(metrics_by_name))
     else:
         if steps_per_epoch is not None:
@@ -153,39 +105,35 @@ def fit(
             setting(), (rows, target, weight), places, batch_size, shuffle, transform, bool(metrics_by_name)
         )
 
-    history = network.history = History()
-    bar = Progress(progress, epochs, feed.rows_per_epoch)
-    state = network._optimizer_state
-    total_steps = None if feed.steps_per_epoch is None else state.t + epochs * feed.steps_per_epoch
-    state.begin(network)
+    def figures() -> dict[str, float]:
+        found = _figures(feed, metrics_by_name)
+        if validation is not None:
+            held_out = evaluation.figures(network, loss_kernel, *validation, metrics_by_name, n_threads)
+            found.update({f"val_{name}": figure for name, figure in held_out.items()})
+        return found
+
+    path = called.checkpoint_for(resume)
+    settings: dict[str, Any] = {}
+    if path is not None or called.checkpoints:
+        at_work: OptimizerState = network._optimizer_state
+        settings = {
+            "network": network.get_config(),
+            "loss": loss_kernel.component.get_config(),
+            "optimizer": at_work.get_config(),
+            "rows": feed.rows_per_epoch,
+            "batch_size": batch_size,
+            "shuffle": shuffle,
+            "steps_per_epoch": feed.steps_per_epoch,
+            "class_weight": None if class_weight is None else str(class_weight),
+            "transform": None if transform is None else getattr(transform, "__qualname__", type(transform).__name__),
+            "metrics": list(metrics_by_name),
+            "validation rows": 0 if validation is None else len(validation[0]),
+            "callbacks": called.names,
+            "epochs": epochs if at_work.has_schedule else None,
+        }
+    loop = Loop(network, feed, called, figures, bool(metrics_by_name or validation), epochs, settings)
     try:
-        with called:
-            for epoch in range(1, epochs + 1):
-                start = time.perf_counter()
-                called.on_epoch_begin(epoch)
-                bar.begin_epoch(epoch)
-                feed.begin_epoch(network.epochs_trained, total_steps)
-                _run_epoch(feed, called, bar, epoch, history)
-                network.epochs_trained += 1
-                logs = _figures(feed, metrics_by_name)
-                if validation is not None:
-                    figures = evaluation.figures(network, loss_kernel, *validation, metrics_by_name, n_threads)
-                    logs.update({f"val_{name}": figure for name, figure in figures.items()})
-                if state.has_schedule:
-                    logs["learning_rate"] = feed.last_rate
-                logs["seconds"] = time.perf_counter() - start
-                history.append(logs)
-                bar.end_epoch(logs)
-                state.on_epoch_end(logs)
-                called.on_epoch_end(epoch, logs)
-                if called.stop_training:
-                    break
-                if isinstance(feed, RowFeed) and logs["seconds"] < _SHORT_SECONDS and not (
-                    called or metrics_by_name or validation or state.has_schedule or bar.is_shown
-                ):
-                    _run_short_epochs(feed, network, history, epoch, epochs)
-                    break
-            state.finish(network)
+        loop.run(path, progress)
     except NonFiniteRow:
         assert before is not None
         before.restore()
@@ -193,67 +141,16 @@ def fit(
         raise data.not_finite_when_scaled("x", network.dtype) from None
     finally:
         feed.close()
-        bar.close()
-    return history
-
-
-def _mean(total: float, weight: float) -> float:
-    return total / weight if weight else 0.0
+    return loop.history
 
 
 def _figures(feed: Feed, metrics_by_name: dict[str, metrics.Resolved]) -> dict[str, float]:
     """The loss and the metrics of the epoch that was trained."""
-    figures = {"loss": _mean(*feed.sums())}
+    figures = {"loss": mean(*feed.sums())}
     if metrics_by_name:
         seen, predictions = feed.predicted()
         figures.update({name: metric(seen, predictions) for name, metric in metrics_by_name.items()})
     return figures
-
-
-def _run_short_epochs(feed: RowFeed, network: Network, history: History, epoch: int, epochs: int) -> None:
-    """The epochs after that one, many between two looks: nobody wants to see anything of them but the figures."""
-    while epoch < epochs:
-        figures = np.empty((min(epochs - epoch, 100_000), 2))
-        try:
-            feed.take_epochs(network.epochs_trained, figures, _SECONDS_BETWEEN_LOOKS)
-        except Diverged as diverged:
-            failed_epoch = epoch + feed.trainer.epochs_done + 1
-            raise _diverged(diverged, feed.last_rate, failed_epoch, feed.step + 1, history) from None
-        finally:
-            done = feed.trainer.epochs_done
-            for loss, seconds in figures[:done].tolist():
-                history.append({"loss": loss, "seconds": seconds})
-            network.epochs_trained += done
-            epoch += done
-
-
-def _run_epoch(feed: Feed, called: CallbackList, bar: Progress, epoch: int, history: History) -> None:
-    seconds = 0.0 if called.want_steps else _SECONDS_BETWEEN_LOOKS
-    before = (0.0, 0.0)
-    try:
-        while feed.take_steps(seconds):
-            bar.advance_to(feed.rows_done)
-            if called.want_steps:
-                now = feed.sums()
-                called.on_step_end(feed.step, {"loss": _mean(now[0] - before[0], now[1] - before[1])})
-                before = now
-                if called.stop_training:
-                    break
-    except Diverged as diverged:
-        raise _diverged(diverged, feed.last_rate, epoch, feed.step + 1, history) from None
-
-
-def _diverged(
-    diverged: Diverged, rate: float, epoch: int, step: int, history: History
-) -> TrainingDivergedError:
-    return TrainingDivergedError(
-        f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {step}, "
-        f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; "
-        "the network holds the weights from before that step.",
-        epoch,
-        step,
-        history,
-    )
 
 
 def train_batch(
@@ -285,8 +182,8 @@ def train_batch(
     try:
         buffer.step(buffer.put(0, rows, target, weight), rate, None, "x")
     except Diverged as diverged:
-        raise _diverged(diverged, rate, network.epochs_trained + 1, 1, network.history or History()) from None
-    return _mean(buffer.trainer.total_loss, buffer.trainer.total_weight)
+        raise diverged_error(diverged, rate, network.epochs_trained + 1, 1, network.history or History()) from None
+    return mean(buffer.trainer.total_loss, buffer.trainer.total_weight)
 
 
 def gradients(
@@ -382,8 +279,8 @@ def _feed_of_rows(
         return RowFeed(setting, rows, target, weight, batch_size, order_of, n, keep_predictions)
     size = min(batch_size, n)
 
-    def batches(epoch: int) -> Iterable[Any]:
-        return transformed(transform, rows, target, weight, order_of(epoch), size, seed, epoch)
+    def batches(epoch: int, first_step: int) -> Iterable[Any]:
+        return transformed(transform, rows, target, weight, order_of(epoch), size, seed, epoch, first_step)
 
     return BatchFeed(setting, batches, None, size, n, -(-n // size), keep_predictions)
 
@@ -405,13 +302,18 @@ def _order(
     return order_of
 
 
-def _batches(given: Any) -> Callable[[int], Iterable[Any]]:
-    """What gives the batches of an epoch."""
+def _batches(given: Any, *, may_go_on: bool) -> Callable[[int, int], Iterable[Any]]:
+    """What gives the batches of an epoch, from a step on."""
+    if may_go_on and isinstance(given, Iterator):
+        raise InvalidParameterError(
+            "With a Checkpoint, or to go on from one, x must give its batches again: a list, or a function of the "
+            f"epoch. Got {type(given).__name__} instead, which can be gone through once."
+        )
     if isinstance(given, Iterable) and not isinstance(given, (np.ndarray, str, bytes, dict)):
-        return lambda epoch: given
+        return lambda epoch, first_step: islice(given, first_step, None)
     if callable(given):
         function: Callable[[int], Iterable[Any]] = given
-        return function
+        return lambda epoch, first_step: islice(function(epoch), first_step, None)
     raise InvalidParameterError(
         "Without y, x must be an iterable of batches (x, y) or (x, y, sample_weight), or a function of the epoch "
         f"that returns one. Got {type(given).__name__} instead."

@@ -18,7 +18,7 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 # From the bottom up. A module may import from its own layer and from those below, at its top or inside
 # a function. What else there is, UPWARD names.
 LAYERS = [
-    {"version", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations"},
+    {"version", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations", "tensor_file"},
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
         "monitoring", "schedules", "targets", "regularizers", "constraints",
@@ -28,8 +28,11 @@ LAYERS = [
     {"engine"},
     {"step"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
-    {"metrics", "summary", "notebook", "optimizer_state", "callbacks", "feeding"},
-    {"network", "trainable", "training", "evaluation", "persistence", "diagnosis"},
+    {"metrics", "summary", "notebook", "history", "optimizer_state", "feeding"},
+    {
+        "network", "trainable", "training", "loop", "evaluation", "persistence", "checkpoint", "callbacks",
+        "diagnosis",
+    },
     {"curves", "testing", "plugin_table", "scaffold", "plot"},
     {"cli"},
 ]
@@ -156,7 +159,8 @@ def test_plugins_use_what_every_plugin_may_use():
 
 
 def public_things():
-    for path in sorted([*PACKAGE.glob("*.py"), *PACKAGE.glob("layers/*.py"), *PACKAGE.glob("schedules/*.py")]):
+    for path in sorted([*PACKAGE.glob("*.py"), *PACKAGE.glob("layers/*.py"), *PACKAGE.glob("schedules/*.py"),
+                        *PACKAGE.glob("callbacks/*.py")]):
         if path.stem == "__main__":
             continue
         parts = ["cynn", *path.relative_to(PACKAGE).with_suffix("").parts]

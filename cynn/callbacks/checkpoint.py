@@ -1,0 +1,196 @@
+"""When checkpoints are written, where, and which are kept."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from cynn import checkpoint, tensor_file
+from cynn.callbacks.base import Callback
+from cynn.errors import CheckpointError, CynnWarning, InvalidParameterError, check_number, check_whole_number
+
+__all__ = ["Checkpoint"]
+
+_NO_LIMIT = 1 << 62
+
+
+class Checkpoint(Callback):
+    """Writes down where the training stands, for `fit(resume=...)` to go on from there to the same bits.
+
+    A checkpoint is one safetensors file with all that the rest of the training depends on. It appears whole or
+    not at all, whenever the process is killed. `cynn.load` reads the network in it.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. `{epoch}` and `{step}` in its name, also as `{step:06d}`, stand for the number of the epoch and
+        of the step in this training, both counted from 1: then every checkpoint has a file of its own. Else each
+        takes the place of the last. The folder is made if it does not exist.
+    every_steps : int, optional
+        After every so many steps, also in the middle of an epoch.
+    every_seconds : float, optional
+        After the step in which so much time is over. Where neither is given, after every epoch. The end of
+        the training is written down in any case, unless an error ended it.
+    keep : int, optional
+        How many files of the name with `{epoch}` or `{step}` are kept: the last. By default, all.
+    on_error : {"raise", "warn"}
+        Whether training ends where a checkpoint cannot be written, or goes on with a warning. The
+        checkpoints before stay as they are.
+
+    Raises
+    ------
+    CheckpointError
+        In the course of the training: a full disk, or a folder that is gone.
+
+    Examples
+    --------
+    Run it as often as you like, and kill it whenever you like: the result is the same, to the bit.
+
+    >>> import cynn, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for run in range(2):
+    ...         net = cynn.Network.mlp([1, 8, 1], seed=0)
+    ...         history = net.fit([[0.0], [1.0]], [0.0, 1.0], epochs=5, resume=True,
+    ...                           callbacks=[cynn.callbacks.Checkpoint(f"{folder}/run.safetensors")])
+    ...         print(history.epochs, net.epochs_trained)
+    5 5
+    5 5
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every_steps: int | None = None,
+        every_seconds: float | None = None,
+        keep: int | None = None,
+        on_error: str = "raise",
+    ) -> None:
+        self.path = os.fspath(path)
+        folder, name = os.path.split(self.path)
+        self._folder = folder or os.curdir
+        self._pattern, has_fields = _pattern(name)
+        self.every_steps = every_steps and check_whole_number(every_steps, "every_steps", "Checkpoint", minimum=1)
+        self.every_seconds = (
+            None
+            if every_seconds is None
+            else check_number(every_seconds, "every_seconds", "Checkpoint", minimum=0)
+        )
+        self.keep = None if keep is None else check_whole_number(keep, "keep", "Checkpoint", minimum=1)
+        if self.keep is not None and not has_fields:
+            raise InvalidParameterError(
+                "The 'path' parameter of Checkpoint must have {epoch} or {step} in its name where 'keep' is given. "
+                f"Got {self.path!r} instead."
+            )
+        if on_error not in ("raise", "warn"):
+            raise InvalidParameterError(
+                f"The 'on_error' parameter of Checkpoint must be 'raise' or 'warn'. Got {on_error!r} instead."
+            )
+        self.on_error = on_error
+        self.last: tuple[int, int, bool] | None = None
+        self._written_at = 0.0
+
+    def on_train_begin(self) -> None:
+        self.last = None
+        self._written_at = time.monotonic()
+        with self._reported(self.path):
+            os.makedirs(self._folder, exist_ok=True)
+            for left in self._files(tensor_file.temporary(self._pattern)):
+                os.unlink(left)  # of a process that was killed while it wrote
+
+    def newest(self) -> str | None:
+        """The checkpoint that was written last, by the times of the files; None where there is none."""
+        return max(self._files(self._pattern), key=_age, default=None)
+
+    def _files(self, pattern: str) -> list[str]:
+        import re
+
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return []
+        return [os.path.join(self._folder, name) for name in names if re.fullmatch(pattern, name)]
+
+    def steps_left(self, steps: int) -> int:
+        """How many steps there are to the next checkpoint, when so many are taken."""
+        return self.every_steps - steps % self.every_steps if self.every_steps else _NO_LIMIT
+
+    def seconds_left(self) -> float:
+        """How long it is to the next checkpoint."""
+        if self.every_seconds is None:
+            return float("inf")
+        return max(0.0, self._written_at + self.every_seconds - time.monotonic())
+
+    def is_due(self, steps: int, at_epoch_end: bool) -> bool:
+        """Whether one is to be written, after a step or after an epoch."""
+        if self.seconds_left() == 0:
+            return True
+        if at_epoch_end:
+            return self.every_steps is None and self.every_seconds is None
+        return self.every_steps is not None and steps % self.every_steps == 0
+
+    def write(self, state: Mapping[str, Any], place: tuple[int, int, bool]) -> None:
+        """Write the network, and the state of its training.
+
+        Parameters
+        ----------
+        state : dict
+        place : tuple
+            The number of the epoch, that of the step, and whether the epoch goes on. It becomes `last`.
+        """
+        epoch, step, _ = place
+        path = os.path.join(self._folder, os.path.basename(self.path).format(epoch=epoch, step=step))
+        with self._reported(path):
+            checkpoint.write(path, self.network, state)
+            if self.keep is not None:
+                others = sorted((file for file in self._files(self._pattern) if file != path), key=_age)
+                for old in others[: max(0, len(others) + 1 - self.keep)]:
+                    os.unlink(old)
+            self.last = place
+        self._written_at = time.monotonic()
+
+    @contextmanager
+    def _reported(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            message = (
+                f"The checkpoint {path!r} must be written whole. Got {type(error).__name__} "
+                f"({error.strerror or error}) instead. Checkpoints that were there before are untouched."
+            )
+            if self.on_error == "raise":
+                raise CheckpointError(message) from error
+            warnings.warn(message, CynnWarning, stacklevel=2)
+
+
+def _pattern(name: str) -> tuple[str, bool]:
+    """The names that the name of a checkpoint stands for, as a regular expression, and whether they are many."""
+    import re
+    from string import Formatter
+
+    pattern, has_fields = "", False
+    try:
+        for text, field, form, conversion in Formatter().parse(name):
+            pattern += re.escape(text)
+            if field is None:
+                continue
+            if field not in ("epoch", "step") or conversion or not re.fullmatch(r"(0\d+)?d?", form or ""):
+                raise ValueError(field)
+            pattern, has_fields = pattern + r"(\d+)", True
+    except ValueError:
+        raise InvalidParameterError(
+            "The 'path' parameter of Checkpoint must be a file whose name has no braces but those of {epoch}, {step}, "
+            f"or with digits, as {{step:06d}}. Got {name!r} instead."
+        ) from None
+    return pattern, has_fields
+
+
+def _age(path: str) -> tuple[int, list[int]]:
+    """By when a file was written, and where that is the same, by the numbers in its name."""
+    import re
+
+    return os.stat(path).st_mtime_ns, [int(number) for number in re.findall(r"\d+", os.path.basename(path))]

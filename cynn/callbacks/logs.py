@@ -1,0 +1,131 @@
+"""Callbacks that write the figures of every epoch down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import IO, Any
+
+from cynn.callbacks.base import Callback
+from cynn.errors import MissingDependencyError
+
+__all__ = ["CSVLogger", "TensorBoard"]
+
+
+class CSVLogger(Callback):
+    """Writes the figures of every epoch to a file, a line an epoch.
+
+    Parameters
+    ----------
+    filename : str or path
+        Where to write.
+    separator : str
+        What stands between two columns.
+    append : bool
+        Whether what the file holds is kept.
+
+    Examples
+    --------
+    >>> import cynn, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "log.csv")
+    ...     net = cynn.Network.mlp([1, 1], seed=0)
+    ...     history = net.fit([[1.0]], [1.0], epochs=2, callbacks=[cynn.callbacks.CSVLogger(path)])
+    ...     print(path.read_text())
+    epoch,loss,seconds
+    1,...,...
+    2,...,...
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], *, separator: str = ",", append: bool = False
+    ) -> None:
+        self.filename = filename
+        self.separator = separator
+        self.append = append
+        self._file: IO[str] | None = None
+        self._bytes: int | None = None
+        self._columns: list[str] | None = None
+
+    def on_train_begin(self) -> None:
+        self._bytes = self._columns = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if self._file is None:
+            self._open()
+        assert self._file is not None
+        if self._columns is None:
+            self._columns = ["epoch", *logs]
+            if self._file.tell() == 0:
+                self._file.write(self.separator.join(self._columns) + "\n")
+        figures = {"epoch": epoch, **logs}
+        cells = [str(figures[name]) if name in figures else "" for name in self._columns]
+        self._file.write(self.separator.join(cells) + "\n")
+        self._file.flush()
+        self._bytes = self._file.tell()
+
+    def _open(self) -> None:
+        """Where training goes on from a checkpoint, lines that were written after it are cut off."""
+        goes_on = self._bytes is not None and os.path.exists(self.filename)
+        mode = "r+" if goes_on else "a" if self.append else "w"
+        self._file = open(self.filename, mode, encoding="utf-8", newline="")  # noqa: SIM115  # on_train_end closes it
+        if goes_on:
+            self._file.truncate(self._bytes)
+        self._file.seek(0, os.SEEK_END)
+
+    def on_train_end(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def get_state(self) -> dict[str, Any]:
+        return {"bytes": self._bytes, "columns": self._columns}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self._bytes, self._columns = state["bytes"], state["columns"]
+
+
+class TensorBoard(Callback):
+    """Writes the figures of every epoch for TensorBoard. Needs the extra `cynn[tensorboard]`.
+
+    Parameters
+    ----------
+    log_dir : str or path
+        The folder of this run; `tensorboard --logdir` shows it, beside others in the folder above.
+
+    Raises
+    ------
+    MissingDependencyError
+        The package tensorboardX is not installed.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.callbacks.TensorBoard("logs/first")  # doctest: +SKIP
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
+        try:
+            # mypy says one thing where it is installed, another where not: it has no types
+            from tensorboardX import SummaryWriter  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        except ImportError as error:
+            raise MissingDependencyError(
+                "TensorBoard must have the package tensorboardX. Got an environment without it: "
+                'pip install "cynn[tensorboard]" brings it.'
+            ) from error
+        self.log_dir = os.fspath(log_dir)
+        self._make_writer = SummaryWriter
+        self._writer: Any = None
+
+    def on_train_begin(self) -> None:
+        self._writer = self._make_writer(self.log_dir)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        for name, figure in logs.items():
+            self._writer.add_scalar(name, figure, epoch)
+        self._writer.flush()
+
+    def on_train_end(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

@@ -1,0 +1,161 @@
+"""Callbacks that end the training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from cynn.callbacks.base import Callback
+from cynn.errors import check_number, check_whole_number
+from cynn.monitoring import check_mode, is_better, monitored
+
+__all__ = ["EarlyStopping", "Timer"]
+
+
+class EarlyStopping(Callback):
+    """Ends the training when a figure has stopped getting better.
+
+    At the end of an epoch the figure is better if it is below the best so far by more than `min_delta`
+    (above it for "max"). After `patience` epochs in a row that are not better, training ends.
+
+    Parameters
+    ----------
+    monitor : str
+        The name of a figure in the history: `"val_loss"`, `"loss"`, a metric, or a metric with `val_` in front.
+    min_delta : float
+        How much better counts as better.
+    patience : int
+        For how many epochs in a row it may be no better.
+    mode : {"auto", "min", "max"}
+        Whether the figure is to fall or to rise; "auto" knows the metrics of CyNN, and takes others for what
+        is to fall.
+    restore_best_weights : bool
+        Whether the network gets the weights of its best epoch when training ends, however it ends.
+
+    Attributes
+    ----------
+    best : float or None
+    best_epoch : int
+        Counted from 1; 0 before the first.
+
+    Notes
+    -----
+    Source: Prechelt, "Early stopping - but when?", 1998; names as in Keras.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> stopping = cynn.callbacks.EarlyStopping(monitor="loss", min_delta=10, patience=2)
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> net.fit([[1.0]], [1.0], epochs=50, callbacks=[stopping]).epochs, stopping.best_epoch
+    (3, 1)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        min_delta: float = 0.0,
+        patience: int = 0,
+        mode: str = "auto",
+        restore_best_weights: bool = False,
+    ) -> None:
+        self.monitor = monitor
+        self.min_delta = check_number(min_delta, "min_delta", "EarlyStopping", minimum=0)
+        self.patience = check_whole_number(patience, "patience", "EarlyStopping")
+        self.mode = check_mode(mode, "EarlyStopping")
+        self.restore_best_weights = restore_best_weights
+        self._begin()
+
+    def _begin(self) -> None:
+        self.best: float | None = None
+        self.best_epoch = 0
+        self._wait = 0
+        self._best_weights: list[Any] | None = None
+
+    def on_train_begin(self) -> None:
+        self._begin()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        figure = monitored(logs, self.monitor, "EarlyStopping")
+        if is_better(figure, self.best, self.min_delta, self.monitor, self.mode):
+            self.best, self.best_epoch, self._wait = figure, epoch, 0
+            if self.restore_best_weights:
+                self._best_weights = self.network.get_weights()
+        else:
+            self._wait += 1
+            self.stop_training = self._wait >= self.patience
+
+    def on_train_end(self) -> None:
+        if self._best_weights is not None:
+            self.network.set_weights(self._best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "wait": self._wait,
+            "best_weights": self._best_weights,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.best, self.best_epoch = state["best"], int(state["best_epoch"])
+        self._wait, self._best_weights = int(state["wait"]), state["best_weights"]
+
+
+class Timer(Callback):
+    """Measures the epochs, and ends the training after a time if it is told one.
+
+    Parameters
+    ----------
+    limit_seconds : float, optional
+        After the epoch in which so much time is over, training ends.
+
+    Attributes
+    ----------
+    epoch_seconds : list of float
+        Of every epoch, with its validation and its callbacks before this one.
+    total_seconds : float
+
+    Examples
+    --------
+    >>> import cynn
+    >>> timer = cynn.callbacks.Timer()
+    >>> history = cynn.Network.mlp([1, 1], seed=0).fit([[1.0]], [1.0], epochs=3, callbacks=[timer])
+    >>> len(timer.epoch_seconds), timer.total_seconds > 0
+    (3, True)
+    """
+
+    def __init__(self, limit_seconds: float | None = None) -> None:
+        self.limit_seconds = (
+            None if limit_seconds is None else check_number(limit_seconds, "limit_seconds", "Timer", above=0)
+        )
+        self.epoch_seconds: list[float] = []
+        self._epoch_begin = 0.0
+
+    @property
+    def total_seconds(self) -> float:
+        """The sum over the epochs."""
+        return sum(self.epoch_seconds)
+
+    def on_train_begin(self) -> None:
+        self.epoch_seconds = []
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self._epoch_begin = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.epoch_seconds.append(time.perf_counter() - self._epoch_begin)
+        if self.limit_seconds is not None and self.total_seconds >= self.limit_seconds:
+            self.stop_training = True
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "epoch_seconds": list(self.epoch_seconds),
+            "seconds_of_this_epoch": time.perf_counter() - self._epoch_begin,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.epoch_seconds = list(state["epoch_seconds"])
+        self._epoch_begin = time.perf_counter() - state["seconds_of_this_epoch"]

@@ -1,0 +1,110 @@
+"""The callbacks of a fit, as one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cynn.callbacks.base import Callback
+from cynn.callbacks.checkpoint import Checkpoint
+from cynn.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["CallbackList"]
+
+
+class CallbackList:
+    """The callbacks of a `fit`, called as one."""
+
+    def __init__(self, callbacks: Any, network: Network) -> None:
+        given = [callbacks] if isinstance(callbacks, Callback) else callbacks
+        if not isinstance(given, Iterable) or not all(isinstance(callback, Callback) for callback in given):
+            raise InvalidParameterError(
+                "The 'callbacks' parameter of fit must be a list of cynn.callbacks.Callback. "
+                f"Got {callbacks!r} instead."
+            )
+        self._all = list(given)
+        self.checkpoints = [callback for callback in self._all if isinstance(callback, Checkpoint)]
+        self._kept = [callback for callback in self._all if not isinstance(callback, Checkpoint)]
+        self._network = network
+        self._of_steps = [c for c in self._all if type(c).on_step_end is not Callback.on_step_end]
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    @property
+    def want_steps(self) -> bool:
+        """Whether one is called after every step."""
+        return bool(self._of_steps)
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether one wants the training to end."""
+        return any(callback.stop_training for callback in self._all)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the classes whose state a checkpoint holds."""
+        return [type(callback).__qualname__ for callback in self._kept]
+
+    def get_state(self) -> list[dict[str, Any]]:
+        """Of all, for a checkpoint."""
+        return [{"stop_training": callback.stop_training, "state": callback.get_state()} for callback in self._kept]
+
+    def set_state(self, states: list[dict[str, Any]]) -> None:
+        """Go on from what `get_state` returned."""
+        for callback, state in zip(self._kept, states, strict=True):
+            callback.stop_training = state["stop_training"]
+            callback.set_state(state["state"])
+
+    def checkpoint_for(self, resume: Any) -> str | os.PathLike[str] | None:
+        """Which checkpoint `fit(resume=...)` means, if there is one."""
+        if resume is None or resume is False:
+            return None
+        if isinstance(resume, (str, os.PathLike)):
+            return resume
+        if resume is not True:
+            raise InvalidParameterError(
+                "The 'resume' parameter of fit must be the path of a checkpoint, True or False. "
+                f"Got {resume!r} instead."
+            )
+        if not self.checkpoints:
+            raise InvalidParameterError(
+                "The 'resume' parameter of fit may be True where there is a Checkpoint among the callbacks. Got none "
+                "instead."
+            )
+        found = [path for path in (checkpoint.newest() for checkpoint in self.checkpoints) if path is not None]
+        return max(found, key=os.path.getmtime, default=None)
+
+    def __enter__(self) -> CallbackList:
+        from contextlib import ExitStack
+
+        with ExitStack() as stack:
+            for callback in self._all:
+                callback.network = self._network
+                callback.stop_training = False
+                stack.callback(callback.on_train_end)
+                callback.on_train_begin()
+            self._end = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._end.__exit__(*error)  # all of them, also if one raises
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        """Of all."""
+        for callback in self._all:
+            callback.on_epoch_begin(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Of all."""
+        for callback in self._all:
+            callback.on_epoch_end(epoch, logs)
+
+    def on_step_end(self, step: int, logs: dict[str, float]) -> None:
+        """Of those that define it."""
+        for callback in self._of_steps:
+            callback.on_step_end(step, logs)

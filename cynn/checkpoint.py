@@ -1,0 +1,119 @@
+"""Checkpoint files: a model file that also holds where its training stands.
+
+That state is one tree of dicts and lists. Its arrays are tensors of the file, each under the path to its place
+in the tree, such as `training/optimizer/slots/0/1`; all else is JSON in the metadata.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import persistence, tensor_file
+from cynn.errors import CheckpointError, InvalidParameterError
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["check_same", "read", "write"]
+
+Array = npt.NDArray[Any]
+
+_ROOT = "training"
+_VERSION = "1"
+_KINDS = "biuf"  # of the dtypes that safetensors and NumPy have in common
+
+
+def write(path: str, network: Network, state: Mapping[str, Any]) -> None:
+    """Write a network, and the state of its training."""
+    import json
+
+    tensors, metadata = persistence.contents(network)
+    metadata["training_version"] = _VERSION
+    metadata[_ROOT] = json.dumps(_without_arrays(state, _ROOT, tensors))
+    tensor_file.write(path, tensors, metadata)
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The state of a training; the arrays of its network, by name, are `state["network"]`."""
+    import json
+
+    try:
+        tensors, metadata = tensor_file.read(path, "checkpoint", needs_checksum=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"The 'resume' parameter of fit must be a checkpoint that can be read. Got {os.fspath(path)!r} "
+            f"instead: {error.strerror or error}. resume=True goes on where there is a checkpoint, and else begins."
+        ) from error
+    if metadata.get("training_version") != _VERSION:
+        got = f"version {metadata['training_version']!r}" if "training_version" in metadata else "a network alone"
+        raise tensor_file.bad(path, "checkpoint", f"the state of a training in version {_VERSION}", got)
+    state: dict[str, Any] = json.loads(metadata[_ROOT])
+    state["network"] = {}
+    for name, tensor in tensors.items():
+        root, *place = name.split("/")
+        if root == _ROOT:
+            _put(state, place, tensor)
+        else:
+            state["network"][name] = tensor
+    return state
+
+
+def _without_arrays(value: Any, place: str, arrays: dict[str, Array]) -> Any:
+    """The tree with None in the place of every array, which goes to `arrays`."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.kind in _KINDS and value.dtype.itemsize <= 8:
+        arrays[place] = np.asarray(value, value.dtype.newbyteorder("="), order="C")
+        return None
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _without_arrays(each, f"{place}/{_escaped(key)}", arrays) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_arrays(each, f"{place}/{number}", arrays) for number, each in enumerate(value)]
+    raise InvalidParameterError(
+        "What a checkpoint holds must be numbers, strings, None, arrays of numbers, and lists and dicts of these by "
+        f"name. Got {value!r} at {place} instead."
+    )
+
+
+def _put(tree: Any, place: list[str], array: Array) -> None:
+    for step in place[:-1]:
+        tree = tree[_key(tree, step)]
+    tree[_key(tree, place[-1])] = array
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")  # as in a JSON pointer
+
+
+def _key(tree: Any, step: str) -> Any:
+    return int(step) if isinstance(tree, list) else step.replace("~1", "/").replace("~0", "~")
+
+
+def check_same(path: str | os.PathLike[str], saved: Any, given: Any) -> None:
+    """Whether the settings of a fit are those that it was begun with; the error names the first that is not."""
+    difference = _difference(saved, _without_arrays(given, "settings", {}), "")
+    if difference is not None:
+        name, was, got = difference
+        raise InvalidParameterError(
+            f"To go on from the checkpoint {os.fspath(path)!r}, {name} must be {was!r}, as it was when the training "
+            f"began. Got {got!r} instead."
+        )
+
+
+def _difference(saved: Any, given: Any, name: str) -> tuple[str, Any, Any] | None:
+    pairs: Iterable[tuple[str, Any, Any]]
+    if isinstance(saved, dict) and isinstance(given, dict) and set(saved) == set(given):
+        pairs = ((f"{name}.{key}".lstrip("."), value, given[key]) for key, value in saved.items())
+    elif isinstance(saved, list) and isinstance(given, list) and len(saved) == len(given):
+        pairs = ((f"{name}[{n}]", *both) for n, both in enumerate(zip(saved, given, strict=True)))
+    else:
+        return None if saved == given else (name, saved, given)
+    found = (_difference(value, other, path) for path, value, other in pairs)
+    return next((difference for difference in found if difference is not None), None)

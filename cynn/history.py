@@ -1,0 +1,54 @@
+"""The figures of a training."""
+
+from __future__ import annotations
+
+from cynn import notebook
+
+__all__ = ["History"]
+
+
+class History:
+    """The figures of every epoch.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        `loss`, the metrics, the same with `val_` in front, and `seconds`; where the learning rate follows a
+        schedule, also `learning_rate`, that of the last step. An entry an epoch.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> history = net.fit([[1.0]], [1.0], epochs=2)
+    >>> len(history["loss"]), history
+    (2, History(epochs=2, loss=...))
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there are."""
+        return len(self.history.get("loss", []))
+
+    def append(self, logs: dict[str, float]) -> None:
+        """Add the figures of an epoch.
+
+        Parameters
+        ----------
+        logs : dict of str to float
+            The figures by name.
+        """
+        for name, figure in logs.items():
+            self.history.setdefault(name, []).append(figure)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.history[name]
+
+    def __repr__(self) -> str:
+        last = "".join(f", {name}={figures[-1]:.4g}" for name, figures in self.history.items() if figures)
+        return f"History(epochs={self.epochs}{last})"
+
+    _repr_html_ = notebook.history_face

@@ -1,0 +1,235 @@
+"""The loop of a fit: epochs of steps, figures, callbacks. What a checkpoint holds of a training is here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cynn import checkpoint, layers, tensor_file
+from cynn.callbacks.together import CallbackList
+from cynn.errors import TrainingDivergedError
+from cynn.feeding import Feed, RowFeed
+from cynn.history import History
+from cynn.progress import Progress
+from cynn.trainer import Diverged
+
+if TYPE_CHECKING:
+    from cynn.callbacks.checkpoint import Checkpoint
+    from cynn.network import Network
+    from cynn.optimizer_state import OptimizerState
+
+__all__ = ["Loop", "diverged_error", "mean"]
+
+# The engine comes back this often, so that Ctrl-C is heard and the progress bar moves.
+_SECONDS_BETWEEN_LOOKS = 0.1
+# Epochs that are over sooner are trained many at a time, where nobody looks at them one by one.
+_SHORT_SECONDS = 0.01
+
+
+class Loop:
+    """A training under way.
+
+    Parameters
+    ----------
+    network : Network
+    feed : Feed
+    called : CallbackList
+    figures : function
+        Gives the figures of an epoch that is over.
+    has_own_figures : bool
+        Whether they are more than the loss.
+    epochs : int
+    settings : dict
+        What must be the same where the training goes on from a checkpoint.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        feed: Feed,
+        called: CallbackList,
+        figures: Callable[[], dict[str, float]],
+        has_own_figures: bool,
+        epochs: int,
+        settings: dict[str, Any],
+    ) -> None:
+        self.network, self.feed, self.called = network, feed, called
+        self.figures, self.has_own_figures = figures, has_own_figures
+        self.epochs, self.settings = epochs, settings
+        self.optimizer: OptimizerState = network._optimizer_state
+        self.history = History()
+        self.epoch = 0  # that runs, or that ran last, counted from 1
+        self.is_in_epoch = False
+        self.began_at = time.perf_counter()
+        self.t_before: int = self.optimizer.t
+
+    @property
+    def steps(self) -> int:
+        """How many steps this training has taken."""
+        return self.optimizer.t - self.t_before
+
+    @property
+    def total_steps(self) -> int | None:
+        """How many the optimizer will have taken at the end; None where nobody knows."""
+        per_epoch = self.feed.steps_per_epoch
+        return None if per_epoch is None else self.t_before + self.epochs * per_epoch
+
+    def run(self, path: str | os.PathLike[str] | None, progress: bool) -> None:
+        """Train to the end, from the beginning or from a checkpoint on."""
+        state = None
+        if path is not None:
+            state = checkpoint.read(path)
+            checkpoint.check_same(path, state["settings"], self.settings)
+        self.network.history = self.history
+        self.optimizer.begin(self.network)
+        if state is not None:
+            self._set_state(state)
+        done = (self.epoch - self.is_in_epoch) * (self.feed.rows_per_epoch or 0)
+        self.bar = Progress(progress, self.epochs, self.feed.rows_per_epoch, done)
+        try:
+            with self.called:
+                if state is not None:
+                    self.called.set_state(state["callbacks"])
+                    for each in self.called.checkpoints:
+                        each.last = self._place()
+                while self.is_in_epoch or (self.epoch < self.epochs and not self.called.stop_training):
+                    self._run_epoch()
+                    if self._may_hurry():
+                        self._run_short_epochs()
+                self._write_checkpoints(lambda each: each.last != self._place())
+                self.optimizer.finish(self.network)
+        finally:
+            self.bar.close()
+
+    def _run_epoch(self) -> None:
+        if not self.is_in_epoch:
+            self.began_at = time.perf_counter()
+            self.epoch += 1
+            self.called.on_epoch_begin(self.epoch)
+            self.feed.begin_epoch(self.network.epochs_trained, self.total_steps)
+            self.is_in_epoch = True
+        self.bar.begin_epoch(self.epoch)
+        self._take_steps()
+        self.network.epochs_trained += 1
+        logs = self.figures()
+        if self.optimizer.has_schedule:
+            logs["learning_rate"] = self.feed.last_rate
+        logs["seconds"] = time.perf_counter() - self.began_at
+        self.history.append(logs)
+        self.bar.end_epoch(logs)
+        self.optimizer.on_epoch_end(logs)
+        self.called.on_epoch_end(self.epoch, logs)
+        self.is_in_epoch = False
+        self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=True))
+
+    def _take_steps(self) -> None:
+        before = self.feed.sums()
+        try:
+            while self.feed.take_steps(*self._limits()):
+                self.bar.advance_to(self.feed.rows_done)
+                if self.called.want_steps:
+                    now = self.feed.sums()
+                    self.called.on_step_end(self.feed.step, {"loss": mean(now[0] - before[0], now[1] - before[1])})
+                    before = now
+                    if self.called.stop_training:
+                        break
+                self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=False))
+        except Diverged as diverged:
+            raise diverged_error(
+                diverged, self.feed.last_rate, self.epoch, self.feed.step + 1, self.history
+            ) from None
+
+    def _limits(self) -> tuple[float, int]:
+        """For how long, and how many, steps may be taken before somebody wants to look."""
+        checkpoints = self.called.checkpoints
+        seconds = 0.0 if self.called.want_steps else _SECONDS_BETWEEN_LOOKS
+        return (
+            min([seconds, *(each.seconds_left() for each in checkpoints)]),
+            min((each.steps_left(self.steps) for each in checkpoints), default=1 << 62),
+        )
+
+    def _may_hurry(self) -> bool:
+        is_short = isinstance(self.feed, RowFeed) and self.history["seconds"][-1] < _SHORT_SECONDS
+        wanted = self.called or self.has_own_figures or self.optimizer.has_schedule or self.bar.is_shown
+        return is_short and not wanted
+
+    def _run_short_epochs(self) -> None:
+        """The other epochs, many between two looks: nobody wants to see anything of them but the figures."""
+        feed = self.feed
+        assert isinstance(feed, RowFeed)
+        while self.epoch < self.epochs:
+            figures = np.empty((min(self.epochs - self.epoch, 100_000), 2))
+            try:
+                feed.take_epochs(self.network.epochs_trained, figures, _SECONDS_BETWEEN_LOOKS)
+            except Diverged as diverged:
+                failed_epoch = self.epoch + feed.trainer.epochs_done + 1
+                raise diverged_error(
+                    diverged, feed.last_rate, failed_epoch, feed.step + 1, self.history
+                ) from None
+            finally:
+                done = feed.trainer.epochs_done
+                for loss, seconds in figures[:done].tolist():
+                    self.history.append({"loss": loss, "seconds": seconds})
+                self.network.epochs_trained += done
+                self.epoch += done
+
+    # ---------------------------------------------------------------------------------------- checkpoints
+
+    def _place(self) -> tuple[int, int, bool]:
+        return self.epoch, self.steps, self.is_in_epoch
+
+    def _write_checkpoints(self, is_wanted: Callable[[Checkpoint], bool]) -> None:
+        for each in self.called.checkpoints:
+            if is_wanted(each):
+                each.write(self._get_state(), self._place())
+
+    def _get_state(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings,
+            "epoch": self.epoch,
+            "epochs_trained": self.network.epochs_trained,
+            "t_before": self.t_before,
+            "history": self.history.history,
+            "optimizer": self.optimizer.get_state(),
+            "callbacks": self.called.get_state(),
+            "capacity": self.feed.capacity,
+            "feed": self.feed.get_state() if self.is_in_epoch else None,
+            "seconds": time.perf_counter() - self.began_at,
+        }
+
+    def _set_state(self, state: Mapping[str, Any]) -> None:
+        arrays = dict(layers.arrays(self.network.layers))
+        saved = (state["network"].get(name) for name in arrays)
+        tensor_file.fill(arrays.values(), saved, "a network in a checkpoint")
+        self.optimizer.set_state(state["optimizer"])
+        self.network.epochs_trained = state["epochs_trained"]
+        self.history.history = state["history"]
+        self.epoch, self.t_before = state["epoch"], state["t_before"]
+        self.began_at = time.perf_counter() - state["seconds"]
+        self.feed.capacity = state["capacity"]
+        if state["feed"] is not None:
+            self.is_in_epoch = True
+            self.feed.begin_epoch(self.network.epochs_trained, self.total_steps, state["feed"])
+
+
+def mean(total: float, weight: float) -> float:
+    """A weighted mean; 0 of nothing."""
+    return total / weight if weight else 0.0
+
+
+def diverged_error(
+    diverged: Diverged, rate: float, epoch: int, step: int, history: History
+) -> TrainingDivergedError:
+    """The error for a loss that is not finite."""
+    return TrainingDivergedError(
+        f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {step}, "
+        f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; "
+        "the network holds the weights from before that step.",
+        epoch,
+        step,
+        history,
+    )
