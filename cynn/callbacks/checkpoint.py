@@ -74,13 +74,13 @@ class Checkpoint(Callback):
         folder, name = os.path.split(self.path)
         self._folder = folder or os.curdir
         self._pattern, has_fields = _pattern(name)
-        self.every_steps = every_steps and check_whole_number(every_steps, "every_steps", "Checkpoint", minimum=1)
-        self.every_seconds = (
-            None
-            if every_seconds is None
-            else check_number(every_seconds, "every_seconds", "Checkpoint", minimum=0)
-        )
-        self.keep = None if keep is None else check_whole_number(keep, "keep", "Checkpoint", minimum=1)
+        if every_steps is not None:
+            every_steps = check_whole_number(every_steps, "every_steps", "Checkpoint", minimum=1)
+        if every_seconds is not None:
+            every_seconds = check_number(every_seconds, "every_seconds", "Checkpoint", minimum=0)
+        if keep is not None:
+            keep = check_whole_number(keep, "keep", "Checkpoint", minimum=1)
+        self.every_steps, self.every_seconds, self.keep = every_steps, every_seconds, keep
         if self.keep is not None and not has_fields:
             raise InvalidParameterError(
                 "The 'path' parameter of Checkpoint must have {epoch} or {step} in its name where 'keep' is given. "

@@ -70,7 +70,7 @@ class CSVLogger(Callback):
         mode = "r+" if goes_on else "a" if self.append else "w"
         self._file = open(self.filename, mode, encoding="utf-8", newline="")  # noqa: SIM115  # on_train_end closes it
         if goes_on:
-            self._file.truncate(self._bytes)
+            self._file.truncate(min(self._bytes or 0, os.path.getsize(self.filename)))
         self._file.seek(0, os.SEEK_END)
 
     def on_train_end(self) -> None:
