@@ -35,6 +35,7 @@ NOT_RUN = {
 #: Blocks that are no code, by how they begin, and what they are.
 SHOWN = {
     "cli → network": "a diagram",
+    "To go on from the checkpoint": "a message",
     '[project.entry-points."cynn.activations"]': "a part of a pyproject.toml such as new-plugin writes",
 }
 PAGES = {name_of(path): path for path in pages()}
@@ -96,8 +97,15 @@ def training(names, out, folder):
     assert (folder / "log.csv").exists()
 
 
+def checkpoints(names, out, folder):
+    assert names["history"].epochs == 4
+    assert "004-000300" in out
+    assert sorted(path.name for path in folder.iterdir()) == ["best.safetensors", "run", "run.safetensors"]
+
+
 #: What is to be so after a page besides that it ran.
-AFTER = {"quickstart.rst": quickstart, "layers.rst": layers, "training.rst": training}
+AFTER = {"quickstart.rst": quickstart, "layers.rst": layers, "training.rst": training,
+         "checkpoints.rst": checkpoints}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if has_python(page)])
