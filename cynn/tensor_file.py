@@ -111,7 +111,7 @@ def read(
     try:
         with safe_open(path, framework="numpy") as file:
             metadata: dict[str, str] = file.metadata() or {}
-            for name in file.keys():  # noqa: SIM118
+            for name in file.keys():  # noqa: SIM118  # no dict
                 try:
                     tensors[name] = file.get_tensor(name)
                 except (AttributeError, TypeError) as error:

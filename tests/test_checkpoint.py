@@ -50,14 +50,14 @@ class CrashAfterWriting(Checkpoint):
 
 def in_pieces(path, make, **checkpoint_options):
     """A training that crashes after each of its checkpoints, and how often it did."""
-    for crashes in range(1000):
+    crashes = []
+    while len(crashes) < 1000:
         options = make()
+        callbacks = [*options.get("callbacks", []), CrashAfterWriting(path, **checkpoint_options)]
         try:
-            options.setdefault("callbacks", [])
-            written = CrashAfterWriting(path, **checkpoint_options)
-            return fit(**{**options, "callbacks": [*options["callbacks"], written], "resume": True}), crashes
-        except Crash:
-            pass
+            return fit(**{**options, "callbacks": callbacks, "resume": True}), len(crashes)
+        except Crash as crash:
+            crashes.append(crash)  # with its memory, which the next must not find again
     raise AssertionError("it never ended")
 
 
