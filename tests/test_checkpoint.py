@@ -232,6 +232,10 @@ class TestTheSameBits:
         expected = fit(**make())
         assert expected.epochs_trained == 6
         assert_same(in_pieces(path, make, every_steps=3)[0], expected)
+        os.remove(path)
+        with pytest.raises(Crash):
+            fit(**make(), callbacks=[CrashAfterWriting(path, every_steps=9)])
+        assert_same(fit(optimizer=Adam(CosineDecay(0.05)), resume=path), expected)  # without the fit before
 
     def test_a_rate_that_a_callback_replaces_by_a_schedule(self, path):
         class Replace(Callback):
