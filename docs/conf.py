@@ -60,7 +60,7 @@ html_logo = html_favicon = "_static/logo.svg"
 html_context = {"default_mode": "auto"}  # light or dark, as the reader has it everywhere
 html_sidebars = {"index": [], "catalogue": [], "speed": []}  # no pages beside them, or wide tables
 html_static_path = ["_static"]
-html_css_files = ["catalogue.css", "gallery.css", "pages.css"]
+html_css_files = ["catalogue.css", "gallery.css", "narrow.css", "pages.css"]
 html_theme_options = {"logo": {"text": "CyNN"}, "secondary_sidebar_items": ["page-toc"]}
 
 

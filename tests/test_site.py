@@ -28,21 +28,24 @@ BROKEN_IMAGES = """async () => {
     return broken;
 }"""
 
-# What sticks out of the page, but for what stands in a box that can be scrolled or is cut off.
+# What the page, or a box that all of its text stands in, must be scrolled sideways for. Code and tables have boxes of
+# their own, which may be.
 TOO_WIDE = """() => {
-    const width = document.documentElement.clientWidth;
-    if (document.documentElement.scrollWidth <= width) return [];
+    const article = document.querySelector("article") || document.body;
+    const boxes = [];
+    for (let box = article; box; box = box.parentElement) boxes.push(box);
+    const wide = boxes.filter(box => box.scrollWidth > box.clientWidth + 1);
+    if (!wide.length) return [];
+    const right = wide[0].getBoundingClientRect().right;
     const boxed = element => {
-        for (let box = element.parentElement; box && box !== document.body; box = box.parentElement) {
-            const cut = getComputedStyle(box).overflowX !== "visible";
-            if (cut && box.getBoundingClientRect().right <= width) return true;
-        }
+        for (let box = element.parentElement; box && !boxes.includes(box); box = box.parentElement)
+            if (getComputedStyle(box).overflowX !== "visible") return true;
         return false;
     };
-    const found = [...document.body.querySelectorAll("*")].filter(
-        element => element.getBoundingClientRect().right > width + 1 && !boxed(element)
+    const found = [...wide[0].querySelectorAll("*")].filter(
+        element => element.getBoundingClientRect().right > right + 1 && !boxed(element)
     );
-    return [`${document.documentElement.scrollWidth} pixels`].concat(
+    return [`${wide[0].scrollWidth} pixels in ${wide[0].clientWidth}`].concat(
         found.slice(0, 3).map(element => element.cloneNode(false).outerHTML.slice(0, 120))
     );
 }"""
