@@ -122,6 +122,18 @@ cdef inline void next_tile(const ForwardPass *job, int64_t begin, Ahead *ahead) 
     ahead.at = ahead.end = NULL
 
 
+cdef inline bint is_nonfinite(
+    const Source *source, const Node *node, int64_t rows, const floating *type_
+) noexcept nogil:
+    """Whether something in the node's output is not finite."""
+    cdef Rows out
+    out.data = <const char *>node.op.out
+    out.kind = FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64
+    out.rows, out.columns = rows, node.op.units
+    out.row_stride, out.column_stride = out.columns * <int64_t>sizeof(floating), sizeof(floating)
+    return source.row_kernels.first_nonfinite_row(&out) >= 0
+
+
 cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Source *source = job.source
     cdef Node *nodes = workspace_nodes(job.workspaces[thread])
@@ -132,9 +144,12 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     cdef const floating *x
     cdef Pass pass_
     cdef Ahead ahead
+    # z of the first layer has fewer numbers to look at than x
+    cdef bint look_at_x = job.check_finite and tile.kind != UINT8
+    cdef bint look_at_z = look_at_x and nodes.op.kernels.shows_nonfinite and nodes.op.units < source.inputs
     tile.data = job.rows.data + begin * job.rows.row_stride
     tile.rows = rows
-    if job.check_finite and source.row_kernels.first_nonfinite_row(&tile) >= 0:
+    if look_at_x and not look_at_z and source.row_kernels.first_nonfinite_row(&tile) >= 0:
         job.nonfinite = 1
         return
     x = gathered(source, &tile, <floating *>workspace_x(job.workspaces[thread]))
@@ -149,6 +164,11 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
         if forward_node(&nodes[i], &pass_, 0, rows, type_):
             job.failed = 1
             return
+        if look_at_z and i == 0 and is_nonfinite(source, nodes, rows, x):
+            # it may have overflown from what is finite
+            if source.row_kernels.first_nonfinite_row(&tile) >= 0:
+                job.nonfinite = 1
+                return
         if job.outputs[nodes[i].value] != NULL:
             units = nodes[i].op.units
             memcpy(

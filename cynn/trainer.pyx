@@ -66,6 +66,9 @@ cdef int64_t LEAST_BLOCK_ROWS = 32
 cdef double BLOCK_MULTIPLICATIONS = 1e6
 cdef int64_t NARROW_UNITS = 512
 
+# Products work on so many rows at a time, or on a divisor of it, and are slower on what is left below.
+cdef int64_t BLOCK_GROUP = 24
+
 # An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
 # batch at a time: BLAS then packs its W once a step, and not once a tile.
 cdef int64_t WIDE = 1 << 18
@@ -315,7 +318,9 @@ cdef class Trainer:
                     continue
                 rows, columns = node.op.parameter_rows[j], node.op.parameter_columns[j]
                 n_blocks = -(-rows // self.block_rows(columns))  # of about equal size
-                borders = [rows * k // n_blocks for k in range(n_blocks + 1)]
+                borders = [
+                    (rows * k // n_blocks + BLOCK_GROUP // 2) // BLOCK_GROUP * BLOCK_GROUP for k in range(n_blocks)
+                ] + [rows]
                 blocks += [(i, j, borders[k], borders[k + 1]) for k in range(n_blocks)]
                 scratch = max(scratch, columns * max(borders[k + 1] - borders[k] for k in range(n_blocks)))
         blocks.sort(key=lambda block: block[1])  # the small ones at the end, where threads wait for the last

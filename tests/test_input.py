@@ -155,6 +155,23 @@ class TestNotFinite:
         with pytest.raises(DataError, match=r"validation x must be finite.* in row 7"):
             net.fit(ROWS, y, validation_data=(x, y))
 
+    @pytest.mark.parametrize("units", [1, 5, 40, 600])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("bad", [np.nan, -np.inf])
+    def test_whatever_the_first_layer_and_its_weights(self, bad, dtype, units):
+        net = cynn.Network.mlp([700, units, 2], seed=0, dtype=dtype)
+        net.layers[0].weights = np.zeros((700, units))
+        for rows, row in [(9, 0), (70, 69), (300, 150)]:
+            x = np.ones((rows, 700), dtype)
+            x[row, 699] = bad
+            with pytest.raises(DataError, match=f"in row {row}, column 699"):
+                net.predict(x)
+
+    def test_what_is_too_large_in_the_network_only(self):
+        net = cynn.Network.mlp([700, 5, 2], activation="relu", output="identity", seed=0)
+        net.layers[0].weights = np.full((700, 5), 1e30)
+        assert not np.isfinite(net.predict(np.full((70, 700), 1e30))).any()
+
     def test_in_a_single_row(self):
         with pytest.raises(DataError, match="in row 0, column 1"):
             network().predict([1.0, np.nan, 2.0])

@@ -92,6 +92,7 @@ ctypedef struct Op:
 # begin..end of the output's columns (backward: of the first input's) for the whole batch. A kind has
 # the first, the second, or both; backward may find op.dx the same as op.delta, where it says that it can.
 ctypedef struct OpKernels:
+    bint shows_nonfinite   # a row of x with a NaN or an infinity makes a row of out with one
     void (*forward_f32)(const Op *, const Pass *, int64_t begin, int64_t end, float *out) noexcept nogil
     void (*forward_f64)(const Op *, const Pass *, int64_t begin, int64_t end, double *out) noexcept nogil
     void (*backward_f32)(const Op *, const Pass *, int64_t begin, int64_t end, float *delta) noexcept nogil
