@@ -159,7 +159,7 @@ class TestNotFinite:
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     @pytest.mark.parametrize("bad", [np.nan, -np.inf])
     def test_whatever_the_first_layer_and_its_weights(self, bad, dtype, units):
-        net = cynn.Network.mlp([700, units, 2], seed=0, dtype=dtype)
+        net = Network.mlp([700, units, 2], seed=0, dtype=dtype)
         net.layers[0].weights = np.zeros((700, units))
         for rows, row in [(9, 0), (70, 69), (300, 150)]:
             x = np.ones((rows, 700), dtype)
@@ -168,7 +168,7 @@ class TestNotFinite:
                 net.predict(x)
 
     def test_what_is_too_large_in_the_network_only(self):
-        net = cynn.Network.mlp([700, 5, 2], activation="relu", output="identity", seed=0)
+        net = Network.mlp([700, 5, 2], activation="relu", output="identity", seed=0)
         net.layers[0].weights = np.full((700, 5), 1e30)
         assert not np.isfinite(net.predict(np.full((70, 700), 1e30))).any()
 
