@@ -158,13 +158,13 @@ class Checkpoint(Callback):
         try:
             yield
         except OSError as error:
-            message = (
+            problem = CheckpointError(
                 f"The checkpoint {path!r} must be written whole. Got {type(error).__name__} "
                 f"({error.strerror or error}) instead. Checkpoints that were there before are untouched."
             )
             if self.on_error == "raise":
-                raise CheckpointError(message) from error
-            warnings.warn(message, CynnWarning, stacklevel=2)
+                raise problem from error
+            warnings.warn(str(problem), CynnWarning, stacklevel=2)
 
 
 def _pattern(name: str) -> tuple[str, bool]:
@@ -172,21 +172,19 @@ def _pattern(name: str) -> tuple[str, bool]:
     import re
     from string import Formatter
 
-    pattern, has_fields = "", False
     try:
-        for text, field, form, conversion in Formatter().parse(name):
-            pattern += re.escape(text)
-            if field is None:
-                continue
-            if field not in ("epoch", "step") or conversion or not re.fullmatch(r"(0\d+)?d?", form or ""):
-                raise ValueError(field)
-            pattern, has_fields = pattern + r"(\d+)", True
+        parts = list(Formatter().parse(name))
     except ValueError:
-        raise InvalidParameterError(
-            "The 'path' parameter of Checkpoint must be a file whose name has no braces but those of {epoch}, {step}, "
-            f"or with digits, as {{step:06d}}. Got {name!r} instead."
-        ) from None
-    return pattern, has_fields
+        parts = [("", "", "", None)]
+    fields = [part[1:] for part in parts if part[1] is not None]
+    for field, form, conversion in fields:
+        if field not in ("epoch", "step") or conversion or not re.fullmatch(r"(0\d+)?d?", form or ""):
+            raise InvalidParameterError(
+                "The 'path' parameter of Checkpoint must be a file whose name has no braces but those of {epoch}, "
+                f"{{step}}, or with digits, as {{step:06d}}. Got {name!r} instead."
+            )
+    pattern = "".join(re.escape(text) + (r"(\d+)" if field is not None else "") for text, field, _, _ in parts)
+    return pattern, bool(fields)
 
 
 def _age(path: str) -> tuple[int, list[int]]:
