@@ -34,21 +34,58 @@ class Composition:
 
     def build(self, builder: Builder) -> tuple[list[Layer], list[int]]:
         """Layers with arrays of their own, and the values that are the input and the output of each."""
-        layers: list[Layer] = []
-        values = [0]
-        for number, description in enumerate(self.layers):
-            try:
-                layer, output = description.bound(builder, [values[k] for k in self.sources[number]])
-            except ShapeError as error:
-                raise ShapeError(f"In layer {number}, {description!r}: {error}") from None
-            layers.append(layer)
-            values.append(output)
-        return layers, values
+        return build_layers(self.layers, self.sources, builder, 0, "In layer {}")
 
     @property
     def is_chain(self) -> bool:
         """Whether every layer takes what the one before it returns."""
-        return all(source == [number] for number, source in enumerate(self.sources))
+        return self.sources == chain(len(self.layers))
+
+
+def chain(n: int) -> list[list[int]]:
+    """The sources of layers one behind the other."""
+    return [[number] for number in range(n)]
+
+
+def as_layers(given: Any) -> list[Layer] | None:
+    """A list of what was given, None where that is not layers."""
+    if not isinstance(given, Iterable):
+        return None
+    layers = list(given)
+    return layers if all(isinstance(layer, Layer) for layer in layers) else None
+
+
+def build_layers(
+    described: list[Layer], sources: list[list[int]], builder: Builder, value: int, place: str
+) -> tuple[list[Layer], list[int]]:
+    """Layers with arrays of their own.
+
+    Parameters
+    ----------
+    described : list of Layer
+    sources : list of list of int
+        What each takes: 0 is `value`, k the output of layer k - 1.
+    builder : Builder
+    value : int
+    place : str
+        How an error names a layer, with {} for its number.
+
+    Returns
+    -------
+    layers : list of Layer
+    values : list of int
+        `value`, and the output of every layer.
+    """
+    layers: list[Layer] = []
+    values = [value]
+    for number, description in enumerate(described):
+        try:
+            layer, output = description.bound(builder, [values[k] for k in sources[number]])
+        except ShapeError as error:
+            raise ShapeError(f"{place.format(number)}, {description!r}: {error}") from None
+        layers.append(layer)
+        values.append(output)
+    return layers, values
 
 
 def compose(given: Any, sources: Any = None) -> Composition:
@@ -62,18 +99,18 @@ def compose(given: Any, sources: Any = None) -> Composition:
     """
     if isinstance(given, Node):
         return _of_nodes(given)
-    described = list(given) if isinstance(given, Iterable) else []
-    first, rest = (described[0], described[1:]) if described else (None, [])
-    if not isinstance(first, Input) or not rest or not all(isinstance(layer, Layer) for layer in rest):
+    first, *rest = (list(given) if isinstance(given, Iterable) else []) or [None]
+    layers = as_layers(rest)
+    if not isinstance(first, Input) or not layers:
         raise InvalidParameterError(
             "The 'layers' parameter of Network must be a list of an Input and one or more layers, or what "
             f"calling a layer on others returned. Got {given!r} instead."
         )
-    chain = [[number] for number in range(len(rest))]
-    return Composition(first, rest, _checked(sources, len(rest)) if sources is not None else chain)
+    return Composition(first, layers, chain(len(layers)) if sources is None else _checked(sources, layers))
 
 
-def _checked(sources: Any, n: int) -> list[list[int]]:
+def _checked(sources: Any, layers: list[Layer]) -> list[list[int]]:
+    n = len(layers)
     whole = isinstance(sources, list) and len(sources) == n
     if not whole or not all(
         isinstance(source, list) and source and all(type(k) is int and 0 <= k <= number for k in source)
@@ -82,6 +119,13 @@ def _checked(sources: Any, n: int) -> list[list[int]]:
         raise InvalidParameterError(
             f"The sources of {n} layers must be {n} lists of numbers of earlier values. Got {sources!r} instead."
         )
+    taken = {value for source in sources for value in source}
+    for number, layer in enumerate(layers[:-1]):
+        if number + 1 not in taken:
+            raise InvalidParameterError(
+                "The sources of layers must name the output of each but the last. "
+                f"Got none that names that of layer {number}, {layer!r}, instead."
+            )
     return [list(source) for source in sources]
 
 
