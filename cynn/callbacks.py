@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from cynn.errors import (
@@ -18,7 +18,7 @@ from cynn.monitoring import check_mode, is_better, monitored
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "TensorBoard", "Timer"]
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "StochasticWeightAveraging", "TensorBoard", "Timer"]
 
 
 class Callback:
@@ -31,6 +31,9 @@ class Callback:
     ----------
     network : Network
         The one that is trained; `fit` sets it.
+    training_rows : function, or None
+        Goes once more through the rows of x that are trained on, a piece at a time; `fit` sets it. None where
+        x is an iterator of batches, which is at its end.
     stop_training : bool
         Set to True, it ends the training after the epoch or, in `on_step_end`, after the step.
 
@@ -47,6 +50,7 @@ class Callback:
     """
 
     network: Network
+    training_rows: Callable[[], Iterable[Any]] | None = None
     stop_training: bool = False
 
     def on_train_begin(self) -> None:
@@ -266,6 +270,87 @@ class CSVLogger(Callback):
         self._bytes, self._columns = state["bytes"], state["columns"]
 
 
+class StochasticWeightAveraging(Callback):
+    """Puts the mean of the weights at the ends of epochs in the place of the weights when training ends.
+
+    w_mean := (n w_mean + w) / (n + 1) after every epoch that counts, in float64. The learning rate is best kept
+    rather large, or on its cycles, so that the epochs end at weights of some variety. Afterwards the moving
+    averages of every `BatchNorm` are computed anew in a pass over the training data, as by
+    `Network.update_moving_averages`.
+
+    Parameters
+    ----------
+    start_epoch : int
+        The first epoch that counts, from 1.
+    every_epochs : int
+        Of the epochs from there on, every so-many-th counts: for a schedule in cycles, their length.
+
+    Attributes
+    ----------
+    n_averaged : int
+        Epochs that have counted. Where there is none, the weights stay as they are.
+
+    Notes
+    -----
+    Source: Izmailov and others, "Averaging weights leads to wider optima and better generalization", 2018,
+    algorithm 1 and section 3.2.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> averaging = cynn.callbacks.StochasticWeightAveraging(start_epoch=3)
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> history = net.fit([[1.0]], [1.0], epochs=5, callbacks=[averaging])
+    >>> averaging.n_averaged
+    3
+    """
+
+    def __init__(self, start_epoch: int, *, every_epochs: int = 1) -> None:
+        owner = "StochasticWeightAveraging"
+        self.start_epoch = check_whole_number(start_epoch, "start_epoch", owner, minimum=1)
+        self.every_epochs = check_whole_number(every_epochs, "every_epochs", owner, minimum=1)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.n_averaged = 0
+        self._mean: list[Any] = []
+
+    def on_train_begin(self) -> None:
+        from cynn.moving_averages import has_moving_averages
+
+        self._begin()
+        if self.training_rows is None and has_moving_averages(self.network):
+            raise InvalidParameterError(
+                "The batches of a fit with StochasticWeightAveraging must be such that one can go through them again, "
+                "which BatchNorm needs. Got an iterator instead: a function that returns one helps."
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if epoch < self.start_epoch or (epoch - self.start_epoch) % self.every_epochs:
+            return
+        weights = self.network.get_weights()
+        if not self._mean:
+            self._mean = [w.astype("float64") for w in weights]
+        for mean, w in zip(self._mean, weights, strict=True):
+            mean += (w - mean) / (self.n_averaged + 1)
+        self.n_averaged += 1
+
+    def on_train_end(self) -> None:
+        if not self.n_averaged:
+            return
+        from cynn import moving_averages, threads
+
+        self.network.set_weights(self._mean)
+        if self.training_rows is not None:
+            moving_averages.update(self.network, self.training_rows, threads.resolve(None))
+
+    def get_state(self) -> dict[str, Any]:
+        return {"n_averaged": self.n_averaged, "mean": [mean.copy() for mean in self._mean]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.n_averaged, self._mean = int(state["n_averaged"]), [mean.copy() for mean in state["mean"]]
+
+
 class TensorBoard(Callback):
     """Writes the figures of every epoch for TensorBoard. Needs the extra `cynn[tensorboard]`.
 
@@ -377,6 +462,7 @@ class CallbackList:
             )
         self._all = list(given)
         self._network = network
+        self.training_rows: Callable[[], Iterable[Any]] | None = None
         self._of_steps = [c for c in self._all if type(c).on_step_end is not Callback.on_step_end]
 
     def __bool__(self) -> bool:
@@ -398,6 +484,7 @@ class CallbackList:
         with ExitStack() as stack:
             for callback in self._all:
                 callback.network = self._network
+                callback.training_rows = self.training_rows
                 callback.stop_training = False
                 stack.callback(callback.on_train_end)
                 callback.on_train_begin()
@@ -405,7 +492,11 @@ class CallbackList:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._end.__exit__(*error)  # all of them, also if one raises
+        try:
+            self._end.__exit__(*error)  # all of them, also if one raises
+        finally:
+            for callback in self._all:
+                callback.training_rows = None  # which holds the data
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Of all."""

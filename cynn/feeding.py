@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, randomness
+from cynn import data, moving_averages, randomness
 from cynn.data import Targets
 from cynn.errors import DataError, InvalidParameterError
 from cynn.kernel_objects import OptimizerKernel
@@ -103,6 +103,9 @@ class Feed(Protocol):
     def predicted(self) -> tuple[Targets, Array]:
         """The targets of the epoch's rows so far, and what was predicted for them in their steps."""
 
+    def training_rows(self) -> Iterable[Array]:
+        """The rows of an epoch as they are trained on, a piece at a time."""
+
     def close(self) -> None:
         """Give back what is held."""
 
@@ -122,6 +125,7 @@ class RowFeed(Feed):
         keep_predictions: bool,
     ) -> None:
         self.setting = setting
+        self.rows = rows
         self.target = target
         assert setting.state is not None
         self.batch_size = min(batch_size, n)
@@ -187,6 +191,9 @@ class RowFeed(Feed):
     def predicted(self) -> tuple[Targets, Array]:
         assert self.predictions is not None
         return self.target.take(self.order[: self.rows_done]), self.predictions[: self.rows_done]
+
+    def training_rows(self) -> Iterable[Array]:
+        return moving_averages.pieces(self.rows, np.sort(self.order))
 
     def close(self) -> None:
         pass
@@ -364,6 +371,11 @@ class BatchFeed(Feed):
 
     def predicted(self) -> tuple[Targets, Array]:
         return Targets.concatenated(self.targets), np.concatenate(self.predictions)
+
+    def training_rows(self) -> Iterable[Array]:
+        self.next.exception()  # the thread is at rest
+        for batch in islice(self.batches_of(self.number), self.steps_per_epoch):
+            yield self.setting.network.as_rows(batch[0], "x")
 
     def close(self) -> None:
         self.pool.shutdown()

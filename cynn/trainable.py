@@ -198,6 +198,33 @@ class Trainable:
             check_finite=check_finite,
         )
 
+    def update_moving_averages(self, x: Any, *, n_threads: int | None = None) -> None:
+        """Compute the moving averages of every `BatchNorm` anew, as the mean and the variance over rows.
+
+        For weights that did not come about step by step, such as averages of others. One pass over x for each
+        of the layers, as in predictions: without dropout. (Ioffe and Szegedy, 2015, algorithm 2.)
+
+        Parameters
+        ----------
+        x : array of shape (rows, inputs)
+            The training data, or enough of them.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.BatchNorm()])
+        >>> net.update_moving_averages([[1.0], [3.0], [5.0], [7.0]])
+        >>> net.layers[0].moving_mean, net.layers[0].moving_variance
+        (array([4.], dtype=float32), array([5.], dtype=float32))
+        """
+        from cynn import moving_averages, threads
+
+        network = cast("Network", self)
+        rows = network.as_rows(x, "x")
+        moving_averages.update(network, lambda: moving_averages.pieces(rows), threads.resolve(n_threads))
+
     def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
         """What goes wrong where: a table of every layer. Nothing is trained.
 

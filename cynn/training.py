@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,6 +153,8 @@ def fit(
             setting(), (rows, target, weight), places, batch_size, shuffle, transform, bool(metrics_by_name)
         )
 
+    if y is not None or not isinstance(x, Iterator):  # an iterator is gone through once
+        called.training_rows = feed.training_rows
     history = network.history = History()
     bar = Progress(progress, epochs, feed.rows_per_epoch)
     state = network._optimizer_state
