@@ -36,54 +36,62 @@ cdef inline void rows_to_fetch(
 
 
 cdef inline void gather_tile(Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
-    cdef int64_t rows = end - begin, after = step.pass_.rows - end, outputs = step.outputs
+    cdef int64_t rows = end - begin, after = step.pass_.rows - end
     cdef int64_t i
     cdef const int64_t *order = step.order + begin
-    cdef floating *target
     # rows to prefetch: what the step before has not asked for, but for what this one will ask for
     if gather_rows(
         step.source, step.x_source, order, rows, -rows if step.are_fetched else after, step.source.scale,
         step.source.offset, step.check_finite, <floating *>step.x + begin * step.source.inputs
     ) >= 0:
         step.nonfinite = 1
-    if step.one_hot:
-        target = <floating *>step.target + begin * outputs
+    for i in range(step.n_heads):
+        gather_targets(step, &step.heads[i], order, begin, rows, after + step.ahead, type_)
+
+
+cdef inline void gather_targets(
+    Step *step, Head *head, const int64_t *order, int64_t begin, int64_t rows, int64_t ahead, floating *type_
+) noexcept nogil:
+    cdef int64_t i, outputs = head.outputs
+    cdef floating *target
+    if head.one_hot:
+        target = <floating *>head.target + begin * outputs
         memset(target, 0, rows * outputs * sizeof(floating))
         for i in range(rows):
-            target[i * outputs + step.classes[order[i]]] = 1
-    elif step.classes != NULL:
+            target[i * outputs + head.classes[order[i]]] = 1
+    elif head.classes != NULL:
         for i in range(rows):
-            step.batch_classes[begin + i] = step.classes[order[i]]
+            head.batch_classes[begin + i] = head.classes[order[i]]
     else:
         gather_rows(
-            step.source, step.target_source, order, rows, after + step.ahead, 1, 0, False,
-            <floating *>step.target + begin * outputs
+            step.source, head.target_source, order, rows, ahead, 1, 0, False,
+            <floating *>head.target + begin * outputs
         )
 
 
 cdef inline void loss_of_tile(
-    Step *step, int64_t piece, int64_t begin, int64_t end, floating *type_
+    Step *step, Head *head, int64_t piece, int64_t begin, int64_t end, floating *type_
 ) noexcept nogil:
-    cdef int64_t rows = end - begin, outputs = step.outputs
+    cdef int64_t rows = end - begin, outputs = head.outputs
     cdef floating *target = NULL
     cdef int64_t *classes = NULL
-    if step.classes != NULL and not step.one_hot:
-        classes = step.batch_classes + begin
+    if head.classes != NULL and not head.one_hot:
+        classes = head.batch_classes + begin
     else:
-        target = <floating *>step.target + begin * outputs
-    if step.predictions != NULL:
+        target = <floating *>head.target + begin * outputs
+    if head.predictions != NULL:
         memcpy(
-            <floating *>step.predictions + (step.first_row + begin) * outputs,
-            <const floating *>step.output + begin * outputs, rows * outputs * sizeof(floating)
+            <floating *>head.predictions + (step.first_row + begin) * outputs,
+            <const floating *>head.output + begin * outputs, rows * outputs * sizeof(floating)
         )
-    if step.python_loss != NULL:
-        if step.call_python_loss(step.python_loss, rows, &step.tile_loss[piece]):
+    if head.python_loss != NULL:
+        if head.call_python_loss(head.python_loss, head.number, rows, &head.tile_loss[piece]):
             step.failed = 1
     else:
-        step.tile_loss[piece] = loss_of_rows(
-            &step.loss, step.loss_h, step.fused, rows, outputs,
-            <const floating *>step.loss_input + begin * outputs, target, classes,
-            <const floating *>step.weight + begin, <floating *>step.loss_gradient + begin * outputs
+        head.tile_loss[piece] = loss_of_rows(
+            &head.loss, head.loss_h, head.fused, rows, outputs,
+            <const floating *>head.loss_input + begin * outputs, target, classes,
+            <const floating *>head.weight + begin, <floating *>head.loss_gradient + begin * outputs
         )
 
 
@@ -93,7 +101,7 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
     cdef int64_t total = stage.columns if stage.by_columns else step.pass_.rows
     cdef int64_t begin = piece * size
     cdef int64_t end = min(begin + size, total)
-    cdef int64_t i
+    cdef int64_t i, j
     cdef Node *node
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
@@ -102,7 +110,7 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
         if step.instructions[i].task == GATHER:
             gather_tile(step, begin, end, type_)
         elif step.instructions[i].task == FORWARD:
-            if step.predicts_last and step.predictions == NULL and node == &step.nodes[step.n_nodes - 1]:
+            if step.instructions[i].only_predicts and not step.predicts:
                 continue
             pass_.ahead = NULL
             if node == step.nodes:
@@ -111,7 +119,8 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
             if forward_node(node, &pass_, begin, end, type_):
                 step.failed = 1
         elif step.instructions[i].task == LOSS:
-            loss_of_tile(step, piece, begin, end, type_)
+            for j in range(step.n_heads):
+                loss_of_tile(step, &step.heads[j], piece, begin, end, type_)
         elif step.instructions[i].task == ADD:
             add_gradients(node, begin, end, type_)
         elif backward_node(node, &pass_, begin, end, type_):

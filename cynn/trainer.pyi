@@ -22,10 +22,10 @@ class Trainer:
         cls,
         engine: Engine,
         x: _Array,
-        target: _Array | None,
-        classes: npt.NDArray[np.int64] | None,
+        targets: list[tuple[_Array | None, npt.NDArray[np.int64] | None]],
         sample_weight: npt.NDArray[np.float64] | None,
-        loss: LossKernel,
+        losses: list[LossKernel],
+        loss_weights: list[float],
         optimizer: OptimizerKernel | None,
         slots: list[list[_Array]],
         settings: UpdateSettings,
@@ -42,6 +42,8 @@ class Trainer:
     def total_loss(self) -> float: ...
     @property
     def total_weight(self) -> float: ...
+    @property
+    def output_losses(self) -> npt.NDArray[np.float64]: ...
     @property
     def batches(self) -> int: ...
     @property
@@ -62,6 +64,6 @@ class Trainer:
         first_batch: int,
         t: int,
         learning_rates: npt.NDArray[np.float64],
-        predictions: _Array | None,
+        predictions: list[_Array] | None,
         seconds: float,
     ) -> int: ...

@@ -18,8 +18,8 @@ from cynn.progress import Progress
 from cynn.trainer import Diverged, NonFiniteRow
 
 if TYPE_CHECKING:
-    from cynn.kernel_objects import LossKernel
     from cynn.network import Network
+    from cynn.objective import Objective
 
 __all__ = ["Callback", "History", "fit", "gradients", "train_batch"]
 
@@ -85,6 +85,7 @@ def fit(
     y: Any,
     *,
     loss: Any,
+    loss_weights: Any,
     optimizer: Any,
     epochs: int,
     batch_size: int,
@@ -113,14 +114,14 @@ def fit(
         raise InvalidParameterError(
             f"The 'transform' parameter of fit must be a function (x, y, generator). Got {transform!r} instead."
         )
-    loss_kernel = network.loss_kernel(loss)
-    metrics_by_name = _resolve_metrics(metrics)
+    objective = network.objective(loss, loss_weights)
+    metrics_by_name = _of_outputs(objective.outputs, metrics)
     called = CallbackList(callbacks, network)
-    validation = _checked_validation(network, loss_kernel, validation_data, check_finite)
+    validation = _checked_validation(network, objective, validation_data, check_finite)
 
     def setting() -> Setting:
         """Once the data have been checked: until then the network's optimizer stays what it is."""
-        return Setting(network, loss_kernel, optimizer_state(network, optimizer), n_threads, check_finite)
+        return Setting(network, objective, optimizer_state(network, optimizer), n_threads, check_finite)
 
     feed: Feed
     before: _Before | None = None
@@ -136,7 +137,7 @@ def fit(
             )
         look_first = check_finite and (epochs == 0 or transform is not None)
         rows, target, weight = _checked_data(
-            network, loss_kernel, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
+            network, objective, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
         )
         places = None
         if validation_split:
@@ -169,9 +170,9 @@ def fit(
                 feed.begin_epoch(network.epochs_trained, total_steps)
                 _run_epoch(feed, called, bar, epoch, history)
                 network.epochs_trained += 1
-                logs = _figures(feed, metrics_by_name)
+                logs = _figures(feed, objective, metrics_by_name)
                 if validation is not None:
-                    figures = evaluation.figures(network, loss_kernel, *validation, metrics_by_name, n_threads)
+                    figures = evaluation.figures(network, objective, *validation, metrics_by_name, n_threads)
                     logs.update({f"val_{name}": figure for name, figure in figures.items()})
                 if state.has_schedule:
                     logs["learning_rate"] = feed.last_rate
@@ -182,7 +183,7 @@ def fit(
                 called.on_epoch_end(epoch, logs)
                 if called.stop_training:
                     break
-                if isinstance(feed, RowFeed) and logs["seconds"] < _SHORT_SECONDS and not (
+                if isinstance(feed, RowFeed) and objective.outputs.is_one and logs["seconds"] < _SHORT_SECONDS and not (
                     called or metrics_by_name or validation or state.has_schedule or bar.is_shown
                 ):
                     _run_short_epochs(feed, network, history, epoch, epochs)
@@ -203,9 +204,13 @@ def _mean(total: float, weight: float) -> float:
     return total / weight if weight else 0.0
 
 
-def _figures(feed: Feed, metrics_by_name: dict[str, metrics.Resolved]) -> dict[str, float]:
-    """The loss and the metrics of the epoch that was trained."""
-    figures = {"loss": _mean(*feed.sums())}
+def _figures(
+    feed: Feed, objective: Objective, metrics_by_name: dict[str, metrics.OfOutputs]
+) -> dict[str, float]:
+    """The losses and the metrics of the epoch that was trained."""
+    total_weight, total_loss, *of_outputs = feed.sums().tolist()
+    figures = {"loss": _mean(total_loss, total_weight)}
+    figures |= evaluation.of_each_output(objective, [_mean(total, total_weight) for total in of_outputs])
     if metrics_by_name:
         seen, predictions = feed.predicted()
         figures.update({name: metric(seen, predictions) for name, metric in metrics_by_name.items()})
@@ -231,13 +236,13 @@ def _run_short_epochs(feed: RowFeed, network: Network, history: History, epoch: 
 
 def _run_epoch(feed: Feed, called: CallbackList, bar: Progress, epoch: int, history: History) -> None:
     seconds = 0.0 if called.want_steps else _SECONDS_BETWEEN_LOOKS
-    before = (0.0, 0.0)
+    before = [0.0, 0.0]
     try:
         while feed.take_steps(seconds):
             bar.advance_to(feed.rows_done)
             if called.want_steps:
-                now = feed.sums()
-                called.on_step_end(feed.step, {"loss": _mean(now[0] - before[0], now[1] - before[1])})
+                now = feed.sums().tolist()
+                called.on_step_end(feed.step, {"loss": _mean(now[1] - before[1], now[0] - before[0])})
                 before = now
                 if called.stop_training:
                     break
@@ -264,22 +269,23 @@ def train_batch(
     y: Any,
     *,
     loss: Any,
+    loss_weights: Any,
     optimizer: Any,
     sample_weight: Any,
     n_threads: int | None,
     check_finite: bool,
 ) -> float:
     """`Network.train_batch`."""
-    loss_kernel = network.loss_kernel(loss)
+    objective = network.objective(loss, loss_weights)
     n_threads = threads.resolve(n_threads)
     rows, target, weight = checked_batch(
-        Setting(network, loss_kernel, None, n_threads, check_finite), x, y, sample_weight, ""
+        Setting(network, objective, None, n_threads, check_finite), x, y, sample_weight, ""
     )
     state = optimizer_state(network, optimizer, equal_goes_on=True)
-    key = (network._engine, loss_kernel.component, state, state.optimizer.kernel_values(), n_threads)
+    key = (network._engine, objective.losses, objective.weights, state, state.optimizer.kernel_values(), n_threads)
     kept: tuple[Any, BatchBuffer] | None = network._batch_buffer
     if kept is None or kept[0] != key or not kept[1].takes(rows, target):
-        setting = Setting(network, loss_kernel, state, n_threads, check_finite)
+        setting = Setting(network, objective, state, n_threads, check_finite)
         kept = network._batch_buffer = (key, BatchBuffer(setting, rows, target, len(rows)))
     buffer = kept[1]
     rate = float(state.rates(1, None)[0])
@@ -292,12 +298,12 @@ def train_batch(
 
 
 def gradients(
-    network: Network, x: Any, y: Any, *, loss: Any, sample_weight: Any
+    network: Network, x: Any, y: Any, *, loss: Any, loss_weights: Any, sample_weight: Any
 ) -> list[tuple[Array | None, ...]]:
     """`Network.gradients`: a step over all rows without an optimizer."""
-    loss_kernel = network.loss_kernel(loss)
-    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_x=True, check_y=True)
-    setting = Setting(network, loss_kernel, None, threads.resolve(None), check_finite=True)
+    objective = network.objective(loss, loss_weights)
+    rows, target, weight = _checked_data(network, objective, x, y, sample_weight, "", check_x=True, check_y=True)
+    setting = Setting(network, objective, None, threads.resolve(None), check_finite=True)
     trainer = setting.trainer(rows, target, weight, len(rows))
     try:
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
@@ -431,7 +437,7 @@ def _n_steps(given: Any, steps_per_epoch: int | None) -> int | None:
 
 def _checked_data(
     network: Network,
-    loss_kernel: LossKernel,
+    objective: Objective,
     x: Any,
     y: Any,
     sample_weight: Any,
@@ -443,14 +449,12 @@ def _checked_data(
     rows = network.as_rows(x, f"{prefix}x", check_finite=check_x)
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
-    target = data.as_targets(
-        y, len(rows), network.outputs, loss_kernel.component, f"{prefix}y", check_finite=check_y
-    )
+    target = objective.targets(y, len(rows), f"{prefix}y", check_finite=check_y)
     return rows, target, data.as_sample_weight(sample_weight, len(rows))
 
 
 def _checked_validation(
-    network: Network, loss_kernel: LossKernel, validation_data: Any, check_finite: bool
+    network: Network, objective: Objective, validation_data: Any, check_finite: bool
 ) -> Checked | None:
     if validation_data is None:
         return None
@@ -462,8 +466,8 @@ def _checked_validation(
     x, y, *rest = validation_data
     weight = rest[0] if rest else None
     return _checked_data(
-        network, loss_kernel, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
+        network, objective, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
     )
 
 
-_resolve_metrics = metrics.resolve  # `metrics` is a parameter where it is needed
+_of_outputs = metrics.of_outputs  # `metrics` is a parameter where it is needed

@@ -28,7 +28,10 @@ LAYERS = [
     {"engine"},
     {"step"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
-    {"metrics", "summary", "notebook", "optimizer_state", "callbacks", "feeding"},
+    {
+        "metrics", "summary", "notebook", "optimizer_state", "callbacks", "feeding", "moving_averages", "outputs",
+        "objective",
+    },
     {"network", "trainable", "training", "evaluation", "persistence", "diagnosis"},
     {"curves", "testing", "plugin_table", "scaffold", "plot"},
     {"cli"},
