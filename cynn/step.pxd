@@ -123,6 +123,7 @@ ctypedef struct Step:
     int failed                       # Python raised
 
 
+cdef int plan_stages(Step *step, set only_predicted) except -1
 cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
 cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil

@@ -13,6 +13,7 @@ Python, takes its steps in a third phase.
 """
 
 from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport CYNN_MOST_SLOTS, floating
@@ -20,6 +21,48 @@ from cynn.engine cimport gather_rows
 from cynn.kernel_objects cimport loss_of_rows, step_on_piece
 from cynn.kernels.tables cimport Ahead, Op, Pass, UpdateKernels
 from cynn.workspace cimport Node, add_gradients, backward_node, forward_node
+
+
+cdef int plan_stages(Step *step, set only_predicted) except -1:
+    """The instructions of the first phase, and those that need not wait for one another in a stage.
+
+    What makes the values that are `only_predicted` is left out where no predictions are wanted.
+    """
+    cdef int64_t i, n = 0
+    cdef Stage *stage
+    cdef Node *node
+    step.instructions = <Instruction *>calloc(3 * step.n_nodes + 2, sizeof(Instruction))
+    step.stages = <Stage *>calloc(3 * step.n_nodes + 2, sizeof(Stage))
+    if step.instructions == NULL or step.stages == NULL:
+        raise MemoryError
+    planned = [(GATHER, 0)]
+    planned += [(FORWARD, i) for i in range(step.n_nodes)]
+    planned.append((LOSS, 0))
+    for i in range(step.n_nodes - 1, -1, -1):
+        node = &step.nodes[i]
+        if node.op.delta == NULL or not node.has_gradient:
+            continue
+        if node.n_sums:
+            planned.append((ADD, i))
+        planned.append((BACKWARD, i))
+    for i, (task, number) in enumerate(planned):
+        node = &step.nodes[<int64_t>number]
+        step.instructions[i].task = task
+        step.instructions[i].node = node
+        step.instructions[i].only_predicts = task == FORWARD and node.value in only_predicted
+        by_columns = (task == FORWARD and node.forward_by_columns) or (
+            task == BACKWARD and node.backward_by_columns
+        )
+        if i == 0 or by_columns or step.stages[n - 1].by_columns:
+            n += 1
+            stage = &step.stages[n - 1]
+            stage.begin = i
+            stage.by_columns = by_columns
+            stage.column_piece = node.column_piece
+            stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
+        step.stages[n - 1].end = i + 1
+    step.n_stages = n
+    return 0
 
 
 cdef inline void rows_to_fetch(

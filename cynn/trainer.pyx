@@ -25,20 +25,14 @@ from cynn.kernels.tables cimport (
     UpdateKernels,
 )
 from cynn.step cimport (
-    ADD,
-    BACKWARD,
-    FORWARD,
-    GATHER,
-    LOSS,
     Block,
     Head,
-    Instruction,
-    Stage,
     Step,
     block_phase_f32,
     block_phase_f64,
     constraint_phase_f32,
     constraint_phase_f64,
+    plan_stages,
     squares_phase_f32,
     squares_phase_f64,
     stage_phase_f32,
@@ -320,7 +314,7 @@ cdef class Trainer:
         for i, value in enumerate(loss_inputs):
             self.allocate_head(i, value)
         taken = {value for operation in self.engine.operations for value in operation.inputs}
-        self.plan_stages(passed_over - taken - set(loss_inputs))
+        plan_stages(step, passed_over - taken - set(loss_inputs))
 
         self.weights = self.engine.trained_parameters()
         self.n_parameters = len(self.weights)
@@ -409,47 +403,6 @@ cdef class Trainer:
                 ]
         self.n_constrained = len(pieces)
         step.constrained = self.as_blocks(pieces)
-
-    cdef plan_stages(self, set only_predicted):
-        """The instructions of the first phase, and those that need not wait for one another in a stage.
-
-        What makes the values that are `only_predicted` is left out where no predictions are wanted.
-        """
-        cdef Step *step = &self.step
-        cdef int64_t i, n = 0
-        cdef Stage *stage
-        cdef Node *node
-        step.instructions = <Instruction *>calloc(3 * step.n_nodes + 2, sizeof(Instruction))
-        step.stages = <Stage *>calloc(3 * step.n_nodes + 2, sizeof(Stage))
-        if step.instructions == NULL or step.stages == NULL:
-            raise MemoryError
-        planned = [(GATHER, 0)]
-        planned += [(FORWARD, i) for i in range(step.n_nodes)]
-        planned.append((LOSS, 0))
-        for i in range(step.n_nodes - 1, -1, -1):
-            node = &step.nodes[i]
-            if node.op.delta == NULL or not node.has_gradient:
-                continue
-            if node.n_sums:
-                planned.append((ADD, i))
-            planned.append((BACKWARD, i))
-        for i, (task, number) in enumerate(planned):
-            node = &step.nodes[<int64_t>number]
-            step.instructions[i].task = task
-            step.instructions[i].node = node
-            step.instructions[i].only_predicts = task == FORWARD and node.value in only_predicted
-            by_columns = (task == FORWARD and node.forward_by_columns) or (
-                task == BACKWARD and node.backward_by_columns
-            )
-            if i == 0 or by_columns or step.stages[n - 1].by_columns:
-                n += 1
-                stage = &step.stages[n - 1]
-                stage.begin = i
-                stage.by_columns = by_columns
-                stage.column_piece = node.column_piece
-                stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
-            step.stages[n - 1].end = i + 1
-        step.n_stages = n
 
     cdef int64_t block_rows(self, int64_t units):
         """How many rows of a W of that many columns are a block."""

@@ -120,8 +120,6 @@ cdef class Workspace:
         if training:
             kept.update(i + 1 for i, operation in enumerate(operations) if operation.needs_output)
             kept.update(losses)
-            for value in losses:
-                consumers[value] += 1
         for i, operation in enumerate(operations):
             first = root[operation.inputs[0]]
             if root[i + 1] != i + 1:

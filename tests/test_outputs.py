@@ -88,6 +88,16 @@ class TestGradients:
         np.testing.assert_array_equal(first, second)
         np.testing.assert_allclose(third, np.tanh(first), rtol=1e-12)
 
+    def test_an_output_that_a_layer_would_write_over(self):
+        """What noise takes, it may write over, but not what a loss takes: also where no other layer does."""
+        h = Dense(2, "tanh")(Input(4))
+        net = Network([h, Dense(2)(Dropout(0.9)(h))], seed=0, dtype="float64")
+        history = net.fit(X, [SIZE, SIZE], epochs=1, batch_size=N, optimizer=SGD(1e-30), metrics="mse", progress=False)
+        fresh = Network.from_config(net.get_config())
+        expected = np.square(fresh.predict(X)[0] - SIZE).mean()
+        assert history["output_0_loss"] == [pytest.approx(expected, rel=1e-12)]
+        assert history["output_0_mse"] == [pytest.approx(expected, rel=1e-12)]
+
     def test_an_activation_on_another_that_writes_in_place(self):
         h = Dense(2)(Input(4))
         net = Network([h, Activation("relu")(h), Activation("sigmoid")(h)], seed=0, dtype="float64")
@@ -170,7 +180,7 @@ class TestFigures:
     def test_the_loss_is_the_sum(self, loss_weights):
         net = network(regularizer="l2")
         history = fit(net, loss_weights=loss_weights, epochs=1, batch_size=N, validation_data=(X, Y))
-        weights = {name: 1.0 for name in Y} | (loss_weights or {})
+        weights = dict.fromkeys(Y, 1.0) | (loss_weights or {})
         fresh = network(regularizer="l2")
         before = fresh.evaluate(X, Y, loss_weights=loss_weights)
         after = net.evaluate(X, Y, loss_weights=loss_weights)
@@ -368,7 +378,7 @@ class TestData:
 class TestWhatCannotBe:
     @pytest.mark.parametrize("y", [KIND, {"kind": KIND}, [KIND, FLAG, SIZE], Y | {"other": SIZE}, None])
     def test_targets(self, y):
-        with pytest.raises(InvalidParameterError, match="y must be a dict with the keys .'kind', 'flag', 'size'."):
+        with pytest.raises(InvalidParameterError, match=r"y must be a dict with the keys \['kind', 'flag', 'size'\]"):
             network().evaluate(X, y)
 
     def test_targets_of_one_output(self):
