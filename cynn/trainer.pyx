@@ -21,7 +21,6 @@ from cynn.kernels.tables cimport (
     NON_NEGATIVE,
     UNIT_NORM,
     ConstraintKind,
-    Op,
     UpdateKernels,
 )
 from cynn.step cimport (
