@@ -7,6 +7,18 @@ from cynn.kernels.tables cimport ConstraintKind, Pass, Rows, UpdateKernels
 from cynn.workspace cimport Node
 
 
+cdef extern from *:
+    """
+    #include <time.h>
+    static double cynn_seconds(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec + 1e-9 * now.tv_nsec;
+    }
+    """
+    double cynn_seconds() noexcept nogil
+
+
 # What the first phase does one after the other.
 cdef enum Task:
     GATHER       # rows of x and of the targets
@@ -123,6 +135,7 @@ ctypedef struct Step:
     int failed                       # Python raised
 
 
+cdef int64_t block_rows(int64_t units, int64_t batch_size) noexcept
 cdef int plan_stages(Step *step, set only_predicted) except -1
 cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
 cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil

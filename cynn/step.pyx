@@ -23,6 +23,22 @@ from cynn.kernels.tables cimport Ahead, Op, Pass, UpdateKernels
 from cynn.workspace cimport Node, add_gradients, backward_node, forward_node
 
 
+# Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
+# cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
+cdef int64_t MOST_BLOCK_ROWS = 256
+cdef int64_t LEAST_BLOCK_ROWS = 32
+cdef double BLOCK_MULTIPLICATIONS = 1e6
+cdef int64_t NARROW_UNITS = 512
+
+
+cdef int64_t block_rows(int64_t units, int64_t batch_size) noexcept:
+    """How many rows of a W of that many columns are a block."""
+    if units > NARROW_UNITS:
+        return MOST_BLOCK_ROWS
+    rows = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>units * batch_size))
+    return max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, rows))
+
+
 cdef int plan_stages(Step *step, set only_predicted) except -1:
     """The instructions of the first phase, and those that need not wait for one another in a stage.
 

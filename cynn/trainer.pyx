@@ -29,8 +29,10 @@ from cynn.step cimport (
     Step,
     block_phase_f32,
     block_phase_f64,
+    block_rows,
     constraint_phase_f32,
     constraint_phase_f64,
+    cynn_seconds,
     plan_stages,
     squares_phase_f32,
     squares_phase_f64,
@@ -41,24 +43,6 @@ from cynn.step cimport (
 )
 from cynn.team cimport Team
 from cynn.workspace cimport Node, Workspace, address_of, aligned, update_states
-
-cdef extern from *:
-    """
-    #include <time.h>
-    static double cynn_seconds(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec + 1e-9 * now.tv_nsec;
-    }
-    """
-    double cynn_seconds() noexcept nogil
-
-# Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
-# cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
-cdef int64_t MOST_BLOCK_ROWS = 256
-cdef int64_t LEAST_BLOCK_ROWS = 32
-cdef double BLOCK_MULTIPLICATIONS = 1e6
-cdef int64_t NARROW_UNITS = 512
 
 # An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
 # batch at a time: BLAS then packs its W once a step, and not once a tile.
@@ -334,7 +318,7 @@ cdef class Trainer:
                 if self.weights[MOST_PARAMETERS * i + j] is None:
                     continue
                 rows, columns = node.op.parameter_rows[j], node.op.parameter_columns[j]
-                n_blocks = -(-rows // self.block_rows(columns))  # of about equal size
+                n_blocks = -(-rows // block_rows(columns, self.batch_size))  # of about equal size
                 borders = [rows * k // n_blocks for k in range(n_blocks + 1)]
                 blocks += [(i, j, borders[k], borders[k + 1]) for k in range(n_blocks)]
                 scratch = max(scratch, columns * max(borders[k + 1] - borders[k] for k in range(n_blocks)))
@@ -402,13 +386,6 @@ cdef class Trainer:
                 ]
         self.n_constrained = len(pieces)
         step.constrained = self.as_blocks(pieces)
-
-    cdef int64_t block_rows(self, int64_t units):
-        """How many rows of a W of that many columns are a block."""
-        if units > NARROW_UNITS:
-            return MOST_BLOCK_ROWS
-        rows = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>units * self.batch_size))
-        return max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, rows))
 
     cdef void **addresses(self, list arrays) except NULL:
         """The addresses of arrays, NULL for None, in memory that ends with the trainer."""
