@@ -27,10 +27,11 @@ cdef class Engine:
     cdef readonly bint has_python
     cdef bint is_float32
     cdef object numpy_dtype
-    cdef int64_t outputs
+    cdef readonly list outputs          # by the numbers of their values
+    cdef int64_t last_units
     cdef double multiplications_of_row
     cdef list idle_workspaces
-    cdef Workspace new_workspace(self, int64_t rows, bint training, bint keep_last_input)
+    cdef Workspace new_workspace(self, int64_t rows, bint training, list losses)
     cdef Workspace workspace(self)
     cdef bint describe_rows(self, const Py_buffer *view, Rows *rows) noexcept
     cdef int forward_few(self, const Rows *rows, void *out) except -1

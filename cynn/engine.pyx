@@ -213,6 +213,8 @@ cdef class Engine:
         At least one. Parameters and states are C-contiguous arrays of the dtype.
     seed : int
         Of the random numbers that operations draw in training.
+    outputs : list of int, optional
+        The values that are outputs of the network; by default the last.
 
     Attributes
     ----------
@@ -220,7 +222,9 @@ cdef class Engine:
         Whether an operation runs methods in Python.
     """
 
-    def __cinit__(self, str dtype, int64_t inputs, double scale, double offset, list operations, seed):
+    def __cinit__(
+        self, str dtype, int64_t inputs, double scale, double offset, list operations, seed, list outputs=None
+    ):
         self.dtype = dtype
         self.seed = seed
         self.is_float32 = dtype == "float32"
@@ -237,14 +241,25 @@ cdef class Engine:
             if operation.activation is not None:
                 operation.activation.require_dtype(dtype)
                 self.has_python = self.has_python or operation.activation.is_python
-        self.outputs = operations[-1].units
+        self.outputs = [len(operations)] if outputs is None else outputs
+        self.last_units = operations[-1].units
         self.multiplications_of_row = self.multiplications()
 
-    @property
-    def output_activation(self):
-        """The kernel of the activation that comes last, or None."""
-        last = self.operations[-1]
-        return last.activation if last.is_activation else None
+    def activation_of(self, int64_t output):
+        """The kernel of the activation that an output comes from.
+
+        Parameters
+        ----------
+        output : int
+            Its place in `outputs`.
+
+        Returns
+        -------
+        ActivationKernel or None
+            None where it comes from something else.
+        """
+        operation = self.operations[<int64_t>self.outputs[output] - 1]
+        return operation.activation if operation.is_activation else None
 
     def trained_parameters(self):
         """What an optimizer moves: so many places for every operation as one can have, None where none is."""
@@ -258,15 +273,15 @@ cdef class Engine:
         """How many multiplications one row costs."""
         return float(sum(operation.multiplications for operation in self.operations))
 
-    cdef Workspace new_workspace(self, int64_t rows, bint training, bint keep_last_input):
-        return Workspace(self.operations, self.dtype, self.source.inputs, rows, training, keep_last_input)
+    cdef Workspace new_workspace(self, int64_t rows, bint training, list losses):
+        return Workspace(self.operations, self.dtype, self.source.inputs, rows, training, losses)
 
     cdef Workspace workspace(self):
         # Taking from and putting into a list is atomic under the GIL, so callers in several threads
         # get workspaces of their own.
         if self.idle_workspaces:
             return self.idle_workspaces.pop()
-        return self.new_workspace(tile_rows, False, False)
+        return self.new_workspace(tile_rows, False, [])
 
     def forward(self, array, list outputs, int n_threads, bint skip_last=False, bint check_finite=False):
         """Run the network over the rows of `array`.
@@ -335,7 +350,7 @@ cdef class Engine:
         return not job.nonfinite
 
     def predict_few(self, x, out, bint check_finite):
-        """Predictions for one row, or a few, with as little around the arithmetic as can be.
+        """The last value for one row, or a few, with as little around the arithmetic as can be.
 
         Parameters
         ----------
@@ -369,13 +384,13 @@ cdef class Engine:
             ):
                 result = out
                 if out is None and view.ndim == 1:
-                    result = np_empty(self.outputs, self.numpy_dtype)
+                    result = np_empty(self.last_units, self.numpy_dtype)
                 elif out is None:
-                    result = np_empty((rows.rows, self.outputs), self.numpy_dtype)
+                    result = np_empty((rows.rows, self.last_units), self.numpy_dtype)
                 PyObject_GetBuffer(result, &out_view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
                 try:
                     if out_view.ndim != view.ndim or out_view.len != (
-                        rows.rows * self.outputs * out_view.itemsize
+                        rows.rows * self.last_units * out_view.itemsize
                     ):
                         result = None
                     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -10,8 +12,8 @@ from cynn import data, metrics
 from cynn.errors import ShapeError
 
 if TYPE_CHECKING:
-    from cynn.kernel_objects import LossKernel
     from cynn.network import Network
+    from cynn.objective import Objective
 
 __all__ = ["evaluate", "figures"]
 
@@ -24,40 +26,54 @@ def evaluate(
     y: Any,
     *,
     loss: Any,
+    loss_weights: Any,
     metrics: Any,
     sample_weight: Any,
     n_threads: int | None,
     check_finite: bool,
 ) -> dict[str, float]:
     """`Network.evaluate`."""
-    kernel = network.loss_kernel(loss)
+    objective = network.objective(loss, loss_weights)
     rows = network.as_rows(x, "x", check_finite=check_finite)
-    target = data.as_targets(y, len(rows), network.outputs, kernel.component, "y", check_finite=check_finite)
+    target = objective.targets(y, len(rows), "y", check_finite=check_finite)
     weight = data.as_sample_weight(sample_weight, len(rows))
-    return figures(network, kernel, rows, target, weight, _metrics(metrics), n_threads)
+    return figures(
+        network, objective, rows, target, weight, _of_outputs(objective.outputs, metrics), n_threads
+    )
 
 
 def figures(
     network: Network,
-    kernel: LossKernel,
+    objective: Objective,
     rows: Array,
     target: data.Targets,
     weight: Array | None,
-    metrics_by_name: dict[str, metrics.Resolved],
+    metrics_by_name: dict[str, metrics.OfOutputs],
     n_threads: int | None,
 ) -> dict[str, float]:
     """What `evaluate` returns, for data that has been checked."""
     if len(rows) == 0:
         raise ShapeError("x must have at least one row. Got none instead.")
-    prediction, is_z = network.outputs_for_loss(kernel, rows, n_threads)
-    total = kernel.total(prediction, target.values, target.classes, weight, is_z)
-    mean = total / (len(rows) if weight is None else float(weight.sum()))
-    result = {"loss": mean + network.penalty()}
-    if metrics_by_name and is_z:
-        prediction = network.output_activation.forward(prediction)
+    found = network.outputs_for_loss(objective, rows, n_threads)
+    n = len(rows) if weight is None else float(weight.sum())
+    losses, predictions = [], []
+    for kernel, part, (prediction, activation) in zip(objective.kernels, target.parts, found, strict=True):
+        fused = kernel.fuses_behind(activation)
+        losses.append(kernel.total(prediction, part.values, part.classes, weight, fused) / n)
+        if metrics_by_name:
+            predictions.append(activation.forward(prediction) if fused and activation is not None else prediction)
+    result = {"loss": sum(map(operator.mul, objective.weights, losses)) + network.penalty()}
+    result |= of_each_output(objective, losses)
     for name, metric in metrics_by_name.items():
-        result[name] = metric(target, prediction)
+        result[name] = metric(target, predictions)
     return result
 
 
-_metrics = metrics.resolve  # `metrics` is a parameter where it is needed
+def of_each_output(objective: Objective, losses: Iterable[float]) -> dict[str, float]:
+    """The loss of each output by its name in the history; nothing where there is one output."""
+    if objective.outputs.is_one:
+        return {}
+    return {f"{name}_loss": float(loss) for name, loss in zip(objective.outputs.names, losses, strict=True)}
+
+
+_of_outputs = metrics.of_outputs  # `metrics` is a parameter where it is needed

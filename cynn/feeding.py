@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, randomness, tensor_file
+from cynn import data, moving_averages, randomness, tensor_file
 from cynn.data import Targets
 from cynn.errors import DataError, InvalidParameterError
 from cynn.kernel_objects import OptimizerKernel
@@ -22,8 +22,8 @@ from cynn.optimizer_state import OptimizerState
 from cynn.trainer import Diverged, NonFiniteRow, Trainer
 
 if TYPE_CHECKING:
-    from cynn.kernel_objects import LossKernel
     from cynn.network import Network
+    from cynn.objective import Objective
 
 __all__ = ["BatchBuffer", "BatchFeed", "Feed", "RowFeed", "Setting", "transformed"]
 
@@ -38,13 +38,13 @@ class Setting:
     def __init__(
         self,
         network: Network,
-        loss_kernel: LossKernel,
+        objective: Objective,
         state: OptimizerState | None,
         n_threads: int,
         check_finite: bool,
     ) -> None:
         self.network = network
-        self.loss_kernel = loss_kernel
+        self.objective = objective
         self.state = state
         self.n_threads = n_threads
         self.check_finite = check_finite
@@ -58,16 +58,20 @@ class Setting:
         return Trainer(
             self.network._engine,
             rows,
-            target.values,
-            target.classes,
+            [(part.values, part.classes) for part in target.parts],
             weight,
-            self.loss_kernel,
+            self.objective.kernels,
+            self.objective.weights,
             kernel,
             self.state.slots if self.state else [],
             self.state.settings if self.state else UpdateSettings(),
             batch_size,
             self.n_threads,
         )
+
+    def room_for_predictions(self, rows: int) -> list[Array]:
+        """A matrix for each output."""
+        return [np.empty((rows, units), self.network.dtype) for units in self.objective.outputs.units]
 
     def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
         """Have steps taken, from the number t that is handed over, and count them whatever happens."""
@@ -77,6 +81,11 @@ class Setting:
             take_steps(self.state.t + 1)
         finally:
             self.state.t = t_before + trainer.steps  # Ctrl-C is heard as `run` returns, and a plugin may raise in it
+
+
+def sums_of(trainer: Trainer) -> npt.NDArray[np.float64]:
+    """`Feed.sums` of what a trainer has done in this epoch."""
+    return np.array([trainer.total_weight, trainer.total_loss, *trainer.output_losses])
 
 
 class Feed(Protocol):
@@ -99,11 +108,14 @@ class Feed(Protocol):
     def take_steps(self, seconds: float, most_steps: int) -> bool:
         """Take steps until the time is up or so many are taken; False, and none, where the epoch is over."""
 
-    def sums(self) -> tuple[float, float]:
-        """Σ loss * weight, and Σ weight, over the rows of the epoch so far."""
+    def sums(self) -> npt.NDArray[np.float64]:
+        """Over the rows of the epoch so far: Σ weight, Σ loss * weight, and the latter for each output's own loss."""
 
-    def predicted(self) -> tuple[Targets, Array]:
-        """The targets of the epoch's rows so far, and what was predicted for them in their steps."""
+    def predicted(self) -> tuple[Targets, list[Array]]:
+        """The targets of the epoch's rows so far, and what each output was for them in their steps."""
+
+    def training_rows(self) -> Iterable[Array]:
+        """The rows of an epoch as they are trained on, a piece at a time."""
 
     def get_state(self) -> dict[str, Any]:
         """How far the epoch is, for `begin_epoch` to go on with it."""
@@ -127,6 +139,7 @@ class RowFeed(Feed):
         keep_predictions: bool,
     ) -> None:
         self.setting = setting
+        self.rows = rows
         self.target = target
         assert setting.state is not None
         self.batch_size = self.capacity = min(batch_size, n)
@@ -135,8 +148,7 @@ class RowFeed(Feed):
         self.rows_per_epoch: int | None = n
         self.steps_per_epoch: int | None = -(-n // (self.batch_size * self.batches_per_step))
         self.trainer = setting.trainer(rows, target, weight, self.batch_size)
-        outputs, dtype = setting.network.outputs, setting.network.dtype
-        self.predictions = np.empty((n, outputs), dtype) if keep_predictions else None
+        self.predictions = setting.room_for_predictions(n) if keep_predictions else None
         self.check_finite = setting.check_finite
         self.n = n
         self.last_rate = 0.0
@@ -151,12 +163,12 @@ class RowFeed(Feed):
         self.rates = self.setting.state.rates(self.steps_per_epoch, total_steps, ahead=-self.step)
         self.given = self.setting.state.optimizer.learning_rate
         batches = min(self.step * self.batches_per_step, -(-self.n // self.batch_size))
-        self.trainer.begin_epoch(self.check_finite, number, batches, *(state["sums"] if state else (0, 0)))
+        self.trainer.begin_epoch(self.check_finite, number, batches, state["sums"] if state else None)
         self.rows_done = min(self.n, batches * self.batch_size)
         if state:
             self.last_rate = state["last_rate"]
             if self.predictions is not None:
-                tensor_file.fill([self.predictions[: self.rows_done]], [state["predictions"]], "the predictions")
+                tensor_file.fill(self._seen_predictions(), state["predictions"], "the predictions")
         self.check_finite = False  # every epoch sees every row
 
     def take_steps(self, seconds: float, most_steps: int) -> bool:
@@ -195,19 +207,26 @@ class RowFeed(Feed):
             self.step = diverged.step // self.batches_per_step
             raise
 
-    def sums(self) -> tuple[float, float]:
-        return self.trainer.total_loss, self.trainer.total_weight
+    def sums(self) -> npt.NDArray[np.float64]:
+        return sums_of(self.trainer)
 
-    def predicted(self) -> tuple[Targets, Array]:
+    def predicted(self) -> tuple[Targets, list[Array]]:
         assert self.predictions is not None
-        return self.target.take(self.order[: self.rows_done]), self.predictions[: self.rows_done]
+        seen = self.target.take(self.order[: self.rows_done])
+        return seen, self._seen_predictions()
+
+    def _seen_predictions(self) -> list[Array]:
+        return [prediction[: self.rows_done] for prediction in self.predictions or []]
+
+    def training_rows(self) -> Iterable[Array]:
+        return moving_averages.pieces(self.rows, np.sort(self.order_of(0)))
 
     def get_state(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "sums": self.sums(),
             "last_rate": self.last_rate,
-            "predictions": None if self.predictions is None else self.predictions[: self.rows_done],
+            "predictions": self._seen_predictions(),
         }
 
     def close(self) -> None:
@@ -235,38 +254,25 @@ class BatchBuffer:
         self.setting = setting
         self.capacity = capacity
         self.rows = np.zeros((2 * capacity, rows.shape[1]), rows.dtype)
-        classes = None if target.classes is None else np.zeros(2 * capacity, np.int64)
-        values = None
-        if target.values is not None:
-            values = np.zeros((2 * capacity, target.outputs), target.values.dtype)
-        self.target = Targets(values, classes, target.outputs)
+        self.target = target.with_room(2 * capacity)
         self.weight = np.ones(2 * capacity)
         self.order = np.arange(2 * capacity)
         self.trainer = setting.trainer(self.rows, self.target, self.weight, capacity)
 
     def takes(self, rows: Array, target: Targets) -> bool:
         """Whether this batch has a place in it."""
-        if len(rows) > self.capacity or rows.dtype != self.rows.dtype:
-            return False
-        if target.values is None or self.target.values is None:
-            return target.values is self.target.values
-        return target.values.dtype == self.target.values.dtype
+        return len(rows) <= self.capacity and rows.dtype == self.rows.dtype and self.target.has_form_of(target)
 
     def put(self, half: int, rows: Array, target: Targets, weight: Array | None) -> Array:
         """Copy a batch into a half; returns where its rows are."""
         begin = half * self.capacity
         place = slice(begin, begin + len(rows))
         self.rows[place] = rows
-        if target.classes is not None:
-            assert self.target.classes is not None
-            self.target.classes[place] = target.classes
-        if target.values is not None:
-            assert self.target.values is not None
-            self.target.values[place] = target.values
+        self.target.put(place, target)
         self.weight[place] = 1 if weight is None else weight
         return self.order[place]
 
-    def step(self, order: Array, rate: float, predictions: Array | None, name: str) -> None:
+    def step(self, order: Array, rate: float, predictions: list[Array] | None, name: str) -> None:
         """A step on what lies at `order`."""
         try:
             self.setting.count(
@@ -314,16 +320,17 @@ class BatchFeed(Feed):
         self.rows_done = 0
         self.total_steps = total_steps
         self.targets: list[Targets] = []
-        self.predictions: list[Array] = []
-        self.sums_before: tuple[float, float] = (0.0, 0.0)
+        self.predictions: list[list[Array]] = []
+        self.sums_before = state["sums"] if state else np.zeros(2 + len(self.setting.objective.kernels))
         if state:
             self.rows_done, self.last_rate = state["rows"], state["last_rate"]
-            self.sums_before = tuple(state["sums"])
             if self.keep_predictions:
-                self.targets = [Targets(state["values"], state["classes"], self.setting.network.outputs)]
+                objective = self.setting.objective
+                parts = zip(state["values"], state["classes"], objective.outputs.units, strict=True)
+                self.targets = [objective.as_one([Targets(*part) for part in parts])]
                 self.predictions = [state["predictions"]]
         if self.buffer is not None:
-            self.buffer.trainer.begin_epoch(self.setting.check_finite, number, self.step, *self.sums_before)
+            self.buffer.trainer.begin_epoch(self.setting.check_finite, number, self.step, self.sums_before)
         self.next = self.pool.submit(self._fetch)
 
     def _fetch(self) -> tuple[Array | None, Array, Targets, Array | None] | None:
@@ -369,7 +376,7 @@ class BatchFeed(Feed):
         self.last_rate = float(state.rates(1, self.total_steps)[0])
         predictions = None
         if self.keep_predictions:
-            predictions = np.empty((len(rows), self.setting.network.outputs), self.setting.network.dtype)
+            predictions = self.setting.room_for_predictions(len(rows))
             self.targets.append(target)
             self.predictions.append(predictions)
         self.buffer.step(order, self.last_rate, predictions, f"x of batch {self.step + 1}")
@@ -381,16 +388,21 @@ class BatchFeed(Feed):
         sums = self.sums()
         self.capacity = max(self.capacity, len(rows))
         self.buffer = BatchBuffer(self.setting, rows, target, self.capacity)
-        self.buffer.trainer.begin_epoch(self.setting.check_finite, self.number, self.step, *sums)
+        self.buffer.trainer.begin_epoch(self.setting.check_finite, self.number, self.step, sums)
         return self.buffer
 
-    def sums(self) -> tuple[float, float]:
-        if self.buffer is None:
-            return self.sums_before
-        return self.buffer.trainer.total_loss, self.buffer.trainer.total_weight
+    def sums(self) -> npt.NDArray[np.float64]:
+        return self.sums_before if self.buffer is None else sums_of(self.buffer.trainer)
 
-    def predicted(self) -> tuple[Targets, Array]:
-        return Targets.concatenated(self.targets), np.concatenate(self.predictions)
+    def predicted(self) -> tuple[Targets, list[Array]]:
+        of_outputs = zip(*self.predictions, strict=True)
+        return type(self.targets[0]).concatenated(self.targets), [np.concatenate(list(of_one)) for of_one in of_outputs]
+
+    def training_rows(self) -> Iterable[Array]:
+        self.pool.submit(lambda: None).result()  # the thread is at rest
+        number = max(0, self.setting.network.epochs_trained - 1)
+        for batch in islice(self.batches_of(number, 0), self.steps_per_epoch):
+            yield self.setting.network.as_rows(batch[0], "x")
 
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = {
@@ -401,7 +413,9 @@ class BatchFeed(Feed):
         }
         if self.keep_predictions:
             target, predictions = self.predicted()
-            state.update(values=target.values, classes=target.classes, predictions=predictions)
+            state["values"] = [part.values for part in target.parts]
+            state["classes"] = [part.classes for part in target.parts]
+            state["predictions"] = predictions
         return state
 
     def close(self) -> None:
@@ -416,14 +430,7 @@ def checked_batch(
     rows = network.as_rows(x, f"x{of}", check_finite=False)
     if len(rows) == 0:
         raise DataError(f"x{of} must have at least one row. Got none instead.")
-    target = data.as_targets(
-        y,
-        len(rows),
-        network.outputs,
-        setting.loss_kernel.component,
-        f"y{of}",
-        check_finite=setting.check_finite,
-    )
+    target = setting.objective.targets(y, len(rows), f"y{of}", check_finite=setting.check_finite)
     return rows, target, data.as_sample_weight(sample_weight, len(rows), may_be_zero=True)
 
 

@@ -127,14 +127,14 @@ class Loop:
         self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=True))
 
     def _take_steps(self) -> None:
-        before = self.feed.sums()
+        weight, loss, *_ = self.feed.sums()
         try:
             while self.feed.take_steps(*self._limits()):
                 self.bar.advance_to(self.feed.rows_done)
                 if self.called.want_steps:
-                    now = self.feed.sums()
-                    self.called.on_step_end(self.feed.step, {"loss": mean(now[0] - before[0], now[1] - before[1])})
-                    before = now
+                    before = weight, loss
+                    weight, loss, *_ = self.feed.sums().tolist()
+                    self.called.on_step_end(self.feed.step, {"loss": mean(loss - before[1], weight - before[0])})
                     if self.called.stop_training:
                         break
                 self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=False))

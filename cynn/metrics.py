@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ import numpy.typing as npt
 from cynn.described import call
 from cynn.errors import InvalidParameterError, ShapeError, check_number, check_whole_number, unknown_name
 from cynn.targets import Targets
+
+if TYPE_CHECKING:
+    from cynn.outputs import Outputs
 
 __all__ = [
     "Accuracy",
@@ -25,12 +28,15 @@ __all__ = [
     "R2Score",
     "RootMeanSquaredError",
     "TopKAccuracy",
+    "of_outputs",
     "resolve",
 ]
 
 Array = npt.NDArray[Any]
 #: What `resolve` makes of a metric: a function of targets and predictions.
 Resolved = Callable[[Targets, Array], float]
+#: Likewise, of the targets of all outputs of a network, and the prediction of each.
+OfOutputs = Callable[[Targets, list[Array]], float]
 
 
 class Metric:
@@ -245,6 +251,30 @@ def resolve(metrics: Any) -> dict[str, Resolved]:
             raise InvalidParameterError(f"Metrics must have different names. Got {name!r} twice instead.")
         found[name] = resolved
     return found
+
+
+def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, OfOutputs]:
+    """Metrics by their names in the history, for one output or for each of several.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    metrics : what `resolve` takes, or for several outputs a list or a dict with such for each
+    """
+
+    def of_output(number: int, metric: Resolved) -> OfOutputs:
+        return lambda target, predictions: metric(target.parts[number], predictions[number])
+
+    each = [metrics] * len(outputs.values)
+    if isinstance(metrics, dict) or (
+        isinstance(metrics, (list, tuple)) and any(one is None or isinstance(one, (list, tuple)) for one in metrics)
+    ):
+        each = outputs.split_if(metrics, "metrics")
+    return {
+        name if outputs.is_one else f"{outputs.names[number]}_{name}": of_output(number, metric)
+        for number, given in enumerate(each)
+        for name, metric in resolve(given).items()
+    }
 
 
 def _resolve_one(metric: Any) -> tuple[str, Resolved]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, layers, notebook, randomness, registry, regularizers, threads
-from cynn.activations import Activation, Identity
+from cynn import data, layers, notebook, randomness, regularizers, threads
+from cynn.activations import Identity
 from cynn.engine import Engine
 from cynn.errors import InvalidParameterError, ShapeError
-from cynn.kernel_objects import LossKernel
 from cynn.layers.builder import Builder
 from cynn.layers.composition import compose
+from cynn.objective import Objective
+from cynn.outputs import Outputs
 from cynn.trainable import Trainable
 
 if TYPE_CHECKING:
+    from cynn.kernel_objects import ActivationKernel
     from cynn.layers import Input, Layer, Node
     from cynn.training import History
 
@@ -34,8 +36,8 @@ class Network(Trainable):
     ----------
     layers : list, or what calling a layer returned
         An `Input` and layers one behind the other; or, for a network that is no chain, the last layer
-        called on what it takes, as in `Dense(1)(Concatenate()(h, x))`. Descriptions: the network makes its
-        own copies.
+        called on what it takes, as in `Dense(1)(Concatenate()(h, x))`; a list or a dict of such for several
+        outputs. Descriptions: the network makes its own copies.
     seed : int, optional
         Fixes the initial weights and the order of the data: the same seed, data and machine give
         the same bits. None draws a fresh one, kept as `seed`.
@@ -45,6 +47,8 @@ class Network(Trainable):
         A penalty on the size of the weights of every layer that has none of its own.
     sources : list of list of int, optional
         For a list of layers that is no chain, what each takes: 0 is the input, k layer k - 1.
+    outputs : list or dict of int, optional
+        For a list of layers with several outputs: which these are, counted likewise.
 
     Attributes
     ----------
@@ -69,32 +73,53 @@ class Network(Trainable):
     ...                     cynn.Dense(10, activation="softmax")], seed=0)
     >>> net.parameter_count
     13002
+
+    Two outputs; what is given and returned for each, such as targets, losses and predictions, has their names:
+
+    >>> x = cynn.Input(784, scale=1 / 255)
+    >>> h = cynn.Dense(16, "relu")(x)
+    >>> net = cynn.Network({"digit": cynn.Dense(10, "softmax")(h), "even": cynn.Dense(1, "sigmoid")(h)}, seed=0)
+    >>> {name: a.shape for name, a in net.predict(np.zeros((5, 784))).items()}
+    {'digit': (5, 10), 'even': (5, 1)}
     """
 
     def __init__(
         self,
-        layers: Sequence[Input | Layer] | Node,
+        layers: Sequence[Input | Layer] | Node | Sequence[Node] | Mapping[str, Node],
         *,
         seed: int | None = None,
         dtype: str = "float32",
         regularizer: Any = None,
         sources: list[list[int]] | None = None,
+        outputs: list[int] | dict[str, int] | None = None,
     ) -> None:
         self.dtype = data.check_dtype(dtype)
         self.seed = randomness.as_seed(seed)
-        self._composition = compose(layers, sources)
+        self._composition = compose(layers, sources, outputs)
         self.input = self._composition.input
         self.regularizer = regularizers.get(regularizer)
         builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self.regularizer)
         self.layers: list[Layer]
         self.layers, self._values = self._composition.build(builder)
         self._categories = builder.categories
+        values = [self._values[k] for k in self._composition.output_numbers]
+        if 0 in values:
+            raise InvalidParameterError(
+                "Every output of a network must be what a layer has made of the input. Got the input itself instead."
+            )
+        self._outputs = Outputs(self._composition.outputs, values, [builder.widths[value] for value in values])
         self.history: History | None = None
         self.epochs_trained = 0
         self._optimizer_state: Any = None
         self._batch_buffer: Any = None
         self._engine = Engine(
-            self.dtype, self.input.units, self.input.scale, self.input.offset, builder.operations, self.seed
+            self.dtype,
+            self.input.units,
+            self.input.scale,
+            self.input.offset,
+            builder.operations,
+            self.seed,
+            values,
         )
 
     @classmethod
@@ -139,29 +164,26 @@ class Network(Trainable):
                 f"Got {sizes!r} instead."
             )
         first, *hidden, last = given
-        return cls(
-            [
-                layers.Input(first, scale=input_scale),
-                *(layers.Dense(units, activation) for units in hidden),
-                layers.Dense(last, output),
-            ],
-            seed=seed,
-            dtype=dtype,
-        )
+        dense = [layers.Dense(units, activation) for units in hidden]
+        described: list[Any] = [layers.Input(first, scale=input_scale), *dense, layers.Dense(last, output)]
+        return cls(described, seed=seed, dtype=dtype)
 
     @property
-    def outputs(self) -> int:
-        """Units of the last layer."""
-        units = self.layers[-1].units
-        assert units is not None
-        return units
+    def outputs(self) -> Any:
+        """Columns of what `predict` returns; a list or a dict for several outputs."""
+        return self._outputs.join(self._outputs.units)
 
     @property
-    def output_activation(self) -> Activation:
-        """The activation that the outputs come from: the identity where none comes last."""
-        kernel = self._engine.output_activation
-        activation: Activation = Identity() if kernel is None else kernel.component
-        return activation
+    def output_activation(self) -> Any:
+        """The activation that the outputs come from: the identity where none comes last.
+
+        A list or a dict for several outputs.
+        """
+        kernels = self._output_activations()
+        return self._outputs.join([Identity() if kernel is None else kernel.component for kernel in kernels])
+
+    def _output_activations(self) -> list[ActivationKernel | None]:
+        return [self._engine.activation_of(number) for number in range(len(self._outputs.values))]
 
     @property
     def parameter_count(self) -> int:
@@ -189,8 +211,8 @@ class Network(Trainable):
         return table(self)
 
     def predict(
-        self, x: Any, *, out: Array | None = None, n_threads: int | None = None, check_finite: bool = True
-    ) -> Array:
+        self, x: Any, *, out: Any = None, n_threads: int | None = None, check_finite: bool = True
+    ) -> Any:
         """The outputs for rows of inputs.
 
         Parameters
@@ -207,7 +229,7 @@ class Network(Trainable):
         Returns
         -------
         array of shape (rows, outputs), or (outputs,) for a single row
-            `out`, where that is given.
+            `out`, where that is given. For several outputs, both are lists or dicts of such.
 
         Examples
         --------
@@ -218,19 +240,23 @@ class Network(Trainable):
         """
         if n_threads is not None:
             threads.resolve(n_threads)
-        few = None if self._categories else self._engine.predict_few(x, out, check_finite)
-        if few is not None:
-            return few
+        outputs = self._outputs
+        if outputs.is_one and not self._categories:
+            few = self._engine.predict_few(x, out, check_finite)
+            if few is not None:
+                return few
         x = data.as_array(x, "x")
         single = x.ndim == 1
         rows = self.as_rows(x[None, :] if single else x, "x", check_finite=False)
-        shape = (self.outputs,) if single else (len(rows), self.outputs)
+        shapes = [(units,) if single else (len(rows), units) for units in outputs.units]
         if out is None:
-            out = np.empty(shape, self.dtype)
+            found = [np.empty(shape, self.dtype) for shape in shapes]
         else:
-            data.check_out(out, shape, self.dtype)
-        self.forward(rows, {self._values[-1]: out}, n_threads, check_finite=check_finite)
-        return out
+            found = outputs.split(out, "out")
+            for array, shape in zip(found, shapes, strict=True):
+                data.check_out(array, shape, self.dtype)
+        self._forward_to(outputs.values, found, rows, n_threads, check_finite=check_finite)
+        return outputs.join(found)
 
     def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
         """The output of every layer, the input first: what each neuron holds.
@@ -259,14 +285,27 @@ class Network(Trainable):
         rows = self.as_rows(x[None, :] if single else x, "x")
         widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
         outputs = [np.empty((len(rows), units), self.dtype) for units in widths]
+        self._forward_to(self._values, outputs, rows, n_threads)
+        return [output[0] for output in outputs] if single else outputs
+
+    def _forward_to(
+        self,
+        values: list[int],
+        outputs: list[Array],
+        rows: Array,
+        n_threads: int | None,
+        *,
+        skip_last: bool = False,
+        check_finite: bool = False,
+    ) -> None:
+        """`forward`, for values of which some may be the same."""
         wanted: dict[int, Array] = {}
-        for value, output in zip(self._values, outputs, strict=True):
+        for value, output in zip(values, outputs, strict=True):
             wanted.setdefault(value, output)
-        self.forward(rows, wanted, n_threads)
-        for value, output in zip(self._values, outputs, strict=True):
+        self.forward(rows, wanted, n_threads, skip_last, check_finite)
+        for value, output in zip(values, outputs, strict=True):
             if wanted[value] is not output:  # a layer that leaves a value as it is
                 output[...] = wanted[value]
-        return [output[0] for output in outputs] if single else outputs
 
     def as_rows(self, x: Any, name: str, *, check_finite: bool = True) -> Array:
         """`x` as rows that the engine reads, with categories where the network takes some.
@@ -322,6 +361,7 @@ class Network(Trainable):
         y: Any,
         *,
         loss: Any = None,
+        loss_weights: Any = None,
         metrics: Any = None,
         sample_weight: Any = None,
         n_threads: int | None = None,
@@ -335,6 +375,8 @@ class Network(Trainable):
             Rows and their targets, as for `fit`.
         loss : str, Loss or dict, optional
             By default what fits the last layer, as for `fit`.
+        loss_weights : list or dict of float, optional
+            Of several outputs, what the loss of each is multiplied by in the sum.
         metrics : list, optional
             Names, objects of `cynn.metrics` or functions, as for `fit`.
         sample_weight : array of shape (rows,), optional
@@ -364,19 +406,22 @@ class Network(Trainable):
             x,
             y,
             loss=loss,
+            loss_weights=loss_weights,
             metrics=metrics,
             sample_weight=sample_weight,
             n_threads=n_threads,
             check_finite=check_finite,
         )
 
-    def outputs_for_loss(self, kernel: LossKernel, rows: Array, n_threads: int | None) -> tuple[Array, bool]:
-        """What a loss is computed from, and whether that is z of the last activation.
+    def outputs_for_loss(
+        self, objective: Objective, rows: Array, n_threads: int | None
+    ) -> list[tuple[Array, ActivationKernel | None]]:
+        """What the loss of each output is computed from, and the activation that the output comes from.
 
         Parameters
         ----------
-        kernel : LossKernel
-            That of the loss.
+        objective : Objective
+            The losses.
         rows : array of shape (rows, inputs)
             As `as_rows` returned them.
         n_threads : int or None
@@ -384,18 +429,17 @@ class Network(Trainable):
 
         Returns
         -------
-        outputs : array of shape (rows, outputs)
-            Predictions, or z of the last activation.
-        fused : bool
-            Whether they are z.
+        list of (array of shape (rows, units), ActivationKernel or None)
+            Predictions, or z of the activation where the loss is computed from that.
         """
-        last = self._engine.operations[-1]
-        activation = self._engine.output_activation
-        fused = kernel.fuses_behind(activation)
-        to_z = fused and activation is not None
-        out = np.empty((len(rows), self.outputs), self.dtype)
-        self.forward(rows, {last.inputs[0] if to_z else self._values[-1]: out}, n_threads, skip_last=to_z)
-        return out, fused
+        activations, values = self._output_activations(), list(self._outputs.values)
+        for number, (kernel, activation) in enumerate(zip(objective.kernels, activations, strict=True)):
+            if activation is not None and kernel.fuses_behind(activation):
+                values[number] = self._engine.operations[values[number] - 1].inputs[0]
+        found = [np.empty((len(rows), units), self.dtype) for units in self._outputs.units]
+        skip_last = self._outputs.is_one and values != self._outputs.values
+        self._forward_to(values, found, rows, n_threads, skip_last=skip_last)
+        return list(zip(found, activations, strict=True))
 
     def penalty(self) -> float:
         """What regularizers add to the loss: l1 Σ|w| + l2 Σw², over what they hold for."""
@@ -407,25 +451,22 @@ class Network(Trainable):
                     total += rule.l1 * float(np.abs(w).sum()) + rule.l2 * float(np.square(w).sum())
         return total
 
-    def loss_kernel(self, loss: Any) -> LossKernel:
-        """The kernel of a loss, or of the loss that fits the last layer.
+    def objective(self, loss: Any, loss_weights: Any = None) -> Objective:
+        """The kernels of losses, or of those that fit the last layers.
 
         Parameters
         ----------
-        loss : str, Loss, dict or None
-            None for the loss that fits the last layer.
+        loss : str, Loss, dict, list or None
+            As for `fit`.
+        loss_weights : list or dict of float, optional
+            As for `fit`.
 
         Returns
         -------
-        LossKernel
-            One that has the network's dtype.
+        Objective
+            Its kernels have the network's dtype.
         """
-        if loss is None:
-            fitting = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
-            loss = fitting.get(self.output_activation.name, "mean_squared_error")
-        kernel = LossKernel(registry.losses.get(loss))
-        kernel.require_dtype(self.dtype)
-        return kernel
+        return Objective(self._outputs, self._output_activations(), self.dtype, loss, loss_weights)
 
     def get_weights(self) -> list[Array]:
         """Copies of all that training changes: the weights and the biases of every layer in turn.
@@ -484,7 +525,11 @@ class Network(Trainable):
             "regularizer": self.regularizer and self.regularizer.get_config(),
             "layers": [self.input.get_config(), *(layer.get_config() for layer in self.layers)],
         }
-        return config if self._composition.is_chain else config | {"sources": self._composition.sources}
+        if not self._composition.is_chain:
+            config["sources"] = self._composition.sources
+        if not self._outputs.is_one:
+            config["outputs"] = self._composition.outputs
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -507,6 +552,7 @@ class Network(Trainable):
             dtype=config["dtype"],
             regularizer=config.get("regularizer"),
             sources=config.get("sources"),
+            outputs=config.get("outputs"),
         )
 
     def __repr__(self) -> str:
@@ -523,6 +569,7 @@ class Network(Trainable):
                 "dtype": self.dtype,
                 "regularizer": self.regularizer,
                 "sources": self._composition.sources,
+                "outputs": None if self._outputs.is_one else self._composition.outputs,
             },
             "arrays": [array for _, array in layers.arrays(self.layers)],
             "history": self.history,

@@ -146,7 +146,7 @@ def _network(path: Any, config: dict[str, Any], shapes: dict[str, tuple[int, ...
 def _expected_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The shape of every array of the network that is described, without their memory."""
     described = [layers.from_config(layer) for layer in config["layers"]]
-    composition = layers.compose(described, config.get("sources"))
+    composition = layers.compose(described, config.get("sources"), config.get("outputs"))
     builder = Builder(composition.input.units, data.check_dtype(config["dtype"]), 0, only_shapes=True)
     built, _ = composition.build(builder)
     return {name: array.shape for name, array in layers.arrays(built)}

@@ -7,6 +7,18 @@ from cynn.kernels.tables cimport ConstraintKind, Pass, Rows, UpdateKernels
 from cynn.workspace cimport Node
 
 
+cdef extern from *:
+    """
+    #include <time.h>
+    static double cynn_seconds(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec + 1e-9 * now.tv_nsec;
+    }
+    """
+    double cynn_seconds() noexcept nogil
+
+
 # What the first phase does one after the other.
 cdef enum Task:
     GATHER       # rows of x and of the targets
@@ -18,6 +30,32 @@ cdef enum Task:
 ctypedef struct Instruction:
     Task task
     Node *node
+    bint only_predicts   # nothing but a prediction takes what it makes
+
+
+# An output of the network, and its loss.
+ctypedef struct Head:
+    int64_t outputs                  # columns
+    cynn_loss loss
+    const double *loss_h
+    bint fused                       # computed from what the last activation takes
+    bint one_hot                     # the loss takes no classes: they are written as one-hot rows
+    double loss_weight
+    # the data of the whole run
+    const Rows *target_source        # NULL: classes
+    const int64_t *classes           # NULL: target_source
+    # buffers of one batch
+    void *target
+    int64_t *batch_classes
+    void *weight                     # of each row; loss_weight is what they sum to
+    double *tile_loss
+    const void *loss_input           # what the loss is computed from
+    void *loss_gradient
+    const void *output
+    void *predictions                # of the epoch, or NULL
+    void *python_loss                # whose methods are Python: what is called with it, and its number
+    int64_t number
+    int (*call_python_loss)(void *python_loss, int64_t head, int64_t rows, double *value) noexcept nogil
 
 
 # Instructions that need not wait for other tiles: they are carried out together for each piece.
@@ -42,7 +80,9 @@ ctypedef struct Step:
     const Source *source
     Node *nodes
     int64_t n_nodes
-    int64_t outputs
+    Head *heads
+    int64_t n_heads
+    bint predicts                    # predictions are wanted
     Instruction *instructions
     Stage *stages
     int64_t n_stages
@@ -50,15 +90,7 @@ ctypedef struct Step:
     Pass pass_
     # the data of the whole run
     const Rows *x_source
-    const Rows *target_source        # NULL: classes
-    const int64_t *classes           # NULL: target_source
     const double *sample_weight      # NULL: all ones
-    # the loss and the optimizer
-    cynn_loss loss
-    const double *loss_h
-    bint fused                       # computed from z of the last layer
-    bint predicts_last               # so the last node runs only where predictions are wanted
-    bint one_hot                     # the loss takes no classes: they are written as one-hot rows
     cynn_optimizer optimizer
     const double *optimizer_h
     bint is_direct                   # the optimizer steps on each block as soon as its gradient is there
@@ -69,14 +101,6 @@ ctypedef struct Step:
     int64_t t
     # buffers of one batch
     void *x
-    void *target
-    int64_t *batch_classes
-    void *weight                     # of each row, so that they sum to 1
-    double *tile_loss
-    const void *loss_input           # what the loss is computed from
-    void *loss_gradient
-    const void *output
-    void *predictions                # of the epoch, or NULL
     void **block_gradient            # of each thread
     # each parameter: those of node i begin at MOST_PARAMETERS i
     void **w
@@ -109,10 +133,10 @@ ctypedef struct Step:
     bint check_finite                # look at every row of x that is gathered
     int nonfinite                    # one has a NaN or an infinity
     int failed                       # Python raised
-    void *python_loss                # whose methods are Python: what is called with it
-    int (*call_python_loss)(void *python_loss, int64_t rows, double *value) noexcept nogil
 
 
+cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size)
+cdef int plan_stages(Step *step, set only_predicted) except -1
 cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
 cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil

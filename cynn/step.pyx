@@ -13,6 +13,7 @@ Python, takes its steps in a third phase.
 """
 
 from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport CYNN_MOST_SLOTS, floating
@@ -20,6 +21,68 @@ from cynn.engine cimport gather_rows
 from cynn.kernel_objects cimport loss_of_rows, step_on_piece
 from cynn.kernels.tables cimport Ahead, Op, Pass, UpdateKernels
 from cynn.workspace cimport Node, add_gradients, backward_node, forward_node
+
+
+# Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
+# cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
+cdef int64_t MOST_BLOCK_ROWS = 256
+cdef int64_t LEAST_BLOCK_ROWS = 32
+cdef double BLOCK_MULTIPLICATIONS = 1e6
+cdef int64_t NARROW_UNITS = 512
+
+# Products work on so many rows at a time, or on a divisor of it, and are slower on what is left below.
+cdef int64_t BLOCK_GROUP = 24
+
+
+cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size):
+    """Where the blocks of a parameter begin, and where the last ends: they are of about equal size."""
+    cdef int64_t size, n, k
+    size = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>columns * batch_size))
+    size = MOST_BLOCK_ROWS if columns > NARROW_UNITS else max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, size))
+    n = (rows + size - 1) // size
+    return [(rows * k // n + BLOCK_GROUP // 2) // BLOCK_GROUP * BLOCK_GROUP for k in range(n)] + [rows]
+
+
+cdef int plan_stages(Step *step, set only_predicted) except -1:
+    """The instructions of the first phase, and those that need not wait for one another in a stage.
+
+    What makes the values that are `only_predicted` is left out where no predictions are wanted.
+    """
+    cdef int64_t i, n = 0
+    cdef Stage *stage
+    cdef Node *node
+    step.instructions = <Instruction *>calloc(3 * step.n_nodes + 2, sizeof(Instruction))
+    step.stages = <Stage *>calloc(3 * step.n_nodes + 2, sizeof(Stage))
+    if step.instructions == NULL or step.stages == NULL:
+        raise MemoryError
+    planned = [(GATHER, 0)]
+    planned += [(FORWARD, i) for i in range(step.n_nodes)]
+    planned.append((LOSS, 0))
+    for i in range(step.n_nodes - 1, -1, -1):
+        node = &step.nodes[i]
+        if node.op.delta == NULL or not node.has_gradient:
+            continue
+        if node.n_sums:
+            planned.append((ADD, i))
+        planned.append((BACKWARD, i))
+    for i, (task, number) in enumerate(planned):
+        node = &step.nodes[<int64_t>number]
+        step.instructions[i].task = task
+        step.instructions[i].node = node
+        step.instructions[i].only_predicts = task == FORWARD and node.value in only_predicted
+        by_columns = (task == FORWARD and node.forward_by_columns) or (
+            task == BACKWARD and node.backward_by_columns
+        )
+        if i == 0 or by_columns or step.stages[n - 1].by_columns:
+            n += 1
+            stage = &step.stages[n - 1]
+            stage.begin = i
+            stage.by_columns = by_columns
+            stage.column_piece = node.column_piece
+            stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
+        step.stages[n - 1].end = i + 1
+    step.n_stages = n
+    return 0
 
 
 cdef inline void rows_to_fetch(
@@ -36,54 +99,62 @@ cdef inline void rows_to_fetch(
 
 
 cdef inline void gather_tile(Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
-    cdef int64_t rows = end - begin, after = step.pass_.rows - end, outputs = step.outputs
+    cdef int64_t rows = end - begin, after = step.pass_.rows - end
     cdef int64_t i
     cdef const int64_t *order = step.order + begin
-    cdef floating *target
     # rows to prefetch: what the step before has not asked for, but for what this one will ask for
     if gather_rows(
         step.source, step.x_source, order, rows, -rows if step.are_fetched else after, step.source.scale,
         step.source.offset, step.check_finite, <floating *>step.x + begin * step.source.inputs
     ) >= 0:
         step.nonfinite = 1
-    if step.one_hot:
-        target = <floating *>step.target + begin * outputs
+    for i in range(step.n_heads):
+        gather_targets(step, &step.heads[i], order, begin, rows, after + step.ahead, type_)
+
+
+cdef inline void gather_targets(
+    Step *step, Head *head, const int64_t *order, int64_t begin, int64_t rows, int64_t ahead, floating *type_
+) noexcept nogil:
+    cdef int64_t i, outputs = head.outputs
+    cdef floating *target
+    if head.one_hot:
+        target = <floating *>head.target + begin * outputs
         memset(target, 0, rows * outputs * sizeof(floating))
         for i in range(rows):
-            target[i * outputs + step.classes[order[i]]] = 1
-    elif step.classes != NULL:
+            target[i * outputs + head.classes[order[i]]] = 1
+    elif head.classes != NULL:
         for i in range(rows):
-            step.batch_classes[begin + i] = step.classes[order[i]]
+            head.batch_classes[begin + i] = head.classes[order[i]]
     else:
         gather_rows(
-            step.source, step.target_source, order, rows, after + step.ahead, 1, 0, False,
-            <floating *>step.target + begin * outputs
+            step.source, head.target_source, order, rows, ahead, 1, 0, False,
+            <floating *>head.target + begin * outputs
         )
 
 
 cdef inline void loss_of_tile(
-    Step *step, int64_t piece, int64_t begin, int64_t end, floating *type_
+    Step *step, Head *head, int64_t piece, int64_t begin, int64_t end, floating *type_
 ) noexcept nogil:
-    cdef int64_t rows = end - begin, outputs = step.outputs
+    cdef int64_t rows = end - begin, outputs = head.outputs
     cdef floating *target = NULL
     cdef int64_t *classes = NULL
-    if step.classes != NULL and not step.one_hot:
-        classes = step.batch_classes + begin
+    if head.classes != NULL and not head.one_hot:
+        classes = head.batch_classes + begin
     else:
-        target = <floating *>step.target + begin * outputs
-    if step.predictions != NULL:
+        target = <floating *>head.target + begin * outputs
+    if head.predictions != NULL:
         memcpy(
-            <floating *>step.predictions + (step.first_row + begin) * outputs,
-            <const floating *>step.output + begin * outputs, rows * outputs * sizeof(floating)
+            <floating *>head.predictions + (step.first_row + begin) * outputs,
+            <const floating *>head.output + begin * outputs, rows * outputs * sizeof(floating)
         )
-    if step.python_loss != NULL:
-        if step.call_python_loss(step.python_loss, rows, &step.tile_loss[piece]):
+    if head.python_loss != NULL:
+        if head.call_python_loss(head.python_loss, head.number, rows, &head.tile_loss[piece]):
             step.failed = 1
     else:
-        step.tile_loss[piece] = loss_of_rows(
-            &step.loss, step.loss_h, step.fused, rows, outputs,
-            <const floating *>step.loss_input + begin * outputs, target, classes,
-            <const floating *>step.weight + begin, <floating *>step.loss_gradient + begin * outputs
+        head.tile_loss[piece] = loss_of_rows(
+            &head.loss, head.loss_h, head.fused, rows, outputs,
+            <const floating *>head.loss_input + begin * outputs, target, classes,
+            <const floating *>head.weight + begin, <floating *>head.loss_gradient + begin * outputs
         )
 
 
@@ -93,7 +164,7 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
     cdef int64_t total = stage.columns if stage.by_columns else step.pass_.rows
     cdef int64_t begin = piece * size
     cdef int64_t end = min(begin + size, total)
-    cdef int64_t i
+    cdef int64_t i, j
     cdef Node *node
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
@@ -102,7 +173,7 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
         if step.instructions[i].task == GATHER:
             gather_tile(step, begin, end, type_)
         elif step.instructions[i].task == FORWARD:
-            if step.predicts_last and step.predictions == NULL and node == &step.nodes[step.n_nodes - 1]:
+            if step.instructions[i].only_predicts and not step.predicts:
                 continue
             pass_.ahead = NULL
             if node == step.nodes:
@@ -111,7 +182,8 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
             if forward_node(node, &pass_, begin, end, type_):
                 step.failed = 1
         elif step.instructions[i].task == LOSS:
-            loss_of_tile(step, piece, begin, end, type_)
+            for j in range(step.n_heads):
+                loss_of_tile(step, &step.heads[j], piece, begin, end, type_)
         elif step.instructions[i].task == ADD:
             add_gradients(node, begin, end, type_)
         elif backward_node(node, &pass_, begin, end, type_):

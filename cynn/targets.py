@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Targets"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["JointTargets", "Targets"]
 
 Array = npt.NDArray[Any]
 
@@ -20,6 +23,11 @@ class Targets:
         self.classes = classes
         self.outputs = outputs
         self._kind: str | None = None
+
+    @property
+    def parts(self) -> list[Targets]:
+        """Those of each output of the network."""
+        return [self]
 
     @property
     def kind(self) -> str:
@@ -76,10 +84,75 @@ class Targets:
         assert self.values is not None
         return self.values
 
+    def with_room(self, rows: int) -> Targets:
+        """Of the same form, for so many rows, to be filled."""
+        return Targets(
+            None if self.values is None else np.zeros((rows, self.outputs), self.values.dtype),
+            None if self.classes is None else np.zeros(rows, np.int64),
+            self.outputs,
+        )
+
+    def has_form_of(self, other: Targets) -> bool:
+        """Whether both are classes, or values of one dtype."""
+        if self.values is None or other.values is None:
+            return self.values is other.values
+        return self.values.dtype == other.values.dtype
+
+    def put(self, place: slice, other: Targets) -> None:
+        """Write others of that form into rows of these."""
+        for own, given in ((self.values, other.values), (self.classes, other.classes)):
+            if own is not None:
+                own[place] = given
+
     @classmethod
-    def concatenated(cls, parts: list[Targets]) -> Targets:
+    def concatenated(cls, batches: list[Targets]) -> Targets:
         """Those of several batches, one after the other: as classes if all are, else as values."""
-        outputs = parts[0].outputs
-        if all(part.classes is not None for part in parts):
-            return cls(None, np.concatenate([part.as_classes() for part in parts]), outputs)
-        return cls(np.concatenate([part.as_values() for part in parts]), None, outputs)
+        outputs = batches[0].outputs
+        if all(batch.classes is not None for batch in batches):
+            return cls(None, np.concatenate([batch.as_classes() for batch in batches]), outputs)
+        return cls(np.concatenate([batch.as_values() for batch in batches]), None, outputs)
+
+
+class JointTargets(Targets):
+    """Targets of several outputs.
+
+    Parameters
+    ----------
+    parts : list of Targets
+    join : function
+        Makes of a list, with something for each output, what a user knows.
+    """
+
+    def __init__(self, parts: list[Targets], join: Callable[[list[Any]], Any]) -> None:
+        super().__init__(None, None, 0)
+        self._parts = parts
+        self._join = join
+        self._kind = "several"
+
+    @property
+    def parts(self) -> list[Targets]:
+        return self._parts
+
+    def take(self, order: Array) -> Targets:
+        return JointTargets([part.take(order) for part in self._parts], self._join)
+
+    def as_given(self) -> Any:
+        return self._join([part.as_given() for part in self._parts])
+
+    def with_room(self, rows: int) -> Targets:
+        return JointTargets([part.with_room(rows) for part in self._parts], self._join)
+
+    def has_form_of(self, other: Targets) -> bool:
+        return all(own.has_form_of(given) for own, given in zip(self._parts, other.parts, strict=True))
+
+    def put(self, place: slice, other: Targets) -> None:
+        for own, given in zip(self._parts, other.parts, strict=True):
+            own.put(place, given)
+
+    @classmethod
+    def concatenated(cls, batches: list[Targets]) -> Targets:
+        """Likewise, output by output."""
+        first = batches[0]
+        assert isinstance(first, JointTargets)
+        of_parts = zip(*(batch.parts for batch in batches), strict=True)
+        return cls([Targets.concatenated(list(parts)) for parts in of_parts], first._join)

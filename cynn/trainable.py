@@ -27,6 +27,7 @@ class Trainable:
         y: Any = None,
         *,
         loss: Any = None,
+        loss_weights: Any = None,
         optimizer: Any = None,
         epochs: int = 10,
         batch_size: int = 32,
@@ -55,10 +56,13 @@ class Trainable:
             the network. They are drawn on a thread of their own, while the last is trained on.
         y : array of shape (rows,) or (rows, outputs)
             Classes (whole numbers, where there are several outputs) or values. Several labels a row are
-            rows of 0 and 1.
+            rows of 0 and 1. For a network of several outputs, a list or a dict of such.
         loss : str, Loss or dict, optional
             By default what fits the last layer: `cross_entropy` for softmax,
-            `binary_cross_entropy` for sigmoid, else `mean_squared_error`.
+            `binary_cross_entropy` for sigmoid, else `mean_squared_error`. For several outputs, one for all, or
+            a list or a dict of such.
+        loss_weights : list or dict of float, optional
+            What the loss of each output is multiplied by in the sum that is trained on; 1 by default.
         optimizer : str, Optimizer or dict, optional
             By default the one of the last `fit`, which goes on with its state, and Adam the first
             time. The same instance goes on, too; any other starts anew.
@@ -73,7 +77,7 @@ class Trainable:
             which; of every class it is the same share.
         metrics : list of str or callable, optional
             Names (`"accuracy"`), objects of `cynn.metrics`, or functions of (y_true, y_pred), also those of
-            `sklearn.metrics`.
+            `sklearn.metrics`. For several outputs, the same for all, or a list or a dict of such.
         sample_weight : array of shape (rows,), optional
             The weight of each row in the loss.
         class_weight : dict or "balanced", optional
@@ -106,8 +110,8 @@ class Trainable:
         Returns
         -------
         cynn.training.History
-            The figures of every epoch. The training metrics are those of the predictions made
-            during the epoch, as the weights were at each step.
+            The figures of every epoch; of several outputs, those of one begin with its name. The training
+            metrics are those of the predictions made during the epoch, as the weights were at each step.
 
         Raises
         ------
@@ -133,6 +137,7 @@ class Trainable:
             x,
             y,
             loss=loss,
+            loss_weights=loss_weights,
             optimizer=optimizer,
             epochs=epochs,
             batch_size=batch_size,
@@ -157,6 +162,7 @@ class Trainable:
         y: Any,
         *,
         loss: Any = None,
+        loss_weights: Any = None,
         optimizer: Any = None,
         sample_weight: Any = None,
         n_threads: int | None = None,
@@ -170,6 +176,8 @@ class Trainable:
             Rows and their targets, as for `fit`.
         loss : str, Loss or dict, optional
             As for `fit`.
+        loss_weights : list or dict of float, optional
+            Of several outputs, what the loss of each is multiplied by in the sum.
         optimizer : str, Optimizer or dict, optional
             By default the one of the last step, or Adam. It goes on with its state as long as it is equal to
             that of the last step.
@@ -202,11 +210,39 @@ class Trainable:
             x,
             y,
             loss=loss,
+            loss_weights=loss_weights,
             optimizer=optimizer,
             sample_weight=sample_weight,
             n_threads=n_threads,
             check_finite=check_finite,
         )
+
+    def update_moving_averages(self, x: Any, *, n_threads: int | None = None) -> None:
+        """Compute the moving averages of every `BatchNorm` anew, as the mean and the variance over rows.
+
+        For weights that did not come about step by step, such as averages of others. One pass over x for each
+        of the layers, as in predictions: without dropout. (Ioffe and Szegedy, 2015, algorithm 2.)
+
+        Parameters
+        ----------
+        x : array of shape (rows, inputs)
+            The training data, or enough of them.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.BatchNorm()])
+        >>> net.update_moving_averages([[1.0], [3.0], [5.0], [7.0]])
+        >>> net.layers[0].moving_mean, net.layers[0].moving_variance
+        (array([4.], dtype=float32), array([5.], dtype=float32))
+        """
+        from cynn import moving_averages, threads
+
+        network = cast("Network", self)
+        rows = network.as_rows(x, "x")
+        moving_averages.update(network, lambda: moving_averages.pieces(rows), threads.resolve(n_threads))
 
     def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
         """What goes wrong where: a table of every layer. Nothing is trained.
@@ -241,7 +277,7 @@ class Trainable:
         return diagnose(cast("Network", self), x, y, loss=loss, optimizer=optimizer)
 
     def gradients(
-        self, x: Any, y: Any, *, loss: Any = None, sample_weight: Any = None
+        self, x: Any, y: Any, *, loss: Any = None, loss_weights: Any = None, sample_weight: Any = None
     ) -> list[tuple[Array | None, ...]]:
         """∂C/∂W and ∂C/∂b of every layer, for the mean loss over the rows: backpropagation.
 
@@ -251,6 +287,8 @@ class Trainable:
             Rows and their targets, as for `fit`.
         loss : str, Loss or dict, optional
             As for `fit`.
+        loss_weights : list or dict of float, optional
+            Of several outputs, what the loss of each is multiplied by in the sum.
         sample_weight : array of shape (rows,), optional
             How much each row counts.
 
@@ -270,4 +308,6 @@ class Trainable:
         """
         from cynn.training import gradients
 
-        return gradients(cast("Network", self), x, y, loss=loss, sample_weight=sample_weight)
+        return gradients(
+            cast("Network", self), x, y, loss=loss, loss_weights=loss_weights, sample_weight=sample_weight
+        )

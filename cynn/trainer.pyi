@@ -22,10 +22,10 @@ class Trainer:
         cls,
         engine: Engine,
         x: _Array,
-        target: _Array | None,
-        classes: npt.NDArray[np.int64] | None,
+        targets: list[tuple[_Array | None, npt.NDArray[np.int64] | None]],
         sample_weight: npt.NDArray[np.float64] | None,
-        loss: LossKernel,
+        losses: list[LossKernel],
+        loss_weights: list[float],
         optimizer: OptimizerKernel | None,
         slots: list[list[_Array]],
         settings: UpdateSettings,
@@ -43,6 +43,8 @@ class Trainer:
     @property
     def total_weight(self) -> float: ...
     @property
+    def output_losses(self) -> npt.NDArray[np.float64]: ...
+    @property
     def batches(self) -> int: ...
     @property
     def epochs_done(self) -> int: ...
@@ -56,7 +58,7 @@ class Trainer:
         seconds: float,
     ) -> None: ...
     def begin_epoch(
-        self, check_finite: bool, epoch: int, batches: int = 0, total_loss: float = 0, total_weight: float = 0
+        self, check_finite: bool, epoch: int, batches: int = 0, sums: npt.NDArray[np.float64] | None = None
     ) -> None: ...
     def run(
         self,
@@ -64,7 +66,7 @@ class Trainer:
         first_batch: int,
         t: int,
         learning_rates: npt.NDArray[np.float64],
-        predictions: _Array | None,
+        predictions: list[_Array] | None,
         seconds: float,
         most_steps: int = 4611686018427387904,
     ) -> int: ...

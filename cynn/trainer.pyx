@@ -21,23 +21,19 @@ from cynn.kernels.tables cimport (
     NON_NEGATIVE,
     UNIT_NORM,
     ConstraintKind,
-    Op,
     UpdateKernels,
 )
 from cynn.step cimport (
-    ADD,
-    BACKWARD,
-    FORWARD,
-    GATHER,
-    LOSS,
     Block,
-    Instruction,
-    Stage,
+    Head,
     Step,
     block_phase_f32,
     block_phase_f64,
+    block_borders,
     constraint_phase_f32,
     constraint_phase_f64,
+    cynn_seconds,
+    plan_stages,
     squares_phase_f32,
     squares_phase_f64,
     stage_phase_f32,
@@ -47,27 +43,6 @@ from cynn.step cimport (
 )
 from cynn.team cimport Team
 from cynn.workspace cimport Node, Workspace, address_of, aligned, update_states
-
-cdef extern from *:
-    """
-    #include <time.h>
-    static double cynn_seconds(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec + 1e-9 * now.tv_nsec;
-    }
-    """
-    double cynn_seconds() noexcept nogil
-
-# Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
-# cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
-cdef int64_t MOST_BLOCK_ROWS = 256
-cdef int64_t LEAST_BLOCK_ROWS = 32
-cdef double BLOCK_MULTIPLICATIONS = 1e6
-cdef int64_t NARROW_UNITS = 512
-
-# Products work on so many rows at a time, or on a divisor of it, and are slower on what is left below.
-cdef int64_t BLOCK_GROUP = 24
 
 # An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
 # batch at a time: BLAS then packs its W once a step, and not once a tile.
@@ -90,8 +65,8 @@ cdef int64_t MOST_STEPS = 1 << 62  # no limit
 # Multiplications of a step below which a second thread costs more than it saves.
 cdef double WORTH_A_TEAM = 2e6
 
-cdef int call_python_loss(void *trainer, int64_t rows, double *value) noexcept with gil:
-    return (<Trainer>trainer).python_loss(rows, value)
+cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
+    return (<Trainer>trainer).python_loss(head, rows, value)
 
 
 class Diverged(Exception):
@@ -124,14 +99,15 @@ cdef class Trainer:
         That of the network, whose parameters are moved.
     x : array of shape (n, inputs) of uint8, float32 or float64
         The inputs.
-    target : array of shape (n, outputs) of uint8, float32 or float64, or None
-        Values.
-    classes : int64 array of shape (n,), or None
-        Exactly one of target and classes is given.
+    targets : list of tuple (values, classes)
+        For each output of the engine: an array of shape (n, units) of uint8, float32 or float64, and an int64
+        array of shape (n,); one of them is None.
     sample_weight : float64 array of shape (n,), or None
         How much each row counts.
-    loss : LossKernel
-        What is made smaller.
+    losses : list of LossKernel
+        Of each output.
+    loss_weights : list of float
+        What each is multiplied by in the sum.
     optimizer : OptimizerKernel or None
         None: the gradients are computed, and left in `gradients`.
     slots : list of lists of arrays
@@ -161,14 +137,15 @@ cdef class Trainer:
     cdef Engine engine
     cdef Workspace workspace
     cdef Team team
-    cdef LossKernel loss
+    cdef list losses
     cdef OptimizerKernel optimizer
-    cdef RowMatrix x, target
+    cdef RowMatrix x
     cdef list keep              # what the addresses in step belong to
     cdef list weights           # W and b of every layer in turn, b perhaps None
     cdef readonly list gradients
     cdef readonly list slots
-    cdef object batch_target, batch_weight, classes
+    cdef list batch_targets, batch_weights   # of each output, as of all that follow
+    cdef double[::1] losses_of_outputs
     cdef object python_error
     cdef object settings
     cdef double clip_norm, global_clip_norm
@@ -180,44 +157,28 @@ cdef class Trainer:
     cdef readonly int64_t steps        # taken in all
     cdef readonly int64_t batches      # of this epoch that are done
     cdef readonly int64_t epochs_done  # in the last run_epochs
-    cdef readonly double total_loss    # sum over steps of loss * weight
+    cdef readonly double total_loss    # sum over steps of loss * weight, of all outputs and penalties
     cdef readonly double total_weight
 
     def __cinit__(
-        self, Engine engine, x, target, classes, sample_weight, LossKernel loss, OptimizerKernel optimizer,
-        list slots, settings, int64_t batch_size, int n_threads
+        self, Engine engine, x, list targets, sample_weight, list losses, list loss_weights,
+        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads
     ):
         cdef Step *step = &self.step
-        cdef bint python_loss = loss.is_python
+        cdef bint python_loss = any(loss.is_python for loss in losses)
         cdef bint python_optimizer = optimizer is not None and optimizer.is_python
-        cdef const int64_t[::1] class_view
         cdef const double[::1] weight_view
-        self.engine, self.loss, self.optimizer, self.slots = engine, loss, optimizer, slots
+        self.engine, self.losses, self.optimizer, self.slots = engine, losses, optimizer, slots
         self.batch_size = batch_size
         self.keep = []
         self.x = RowMatrix(x)
         step.source = &engine.source
-        step.outputs = engine.outputs
         step.x_source = &self.x.rows
-        if classes is not None:
-            self.classes = classes
-            class_view = classes
-            step.classes = &class_view[0]
-        if target is not None:
-            self.target = RowMatrix(target)
-            step.target_source = &self.target.rows
         if sample_weight is not None:
             weight_view = sample_weight
             self.keep.append(sample_weight)
             step.sample_weight = &weight_view[0]
 
-        step.loss = loss.functions
-        step.loss_h = loss.h
-        step.fused = loss.fuses_behind(engine.output_activation)
-        step.one_hot = classes is not None and (python_loss or not loss.functions.flags & CYNN_CLASS_INDEX)
-        if python_loss:
-            step.python_loss = <void *>self
-            step.call_python_loss = call_python_loss
         if optimizer is not None and not python_optimizer:
             step.optimizer = optimizer.functions
             step.optimizer_h = optimizer.h
@@ -236,7 +197,18 @@ cdef class Trainer:
             and settings.average_momentum == 0 and all(rule.l1 == rule.l2 == 0 for rule in rules)
         )
 
-        self.workspace = engine.new_workspace(batch_size, True, step.fused)
+        step.n_heads = len(engine.outputs)
+        step.heads = <Head *>calloc(step.n_heads, sizeof(Head))
+        if step.heads == NULL:
+            raise MemoryError
+        passed_over, values = set(), []
+        for number, value in enumerate(engine.outputs):
+            target, classes = targets[number]
+            if self.set_head(number, losses[number], loss_weights[number], target, classes):
+                passed_over.add(value)
+                value = engine.operations[value - 1].inputs[0]
+            values.append(value)
+        self.workspace = engine.new_workspace(batch_size, True, values)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
         step.updates = <const UpdateKernels *>PyCapsule_GetPointer(
             kernels.updates.TABLE, "cynn.kernels.updates"
@@ -251,7 +223,34 @@ cdef class Trainer:
         step.pass_.training = True
         step.pass_.updates = optimizer is not None
         step.pass_.seed = engine.seed
-        self.allocate(max(1, min(n_threads, 256)))
+        self.allocate(max(1, min(n_threads, 256)), values, passed_over)
+
+    cdef bint set_head(self, int64_t number, LossKernel loss, double loss_weight, target, classes) except -1:
+        """The loss of an output; whether it is computed from what the last activation takes."""
+        cdef Head *head = &self.step.heads[number]
+        cdef const int64_t[::1] class_view
+        cdef RowMatrix rows
+        activation = self.engine.activation_of(number)
+        head.outputs = self.engine.operations[<int64_t>self.engine.outputs[number] - 1].units
+        head.loss, head.loss_h = loss.functions, loss.h
+        head.loss_weight = loss_weight
+        head.fused = loss.fuses_behind(activation)
+        head.one_hot = classes is not None and (
+            loss.is_python or not loss.functions.flags & CYNN_CLASS_INDEX
+        )
+        if loss.is_python:
+            head.python_loss = <void *>self
+            head.number = number
+            head.call_python_loss = call_python_loss
+        if classes is not None:
+            class_view = classes
+            head.classes = &class_view[0]
+            self.keep.append(classes)
+        else:
+            rows = RowMatrix(target)
+            head.target_source = &rows.rows
+            self.keep.append(rows)
+        return head.fused and activation is not None
 
     cdef int64_t tile_rows(self, bint whole_batch):
         """Rows of a tile; also decides which nodes work on columns of the whole batch."""
@@ -274,29 +273,33 @@ cdef class Trainer:
         rows = <int64_t>(TILE_MULTIPLICATIONS / max(1, multiplications))
         return max(LEAST_TILE_ROWS, min(MOST_TILE_ROWS, rows))
 
-    cdef allocate(self, int n_threads):
-        cdef Step *step = &self.step
+    cdef allocate_head(self, int64_t number, int64_t loss_input):
+        cdef Head *head = &self.step.heads[number]
         cdef int64_t batch = self.batch_size
+        dtype, values = self.engine.dtype, self.workspace.values
+        head.output = address_of(values[<int64_t>self.engine.outputs[number]])
+        head.loss_input = address_of(values[loss_input])
+        head.loss_gradient = address_of(self.workspace.loss_gradients[number])
+        target, weight = aligned((batch, head.outputs), dtype), aligned((batch,), dtype)
+        self.batch_targets.append(target)
+        self.batch_weights.append(weight)
+        head.target, head.weight = address_of(target), address_of(weight)
+        classes, tile_loss = aligned((batch,), np.int64), aligned((batch // self.step.tile + 1,), np.float64)
+        head.batch_classes, head.tile_loss = <int64_t *>address_of(classes), <double *>address_of(tile_loss)
+        self.keep += [classes, tile_loss]
+
+    cdef allocate(self, int n_threads, list loss_inputs, set passed_over):
+        cdef Step *step = &self.step
         cdef int64_t i, j, scratch = 1
         cdef Node *node
-        cdef Op *last = &step.nodes[step.n_nodes - 1].op
         dtype = self.engine.dtype
         step.x = self.workspace.x
-        step.output = last.out
-        skips_last = step.fused and self.engine.output_activation is not None
-        step.predicts_last = skips_last
-        step.loss_input = last.x[0] if skips_last else last.out
-        step.loss_gradient = last.delta
-        self.batch_target = aligned((batch, step.outputs), dtype)
-        self.batch_weight = aligned((batch,), dtype)
-        step.target = address_of(self.batch_target)
-        step.weight = address_of(self.batch_weight)
-        batch_classes = aligned((batch,), np.int64)
-        step.batch_classes = <int64_t *>address_of(batch_classes)
-        tile_loss = aligned((batch // step.tile + 1,), np.float64)
-        step.tile_loss = <double *>address_of(tile_loss)
-        self.keep += [batch_classes, tile_loss]
-        self.plan_stages(skips_last)
+        self.batch_targets, self.batch_weights = [], []
+        self.losses_of_outputs = np.zeros(step.n_heads)
+        for i, value in enumerate(loss_inputs):
+            self.allocate_head(i, value)
+        taken = {value for operation in self.engine.operations for value in operation.inputs}
+        plan_stages(step, passed_over - taken - set(loss_inputs))
 
         self.weights = self.engine.trained_parameters()
         self.n_parameters = len(self.weights)
@@ -317,12 +320,10 @@ cdef class Trainer:
                 if self.weights[MOST_PARAMETERS * i + j] is None:
                     continue
                 rows, columns = node.op.parameter_rows[j], node.op.parameter_columns[j]
-                n_blocks = -(-rows // self.block_rows(columns))  # of about equal size
-                borders = [
-                    (rows * k // n_blocks + BLOCK_GROUP // 2) // BLOCK_GROUP * BLOCK_GROUP for k in range(n_blocks)
-                ] + [rows]
-                blocks += [(i, j, borders[k], borders[k + 1]) for k in range(n_blocks)]
-                scratch = max(scratch, columns * max(borders[k + 1] - borders[k] for k in range(n_blocks)))
+                borders = block_borders(rows, columns, self.batch_size)
+                for begin, end in zip(borders, borders[1:]):
+                    blocks.append((i, j, begin, end))
+                    scratch = max(scratch, columns * (end - begin))
         blocks.sort(key=lambda block: block[1])  # the small ones at the end, where threads wait for the last
         self.n_blocks = len(blocks)
         step.blocks = self.as_blocks(blocks)
@@ -388,51 +389,6 @@ cdef class Trainer:
         self.n_constrained = len(pieces)
         step.constrained = self.as_blocks(pieces)
 
-    cdef plan_stages(self, bint skips_last):
-        """The instructions of the first phase, and those that need not wait for one another in a stage."""
-        cdef Step *step = &self.step
-        cdef int64_t i, n = 0, n_forward = step.n_nodes - skips_last
-        cdef Stage *stage
-        cdef Node *node
-        step.instructions = <Instruction *>calloc(3 * step.n_nodes + 2, sizeof(Instruction))
-        step.stages = <Stage *>calloc(3 * step.n_nodes + 2, sizeof(Stage))
-        if step.instructions == NULL or step.stages == NULL:
-            raise MemoryError
-        planned = [(GATHER, 0)]
-        # predictions are wanted of an activation that the loss passes over, too
-        planned += [(FORWARD, i) for i in range(step.n_nodes)]
-        planned.append((LOSS, 0))
-        for i in range(n_forward - 1, -1, -1):
-            node = &step.nodes[i]
-            if node.op.delta == NULL or not node.has_gradient:
-                continue
-            if node.n_sums:
-                planned.append((ADD, i))
-            planned.append((BACKWARD, i))
-        for i, (task, number) in enumerate(planned):
-            node = &step.nodes[<int64_t>number]
-            step.instructions[i].task = task
-            step.instructions[i].node = node
-            by_columns = (task == FORWARD and node.forward_by_columns) or (
-                task == BACKWARD and node.backward_by_columns
-            )
-            if i == 0 or by_columns or step.stages[n - 1].by_columns:
-                n += 1
-                stage = &step.stages[n - 1]
-                stage.begin = i
-                stage.by_columns = by_columns
-                stage.column_piece = node.column_piece
-                stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
-            step.stages[n - 1].end = i + 1
-        step.n_stages = n
-
-    cdef int64_t block_rows(self, int64_t units):
-        """How many rows of a W of that many columns are a block."""
-        if units > NARROW_UNITS:
-            return MOST_BLOCK_ROWS
-        rows = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>units * self.batch_size))
-        return max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, rows))
-
     cdef void **addresses(self, list arrays) except NULL:
         """The addresses of arrays, NULL for None, in memory that ends with the trainer."""
         cdef void **result = <void **>calloc(max(1, len(arrays)), sizeof(void *))
@@ -446,6 +402,7 @@ cdef class Trainer:
         return result
 
     def __dealloc__(self):
+        free(self.step.heads)
         free(self.step.instructions)
         free(self.step.stages)
         free(self.step.blocks)
@@ -459,7 +416,7 @@ cdef class Trainer:
         free(self.step.block_gradient)
 
     def begin_epoch(
-        self, bint check_finite, int64_t epoch, int64_t batches=0, double total_loss=0, double total_weight=0
+        self, bint check_finite, int64_t epoch, int64_t batches=0, const double[::1] sums=None
     ):
         """Begin an epoch, or go on with one.
 
@@ -469,14 +426,22 @@ cdef class Trainer:
             Whether to look at every row of x: NonFiniteRow for a NaN or an infinity.
         epoch, batches : int
             The number of the epoch, and of its batches that are done: random numbers depend on these.
-        total_loss, total_weight : float
-            The sums over those batches.
+        sums : float64 array, optional
+            Over those batches: `total_weight`, `total_loss` and `output_losses`.
         """
         self.step.check_finite = check_finite
         self.step.pass_.epoch = <uint32_t>epoch
         self.batches = batches
-        self.total_loss = total_loss
-        self.total_weight = total_weight
+        self.total_weight = self.total_loss = 0
+        self.losses_of_outputs[:] = 0
+        if sums is not None:
+            self.total_weight, self.total_loss = sums[0], sums[1]
+            self.losses_of_outputs[:] = sums[2:]
+
+    @property
+    def output_losses(self):
+        """Of each output: the sum over steps of its loss * weight, as if its loss weight were 1."""
+        return np.array(self.losses_of_outputs)
 
     def run(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
@@ -494,11 +459,12 @@ cdef class Trainer:
             The number of its step in the whole training, from 1.
         learning_rates : float64 array
             Of every step of the epoch: the last batch ends a step, however many were to make one.
-        predictions : array of shape (n, outputs), or None
-            Filled with what the network predicted for each row of `order` in its step.
+        predictions : list of arrays of shape (n, units), or None
+            Filled with what the network predicted for each row of `order` in its step, for each output.
         seconds : float
             After this time no further step is begun.
         most_steps : int
+            Nor after so many.
 
         Returns
         -------
@@ -509,7 +475,7 @@ cdef class Trainer:
         cdef int64_t n = order.shape[0]
         cdef int64_t n_batches = (n + self.batch_size - 1) // self.batch_size
         cdef int64_t accumulation = self.settings.accumulation
-        cdef int64_t batch = first_batch, steps_before = self.steps
+        cdef int64_t i, batch = first_batch, steps_before = self.steps
         cdef int status = 0
         cdef bint ends_step
         cdef double until = cynn_seconds() + seconds
@@ -518,7 +484,9 @@ cdef class Trainer:
         cdef bint python_optimizer = self.optimizer is not None and self.optimizer.is_python
         if learning_rates.shape[0] < (n_batches + accumulation - 1) // accumulation:
             raise ValueError("there must be a learning rate for every step of the epoch")
-        step.predictions = NULL if predictions is None else address_of(predictions)
+        step.predicts = predictions is not None
+        for i in range(step.n_heads):
+            step.heads[i].predictions = address_of(predictions[i]) if step.predicts else NULL
         step.fetched_rows = 0
         self.n_added = 0
         self.team.begin()
@@ -607,7 +575,10 @@ cdef class Trainer:
         cdef Step *step = &self.step
         cdef int64_t i, n_pieces
         cdef int64_t n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
-        cdef double total_weight = self.weigh_rows(<floating *>step.weight)
+        cdef int64_t j
+        cdef double of_output, total_weight = 0
+        for j in range(step.n_heads):
+            total_weight = self.weigh_rows(<floating *>step.heads[j].weight, step.heads[j].loss_weight)
         step.failed = 0
         step.nonfinite = 0
         for i in range(step.n_stages):
@@ -621,8 +592,12 @@ cdef class Trainer:
             if step.nonfinite:
                 return 3
         loss[0] = 0
-        for i in range(n_tiles):
-            loss[0] += step.tile_loss[i]
+        for j in range(step.n_heads):
+            of_output = 0
+            for i in range(n_tiles):
+                of_output += step.heads[j].tile_loss[i]
+            loss[0] += of_output
+            self.losses_of_outputs[j] += of_output / step.heads[j].loss_weight * total_weight
         if not isfinite(loss[0]):
             return 1
         if step.is_linear:
@@ -646,19 +621,19 @@ cdef class Trainer:
         self.total_weight += total_weight
         return 0
 
-    cdef double weigh_rows(self, floating *weight) noexcept nogil:
-        """The weights of the batch's rows, so that they sum to 1; returns what they summed to before."""
+    cdef double weigh_rows(self, floating *weight, double loss_weight) noexcept nogil:
+        """The weights of the batch's rows, so that they sum to loss_weight; returns what they summed to before."""
         cdef Step *step = &self.step
         cdef int64_t i
         cdef double total = 0
         if step.sample_weight == NULL:
             for i in range(step.pass_.rows):
-                weight[i] = <floating>(1.0 / step.pass_.rows)
+                weight[i] = <floating>(loss_weight / step.pass_.rows)
             return step.pass_.rows
         for i in range(step.pass_.rows):
             total += step.sample_weight[step.order[i]]
         for i in range(step.pass_.rows):
-            weight[i] = 0 if total == 0 else <floating>(step.sample_weight[step.order[i]] / total)
+            weight[i] = 0 if total == 0 else <floating>(loss_weight * step.sample_weight[step.order[i]] / total)
         return total
 
     cdef bint find_factors(self, floating *type_) noexcept nogil:
@@ -689,18 +664,17 @@ cdef class Trainer:
                 step.factor[place] *= self.global_clip_norm / norm
         return True
 
-    cdef int python_loss(self, int64_t rows, double *value) noexcept:
+    cdef int python_loss(self, int64_t head, int64_t rows, double *value) noexcept:
+        component = self.losses[head].component
         try:
-            prediction = self.workspace.values[-1][:rows]
-            values, gradient = checked_loss(
-                self.loss.component, prediction.copy(), self.batch_target[:rows].copy()
-            )
-            weight = self.batch_weight[:rows]
+            prediction = self.workspace.values[<int64_t>self.engine.outputs[head]][:rows]
+            values, gradient = checked_loss(component, prediction.copy(), self.batch_targets[head][:rows].copy())
+            weight = self.batch_weights[head][:rows]
             value[0] = float(np.dot(np.asarray(values, np.float64), weight))
-            self.workspace.deltas[-1][:rows] = gradient * weight[:, None]
+            self.workspace.loss_gradients[head][:rows] = gradient * weight[:, None]
             return 0
         except BaseException as error:
-            self.python_error = (self.loss.component, error)
+            self.python_error = (component, error)
             return -1
 
     cdef int python_optimizer_step(self) noexcept:

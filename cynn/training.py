@@ -20,8 +20,8 @@ from cynn.optimizer_state import OptimizerState, optimizer_state
 from cynn.trainer import Diverged, NonFiniteRow
 
 if TYPE_CHECKING:
-    from cynn.kernel_objects import LossKernel
     from cynn.network import Network
+    from cynn.objective import Objective
 
 __all__ = ["Callback", "History", "fit", "gradients", "train_batch"]
 
@@ -35,6 +35,7 @@ def fit(
     y: Any,
     *,
     loss: Any,
+    loss_weights: Any,
     optimizer: Any,
     epochs: int,
     batch_size: int,
@@ -64,14 +65,14 @@ def fit(
         raise InvalidParameterError(
             f"The 'transform' parameter of fit must be a function (x, y, generator). Got {transform!r} instead."
         )
-    loss_kernel = network.loss_kernel(loss)
-    metrics_by_name = _resolve_metrics(metrics)
+    objective = network.objective(loss, loss_weights)
+    metrics_by_name = _of_outputs(objective.outputs, metrics)
     called = CallbackList(callbacks, network)
-    validation = _checked_validation(network, loss_kernel, validation_data, check_finite)
+    validation = _checked_validation(network, objective, validation_data, check_finite)
 
     def setting() -> Setting:
         """Once the data have been checked: until then the network's optimizer stays what it is."""
-        return Setting(network, loss_kernel, optimizer_state(network, optimizer), n_threads, check_finite)
+        return Setting(network, objective, optimizer_state(network, optimizer), n_threads, check_finite)
 
     feed: Feed
     before: _Before | None = None
@@ -88,7 +89,7 @@ def fit(
             )
         look_first = check_finite and (epochs == 0 or transform is not None)
         rows, target, weight = _checked_data(
-            network, loss_kernel, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
+            network, objective, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
         )
         places = None
         if validation_split:
@@ -106,9 +107,9 @@ def fit(
         )
 
     def figures() -> dict[str, float]:
-        found = _figures(feed, metrics_by_name)
+        found = _figures(feed, objective, metrics_by_name)
         if validation is not None:
-            held_out = evaluation.figures(network, loss_kernel, *validation, metrics_by_name, n_threads)
+            held_out = evaluation.figures(network, objective, *validation, metrics_by_name, n_threads)
             found.update({f"val_{name}": figure for name, figure in held_out.items()})
         return found
 
@@ -118,7 +119,7 @@ def fit(
         at_work: OptimizerState = network._optimizer_state
         settings = {
             "network": network.get_config(),
-            "loss": loss_kernel.component.get_config(),
+            "loss": objective.get_config(),
             "optimizer": at_work.get_config(),
             "rows": feed.rows_per_epoch,
             "batch_size": batch_size,
@@ -131,7 +132,10 @@ def fit(
             "callbacks": called.names,
             "epochs": epochs if at_work.has_schedule else None,
         }
-    loop = Loop(network, feed, called, figures, bool(metrics_by_name or validation), epochs, settings)
+    if y is not None or not isinstance(x, Iterator):  # an iterator is gone through once
+        called.training_rows = feed.training_rows
+    has_own_figures = bool(metrics_by_name or validation or not objective.outputs.is_one)
+    loop = Loop(network, feed, called, figures, has_own_figures, epochs, settings)
     try:
         loop.run(path, progress)
     except NonFiniteRow:
@@ -144,9 +148,13 @@ def fit(
     return loop.history
 
 
-def _figures(feed: Feed, metrics_by_name: dict[str, metrics.Resolved]) -> dict[str, float]:
-    """The loss and the metrics of the epoch that was trained."""
-    figures = {"loss": mean(*feed.sums())}
+def _figures(
+    feed: Feed, objective: Objective, metrics_by_name: dict[str, metrics.OfOutputs]
+) -> dict[str, float]:
+    """The losses and the metrics of the epoch that was trained."""
+    total_weight, total_loss, *of_outputs = feed.sums().tolist()
+    figures = {"loss": mean(total_loss, total_weight)}
+    figures |= evaluation.of_each_output(objective, [mean(total, total_weight) for total in of_outputs])
     if metrics_by_name:
         seen, predictions = feed.predicted()
         figures.update({name: metric(seen, predictions) for name, metric in metrics_by_name.items()})
@@ -159,22 +167,23 @@ def train_batch(
     y: Any,
     *,
     loss: Any,
+    loss_weights: Any,
     optimizer: Any,
     sample_weight: Any,
     n_threads: int | None,
     check_finite: bool,
 ) -> float:
     """`Network.train_batch`."""
-    loss_kernel = network.loss_kernel(loss)
+    objective = network.objective(loss, loss_weights)
     n_threads = threads.resolve(n_threads)
     rows, target, weight = checked_batch(
-        Setting(network, loss_kernel, None, n_threads, check_finite), x, y, sample_weight, ""
+        Setting(network, objective, None, n_threads, check_finite), x, y, sample_weight, ""
     )
     state = optimizer_state(network, optimizer, equal_goes_on=True)
-    key = (network._engine, loss_kernel.component, state, state.optimizer.kernel_values(), n_threads)
+    key = (network._engine, objective.losses, objective.weights, state, state.optimizer.kernel_values(), n_threads)
     kept: tuple[Any, BatchBuffer] | None = network._batch_buffer
     if kept is None or kept[0] != key or not kept[1].takes(rows, target):
-        setting = Setting(network, loss_kernel, state, n_threads, check_finite)
+        setting = Setting(network, objective, state, n_threads, check_finite)
         kept = network._batch_buffer = (key, BatchBuffer(setting, rows, target, len(rows)))
     buffer = kept[1]
     rate = float(state.rates(1, None)[0])
@@ -187,12 +196,12 @@ def train_batch(
 
 
 def gradients(
-    network: Network, x: Any, y: Any, *, loss: Any, sample_weight: Any
+    network: Network, x: Any, y: Any, *, loss: Any, loss_weights: Any, sample_weight: Any
 ) -> list[tuple[Array | None, ...]]:
     """`Network.gradients`: a step over all rows without an optimizer."""
-    loss_kernel = network.loss_kernel(loss)
-    rows, target, weight = _checked_data(network, loss_kernel, x, y, sample_weight, "", check_x=True, check_y=True)
-    setting = Setting(network, loss_kernel, None, threads.resolve(None), check_finite=True)
+    objective = network.objective(loss, loss_weights)
+    rows, target, weight = _checked_data(network, objective, x, y, sample_weight, "", check_x=True, check_y=True)
+    setting = Setting(network, objective, None, threads.resolve(None), check_finite=True)
     trainer = setting.trainer(rows, target, weight, len(rows))
     try:
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
@@ -331,7 +340,7 @@ def _n_steps(given: Any, steps_per_epoch: int | None) -> int | None:
 
 def _checked_data(
     network: Network,
-    loss_kernel: LossKernel,
+    objective: Objective,
     x: Any,
     y: Any,
     sample_weight: Any,
@@ -343,14 +352,12 @@ def _checked_data(
     rows = network.as_rows(x, f"{prefix}x", check_finite=check_x)
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
-    target = data.as_targets(
-        y, len(rows), network.outputs, loss_kernel.component, f"{prefix}y", check_finite=check_y
-    )
+    target = objective.targets(y, len(rows), f"{prefix}y", check_finite=check_y)
     return rows, target, data.as_sample_weight(sample_weight, len(rows))
 
 
 def _checked_validation(
-    network: Network, loss_kernel: LossKernel, validation_data: Any, check_finite: bool
+    network: Network, objective: Objective, validation_data: Any, check_finite: bool
 ) -> Checked | None:
     if validation_data is None:
         return None
@@ -362,8 +369,8 @@ def _checked_validation(
     x, y, *rest = validation_data
     weight = rest[0] if rest else None
     return _checked_data(
-        network, loss_kernel, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
+        network, objective, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
     )
 
 
-_resolve_metrics = metrics.resolve  # `metrics` is a parameter where it is needed
+_of_outputs = metrics.of_outputs  # `metrics` is a parameter where it is needed

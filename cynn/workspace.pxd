@@ -19,6 +19,7 @@ ctypedef struct Node:
 
 cdef class Workspace:
     cdef readonly list values, deltas, python
+    cdef readonly list loss_gradients   # of each loss
     cdef readonly list root         # the value that holds the numbers of each
     cdef list keep                  # arrays that only the nodes point to
     cdef dict of_first_input        # dC/dx of the first input of an operation
@@ -28,7 +29,9 @@ cdef class Workspace:
     cdef void ***takes_x            # where nodes hold the address of value 0
     cdef int64_t n_takes_x
     cdef int connect(self, Node *node, operation) except -1
-    cdef int allocate_deltas(self, list operations, str dtype, list consumers, int64_t rows) except -1
+    cdef int allocate_deltas(
+        self, list operations, str dtype, list consumers, int64_t rows, list losses
+    ) except -1
     cdef void *hold(self, array) except NULL
     cdef void set_x(self, const void *x) noexcept nogil
 

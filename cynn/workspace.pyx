@@ -90,12 +90,11 @@ cdef int call_python(PyObject *python, bint backward, int64_t rows) noexcept wit
 cdef class Workspace:
     """The buffers of one pass through a network, for a number of rows. Used by one caller at a time.
 
-    With `training`, what backward needs is kept, and `keep_last_input` keeps what the last operation
-    takes, though it could write its output there.
+    With `training`, what backward needs is kept, and so are the values that losses take, by number.
     """
 
     def __cinit__(
-        self, list operations, str dtype, int64_t inputs, int64_t rows, bint training, bint keep_last_input
+        self, list operations, str dtype, int64_t inputs, int64_t rows, bint training, list losses
     ):
         cdef int64_t i, j, n = len(operations)
         cdef Node *node
@@ -120,8 +119,7 @@ cdef class Workspace:
         kept = {0}
         if training:
             kept.update(i + 1 for i, operation in enumerate(operations) if operation.needs_output)
-            if keep_last_input:
-                kept.add(operations[n - 1].inputs[0])
+            kept.update(losses)
         for i, operation in enumerate(operations):
             first = root[operation.inputs[0]]
             if root[i + 1] != i + 1:
@@ -145,7 +143,7 @@ cdef class Workspace:
                 shape = (rows if saved.for_each_row else 1, saved.columns)
                 node.op.saved[j] = self.hold(aligned(shape, dtype))
         if training:
-            self.allocate_deltas(operations, dtype, consumers, rows)
+            self.allocate_deltas(operations, dtype, consumers, rows, losses)
         for i in range(self.n_nodes):
             node = &self.nodes[i]
             operation = operations[node.value - 1]
@@ -197,11 +195,13 @@ cdef class Workspace:
         node.gradient_in_place = operation.gradient_in_place
         return 0
 
-    cdef int allocate_deltas(self, list operations, str dtype, list consumers, int64_t rows) except -1:
+    cdef int allocate_deltas(
+        self, list operations, str dtype, list consumers, int64_t rows, list losses
+    ) except -1:
         """The gradient of every value that something trained depends on.
 
-        Where several operations take a value, each has a gradient of its own, which are added up
-        before the operation that made the value needs them.
+        Where several operations or losses take a value, each has a gradient of its own, which are added
+        up before the operation that made the value needs them.
         """
         cdef int64_t i, j, n = len(operations)
         cdef Node *node
@@ -210,7 +210,14 @@ cdef class Workspace:
         for i, operation in enumerate(operations):
             is_trained = operation.trainable and any(p is not None for p in operation.parameters)
             has_gradient[i + 1] = is_trained or any(has_gradient[value] for value in operation.inputs)
-        self.deltas[n] = aligned((rows, operations[-1].units), dtype)
+        self.loss_gradients = []
+        for value in losses:
+            array = aligned((rows, operations[<int64_t>value - 1].units), dtype)
+            self.loss_gradients.append(array)
+            if self.deltas[value] is None:
+                self.deltas[value] = array
+            else:
+                sums[value].append(array)
         for i in range(n - 1, -1, -1):
             operation = operations[i]
             node = &self.nodes[i]

@@ -25,7 +25,7 @@ MEASURE = """
     import ctypes, sys
     import numpy as np
     import cynn
-    from cynn import data
+
     from cynn.feeding import Setting
     from cynn.optimizer_state import OptimizerState
 
@@ -38,10 +38,10 @@ MEASURE = """
     x = generator.integers(0, 256, (n, sizes[0]), dtype=np.uint8)
     y = generator.integers(0, sizes[-1], n)
     net = cynn.Network.mlp(sizes, activation="sigmoid", output="softmax", seed=0)
-    loss = net.loss_kernel(None)
-    target = data.as_targets(y, n, sizes[-1], loss.component, "y")
+    objective = net.objective(None)
+    target = objective.targets(y, n, "y", check_finite=True)
     state = OptimizerState(cynn.registry.optimizers.get(optimizer), net)
-    trainer = Setting(net, loss, state, n_threads, True).trainer(x, target, None, batch_size)
+    trainer = Setting(net, objective, state, n_threads, True).trainer(x, target, None, batch_size)
     rates = np.full(steps, 0.01)
 
     rates = np.full(steps, 0.01)

@@ -28,7 +28,10 @@ LAYERS = [
     {"engine"},
     {"step"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
-    {"metrics", "summary", "notebook", "history", "optimizer_state", "feeding"},
+    {
+        "metrics", "summary", "notebook", "history", "optimizer_state", "feeding", "moving_averages", "outputs",
+        "objective",
+    },
     {
         "network", "trainable", "training", "loop", "evaluation", "persistence", "checkpoint", "callbacks",
         "diagnosis",

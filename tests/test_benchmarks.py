@@ -84,3 +84,15 @@ def test_distortions_take_pixels_from_where_they_say(digits):
     for row, image, place in zip(x, digits[0], places, strict=True):
         expected = ndimage.map_coordinates(image.reshape(28, 28).astype(float), place, order=1, mode="grid-constant")
         np.testing.assert_allclose(row, expected, atol=0.01)
+
+
+def test_what_layers_cost():
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.layers", "--rounds", "1", "--steps", "2"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    for name in ("plain", "Dropout", "BatchNorm", "LayerNorm", "clipvalue", "clipnorm", "global_clipnorm"):
+        rows = [line.split() for line in run.stdout.splitlines() if line.startswith(f"{name} ")]
+        assert len(rows) == 2  # SGD and Adam
+        assert all(float(row[2]) > 0 for row in rows)

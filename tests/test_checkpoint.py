@@ -10,7 +10,7 @@ import pytest
 
 import cynn
 from cynn import Dense, Input, Network, checkpoint
-from cynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, Timer
+from cynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, StochasticWeightAveraging, Timer
 from cynn.errors import CheckpointError, InvalidParameterError, ModelFileError
 from cynn.optimizers import SGD, Adam
 from cynn.schedules import CosineDecay, ReduceOnPlateau, WarmUp
@@ -34,6 +34,20 @@ def fit(net=None, x=X, y=Y, *, optimizer=None, **options):
     defaults = {"epochs": 4, "batch_size": 10, "progress": False}
     net.fit(x, y, optimizer=optimizer or Adam(0.01), **{**defaults, **options})
     return net
+
+
+def of_two_outputs():
+    """A network of two outputs, and targets for each."""
+    x = Input(2)
+    h = cynn.Dropout(0.3)(Dense(8, "relu")(x))
+    net = Network({"kind": Dense(3, "softmax")(h), "size": Dense(1)(h)}, seed=0)
+    y, metrics = {"kind": Y, "size": X[:, 0]}, {"kind": ["accuracy"]}
+    return {"net": net, "y": y, "loss_weights": {"kind": 0.5}, "metrics": metrics}
+
+
+def batches_of_two_outputs(epoch):
+    for x, y in batches(epoch):
+        yield x, {"kind": y, "size": x[:, 0]}
 
 
 class Crash(Exception):
@@ -166,6 +180,9 @@ CASES = {
     },
     "a list of batches": lambda: {"x": list(batches(0)), "y": None, "optimizer": Adam(CosineDecay(0.05))},
     "a transform": lambda: {"transform": jitter, "metrics": ["accuracy"], "validation_split": 0.2},
+    "two outputs": of_two_outputs,
+    "batches of two outputs": lambda: {**of_two_outputs(), "x": batches_of_two_outputs, "y": None},
+    "an average of weights": lambda: {"callbacks": [StochasticWeightAveraging(2)], "transform": jitter},
     "labels": lambda: {
         "y": np.stack([Y == 0, Y > 0, Y == 2], axis=1).astype(int), "loss": "mse", "metrics": ["accuracy"],
     },

@@ -83,6 +83,7 @@ def test_public_classes_and_functions_have_an_example():
     }
     internal = {
         "cynn.training.fit", "cynn.training.gradients", "cynn.training.train_batch", "cynn.metrics.resolve",
+        "cynn.metrics.of_outputs",
         "cynn.initializers.check_name",
         "cynn.initializers.get", "cynn.threads.get_num_threads",
         "cynn.schedules.base.learning_rate_of", "cynn.schedules.base.started",

@@ -153,6 +153,16 @@ class TestWhatCannotBe:
         with pytest.raises(InvalidParameterError, match="numbers of earlier values"):
             Network([Input(3), Dense(2), Dense(2)], sources=sources)
 
+    def test_an_output_that_no_layer_takes(self):
+        layers = [Input(3), Dense(2), Activation("softmax"), Dense(4)]
+        with pytest.raises(InvalidParameterError, match=r"Got layer 1, Activation.*neither"):
+            Network(layers, sources=[[0], [1], [1]])
+
+    @pytest.mark.parametrize("layers", [3, None, [], [Input(3)], [Dense(3)], [Input(3), 3], [3, Dense(3)]])
+    def test_layers(self, layers):
+        with pytest.raises(InvalidParameterError, match="a list of an Input and one or more layers"):
+            Network(layers)
+
 
 def two():
     x = Input(3)

@@ -1,5 +1,9 @@
 """What a user may hand over: it works as expected, or it is an error that says what must be."""
 
+import subprocess
+import sys
+import textwrap
+
 import helpers
 import numpy as np
 import pytest
@@ -344,3 +348,33 @@ class TestRowsThatAreCheckedAsTheyAreRead:
         x[5, 0] = 1e300
         with pytest.raises(DataError, match="x must be finite in float32"):
             net.fit(x, y, progress=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="anonymous memory is read from /proc")
+def test_a_memmap_is_not_copied(tmp_path):
+    """What fit needs beside the pages of the file, which the system takes back, is a fraction of it: 200 MB."""
+    script = f"""
+        import numpy as np
+        import cynn
+
+        def anonymous():
+            lines = open("/proc/self/status").read().splitlines()
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+        class Look(cynn.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs):
+                self.most = anonymous()
+
+        look = Look()
+        x = np.memmap({str(tmp_path / "x")!r}, np.uint8, "w+", shape=(200_000, 1000))  # of holes
+        y = np.arange(len(x)) % 2
+        net = cynn.Network.mlp([1000, 2], output="softmax", seed=0)
+        net.fit(x[:1000], y[:1000], epochs=1, batch_size=500)
+        before = anonymous()
+        net.fit(x, y, epochs=1, batch_size=1000, shuffle="blocks", progress=False, callbacks=[look])
+        print(look.most - before)
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
+    )
+    assert int(result.stdout) < 30e6

@@ -130,10 +130,10 @@ class TrainingLoss:
         self.net, self.x, self.y = net, x, y
 
     def __call__(self):
-        kernel = self.net.loss_kernel("mean_squared_error")
+        objective = self.net.objective("mean_squared_error")
         rows = data.as_rows(self.x, 5, "x")
-        target = data.as_targets(self.y, len(rows), 5, kernel.component, "y")
-        setting = feeding.Setting(self.net, kernel, None, 1, True)
+        target = objective.targets(self.y, len(rows), "y", check_finite=True)
+        setting = feeding.Setting(self.net, objective, None, 1, True)
         trainer = setting.trainer(rows, target, None, len(rows))
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
         return trainer.total_loss / trainer.total_weight
@@ -470,7 +470,7 @@ class TestFormulas:
     def test_a_glu_that_comes_last_is_no_activation(self):
         net = Network([Input(5), GLU(3, "sigmoid")], seed=0)
         assert net.output_activation.name == "identity"
-        assert net.loss_kernel(None).component.name == "mean_squared_error"
+        assert net.objective(None).losses[0].name == "mean_squared_error"
         net.fit(X, Y[:, :3], epochs=1, progress=False)
         with_softmax = Network([Input(5), GLU(3, "softmax")], seed=0)
         y = np.abs(Y[:, :3])

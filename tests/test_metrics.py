@@ -1,6 +1,7 @@
 """Metrics against their formulas, and what functions of one's own and of scikit-learn are given."""
 
 import functools
+import inspect
 
 import helpers
 import numpy as np
@@ -213,3 +214,46 @@ class TestScikitLearn:
         )  # fmt: skip
         assert {"log_loss", "f1_score", "val_log_loss", "val_f1_score"} <= set(history.history)
         assert history["val_log_loss"] == pytest.approx(history["val_loss"], rel=1e-5)
+
+
+# Functions of sklearn.metrics that return no number, or compare something other than targets and predictions.
+NO_NUMBER = {
+    "class_likelihood_ratios", "classification_report", "confusion_matrix", "confusion_matrix_at_thresholds",
+    "det_curve", "homogeneity_completeness_v_measure", "metric_at_thresholds", "multilabel_confusion_matrix",
+    "pair_confusion_matrix", "precision_recall_curve", "precision_recall_fscore_support", "roc_curve",
+}  # fmt: skip
+NEEDS = {"fbeta_score": {"beta": 2.0}}
+OF_LABELS = {
+    "coverage_error", "dcg_score", "label_ranking_average_precision_score", "label_ranking_loss", "ndcg_score"
+}  # fmt: skip
+
+
+def test_every_figure_of_scikit_learn_works_as_it_is():
+    sk = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    tried = set()
+    for name in sk.__all__:
+        function = getattr(sk, name)
+        if not inspect.isfunction(function) or name in NO_NUMBER:
+            continue
+        first, second, *_ = [*inspect.signature(function).parameters, "", ""]
+        if first not in ("y_true", "labels_true"):
+            continue
+        if function.__module__.endswith("_regression"):
+            net, y = net_of(1, "sigmoid"), VALUES[:, 0] ** 2 + 0.1  # positive, as some of them need it
+            given = net.predict(X)[:, 0]
+        elif name in OF_LABELS:
+            net, y = net_of(3, "sigmoid"), LABELS
+            given = net.predict(X)
+        elif name == "top_k_accuracy_score":
+            net, y = net_of(5, "softmax"), classes(5)
+            given = net.predict(X)
+        else:
+            net, y = net_of(1, "sigmoid"), classes(2)
+            given = net.predict(X)[:, 0]
+            if second in ("y_pred", "labels_pred"):
+                given = (given > 0.5).astype(int)
+        metric = functools.partial(function, **NEEDS[name]) if name in NEEDS else function
+        found = figure(net, y, metric, loss="mse")
+        assert found == pytest.approx(metric(y, given), rel=1e-5), name
+        tried.add(name)
+    assert len(tried) > 40

@@ -650,3 +650,12 @@ class TestCommandLine:
         out, err = capsys.readouterr()
         assert out == ""
         assert message in err
+
+
+@pytest.mark.parametrize("name", ["network", "confusion", "mistakes"])
+def test_a_network_of_several_outputs(name):
+    x = cynn.Input(4)
+    net = cynn.Network([cynn.Dense(3, "softmax")(x), cynn.Dense(1)(x)], seed=0)
+    arguments = [] if name == "network" else [np.zeros((2, 4)), [0, 1]]
+    with pytest.raises(InvalidParameterError, match=rf"plot\.{name} must be a network of one output"):
+        getattr(cynn.plot, name)(net, *arguments)

@@ -223,6 +223,30 @@ class TestTraining:
 
         assert bits(1) == bits(2) == bits(3)
 
+    @NAMED
+    def test_no_python_runs_between_steps(self, name, monkeypatch):
+        """The rates of an epoch's steps are one array, asked for once, however many steps there are."""
+        asked, given = [], CASES[name][0]
+        rates = type(schedules.started(given)).rates
+
+        def watched(self, first, count, total=None):
+            asked.append((first, count))
+            return rates(self, first, count, total)
+
+        monkeypatch.setattr(type(schedules.started(given)), "rates", watched)
+        fitted(SGD(given), epochs=1)
+        fitted(SGD(given), epochs=2, callbacks=[cynn.callbacks.Timer()])
+        assert asked == [(0, 3), (0, 3), (3, 3)]
+
+    @pytest.mark.parametrize("name", [*CASES, "function"])
+    def test_a_warm_up_in_front_of_any(self, name):
+        given, formula = CASES.get(name, (lambda step: 0.1 / (1 + step), lambda step: 0.1 / (1 + step)))
+        found = schedules.started(WarmUp(given, 4, 0.001)).rates(0, 20, 20)
+        top = formula(0)
+        expected = [0.001 + (top - 0.001) * (step + 1) / 4 for step in range(4)]
+        expected += [formula(step) for step in range(16)]
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
     def test_every_step_has_its_rate(self):
         """A constant gradient of 1: the weight falls by the sum of the rates."""
         for schedule, formula in CASES.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ class Callback:
     ----------
     network : Network
         The one that is trained; `fit` sets it.
+    training_rows : function, or None
+        Goes once more through the rows of x that are trained on, a piece at a time; `fit` sets it. None where
+        x is an iterator of batches, which is at its end.
     stop_training : bool
         Set to True, it ends the training after the epoch or, in `on_step_end`, after the step.
 
@@ -37,6 +40,7 @@ class Callback:
     """
 
     network: Network
+    training_rows: Callable[[], Iterable[Any]] | None = None
     stop_training: bool = False
 
     def on_train_begin(self) -> None:

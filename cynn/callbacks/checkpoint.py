@@ -116,7 +116,18 @@ class Checkpoint(Callback):
         return [os.path.join(self._folder, name) for name in names if re.fullmatch(pattern, name)]
 
     def steps_left(self, steps: int) -> int:
-        """How many steps there are to the next checkpoint, when so many are taken."""
+        """How many steps there are to the next checkpoint.
+
+        Parameters
+        ----------
+        steps : int
+            How many are taken.
+
+        Returns
+        -------
+        int
+            A very large number where steps are not counted.
+        """
         return self.every_steps - steps % self.every_steps if self.every_steps else _NO_LIMIT
 
     def seconds_left(self) -> float:
@@ -126,7 +137,20 @@ class Checkpoint(Callback):
         return max(0.0, self._written_at + self.every_seconds - time.monotonic())
 
     def is_due(self, steps: int, at_epoch_end: bool) -> bool:
-        """Whether one is to be written, after a step or after an epoch."""
+        """Whether one is to be written.
+
+        Parameters
+        ----------
+        steps : int
+            How many are taken.
+        at_epoch_end : bool
+            Whether an epoch is over, or else a step.
+
+        Returns
+        -------
+        bool
+            True where it is time.
+        """
         if self.seconds_left() == 0:
             return True
         if at_epoch_end:
@@ -139,6 +163,7 @@ class Checkpoint(Callback):
         Parameters
         ----------
         state : dict
+            As `Loop` makes it.
         place : tuple
             The number of the epoch, that of the step, and whether the epoch goes on. It becomes `last`.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cynn.callbacks.base import Callback
@@ -30,6 +30,7 @@ class CallbackList:
         self.checkpoints = [callback for callback in self._all if isinstance(callback, Checkpoint)]
         self._kept = [callback for callback in self._all if not isinstance(callback, Checkpoint)]
         self._network = network
+        self.training_rows: Callable[[], Iterable[Any]] | None = None
         self._of_steps = [c for c in self._all if type(c).on_step_end is not Callback.on_step_end]
 
     def __bool__(self) -> bool:
@@ -85,6 +86,7 @@ class CallbackList:
         with ExitStack() as stack:
             for callback in self._all:
                 callback.network = self._network
+                callback.training_rows = self.training_rows
                 callback.stop_training = False
                 stack.callback(callback.on_train_end)
                 callback.on_train_begin()
@@ -92,7 +94,11 @@ class CallbackList:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._end.__exit__(*error)  # all of them, also if one raises
+        try:
+            self._end.__exit__(*error)  # all of them, also if one raises
+        finally:
+            for callback in self._all:
+                callback.training_rows = None  # which holds the data
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Of all."""

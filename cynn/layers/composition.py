@@ -25,55 +25,124 @@ class Composition:
         Descriptions.
     sources : list of list of int
         What each layer takes: 0 is the input, k the output of layer k - 1.
+    outputs : int, list of int or dict of str to int
+        Which of these are outputs of the network; by default the last.
     """
 
-    def __init__(self, input_: Input, layers: list[Layer], sources: list[list[int]]) -> None:
+    def __init__(self, input_: Input, layers: list[Layer], sources: list[list[int]], outputs: Any = None) -> None:
         self.input = input_
         self.layers = layers
         self.sources = sources
+        self.outputs: int | list[int] | dict[str, int] = len(layers) if outputs is None else outputs
+
+    @property
+    def output_numbers(self) -> list[int]:
+        """Those of `outputs` as a list."""
+        return _listed(self.outputs)
 
     def build(self, builder: Builder) -> tuple[list[Layer], list[int]]:
         """Layers with arrays of their own, and the values that are the input and the output of each."""
-        layers: list[Layer] = []
-        values = [0]
-        for number, description in enumerate(self.layers):
-            try:
-                layer, output = description.bound(builder, [values[k] for k in self.sources[number]])
-            except ShapeError as error:
-                raise ShapeError(f"In layer {number}, {description!r}: {error}") from None
-            layers.append(layer)
-            values.append(output)
-        return layers, values
+        return build_layers(self.layers, self.sources, builder, 0, "In layer {}")
 
     @property
     def is_chain(self) -> bool:
         """Whether every layer takes what the one before it returns."""
-        return all(source == [number] for number, source in enumerate(self.sources))
+        return self.sources == chain(len(self.layers))
 
 
-def compose(given: Any, sources: Any = None) -> Composition:
+def chain(n: int) -> list[list[int]]:
+    """The sources of layers one behind the other."""
+    return [[number] for number in range(n)]
+
+
+def as_layers(given: Any) -> list[Layer] | None:
+    """A list of what was given, None where that is not layers."""
+    if not isinstance(given, Iterable):
+        return None
+    layers = list(given)
+    return layers if all(isinstance(layer, Layer) for layer in layers) else None
+
+
+def build_layers(
+    described: list[Layer], sources: list[list[int]], builder: Builder, value: int, place: str
+) -> tuple[list[Layer], list[int]]:
+    """Layers with arrays of their own.
+
+    Parameters
+    ----------
+    described : list of Layer
+    sources : list of list of int
+        What each takes: 0 is `value`, k the output of layer k - 1.
+    builder : Builder
+    value : int
+    place : str
+        How an error names a layer, with {} for its number.
+
+    Returns
+    -------
+    layers : list of Layer
+    values : list of int
+        `value`, and the output of every layer.
+    """
+    layers: list[Layer] = []
+    values = [value]
+    for number, description in enumerate(described):
+        try:
+            layer, output = description.bound(builder, [values[k] for k in sources[number]])
+        except ShapeError as error:
+            raise ShapeError(f"{place.format(number)}, {description!r}: {error}") from None
+        layers.append(layer)
+        values.append(output)
+    return layers, values
+
+
+def _listed(outputs: Any) -> list[Any]:
+    return list(outputs.values()) if isinstance(outputs, dict) else outputs if isinstance(outputs, list) else [outputs]
+
+
+def compose(given: Any, sources: Any = None, outputs: Any = None) -> Composition:
     """The composition that a user has given.
 
     Parameters
     ----------
-    given : list of Input and Layers, or Node
+    given : list of Input and Layers, or Node, or list or dict of Nodes
     sources : list of list of int, optional
         For a list of layers that is no chain, as in a configuration.
+    outputs : list or dict of int, optional
+        For a list of layers with several outputs, likewise.
     """
-    if isinstance(given, Node):
-        return _of_nodes(given)
-    described = list(given) if isinstance(given, Iterable) else []
-    first, rest = (described[0], described[1:]) if described else (None, [])
-    if not isinstance(first, Input) or not rest or not all(isinstance(layer, Layer) for layer in rest):
+    if isinstance(given, tuple):
+        given = list(given)
+    nodes = _listed(given)
+    if nodes and all(isinstance(node, Node) for node in nodes):
+        return _of_nodes(nodes, given)
+    first, *rest = (list(given) if isinstance(given, Iterable) else []) or [None]
+    layers = as_layers(rest)
+    if not isinstance(first, Input) or not layers:
         raise InvalidParameterError(
             "The 'layers' parameter of Network must be a list of an Input and one or more layers, or what "
-            f"calling a layer on others returned. Got {given!r} instead."
+            f"calling a layer on others returned, or a list or a dict of such. Got {given!r} instead."
         )
-    chain = [[number] for number in range(len(rest))]
-    return Composition(first, rest, _checked(sources, len(rest)) if sources is not None else chain)
+    if sources is None and outputs is None:
+        return Composition(first, layers, chain(len(layers)))
+    outputs = _checked_outputs(outputs, len(layers))
+    sources = _checked(chain(len(layers)) if sources is None else sources, layers, outputs)
+    return Composition(first, layers, sources, outputs)
 
 
-def _checked(sources: Any, n: int) -> list[list[int]]:
+def _checked_outputs(outputs: Any, n: int) -> Any:
+    if outputs is None:
+        return n
+    each = _listed(outputs)
+    if not isinstance(outputs, (list, dict)) or not each or any(type(k) is not int or not 1 <= k <= n for k in each):
+        raise InvalidParameterError(
+            f"The outputs of {n} layers must be a list or a dict of numbers from 1 to {n}. Got {outputs!r} instead."
+        )
+    return outputs
+
+
+def _checked(sources: Any, layers: list[Layer], outputs: Any) -> list[list[int]]:
+    n = len(layers)
     whole = isinstance(sources, list) and len(sources) == n
     if not whole or not all(
         isinstance(source, list) and source and all(type(k) is int and 0 <= k <= number for k in source)
@@ -82,15 +151,22 @@ def _checked(sources: Any, n: int) -> list[list[int]]:
         raise InvalidParameterError(
             f"The sources of {n} layers must be {n} lists of numbers of earlier values. Got {sources!r} instead."
         )
+    taken = {value for source in sources for value in source} | set(_listed(outputs))
+    for number, layer in enumerate(layers):
+        if number + 1 not in taken:
+            raise InvalidParameterError(
+                "What a layer returns must be an output of the network, or named in the sources of others. "
+                f"Got layer {number}, {layer!r}, for which it is neither."
+            )
     return [list(source) for source in sources]
 
 
-def _of_nodes(output: Node) -> Composition:
-    """Every node that the output depends on, each behind those that it takes."""
+def _of_nodes(outputs: list[Node], form: Any) -> Composition:
+    """Every node that the outputs depend on, each behind those that it takes."""
     order: list[Node] = []
     inputs: list[Input] = []
     done: set[int] = set()
-    waiting: list[tuple[Any, bool]] = [(output, False)]
+    waiting: list[tuple[Any, bool]] = [(output, False) for output in reversed(outputs)]
     while waiting:
         node, inputs_are_done = waiting.pop()
         if inputs_are_done:
@@ -111,6 +187,8 @@ def _of_nodes(output: Node) -> Composition:
             f"A network must begin at one Input, which all of its layers share. Got {len(inputs)} instead."
         )
     number = {id(inputs[0]): 0} | {id(node): k for k, node in enumerate(order, start=1)}
-    return Composition(
-        inputs[0], [node.layer for node in order], [[number[id(s)] for s in node.inputs] for node in order]
-    )
+    layers, sources = [node.layer for node in order], [[number[id(s)] for s in node.inputs] for node in order]
+    if isinstance(form, dict):
+        return Composition(inputs[0], layers, sources, {name: number[id(node)] for name, node in form.items()})
+    found = [number[id(node)] for node in outputs]
+    return Composition(inputs[0], layers, sources, found if isinstance(form, list) else found[0])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cynn import kernels
 from cynn.errors import InvalidParameterError, ShapeError
+from cynn.layers.composition import as_layers, build_layers, chain
 from cynn.layers.layer import Layer
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class _Merge(Layer):
                     f"The 'branches' parameter of {type(self).__name__} must hold one or more lists of layers. "
                     f"Got {branches!r} instead."
                 )
-            self.branches = [_chain(branch, type(self)) for branch in branches]
+            self.branches = [_checked(branch, type(self)) for branch in branches]
 
     @property
     def layers(self) -> list[Layer]:
@@ -46,7 +47,7 @@ class _Merge(Layer):
         if self.branches is not None:
             if len(values) != 1:
                 raise ShapeError(f"A layer with branches must have one input. Got {len(values)} instead.")
-            built = [_build_chain(branch, builder, values[0]) for branch in self.branches]
+            built = [_build(branch, builder, values[0]) for branch in self.branches]
             self.branches = [layers for layers, _ in built]
             values = [value for _, value in built]
         return self.merge(builder, values)
@@ -149,7 +150,7 @@ class Residual(Layer):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
-        self._layers = _chain(layers, type(self))
+        self._layers = _checked(layers, type(self))
 
     @property
     def layers(self) -> list[Layer]:
@@ -158,7 +159,7 @@ class Residual(Layer):
 
     def build(self, builder: Builder, values: list[int]) -> int:
         (value,) = values
-        self._layers, inner = _build_chain(self._layers, builder, value)
+        self._layers, inner = _build(self._layers, builder, value)
         if builder.widths[inner] != builder.widths[value]:
             raise ShapeError(
                 f"The layers within must return as many columns as they take, {builder.widths[value]}. "
@@ -188,21 +189,15 @@ class Residual(Layer):
         return f"Residual({self._layers!r})"
 
 
-def _chain(given: Any, owner: type[Layer]) -> list[Layer]:
-    layers = list(given) if isinstance(given, Iterable) else []
-    if not isinstance(given, Iterable) or not all(isinstance(layer, Layer) for layer in layers):
+def _checked(given: Any, owner: type[Layer]) -> list[Layer]:
+    layers = as_layers(given)
+    if layers is None:
         raise InvalidParameterError(
             f"The layers of {owner.__name__} must be lists of layers. Got {given!r} instead."
         )
     return layers
 
 
-def _build_chain(chain: list[Layer], builder: Builder, value: int) -> tuple[list[Layer], int]:
-    built = []
-    for number, description in enumerate(chain):
-        try:
-            layer, value = description.bound(builder, [value])
-        except ShapeError as error:
-            raise ShapeError(f"in layer {number} of it, {description!r}: {error}") from None
-        built.append(layer)
-    return built, value
+def _build(described: list[Layer], builder: Builder, value: int) -> tuple[list[Layer], int]:
+    layers, values = build_layers(described, chain(len(described)), builder, value, "in layer {} of it")
+    return layers, values[-1]

@@ -52,6 +52,7 @@ def confusion(net: Network, x: Any, y: Any, *, labels: Any = None, ax: Axes | No
     >>> [count.get_text() for count in drawn["counts"]]
     ['2', '1', '1']
     """
+    _style.require_one_output(net, "plot.confusion")
     classes = max(2, net.outputs)
     _style.check_labels(labels, classes, "plot.confusion")
     true, predicted, _ = _style.true_and_predicted(net, x, y, "plot.confusion")

@@ -69,6 +69,7 @@ def mistakes(
     """
     _style.require_matplotlib()
     limit = check_whole_number(limit, "limit", "plot.mistakes", minimum=1)
+    _style.require_one_output(net, "plot.mistakes")
     _style.check_labels(labels, max(2, net.outputs), "plot.mistakes")
     rows = _style.rows_of(x, "plot.mistakes")
     true, predicted, outputs = _style.true_and_predicted(net, rows, y, "plot.mistakes")

@@ -114,6 +114,7 @@ def network(
     """
     _style.require_matplotlib()
     limit = check_whole_number(limit, "limit", "plot.network", minimum=2)
+    _style.require_one_output(net, "plot.network")
     _style.check_labels(labels, net.outputs, "plot.network")
     columns = _columns(net, x, limit)
     outputs = _output_texts(net, columns[-1], labels)

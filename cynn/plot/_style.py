@@ -183,6 +183,14 @@ def label_of(number: int, labels: Any) -> str:
     return str(number if labels is None else labels[number])
 
 
+def require_one_output(net: Any, owner: str) -> None:
+    """Raise an InvalidParameterError where a network has several outputs, of which none is the one to show."""
+    if not isinstance(net.outputs, int):
+        raise InvalidParameterError(
+            f"The 'net' parameter of {owner} must be a network of one output. Got one whose outputs are {net.outputs}."
+        )
+
+
 def check_labels(labels: Any, outputs: int, owner: str) -> None:
     """Raise a ShapeError unless there is a label for every output, or none at all."""
     if labels is not None and len(labels) != outputs:
@@ -193,6 +201,7 @@ def check_labels(labels: Any, outputs: int, owner: str) -> None:
 
 def true_and_predicted(net: Any, x: Any, y: Any, owner: str) -> tuple[Array, Array, Array]:
     """The class that each row of x has, the class the network says, and its outputs."""
+    require_one_output(net, owner)
     outputs = net.predict(rows_of(x, owner))
     given = np.asarray(y)
     if given.ndim == 2 and given.shape[1] == 1:

@@ -1,0 +1,92 @@
+"""Weights that are the mean of those of several epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cynn.callbacks.base import Callback
+from cynn.errors import InvalidParameterError, check_whole_number
+
+__all__ = ["StochasticWeightAveraging"]
+
+
+class StochasticWeightAveraging(Callback):
+    """Puts the mean of the weights at the ends of epochs in the place of the weights when training ends.
+
+    w_mean := (n w_mean + w) / (n + 1) after every epoch that counts, in float64. The learning rate is best kept
+    rather large, or on its cycles, so that the epochs end at weights of some variety. Afterwards the moving
+    averages of every `BatchNorm` are computed anew in a pass over the training data, as by
+    `Network.update_moving_averages`.
+
+    Parameters
+    ----------
+    start_epoch : int
+        The first epoch that counts, from 1.
+    every_epochs : int
+        Of the epochs from there on, every so-many-th counts: for a schedule in cycles, their length.
+
+    Attributes
+    ----------
+    n_averaged : int
+        Epochs that have counted. Where there is none, the weights stay as they are.
+
+    Notes
+    -----
+    Source: Izmailov and others, "Averaging weights leads to wider optima and better generalization", 2018,
+    algorithm 1 and section 3.2.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> averaging = cynn.callbacks.StochasticWeightAveraging(start_epoch=3)
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> history = net.fit([[1.0]], [1.0], epochs=5, callbacks=[averaging])
+    >>> averaging.n_averaged
+    3
+    """
+
+    def __init__(self, start_epoch: int, *, every_epochs: int = 1) -> None:
+        owner = "StochasticWeightAveraging"
+        self.start_epoch = check_whole_number(start_epoch, "start_epoch", owner, minimum=1)
+        self.every_epochs = check_whole_number(every_epochs, "every_epochs", owner, minimum=1)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.n_averaged = 0
+        self._mean: list[Any] = []
+
+    def on_train_begin(self) -> None:
+        from cynn.moving_averages import has_moving_averages
+
+        self._begin()
+        if self.training_rows is None and has_moving_averages(self.network):
+            raise InvalidParameterError(
+                "The batches of a fit with StochasticWeightAveraging must be such that one can go through them again, "
+                "which BatchNorm needs. Got an iterator instead: a function that returns one helps."
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if epoch < self.start_epoch or (epoch - self.start_epoch) % self.every_epochs:
+            return
+        weights = self.network.get_weights()
+        if not self._mean:
+            self._mean = [w.astype("float64") for w in weights]
+        for mean, w in zip(self._mean, weights, strict=True):
+            mean += (w - mean) / (self.n_averaged + 1)
+        self.n_averaged += 1
+
+    def on_train_end(self) -> None:
+        if not self.n_averaged:
+            return
+        from cynn import moving_averages, threads
+
+        self.network.set_weights(self._mean)
+        if self.training_rows is not None:
+            moving_averages.update(self.network, self.training_rows, threads.resolve(None))
+
+    def get_state(self) -> dict[str, Any]:
+        return {"n_averaged": self.n_averaged, "mean": [mean.copy() for mean in self._mean]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.n_averaged, self._mean = int(state["n_averaged"]), [mean.copy() for mean in state["mean"]]

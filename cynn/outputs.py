@@ -1,0 +1,59 @@
+"""The outputs of a network, one or several: in what form a user gives and gets something for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from cynn.errors import InvalidParameterError
+
+__all__ = ["Outputs"]
+
+T = TypeVar("T")
+
+
+class Outputs:
+    """One output, a list of them, or a dict of named ones; within, always a list.
+
+    Attributes
+    ----------
+    names : list of str
+        Which stand in front of figures: `output_0` and so on where the user has given none.
+    values : list of int
+        By number, as the engine counts them.
+    units : list of int
+    """
+
+    def __init__(self, form: Any, values: list[int], units: list[int]) -> None:
+        self._keys = list(form) if isinstance(form, dict) else None
+        self.is_one = isinstance(form, int)
+        self.names = self._keys or [f"output_{number}" for number in range(len(values))]
+        self.values = values
+        self.units = units
+
+    def join(self, each: list[T]) -> Any:
+        """What a user gets: for one output that of the list alone, else a list or a dict."""
+        if self.is_one:
+            return each[0]
+        return list(each) if self._keys is None else dict(zip(self._keys, each, strict=True))
+
+    def split(self, given: Any, name: str) -> list[Any]:
+        """The inverse of `join`, for what a user gives."""
+        if self.is_one:
+            return [given]
+        if not self._is_split(given) or len(given) != len(self.values):
+            form = f"a list of {len(self.values)}" if self._keys is None else f"a dict with the keys {self._keys}"
+            got = f"the keys {list(given)}" if isinstance(given, dict) else type(given).__name__
+            raise InvalidParameterError(f"{name} must be {form}, one for each output. Got {got} instead.")
+        return list(given) if self._keys is None else [given[key] for key in self._keys]
+
+    def split_if(self, given: Any, name: str) -> list[Any]:
+        """Likewise, of what may be the same for all outputs, and may be left out for some in a dict."""
+        if self.is_one or not self._is_split(given):
+            return [given] * len(self.values)
+        return [given.get(key) for key in self._keys] if self._keys is not None else self.split(given, name)
+
+    def _is_split(self, given: Any) -> bool:
+        if self._keys is not None:
+            return isinstance(given, dict) and set(given) <= set(self._keys)
+        return isinstance(given, Iterable) and not isinstance(given, (str, dict))
