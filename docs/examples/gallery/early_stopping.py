@@ -3,8 +3,8 @@ Early stopping and resume
 =========================
 
 A network that is large for its data learns them by heart if it is let. ``EarlyStopping`` looks at rows that the network
-does not learn from, ends the training when these no longer profit, and brings the best weights back. ``Checkpoint`` lets
-a training that was interrupted go on, to the same bits.
+does not learn from, ends the training when these no longer profit, and brings the best weights back. ``Checkpoint``
+lets a training that was interrupted go on, to the same bits.
 """
 
 # %%
@@ -59,9 +59,10 @@ for epoch, text in [(stopping.best_epoch, "best"), (stopped.epochs, "stopped")]:
     axes.text(epoch + 0.6, low + 0.93 * (high - low), text)
 
 # %%
-# With a checkpoint, a training that was broken off goes on where it stood. Here it ends after 5 epochs, and is to go on
-# to 60: ``resume=True`` reads what the ``Checkpoint`` among the callbacks wrote last. ``EarlyStopping`` is new, but
-# finds its patience and its best weights in there, and stops where the run in one piece did, with the same weights.
+# With a checkpoint, a training that was broken off goes on where it stood. Here it ends after 5 epochs, and is to go
+# on to 60: ``resume=True`` reads what the ``Checkpoint`` among the callbacks wrote last. ``EarlyStopping`` is new,
+# but finds its patience and its best weights in there, and stops where the run in one piece did, with the same
+# weights.
 
 with tempfile.TemporaryDirectory() as folder:
     for epochs in (5, 60):
