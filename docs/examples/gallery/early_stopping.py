@@ -1,13 +1,16 @@
 """
-Stop in time
-============
+Early stopping and resume
+=========================
 
 A network that is large for its data learns them by heart if it is let. ``EarlyStopping`` looks at rows that the network
-does not learn from, ends the training when these no longer profit, and brings the best weights back.
+does not learn from, ends the training when these no longer profit, and brings the best weights back. ``Checkpoint``
+lets a training that was interrupted go on, to the same bits.
 """
 
 # %%
 # 1,000 digits are few for 100,000 weights.
+
+import tempfile
 
 import cynn
 
@@ -54,3 +57,23 @@ axes.axvline(stopped.epochs, color="black", linewidth=1, linestyle=":")
 low, high = axes.get_ylim()
 for epoch, text in [(stopping.best_epoch, "best"), (stopped.epochs, "stopped")]:
     axes.text(epoch + 0.6, low + 0.93 * (high - low), text)
+
+# %%
+# With a checkpoint, a training that was broken off goes on where it stood. Here it ends after 5 epochs, and is to go
+# on to 60: ``resume=True`` reads what the ``Checkpoint`` among the callbacks wrote last. ``EarlyStopping`` is new,
+# but finds its patience and its best weights in there, and stops where the run in one piece did, with the same
+# weights.
+
+with tempfile.TemporaryDirectory() as folder:
+    for epochs in (5, 60):
+        callbacks = [
+            cynn.callbacks.EarlyStopping(
+                "val_loss", patience=10, restore_best_weights=True
+            ),
+            cynn.callbacks.Checkpoint(f"{folder}/run.safetensors"),
+        ]
+        resumed_net, resumed = fit(epochs, callbacks=callbacks, resume=True)
+        print(f"{resumed.epochs} epochs of {epochs}")
+
+assert resumed["val_loss"] == stopped["val_loss"]
+assert (resumed_net.predict(x_test) == net.predict(x_test)).all()
