@@ -59,11 +59,11 @@ class Objective:
         return [kernel.component for kernel in self.kernels]
 
     def get_config(self) -> Any:
-        """Of the loss and its weight; of several, a list."""
+        """Of the loss and its weight; of several, in the form of the outputs."""
         configs = [
             {**loss.get_config(), "weight": weight} for loss, weight in zip(self.losses, self.weights, strict=True)
         ]
-        return configs[0] if self.outputs.is_one else configs
+        return self.outputs.join(configs)
 
     def targets(self, y: Any, n: int, name: str, *, check_finite: bool) -> Targets:
         """`y` as targets of the outputs, checked."""

@@ -8,8 +8,8 @@ import pytest
 from public_names import public_objects
 
 validate = pytest.importorskip("numpydoc.validate")
-from numpydoc.docscrape import NumpyDocString, get_doc_object  # noqa: E402
-from test_stubs import signature_of_compiled  # noqa: E402
+from numpydoc.docscrape import NumpyDocString, get_doc_object  # noqa: E402  # it may be missing, as the line above says
+from test_stubs import signature_of_compiled  # noqa: E402  # with the rest
 
 #: Checks that hold for no docstring here, and why.
 IGNORED = {

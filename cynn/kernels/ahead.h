@@ -35,6 +35,12 @@ static inline void cynn_fetch_ahead(cynn_ahead *ahead)
     }
 }
 
+/* So many lines at a time that all have been asked for after that many looks ahead. */
+static inline void cynn_spread(cynn_ahead *ahead, int64_t looks)
+{
+    ahead->lines = ahead->rows * (ahead->row_bytes / 64 + 1) / looks + 1;
+}
+
 static inline void cynn_fetch_rest(cynn_ahead *ahead)
 {
     if (!ahead) return;

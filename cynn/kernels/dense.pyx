@@ -92,13 +92,25 @@ cdef inline bint own_product(
     return False
 
 
+cdef inline void fill_rows(
+    int64_t rows, int64_t units, const floating *b, floating *z, int64_t row_length
+) noexcept nogil:
+    """Begin z with b, or with zeros where b is NULL."""
+    cdef int64_t row
+    for row in range(rows):
+        if b == NULL:
+            memset(z + row * row_length, 0, units * sizeof(floating))
+        else:
+            memcpy(z + row * row_length, b, units * sizeof(floating))
+
+
 cdef inline void large_product(
     int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
     const floating *B, int64_t ldb, bint transpose_b, const floating *bias, floating alpha, floating beta,
     floating *C, int64_t ldc, Ahead *ahead
 ) noexcept nogil:
     """C (m x n) := alpha A.op(B) + beta C, or A.op(B) + bias, where one of A's strides is 1."""
-    cdef int64_t row, row_stride_of_b = 1 if transpose_b else ldb, column_stride = ldb if transpose_b else 1
+    cdef int64_t row_stride_of_b = 1 if transpose_b else ldb, column_stride = ldb if transpose_b else 1
     if floating is float:
         if cynn_packed_product_f32(
             m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, ahead
@@ -111,22 +123,12 @@ cdef inline void large_product(
             return
     if bias != NULL:
         beta = 1
-        for row in range(m):
-            memcpy(C + row * ldc, bias, n * sizeof(floating))
+        fill_rows(m, n, bias, C, ldc)
     gemm[floating](
         k_stride != 1, transpose_b, m, n, k, alpha, A, row_stride if k_stride == 1 else k_stride, B, ldb, beta, C,
         ldc
     )
     cynn_fetch_rest(ahead)
-
-
-cdef inline void fill_rows(int64_t rows, int64_t units, const floating *b, floating *z) noexcept nogil:
-    cdef int64_t row
-    if b == NULL:
-        memset(z, 0, rows * units * sizeof(floating))
-        return
-    for row in range(rows):
-        memcpy(z + row * units, b, units * sizeof(floating))
 
 
 cdef inline void affine_rows(
@@ -135,10 +137,10 @@ cdef inline void affine_rows(
 ) noexcept nogil:
     """z (rows x units) := x W + b, with x (rows x inputs), W (inputs x units), b (units) or NULL."""
     if units == 1:
-        fill_rows(rows, units, b, z)
+        fill_rows(rows, units, b, z, units)
         gemv[floating](False, rows, inputs, 1, x, inputs, W, 1, z)
     elif rows == 1 and not is_small(units, inputs, sizeof(floating)):
-        fill_rows(rows, units, b, z)
+        fill_rows(rows, units, b, z, units)
         gemv[floating](True, inputs, units, 1, W, units, x, 1, z)
     elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, ahead):
         large_product(rows, units, inputs, x, inputs, 1, W, units, False, b, 1, 0, z, units, ahead)

@@ -14,11 +14,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ahead.h"
+#include "ahead.h" /* and small_product.h before this file: its CYNN_VECTOR_BYTES and CYNN_A serve here, too */
 
 /* Vectors of a panel, and the rows of a block below it: the sums, a row of the panel and one broadcast element of A
  * fill the registers. */
-#define CYNN_PACKED_BYTES 64
 #define CYNN_PACKED_VECTORS 4
 
 #define CYNN_PACKED_MOST_ROWS 12 /* of a block */
@@ -33,15 +32,13 @@
 #define CYNN_TURNED_ROWS 16
 #define CYNN_TURNED_COLUMNS 16
 
-#define CYNN_PACKED_A(r) (*(const T *)((r < 4 ? A_0 : r < 8 ? A_4 : A_8) + (r % 4 == 3 ? stride_3 : r % 4 * stride)))
-
 /* R rows of V vectors. A[r, i] is at A + r * stride + i * k_bytes. */
 #define CYNN_PACKED_KERNEL(R, V)                                                                            \
     static void NAME(cynn_packed_##R##_##V)(int64_t k, const char *A, int64_t stride, int64_t k_bytes,      \
                                             const T *B, const T *bias, T alpha, T beta, T *C, int64_t ldc)  \
     {                                                                                                       \
-        typedef T vector __attribute__((vector_size(CYNN_PACKED_BYTES), aligned(sizeof(T)), may_alias));    \
-        const int64_t lanes = CYNN_PACKED_BYTES / sizeof(T), stride_3 = 3 * stride;                         \
+        typedef T vector __attribute__((vector_size(CYNN_VECTOR_BYTES), aligned(sizeof(T)), may_alias));    \
+        const int64_t lanes = CYNN_VECTOR_BYTES / sizeof(T), stride_3 = 3 * stride;                         \
         const char *A_0 = A, *A_4 = A + 4 * stride, *A_8 = A_4 + 4 * stride;                                \
         vector sum[R][V];                                                                                   \
         __asm__("" : "+r"(A_0), "+r"(A_4), "+r"(A_8));                                                      \
@@ -54,7 +51,7 @@
             vector b[V];                                                                                    \
             _Pragma("GCC unroll 4") for (int v = 0; v < V; v++) b[v] = *(const vector *)(B + v * lanes);    \
             _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                          \
-                vector a = CYNN_PACKED_A(r) - (vector){0};                                                  \
+                vector a = CYNN_A(r) - (vector){0};                                                         \
                 _Pragma("GCC unroll 4") for (int v = 0; v < V; v++)                                         \
                     __asm__(CYNN_FMA : "+v"(sum[r][v]) : "v"(a), "v"(b[v]));                                \
             }                                                                                               \
@@ -118,7 +115,7 @@ static const struct {
 };
 
 /* The panel at work: memory of each thread. */
-static _Thread_local T NAME(cynn_panel_memory)[CYNN_PACKED_DEPTH * CYNN_PACKED_VECTORS * CYNN_PACKED_BYTES /
+static _Thread_local T NAME(cynn_panel_memory)[CYNN_PACKED_DEPTH * CYNN_PACKED_VECTORS * CYNN_VECTOR_BYTES /
                                                CYNN_ELEMENT_BYTES] __attribute__((aligned(64)));
 
 /* to[i, j] := from[j, i] for few rows and columns: whole cache lines of `from`, so few that they stay. */
@@ -159,8 +156,8 @@ static void NAME(cynn_turn)(int64_t rows, int64_t columns, const T *from, int64_
 static void NAME(cynn_pack_panel)(int64_t k, int64_t columns, int64_t width, const T *B, int64_t row_stride,
                                   int64_t column_stride, T *panel)
 {
-    typedef T vector __attribute__((vector_size(CYNN_PACKED_BYTES), aligned(sizeof(T)), may_alias));
-    const int64_t lanes = CYNN_PACKED_BYTES / sizeof(T);
+    typedef T vector __attribute__((vector_size(CYNN_VECTOR_BYTES), aligned(sizeof(T)), may_alias));
+    const int64_t lanes = CYNN_VECTOR_BYTES / sizeof(T);
     if (columns < width) memset(panel, 0, k * width * sizeof(T));
     if (column_stride == 1) {
         for (int64_t i = 0; i < k; i++, B += row_stride, panel += width) {
@@ -182,7 +179,7 @@ static void NAME(cynn_times_panel)(int64_t m, int64_t columns, int64_t k, const 
                                    int64_t k_stride, int64_t vectors, const T *panel, const T *bias, T alpha, T beta,
                                    T *C, int64_t ldc, cynn_ahead *ahead)
 {
-    enum { lanes = CYNN_PACKED_BYTES / sizeof(T) };
+    enum { lanes = CYNN_VECTOR_BYTES / sizeof(T) };
     const int64_t width = vectors * lanes, stride = row_stride * sizeof(T), k_bytes = k_stride * sizeof(T);
     T tile[CYNN_PACKED_MOST_ROWS * CYNN_PACKED_VECTORS * lanes], padded_bias[CYNN_PACKED_VECTORS * lanes];
     if (bias && columns < width) {
@@ -217,13 +214,13 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
                                      int64_t k_stride, const T *B, int64_t row_stride_of_B, int64_t column_stride,
                                      const T *bias, T alpha, T beta, T *C, int64_t ldc, cynn_ahead *ahead)
 {
-    enum { lanes = CYNN_PACKED_BYTES / sizeof(T), widest = CYNN_PACKED_VECTORS * lanes };
+    enum { lanes = CYNN_VECTOR_BYTES / sizeof(T), widest = CYNN_PACKED_VECTORS * lanes };
     T *panel = NAME(cynn_panel_memory);
     if (m < CYNN_PACKED_LEAST_ROWS) return 0;
     if (ahead) {
         const int64_t panels = (n / widest + 1) * (k / CYNN_PACKED_DEPTH + 1);
         const int64_t blocks = panels * (m / CYNN_PACKED_MOST_ROWS + 1); /* or more: a look ahead after each */
-        ahead->lines = ahead->rows * (ahead->row_bytes / 64 + 1) / blocks + 1;
+        cynn_spread(ahead, blocks);
     }
     for (int64_t first = 0; first < k; first += CYNN_PACKED_DEPTH, bias = NULL) {
         const int64_t depth = k - first < CYNN_PACKED_DEPTH ? k - first : CYNN_PACKED_DEPTH;

@@ -163,10 +163,9 @@ static void NAME(cynn_small_product)(int64_t m, int64_t n, int64_t k, const T *A
     int64_t width = NAME(cynn_lanes);
     while (width > n) width /= 2;
     if (ahead) {
-        int64_t lines = ahead->rows * (ahead->row_bytes / 64 + 1);
         int64_t panels = (n + 2 * width - 1) / (2 * width), least_rows = n > width ? CYNN_ROWS_OF_2 : CYNN_ROWS_OF_1;
         int64_t blocks = panels * ((m + least_rows - 1) / least_rows);
-        ahead->lines = lines / (blocks * ((k + CYNN_STRIP - 1) / CYNN_STRIP)) + 1;
+        cynn_spread(ahead, blocks * ((k + CYNN_STRIP - 1) / CYNN_STRIP));
     }
     for (int64_t column = 0; column < n; column += 2 * width) {
         int64_t at[2] = {column, column + width};
