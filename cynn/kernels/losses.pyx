@@ -33,18 +33,18 @@ cdef double mean_squared_error_kernel(
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
     cdef int64_t row, j
-    cdef double total = 0, row_total, weight
+    cdef double total = 0, row_total, weight, share = 1.0 / cols
     cdef floating difference, factor
     for row in range(rows):
-        weight = weight_of(sample_weight, row)
-        factor = <floating>(2 * weight / cols)
+        weight = share * weight_of(sample_weight, row)
+        factor = <floating>(2 * weight)
         row_total = 0
         for j in range(cols):
             difference = prediction[row * cols + j] - target_at(target, class_index, row, cols, j)
             row_total += difference * difference
             if grad != NULL:
                 grad[row * cols + j] = factor * difference
-        total += weight * row_total / cols
+        total += weight * row_total
     return total
 
 
