@@ -8,23 +8,20 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from cynn import (
     activations,
-    callbacks,
     constraints,
-    datasets,
     errors,
     initializers,
     layers,
     losses,
-    metrics,
     optimizers,
     registry,
     regularizers,
     schedules,
-    training,
 )
 from cynn.configuration import get_include, show_config
 from cynn.errors import CynnError
@@ -53,7 +50,10 @@ from cynn.threads import get_num_threads, set_num_threads
 from cynn.version import __version__
 
 if TYPE_CHECKING:
-    from cynn import plot
+    from cynn import callbacks, datasets, metrics, plot, training
+
+# What a process that only predicts has no use for is imported when somebody asks for it.
+_LATER = {"callbacks", "datasets", "metrics", "plot", "training"}
 
 __all__ = [
     "GLU",
@@ -100,9 +100,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`cynn.plot`, imported when somebody asks for it."""
-    if name == "plot":
-        import importlib
-
-        return importlib.import_module("cynn.plot")
+    if name in _LATER:
+        return importlib.import_module(f"cynn.{name}")
     raise AttributeError(f"module 'cynn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _LATER)
