@@ -1,8 +1,10 @@
 """Schedules against their formulas, in optimizers, in training, and what is refused."""
 
+import itertools
 import json
 import math
 import pickle
+from fractions import Fraction
 
 import helpers
 import numpy as np
@@ -118,6 +120,15 @@ class TestFormulas:
             if begin == int(begin):
                 assert schedule(int(begin)) == pytest.approx(1.0, abs=1e-9)
 
+    def test_every_restart_is_at_its_step_where_t_mul_is_no_binary_fraction(self):
+        """43 (1.1 - 1) / (1.1 - 1) is a little more than 43."""
+        for t_mul, first in itertools.product(["1.1", "1.2", "1.3", "1.7"], range(1, 120)):
+            schedule, begin, length = CosineDecayRestarts(1.0, first, t_mul=float(t_mul)), 0, Fraction(first)
+            for _ in range(6):
+                begin, length = begin + length, length * Fraction(t_mul)
+                if begin.denominator == 1:
+                    assert schedule(int(begin)) == pytest.approx(1.0, abs=1e-9), (t_mul, first, begin)
+
     @pytest.mark.parametrize(
         "left_out, given",
         [
@@ -126,6 +137,7 @@ class TestFormulas:
             (ExponentialDecay(0.3), ExponentialDecay(0.3, 40)),
             (OneCycle(0.3), OneCycle(0.3, 40)),
             (WarmUp(OneCycle(0.3), 10), WarmUp(OneCycle(0.3, 30), 10)),
+            (WarmUp(OneCycle(0.3), 37), WarmUp(OneCycle(0.3, 3), 37)),
         ],
     )
     def test_a_length_that_is_left_out_is_that_of_the_fit(self, left_out, given):
@@ -138,6 +150,16 @@ class TestFormulas:
             for pct_start in (0, 0.3, 1):
                 rates = OneCycle(0.3, total, pct_start=pct_start).rates(0, 5)
                 assert ((rates > 0) & (rates <= 0.3)).all()
+
+    def test_one_cycle_without_a_way_up_begins_at_the_top(self):
+        rates = OneCycle(0.3, 10, pct_start=0).rates(0, 11)
+        assert rates[0] == 0.3
+        assert (np.diff(rates[:10]) < 0).all()
+        assert rates[9] == rates[10] == pytest.approx(0.3 / 25 / 1e4)
+
+    def test_a_warm_up_that_does_not_end(self):
+        rates = WarmUp(CosineDecay(0.5), 10).rates(0, 10, 10)
+        np.testing.assert_allclose(rates, 0.05 * np.arange(1, 11))
 
 
 class TestAsParameters:
@@ -190,6 +212,8 @@ class TestAsParameters:
             (lambda: ExponentialDecay(0.1, 5, -1), "'decay_rate' parameter of ExponentialDecay must be"),
             (lambda: ExponentialDecay(0.1, 5, 1, "no"), "'staircase' parameter of ExponentialDecay must be True"),
             (lambda: CosineDecayRestarts(0.1, 5, t_mul=0.5), "'t_mul' parameter of CosineDecayRestarts must be"),
+            (lambda: CosineDecayRestarts(0.1, 5, m_mul=0), "'m_mul' parameter of CosineDecayRestarts must be"),
+            (lambda: CosineDecayRestarts(0.1, 5, alpha=2), "'alpha' parameter of CosineDecayRestarts must be"),
             (lambda: WarmUp("fast", 5), "'learning_rate' parameter of WarmUp must be"),
             (lambda: ReduceOnPlateau(0.1, factor=1), "'factor' parameter of ReduceOnPlateau must be"),
             (lambda: ReduceOnPlateau(0.1, mode="up"), "'mode' parameter of ReduceOnPlateau must be"),
@@ -331,6 +355,16 @@ class TestPlateau:
         schedule = ReduceOnPlateau(1.0, factor=0.1, patience=1, min_learning_rate=0.05)
         assert self.rates(schedule, [1, 1, 1, 1]) == pytest.approx([1, 0.1, 0.05, 0.05])
 
+    def test_min_learning_rate_raises_no_rate(self):
+        schedule = ReduceOnPlateau(StepDecay(1.0, 1, 0.1), factor=0.5, patience=1, min_learning_rate=0.05)
+        assert self.rates(schedule, [1, 1]) == [1, 0.5]
+        np.testing.assert_allclose(schedule.rates(0, 4), [0.5, 0.05, 0.01, 0.001])
+
+    def test_one_within_another(self):
+        inner = ReduceOnPlateau(1.0, "loss", factor=0.5, patience=1)
+        schedule = ReduceOnPlateau(inner, "loss", factor=0.1, patience=2)
+        assert self.rates(schedules.started(schedule), [1, 1, 1], "loss") == pytest.approx([1, 0.5, 0.025])
+
     @pytest.mark.parametrize("mode", ["auto", "max"])
     def test_a_figure_that_is_to_rise(self, mode):
         schedule = ReduceOnPlateau(1.0, "val_accuracy", factor=0.5, patience=1, mode=mode)
@@ -344,14 +378,19 @@ class TestPlateau:
         with pytest.raises(UnknownNameError, match="no figure for the 'monitor' parameter of ReduceOnPlateau"):
             fitted(SGD(ReduceOnPlateau(0.1)))
 
-    def test_state_is_handed_on(self):
-        figures = [3, 3, 2, 2, 2, 2, 1, 1, 1, 1]
-        whole = self.rates(WarmUp(ReduceOnPlateau(1.0, patience=2, cooldown=1), 1), figures)
-        first, second = (WarmUp(ReduceOnPlateau(1.0, patience=2, cooldown=1), 1) for _ in range(2))
-        found = self.rates(first, figures[:5])
+    @pytest.mark.parametrize("place", range(13))
+    def test_state_is_handed_on(self, place):
+        def schedule():
+            inner = ReduceOnPlateau(1.0, patience=3)
+            return schedules.started(WarmUp(ReduceOnPlateau(inner, factor=0.5, patience=2, cooldown=2), 1))
+
+        figures = [3, 3, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1]
+        whole = self.rates(schedule(), figures)
+        first, second = schedule(), schedule()
+        found = self.rates(first, figures[:place])
         second.set_state(json.loads(json.dumps(first.get_state())))
-        assert found + self.rates(second, figures[5:]) == whole
-        assert len(set(whole)) > 1
+        assert found + self.rates(second, figures[place:]) == whole
+        assert len(set(whole)) > 3
 
     def test_one_schedule_serves_two_networks(self):
         optimizer = SGD(ReduceOnPlateau(0.01, monitor="loss", min_delta=1e9, patience=1))

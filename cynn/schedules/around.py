@@ -151,7 +151,6 @@ class ReduceOnPlateau(Schedule):
         figure = monitored(logs, self.monitor, type(self).__name__)
         if self._cooling > 0:
             self._cooling -= 1
-            self._wait = 0
         if is_better(figure, self._best, self.min_delta, self.monitor, self.mode):
             self._best = figure
             self._wait = 0

@@ -231,10 +231,9 @@ class CosineDecayRestarts(Schedule):
         if factor == 1:
             period = steps // first
         else:
-            period = np.floor(np.log1p(steps / first * (factor - 1)) / np.log(factor))
-            # the logarithm may be off by a rounding, just where a period begins
-            period += steps >= self._begin(period + 1)
-            period -= steps < self._begin(period)
+            # a period may be off by a rounding just where it begins: what is so little ahead of that has come to it
+            ahead = steps * (1 + 1e-12)
+            period = np.floor(np.log1p(ahead / first * (factor - 1)) / np.log(factor))
         fraction = (steps - self._begin(period)) / (first * factor**period)
         height = self.m_mul**period * _half_cosine(fraction)
         return self.initial_learning_rate * ((1 - self.alpha) * height + self.alpha)
