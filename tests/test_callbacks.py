@@ -3,6 +3,7 @@
 import csv
 import pickle
 import sys
+import time
 
 import helpers
 import numpy as np
@@ -206,14 +207,18 @@ class TestEarlyStopping:
             ([3, 2.5, 1.9, 1.9, 1.9], {"min_delta": 1, "patience": 2}, (5, 3)),
             ([3, 2, 1], {"patience": 5}, (3, 3)),
             ([1, 2, 3, 3], {"mode": "max"}, (4, 3)),
+            ([1, 1.5, 1.8, 1.9], {"mode": "max", "min_delta": 1, "patience": 2}, (3, 1)),
+            ([1, 0.9, 2.5, 2.5, 2.5], {"mode": "max", "min_delta": 1, "patience": 2}, (5, 3)),
             ([np.nan, np.nan, 1], {"patience": 2}, (2, 0)),
         ],
     )
     def test_when(self, figures, options, expected):
         assert self.stopped(figures, **options) == expected
 
-    def test_accuracy_is_to_rise(self):
-        assert self.stopped([1, 2, 3, 3], "val_accuracy") == (4, 3)
+    @pytest.mark.parametrize("name", ["accuracy", "r2_score", "roc_auc", "precision", "recall_score", "f1_score"])
+    def test_scores_are_to_rise(self, name):
+        assert self.stopped([1, 2, 3, 3], f"val_{name}") == (4, 3)
+        assert self.stopped([3, 2, 1, 1], f"val_{name}", mode="min") == (4, 3)
 
     def test_the_best_weights_come_back(self):
         figures = [3, 1, 2, 2, 2]
@@ -297,7 +302,39 @@ class TestCSVLogger:
         path = tmp_path / "log.csv"
         for append, lines in [(False, 2), (True, 4), (True, 6), (False, 2)]:
             fit(CSVLogger(path, append=append, separator=";"))
-            assert len(self.read(path, delimiter=";")) == lines
+            found = self.read(path, delimiter=";")
+            assert [line["epoch"] for line in found] == ["1", "2"] * (lines // 2)
+
+    def test_one_logger_for_two_trainings(self, tmp_path):
+        logger = CSVLogger(tmp_path / "log.csv")
+        fit(logger)
+        fit(logger, metrics=["accuracy"])
+        lines = self.read(logger.filename)
+        assert [line["epoch"] for line in lines] == ["1", "2"]
+        assert "accuracy" in lines[0]
+
+    def test_a_figure_that_is_not_there_in_every_epoch(self, tmp_path):
+        class First(Callback):
+            def on_epoch_end(self, epoch, logs):
+                if epoch == 1:
+                    logs["first"] = 5.0
+
+        fit([First(), CSVLogger(tmp_path / "log.csv")])
+        assert [line["first"] for line in self.read(tmp_path / "log.csv")] == ["5.0", ""]
+
+    @pytest.mark.parametrize("left", [None, "", "epoch,seconds,loss\n1,"])
+    def test_going_on_where_the_file_is_gone_or_cut_off(self, tmp_path, left):
+        logger = CSVLogger(tmp_path / "log.csv")
+        if left is not None:
+            logger.filename.write_text(left)
+
+        class Resume(Callback):
+            def on_train_begin(self):
+                logger.set_state({"bytes": 1000, "columns": ["epoch", "seconds", "loss"]})
+
+        net = fit([logger, Resume()], epochs=1)
+        text = logger.filename.read_text()
+        assert text == f"{left or ''}1,{net.history['seconds'][0]},{net.history['loss'][0]}\n"
 
     def test_state_is_handed_on(self, tmp_path):
         """Lines that were written after the checkpoint are written again, once."""
@@ -343,6 +380,18 @@ class TestTimer:
         other = Timer()
         other.set_state(timer.get_state())
         assert other.total_seconds == timer.total_seconds
+
+    def test_an_epoch_begins_with_it(self):
+        timer, begin = Timer(), time.perf_counter()
+        fit(timer, epochs=3)
+        assert timer.total_seconds <= time.perf_counter() - begin
+
+    def test_an_epoch_that_goes_on_has_its_seconds_from_before(self):
+        timer = Timer()
+        timer.set_state({"epoch_seconds": [1.0], "seconds_of_this_epoch": 100.0})
+        timer.on_epoch_end(2, {})
+        assert timer.epoch_seconds[0] == 1.0
+        assert timer.epoch_seconds[1] >= 100.0
 
     def test_a_limit(self):
         assert fit(Timer(1e-9), epochs=3).history.epochs == 1

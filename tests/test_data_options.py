@@ -6,7 +6,7 @@ import pytest
 
 import cynn
 from cynn import Network, data
-from cynn.errors import DataError, InvalidParameterError
+from cynn.errors import CynnError, DataError, InvalidParameterError
 from cynn.optimizers import SGD
 from cynn.targets import Targets
 
@@ -36,6 +36,9 @@ class TestSplit:
         target = of_classes(classes([50, 50]))
         first, same, other = (data.split(target, 100, 0.2, seed)[1].tolist() for seed in (0, 0, 1))
         assert first == same != other
+
+    def test_what_a_seed_means_does_not_change(self):
+        assert data.split(Targets(np.arange(12.0)[:, None], None, 1), 12, 0.25, 0)[1].tolist() == [3, 8, 10]
 
     @pytest.mark.parametrize("values", [np.eye(2)[classes([90, 10])], classes([90, 10])[:, None].astype(float)])
     def test_one_hot_rows_and_a_column_are_classes(self, values):
@@ -161,6 +164,8 @@ class TestClassWeight:
         net.fit(x, y, class_weight={1: 2}, epochs=2)
         other.fit(x, y, sample_weight=1 + y, epochs=2)
         assert helpers.digest(net) == helpers.digest(other)
+        with pytest.raises(InvalidParameterError, match="must be a whole number >= 0 and <= 1. Got 2"):
+            net.fit(x, y, class_weight={2: 1})
 
     def test_validation_does_not_know_it(self):
         x, y = helpers.blobs(90)
@@ -187,6 +192,33 @@ class TestClassWeight:
         net = Network.mlp([2, 1], seed=0)
         with pytest.raises(DataError, match="class_weight must come with classes"):
             net.fit(np.ones((3, 2)), [0.5, 1, 2], class_weight={0: 1})
+
+
+class TestSampleWeight:
+    @pytest.mark.parametrize(
+        ("weight", "words"),
+        [
+            ([1, 2], r"must have the shape \(3,\). Got \(2,\)"),
+            ([[1], [2], [3]], r"must have the shape \(3,\). Got \(3, 1\)"),
+            ([1, -1, 1], "must be finite and >= 0. Got -1.0 in row 1"),
+            ([1, 1, np.nan], "must be finite and >= 0. Got nan in row 2"),
+            ([np.inf, 1, 1], "must be finite and >= 0. Got inf in row 0"),
+            ([0, 0, 0], "must not be zero everywhere"),
+        ],
+    )
+    def test_what_is_refused(self, weight, words):
+        x, y = helpers.blobs(3)
+        net = helpers.classifier()
+        for call in (net.fit, net.evaluate):
+            with pytest.raises(CynnError, match=f"sample_weight {words}"):
+                call(x, y, sample_weight=weight)
+
+    def test_a_batch_may_weigh_nothing(self):
+        x, y = helpers.blobs(3)
+        net = helpers.classifier()
+        before = helpers.digest(net)
+        assert net.train_batch(x, y, sample_weight=np.zeros(3), optimizer=SGD(0.1)) == 0
+        assert helpers.digest(net) == before
 
 
 class TestWeights:

@@ -4,7 +4,7 @@ import helpers
 import numpy as np
 import pytest
 
-from cynn import BatchNorm, Concatenate, Dense, Dropout, Input, Network, Residual
+from cynn import BatchNorm, Concatenate, Dense, Dropout, Input, LayerNorm, Maxout, Network, PReLU, Residual
 from cynn.activations import Activation
 from cynn.optimizers import SGD
 
@@ -36,6 +36,42 @@ def test_dead_and_saturated_units(activation):
     net = network(activation)
     net.layers[0].biases = [0, 0, -99, -99, -99, 0]
     assert net.diagnose(X, Y)[0].dead == 0.5
+
+
+def test_a_unit_is_dead_where_it_passes_back_less_than_a_hundredth():
+    net = network("sigmoid")
+    net.layers[0].weights[...] = 0
+    net.layers[0].biases = [0, 4.5, 4.7, -4.5, -4.7, 9]  # the slope at 4.6 is 0.01
+    assert net.diagnose(X, Y)[0].dead == 0.5
+
+
+def test_outputs_that_never_change_are_dead_in_layers_without_an_activation():
+    net = Network([Input(4), LayerNorm(), Maxout(4), Dense(4)], seed=0)
+    net.layers[0].gamma[:1], net.layers[0].beta[:1] = 0, 3
+    net.layers[1].weights[:, [0, 1, 2, 4, 5, 6]] = 0
+    assert [one.dead for one in net.diagnose(X, Y)] == [0.25, 0.75, 0]
+
+
+def test_units_of_a_branch_see_what_the_branch_takes():
+    x = Input(4)
+    first, second = Dense(4, "relu")(x), Dense(4, "relu")(x)
+    net = Network(Dense(4)(Concatenate()(first, second)), seed=0)
+    net.layers[0].biases[...] = -999
+    net.layers[1].weights[...], net.layers[1].biases[...] = -1, 0.5
+    assert [one.dead for one in net.diagnose(np.abs(X) + 1, Y)[:2]] == [1, 1]
+
+
+def test_parameters_that_are_all_zero_have_no_ratio():
+    found = Network([Input(4), PReLU(0.0), Dense(4)], seed=0).diagnose(X, Y)[0]
+    assert found.gradient > 0
+    assert np.isnan(found.update)
+
+
+def test_a_step_is_taken_whatever_the_accumulation():
+    plain, several = (
+        network().diagnose(X, Y, optimizer=SGD(0.1, gradient_accumulation_steps=n))[0].update for n in (1, 4)
+    )
+    assert plain == several > 0
 
 
 def test_softmax_is_not_dead():
@@ -74,15 +110,15 @@ def test_layers_of_every_kind():
 
 
 def test_an_activation_in_python():
-    class Half(Activation):
-        """a = z / 2"""
+    class Turned(Activation):
+        """a = -z / 2"""
 
-        name = "half"
+        name = "turned"
 
         def forward(self, z):
-            return z / 2
+            return -z / 2
 
         def backward(self, z, a, grad):
-            return grad / 2
+            return -grad / 2
 
-    assert network(Half()).diagnose(X, Y)[0].dead == 0
+    assert network(Turned()).diagnose(X, Y)[0].dead == 0

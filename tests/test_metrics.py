@@ -53,6 +53,11 @@ class TestFormulas:
         alone = np.flatnonzero(LABELS.sum(axis=1) == 1)
         assert target.take(alone).kind == target.kind == "labels"
 
+    def test_the_threshold_is_that_of_the_outputs(self):
+        prediction = [[0.1, 0.6], [0.7, 0.8]]
+        assert metrics.BinaryAccuracy(0.65)([[0, 0], [1, 1]], prediction) == 1
+        assert metrics.BinaryAccuracy()([[0, 0.6], [0.7, 1]], prediction) == 1
+
     @pytest.mark.parametrize("k", [1, 2, 3, 5])
     def test_top_k(self, k):
         net, y = net_of(5, "softmax"), classes(5)
@@ -88,6 +93,7 @@ class TestFormulas:
 
     def test_in_training(self):
         net, y = net_of(5, "softmax"), classes(5)
+        assert metrics.resolve("top_k_categorical_accuracy").keys() == {"top_k_categorical_accuracy"}
         wanted = ["accuracy", metrics.TopKAccuracy(2), metrics.R2Score]
         expected = net.evaluate(X, y, metrics=wanted)
         history = net.fit(X, y, metrics=wanted, epochs=1, batch_size=ROWS)
@@ -175,6 +181,15 @@ class TestScikitLearn:
         expected = sk.log_loss(y, net.predict(X), labels=range(5))
         assert figure(net, y, sk.log_loss) == pytest.approx(expected)
 
+    def test_labels_of_ones_own_hold(self):
+        def log_loss(y_true, y_pred, *, labels=None):
+            return labels[0]
+
+        log_loss.__module__ = "sklearn.metrics._classification"
+        net, y = net_of(5, "softmax"), classes(5)
+        assert figure(net, y, log_loss) == 0
+        assert figure(net, y, functools.partial(log_loss, labels=[7])) == 7
+
     @pytest.mark.parametrize("name", ["f1_score", "hamming_loss", "accuracy_score", "roc_auc_score",
                                       "label_ranking_loss", "coverage_error"])  # fmt: skip
     def test_several_labels(self, sk, name):
@@ -195,6 +210,10 @@ class TestScikitLearn:
         one = net_of(1, "identity")
         expected = getattr(sk, name)(VALUES[:, 0], one.predict(X)[:, 0])
         assert figure(one, VALUES[:, 0], getattr(sk, name)) == pytest.approx(expected)
+
+    def test_values_of_a_ranking(self, sk):
+        net, y = net_of(3, "identity"), GENERATOR.random((ROWS, 3))
+        assert figure(net, y, sk.ndcg_score) == pytest.approx(sk.ndcg_score(y, net.predict(X)))
 
     def test_values_that_happen_to_be_0_and_1(self, sk):
         net, y = net_of(1, "identity"), classes(2)

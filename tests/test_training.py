@@ -178,6 +178,14 @@ class TestSampleWeights:
         for pair, other in zip(helpers.raw(nets[0]), helpers.raw(nets[1]), strict=True):
             np.testing.assert_allclose(pair[0], other[0], rtol=1e-7)
 
+    def test_the_loss_of_an_epoch_is_their_mean_over_all_rows(self):
+        x, y = helpers.blobs(60)
+        net, weight = helpers.classifier(dtype="float64"), np.linspace(0, 5, 60) ** 2
+        expected = net.evaluate(x, y, sample_weight=weight)["loss"]
+        options = {"optimizer": SGD(1e-300), "batch_size": 10, "shuffle": False}
+        history = net.fit(x, y, epochs=1, sample_weight=weight, **options)
+        assert history["loss"] == [pytest.approx(expected, rel=1e-12)]
+
     def test_a_batch_without_weight_changes_nothing_and_is_no_error(self):
         net = helpers.network([3, 2], ["identity"])
         before = helpers.raw(net)

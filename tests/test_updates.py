@@ -55,12 +55,28 @@ class TestRegularizers:
         np.testing.assert_allclose(found, expected + regularizer.l1 * np.sign(W) + 2 * regularizer.l2 * W)
         np.testing.assert_array_equal(db, expected_db)
 
-    def test_in_training(self):
-        net = steps(network(regularizer="l2"), SGD(learning_rate=0.1))
-        assert_same(net, by_hand(lambda gradients: gradients, regularizer="l2"))
-        first = network(regularizer="l2").evaluate(X, Y)["loss"]
-        history = network(regularizer="l2").fit(X, Y, batch_size=24, epochs=1, progress=False)
+    @pytest.mark.parametrize("regularizer", ["l1", "l2", L1L2(l1=0.01, l2=0.05)])
+    def test_in_training(self, regularizer):
+        net = steps(network(regularizer=regularizer), SGD(learning_rate=0.1))
+        assert_same(net, by_hand(lambda gradients: gradients, regularizer=regularizer))
+        first = network(regularizer=regularizer).evaluate(X, Y)["loss"]
+        history = network(regularizer=regularizer).fit(X, Y, batch_size=24, epochs=1, progress=False)
         assert history["loss"][0] == pytest.approx(first, rel=1e-12)
+
+    def test_biases_have_no_part_in_it(self):
+        held = {"regularizer": L1L2(l1=0.5, l2=0.5), "constraint": cynn.constraints.MaxNorm(0.1)}
+        net, plain = network(**held), network()
+        for one in (net, plain):
+            one.layers[0].biases = [1, -2, 3, -4, 5]
+        np.testing.assert_array_equal(net.gradients(X, Y)[0][1], plain.gradients(X, Y)[0][1])
+        steps(net, SGD(learning_rate=1e-9))
+        np.testing.assert_allclose(net.layers[0].biases, [1, -2, 3, -4, 5], rtol=1e-6)
+
+    def test_l1_pushes_no_weight_from_zero(self):
+        net, plain = network(regularizer=L1(0.5)), network()
+        for one in (net, plain):
+            one.layers[0].weights[1] = 0
+        np.testing.assert_array_equal(net.gradients(X, Y)[0][0][1], plain.gradients(X, Y)[0][0][1])
 
     def test_for_all_layers(self):
         layers = [Input(3), Dense(5, "tanh"), Dense(3, regularizer=L1(0.0))]
@@ -76,8 +92,15 @@ class TestRegularizers:
     def test_names(self):
         with pytest.raises(UnknownNameError, match="Did you mean"):
             Dense(3, regularizer="l_2")
-        with pytest.raises(InvalidParameterError, match="'l2' parameter of L2"):
-            L2(-1)
+        assert Dense(3, regularizer="l1_l2").regularizer == L1L2()
+        for make, words in [
+            (lambda: L1(-1), "'l1' parameter of L1 "),
+            (lambda: L2(-1), "'l2' parameter of L2 "),
+            (lambda: L1L2(l1=-1), "'l1' parameter of L1L2 "),
+            (lambda: L1L2(l2=-1), "'l2' parameter of L1L2 "),
+        ]:
+            with pytest.raises(InvalidParameterError, match=words):
+                make()
 
 
 class TestConstraints:
@@ -102,15 +125,21 @@ class TestConstraints:
         assert (np.abs(net.layers[0].weights[:, 1]) < 1e-290).all()
 
     def test_non_negative(self):
-        net = steps(network(constraint="non_negative"), SGD(learning_rate=0.1))
-        assert (net.layers[0].weights >= 0).all()
-        assert (net.layers[0].weights > 0).any()
-        assert (net.layers[1].weights < 0).any()
+        net = network(constraint="non_negative")
+        before = [layer.weights.copy() for layer in net.layers]
+        steps(net, SGD(learning_rate=1e-9))
+        np.testing.assert_allclose(net.layers[0].weights, np.maximum(before[0], 0), atol=1e-7)
+        np.testing.assert_allclose(net.layers[1].weights, before[1], rtol=1e-6)
 
     def test_many_columns(self):
         net = Network([Input(3), Dense(700, constraint="unit_norm"), Dense(3)], seed=0, dtype="float64")
         steps(net, SGD(learning_rate=0.01))
         np.testing.assert_allclose(np.linalg.norm(net.layers[0].weights, axis=0), 1)
+
+    def test_a_norm_that_is_none(self):
+        for wrong in (0, -1, np.inf):
+            with pytest.raises(InvalidParameterError, match="'max_value' parameter of MaxNorm must be"):
+                cynn.constraints.MaxNorm(wrong)
 
     @pytest.mark.parametrize("given", [3, {"max_value": 1}, {"name": "unit_norm", "max_value": 1}])
     def test_what_is_none(self, given):
@@ -137,6 +166,20 @@ class TestClipping:
 
         assert_same(steps(network(), SGD(learning_rate=0.1, global_clipnorm=0.2)), by_hand(clip))
 
+    def test_by_norm_and_then_by_global_norm(self):
+        def clip(gradients):
+            clipped = [g * min(1, 0.05 / np.linalg.norm(g)) for g in gradients]
+            norm = np.sqrt(sum(np.square(g).sum() for g in clipped))
+            assert norm > 0.06
+            return [g * 0.06 / norm for g in clipped]
+
+        assert_same(steps(network(), SGD(learning_rate=0.1, clipnorm=0.05, global_clipnorm=0.06)), by_hand(clip))
+
+    @pytest.mark.parametrize("options", [{"clipvalue": 0.01}, {"clipnorm": 0.05}, {"global_clipnorm": 0.1}])
+    def test_of_the_mean_of_several_batches(self, options):
+        net = steps(network(), SGD(learning_rate=0.1, gradient_accumulation_steps=3, **options))
+        assert_same(net, steps(network(), SGD(learning_rate=0.1, **options), batch_size=24))
+
     def test_limits_that_are_not_reached(self):
         plain = steps(network(), SGD(learning_rate=0.1))
         for name in ("clipvalue", "clipnorm", "global_clipnorm"):
@@ -154,7 +197,14 @@ class TestClipping:
 
 
 class TestAccumulation:
-    @pytest.mark.parametrize("make", [lambda **o: SGD(learning_rate=0.1, **o), lambda **o: Adam(0.01, **o)])
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda **o: SGD(learning_rate=0.1, **o),
+            lambda **o: Adam(0.01, **o),
+            lambda **o: SGD(lambda step: 0.1 / (step + 1), **o),
+        ],
+    )
     def test_as_a_larger_batch(self, make):
         several = steps(network(), make(gradient_accumulation_steps=3), batch_size=4, epochs=2)
         assert_same(several, steps(network(), make(), batch_size=12, epochs=2))
@@ -169,6 +219,14 @@ class TestAccumulation:
         net = network()
         steps(net, Adam(gradient_accumulation_steps=2), epochs=3)
         assert net._optimizer_state.t == 2 * 3
+
+    def test_batch_norm_averages_over_every_batch(self):
+        net = Network([Input(3), cynn.BatchNorm(0.9), Dense(3)], seed=0, dtype="float64")
+        steps(net, SGD(learning_rate=0.1, gradient_accumulation_steps=3))
+        mean = 0.0
+        for batch in np.split(X, 3):
+            mean = 0.9 * mean + 0.1 * batch.mean(axis=0)
+        np.testing.assert_allclose(net.layers[0].moving_mean, mean, rtol=1e-12)
 
     def test_batches_one_by_one(self):
         with pytest.raises(InvalidParameterError, match="must be 1 where batches come one by one"):
