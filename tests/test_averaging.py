@@ -57,6 +57,12 @@ class TestStochasticWeightAveraging:
         for mean, *all_ in zip(net.get_weights(), *(keep.weights[k] for k in counted), strict=True):
             np.testing.assert_allclose(mean, np.mean(all_, axis=0), rtol=1e-13)
 
+    def test_the_mean_is_taken_in_float64(self):
+        keep = Keep()
+        net = fit(helpers.classifier(dtype="float32"), keep, StochasticWeightAveraging(1), epochs=50)
+        for mean, *all_ in zip(net.get_weights(), *keep.weights, strict=True):
+            np.testing.assert_array_equal(mean, np.mean(all_, axis=0, dtype=np.float64).astype(np.float32))
+
     def test_it_does_not_disturb_the_training(self):
         keep, plain = Keep(), Keep()
         fit(normalized(), keep, StochasticWeightAveraging(2))

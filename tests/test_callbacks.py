@@ -4,6 +4,7 @@ import csv
 import pickle
 import sys
 import time
+import types
 
 import helpers
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import cynn
 from cynn.callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard, Timer
+from cynn.callbacks.together import CallbackList
 from cynn.errors import InvalidParameterError, MissingDependencyError, UnknownNameError
 from cynn.optimizers import SGD, Adam
 
@@ -81,6 +83,11 @@ class TestProtocol:
         fit([watch], epochs=1)
         calls = ["train begin", "epoch begin 1", "step 1", "step 2", "epoch end 1", "train end"]
         assert watch.calls == calls
+
+    def test_steps_are_taken_one_at_a_time_only_where_they_are_watched(self):
+        net = helpers.classifier()
+        assert not CallbackList([Watch(), Timer()], net).want_steps
+        assert CallbackList([Watch(), WatchSteps()], net).want_steps
 
     def test_steps_one_at_a_time_change_nothing(self):
         watch = WatchSteps()
@@ -166,6 +173,17 @@ class TestEnding:
         with pytest.raises(RuntimeError):
             fit([first, Raise("on_train_end"), last])
         assert first.calls[-1] == last.calls[-1] == "train end"
+
+    def test_one_that_cannot_begin_is_ended(self):
+        class Half(Watch):
+            def on_train_begin(self):
+                super().on_train_begin()
+                raise RuntimeError
+
+        half = Half()
+        with pytest.raises(RuntimeError):
+            fit(half)
+        assert half.calls == ["train begin", "train end"]
 
     def test_an_interrupt_ends_it_in_order(self):
         class Press(Callback):
@@ -362,6 +380,30 @@ class TestTensorBoard:
         monkeypatch.setitem(sys.modules, "tensorboardX", None)
         with pytest.raises(MissingDependencyError, match=r"cynn\[tensorboard\]"):
             TensorBoard()
+
+    def test_what_the_package_is_told(self, tmp_path, monkeypatch):
+        told = []
+
+        class SummaryWriter:
+            def __init__(self, folder):
+                told.append(("folder", folder))
+
+            def add_scalar(self, name, figure, epoch):
+                if name == "loss":
+                    told.append((name, figure, epoch))
+
+            def flush(self):
+                told.append("flush")
+
+            def close(self):
+                told.append("close")
+
+        package = types.ModuleType("tensorboardX")
+        package.SummaryWriter = SummaryWriter
+        monkeypatch.setitem(sys.modules, "tensorboardX", package)
+        first, second = fit(TensorBoard(tmp_path), epochs=2).history["loss"]
+        folder = ("folder", str(tmp_path))
+        assert told == [folder, ("loss", first, 1), "flush", ("loss", second, 2), "flush", "close"]
 
     def test_the_figures_are_written(self, tmp_path):
         pytest.importorskip("tensorboardX", reason="the extra tensorboard is not installed")

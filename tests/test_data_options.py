@@ -164,7 +164,7 @@ class TestClassWeight:
         net.fit(x, y, class_weight={1: 2}, epochs=2)
         other.fit(x, y, sample_weight=1 + y, epochs=2)
         assert helpers.digest(net) == helpers.digest(other)
-        with pytest.raises(InvalidParameterError, match="must be a whole number >= 0 and <= 1. Got 2"):
+        with pytest.raises(InvalidParameterError, match=r"must be a whole number >= 0 and <= 1\. Got 2"):
             net.fit(x, y, class_weight={2: 1})
 
     def test_validation_does_not_know_it(self):

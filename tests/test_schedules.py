@@ -303,6 +303,20 @@ class TestTraining:
             fitted(SGD(lambda step: wrong if step == 2 else 0.1), net=net)
         assert helpers.digest(net) == before
 
+    def test_rates_of_another_number_than_steps(self):
+        class Short(schedules.Schedule):
+            name = "short"
+
+            def at(self, steps, total_steps):
+                return steps[1:] + 1
+
+        with pytest.raises(InvalidParameterError, match=r"of 5 steps must have the shape \(5,\)\. Got \(4,\)"):
+            Short().rates(0, 5)
+
+    def test_the_step_of_a_wrong_rate_is_counted_from_the_first_of_all(self):
+        with pytest.raises(InvalidParameterError, match=r"Got -1\.0 at step 12 of"):
+            schedules.started(lambda step: -1.0 if step == 12 else 0.1).rates(10, 5)
+
     def test_a_second_fit_ends_at_its_own_end(self):
         optimizer = SGD(CosineDecay(0.01))
         net, _ = fitted(optimizer)

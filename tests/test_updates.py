@@ -246,6 +246,13 @@ class TestAverages:
         for found, expected in zip(parameters(averaged), mean, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
+    def test_a_second_fit_begins_at_the_weights_as_they_are(self):
+        optimizer = SGD(1e-9, use_ema=True, ema_momentum=0.9)
+        net = steps(network(), optimizer)
+        net.set_weights([np.full_like(w, 5.0) for w in net.get_weights()])
+        for w in parameters(steps(net, optimizer)):
+            np.testing.assert_allclose(w, 5.0, rtol=1e-6)
+
     def test_with_an_optimizer_of_whole_parameters_or_in_python(self):
         class Plain(cynn.optimizers.Optimizer):
             """w := w - rate * grad"""
