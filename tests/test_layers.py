@@ -318,6 +318,11 @@ class TestNoise:
         assert found.mean() == pytest.approx(1, abs=0.02)
         assert found.std() == pytest.approx(0.5, abs=0.02)
 
+    def test_every_gaussian_noise_draws_its_own(self):
+        (first,) = self.seen([GaussianNoise(0.5), GaussianNoise(0)], 20, 9)
+        (both,) = self.seen([GaussianNoise(0.5), GaussianNoise(0.5)], 20, 9)
+        assert abs(np.corrcoef((first - 1).ravel(), (both - first).ravel())[0, 1]) < 0.3
+
     @pytest.mark.parametrize("layer", [Dropout(0.5), AlphaDropout(0.5), GaussianNoise(1)], ids=repr)
     def test_predictions_have_none(self, layer):
         with_it = Network([Input(5), layer, Dense(4, "relu"), layer, Dense(3), layer], seed=0)
@@ -382,6 +387,14 @@ class TestBatchNorm:
         expected = (wide - layer.moving_mean) / np.sqrt(layer.moving_variance + 0.01) * layer.gamma + layer.beta
         np.testing.assert_allclose(net.predict(x), expected, rtol=tolerance, atol=10 * tolerance)
 
+    def test_it_begins_by_changing_nothing(self):
+        for layer in (BatchNorm(epsilon=0), BatchNorm(epsilon=0, trainable=False)):
+            net = Network([Input(5), layer], seed=0, dtype="float64")
+            np.testing.assert_array_equal(net.predict(X), X)
+            layer = net.layers[0]
+            for array, value in [(layer.gamma, 1), (layer.beta, 0), (layer.moving_mean, 0), (layer.moving_variance, 1)]:
+                np.testing.assert_array_equal(array, np.full(5, value))
+
     def test_far_from_zero_the_variance_is_whole(self):
         x = (1e4 + np.random.default_rng(0).normal(size=(1000, 3))).astype(np.float32)
         net = Network([Input(3), BatchNorm(0.0)], seed=0)
@@ -432,6 +445,11 @@ class TestFormulas:
         net = Network([Input(5), PReLU()], seed=0, dtype="float64")
         vary(net)
         np.testing.assert_array_equal(net.predict(X), np.where(X < 0, net.layers[0].alpha * X, X))
+
+    def test_prelu_has_the_slope_of_its_right_side_at_zero(self):
+        net = Network([Input(1), Dense(1), PReLU(0.25)], seed=0)
+        ((dW, db), (dalpha,)) = net.gradients([[0.0]], [[-1.0]], loss="mean_squared_error")
+        assert (dW, db, dalpha) == (0, 2, 0)
 
     def test_maxout(self):
         net = Network([Input(5), Maxout(3, 4)], seed=0, dtype="float64")
