@@ -229,8 +229,8 @@ class TestNoise:
         return out.reshape(-1, 32, 4).transpose(0, 2, 1).reshape(-1)[: rows * units].reshape(rows, units)
 
     @staticmethod
-    def seen(layers, rows, units, *, steps=1, epochs=1, batch_size=None, dtype="float64", n_threads=1):
-        """What the layers make of ones in training: what a metric is shown, in the order of the rows."""
+    def seen(layers, rows, units, *, x=None, epochs=1, batch_size=None, dtype="float64", n_threads=1):
+        """What the layers make of x, or of ones, in training: what a metric is shown, in the order of the rows."""
         net = Network([Input(units), *layers], seed=11, dtype=dtype)
         found = []
 
@@ -238,7 +238,7 @@ class TestNoise:
             found.append(np.array(y_pred))
             return 0.0
 
-        x = np.ones((rows, units))
+        x = np.ones((rows, units)) if x is None else x
         net.fit(
             x,
             x,
@@ -317,6 +317,10 @@ class TestNoise:
         np.testing.assert_allclose(found.reshape(-1)[:whole], 1 + 0.5 * z, atol=tolerance, rtol=0)
         assert found.mean() == pytest.approx(1, abs=0.02)
         assert found.std() == pytest.approx(0.5, abs=0.02)
+
+    def test_gaussian_noise_does_not_depend_on_what_it_is_added_to(self):
+        (of_ones,), (of_x,) = (self.seen([GaussianNoise(0.5)], 37, 5, x=x) for x in (None, X))
+        np.testing.assert_allclose(of_x - X, of_ones - 1, rtol=1e-12, atol=1e-15)
 
     def test_every_gaussian_noise_draws_its_own(self):
         (first,) = self.seen([GaussianNoise(0.5), GaussianNoise(0)], 20, 9)
@@ -542,8 +546,9 @@ class TestCategories:
                 net.predict(x, check_finite=False)
             net.forward(x, {}, 1)  # behind the gate
 
-    def test_the_smallest_table_of_a_column_counts(self):
-        layers = Concatenate([[Embedding(9, 1)], [Embedding(3, 1)]])
+    @pytest.mark.parametrize("sizes", [(9, 3), (3, 9)])
+    def test_the_smallest_table_of_a_column_counts(self, sizes):
+        layers = Concatenate([[Embedding(size, 1)] for size in sizes])
         with pytest.raises(DataError, match="from 0 to 2"):
             Network([Input(1), layers]).predict([3.0])
 
