@@ -467,6 +467,27 @@ class TestFormulas:
         ((dW, _),) = net.gradients([[3.0]], [[5.0]], loss="mean_squared_error")
         np.testing.assert_array_equal(dW, [[0.0, 6.0, 0.0]])
 
+    def test_norms_of_rows_begin_without_a_scale(self):
+        for cls in (LayerNorm, RMSNorm):
+            plain, scaled = (Network([Input(5), cls(use_scale=flag)], seed=0).predict(X) for flag in (False, True))
+            np.testing.assert_array_equal(plain, scaled)
+
+    def test_concatenated_columns_stand_in_the_order_of_the_branches(self):
+        net = Network([Input(5), Concatenate([[], [Activation("relu")]])], seed=0, dtype="float64")
+        np.testing.assert_array_equal(net.predict(X), np.concatenate([X, np.maximum(X, 0)], axis=1))
+
+    def test_branches_take_one_input(self):
+        x = Input(3)
+        with pytest.raises(ShapeError, match=r"with branches must have one input\. Got 2"):
+            Network(Concatenate([[], []])(x, Dense(3)(x)))
+
+    def test_tables_begin_on_both_sides_of_zero_and_apart(self):
+        net = Network([Input(5), Embedding(40, 2, 0), Embedding(40, 2, 2)], seed=0)
+        first, second = (layer.weights for layer in net.layers)
+        assert first.min() < -0.03
+        assert first.max() > 0.03
+        assert (first != second).all()
+
     def test_maxout_lets_a_nan_through(self):
         net = Network([Input(1), Maxout(1, 3)], seed=0)
         for place in range(3):
