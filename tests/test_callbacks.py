@@ -423,6 +423,19 @@ class TestTimer:
         other.set_state(timer.get_state())
         assert other.total_seconds == timer.total_seconds
 
+    def test_used_twice(self):
+        timer, stopping = Timer(), EarlyStopping()
+        for figures in ([1, 2], [4, 3]):
+            net = fit([Scripted(figures), timer, stopping], epochs=2)
+            assert len(timer.epoch_seconds) == net.history.epochs == 2
+        assert (stopping.best, stopping.best_epoch) == (3, 2)
+
+    def test_the_limit_is_for_all_epochs_together(self):
+        timer = Timer(100)
+        timer.set_state({"epoch_seconds": [99.0], "seconds_of_this_epoch": 2.0})
+        timer.on_epoch_end(2, {})
+        assert timer.stop_training
+
     def test_an_epoch_begins_with_it(self):
         timer, begin = Timer(), time.perf_counter()
         fit(timer, epochs=3)
