@@ -510,9 +510,10 @@ cdef class Trainer:
                     with gil:
                         status = self.python_optimizer_step()
                 if status == 0 and ends_step:
-                    self.team.run(
-                        constraint_phase_f32 if is_float32 else constraint_phase_f64, step, self.n_constrained
-                    )
+                    if step.pass_.updates:
+                        self.team.run(
+                            constraint_phase_f32 if is_float32 else constraint_phase_f64, step, self.n_constrained
+                        )
                     self.steps += 1
                 if status:
                     break

@@ -131,6 +131,14 @@ class TestConstraints:
         np.testing.assert_allclose(net.layers[0].weights, np.maximum(before[0], 0), atol=1e-7)
         np.testing.assert_allclose(net.layers[1].weights, before[1], rtol=1e-6)
 
+    @pytest.mark.parametrize("constraint", ["max_norm", "unit_norm", "non_negative"])
+    def test_gradients_alone_move_nothing(self, constraint):
+        net = network(constraint=constraint)
+        net.layers[0].weights = net.layers[0].weights * 10
+        before = helpers.digest(net)
+        net.gradients(X, Y)
+        assert helpers.digest(net) == before
+
     def test_many_columns(self):
         net = Network([Input(3), Dense(700, constraint="unit_norm"), Dense(3)], seed=0, dtype="float64")
         steps(net, SGD(learning_rate=0.01))
