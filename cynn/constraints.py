@@ -19,6 +19,8 @@ class Constraint(Described):
 class MaxNorm(Constraint):
     """The weights that come into a unit have a norm of at most `max_value`: longer ones are shortened.
 
+    Of an `Embedding`, every vector has.
+
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014,
     section 5.1.
 
@@ -46,6 +48,8 @@ class MaxNorm(Constraint):
 
 class UnitNorm(Constraint):
     """The weights that come into a unit have the norm 1.
+
+    Of an `Embedding`, every vector has.
 
     Examples
     --------

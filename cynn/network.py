@@ -44,7 +44,8 @@ class Network(Trainable):
     dtype : {"float32", "float64"}
         In which the network computes.
     regularizer : str, Regularizer or dict, optional
-        A penalty on the size of the weights of every layer that has none of its own.
+        A penalty on the size of the weights of every layer that has none of its own, the vectors of an
+        `Embedding` included.
     sources : list of list of int, optional
         For a list of layers that is no chain, what each takes: 0 is the input, k layer k - 1.
     outputs : list or dict of int, optional

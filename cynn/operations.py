@@ -35,6 +35,8 @@ class Rule:
         Holds after every step, for the norm of each column.
     value : float
         The norm.
+    of_rows : bool
+        Whether it is that of each row instead.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Rule:
         l2: float = 0.0,
         constraint: str = "none",
         value: float = 1.0,
+        of_rows: bool = False,
     ) -> None:
         self.l1 = l1
         self.l2 = l2
         self.constraint = constraint
         self.value = value
+        self.of_rows = of_rows
 
 
 class UpdateSettings:

@@ -117,6 +117,7 @@ ctypedef struct Step:
     void **averages
     ConstraintKind *constraint
     double *constraint_value
+    bint *constrains_rows            # or else columns
     double *block_penalty            # of each block: what the regularizer adds to the loss
     double *block_squares            # of each block: the sum of squares of the gradient
     # this batch
@@ -128,7 +129,7 @@ ctypedef struct Step:
     int64_t first_row                # in the epoch
     Block *blocks
     Block *updated                   # blocks, or whole parameters, whichever the optimizer takes
-    Block *constrained               # begin and end are columns
+    Block *constrained               # begin and end are columns, or rows where these are constrained
     int64_t n_slots
     bint check_finite                # look at every row of x that is gathered
     int nonfinite                    # one has a NaN or an infinity

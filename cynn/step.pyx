@@ -312,17 +312,25 @@ cdef inline void update_phase(Step *step, int64_t piece, int thread, floating *t
 
 cdef inline void constraint_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Block *block = &step.constrained[piece]
-    cdef const Op *op = &block.node.op
-    cdef int64_t rows = op.parameter_rows[block.parameter], columns = op.parameter_columns[block.parameter]
+    cdef int64_t rows = block.node.op.parameter_rows[block.parameter], columns = columns_of(block), row
+    cdef floating *w = <floating *>step.w[block.place]
+    if not step.constrains_rows[block.place]:
+        constrain_columns(step, block.place, rows, columns, block.begin, block.end, w)
+        return
+    for row in range(block.begin, block.end):  # as a matrix of one column
+        constrain_columns(step, block.place, columns, 1, 0, 1, w + row * columns)
+
+
+cdef inline void constrain_columns(
+    Step *step, int64_t place, int64_t rows, int64_t columns, int64_t begin, int64_t end, floating *w
+) noexcept nogil:
     if floating is float:
         step.updates.constrain_f32(
-            step.constraint[block.place], step.constraint_value[block.place], rows, columns, block.begin,
-            block.end, <float *>step.w[block.place]
+            step.constraint[place], step.constraint_value[place], rows, columns, begin, end, w
         )
     else:
         step.updates.constrain_f64(
-            step.constraint[block.place], step.constraint_value[block.place], rows, columns, block.begin,
-            block.end, <double *>step.w[block.place]
+            step.constraint[place], step.constraint_value[place], rows, columns, begin, end, w
         )
 
 

@@ -57,8 +57,8 @@ cdef double TILE_MULTIPLICATIONS = 3e5
 # Of the next batch's rows so much is asked for in the course of the step: they are to find room in the L2 cache.
 cdef int64_t MOST_FETCHED_BYTES = 1 << 19
 
-# Columns of a constrained parameter that are a piece.
-cdef int64_t CONSTRAINED_COLUMNS = 256
+# Columns, or rows, of a constrained parameter that are a piece.
+cdef int64_t CONSTRAINED_AT_ONCE = 256
 
 cdef int64_t MOST_STEPS = 1 << 62  # no limit
 
@@ -374,17 +374,19 @@ cdef class Trainer:
         step.factor = self.doubles([1.0] * self.n_parameters)
         step.constraint_value = self.doubles([rule.value for rule in rules])
         step.constraint = <ConstraintKind *>calloc(self.n_parameters, sizeof(ConstraintKind))
-        if step.constraint == NULL:
+        step.constrains_rows = <bint *>calloc(self.n_parameters, sizeof(bint))
+        if step.constraint == NULL or step.constrains_rows == NULL:
             raise MemoryError
         pieces = []
         for place, rule in enumerate(rules):
             step.constraint[place] = kinds[rule.constraint]
+            step.constrains_rows[place] = rule.of_rows
             if rule.constraint != "none" and self.weights[place] is not None:
                 number, parameter = place // MOST_PARAMETERS, place % MOST_PARAMETERS
-                columns = self.weights[place].shape[-1]
+                n = self.weights[place].shape[0 if rule.of_rows else -1]
                 pieces += [
-                    (number, parameter, begin, min(begin + CONSTRAINED_COLUMNS, columns))
-                    for begin in range(0, columns, CONSTRAINED_COLUMNS)
+                    (number, parameter, begin, min(begin + CONSTRAINED_AT_ONCE, n))
+                    for begin in range(0, n, CONSTRAINED_AT_ONCE)
                 ]
         self.n_constrained = len(pieces)
         step.constrained = self.as_blocks(pieces)
@@ -409,6 +411,7 @@ cdef class Trainer:
         free(self.step.updated)
         free(self.step.constrained)
         free(self.step.constraint)
+        free(self.step.constrains_rows)
         free(self.step.averages)
         free(self.step.w)
         free(self.step.gradient)

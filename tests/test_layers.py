@@ -33,6 +33,7 @@ from cynn import (
 from cynn.errors import DataError, InvalidParameterError, ShapeError, UnknownNameError
 from cynn.kernels import random
 from cynn.randomness import Purpose
+from cynn.regularizers import L1L2
 
 X, Y = np.random.default_rng(0).normal(size=(2, 37, 5))
 CATEGORIES = np.random.default_rng(1).integers(0, 4, size=(37, 2))
@@ -70,6 +71,7 @@ LAYERS = [
     Embedding(4, 3),
     Embedding(4, 2, [3, 0], initializer="lecun_normal"),
     Embedding(5, 1, columns=[3], trainable=False),
+    Embedding(4, 3, [0, 3], regularizer=L1L2(l1=0.01, l2=0.02), constraint="unit_norm"),
 ]
 
 
@@ -611,7 +613,7 @@ class TestEveryLayer:
         assert type(again) is type(layer)
         assert again.get_config() == layer.get_config()
         assert repr(again) == repr(layer)
-        namespace = {**vars(cynn), **vars(cynn.activations)}
+        namespace = {**vars(cynn), **vars(cynn.activations), **vars(cynn.constraints), **vars(cynn.regularizers)}
         namespace |= {type(layer.activation).__name__: type(layer.activation)} if hasattr(layer, "activation") else {}
         assert eval(repr(layer), namespace).get_config() == layer.get_config()
 

@@ -40,7 +40,7 @@ OF_WEIGHTS = {
     "use_bias": False,
     "initializer": Constant(0.25),
     "regularizer": L1L2(l1=0.001, l2=0.002),
-    "constraint": MaxNorm(0.9),
+    "constraint": MaxNorm(0.04),
     "trainable": False,
 }
 # For each kind of layer a value for each parameter, none of which is the default.
@@ -53,7 +53,8 @@ SETTINGS = {
     Dense: {"units": 3, "activation": "tanh", **OF_WEIGHTS},
     Dropout: {"rate": 0.3},
     Embedding: {
-        "input_dim": 3, "output_dim": 2, "columns": [1, 0], "initializer": "glorot_normal", "trainable": False
+        "input_dim": 3, "output_dim": 2, "columns": [1, 0],
+        **{name: value for name, value in OF_WEIGHTS.items() if name != "use_bias"},
     },
     GLU: {"units": 3, "activation": "tanh", **OF_WEIGHTS},
     GaussianNoise: {"stddev": 0.3},
@@ -129,7 +130,7 @@ class TestEverySetting:
 
 
 @pytest.mark.parametrize("name", ["regularizer", "constraint", "initializer", "trainable"])
-@pytest.mark.parametrize("cls", [Dense, GLU, Maxout])
+@pytest.mark.parametrize("cls", [Dense, Embedding, GLU, Maxout])
 def test_what_holds_for_weights_does_something(cls, name):
     def trained(**options):
         net = network(cls(**required(cls), **options), "float64")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Dense, Input, Network
+from cynn import Dense, Embedding, Input, Network
 from cynn.errors import InvalidParameterError, UnknownNameError
 from cynn.optimizers import SGD, Adam
 from cynn.regularizers import L1, L1L2, L2
@@ -84,6 +84,19 @@ class TestRegularizers:
         assert net.penalty() == pytest.approx(0.5 * np.square(net.layers[0].weights).sum())
         assert Network.from_config(net.get_config()).penalty() == net.penalty()
 
+    def test_an_embedding_is_one_of_them(self):
+        """The whole table: also vectors that no row of the batch has taken."""
+        table = [Input(3), Embedding(4, 2), Dense(3, regularizer=L1(0.0))]
+        net = Network(table, seed=0, dtype="float64", regularizer=L2(0.5))
+        x, W = np.zeros((24, 3)), net.layers[0].weights
+        assert net.penalty() == pytest.approx(0.5 * np.square(W).sum())
+        (found,), *_ = net.gradients(x, Y)
+        (expected,), *_ = Network(table, seed=0, dtype="float64").gradients(x, Y)
+        np.testing.assert_allclose(found, expected + W, rtol=1e-12)
+        assert (expected[1:] == 0).all()
+        history = Network.from_config(net.get_config()).fit(x, Y, batch_size=24, epochs=1, progress=False)
+        assert history["loss"] == [pytest.approx(net.evaluate(x, Y)["loss"], rel=1e-12)]
+
     @pytest.mark.parametrize("given", [3, {"l2": 1}, {"name": "l2", "l1": 1}, ["l2"]])
     def test_what_is_none(self, given):
         with pytest.raises(InvalidParameterError, match="regularizer"):
@@ -148,6 +161,29 @@ class TestConstraints:
         for wrong in (0, -1, np.inf):
             with pytest.raises(InvalidParameterError, match="'max_value' parameter of MaxNorm must be"):
                 cynn.constraints.MaxNorm(wrong)
+
+    @pytest.mark.parametrize("n_threads", [1, 3])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize(("size", "units"), [(3, 5), (700, 3), (4, 700)])
+    def test_of_an_embedding_they_hold_for_vectors(self, size, units, dtype, n_threads):
+        def trained(constraint):
+            table = Embedding(size, units, constraint=constraint, initializer="lecun_normal")
+            net = Network([Input(1), table, Dense(2)], seed=0, dtype=dtype)
+            before = net.layers[0].weights.copy()
+            x = np.arange(size)[:, None]
+            steps(net, SGD(learning_rate=1e-4), x=x, y=np.ones((size, 2)), batch_size=size, n_threads=n_threads)
+            return before, net.layers[0].weights
+
+        before, W = trained("unit_norm")
+        np.testing.assert_allclose(np.linalg.norm(W, axis=1), 1, rtol=1e-5)
+        limit = float(np.median(np.linalg.norm(before, axis=1)))
+        before, W = trained({"name": "max_norm", "max_value": limit})
+        norms, were = np.linalg.norm(W, axis=1), np.linalg.norm(before, axis=1)
+        np.testing.assert_allclose(norms, np.minimum(limit, were), rtol=0.01)
+        assert (norms <= limit * (1 + 1e-6)).all()
+        before, W = trained("non_negative")
+        np.testing.assert_allclose(W, np.maximum(0, before), atol=1e-3)
+        assert (W >= 0).all()
 
     @pytest.mark.parametrize("given", [3, {"max_value": 1}, {"name": "unit_norm", "max_value": 1}])
     def test_what_is_none(self, given):

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import activations, initializers, kernels, randomness
+from cynn.constraints import Constraint
 from cynn.kernel_objects import ActivationKernel
-from cynn.operations import Operation
+from cynn.operations import Operation, Rule
 from cynn.regularizers import Regularizer
 from cynn.workspace import aligned_zeros
 
@@ -111,6 +112,16 @@ class Builder:
         if not self.only_shapes:
             W[...] = drawn(number)
         return W
+
+    def rule(self, regularizer: Regularizer | None, constraint: Constraint | None, *, of_rows: bool = False) -> Rule:
+        """What holds for weights of a layer with these; the constraint for each column, or for each row."""
+        rule = Rule(of_rows=of_rows)
+        regularizer = regularizer or self.regularizer
+        if regularizer is not None:
+            rule.l1, rule.l2 = regularizer.l1, regularizer.l2
+        if constraint is not None:
+            rule.constraint, rule.value = constraint.name, constraint.max_value
+        return rule
 
     def add(self, kernel: Any, inputs: list[int], units: int, **rest: Any) -> int:
         """Add an operation; the number of the value that it makes."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cynn import constraints, initializers, kernels, registry, regularizers
 from cynn.errors import check_switch, check_whole_number
 from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
-from cynn.operations import Rule
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -100,7 +99,7 @@ class Dense(Layer):
             columns,
             parameters=[W, self._arrays.get("biases")],
             trainable=self.trainable,
-            rules=[rule_of(self.regularizer or builder.regularizer, self.constraint)],
+            rules=[builder.rule(self.regularizer, self.constraint)],
             multiplications=self.inputs * columns,
         )
 
@@ -108,13 +107,3 @@ class Dense(Layer):
         named = [(name, getattr(self, name)) for name in self.settings if name != "units"]
         told = [f"{name}={value!r}" for name, value in named if name not in self._usual or value != self._usual[name]]
         return f"{type(self).__name__}({', '.join([str(self.units), *told])})"
-
-
-def rule_of(regularizer: regularizers.Regularizer | None, constraint: constraints.Constraint | None) -> Rule:
-    """What holds for weights that are regularized and constrained so."""
-    rule = Rule()
-    if regularizer is not None:
-        rule.l1, rule.l2 = regularizer.l1, regularizer.l2
-    if constraint is not None:
-        rule.constraint, rule.value = constraint.name, constraint.max_value
-    return rule

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cynn import initializers, kernels
+from cynn import constraints, initializers, kernels, regularizers
 from cynn.errors import InvalidParameterError, ShapeError, check_switch, check_whole_number
 from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
 
@@ -34,8 +34,12 @@ class Embedding(Layer):
         Numbers of a vector.
     columns : int or list of int
         Which columns hold categories, which then share the table.
-    initializer : str, optional
+    initializer : str, Initializer or dict, optional
         How the vectors start, as for `Dense`; by default uniform between -0.05 and 0.05.
+    regularizer : str, Regularizer or dict, optional
+        A penalty on the size of the whole table, at every step.
+    constraint : str, Constraint or dict, optional
+        What the vectors are brought back to after every step: a norm is that of each vector.
     trainable : bool
         Whether training moves them.
 
@@ -54,7 +58,9 @@ class Embedding(Layer):
     """
 
     name: ClassVar[str] = "embedding"
-    settings: ClassVar[tuple[str, ...]] = ("input_dim", "output_dim", "columns", "initializer", "trainable")
+    settings: ClassVar[tuple[str, ...]] = (
+        "input_dim", "output_dim", "columns", "initializer", "regularizer", "constraint", "trainable"
+    )
     weights = Parameter()
 
     def __init__(
@@ -63,7 +69,9 @@ class Embedding(Layer):
         output_dim: int,
         columns: int | Sequence[int] = 0,
         *,
-        initializer: str | None = None,
+        initializer: Any = None,
+        regularizer: Any = None,
+        constraint: Any = None,
         trainable: bool = True,
     ) -> None:
         super().__init__()
@@ -81,6 +89,8 @@ class Embedding(Layer):
             )
         self.columns = checked if isinstance(columns, (list, tuple)) else checked[0]
         self.initializer = initializers.check_name(initializer)
+        self.regularizer = regularizers.get(regularizer)
+        self.constraint = constraints.get(constraint)
         self.trainable = check_switch(trainable, "trainable", "Embedding")
 
     def build(self, builder: Builder, values: list[int]) -> int:
@@ -111,6 +121,7 @@ class Embedding(Layer):
             width + (self.output_dim - 1) * len(columns),
             parameters=[W],
             trainable=self.trainable,
+            rules=[builder.rule(self.regularizer, self.constraint, of_rows=True)],
             hyperparameters=[float(number) for number in [len(columns), *columns, *ascending]],
         )
         builder.without[output] = value, ascending
