@@ -24,7 +24,7 @@ __all__ = ["check_same", "read", "write"]
 Array = npt.NDArray[Any]
 
 _ROOT = "training"
-_VERSION = "1"
+_VERSION = "2"
 _KINDS = "biuf"  # of the dtypes that safetensors and NumPy have in common
 
 

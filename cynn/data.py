@@ -154,25 +154,25 @@ def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]
 
 
 def as_sample_weight(
-    sample_weight: Any, n: int, *, may_be_zero: bool = False
+    sample_weight: Any, n: int, name: str, *, may_be_zero: bool = False
 ) -> npt.NDArray[np.float64] | None:
     """Weights of rows as float64: finite, not negative, not all zero unless that `may_be_zero`."""
     if sample_weight is None:
         return None
-    weight = np.ascontiguousarray(_as_numbers(sample_weight, "sample_weight"), dtype=np.float64)
+    weight = np.ascontiguousarray(_as_numbers(sample_weight, name), dtype=np.float64)
     if weight.shape != (n,):
-        raise ShapeError(f"sample_weight must have the shape ({n},). Got {weight.shape} instead.")
+        raise ShapeError(f"{name} must have the shape ({n},). Got {weight.shape} instead.")
     wrong = ~np.isfinite(weight) | (weight < 0)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DataError(f"sample_weight must be finite and >= 0. Got {weight[row]} in row {row} instead.")
+        raise DataError(f"{name} must be finite and >= 0. Got {weight[row]} in row {row} instead.")
     if not weight.any() and not may_be_zero:
-        raise DataError("sample_weight must not be zero everywhere. Got only zeros instead.")
+        raise DataError(f"{name} must not be zero everywhere. Got only zeros instead.")
     return weight
 
 
 def with_class_weight(
-    weight: Array | None, class_weight: Any, target: Targets, places: Array | None
+    weight: Array | None, class_weight: Any, target: Targets, places: Array | None, name: str
 ) -> npt.NDArray[np.float64]:
     """The weights of rows, times that of the class of each.
 
@@ -184,11 +184,13 @@ def with_class_weight(
     target : Targets
     places : array, or None
         The rows that are trained on, and counted; None for all.
+    name : str
+        How messages call class_weight.
     """
     classes = target.as_labels()
     if classes is None:
         raise DataError(
-            "class_weight must come with classes: whole numbers, or rows of one 1 and else 0. "
+            f"{name} must come with classes: whole numbers, or rows of one 1 and else 0. "
             "Got other targets instead."
         )
     n_classes = max(2, target.outputs)
@@ -198,12 +200,12 @@ def with_class_weight(
         there = counts > 0
         of_class[there] = counts.sum() / (there.sum() * counts[there])
     elif isinstance(class_weight, dict):
-        for name, value in class_weight.items():
-            at = check_whole_number(name, "class_weight", "fit (its keys)", maximum=n_classes - 1)
-            of_class[at] = check_number(value, "class_weight", f"fit (of class {at})", minimum=0)
+        for label, value in class_weight.items():
+            at = check_whole_number(label, name, "fit (its keys)", maximum=n_classes - 1)
+            of_class[at] = check_number(value, name, f"fit (of class {at})", minimum=0)
     else:
         raise InvalidParameterError(
-            "The 'class_weight' parameter of fit must be 'balanced' or a dict from classes to weights. "
+            f"The {name!r} parameter of fit must be 'balanced' or a dict from classes to weights. "
             f"Got {class_weight!r} instead."
         )
     return of_class[classes] if weight is None else weight * of_class[classes]
@@ -214,13 +216,15 @@ def split(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The rows to train on and those to validate with, each in ascending order.
 
-    Which those are depends on the seed alone. Of every class there is the same share in both, to a row.
+    Which those are depends on the seed alone. Of every class there is the same share in both, to a row. Of several
+    outputs, that holds for every combination of their classes, and for the classes of the first that has some.
     """
     fraction = check_number(fraction, "validation_split", "fit", minimum=0, below=1)
     order = randomness.permutation(n, seed, randomness.Purpose.SPLIT)
-    labels = target.as_labels()
-    if labels is not None:
-        order = order[np.argsort(labels[order], kind="stable")]
+    for part in reversed(target.parts):
+        labels = part.as_labels()
+        if labels is not None:
+            order = order[np.argsort(labels[order], kind="stable")]
     # every (1 / fraction)-th row of the classes one after the other
     counted = np.floor(np.arange(n + 1) * fraction + 0.5)
     held_out = counted[1:] > counted[:-1]

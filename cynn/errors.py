@@ -186,8 +186,13 @@ def check_switch(value: object, name: str, owner: str) -> bool:
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
     """The error for a name that nothing has, with the nearest names or, failing these, all."""
     known = sorted(names)
+    hint = did_you_mean(name, known) or f" There are: {', '.join(known)}."
+    return UnknownNameError(f"There is no {kind} named {name!r}.{hint}")
+
+
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """A sentence with the names that are nearest, to put behind another; empty where none is near."""
     import difflib  # not at every import of the package
 
-    near = difflib.get_close_matches(str(name), known, n=3)
-    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are: {', '.join(known)}."
-    return UnknownNameError(f"There is no {kind} named {name!r}. {hint}")
+    near = difflib.get_close_matches(str(name), list(names), n=3)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

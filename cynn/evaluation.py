@@ -13,7 +13,7 @@ from cynn.errors import ShapeError
 
 if TYPE_CHECKING:
     from cynn.network import Network
-    from cynn.objective import Objective
+    from cynn.objective import Objective, Weights
 
 __all__ = ["evaluate", "figures"]
 
@@ -36,9 +36,9 @@ def evaluate(
     objective = network.objective(loss, loss_weights)
     rows = network.as_rows(x, "x", check_finite=check_finite)
     target = objective.targets(y, len(rows), "y", check_finite=check_finite)
-    weight = data.as_sample_weight(sample_weight, len(rows))
+    weights = objective.sample_weights(sample_weight, len(rows))
     return figures(
-        network, objective, rows, target, weight, _of_outputs(objective.outputs, metrics), n_threads
+        network, objective, rows, target, weights, _of_outputs(objective.outputs, metrics), n_threads
     )
 
 
@@ -47,7 +47,7 @@ def figures(
     objective: Objective,
     rows: Array,
     target: data.Targets,
-    weight: Array | None,
+    weights: Weights,
     metrics_by_name: dict[str, metrics.OfOutputs],
     n_threads: int | None,
 ) -> dict[str, float]:
@@ -55,10 +55,12 @@ def figures(
     if len(rows) == 0:
         raise ShapeError("x must have at least one row. Got none instead.")
     found = network.outputs_for_loss(objective, rows, n_threads)
-    n = len(rows) if weight is None else float(weight.sum())
     losses, predictions = [], []
-    for kernel, part, (prediction, activation) in zip(objective.kernels, target.parts, found, strict=True):
+    for kernel, part, weight, (prediction, activation) in zip(
+        objective.kernels, target.parts, weights, found, strict=True
+    ):
         fused = kernel.fuses_behind(activation)
+        n = len(rows) if weight is None else float(weight.sum())
         losses.append(kernel.total(prediction, part.values, part.classes, weight, fused) / n)
         if metrics_by_name:
             predictions.append(activation.forward(prediction) if fused and activation is not None else prediction)

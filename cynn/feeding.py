@@ -6,7 +6,7 @@ one, from outside or from a transform: a thread fills one half of a buffer while
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,7 +23,7 @@ from cynn.trainer import Diverged, NonFiniteRow, Trainer
 
 if TYPE_CHECKING:
     from cynn.network import Network
-    from cynn.objective import Objective
+    from cynn.objective import Objective, Weights
 
 __all__ = ["BatchBuffer", "BatchFeed", "Feed", "RowFeed", "Setting", "transformed"]
 
@@ -49,7 +49,7 @@ class Setting:
         self.n_threads = n_threads
         self.check_finite = check_finite
 
-    def trainer(self, rows: Array, target: Targets, weight: Array | None, batch_size: int) -> Trainer:
+    def trainer(self, rows: Array, target: Targets, weights: Weights, batch_size: int) -> Trainer:
         """A trainer on these data."""
         kernel = None
         if self.state is not None:
@@ -59,7 +59,7 @@ class Setting:
             self.network._engine,
             rows,
             [(part.values, part.classes) for part in target.parts],
-            weight,
+            weights,
             self.objective.kernels,
             self.objective.weights,
             kernel,
@@ -83,14 +83,10 @@ class Setting:
             self.state.t = t_before + trainer.steps  # Ctrl-C is heard as `run` returns, and a plugin may raise in it
 
 
-def sums_of(trainer: Trainer) -> npt.NDArray[np.float64]:
-    """`Feed.sums` of what a trainer has done in this epoch."""
-    return np.array([trainer.total_weight, trainer.total_loss, *trainer.output_losses])
-
-
 class Feed(Protocol):
     """The steps of an epoch, one epoch after the other."""
 
+    setting: Setting
     #: Rows and steps of an epoch; None where nobody knows.
     rows_per_epoch: int | None
     steps_per_epoch: int | None
@@ -109,7 +105,7 @@ class Feed(Protocol):
         """Take steps until the time is up or so many are taken; False, and none, where the epoch is over."""
 
     def sums(self) -> npt.NDArray[np.float64]:
-        """Over the rows of the epoch so far: Σ weight, Σ loss * weight, and the latter for each output's own loss."""
+        """Over the rows of the epoch so far, as `Trainer.sums`."""
 
     def predicted(self) -> tuple[Targets, list[Array]]:
         """The targets of the epoch's rows so far, and what each output was for them in their steps."""
@@ -132,7 +128,7 @@ class RowFeed(Feed):
         setting: Setting,
         rows: Array,
         target: Targets,
-        weight: Array | None,
+        weights: Weights,
         batch_size: int,
         order_of: Callable[[int], npt.NDArray[np.int64]],
         n: int,
@@ -147,7 +143,7 @@ class RowFeed(Feed):
         self.order_of = order_of
         self.rows_per_epoch: int | None = n
         self.steps_per_epoch: int | None = -(-n // (self.batch_size * self.batches_per_step))
-        self.trainer = setting.trainer(rows, target, weight, self.batch_size)
+        self.trainer = setting.trainer(rows, target, weights, self.batch_size)
         self.predictions = setting.room_for_predictions(n) if keep_predictions else None
         self.check_finite = setting.check_finite
         self.n = n
@@ -208,7 +204,7 @@ class RowFeed(Feed):
             raise
 
     def sums(self) -> npt.NDArray[np.float64]:
-        return sums_of(self.trainer)
+        return self.trainer.sums
 
     def predicted(self) -> tuple[Targets, list[Array]]:
         assert self.predictions is not None
@@ -255,21 +251,23 @@ class BatchBuffer:
         self.capacity = capacity
         self.rows = np.zeros((2 * capacity, rows.shape[1]), rows.dtype)
         self.target = target.with_room(2 * capacity)
-        self.weight = np.ones(2 * capacity)
+        self.weights: Weights = [np.ones(2 * capacity) for _ in target.parts]
         self.order = np.arange(2 * capacity)
-        self.trainer = setting.trainer(self.rows, self.target, self.weight, capacity)
+        self.trainer = setting.trainer(self.rows, self.target, self.weights, capacity)
 
     def takes(self, rows: Array, target: Targets) -> bool:
         """Whether this batch has a place in it."""
         return len(rows) <= self.capacity and rows.dtype == self.rows.dtype and self.target.has_form_of(target)
 
-    def put(self, half: int, rows: Array, target: Targets, weight: Array | None) -> Array:
+    def put(self, half: int, rows: Array, target: Targets, weights: Weights) -> Array:
         """Copy a batch into a half; returns where its rows are."""
         begin = half * self.capacity
         place = slice(begin, begin + len(rows))
         self.rows[place] = rows
         self.target.put(place, target)
-        self.weight[place] = 1 if weight is None else weight
+        for own, given in zip(self.weights, weights, strict=True):
+            assert own is not None
+            own[place] = 1 if given is None else given
         return self.order[place]
 
     def step(self, order: Array, rate: float, predictions: list[Array] | None, name: str) -> None:
@@ -321,7 +319,7 @@ class BatchFeed(Feed):
         self.total_steps = total_steps
         self.targets: list[Targets] = []
         self.predictions: list[list[Array]] = []
-        self.sums_before = state["sums"] if state else np.zeros(2 + len(self.setting.objective.kernels))
+        self.sums_before = state["sums"] if state else np.zeros(2 + 2 * len(self.setting.objective.kernels))
         if state:
             self.rows_done, self.last_rate = state["rows"], state["last_rate"]
             if self.keep_predictions:
@@ -333,7 +331,7 @@ class BatchFeed(Feed):
             self.buffer.trainer.begin_epoch(self.setting.check_finite, number, self.step, self.sums_before)
         self.next = self.pool.submit(self._fetch)
 
-    def _fetch(self) -> tuple[Array | None, Array, Targets, Array | None] | None:
+    def _fetch(self) -> tuple[Array | None, Array, Targets, Weights] | None:
         """The next batch, in the half that is not trained on where it fits; None after the last."""
         raw = next(self.batches, None)
         if raw is None:
@@ -345,15 +343,15 @@ class BatchFeed(Feed):
                 f"A batch must be a tuple (x, y) or (x, y, sample_weight). Got {type(raw).__name__} for {name} "
                 "instead."
             )
-        rows, target, weight = checked_batch(
+        rows, target, weights = checked_batch(
             self.setting, *raw[:2], raw[2] if len(raw) == 3 else None, f" of {name}"
         )
         if self.class_weight is not None:
-            weight = data.with_class_weight(weight, self.class_weight, target, None)
+            weights = self.setting.objective.with_class_weights(weights, self.class_weight, target, None)
         order = None
         if self.buffer is not None and self.buffer.takes(rows, target):
-            order = self.buffer.put(1 - self.half, rows, target, weight)
-        return order, rows, target, weight
+            order = self.buffer.put(1 - self.half, rows, target, weights)
+        return order, rows, target, weights
 
     def take_steps(self, seconds: float, most_steps: int) -> bool:
         """One step, whatever the time."""
@@ -367,10 +365,10 @@ class BatchFeed(Feed):
                     "is at its end. A function that returns an iterator anew, or steps_per_epoch, helps."
                 )
             return False
-        order, rows, target, weight = batch
+        order, rows, target, weights = batch
         self.half = 1 - self.half
         if order is None:
-            order = self._new_buffer(rows, target).put(self.half, rows, target, weight)
+            order = self._new_buffer(rows, target).put(self.half, rows, target, weights)
         assert self.buffer is not None
         self.next = self.pool.submit(self._fetch)
         self.last_rate = float(state.rates(1, self.total_steps)[0])
@@ -392,7 +390,7 @@ class BatchFeed(Feed):
         return self.buffer
 
     def sums(self) -> npt.NDArray[np.float64]:
-        return self.sums_before if self.buffer is None else sums_of(self.buffer.trainer)
+        return self.sums_before if self.buffer is None else self.buffer.trainer.sums
 
     def predicted(self) -> tuple[Targets, list[Array]]:
         of_outputs = zip(*self.predictions, strict=True)
@@ -424,28 +422,32 @@ class BatchFeed(Feed):
 
 def checked_batch(
     setting: Setting, x: Any, y: Any, sample_weight: Any, of: str
-) -> tuple[Array, Targets, Array | None]:
+) -> tuple[Array, Targets, Weights]:
     """A batch as the engine takes it. NaN in x is looked for in its step."""
     network = setting.network
     rows = network.as_rows(x, f"x{of}", check_finite=False)
     if len(rows) == 0:
         raise DataError(f"x{of} must have at least one row. Got none instead.")
     target = setting.objective.targets(y, len(rows), f"y{of}", check_finite=setting.check_finite)
-    return rows, target, data.as_sample_weight(sample_weight, len(rows), may_be_zero=True)
+    return rows, target, setting.objective.sample_weights(sample_weight, len(rows), may_be_zero=True)
 
 
 def transformed(
     transform: Callable[..., Any],
     rows: Array,
     target: Targets,
-    weight: Array | None,
+    weights: Sequence[Array | None],
+    join: Callable[[list[Any]], Any],
     order: npt.NDArray[np.int64],
     batch_size: int,
     seed: int,
     epoch: int,
     first_step: int,
 ) -> Iterator[RawBatch]:
-    """The batches of an epoch from that step on, each as `transform(x, y, generator)` gives it."""
+    """The batches of an epoch from that step on, each as `transform(x, y, generator)` gives it.
+
+    What `join` makes of a list, with something for each output, is what a user would give.
+    """
     for step in range(first_step, -(-len(order) // batch_size)):
         places = order[step * batch_size : (step + 1) * batch_size]
         generator = randomness.generator(seed, randomness.Purpose.TRANSFORM, epoch, step)
@@ -454,4 +456,4 @@ def transformed(
             raise InvalidParameterError(
                 f"The 'transform' parameter of fit must return a tuple (x, y). Got {type(given).__name__} instead."
             )
-        yield given[0], given[1], None if weight is None else weight[places]
+        yield given[0], given[1], join([None if weight is None else weight[places] for weight in weights])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cynn.network import Network
     from cynn.optimizer_state import OptimizerState
 
-__all__ = ["Loop", "diverged_error", "mean"]
+__all__ = ["Loop", "diverged_error"]
 
 # The engine comes back this often, so that Ctrl-C is heard and the progress bar moves.
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -127,14 +127,14 @@ class Loop:
         self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=True))
 
     def _take_steps(self) -> None:
-        weight, loss, *_ = self.feed.sums()
+        sums = self.feed.sums()
         try:
             while self.feed.take_steps(*self._limits()):
                 self.bar.advance_to(self.feed.rows_done)
                 if self.called.want_steps:
-                    before = weight, loss
-                    weight, loss, *_ = self.feed.sums().tolist()
-                    self.called.on_step_end(self.feed.step, {"loss": mean(loss - before[1], weight - before[0])})
+                    before, sums = sums, self.feed.sums()
+                    loss, _ = self.feed.setting.objective.mean_losses(sums - before)
+                    self.called.on_step_end(self.feed.step, {"loss": float(loss)})
                     if self.called.stop_training:
                         break
                 self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=False))
@@ -162,7 +162,7 @@ class Loop:
         feed = self.feed
         assert isinstance(feed, RowFeed)
         while self.epoch < self.epochs:
-            figures = np.empty((min(self.epochs - self.epoch, 100_000), 2))
+            figures = np.empty((min(self.epochs - self.epoch, 100_000), len(feed.sums()) + 1))
             try:
                 feed.take_epochs(self.network.epochs_trained, figures, _SECONDS_BETWEEN_LOOKS)
             except Diverged as diverged:
@@ -172,7 +172,8 @@ class Loop:
                 ) from None
             finally:
                 done = feed.trainer.epochs_done
-                for loss, seconds in figures[:done].tolist():
+                losses, _ = feed.setting.objective.mean_losses(figures[:done, :-1])
+                for loss, seconds in zip(losses.tolist(), figures[:done, -1].tolist(), strict=True):
                     self.history.append({"loss": loss, "seconds": seconds})
                 self.network.epochs_trained += done
                 self.epoch += done
@@ -214,11 +215,6 @@ class Loop:
         if state["feed"] is not None:
             self.is_in_epoch = True
             self.feed.begin_epoch(self.network.epochs_trained, self.total_steps, state["feed"])
-
-
-def mean(total: float, weight: float) -> float:
-    """A weighted mean; 0 of nothing."""
-    return total / weight if weight else 0.0
 
 
 def diverged_error(

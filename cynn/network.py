@@ -381,7 +381,7 @@ class Network(Trainable):
         metrics : list, optional
             Names, objects of `cynn.metrics` or functions, as for `fit`.
         sample_weight : array of shape (rows,), optional
-            How much each row counts.
+            How much each row counts; for several outputs, as for `fit`.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
         check_finite : bool

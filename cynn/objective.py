@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from cynn import data, registry
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from cynn.losses import Loss
     from cynn.outputs import Outputs
 
-__all__ = ["Objective"]
+__all__ = ["Objective", "Weights"]
 
 Array = npt.NDArray[Any]
+#: For each output the weights of rows, or None where all count the same.
+Weights = list[Array | None]
 
 _FITTING = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 
@@ -77,6 +80,51 @@ class Objective:
         ]
         return self.as_one(parts)
 
+    def sample_weights(self, given: Any, n: int, *, may_be_zero: bool = False) -> Weights:
+        """The weights of rows for each output, checked: the same for all where one number a row is given."""
+        form = isinstance(given, (list, tuple)) and any(one is None or np.ndim(one) for one in given)
+        if self.outputs.is_one or not (form or isinstance(given, dict)):
+            weight = data.as_sample_weight(given, n, "sample_weight", may_be_zero=may_be_zero)
+            return [weight] * len(self.kernels)
+        return [
+            data.as_sample_weight(part, n, f"sample_weight of {output}", may_be_zero=may_be_zero)
+            for part, output in zip(
+                self.outputs.split_if(given, "sample_weight"), self.outputs.names, strict=True
+            )
+        ]
+
+    def with_class_weights(
+        self, weights: Weights, class_weight: Any, target: Targets, places: Array | None
+    ) -> Weights:
+        """These weights, each times that of the class of its row, as `data.with_class_weight` has it."""
+        names = ["class_weight"] if self.outputs.is_one else [f"class_weight of {name}" for name in self.outputs.names]
+        return [
+            weight if given is None else data.with_class_weight(weight, given, part, places, name)
+            for weight, given, part, name in zip(
+                weights, self.outputs.split_if(class_weight, "class_weight"), target.parts, names, strict=True
+            )
+        ]
+
+    def mean_losses(self, sums: Array) -> tuple[Array, Array]:
+        """The loss, and the own loss of each output, from what `Trainer.sums` counts: of an epoch, a row.
+
+        Parameters
+        ----------
+        sums : array of shape (..., 2 + 2 * outputs)
+
+        Returns
+        -------
+        loss : array of shape (...)
+        losses : array of shape (..., outputs)
+        """
+        losses = _mean(sums[..., 2::2], sums[..., 3::2])
+        return (losses * self.weights).sum(axis=-1) + _mean(sums[..., 1], sums[..., 0]), losses
+
     def as_one(self, parts: list[Targets]) -> Targets:
         """The targets of each output as those of the network."""
         return parts[0] if self.outputs.is_one else JointTargets(parts, self.outputs.join)
+
+
+def _mean(total: Array, weight: Array) -> Array:
+    """A weighted mean; 0 of nothing."""
+    return np.divide(total, weight, out=np.zeros_like(total), where=weight != 0)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, TypeVar
 
-from cynn.errors import InvalidParameterError
+from cynn.errors import InvalidParameterError, did_you_mean
 
 __all__ = ["Outputs"]
 
@@ -41,19 +41,30 @@ class Outputs:
         """The inverse of `join`, for what a user gives."""
         if self.is_one:
             return [given]
-        if not self._is_split(given) or len(given) != len(self.values):
+        if self._keys is None:
+            fits = isinstance(given, Collection) and not isinstance(given, (str, dict))
+        else:
+            fits = isinstance(given, dict) and set(given) == set(self._keys)
+        if not fits or len(given) != len(self.values):
             form = f"a list of {len(self.values)}" if self._keys is None else f"a dict with the keys {self._keys}"
             got = f"the keys {list(given)}" if isinstance(given, dict) else type(given).__name__
             raise InvalidParameterError(f"{name} must be {form}, one for each output. Got {got} instead.")
         return list(given) if self._keys is None else [given[key] for key in self._keys]
 
     def split_if(self, given: Any, name: str) -> list[Any]:
-        """Likewise, of what may be the same for all outputs, and may be left out for some in a dict."""
-        if self.is_one or not self._is_split(given):
-            return [given] * len(self.values)
-        return [given.get(key) for key in self._keys] if self._keys is not None else self.split(given, name)
-
-    def _is_split(self, given: Any) -> bool:
-        if self._keys is not None:
-            return isinstance(given, dict) and set(given) <= set(self._keys)
-        return isinstance(given, Iterable) and not isinstance(given, (str, dict))
+        """Likewise, of what may be the same for all outputs, and may be left out for some in a dict by name."""
+        if self.is_one:
+            return [given]
+        if isinstance(given, dict):
+            unknown = [key for key in given if key not in self.names]
+            if not unknown:
+                return [given.get(output) for output in self.names]
+            # else it is the same for all: the configuration of one thing, or weights of classes
+            if "name" not in given and isinstance(unknown[0], str):
+                raise InvalidParameterError(
+                    f"The keys of {name} must be names of outputs, among {self.names}. Got {unknown[0]!r} instead."
+                    f"{did_you_mean(unknown[0], self.names)}"
+                )
+        elif self._keys is None and isinstance(given, Collection) and not isinstance(given, str):
+            return self.split(given, name)
+        return [given] * len(self.values)

@@ -44,10 +44,12 @@ ctypedef struct Head:
     # the data of the whole run
     const Rows *target_source        # NULL: classes
     const int64_t *classes           # NULL: target_source
+    const double *sample_weight      # NULL: all ones
     # buffers of one batch
     void *target
     int64_t *batch_classes
     void *weight                     # of each row; loss_weight is what they sum to
+    double total_weight              # what they summed to before
     double *tile_loss
     const void *loss_input           # what the loss is computed from
     void *loss_gradient
@@ -90,7 +92,6 @@ ctypedef struct Step:
     Pass pass_
     # the data of the whole run
     const Rows *x_source
-    const double *sample_weight      # NULL: all ones
     cynn_optimizer optimizer
     const double *optimizer_h
     bint is_direct                   # the optimizer steps on each block as soon as its gradient is there

@@ -62,7 +62,8 @@ class Trainable:
             `binary_cross_entropy` for sigmoid, else `mean_squared_error`. For several outputs, one for all, or
             a list or a dict of such.
         loss_weights : list or dict of float, optional
-            What the loss of each output is multiplied by in the sum that is trained on; 1 by default.
+            What the loss of each output is multiplied by in the sum that is trained on; 1 by default. Each is the
+            weighted mean over the rows of the batch.
         optimizer : str, Optimizer or dict, optional
             By default the one of the last `fit`, which goes on with its state, and Adam the first
             time. The same instance goes on, too; any other starts anew.
@@ -74,15 +75,17 @@ class Trainable:
             Evaluated after every epoch.
         validation_split : float
             The share of the rows that is kept from training and evaluated after every epoch. The seed says
-            which; of every class it is the same share.
+            which; of every class it is the same share. Of several outputs, it is that of every combination of
+            their classes, and of each class of the first that has some.
         metrics : list of str or callable, optional
             Names (`"accuracy"`), objects of `cynn.metrics`, or functions of (y_true, y_pred), also those of
             `sklearn.metrics`. For several outputs, the same for all, or a list or a dict of such.
         sample_weight : array of shape (rows,), optional
-            The weight of each row in the loss.
+            The weight of each row in the loss. For several outputs, the same for all, or a list or a dict of such.
         class_weight : dict or "balanced", optional
             The weight of each class in the training loss, 1 for one that is not named; "balanced" is
-            rows / (classes * rows of the class). It multiplies sample_weight.
+            rows / (classes * rows of the class). It multiplies sample_weight. For several outputs, the same for
+            all, or a list or a dict of such, for those whose targets are classes.
         transform : callable, optional
             Called for every batch as `transform(x, y, generator)`, returns the (x, y) to train on: for
             augmentation. It runs on a thread of its own, while the last batch is trained on, always in
@@ -182,7 +185,7 @@ class Trainable:
             By default the one of the last step, or Adam. It goes on with its state as long as it is equal to
             that of the last step.
         sample_weight : array of shape (rows,), optional
-            How much each row counts.
+            How much each row counts; for several outputs, as for `fit`.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
         check_finite : bool
@@ -290,7 +293,7 @@ class Trainable:
         loss_weights : list or dict of float, optional
             Of several outputs, what the loss of each is multiplied by in the sum.
         sample_weight : array of shape (rows,), optional
-            How much each row counts.
+            How much each row counts; for several outputs, as for `fit`.
 
         Returns
         -------

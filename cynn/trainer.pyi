@@ -23,7 +23,7 @@ class Trainer:
         engine: Engine,
         x: _Array,
         targets: list[tuple[_Array | None, npt.NDArray[np.int64] | None]],
-        sample_weight: npt.NDArray[np.float64] | None,
+        sample_weights: list[npt.NDArray[np.float64] | None],
         losses: list[LossKernel],
         loss_weights: list[float],
         optimizer: OptimizerKernel | None,
@@ -39,11 +39,7 @@ class Trainer:
     @property
     def steps(self) -> int: ...
     @property
-    def total_loss(self) -> float: ...
-    @property
-    def total_weight(self) -> float: ...
-    @property
-    def output_losses(self) -> npt.NDArray[np.float64]: ...
+    def sums(self) -> npt.NDArray[np.float64]: ...
     @property
     def batches(self) -> int: ...
     @property

@@ -102,8 +102,8 @@ cdef class Trainer:
     targets : list of tuple (values, classes)
         For each output of the engine: an array of shape (n, units) of uint8, float32 or float64, and an int64
         array of shape (n,); one of them is None.
-    sample_weight : float64 array of shape (n,), or None
-        How much each row counts.
+    sample_weights : list of float64 array of shape (n,), or None
+        For each output, how much each row counts.
     losses : list of LossKernel
         Of each output.
     loss_weights : list of float
@@ -129,8 +129,9 @@ cdef class Trainer:
         Of this epoch that are done.
     epochs_done : int
         In the last `run_epochs`.
-    total_loss, total_weight : float
-        Sums over the batches of this epoch: of weight * loss, and of the weights.
+    sums : float64 array
+        Over the batches of this epoch: rows, rows * penalty, and for each output weight * loss, as if its loss
+        weight were 1, and weight.
     """
 
     cdef Step step
@@ -145,7 +146,7 @@ cdef class Trainer:
     cdef readonly list gradients
     cdef readonly list slots
     cdef list batch_targets, batch_weights   # of each output, as of all that follow
-    cdef double[::1] losses_of_outputs
+    cdef double[::1] own_sums
     cdef object python_error
     cdef object settings
     cdef double clip_norm, global_clip_norm
@@ -157,27 +158,20 @@ cdef class Trainer:
     cdef readonly int64_t steps        # taken in all
     cdef readonly int64_t batches      # of this epoch that are done
     cdef readonly int64_t epochs_done  # in the last run_epochs
-    cdef readonly double total_loss    # sum over steps of loss * weight, of all outputs and penalties
-    cdef readonly double total_weight
 
     def __cinit__(
-        self, Engine engine, x, list targets, sample_weight, list losses, list loss_weights,
+        self, Engine engine, x, list targets, list sample_weights, list losses, list loss_weights,
         OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads
     ):
         cdef Step *step = &self.step
         cdef bint python_loss = any(loss.is_python for loss in losses)
         cdef bint python_optimizer = optimizer is not None and optimizer.is_python
-        cdef const double[::1] weight_view
         self.engine, self.losses, self.optimizer, self.slots = engine, losses, optimizer, slots
         self.batch_size = batch_size
         self.keep = []
         self.x = RowMatrix(x)
         step.source = &engine.source
         step.x_source = &self.x.rows
-        if sample_weight is not None:
-            weight_view = sample_weight
-            self.keep.append(sample_weight)
-            step.sample_weight = &weight_view[0]
 
         if optimizer is not None and not python_optimizer:
             step.optimizer = optimizer.functions
@@ -204,7 +198,9 @@ cdef class Trainer:
         passed_over, values = set(), []
         for number, value in enumerate(engine.outputs):
             target, classes = targets[number]
-            if self.set_head(number, losses[number], loss_weights[number], target, classes):
+            if self.set_head(
+                number, losses[number], loss_weights[number], target, classes, sample_weights[number]
+            ):
                 passed_over.add(value)
                 value = engine.operations[value - 1].inputs[0]
             values.append(value)
@@ -225,10 +221,13 @@ cdef class Trainer:
         step.pass_.seed = engine.seed
         self.allocate(max(1, min(n_threads, 256)), values, passed_over)
 
-    cdef bint set_head(self, int64_t number, LossKernel loss, double loss_weight, target, classes) except -1:
+    cdef bint set_head(
+        self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight
+    ) except -1:
         """The loss of an output; whether it is computed from what the last activation takes."""
         cdef Head *head = &self.step.heads[number]
         cdef const int64_t[::1] class_view
+        cdef const double[::1] weight_view
         cdef RowMatrix rows
         activation = self.engine.activation_of(number)
         head.outputs = self.engine.operations[<int64_t>self.engine.outputs[number] - 1].units
@@ -250,6 +249,10 @@ cdef class Trainer:
             rows = RowMatrix(target)
             head.target_source = &rows.rows
             self.keep.append(rows)
+        if sample_weight is not None:
+            weight_view = sample_weight
+            head.sample_weight = &weight_view[0]
+            self.keep.append(sample_weight)
         return head.fused and activation is not None
 
     cdef int64_t tile_rows(self, bint whole_batch):
@@ -295,7 +298,7 @@ cdef class Trainer:
         dtype = self.engine.dtype
         step.x = self.workspace.x
         self.batch_targets, self.batch_weights = [], []
-        self.losses_of_outputs = np.zeros(step.n_heads)
+        self.own_sums = np.zeros(2 + 2 * step.n_heads)
         for i, value in enumerate(loss_inputs):
             self.allocate_head(i, value)
         taken = {value for operation in self.engine.operations for value in operation.inputs}
@@ -430,21 +433,18 @@ cdef class Trainer:
         epoch, batches : int
             The number of the epoch, and of its batches that are done: random numbers depend on these.
         sums : float64 array, optional
-            Over those batches: `total_weight`, `total_loss` and `output_losses`.
+            The `sums` over those batches.
         """
         self.step.check_finite = check_finite
         self.step.pass_.epoch = <uint32_t>epoch
         self.batches = batches
-        self.total_weight = self.total_loss = 0
-        self.losses_of_outputs[:] = 0
+        self.own_sums[:] = 0
         if sums is not None:
-            self.total_weight, self.total_loss = sums[0], sums[1]
-            self.losses_of_outputs[:] = sums[2:]
+            self.own_sums[:] = sums
 
     @property
-    def output_losses(self):
-        """Of each output: the sum over steps of its loss * weight, as if its loss weight were 1."""
-        return np.array(self.losses_of_outputs)
+    def sums(self):
+        return np.array(self.own_sums)
 
     def run(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
@@ -550,14 +550,14 @@ cdef class Trainer:
             As for `run`.
         learning_rates : float64 array
             As for `run`; those of every epoch.
-        figures : float64 array of shape (epochs, 2)
-            Filled with the mean loss and the seconds of each; `epochs_done` says of how many.
+        figures : float64 array of shape (epochs, len(sums) + 1)
+            Filled with the sums and the seconds of each; `epochs_done` says of how many.
         seconds : float
             After this time no further epoch is begun.
         """
         cdef double begin, now = cynn_seconds()
         cdef double until = now + seconds
-        cdef int64_t steps_before = self.steps
+        cdef int64_t steps_before = self.steps, n_sums = self.own_sums.shape[0]
         self.epochs_done = 0
         while self.epochs_done < figures.shape[0]:
             begin = now
@@ -566,8 +566,8 @@ cdef class Trainer:
                 order_of(first_epoch + self.epochs_done), 0, t + self.steps - steps_before, learning_rates, None, 1e9
             )
             now = cynn_seconds()
-            figures[self.epochs_done, 0] = self.total_loss / self.total_weight if self.total_weight else 0
-            figures[self.epochs_done, 1] = now - begin
+            figures[self.epochs_done, :n_sums] = self.own_sums
+            figures[self.epochs_done, n_sums] = now - begin
             self.epochs_done += 1
             if now >= until:
                 break
@@ -580,9 +580,10 @@ cdef class Trainer:
         cdef int64_t i, n_pieces
         cdef int64_t n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
         cdef int64_t j
-        cdef double of_output, total_weight = 0
+        cdef double of_output, penalty = 0
+        cdef Head *head
         for j in range(step.n_heads):
-            total_weight = self.weigh_rows(<floating *>step.heads[j].weight, step.heads[j].loss_weight)
+            self.weigh_rows(&step.heads[j], <floating *>step.heads[j].weight)
         step.failed = 0
         step.nonfinite = 0
         for i in range(step.n_stages):
@@ -597,11 +598,13 @@ cdef class Trainer:
                 return 3
         loss[0] = 0
         for j in range(step.n_heads):
+            head = &step.heads[j]
             of_output = 0
             for i in range(n_tiles):
-                of_output += step.heads[j].tile_loss[i]
+                of_output += head.tile_loss[i]
             loss[0] += of_output
-            self.losses_of_outputs[j] += of_output / step.heads[j].loss_weight * total_weight
+            self.own_sums[2 + 2 * j] += of_output / head.loss_weight * head.total_weight
+            self.own_sums[3 + 2 * j] += head.total_weight
         if not isfinite(loss[0]):
             return 1
         if step.is_linear:
@@ -611,7 +614,7 @@ cdef class Trainer:
         step.is_added = self.n_added > 0
         self.team.run(block_phase_f32 if floating is float else block_phase_f64, step, self.n_blocks)
         for i in range(self.n_blocks):
-            loss[0] += step.block_penalty[i]
+            penalty += step.block_penalty[i]
         if not step.is_direct and self.optimizer is not None:
             self.n_added += 1
             if ends_step:
@@ -621,24 +624,25 @@ cdef class Trainer:
                 self.n_added = 0
         for i in range(step.n_nodes if step.pass_.updates else 0):
             update_states(&step.nodes[i], &step.pass_, type_)
-        self.total_loss += loss[0] * total_weight
-        self.total_weight += total_weight
+        self.own_sums[0] += step.pass_.rows
+        self.own_sums[1] += step.pass_.rows * penalty
         return 0
 
-    cdef double weigh_rows(self, floating *weight, double loss_weight) noexcept nogil:
-        """The weights of the batch's rows, so that they sum to loss_weight; returns what they summed to before."""
+    cdef void weigh_rows(self, Head *head, floating *weight) noexcept nogil:
+        """The weights of the batch's rows for an output, so that they sum to its loss_weight."""
         cdef Step *step = &self.step
         cdef int64_t i
         cdef double total = 0
-        if step.sample_weight == NULL:
+        if head.sample_weight == NULL:
             for i in range(step.pass_.rows):
-                weight[i] = <floating>(loss_weight / step.pass_.rows)
-            return step.pass_.rows
+                weight[i] = <floating>(head.loss_weight / step.pass_.rows)
+            head.total_weight = step.pass_.rows
+            return
         for i in range(step.pass_.rows):
-            total += step.sample_weight[step.order[i]]
+            total += head.sample_weight[step.order[i]]
         for i in range(step.pass_.rows):
-            weight[i] = 0 if total == 0 else <floating>(loss_weight * step.sample_weight[step.order[i]] / total)
-        return total
+            weight[i] = 0 if total == 0 else <floating>(head.loss_weight * head.sample_weight[step.order[i]] / total)
+        head.total_weight = total
 
     cdef bint find_factors(self, floating *type_) noexcept nogil:
         """What each gradient is multiplied by before the step; False where a norm to be clipped is not finite."""

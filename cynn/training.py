@@ -15,18 +15,18 @@ from cynn.callbacks.together import CallbackList
 from cynn.errors import InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.feeding import BatchBuffer, BatchFeed, Feed, RowFeed, Setting, checked_batch, transformed
 from cynn.history import History
-from cynn.loop import Loop, diverged_error, mean
+from cynn.loop import Loop, diverged_error
 from cynn.optimizer_state import OptimizerState, optimizer_state
 from cynn.trainer import Diverged, NonFiniteRow
 
 if TYPE_CHECKING:
     from cynn.network import Network
-    from cynn.objective import Objective
+    from cynn.objective import Objective, Weights
 
 __all__ = ["Callback", "History", "fit", "gradients", "train_batch"]
 
 Array = npt.NDArray[Any]
-Checked = tuple[Array, data.Targets, Array | None]
+Checked = tuple[Array, data.Targets, "Weights"]
 
 
 def fit(
@@ -77,7 +77,8 @@ def fit(
     feed: Feed
     before: _Before | None = None
     if y is None:
-        _refuse_with_batches(validation_split, sample_weight, class_weight, transform)
+        class_weights = objective.outputs.split_if(class_weight, "class_weight")
+        _refuse_with_batches(validation_split, sample_weight, class_weights, transform)
         batches_of = _batches(x, may_go_on=bool(called.checkpoints or resume))
         n_steps = _n_steps(x, steps_per_epoch)
         feed = BatchFeed(setting(), batches_of, class_weight, 0, None, n_steps, bool(metrics_by_name))
@@ -88,7 +89,7 @@ def fit(
                 f"Got {steps_per_epoch!r} instead."
             )
         look_first = check_finite and (epochs == 0 or transform is not None)
-        rows, target, weight = _checked_data(
+        rows, target, weights = _checked_data(
             network, objective, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
         )
         places = None
@@ -98,12 +99,12 @@ def fit(
                     "The 'validation_split' parameter of fit must be 0 where there is validation_data. "
                     f"Got {validation_split!r} instead."
                 )
-            places, validation = _split(rows, target, weight, validation_split, network.seed, check_finite)
+            places, validation = _split(rows, target, weights, validation_split, network.seed, check_finite)
         if class_weight is not None:
-            weight = data.with_class_weight(weight, class_weight, target, places)
+            weights = objective.with_class_weights(weights, class_weight, target, places)
         before = _Before(network, rows) if check_finite else None
         feed = _feed_of_rows(
-            setting(), (rows, target, weight), places, batch_size, shuffle, transform, bool(metrics_by_name)
+            setting(), (rows, target, weights), places, batch_size, shuffle, transform, bool(metrics_by_name)
         )
 
     def figures() -> dict[str, float]:
@@ -152,9 +153,8 @@ def _figures(
     feed: Feed, objective: Objective, metrics_by_name: dict[str, metrics.OfOutputs]
 ) -> dict[str, float]:
     """The losses and the metrics of the epoch that was trained."""
-    total_weight, total_loss, *of_outputs = feed.sums().tolist()
-    figures = {"loss": mean(total_loss, total_weight)}
-    figures |= evaluation.of_each_output(objective, [mean(total, total_weight) for total in of_outputs])
+    loss, losses = objective.mean_losses(feed.sums())
+    figures = {"loss": float(loss)} | evaluation.of_each_output(objective, losses)
     if metrics_by_name:
         seen, predictions = feed.predicted()
         figures.update({name: metric(seen, predictions) for name, metric in metrics_by_name.items()})
@@ -176,7 +176,7 @@ def train_batch(
     """`Network.train_batch`."""
     objective = network.objective(loss, loss_weights)
     n_threads = threads.resolve(n_threads)
-    rows, target, weight = checked_batch(
+    rows, target, weights = checked_batch(
         Setting(network, objective, None, n_threads, check_finite), x, y, sample_weight, ""
     )
     state = optimizer_state(network, optimizer, equal_goes_on=True)
@@ -189,10 +189,10 @@ def train_batch(
     rate = float(state.rates(1, None)[0])
     buffer.trainer.begin_epoch(check_finite, network.epochs_trained, state.t)
     try:
-        buffer.step(buffer.put(0, rows, target, weight), rate, None, "x")
+        buffer.step(buffer.put(0, rows, target, weights), rate, None, "x")
     except Diverged as diverged:
         raise diverged_error(diverged, rate, network.epochs_trained + 1, 1, network.history or History()) from None
-    return mean(buffer.trainer.total_loss, buffer.trainer.total_weight)
+    return float(objective.mean_losses(buffer.trainer.sums)[0])
 
 
 def gradients(
@@ -200,9 +200,9 @@ def gradients(
 ) -> list[tuple[Array | None, ...]]:
     """`Network.gradients`: a step over all rows without an optimizer."""
     objective = network.objective(loss, loss_weights)
-    rows, target, weight = _checked_data(network, objective, x, y, sample_weight, "", check_x=True, check_y=True)
+    rows, target, weights = _checked_data(network, objective, x, y, sample_weight, "", check_x=True, check_y=True)
     setting = Setting(network, objective, None, threads.resolve(None), check_finite=True)
-    trainer = setting.trainer(rows, target, weight, len(rows))
+    trainer = setting.trainer(rows, target, weights, len(rows))
     try:
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
     except Diverged as diverged:
@@ -243,7 +243,9 @@ class _Before:
         self.network.history, self.network.epochs_trained = self.history, self.epochs_trained
 
 
-def _refuse_with_batches(validation_split: float, sample_weight: Any, class_weight: Any, transform: Any) -> None:
+def _refuse_with_batches(
+    validation_split: float, sample_weight: Any, class_weights: list[Any], transform: Any
+) -> None:
     for name, given in [
         ("validation_split", validation_split),
         ("sample_weight", sample_weight is not None),
@@ -253,22 +255,25 @@ def _refuse_with_batches(validation_split: float, sample_weight: Any, class_weig
             raise InvalidParameterError(
                 f"The {name!r} parameter of fit must be left out where x gives batches. Got it instead."
             )
-    if class_weight == "balanced":
+    if "balanced" in class_weights:
         raise InvalidParameterError(
             "The 'class_weight' parameter of fit must be a dict where x gives batches. Got 'balanced' instead."
         )
 
 
 def _split(
-    rows: Array, target: data.Targets, weight: Array | None, share: float, seed: int, check_finite: bool
+    rows: Array, target: data.Targets, weights: Weights, share: float, seed: int, check_finite: bool
 ) -> tuple[Array, Checked]:
     """The places of the rows to train on, and those that are held out."""
     places, held_out = data.split(target, len(rows), share, seed)
-    held_out_weight = None if weight is None else data.as_sample_weight(weight[held_out], len(held_out))
+    held_out_weights = [
+        None if weight is None else data.as_sample_weight(weight[held_out], len(held_out), "sample_weight")
+        for weight in weights
+    ]
     validation = rows[held_out]
     if check_finite:
         data.check_rows_finite(validation, "x of the validation split")
-    return places, (validation, target.take(held_out), held_out_weight)
+    return places, (validation, target.take(held_out), held_out_weights)
 
 
 def _feed_of_rows(
@@ -281,15 +286,16 @@ def _feed_of_rows(
     keep_predictions: bool,
 ) -> Feed:
     """The rows at these places, or all; through the transform, where there is one."""
-    rows, target, weight = given
+    rows, target, weights = given
     n, seed = len(rows) if places is None else len(places), setting.network.seed
     order_of = _order(n, places, shuffle, seed)
     if transform is None:
-        return RowFeed(setting, rows, target, weight, batch_size, order_of, n, keep_predictions)
+        return RowFeed(setting, rows, target, weights, batch_size, order_of, n, keep_predictions)
     size = min(batch_size, n)
 
     def batches(epoch: int, first_step: int) -> Iterable[Any]:
-        return transformed(transform, rows, target, weight, order_of(epoch), size, seed, epoch, first_step)
+        join = setting.objective.outputs.join
+        return transformed(transform, rows, target, weights, join, order_of(epoch), size, seed, epoch, first_step)
 
     return BatchFeed(setting, batches, None, size, n, -(-n // size), keep_predictions)
 
@@ -353,7 +359,7 @@ def _checked_data(
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
     target = objective.targets(y, len(rows), f"{prefix}y", check_finite=check_y)
-    return rows, target, data.as_sample_weight(sample_weight, len(rows))
+    return rows, target, objective.sample_weights(sample_weight, len(rows))
 
 
 def _checked_validation(

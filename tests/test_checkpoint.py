@@ -181,6 +181,10 @@ CASES = {
     "a list of batches": lambda: {"x": list(batches(0)), "y": None, "optimizer": Adam(CosineDecay(0.05))},
     "a transform": lambda: {"transform": jitter, "metrics": ["accuracy"], "validation_split": 0.2},
     "two outputs": of_two_outputs,
+    "two outputs with weights": lambda: {
+        **of_two_outputs(), "class_weight": {"kind": {0: 2.0}}, "sample_weight": {"size": np.linspace(0, 2, len(X))},
+        "callbacks": [Collect()],
+    },
     "batches of two outputs": lambda: {**of_two_outputs(), "x": batches_of_two_outputs, "y": None},
     "an average of weights": lambda: {"callbacks": [StochasticWeightAveraging(2)], "transform": jitter},
     "labels": lambda: {
@@ -427,7 +431,7 @@ class TestResume:
 
     def test_a_model_file(self, path):
         network().save(path)
-        with pytest.raises(ModelFileError, match=r"the state of a training in version 1\. Got a network alone"):
+        with pytest.raises(ModelFileError, match=r"the state of a training in version 2\. Got a network alone"):
             fit(resume=path)
 
     def test_longer_than_it_was_meant_to_be(self, path):

@@ -84,13 +84,13 @@ class TestDamaged:
     def test_one_without_a_checksum(self, path, whole):
         from safetensors.numpy import load
 
-        path.write_bytes(to_bytes(load(whole), {"format": "cynn", "training": "{}", "training_version": "1"}))
+        path.write_bytes(to_bytes(load(whole), {"format": "cynn", "training": "{}", "training_version": "2"}))
         with pytest.raises(ModelFileError, match=r"must hold the sha256 of its content\. Got none instead"):
             checkpoint.read(path)
 
     def test_another_version(self, path):
-        tensor_file.write(path, {}, {"training": "{}", "training_version": "2"})
-        with pytest.raises(ModelFileError, match=r"in version 1\. Got version '2' instead"):
+        tensor_file.write(path, {}, {"training": "{}", "training_version": "1"})
+        with pytest.raises(ModelFileError, match=r"in version 2\. Got version '1' instead"):
             checkpoint.read(path)
 
     def test_an_array_of_another_shape(self):

@@ -113,19 +113,19 @@ class TestSplit:
 class TestClassWeight:
     def test_balanced_is_its_formula(self):
         y = classes([60, 30, 10])
-        weight = data.with_class_weight(None, "balanced", of_classes(y), None)
+        weight = data.with_class_weight(None, "balanced", of_classes(y), None, "class_weight")
         assert weight.tolist() == [{0: 100 / 180, 1: 100 / 90, 2: 100 / 30}[label] for label in y]
         assert weight.mean() == pytest.approx(1)
 
     def test_balanced_is_that_of_scikit_learn(self):
         utils = pytest.importorskip("sklearn.utils", reason="scikit-learn is not installed")
         y = classes([60, 30, 0, 10])
-        weight = data.with_class_weight(None, "balanced", of_classes(y, 6), None)
+        weight = data.with_class_weight(None, "balanced", of_classes(y, 6), None, "class_weight")
         assert weight == pytest.approx(utils.compute_sample_weight("balanced", y))
 
     def test_balanced_counts_the_rows_that_are_trained_on(self):
         y = np.array([0] * 8 + [1] * 2)
-        weight = data.with_class_weight(None, "balanced", of_classes(y), np.array([0, 1, 8, 9]))
+        weight = data.with_class_weight(None, "balanced", of_classes(y), np.array([0, 1, 8, 9]), "class_weight")
         assert weight.tolist() == [1.0] * 10
 
     @pytest.mark.parametrize("one_hot", [False, True])

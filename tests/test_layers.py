@@ -136,9 +136,9 @@ class TrainingLoss:
         rows = data.as_rows(self.x, 5, "x")
         target = objective.targets(self.y, len(rows), "y", check_finite=True)
         setting = feeding.Setting(self.net, objective, None, 1, True)
-        trainer = setting.trainer(rows, target, None, len(rows))
+        trainer = setting.trainer(rows, target, [None], len(rows))
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
-        return trainer.total_loss / trainer.total_weight
+        return float(objective.mean_losses(trainer.sums)[0])
 
 
 def check_gradients(net):

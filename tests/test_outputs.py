@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Activation, Add, BatchNorm, Concatenate, Dense, Dropout, Input, Network
+from cynn import Activation, Add, BatchNorm, Concatenate, Dense, Dropout, Input, Network, data
 from cynn.callbacks import Callback, EarlyStopping
 from cynn.errors import DataError, InvalidParameterError, PluginError, ShapeError
 from cynn.optimizers import SGD, Adam
+from cynn.targets import JointTargets, Targets
 
 GENERATOR = np.random.default_rng(0)
 N = 41
@@ -339,6 +340,21 @@ class TestData:
         of_rows = flat(network().gradients(X[twice], {name: y[twice] for name, y in Y.items()}))
         np.testing.assert_allclose(of_weight, of_rows, rtol=1e-9, atol=1e-13)
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_split_of_the_same_share_everywhere(self, seed):
+        """Of every combination of classes, and of each class of the first output that has some."""
+        generator, share = np.random.default_rng(seed), 0.2
+        kind, color = generator.choice(3, 1000, p=[0.8, 0.15, 0.05]), generator.integers(0, 12, 1000)
+        size = Targets(generator.normal(size=(1000, 2)), None, 2)
+        target = JointTargets([size, Targets(None, kind, 3), size, Targets(None, color, 12)], list)
+        train, held_out = data.split(target, 1000, share, seed)
+        assert sorted([*train, *held_out]) == list(range(1000))
+        for k in range(3):
+            assert abs((kind[held_out] == k).sum() - share * (kind == k).sum()) < 1 + 1e-9
+            for of_color in range(12):
+                both = (kind == k) & (color == of_color)
+                assert abs(both[held_out].sum() - share * both.sum()) < 1 + 1e-9
+
     @pytest.mark.parametrize("n_threads", [2, 3, 16])
     def test_the_same_bits_at_any_number_of_threads(self, n_threads):
         big = {name: np.tile(y, (500, 1) if y.ndim == 2 else 500) for name, y in Y.items()}
@@ -375,7 +391,193 @@ class TestData:
         assert len(digests) == 1
 
 
+def weights(seed):
+    generator = np.random.default_rng(seed)
+    return np.where(generator.random(N) < 0.2, 0, generator.random(N) + 0.5)
+
+
+def weighted(kind, flag=None, size=None):
+    """One for each output; None where its rows count the same."""
+    return {name: of_one for name, of_one in [("kind", kind), ("flag", flag), ("size", size)] if of_one is not None}
+
+
+class TestWeightsOfRows:
+    """Each loss is the mean over the rows as they count for its output."""
+
+    @pytest.mark.parametrize("loss_weights", [None, WEIGHTS])
+    @pytest.mark.parametrize("loss", [None, {"size": Absolute()}])
+    def test_central_differences(self, loss, loss_weights):
+        net = network()
+        options = {"y": Y, "loss": loss, "loss_weights": loss_weights,
+                   "sample_weight": weighted(weights(0), size=weights(1))}  # fmt: skip
+        found = flat(net.gradients(X, **options))
+        np.testing.assert_allclose(found, list(numeric(net, **options)), rtol=2e-6, atol=1e-8)
+
+    def test_each_loss(self):
+        found = network().evaluate(X, Y, sample_weight=weighted(weights(0), size=weights(1)))
+        for name, weight in (("kind", weights(0)), ("flag", None), ("size", weights(1))):
+            alone = network().evaluate(X, Y, sample_weight=weight)[f"{name}_loss"]
+            assert found[f"{name}_loss"] == pytest.approx(alone, rel=1e-14)
+        assert found["loss"] == pytest.approx(sum(found[f"{name}_loss"] for name in Y), rel=1e-14)
+
+    @pytest.mark.parametrize("of_classes", [False, True])
+    def test_two_networks_side_by_side(self, of_classes):
+        """With nothing in common but the input, each half is trained as if it were alone, also by its own weights."""
+        x, color = Input(4), np.eye(3)[GENERATOR.integers(0, 3, N)]
+        both = Network([Dense(3, "softmax")(Dense(5, "tanh")(x)), Dense(3, "softmax")(Dense(7, "relu")(x))], seed=0,
+                       dtype="float64")  # fmt: skip
+        halves = [Network([Input(4), Dense(units, name), Dense(3, "softmax")], dtype="float64")
+                  for units, name in ((5, "tanh"), (7, "relu"))]  # fmt: skip
+        arrays = both.get_weights()
+        name = "class_weight" if of_classes else "sample_weight"
+        given = ["balanced", {1: 5, 2: 0.5}] if of_classes else [weights(0), weights(1)]
+        history = fit(both, [KIND, color], **{name: given})
+        for k, (half, y) in enumerate(zip(halves, (KIND, color), strict=True)):
+            half.set_weights(arrays[4 * k : 4 * k + 4])
+            half.seed = 0  # the same order of the rows
+            alone = fit(half, y, **{name: given[k]})
+            np.testing.assert_allclose(history[f"output_{k}_loss"], alone["loss"], rtol=1e-10)
+            for own, other in zip(half.get_weights(), both.get_weights()[4 * k : 4 * k + 4], strict=True):
+                np.testing.assert_allclose(own, other, rtol=1e-10)
+
+    def test_the_loss_of_an_epoch_is_the_sum(self):
+        """Whatever its batches weigh."""
+        net = network(regularizer="l2")
+        seen = []
+
+        class Watch(Callback):
+            def on_step_end(self, step, logs):
+                seen.append(logs["loss"])
+
+        history = fit(net, optimizer=SGD(1e-30), epochs=1, loss_weights=WEIGHTS, shuffle=False, callbacks=[Watch()],
+                      sample_weight=weighted(np.arange(N), size=N - np.arange(N)))  # fmt: skip
+        expected = sum(WEIGHTS[name] * history[f"{name}_loss"][0] for name in Y) + net.penalty()
+        assert history["loss"] == [pytest.approx(expected, rel=1e-12)]
+        for step, part in enumerate((slice(0, 16), slice(16, 32), slice(32, N))):
+            of_batch = weighted(np.arange(N)[part], size=(N - np.arange(N))[part])
+            y = {name: of_one[part] for name, of_one in Y.items()}
+            figures = net.evaluate(X[part], y, loss_weights=WEIGHTS, sample_weight=of_batch)
+            assert seen[step] == pytest.approx(figures["loss"], rel=1e-9)
+
+    def test_short_epochs_have_the_same_figures(self):
+        one = Network([Dense(1)(Input(4))], seed=0, regularizer="l2")
+        history = one.fit(X, [SIZE[:, 0]], sample_weight=weights(0), optimizer=SGD(0.01), epochs=30, progress=False)
+        plain = Network([Input(4), Dense(1)], seed=0, regularizer="l2")
+        hurried = plain.fit(X, SIZE[:, 0], sample_weight=weights(0), optimizer=SGD(0.01), epochs=30, progress=False)
+        assert hurried["loss"] == history["loss"]
+
+    def test_class_weight_is_a_weight_of_rows(self):
+        net, other, unlike = network(), network(), network()
+        fit(net, class_weight={"kind": {0: 2.0, 2: 0.5}})
+        fit(other, sample_weight={"kind": np.array([2, 1, 0.5])[KIND]})
+        fit(unlike, sample_weight=np.array([2, 1, 0.5])[KIND])
+        assert helpers.digest(net) == helpers.digest(other) != helpers.digest(unlike)
+
+    def test_both_multiply(self):
+        net, other = network(), network()
+        fit(net, class_weight={"kind": {0: 2}}, sample_weight=weights(0))
+        twice = weights(0) * np.array([2, 1, 1])[KIND]
+        fit(other, sample_weight={"kind": twice, "flag": weights(0), "size": weights(0)})
+        assert helpers.digest(net) == helpers.digest(other)
+
+    def test_one_for_all(self):
+        x = Input(4)
+        both = [Network([Dense(3, "softmax")(x), Dense(3, "softmax")(Dense(2)(x))], seed=0) for _ in range(4)]
+        y = [KIND, (KIND + 1) % 3]
+        fit(both[0], y, class_weight={0: 2})
+        fit(both[1], y, class_weight=[{0: 2}, {0: 2}])
+        fit(both[2], y, sample_weight=[list(1 + (of_one == 0)) for of_one in y])
+        fit(both[3], y, class_weight={"output_0": {0: 2}, "output_1": {0: 2}})
+        assert len({helpers.digest(net) for net in both}) == 1
+        fit(both[0], y, sample_weight=list(weights(0)))
+        fit(both[1], y, sample_weight=[weights(0), weights(0)])
+        assert helpers.digest(both[0]) == helpers.digest(both[1])
+        fit(both[0], y, sample_weight=[None, weights(0)])
+        fit(both[1], y, sample_weight=[np.ones(N), weights(0)])
+        assert helpers.digest(both[0]) == helpers.digest(both[1])
+
+    def test_batches_and_transforms_and_single_steps(self):
+        of_rows, nets = weighted(weights(0), size=weights(1)), [network() for _ in range(4)]
+        parts = [slice(0, 16), slice(16, 32), slice(32, N)]
+        batches = [
+            (X[part], {name: y[part] for name, y in Y.items()}, {name: w[part] for name, w in of_rows.items()})
+            for part in parts
+        ]
+        fit(nets[0], None, batches, epochs=1, class_weight={"kind": {1: 3}})
+        fit(nets[1], sample_weight=of_rows, class_weight={"kind": {1: 3}}, shuffle=False, epochs=1)
+        fit(nets[2], sample_weight=of_rows, class_weight={"kind": {1: 3}}, shuffle=False, epochs=1,
+            transform=lambda x, y, generator: (x, y))  # fmt: skip
+        for x, y, weight in batches:
+            three = weight | {"kind": weight["kind"] * np.array([1, 3, 1])[y["kind"]]}
+            nets[3].train_batch(x, y, sample_weight=three, optimizer=Adam(0.01))
+        assert len({helpers.digest(net) for net in nets}) == 1
+
+    def test_validation(self):
+        of_rows = weighted(weights(0), size=weights(1))
+        net = network()
+        history = fit(net, validation_data=(X, Y, of_rows), epochs=1)
+        figures = net.evaluate(X, Y, sample_weight=of_rows)
+        assert {name: history[f"val_{name}"][0] for name in figures} == figures
+        net, other = network(), network()
+        history = fit(net, validation_split=0.25, sample_weight=of_rows, class_weight={"kind": "balanced"})
+        target = net.objective(None).targets(Y, N, "y", check_finite=True)
+        train, held_out = data.split(target, N, 0.25, net.seed)
+        held = {name: y[held_out] for name, y in Y.items()}
+        expected = net.evaluate(X[held_out], held, sample_weight={name: w[held_out] for name, w in of_rows.items()})
+        assert history["val_loss"][-1] == pytest.approx(expected["loss"], rel=1e-12)
+        fit(other, {name: y[train] for name, y in Y.items()}, X[train], class_weight={"kind": "balanced"},
+            sample_weight={name: w[train] for name, w in of_rows.items()}, shuffle=False, epochs=1)  # fmt: skip
+        again = network()
+        fit(again, validation_split=0.25, sample_weight=of_rows, class_weight={"kind": "balanced"}, shuffle=False,
+            epochs=1)  # fmt: skip
+        assert helpers.digest(again) == helpers.digest(other)
+
+    def test_what_is_refused(self):
+        for given, words in [
+            ({"kind": np.ones(N - 1)}, r"sample_weight of kind must have the shape \(41,\)"),
+            ({"size": -weights(0)}, "sample_weight of size must be finite and >= 0"),
+            ({"flag": np.zeros(N)}, "sample_weight of flag must not be zero everywhere"),
+        ]:
+            with pytest.raises((DataError, ShapeError), match=words):
+                fit(network(), sample_weight=given)
+        for given, words in [
+            ({"kind": "fair"}, "'class_weight of kind' parameter of fit must be 'balanced' or a dict"),
+            ({"kind": {3: 1}}, r"'class_weight of kind' parameter of fit \(its keys\) must be a whole number"),
+            ({"kind": {0: -1}}, r"'class_weight of kind' parameter of fit \(of class 0\) must be a finite number"),
+            ({"size": "balanced"}, "class_weight of size must come with classes"),
+        ]:
+            with pytest.raises((DataError, InvalidParameterError), match=words):
+                fit(network(), class_weight=given)
+        with pytest.raises(InvalidParameterError, match=r"must be a dict where x gives batches\. Got 'balanced'"):
+            fit(network(), None, [(X, Y)], class_weight={"kind": "balanced"})
+
+
 class TestWhatCannotBe:
+    @pytest.mark.parametrize("name", ["loss", "loss_weights", "metrics", "sample_weight", "class_weight"])
+    @pytest.mark.parametrize("form", ["dict", "list"])
+    def test_a_name_that_no_output_has(self, name, form):
+        net, y, known = network(), Y, ["kind", "flag", "size"]
+        if form == "list":
+            net, y, known = Network(list(layers().values())), list(Y.values()), [f"output_{k}" for k in range(3)]
+        value = {"loss": "mse", "loss_weights": 2.0, "metrics": "mse", "sample_weight": np.ones(N),
+                 "class_weight": {0: 2.0}}[name]  # fmt: skip
+        near = {"dict": "knd", "list": "output_9"}[form]
+        for wrong, hint in ((near, rf" Did you mean .*'{known[0]}'"), ("xyz", "$")):
+            words = rf"The keys of {name} must be names of outputs, among {known}. Got '{wrong}' instead.{hint}"
+            words = words.replace("[", r"\[").replace("]", r"\]")
+            with pytest.raises(InvalidParameterError, match=words):
+                fit(net, y, **{name: {wrong: value, known[1]: value}})
+            if name != "class_weight":
+                with pytest.raises(InvalidParameterError, match=words):
+                    net.evaluate(X, y, **{name: {known[1]: value, wrong: value}})
+
+    def test_a_configuration_is_no_dict_by_name(self):
+        net = network()
+        given = net.evaluate(X, Y, loss={"kind": {"name": "mean_squared_error"}, "size": "mean_absolute_error"})
+        assert given["flag_loss"] == network().evaluate(X, Y)["flag_loss"]
+        for_all = {"name": "mean_squared_error"}
+        assert net.evaluate(X, Y, loss=for_all) == net.evaluate(X, Y, loss="mean_squared_error")
+
     @pytest.mark.parametrize("y", [KIND, {"kind": KIND}, [KIND, FLAG, SIZE], Y | {"other": SIZE}, None])
     def test_targets(self, y):
         with pytest.raises(InvalidParameterError, match=r"y must be a dict with the keys \['kind', 'flag', 'size'\]"):
@@ -394,13 +596,13 @@ class TestWhatCannotBe:
         with pytest.raises(InvalidParameterError, match="loss must be a list of 3"):
             net.evaluate(X, [KIND, FLAG, SIZE], loss=["mse"])
 
-    @pytest.mark.parametrize("weights", [{"kind": 0}, {"kind": -1}, {"other": 1}, "2", 0])
+    @pytest.mark.parametrize("weights", [{"kind": 0}, {"kind": -1}, {0: 1}, "2", 0])
     def test_loss_weights(self, weights):
         with pytest.raises(InvalidParameterError, match="'loss_weights' parameter of fit must be a finite number > 0"):
             fit(network(), loss_weights=weights)
 
     def test_class_weight(self):
-        with pytest.raises(DataError, match="class_weight must come with classes"):
+        with pytest.raises(DataError, match="class_weight of flag must come with classes"):
             fit(network(), class_weight="balanced")
 
     def test_an_input_as_an_output(self):
