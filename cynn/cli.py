@@ -171,36 +171,61 @@ class _EpochLine(Callback):
 
 def _evaluate(options: argparse.Namespace) -> int:
     net = cynn.load(options.model)
-    x, y = _test_part(options.data)
-    figures = net.evaluate(x, y, loss=options.loss, metrics=["accuracy"] if _classes(y) else [])
-    print(_figures(figures))
+    outputs = net.objective(options.loss).outputs
+    if outputs.is_one:
+        x, y = _test_part(options.data)
+        print(_figures(net.evaluate(x, y, loss=options.loss, metrics=["accuracy"] if _classes(y) else [])))
+        return 0
+    x, targets = _test_part_of(outputs.names, options.data)
+    metrics = {name: ["accuracy"] for name, y in zip(outputs.names, targets, strict=True) if _classes(y)}
+    figures = net.evaluate(x, outputs.join(targets), loss=options.loss, metrics=metrics)
+    print(f"loss {figures['loss']:.4f}")
+    width = max(map(len, outputs.names))
+    for name in outputs.names:
+        own = {figure: figures.get(f"{name}_{figure}") for figure in ("loss", "accuracy")}
+        print(f"{name:{width}}  {_figures({figure: value for figure, value in own.items() if value is not None})}")
     return 0
 
 
 def _predict(options: argparse.Namespace) -> int:
     net = cynn.load(options.model)
+    outputs = net.objective(None).outputs
+    output = Path(options.output) if options.output else None
+    if output is not None and (output.suffix.lower() == ".npz") == outputs.is_one:
+        form = "a .npy file for a network of one output" if outputs.is_one else "a .npz file for several outputs"
+        raise InvalidParameterError(f"--output must be {form}. Got {str(output)!r} instead.")
     predictions = net.predict(_rows_to_predict(Path(options.file), net.input.units))
-    if options.output:
-        with open(options.output, "wb") as file:  # np.save would append .npy to another name
-            np.save(file, predictions)
+    each = dict(zip(outputs.names, outputs.split(predictions, "predictions"), strict=True))
+    if output is not None:
+        if outputs.is_one:
+            _write_npy(output, predictions)
+        else:
+            _write_npz(output, each)
         return 0
-    kind = net.output_activation.name
-    outputs = predictions.shape[1]
-    if kind == "sigmoid" and outputs == 1:
-        best = (predictions[:, 0] >= 0.5).astype(np.intp)
-        probability = np.where(best == 1, predictions[:, 0], 1 - predictions[:, 0])
-    elif kind in ("softmax", "sigmoid"):
-        best = predictions.argmax(axis=1)
-        probability = predictions.max(axis=1)
-    else:
-        print("row", *(["value"] if outputs == 1 else [f"value_{k}" for k in range(outputs)]), sep="\t")
-        for i, values in enumerate(predictions):
-            print(i, *(f"{value:.6g}" for value in values), sep="\t")
-        return 0
-    print("row\tclass\tprobability")
-    for i in range(len(predictions)):
-        print(f"{i}\t{best[i]}\t{probability[i]:.4f}")
+    table: dict[str, Sequence[Any]] = {"row": range(len(next(iter(each.values()))))}
+    activations = outputs.split(net.output_activation, "activations")
+    for (name, prediction), activation in zip(each.items(), activations, strict=True):
+        columns = _columns(activation.name, prediction)
+        table |= columns if outputs.is_one else {f"{name}_{column}": cells for column, cells in columns.items()}
+    print(*table, sep="\t")
+    for line in zip(*table.values(), strict=True):
+        print(*line, sep="\t")
     return 0
+
+
+def _columns(kind: str, prediction: Array) -> dict[str, list[str]]:
+    """What is printed of an output behind that activation: a column of cells for each name."""
+    outputs = prediction.shape[1]
+    if kind not in ("softmax", "sigmoid"):
+        names = ["value"] if outputs == 1 else [f"value_{k}" for k in range(outputs)]
+        return {name: [f"{value:.6g}" for value in column] for name, column in zip(names, prediction.T, strict=True)}
+    if kind == "sigmoid" and outputs == 1:
+        best = (prediction[:, 0] >= 0.5).astype(np.intp)
+        probability = np.where(best == 1, prediction[:, 0], 1 - prediction[:, 0])
+    else:
+        best = prediction.argmax(axis=1)
+        probability = prediction.max(axis=1)
+    return {"class": [str(k) for k in best], "probability": [f"{p:.4f}" for p in probability]}
 
 
 def _summary(options: argparse.Namespace) -> int:
@@ -309,6 +334,20 @@ def _test_part(data: str) -> tuple[Array, Array]:
     return _pair(stored, *(("x_test", "y_test") if "x_test" in stored else ("x", "y")), data)
 
 
+def _test_part_of(names: list[str], data: str) -> tuple[Array, list[Array]]:
+    """Likewise, with targets for each of several outputs, which have these names."""
+    stored = {} if data == "mnist" else _read_npz(Path(data))
+    part = "_test" if "x_test" in stored else ""
+    wanted = [f"y{part}_{name}" for name in names]
+    if any(name not in stored for name in [f"x{part}", *wanted]):
+        raise DataError(
+            f"--data must be a .npz file with the arrays x{part}, {', '.join(wanted)} for a network of these outputs. "
+            f"Got {data} with: {', '.join(stored) or 'nothing'}."
+        )
+    pairs = [_pair(stored, f"x{part}", name, data) for name in wanted]
+    return pairs[0][0], [y for _, y in pairs]
+
+
 def _pair(stored: Mapping[str, Array], x_name: str, y_name: str, data: str) -> tuple[Array, Array]:
     if x_name not in stored or y_name not in stored:
         raise DataError(
@@ -380,6 +419,21 @@ def _read_numpy(path: Path) -> Any:
         raise DataError(f"{path} cannot be read as a NumPy file: {error}") from error
 
 
+def _write_npy(path: Path, array: Array) -> None:
+    with open(path, "wb") as file:  # np.save would append .npy to another name
+        np.save(file, array)
+
+
+def _write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
+    """By whatever name: np.savez has a parameter called file."""
+    import zipfile
+
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array)
+
+
 # ----------------------------------------------------------------------------------------- arguments
 
 
@@ -449,7 +503,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = command("predict", _predict, "Print what a saved network says about the rows of a file.")
     predict.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
     predict.add_argument("file", metavar="FILE", help=".npy, .npz or a picture of a digit")
-    predict.add_argument("--output", metavar="FILE.npy", help="write all outputs there instead")
+    predict.add_argument("--output", metavar="FILE.npy", help="write them there instead; .npz for several outputs")
 
     summary = command("summary", _summary, "Print the layers of a saved network.")
     summary.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")

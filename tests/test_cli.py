@@ -293,6 +293,8 @@ class TestPredict:
         np.save("x.npy", x[:3])
         assert succeed(capsys, "predict", digits, "x.npy", "--output", "p.npy") == ""
         np.testing.assert_array_equal(np.load("p.npy"), cynn.load(digits).predict(x[:3]))
+        said = fail(capsys, "predict", digits, "x.npy", "--output", "p.npz")
+        assert "--output must be a .npy file for a network of one output. Got 'p.npz' instead" in said
 
     def test_values(self, capsys, folder):
         net = cynn.Network([cynn.Input(1), cynn.Dense(1)])
@@ -309,6 +311,81 @@ class TestPredict:
         np.save("x.npy", [[np.log(3)], [-np.log(4)]])
         out = succeed(capsys, "predict", "step.safetensors", "x.npy")
         assert out == "row\tclass\tprobability\n0\t1\t0.7500\n1\t0\t0.8000\n"
+
+
+@pytest.fixture(params=["dict", "list"])
+def several(request, folder):
+    """A network of a class, a yes or no, and two values, with data for it."""
+    x = cynn.Input(2)
+    outputs = [cynn.Dense(3, "softmax")(x), cynn.Dense(1, "sigmoid")(x), cynn.Dense(2)(x)]
+    names = ["kind", "file", "length"] if request.param == "dict" else [f"output_{k}" for k in range(3)]
+    net = cynn.Network(dict(zip(names, outputs, strict=True)) if request.param == "dict" else outputs, seed=0)
+    net.save("several.safetensors")
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(30, 2))
+    targets = [generator.integers(0, 3, 30), generator.integers(0, 2, (30, 1)), generator.normal(size=(30, 2))]
+    np.save("x.npy", rows)
+    return net, names, rows, targets
+
+
+def parts(net, found):
+    return list(found.values()) if isinstance(found, dict) else found
+
+
+class TestSeveralOutputs:
+    def test_a_table(self, capsys, several):
+        net, names, rows, _ = several
+        kind, flag, size = parts(net, net.predict(rows))
+        lines = [line.split("\t") for line in succeed(capsys, "predict", "several.safetensors", "x.npy").splitlines()]
+        ends = [["class", "probability"], ["class", "probability"], ["value_0", "value_1"]]
+        assert lines[0] == ["row", *(f"{name}_{end}" for name, of_one in zip(names, ends, strict=True)
+                                     for end in of_one)]  # fmt: skip
+        assert len(lines) == 31
+        for i in range(30):
+            sure = max(flag[i, 0], 1 - flag[i, 0])
+            assert lines[1 + i] == [
+                str(i), str(kind[i].argmax()), f"{kind[i].max():.4f}", str(int(flag[i, 0] >= 0.5)), f"{sure:.4f}",
+                f"{size[i, 0]:.6g}", f"{size[i, 1]:.6g}",
+            ]  # fmt: skip
+
+    def test_outputs_to_a_file(self, capsys, several):
+        net, names, rows, _ = several
+        assert succeed(capsys, "predict", "several.safetensors", "x.npy", "--output", "p.npz") == ""
+        found = np.load("p.npz")
+        assert found.files == names
+        for name, expected in zip(names, parts(net, net.predict(rows)), strict=True):
+            np.testing.assert_array_equal(found[name], expected)
+        words = r"--output must be a \.npz file for several outputs\. Got 'p\.npy'"
+        assert re.search(words, fail(capsys, "predict", "several.safetensors", "x.npy", "--output", "p.npy"))
+        assert not os.path.exists("p.npy")
+
+    @pytest.mark.parametrize("part", ["", "_test"])
+    def test_evaluate(self, capsys, several, part):
+        net, names, rows, targets = several
+        arrays = {f"y{part}_{name}": y for name, y in zip(names, targets, strict=True)}
+        np.savez("data.npz", **{f"x{part}": rows}, **arrays)
+        given = net._outputs.join(targets)
+        figures = net.evaluate(rows, given, metrics={names[0]: "accuracy", names[1]: "accuracy"})
+        lines = succeed(capsys, "evaluate", "several.safetensors", "--data", "data.npz").splitlines()
+        expected = [f"loss {figures['loss']:.4f}"]
+        expected += [f"{name:{len(names[2])}}  loss {figures[f'{name}_loss']:.4f}" for name in names]
+        for k in (0, 1):
+            expected[1 + k] += f"  accuracy {100 * figures[f'{names[k]}_accuracy']:.2f} %"
+        assert lines == expected
+        squares = net.evaluate(rows, given, loss="mean_squared_error")["loss"]
+        out = succeed(capsys, "evaluate", "several.safetensors", "--data", "data.npz", "--loss", "mean_squared_error")
+        assert out.startswith(f"loss {squares:.4f}\n")
+
+    def test_what_a_file_lacks(self, capsys, several):
+        _, names, rows, targets = several
+        wanted = ", ".join(f"y_{name}" for name in names)
+        assert f"the arrays x, {wanted} for" in fail(capsys, "evaluate", "several.safetensors")
+        np.savez("data.npz", x=rows, y=targets[0])
+        said = fail(capsys, "evaluate", "several.safetensors", "--data", "data.npz")
+        assert f"the arrays x, {wanted} for a network of these outputs. Got data.npz with: x, y" in said
+        arrays = {f"y_{name}": y for name, y in zip(names, [targets[0][:9], *targets[1:]], strict=True)}
+        np.savez("data.npz", x=rows, **arrays)
+        assert f"y_{names[0]} must hold" in fail(capsys, "evaluate", "several.safetensors", "--data", "data.npz")
 
 
 class TestPicture:
