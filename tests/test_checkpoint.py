@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import struct
+from contextlib import nullcontext
 
 import helpers
 import numpy as np
@@ -10,7 +12,15 @@ import pytest
 
 import cynn
 from cynn import Dense, Input, Network, checkpoint
-from cynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, StochasticWeightAveraging, Timer
+from cynn.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    StochasticWeightAveraging,
+    TensorBoard,
+    Timer,
+)
 from cynn.errors import CheckpointError, InvalidParameterError, ModelFileError
 from cynn.optimizers import SGD, Adam
 from cynn.schedules import CosineDecay, ReduceOnPlateau, WarmUp
@@ -73,6 +83,40 @@ def in_pieces(path, make, **checkpoint_options):
         except Crash as crash:
             crashes.append(crash)  # with its memory, which the next must not find again
     raise AssertionError("it never ended")
+
+
+class CrashAfterEpoch(Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch == self.epoch:
+            raise Crash
+
+
+def crash_often(path, logger):
+    """A training of 7 steps an epoch that crashes at the end of epochs, each time behind the last checkpoint."""
+    for epoch, every_steps in ((1, 5), (2, 3), (3, 11), (None, 11)):
+        callbacks = [logger(), CrashAfterEpoch(epoch), Checkpoint(path, every_steps=every_steps)]
+        with nullcontext() if epoch is None else pytest.raises(Crash):
+            fit(callbacks=callbacks, resume=True)
+
+
+def shown(folder):
+    """The values of each figure and step that TensorBoard shows: a session hides those from its step on."""
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+    found = {}
+    for file in sorted(folder.iterdir()):
+        content = file.read_bytes()
+        while content:
+            (size,) = struct.unpack_from("<Q", content)
+            event, content = Event.FromString(content[12 : 12 + size]), content[16 + size :]
+            if event.session_log.status == SessionLog.START:
+                found = {key: values for key, values in found.items() if key[1] < event.step}
+            for value in event.summary.value:
+                found.setdefault((value.tag, event.step), []).append(value.simple_value)
+    return found
 
 
 def figures(net):
@@ -237,6 +281,38 @@ class TestTheSameBits:
         fit(callbacks=[CSVLogger(whole)])
         in_pieces(path, lambda: {"callbacks": [CSVLogger(pieces)]}, every_steps=2)
         assert read(pieces) == read(whole)
+
+    def test_no_line_of_a_log_is_there_twice(self, path, tmp_path):
+        """Also of epochs that ended after the last checkpoint."""
+        log, whole = tmp_path / "log.csv", fit().history["loss"]
+        log.write_text("what was there\n")
+        for append, trainings in ((False, 1), (True, 2)):
+            path.unlink(missing_ok=True)
+            crash_often(path, lambda append=append: CSVLogger(log, append=append))
+            lines = [line.split(",") for line in log.read_text().splitlines()]
+            assert [line[0] for line in lines] == ["epoch", *["1", "2", "3", "4"] * trainings]
+            assert [float(line[1]) for line in lines[1:]] == whole * trainings
+
+    def test_no_event_is_shown_twice(self, path, tmp_path):
+        pytest.importorskip("tensorboardX", reason="the extra tensorboard is not installed")
+        folder = tmp_path / "logs"
+        whole = fit(epochs=5, callbacks=[TensorBoard(folder)])
+        crash_often(path, lambda: TensorBoard(folder))
+        found = shown(folder)
+        assert set(found) == {(name, epoch) for name in ("loss", "seconds") for epoch in range(1, 5)}
+        assert all(len(values) == 1 for values in found.values())
+        np.testing.assert_allclose([found["loss", epoch][0] for epoch in range(1, 5)], whole.history["loss"][:4],
+                                   rtol=1e-6)  # fmt: skip
+
+    def test_tensorboard_sees_it_likewise(self, path, tmp_path):
+        pytest.importorskip("tensorboardX", reason="the extra tensorboard is not installed")
+        reader = pytest.importorskip(
+            "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
+        )
+        crash_often(path, lambda: TensorBoard(tmp_path / "logs"))
+        events = reader.EventAccumulator(str(tmp_path / "logs")).Reload()
+        for name in events.Tags()["scalars"]:
+            assert [event.step for event in events.Scalars(name)] == [1, 2, 3, 4]
 
     def test_time_goes_on(self, path):
         timer = Timer()

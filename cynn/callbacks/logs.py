@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -22,7 +23,8 @@ class CSVLogger(Callback):
     separator : str
         What stands between two columns.
     append : bool
-        Whether what the file holds is kept.
+        Whether what the file holds is kept. Where a training goes on from a checkpoint, the lines up to there
+        are kept in any case, and those behind are written anew.
 
     Examples
     --------
@@ -44,11 +46,12 @@ class CSVLogger(Callback):
         self.separator = separator
         self.append = append
         self._file: IO[str] | None = None
-        self._bytes: int | None = None
+        self._bytes = 0
         self._columns: list[str] | None = None
 
     def on_train_begin(self) -> None:
-        self._bytes = self._columns = None
+        self._bytes = os.path.getsize(self.filename) if self.append and os.path.exists(self.filename) else 0
+        self._columns = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self._file is None:
@@ -65,12 +68,9 @@ class CSVLogger(Callback):
         self._bytes = self._file.tell()
 
     def _open(self) -> None:
-        """Where training goes on from a checkpoint, lines that were written after it are cut off."""
-        goes_on = self._bytes is not None and os.path.exists(self.filename)
-        mode = "r+" if goes_on else "a" if self.append else "w"
-        self._file = open(self.filename, mode, encoding="utf-8", newline="")  # noqa: SIM115  # on_train_end closes it
-        if goes_on:
-            self._file.truncate(min(self._bytes or 0, os.path.getsize(self.filename)))
+        """What is not to be kept is cut off, such as lines that were written after the checkpoint to go on from."""
+        self._file = open(self.filename, "a", encoding="utf-8", newline="")  # noqa: SIM115  # on_train_end closes it
+        self._file.truncate(min(self._bytes, os.path.getsize(self.filename)))
         self._file.seek(0, os.SEEK_END)
 
     def on_train_end(self) -> None:
@@ -91,7 +91,8 @@ class TensorBoard(Callback):
     Parameters
     ----------
     log_dir : str or path
-        The folder of this run; `tensorboard --logdir` shows it, beside others in the folder above.
+        The folder of this run; `tensorboard --logdir` shows it, beside others in the folder above. A training
+        that goes on from a checkpoint, or that begins anew, takes the place of what the folder holds of its epochs.
 
     Raises
     ------
@@ -117,10 +118,13 @@ class TensorBoard(Callback):
         self._make_writer = SummaryWriter
         self._writer: Any = None
 
-    def on_train_begin(self) -> None:
-        self._writer = self._make_writer(self.log_dir)
-
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if self._writer is None:
+            # each training has a file of its own, also of those that begin in the same second, and hides what
+            # others have written of this epoch and of later ones
+            self._writer = self._make_writer(
+                self.log_dir, purge_step=epoch, filename_suffix=f".{time.time_ns()}"
+            )
         for name, figure in logs.items():
             self._writer.add_scalar(name, figure, epoch)
         self._writer.flush()
