@@ -370,8 +370,7 @@ cdef class Trainer:
         kinds = {"none": 0, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
         rules = []
         for operation in self.engine.operations:
-            own = operation.rules if operation.trainable else []
-            rules += list(own) + [Rule()] * (MOST_PARAMETERS - len(own))
+            rules += list(operation.rules) + [Rule()] * (MOST_PARAMETERS - len(operation.rules))
         step.l1 = self.doubles([rule.l1 for rule in rules])
         step.l2 = self.doubles([rule.l2 for rule in rules])
         step.factor = self.doubles([1.0] * self.n_parameters)
@@ -557,7 +556,7 @@ cdef class Trainer:
         """
         cdef double begin, now = cynn_seconds()
         cdef double until = now + seconds
-        cdef int64_t steps_before = self.steps, n_sums = self.own_sums.shape[0]
+        cdef int64_t steps_before = self.steps, n_sums = self.own_sums.shape[0], i
         self.epochs_done = 0
         while self.epochs_done < figures.shape[0]:
             begin = now
@@ -566,7 +565,8 @@ cdef class Trainer:
                 order_of(first_epoch + self.epochs_done), 0, t + self.steps - steps_before, learning_rates, None, 1e9
             )
             now = cynn_seconds()
-            figures[self.epochs_done, :n_sums] = self.own_sums
+            for i in range(n_sums):
+                figures[self.epochs_done, i] = self.own_sums[i]
             figures[self.epochs_done, n_sums] = now - begin
             self.epochs_done += 1
             if now >= until:
@@ -633,9 +633,10 @@ cdef class Trainer:
         cdef Step *step = &self.step
         cdef int64_t i
         cdef double total = 0
+        cdef floating equal = <floating>(head.loss_weight / step.pass_.rows)
         if head.sample_weight == NULL:
             for i in range(step.pass_.rows):
-                weight[i] = <floating>(head.loss_weight / step.pass_.rows)
+                weight[i] = equal
             head.total_weight = step.pass_.rows
             return
         for i in range(step.pass_.rows):
