@@ -385,8 +385,8 @@ class TestTensorBoard:
         told = []
 
         class SummaryWriter:
-            def __init__(self, folder):
-                told.append(("folder", folder))
+            def __init__(self, folder, purge_step, filename_suffix):
+                told.append(("folder", folder, purge_step))
 
             def add_scalar(self, name, figure, epoch):
                 if name == "loss":
@@ -402,7 +402,7 @@ class TestTensorBoard:
         package.SummaryWriter = SummaryWriter
         monkeypatch.setitem(sys.modules, "tensorboardX", package)
         first, second = fit(TensorBoard(tmp_path), epochs=2).history["loss"]
-        folder = ("folder", str(tmp_path))
+        folder = ("folder", str(tmp_path), 1)  # hides what was written of the first epoch on
         assert told == [folder, ("loss", first, 1), "flush", ("loss", second, 2), "flush", "close"]
 
     def test_the_figures_are_written(self, tmp_path):

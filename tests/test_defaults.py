@@ -22,7 +22,9 @@ DEFAULTS = {
         "BatchNorm": {"momentum": 0.99, "epsilon": 1e-3, **OF_NORMS},
         "Concatenate": {"branches": None},
         "Dense": {"activation": "identity", **OF_WEIGHTS},
-        "Embedding": {"columns": 0, "initializer": None, "trainable": True},
+        "Embedding": {
+            "columns": 0, "initializer": None, "regularizer": None, "constraint": None, "trainable": True
+        },
         "GLU": {"activation": "sigmoid", **OF_WEIGHTS},
         "Input": {"scale": 1.0, "offset": 0.0},
         "LayerNorm": {"epsilon": 1e-3, **OF_NORMS},
