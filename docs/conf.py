@@ -5,6 +5,9 @@ from pathlib import Path
 
 import cynn
 
+# Sphinx takes the stubs of compiled modules for the modules, where it is the first to import them.
+import cynn.training
+
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "CyNN"
