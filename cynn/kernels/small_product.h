@@ -46,10 +46,10 @@
 #define CYNN_A_strided(r) CYNN_A(r)
 
 /* One k of the sum s. */
-#define CYNN_TERM(rows_are, R, V, s)                                                                                  \
+#define CYNN_TERM(rows_are, R, V, s)                                                                        \
     {                                                                                                       \
         _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                              \
-            T a = CYNN_A_##rows_are(r);                                                                              \
+            T a = CYNN_A_##rows_are(r);                                                                     \
             _Pragma("GCC unroll 2") for (int v = 0; v < V; v++)                                             \
                 sum[s][r][v] += a * *(const vector *)(v ? B_1 : B_0);                                       \
         }                                                                                                   \
@@ -57,7 +57,7 @@
     }
 
 /* R rows, V vectors of w elements, S sums over k. A[r, i] is at A[r * row_stride + i * k_stride]. */
-#define CYNN_BLOCK(rows_are, R, V, S, w)                                                                              \
+#define CYNN_BLOCK(rows_are, R, V, S, w)                                                                    \
     {                                                                                                       \
         typedef T vector __attribute__((vector_size((w) * sizeof(T)), aligned(sizeof(T)), may_alias));      \
         vector sum[S][R][V];                                                                                \
@@ -74,16 +74,16 @@
         do {                                                                                                \
             const int64_t pause = ahead && i + CYNN_STRIP < k ? i + CYNN_STRIP : k;                         \
             for (; i + S <= pause; i += S)                                                                  \
-                _Pragma("GCC unroll 8") for (int s = 0; s < S; s++) CYNN_TERM(rows_are, R, V, s)                      \
+                _Pragma("GCC unroll 8") for (int s = 0; s < S; s++) CYNN_TERM(rows_are, R, V, s)            \
             if (ahead) cynn_fetch_ahead(ahead);                                                             \
         } while (i + S <= k);                                                                               \
-        for (; S > 1 && i < k; i++) CYNN_TERM(rows_are, R, V, 0)                                                      \
+        for (; S > 1 && i < k; i++) CYNN_TERM(rows_are, R, V, 0)                                            \
         _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                \
             _Pragma("GCC unroll 2") for (int v = 0; v < V; v++) {                                           \
                 _Pragma("GCC unroll 8") for (int s = 1; s < S; s++) sum[0][r][v] += sum[s][r][v];           \
-                if (beta != 0)                                                                             \
-                    sum[0][r][v] = alpha * sum[0][r][v] + beta * *(const vector *)(C + r * ldc + at[v]);   \
-                *(vector *)(C + r * ldc + at[v]) = sum[0][r][v];                                           \
+                if (beta != 0)                                                                              \
+                    sum[0][r][v] = alpha * sum[0][r][v] + beta * *(const vector *)(C + r * ldc + at[v]);    \
+                *(vector *)(C + r * ldc + at[v]) = sum[0][r][v];                                            \
             }                                                                                               \
         A += R * row_stride;                                                                                \
         C += R * ldc;                                                                                       \
@@ -91,31 +91,31 @@
     }
 
 /* All m rows of V vectors, which start at the columns `at`. */
-#define CYNN_PANEL(rows_are, R, V, w)                                                                                 \
+#define CYNN_PANEL(rows_are, R, V, w)                                                                       \
     static void NAME(cynn_panel_##rows_are##_##V##_##w)(                                                    \
         int64_t m, int64_t k, const T *A, int64_t row_stride, int64_t k_stride, const T *B, int64_t ldb,    \
         const T *bias, T alpha, T beta, T *C, int64_t ldc, const int64_t *at, cynn_ahead *ahead)            \
     {                                                                                                       \
         const int64_t stride = row_stride * (int64_t)sizeof(T), stride_3 = 3 * stride;                      \
         const int64_t k_bytes = k_stride * (int64_t)sizeof(T);                                              \
-        while (m >= R) CYNN_BLOCK(rows_are, R, V, 1, w)                                                               \
+        while (m >= R) CYNN_BLOCK(rows_are, R, V, 1, w)                                                     \
         switch (m) {                                                                                        \
-            CYNN_REST(rows_are, 11, R, V, 1, w)                                                                       \
-            CYNN_REST(rows_are, 10, R, V, 1, w)                                                                       \
-            CYNN_REST(rows_are, 9, R, V, 1, w)                                                                        \
-            CYNN_REST(rows_are, 8, R, V, 1, w)                                                                        \
-            CYNN_REST(rows_are, 7, R, V, 1, w)                                                                        \
-            CYNN_REST(rows_are, 6, R, V, 1, w)                                                                        \
-            CYNN_REST(rows_are, 5, R, V, (2 / V), w)                                                                  \
-            CYNN_REST(rows_are, 4, R, V, (2 / V), w)                                                                  \
-            CYNN_REST(rows_are, 3, R, V, (4 / V), w)                                                                  \
-            CYNN_REST(rows_are, 2, R, V, (4 / V), w)                                                                  \
-            CYNN_REST(rows_are, 1, R, V, (8 / V), w)                                                                  \
+            CYNN_REST(rows_are, 11, R, V, 1, w)                                                             \
+            CYNN_REST(rows_are, 10, R, V, 1, w)                                                             \
+            CYNN_REST(rows_are, 9, R, V, 1, w)                                                              \
+            CYNN_REST(rows_are, 8, R, V, 1, w)                                                              \
+            CYNN_REST(rows_are, 7, R, V, 1, w)                                                              \
+            CYNN_REST(rows_are, 6, R, V, 1, w)                                                              \
+            CYNN_REST(rows_are, 5, R, V, (2 / V), w)                                                        \
+            CYNN_REST(rows_are, 4, R, V, (2 / V), w)                                                        \
+            CYNN_REST(rows_are, 3, R, V, (4 / V), w)                                                        \
+            CYNN_REST(rows_are, 2, R, V, (4 / V), w)                                                        \
+            CYNN_REST(rows_are, 1, R, V, (8 / V), w)                                                        \
         }                                                                                                   \
     }
 
 /* The last n rows, fewer than R; of a block that cannot be, one row is compiled and never run. */
-#define CYNN_REST(rows_are, n, R, V, S, w)                                                                            \
+#define CYNN_REST(rows_are, n, R, V, S, w)                                                                  \
     case n: CYNN_BLOCK(rows_are, (n < R ? n : 1), V, (n < R ? S : 1), w) break;
 
 #define CYNN_PANELS(w)                                                                                      \
