@@ -99,12 +99,21 @@ def test_large(rows, units, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("inputs", [256, 512, 1024])
+@pytest.mark.parametrize("rows", [100, 129, 300])
+def test_rows_a_power_of_two_apart(rows, inputs, dtype):
+    """Whose columns are copied for dW."""
+    check(rows, inputs, 600, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [10, 40, 300])
 @pytest.mark.parametrize("units", [16, 33, 600, 640])
-def test_a_step_that_is_added_to_the_weights(rows, units, dtype):
+@pytest.mark.parametrize("inputs", [100, 256])
+def test_a_step_that_is_added_to_the_weights(inputs, rows, units, dtype):
     """SGD adds to W what xᵀ delta brings, without a gradient in between: nothing is added twice."""
-    net = helpers.network([100, units, 3], ["identity"] * 2, dtype)
-    x, t = helpers.inputs(rows, 100, dtype), helpers.targets(rows, 3, "mean_squared_error")
+    net = helpers.network([inputs, units, 3], ["identity"] * 2, dtype)
+    x, t = helpers.inputs(rows, inputs, dtype), helpers.targets(rows, 3, "mean_squared_error")
     before = helpers.parameters(net)
     gradients = net.gradients(x, t, loss="mean_squared_error")
     optimizer = cynn.optimizers.SGD(learning_rate=0.5)

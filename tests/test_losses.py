@@ -43,6 +43,24 @@ def test_each_row(name, dtype, rows, outputs):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 3, 16, 40, 151])
+@pytest.mark.parametrize("outputs", [1, 3, 4, 16])
+def test_rows_that_count_alike_and_rows_that_do_not(rows, outputs, dtype):
+    """The squared error has a way of its own for rows that count alike; weights that differ by a hair lead past it."""
+    x, t = helpers.inputs(rows, 4, dtype), helpers.targets(rows, outputs, "mean_squared_error")
+    found = []
+    for weight in (None, np.linspace(1, 1 + 1e-6, rows)):
+        net = cynn.Network([cynn.Input(4), cynn.Dense(outputs)], seed=0, dtype=dtype)
+        history = net.fit(
+            x, t, loss="mean_squared_error", optimizer=cynn.optimizers.SGD(0.5), batch_size=rows, epochs=2,
+            sample_weight=weight, shuffle=False,
+        )  # fmt: skip
+        found.append((history["loss"], net.layers[0].weights, net.layers[0].biases))
+    for alike, otherwise in zip(*found, strict=True):
+        np.testing.assert_allclose(alike, otherwise, rtol=2e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("name", "activation"), FUSED)
 @given(st.integers(1, 80), st.integers(1, 20))
 def test_from_z(name, activation, dtype, rows, outputs):

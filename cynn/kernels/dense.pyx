@@ -17,6 +17,7 @@ cdef extern from *:
     #define T float
     #define NAME(x) x##_f32
     #define CYNN_ELEMENT_BYTES 4
+    #include "transpose.h"
     #include "small_product.h"
     #include "packed_product.h"
     #undef T
@@ -25,6 +26,7 @@ cdef extern from *:
     #define T double
     #define NAME(x) x##_f64
     #define CYNN_ELEMENT_BYTES 8
+    #include "transpose.h"
     #include "small_product.h"
     #include "packed_product.h"
     """
@@ -47,6 +49,12 @@ cdef extern from *:
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
         const double *B, int64_t row_stride_of_B, int64_t column_stride, const double *bias, double alpha,
         double beta, double *C, int64_t ldc, Ahead *ahead
+    ) noexcept nogil
+    void cynn_transpose_f32(
+        int64_t rows, int64_t columns, const float *from_, int64_t from_stride, float *to, int64_t to_stride
+    ) noexcept nogil
+    void cynn_transpose_f64(
+        int64_t rows, int64_t columns, const double *from_, int64_t from_stride, double *to, int64_t to_stride
     ) noexcept nogil
     int64_t cynn_lanes_f32
     int64_t cynn_lanes_f64
@@ -163,7 +171,6 @@ cdef void backward(
     """dx := delta Wᵀ."""
     cdef floating[TRANSPOSED] transposed
     cdef int64_t inputs = op.widths[0], units = op.units, rows = end - begin
-    cdef int64_t i, j
     cdef const floating *W = <const floating *>op.parameters[0]
     cdef floating *dx = <floating *>op.dx[0]
     if dx == NULL:
@@ -171,9 +178,10 @@ cdef void backward(
     dx += begin * inputs
     delta += begin * units
     if inputs * units <= TRANSPOSED:
-        for i in range(inputs):
-            for j in range(units):
-                transposed[j * inputs + i] = W[i * units + j]
+        if floating is float:
+            cynn_transpose_f32(units, inputs, W, units, transposed, inputs)
+        else:
+            cynn_transpose_f64(units, inputs, W, units, transposed, inputs)
         if own_product(rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx, NULL):
             return
     large_product(
@@ -271,6 +279,7 @@ cdef void linear_step(
 
 cdef OpKernels table
 table.shows_nonfinite = True  # 0 times either is NaN
+table.is_divisible = True
 table.forward_f32 = forward[float]
 table.forward_f64 = forward[double]
 table.backward_f32 = backward[float]

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ahead.h" /* and small_product.h before this file: its CYNN_VECTOR_BYTES and CYNN_A serve here, too */
+#include "ahead.h" /* and before this file transpose.h and small_product.h: CYNN_VECTOR_BYTES and CYNN_A serve here, too */
 
 /* Vectors of a panel, and the rows of a block below it: the sums, a row of the panel and one broadcast element of A
  * fill the registers. */
@@ -25,12 +25,20 @@
 /* Measured: for fewer rows, copying B is not worth it. */
 #define CYNN_PACKED_LEAST_ROWS 24
 
-/* k goes in pieces of so many, so that a panel stays in the L2 cache. */
+/* k goes in pieces of so many, so that a panel stays in the L2 cache; and in the L1 cache, where it costs little to copy
+ * and C has so few rows that they stay, too. Measured: 1.02 to 1.07 times as quick. */
 #define CYNN_PACKED_DEPTH 1024
+#define CYNN_PACKED_L1_DEPTH 128
+#define CYNN_PACKED_L1_ROWS 512
 
-/* A matrix is turned round in pieces of so many. */
-#define CYNN_TURNED_ROWS 16
-#define CYNN_TURNED_COLUMNS 16
+/* Columns of A that are a multiple of so many bytes apart fall into few sets of the L1 cache and drive one another out.
+ * Of up to so many rows they are copied, a little further apart. Measured: 1.1 times as quick. */
+#define CYNN_PACKED_ALIASED_BYTES 1024
+#define CYNN_PACKED_COPIED_ROWS 256
+#define CYNN_PACKED_COPY_STRIDE (CYNN_PACKED_COPIED_ROWS + 16)
+
+/* A matrix is transposed in squares of so many: whole cache lines. */
+#define CYNN_SQUARE 16
 
 /* R rows of V vectors. A[r, i] is at A + r * stride + i * k_bytes. */
 #define CYNN_PACKED_KERNEL(R, V)                                                                            \
@@ -68,12 +76,6 @@
 /* What is left below whole blocks of R rows goes in blocks of 4, 2 and 1. */
 #define CYNN_PACKED_KERNELS(R, V)                                                                           \
     CYNN_PACKED_KERNEL(R, V) CYNN_PACKED_KERNEL(4, V) CYNN_PACKED_KERNEL(2, V) CYNN_PACKED_KERNEL(1, V)
-
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define CYNN_SHUFFLES 1
-#endif
-#endif
 
 #endif
 
@@ -114,42 +116,11 @@ static const struct {
 #undef CYNN_ROWS
 };
 
-/* The panel at work: memory of each thread. */
+/* The panel at work, and the columns of A: memory of each thread. */
 static _Thread_local T NAME(cynn_panel_memory)[CYNN_PACKED_DEPTH * CYNN_PACKED_VECTORS * CYNN_VECTOR_BYTES /
                                                CYNN_ELEMENT_BYTES] __attribute__((aligned(64)));
-
-/* to[i, j] := from[j, i] for few rows and columns: whole cache lines of `from`, so few that they stay. */
-static void NAME(cynn_turn)(int64_t rows, int64_t columns, const T *from, int64_t from_stride, T *to, int64_t to_stride)
-{
-    int64_t j = 0;
-#ifdef CYNN_SHUFFLES
-    typedef T vector __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
-    enum { lanes = 16 / sizeof(T) };
-    for (; rows % lanes == 0 && j + lanes <= columns; j += lanes)
-        for (int64_t i = 0; i < rows; i += lanes) {
-            const T *b = from + j * from_stride + i;
-            T *c = to + i * to_stride + j;
-#if CYNN_ELEMENT_BYTES == 4
-            vector r_0 = *(const vector *)b, r_1 = *(const vector *)(b + from_stride);
-            vector r_2 = *(const vector *)(b + 2 * from_stride), r_3 = *(const vector *)(b + 3 * from_stride);
-            vector low_01 = __builtin_shufflevector(r_0, r_1, 0, 4, 1, 5);
-            vector high_01 = __builtin_shufflevector(r_0, r_1, 2, 6, 3, 7);
-            vector low_23 = __builtin_shufflevector(r_2, r_3, 0, 4, 1, 5);
-            vector high_23 = __builtin_shufflevector(r_2, r_3, 2, 6, 3, 7);
-            *(vector *)c = __builtin_shufflevector(low_01, low_23, 0, 1, 4, 5);
-            *(vector *)(c + to_stride) = __builtin_shufflevector(low_01, low_23, 2, 3, 6, 7);
-            *(vector *)(c + 2 * to_stride) = __builtin_shufflevector(high_01, high_23, 0, 1, 4, 5);
-            *(vector *)(c + 3 * to_stride) = __builtin_shufflevector(high_01, high_23, 2, 3, 6, 7);
-#else
-            vector r_0 = *(const vector *)b, r_1 = *(const vector *)(b + from_stride);
-            *(vector *)c = __builtin_shufflevector(r_0, r_1, 0, 2);
-            *(vector *)(c + to_stride) = __builtin_shufflevector(r_0, r_1, 1, 3);
-#endif
-        }
-#endif
-    for (; j < columns; j++)
-        for (int64_t i = 0; i < rows; i++) to[i * to_stride + j] = from[j * from_stride + i];
-}
+static _Thread_local T NAME(cynn_columns_memory)[CYNN_PACKED_L1_DEPTH * CYNN_PACKED_COPY_STRIDE]
+    __attribute__((aligned(64)));
 
 /* panel (k x width) := the first `columns` columns of B (k x anything), then zeros. B[i, j] is at
  * B[i * row_stride + j * column_stride], one of which is 1. */
@@ -167,11 +138,11 @@ static void NAME(cynn_pack_panel)(int64_t k, int64_t columns, int64_t width, con
         }
         return;
     }
-    for (int64_t j = 0; j < columns; j += CYNN_TURNED_COLUMNS)
-        for (int64_t i = 0; i < k; i += CYNN_TURNED_ROWS)
-            NAME(cynn_turn)(k - i < CYNN_TURNED_ROWS ? k - i : CYNN_TURNED_ROWS,
-                            columns - j < CYNN_TURNED_COLUMNS ? columns - j : CYNN_TURNED_COLUMNS,
-                            B + j * column_stride + i, column_stride, panel + i * width + j, width);
+    for (int64_t j = 0; j < columns; j += CYNN_SQUARE)
+        for (int64_t i = 0; i < k; i += CYNN_SQUARE)
+            NAME(cynn_transpose)(k - i < CYNN_SQUARE ? k - i : CYNN_SQUARE,
+                                 columns - j < CYNN_SQUARE ? columns - j : CYNN_SQUARE,
+                                 B + j * column_stride + i, column_stride, panel + i * width + j, width);
 }
 
 /* C (m x columns) := alpha A.panel + beta C, or A.panel + bias. */
@@ -215,21 +186,31 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
                                      const T *bias, T alpha, T beta, T *C, int64_t ldc, cynn_ahead *ahead)
 {
     enum { lanes = CYNN_VECTOR_BYTES / sizeof(T), widest = CYNN_PACKED_VECTORS * lanes };
-    T *panel = NAME(cynn_panel_memory);
+    T *panel = NAME(cynn_panel_memory), *copy = NAME(cynn_columns_memory);
+    const int64_t most = column_stride == 1 && m <= CYNN_PACKED_L1_ROWS ? CYNN_PACKED_L1_DEPTH : CYNN_PACKED_DEPTH;
+    const int copies = row_stride == 1 && m <= CYNN_PACKED_COPIED_ROWS && most == CYNN_PACKED_L1_DEPTH &&
+                       k_stride * sizeof(T) % CYNN_PACKED_ALIASED_BYTES == 0;
     if (m < CYNN_PACKED_LEAST_ROWS) return 0;
     if (ahead) {
-        const int64_t panels = (n / widest + 1) * (k / CYNN_PACKED_DEPTH + 1);
+        const int64_t panels = (n / widest + 1) * (k / most + 1);
         const int64_t blocks = panels * (m / CYNN_PACKED_MOST_ROWS + 1); /* or more: a look ahead after each */
         cynn_spread(ahead, blocks);
     }
-    for (int64_t first = 0; first < k; first += CYNN_PACKED_DEPTH, bias = NULL) {
-        const int64_t depth = k - first < CYNN_PACKED_DEPTH ? k - first : CYNN_PACKED_DEPTH;
+    for (int64_t first = 0; first < k; first += most, bias = NULL) {
+        const int64_t depth = k - first < most ? k - first : most;
+        const T *a = A + first * k_stride;
+        int64_t a_stride = k_stride;
+        if (copies) {
+            for (int64_t i = 0; i < depth; i++)
+                memcpy(copy + i * CYNN_PACKED_COPY_STRIDE, a + i * k_stride, m * sizeof(T));
+            a = copy, a_stride = CYNN_PACKED_COPY_STRIDE;
+        }
         for (int64_t column = 0; column < n; column += widest) {
             const int64_t columns = n - column < widest ? n - column : widest;
             const int64_t vectors = (columns + lanes - 1) / lanes;
             const T *b = B + first * row_stride_of_B + column * column_stride;
             NAME(cynn_pack_panel)(depth, columns, vectors * lanes, b, row_stride_of_B, column_stride, panel);
-            NAME(cynn_times_panel)(m, columns, depth, A + first * k_stride, row_stride, k_stride, vectors, panel,
+            NAME(cynn_times_panel)(m, columns, depth, a, row_stride, a_stride, vectors, panel,
                                    bias ? bias + column : NULL, alpha, first == 0 ? beta : 1, C + column, ldc, ahead);
         }
     }

@@ -21,14 +21,17 @@
 #define CYNN_VECTOR_BYTES 64
 #define CYNN_ROWS_OF_1 12 /* rows in a block of one vector, and of two: all sums in 32 registers */
 #define CYNN_ROWS_OF_2 8
+#define CYNN_ADJACENT_ROWS_OF_1 16 /* and where rows of A are next to each other */
 #elif defined(__AVX__)
 #define CYNN_VECTOR_BYTES 32
 #define CYNN_ROWS_OF_1 8 /* 16 registers */
 #define CYNN_ROWS_OF_2 6
+#define CYNN_ADJACENT_ROWS_OF_1 8
 #else
 #define CYNN_VECTOR_BYTES 16
 #define CYNN_ROWS_OF_1 8 /* 16 registers, and a broadcast takes one */
 #define CYNN_ROWS_OF_2 4
+#define CYNN_ADJACENT_ROWS_OF_1 8
 #endif
 
 /* So many k go by between two looks ahead: a multiple of all S. */
@@ -97,9 +100,14 @@
         const T *bias, T alpha, T beta, T *C, int64_t ldc, const int64_t *at, cynn_ahead *ahead)            \
     {                                                                                                       \
         const int64_t stride = row_stride * (int64_t)sizeof(T), stride_3 = 3 * stride;                      \
+        (void)stride_3; /* where rows are adjacent */                                                       \
         const int64_t k_bytes = k_stride * (int64_t)sizeof(T);                                              \
         while (m >= R) CYNN_BLOCK(rows_are, R, V, 1, w)                                                     \
         switch (m) {                                                                                        \
+            CYNN_REST(rows_are, 15, R, V, 1, w)                                                             \
+            CYNN_REST(rows_are, 14, R, V, 1, w)                                                             \
+            CYNN_REST(rows_are, 13, R, V, 1, w)                                                             \
+            CYNN_REST(rows_are, 12, R, V, 1, w)                                                             \
             CYNN_REST(rows_are, 11, R, V, 1, w)                                                             \
             CYNN_REST(rows_are, 10, R, V, 1, w)                                                             \
             CYNN_REST(rows_are, 9, R, V, 1, w)                                                              \
@@ -120,7 +128,7 @@
 
 #define CYNN_PANELS(w)                                                                                      \
     CYNN_PANEL(strided, CYNN_ROWS_OF_1, 1, w) CYNN_PANEL(strided, CYNN_ROWS_OF_2, 2, w)                     \
-    CYNN_PANEL(adjacent, CYNN_ROWS_OF_1, 1, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_2, 2, w)
+    CYNN_PANEL(adjacent, CYNN_ADJACENT_ROWS_OF_1, 1, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_2, 2, w)
 
 #endif
 

@@ -93,6 +93,7 @@ ctypedef struct Op:
 # the first, the second, or both; backward may find op.dx the same as op.delta, where it says that it can.
 ctypedef struct OpKernels:
     bint shows_nonfinite   # a row of x with a NaN or an infinity makes a row of out with one
+    bint is_divisible      # out is the sum of what parts of x's columns, with their rows of parameter 0, make
     void (*forward_f32)(const Op *, const Pass *, int64_t begin, int64_t end, float *out) noexcept nogil
     void (*forward_f64)(const Op *, const Pass *, int64_t begin, int64_t end, double *out) noexcept nogil
     void (*backward_f32)(const Op *, const Pass *, int64_t begin, int64_t end, float *delta) noexcept nogil
