@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 
 from cynn.abi cimport cynn_loss, cynn_optimizer
 from cynn.engine cimport Source
-from cynn.kernels.tables cimport ConstraintKind, Pass, Rows, UpdateKernels
+from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Rows, UpdateKernels
 from cynn.workspace cimport Node
 
 
@@ -21,11 +21,14 @@ cdef extern from *:
 
 # What the first phase does one after the other.
 cdef enum Task:
-    GATHER       # rows of x and of the targets
-    FORWARD      # of a node
+    GATHER            # rows of x, or some of their columns
+    GATHER_TARGETS
+    FORWARD           # of a node
+    FORWARD_PARTS     # of the first node, on some columns of x each
+    ADD_PARTS         # of its output
     LOSS
-    ADD          # gradients of a node's output, where several operations take it
-    BACKWARD     # of a node
+    ADD               # gradients of a node's output, where several operations take it
+    BACKWARD          # of a node
 
 ctypedef struct Instruction:
     Task task
@@ -60,13 +63,29 @@ ctypedef struct Head:
     int (*call_python_loss)(void *python_loss, int64_t head, int64_t rows, double *value) noexcept nogil
 
 
+# What the pieces of a stage are.
+cdef enum Pieces:
+    TILES             # rows
+    PARTS_OF_TILES    # some columns of x in these rows
+    COLUMNS           # columns of the whole batch
+
+
 # Instructions that need not wait for other tiles: they are carried out together for each piece.
 ctypedef struct Stage:
     int64_t begin
     int64_t end
-    bint by_columns      # one instruction, on columns of the whole batch
-    int64_t columns
+    Pieces pieces
+    int64_t columns      # of one instruction
     int64_t column_piece
+
+
+# Some columns of x, for which the first node is an operation of their own: those together sum to it.
+ctypedef struct Part:
+    int64_t first
+    int64_t last
+    Op op
+    int64_t width        # what op.widths and op.x point to, where there are several parts
+    void *x
 
 
 # Some rows of a parameter.
@@ -76,6 +95,7 @@ ctypedef struct Block:
     int64_t begin
     int64_t end
     int64_t place        # of the parameter in the lists of all
+    const Part *part     # that the rows belong to, or NULL
 
 
 ctypedef struct Step:
@@ -101,7 +121,6 @@ ctypedef struct Step:
     double learning_rate
     int64_t t
     # buffers of one batch
-    void *x
     void **block_gradient            # of each thread
     # each parameter: those of node i begin at MOST_PARAMETERS i
     void **w
@@ -127,6 +146,9 @@ ctypedef struct Step:
     bint are_fetched                 # the rows of this batch were asked for in the step before
     int64_t fetched_rows             # of the next batch, asked for in the course of the step
     int64_t tile
+    int64_t n_tiles
+    Part *parts
+    int64_t n_parts                  # 1: all inputs
     int64_t first_row                # in the epoch
     Block *blocks
     Block *updated                   # blocks, or whole parameters, whichever the optimizer takes
@@ -137,8 +159,9 @@ ctypedef struct Step:
     int failed                       # Python raised
 
 
-cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size)
-cdef int plan_stages(Step *step, set only_predicted) except -1
+cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)
+cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil
+cdef int plan_stages(Step *step, set only_predicted, int n_threads) except -1
 cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
 cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil

@@ -19,7 +19,7 @@ from libc.string cimport memcpy, memset
 from cynn.abi cimport CYNN_MOST_SLOTS, floating
 from cynn.engine cimport gather_rows
 from cynn.kernel_objects cimport loss_of_rows, step_on_piece
-from cynn.kernels.tables cimport Ahead, Op, Pass, UpdateKernels
+from cynn.kernels.tables cimport Ahead, Op, Pass, Rows, UpdateKernels
 from cynn.workspace cimport Node, add_gradients, backward_node, forward_node
 
 
@@ -27,36 +27,42 @@ from cynn.workspace cimport Node, add_gradients, backward_node, forward_node
 # cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
 cdef int64_t MOST_BLOCK_ROWS = 256
 cdef int64_t LEAST_BLOCK_ROWS = 32
-cdef double BLOCK_MULTIPLICATIONS = 1e6
+cdef double BLOCK_MULTIPLICATIONS = 5e5
 cdef int64_t NARROW_UNITS = 512
 
 # Products work on so many rows at a time, or on a divisor of it, and are slower on what is left below.
 cdef int64_t BLOCK_GROUP = 24
 
 
-cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size):
-    """Where the blocks of a parameter begin, and where the last ends: they are of about equal size."""
+cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts):
+    """Where the blocks of a parameter begin, and where the last ends: they are of about equal size.
+
+    Each of n_parts has the same number of them.
+    """
     cdef int64_t size, n, k
     size = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>columns * batch_size))
     size = MOST_BLOCK_ROWS if columns > NARROW_UNITS else max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, size))
-    n = (rows + size - 1) // size
+    n = (rows + size * n_parts - 1) // (size * n_parts) * n_parts
     return [(rows * k // n + BLOCK_GROUP // 2) // BLOCK_GROUP * BLOCK_GROUP for k in range(n)] + [rows]
 
 
-cdef int plan_stages(Step *step, set only_predicted) except -1:
+cdef int plan_stages(Step *step, set only_predicted, int n_threads) except -1:
     """The instructions of the first phase, and those that need not wait for one another in a stage.
 
+    The parts of the inputs are pieces of their own where there are threads to share them.
     What makes the values that are `only_predicted` is left out where no predictions are wanted.
     """
     cdef int64_t i, n = 0
     cdef Stage *stage
     cdef Node *node
-    step.instructions = <Instruction *>calloc(3 * step.n_nodes + 2, sizeof(Instruction))
-    step.stages = <Stage *>calloc(3 * step.n_nodes + 2, sizeof(Stage))
+    step.instructions = <Instruction *>calloc(3 * step.n_nodes + 4, sizeof(Instruction))
+    step.stages = <Stage *>calloc(3 * step.n_nodes + 4, sizeof(Stage))
     if step.instructions == NULL or step.stages == NULL:
         raise MemoryError
     planned = [(GATHER, 0)]
-    planned += [(FORWARD, i) for i in range(step.n_nodes)]
+    planned += [(FORWARD_PARTS, 0), (ADD_PARTS, 0)] if step.n_parts > 1 else [(FORWARD, 0)]
+    planned.append((GATHER_TARGETS, 0))
+    planned += [(FORWARD, i) for i in range(1, step.n_nodes)]
     planned.append((LOSS, 0))
     for i in range(step.n_nodes - 1, -1, -1):
         node = &step.nodes[i]
@@ -70,14 +76,16 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
         step.instructions[i].task = task
         step.instructions[i].node = node
         step.instructions[i].only_predicts = task == FORWARD and node.value in only_predicted
-        by_columns = (task == FORWARD and node.forward_by_columns) or (
-            task == BACKWARD and node.backward_by_columns
-        )
-        if i == 0 or by_columns or step.stages[n - 1].by_columns:
+        pieces = TILES
+        if (task == FORWARD and node.forward_by_columns) or (task == BACKWARD and node.backward_by_columns):
+            pieces = COLUMNS
+        elif step.n_parts > 1 and n_threads > 1 and task in (GATHER, FORWARD_PARTS):
+            pieces = PARTS_OF_TILES
+        if i == 0 or pieces == COLUMNS or pieces != step.stages[n - 1].pieces:
             n += 1
             stage = &step.stages[n - 1]
             stage.begin = i
-            stage.by_columns = by_columns
+            stage.pieces = pieces
             stage.column_piece = node.column_piece
             stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
         step.stages[n - 1].end = i + 1
@@ -85,37 +93,54 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
     return 0
 
 
+cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil:
+    """How many pieces a stage has."""
+    if stage.pieces == COLUMNS:
+        return (stage.columns + stage.column_piece - 1) // stage.column_piece
+    return step.n_tiles * step.n_parts if stage.pieces == PARTS_OF_TILES else step.n_tiles
+
+
+cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil:
+    """The part's columns of the caller's rows."""
+    cdef Rows rows = step.x_source[0]
+    rows.data += part.first * rows.column_stride
+    rows.columns = part.last - part.first
+    return rows
+
+
 cdef inline void rows_to_fetch(
-    const Step *step, int64_t begin, int64_t end, int64_t total, Ahead *ahead
+    const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Ahead *ahead
 ) noexcept nogil:
     """The share of the next batch's rows that is fetched while begin..end of a phase is worked on."""
     cdef int64_t first = step.fetched_rows * begin // total
-    ahead.data = step.x_source.data
+    cdef Rows rows = columns_of_x(step, part)
+    ahead.data = rows.data
     ahead.index = step.order + step.pass_.rows + first
-    ahead.row_stride = step.x_source.row_stride
-    ahead.row_bytes = step.source.inputs * step.x_source.column_stride
+    ahead.row_stride = rows.row_stride
+    ahead.row_bytes = rows.columns * rows.column_stride
     ahead.rows = step.fetched_rows * end // total - first
     ahead.at = ahead.end = NULL
 
 
-cdef inline void gather_tile(Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
-    cdef int64_t rows = end - begin, after = step.pass_.rows - end
-    cdef int64_t i
-    cdef const int64_t *order = step.order + begin
+cdef inline void gather_tile(
+    Step *step, const Part *part, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    cdef int64_t count = end - begin
+    cdef Rows rows = columns_of_x(step, part)
     # rows to prefetch: what the step before has not asked for, but for what this one will ask for
+    cdef int64_t ahead = -count if step.are_fetched else step.pass_.rows - end
     if gather_rows(
-        step.source, step.x_source, order, rows, -rows if step.are_fetched else after, step.source.scale,
-        step.source.offset, step.check_finite, <floating *>step.x + begin * step.source.inputs
+        step.source, &rows, step.order + begin, count, ahead, step.source.scale, step.source.offset,
+        step.check_finite, <floating *>part.op.x[0] + begin * rows.columns
     ) >= 0:
         step.nonfinite = 1
-    for i in range(step.n_heads):
-        gather_targets(step, &step.heads[i], order, begin, rows, after + step.ahead, type_)
 
 
 cdef inline void gather_targets(
-    Step *step, Head *head, const int64_t *order, int64_t begin, int64_t rows, int64_t ahead, floating *type_
+    Step *step, Head *head, int64_t begin, int64_t end, floating *type_
 ) noexcept nogil:
-    cdef int64_t i, outputs = head.outputs
+    cdef int64_t i, outputs = head.outputs, rows = end - begin
+    cdef const int64_t *order = step.order + begin
     cdef floating *target
     if head.one_hot:
         target = <floating *>head.target + begin * outputs
@@ -127,9 +152,34 @@ cdef inline void gather_targets(
             head.batch_classes[begin + i] = head.classes[order[i]]
     else:
         gather_rows(
-            step.source, head.target_source, order, rows, ahead, 1, 0, False,
+            step.source, head.target_source, order, rows, step.pass_.rows - end + step.ahead, 1, 0, False,
             <floating *>head.target + begin * outputs
         )
+
+
+cdef inline void forward_part(
+    const Step *step, const Part *part, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    cdef Pass pass_ = step.pass_
+    cdef Ahead next_rows
+    rows_to_fetch(step, part, begin, end, 2 * step.pass_.rows, &next_rows)
+    pass_.ahead = &next_rows
+    if floating is float:
+        part.op.kernels.forward_f32(&part.op, &pass_, begin, end, <float *>part.op.out)
+    else:
+        part.op.kernels.forward_f64(&part.op, &pass_, begin, end, <double *>part.op.out)
+
+
+cdef inline void add_parts(Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
+    """Sum up, always in the same order, what the parts make."""
+    cdef int64_t i, offset = begin * step.nodes.op.units, size = (end - begin) * step.nodes.op.units
+    for i in range(1, step.n_parts):
+        if floating is float:
+            step.updates.add_f32(size, <float *>step.parts[i].op.out + offset, <float *>step.parts.op.out + offset)
+        else:
+            step.updates.add_f64(
+                size, <double *>step.parts[i].op.out + offset, <double *>step.parts.op.out + offset
+            )
 
 
 cdef inline void loss_of_tile(
@@ -160,24 +210,36 @@ cdef inline void loss_of_tile(
 
 cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Stage *stage = step.stage
-    cdef int64_t size = stage.column_piece if stage.by_columns else step.tile
-    cdef int64_t total = stage.columns if stage.by_columns else step.pass_.rows
-    cdef int64_t begin = piece * size
+    cdef int64_t size = stage.column_piece if stage.pieces == COLUMNS else step.tile
+    cdef int64_t total = stage.columns if stage.pieces == COLUMNS else step.pass_.rows
+    cdef int64_t begin = (piece % step.n_tiles if stage.pieces == PARTS_OF_TILES else piece) * size
     cdef int64_t end = min(begin + size, total)
-    cdef int64_t i, j
+    cdef int64_t i, j, first_part = 0, last_part = step.n_parts
     cdef Node *node
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
+    if stage.pieces == PARTS_OF_TILES:
+        first_part = piece // step.n_tiles
+        last_part = first_part + 1
     for i in range(stage.begin, stage.end):
         node = step.instructions[i].node
         if step.instructions[i].task == GATHER:
-            gather_tile(step, begin, end, type_)
+            for j in range(first_part, last_part):
+                gather_tile(step, &step.parts[j], begin, end, type_)
+        elif step.instructions[i].task == FORWARD_PARTS:
+            for j in range(first_part, last_part):
+                forward_part(step, &step.parts[j], begin, end, type_)
+        elif step.instructions[i].task == ADD_PARTS:
+            add_parts(step, begin, end, type_)
+        elif step.instructions[i].task == GATHER_TARGETS:
+            for j in range(step.n_heads):
+                gather_targets(step, &step.heads[j], begin, end, type_)
         elif step.instructions[i].task == FORWARD:
             if step.instructions[i].only_predicts and not step.predicts:
                 continue
             pass_.ahead = NULL
             if node == step.nodes:
-                rows_to_fetch(step, begin, end, 2 * total, &next_rows)
+                rows_to_fetch(step, step.parts, begin, end, 2 * total, &next_rows)
                 pass_.ahead = &next_rows
             if forward_node(node, &pass_, begin, end, type_):
                 step.failed = 1
@@ -207,30 +269,32 @@ cdef inline int64_t size_of(const Block *block) noexcept nogil:
 cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Block *block = &step.blocks[piece]
     cdef const Op *op = &block.node.op
-    cdef int64_t offset = offset_of(block), size = size_of(block)
+    cdef const Part *part = block.part
+    cdef int64_t offset = offset_of(block), size = size_of(block), begin = block.begin, end = block.end, width
     cdef floating *grad
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
-    if block.place == 0:
+    if part != NULL:
+        op = &part.op
+        begin -= part.first
+        end -= part.first
+        width = op.parameter_rows[0]
+        rows_to_fetch(step, part, width + begin, width + end, 2 * width, &next_rows)
         pass_.ahead = &next_rows
-        rows_to_fetch(
-            step, op.parameter_rows[0] + block.begin, op.parameter_rows[0] + block.end,
-            2 * op.parameter_rows[0], &next_rows
-        )
     if step.is_direct or step.is_added:
         grad = <floating *>step.block_gradient[thread]
     else:
         grad = <floating *>step.gradient[block.place] + offset
     if floating is float:
         if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f32 != NULL:
-            op.kernels.linear_step_f32(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
+            op.kernels.linear_step_f32(op, &pass_, begin, end, step.alpha, step.beta, grad)
             return
-        op.kernels.gradient_f32(op, &pass_, block.parameter, block.begin, block.end, grad)
+        op.kernels.gradient_f32(op, &pass_, block.parameter, begin, end, grad)
     else:
         if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f64 != NULL:
-            op.kernels.linear_step_f64(op, &pass_, block.begin, block.end, step.alpha, step.beta, grad)
+            op.kernels.linear_step_f64(op, &pass_, begin, end, step.alpha, step.beta, grad)
             return
-        op.kernels.gradient_f64(op, &pass_, block.parameter, block.begin, block.end, grad)
+        op.kernels.gradient_f64(op, &pass_, block.parameter, begin, end, grad)
     if step.l1[block.place] != 0 or step.l2[block.place] != 0:
         if floating is float:
             step.block_penalty[piece] = step.updates.regularize_f32(

@@ -12,17 +12,19 @@ cdef extern from "<pthread.h>" nogil:
         pass
 
 
+# A thread, and its share of the job; as large as a cache line, so that no two share one.
 ctypedef struct Worker:
+    int64_t pieces          # that nobody has taken: first << 32 | end; changes by atomic operations only
     void *team
-    int thread
+    int64_t thread
     pthread_t handle
+    int64_t[4] padding
 
 
 ctypedef struct TeamState:
     int n_threads           # the calling thread included
-    int64_t ticket          # generation << 32 | pieces not yet taken: changes by atomic operations only
+    int64_t job             # its number
     int64_t finished        # pieces done of this job
-    int64_t n_pieces
     int64_t sleepers
     int64_t stopping
     Task task

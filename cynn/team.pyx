@@ -1,16 +1,19 @@
 """Threads of our own for the engine, without the GIL and without a runtime that fork would break.
 
-A job is a number of pieces. Threads take pieces one at a time until none is left, so a thread that
-comes late, or not at all, holds up nothing but the piece it has taken. Which thread runs a piece
-has no influence on what the piece computes.
+A job is a number of pieces, of which each thread has a share: the same places of every job of so many
+pieces, so that what a thread has in its cache it finds there again in the next step. A thread takes its own
+pieces one at a time, from the first on, and when it has no more, those of the others, from the last on: so
+a thread that comes late, or not at all, holds up nothing but the piece it has taken. Which thread runs a
+piece has no influence on what the piece computes.
 
-A ticket holds the job's number and how many of its pieces are left, in one word. Whoever lowers it
-by one has taken a piece, and only then reads what the job is: the job cannot be replaced before
-that piece is done.
+The pieces of a share that nobody has taken are one word, their first and their end. Whoever changes it has
+taken a piece, and only then reads what the job is: the job cannot be replaced before that piece is done, and
+so a word that looks as it did in an earlier job does no harm.
 """
 
 from libc.stdint cimport int64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
+from libc.string cimport memset
 
 cdef extern from *:
     """
@@ -46,6 +49,9 @@ cdef extern from *:
     bint cynn_exchange_if(int64_t *, int64_t, int64_t) nogil
     int cynn_start_thread(pthread_t *, void *(*)(void *) noexcept nogil, void *) nogil
 
+cdef extern from "<stdlib.h>" nogil:
+    int posix_memalign(void **, size_t alignment, size_t size)
+
 cdef extern from "<unistd.h>" nogil:
     int getpid()
 
@@ -69,41 +75,57 @@ cdef enum:
     SPINS_BEFORE_SLEEP = 4000
     SPINS_BEFORE_YIELD = 20000
 
-cdef int64_t PIECES = 0xFFFFFFFF  # the half of a ticket that counts pieces
+cdef int64_t END = 0xFFFFFFFF  # the half of a word where a share ends; its first piece is in the other
 
 
-cdef bint take_piece(TeamState *team, int thread) noexcept nogil:
-    """Run one piece; False when there is none."""
-    cdef int64_t ticket = cynn_load(&team.ticket)
-    while ticket & PIECES:
-        if cynn_exchange_if(&team.ticket, ticket, ticket - 1):
-            team.task(team.context, team.n_pieces - (ticket & PIECES), thread)
-            cynn_add(&team.finished, 1)
-            return True
-        ticket = cynn_load(&team.ticket)
-    return False
+cdef inline int64_t take_from(Worker *worker, bint own) noexcept nogil:
+    """A piece of this worker's share, -1 when none is left."""
+    cdef int64_t pieces = cynn_load(&worker.pieces)
+    while pieces >> 32 < pieces & END:
+        if cynn_exchange_if(&worker.pieces, pieces, pieces + (<int64_t>1 << 32) if own else pieces - 1):
+            return pieces >> 32 if own else (pieces & END) - 1
+        pieces = cynn_load(&worker.pieces)
+    return -1
+
+
+cdef bint run_pieces(TeamState *team, int thread) noexcept nogil:
+    """Run pieces until none is left; whether there was one."""
+    cdef int64_t piece, done = 0
+    cdef int i
+    for i in range(team.n_threads):
+        while True:
+            piece = take_from(&team.workers[(thread + i) % team.n_threads], i == 0)
+            if piece < 0:
+                break
+            team.task(team.context, piece, thread)
+            done += 1
+    if done:
+        cynn_add(&team.finished, done)
+    return done > 0
 
 
 cdef void *work(void *argument) noexcept nogil:
     cdef Worker *worker = <Worker *>argument
     cdef TeamState *team = <TeamState *>worker.team
-    cdef int64_t spins = 0
+    cdef int64_t spins = 0, job
     while True:
-        if take_piece(team, worker.thread):
+        job = cynn_load(&team.job)
+        if run_pieces(team, worker.thread):
             spins = 0
-        elif cynn_load(&team.stopping):
-            return NULL
-        elif spins < SPINS_BEFORE_SLEEP:
-            spins += 1
-            cynn_pause()
-        else:
+        while job == cynn_load(&team.job) and not cynn_load(&team.stopping):
+            if spins < SPINS_BEFORE_SLEEP:
+                spins += 1
+                cynn_pause()
+                continue
             pthread_mutex_lock(&team.mutex)
             cynn_add(&team.sleepers, 1)
-            while not (cynn_load(&team.ticket) & PIECES) and not cynn_load(&team.stopping):
+            while job == cynn_load(&team.job) and not cynn_load(&team.stopping):
                 pthread_cond_wait(&team.work_is_there, &team.mutex)
             cynn_add(&team.sleepers, -1)
             pthread_mutex_unlock(&team.mutex)
             spins = 0
+        if cynn_load(&team.stopping):
+            return NULL
 
 
 cdef class Team:
@@ -111,13 +133,15 @@ cdef class Team:
 
     def __cinit__(self, int n_threads):
         cdef int i
+        cdef void *workers = NULL
         pthread_mutex_init(&self.state.mutex, NULL)
         pthread_cond_init(&self.state.work_is_there, NULL)
         self.state.n_threads = n_threads
         self.process = getpid()
-        self.state.workers = <Worker *>calloc(n_threads, sizeof(Worker))
-        if self.state.workers == NULL:
+        if posix_memalign(&workers, sizeof(Worker), n_threads * sizeof(Worker)):
             raise MemoryError
+        memset(workers, 0, n_threads * sizeof(Worker))
+        self.state.workers = <Worker *>workers
         for i in range(n_threads - 1):
             self.state.workers[i].team = &self.state
             self.state.workers[i].thread = i + 1
@@ -147,18 +171,22 @@ cdef class Team:
         """Call task(context, piece, thread) for every piece in 0 .. n_pieces-1; returns when all are done."""
         cdef TeamState *team = &self.state
         cdef int64_t piece, spins = 0
-        if self.n_started == 0 or n_pieces == 1:
+        cdef int i
+        if self.n_started == 0 or n_pieces <= 1:
             for piece in range(n_pieces):
                 task(context, piece, 0)
             return
         team.task = task
         team.context = context
-        team.n_pieces = n_pieces
         cynn_store(&team.finished, 0)
-        cynn_store(&team.ticket, (((team.ticket >> 32) + 1) & 0x7FFFFFFF) << 32 | n_pieces)
+        for i in range(team.n_threads):
+            cynn_store(
+                &team.workers[i].pieces,
+                n_pieces * i // team.n_threads << 32 | n_pieces * (i + 1) // team.n_threads
+            )
+        cynn_add(&team.job, 1)
         wake_sleepers(team)
-        while take_piece(team, 0):
-            pass
+        run_pieces(team, 0)
         while cynn_load(&team.finished) != n_pieces:
             spins += 1
             if spins < SPINS_BEFORE_YIELD:
@@ -168,7 +196,7 @@ cdef class Team:
 
 
 cdef void wake_sleepers(TeamState *team) noexcept nogil:
-    # A thread counts itself as asleep and then looks at the ticket; here the ticket has been written
+    # A thread counts itself as asleep and then looks at the job's number; here the number has been raised
     # and then the sleepers are counted: one of the two sees the other.
     if cynn_load(&team.sleepers) or cynn_load(&team.stopping):
         pthread_mutex_lock(&team.mutex)

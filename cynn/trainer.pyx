@@ -1,39 +1,22 @@
-"""Steps of training: what a step works on is laid out here, the step itself is in step.pyx."""
+"""Steps of training, one after the other: what each works on is in step_memory.pyx, the step itself in step.pyx."""
 
 import numpy as np
 
-from cynn import kernels
 from cynn.kernel_objects import checked_loss, raise_plugin_error
-from cynn.operations import Rule
-from cynn.workspace import aligned_zeros
 
-from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t, uint32_t
-from libc.stdlib cimport calloc, free
 
-from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, CYNN_MOST_SLOTS, floating
-from cynn.engine cimport Engine, RowMatrix
-from cynn.kernel_objects cimport LossKernel, OptimizerKernel
-from cynn.kernels.tables cimport (
-    MAX_NORM,
-    MOST_PARAMETERS,
-    NON_NEGATIVE,
-    UNIT_NORM,
-    ConstraintKind,
-    UpdateKernels,
-)
+from cynn.abi cimport floating
 from cynn.step cimport (
-    Block,
     Head,
     Step,
     block_phase_f32,
     block_phase_f64,
-    block_borders,
     constraint_phase_f32,
     constraint_phase_f64,
     cynn_seconds,
-    plan_stages,
+    pieces_of,
     squares_phase_f32,
     squares_phase_f64,
     stage_phase_f32,
@@ -41,29 +24,11 @@ from cynn.step cimport (
     update_phase_f32,
     update_phase_f64,
 )
-from cynn.team cimport Team
-from cynn.workspace cimport Node, Workspace, address_of, aligned, update_states
-
-# An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
-# batch at a time: BLAS then packs its W once a step, and not once a tile.
-cdef int64_t WIDE = 1 << 18
-cdef int64_t LEAST_WIDE_ROWS = 64
-cdef int64_t WIDE_PIECE = 256
-
-cdef int64_t MOST_TILE_ROWS = 256
-cdef int64_t LEAST_TILE_ROWS = 32
-cdef double TILE_MULTIPLICATIONS = 3e5
-
-# Of the next batch's rows so much is asked for in the course of the step: they are to find room in the L2 cache.
-cdef int64_t MOST_FETCHED_BYTES = 1 << 19
-
-# Columns, or rows, of a constrained parameter that are a piece.
-cdef int64_t CONSTRAINED_AT_ONCE = 256
+from cynn.step_memory cimport StepMemory
+from cynn.workspace cimport address_of, update_states
 
 cdef int64_t MOST_STEPS = 1 << 62  # no limit
 
-# Multiplications of a step below which a second thread costs more than it saves.
-cdef double WORTH_A_TEAM = 2e6
 
 cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
     return (<Trainer>trainer).python_loss(head, rows, value)
@@ -90,7 +55,7 @@ class NonFiniteRow(Exception):
     """A row of x holds a NaN or an infinity; the weights are those before its step."""
 
 
-cdef class Trainer:
+cdef class Trainer(StepMemory):
     """Runs steps of training on one network with one set of data.
 
     Parameters
@@ -123,6 +88,8 @@ cdef class Trainer:
     ----------
     gradients : list of arrays
         Where an optimizer that needs whole gradients finds them, or who asks for them.
+    slots : list of lists of arrays
+        As they were given.
     steps : int
         Taken in all.
     batches : int
@@ -134,291 +101,19 @@ cdef class Trainer:
         weight were 1, and weight.
     """
 
-    cdef Step step
-    cdef Engine engine
-    cdef Workspace workspace
-    cdef Team team
-    cdef list losses
-    cdef OptimizerKernel optimizer
-    cdef RowMatrix x
-    cdef list keep              # what the addresses in step belong to
-    cdef list weights           # W and b of every layer in turn, b perhaps None
-    cdef readonly list gradients
-    cdef readonly list slots
-    cdef list batch_targets, batch_weights   # of each output, as of all that follow
-    cdef double[::1] own_sums
     cdef object python_error
-    cdef object settings
-    cdef double clip_norm, global_clip_norm
-    cdef double *squares               # of each parameter's gradient, summed
-    cdef bint is_elementwise
-    cdef int64_t n_blocks, n_updated, n_constrained, n_parameters
-    cdef int64_t batch_size, most_fetched_rows
     cdef int64_t n_added               # batches whose gradients wait for a step
     cdef readonly int64_t steps        # taken in all
     cdef readonly int64_t batches      # of this epoch that are done
     cdef readonly int64_t epochs_done  # in the last run_epochs
 
-    def __cinit__(
-        self, Engine engine, x, list targets, list sample_weights, list losses, list loss_weights,
-        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads
-    ):
-        cdef Step *step = &self.step
-        cdef bint python_loss = any(loss.is_python for loss in losses)
-        cdef bint python_optimizer = optimizer is not None and optimizer.is_python
-        self.engine, self.losses, self.optimizer, self.slots = engine, losses, optimizer, slots
-        self.batch_size = batch_size
-        self.keep = []
-        self.x = RowMatrix(x)
-        step.source = &engine.source
-        step.x_source = &self.x.rows
-
-        if optimizer is not None and not python_optimizer:
-            step.optimizer = optimizer.functions
-            step.optimizer_h = optimizer.h
-            step.n_slots = optimizer.n_slots
-            self.is_elementwise = (optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
-        self.settings = settings
-        self.clip_norm, self.global_clip_norm = settings.clip_norm, settings.global_clip_norm
-        step.clip_value, step.average_momentum = settings.clip_value, settings.average_momentum
-        step.is_direct = (
-            self.is_elementwise and settings.accumulation == 1 and settings.clip_norm == 0
-            and settings.global_clip_norm == 0
-        )
-        rules = [rule for operation in engine.operations for rule in operation.rules]
-        step.is_linear = (
-            step.is_direct and step.optimizer.linear_step != NULL and settings.clip_value == 0
-            and settings.average_momentum == 0 and all(rule.l1 == rule.l2 == 0 for rule in rules)
-        )
-
-        step.n_heads = len(engine.outputs)
-        step.heads = <Head *>calloc(step.n_heads, sizeof(Head))
-        if step.heads == NULL:
-            raise MemoryError
-        passed_over, values = set(), []
-        for number, value in enumerate(engine.outputs):
-            target, classes = targets[number]
-            if self.set_head(
-                number, losses[number], loss_weights[number], target, classes, sample_weights[number]
-            ):
-                passed_over.add(value)
-                value = engine.operations[value - 1].inputs[0]
-            values.append(value)
-        self.workspace = engine.new_workspace(batch_size, True, values)
-        step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
-        step.updates = <const UpdateKernels *>PyCapsule_GetPointer(
-            kernels.updates.TABLE, "cynn.kernels.updates"
-        )
-        if step.x_source.column_stride > 0 and step.nodes[0].op.kernels.linear_step_f32 != NULL:
-            row_bytes = step.x_source.columns * step.x_source.column_stride
-            self.most_fetched_rows = min(batch_size, MOST_FETCHED_BYTES // row_bytes)
-        step.tile = self.tile_rows(engine.has_python or python_loss)
-        # Python methods take whole batches.
-        if engine.has_python or python_loss or engine.multiplications() * batch_size < WORTH_A_TEAM:
-            n_threads = 1
-        step.pass_.training = True
-        step.pass_.updates = optimizer is not None
-        step.pass_.seed = engine.seed
-        self.allocate(max(1, min(n_threads, 256)), values, passed_over)
-
-    cdef bint set_head(
-        self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight
-    ) except -1:
-        """The loss of an output; whether it is computed from what the last activation takes."""
-        cdef Head *head = &self.step.heads[number]
-        cdef const int64_t[::1] class_view
-        cdef const double[::1] weight_view
-        cdef RowMatrix rows
-        activation = self.engine.activation_of(number)
-        head.outputs = self.engine.operations[<int64_t>self.engine.outputs[number] - 1].units
-        head.loss, head.loss_h = loss.functions, loss.h
-        head.loss_weight = loss_weight
-        head.fused = loss.fuses_behind(activation)
-        head.one_hot = classes is not None and (
-            loss.is_python or not loss.functions.flags & CYNN_CLASS_INDEX
-        )
-        if loss.is_python:
-            head.python_loss = <void *>self
-            head.number = number
-            head.call_python_loss = call_python_loss
-        if classes is not None:
-            class_view = classes
-            head.classes = &class_view[0]
-            self.keep.append(classes)
-        else:
-            rows = RowMatrix(target)
-            head.target_source = &rows.rows
-            self.keep.append(rows)
-        if sample_weight is not None:
-            weight_view = sample_weight
-            head.sample_weight = &weight_view[0]
-            self.keep.append(sample_weight)
-        return head.fused and activation is not None
-
-    cdef int64_t tile_rows(self, bint whole_batch):
-        """Rows of a tile; also decides which nodes work on columns of the whole batch."""
+    def __cinit__(self, *_):
         cdef int64_t i
-        cdef Node *node
-        multiplications = 0
-        for i, operation in enumerate(self.engine.operations):
-            node = &self.step.nodes[i]
-            if operation.column_piece:
-                node.column_piece = operation.column_piece
-                node.forward_by_columns = node.backward_by_columns = True
-            elif operation.multiplications > WIDE and self.batch_size >= LEAST_WIDE_ROWS and not whole_batch:
-                node.column_piece = WIDE_PIECE
-                node.forward_by_columns = node.op.units >= 2 * WIDE_PIECE
-                node.backward_by_columns = node.op.widths[0] >= 2 * WIDE_PIECE
-            if not node.forward_by_columns:
-                multiplications += operation.multiplications
-        if whole_batch:
-            return self.batch_size
-        rows = <int64_t>(TILE_MULTIPLICATIONS / max(1, multiplications))
-        return max(LEAST_TILE_ROWS, min(MOST_TILE_ROWS, rows))
-
-    cdef allocate_head(self, int64_t number, int64_t loss_input):
-        cdef Head *head = &self.step.heads[number]
-        cdef int64_t batch = self.batch_size
-        dtype, values = self.engine.dtype, self.workspace.values
-        head.output = address_of(values[<int64_t>self.engine.outputs[number]])
-        head.loss_input = address_of(values[loss_input])
-        head.loss_gradient = address_of(self.workspace.loss_gradients[number])
-        target, weight = aligned((batch, head.outputs), dtype), aligned((batch,), dtype)
-        self.batch_targets.append(target)
-        self.batch_weights.append(weight)
-        head.target, head.weight = address_of(target), address_of(weight)
-        classes, tile_loss = aligned((batch,), np.int64), aligned((batch // self.step.tile + 1,), np.float64)
-        head.batch_classes, head.tile_loss = <int64_t *>address_of(classes), <double *>address_of(tile_loss)
-        self.keep += [classes, tile_loss]
-
-    cdef allocate(self, int n_threads, list loss_inputs, set passed_over):
-        cdef Step *step = &self.step
-        cdef int64_t i, j, scratch = 1
-        cdef Node *node
-        dtype = self.engine.dtype
-        step.x = self.workspace.x
-        self.batch_targets, self.batch_weights = [], []
-        self.own_sums = np.zeros(2 + 2 * step.n_heads)
-        for i, value in enumerate(loss_inputs):
-            self.allocate_head(i, value)
-        taken = {value for operation in self.engine.operations for value in operation.inputs}
-        plan_stages(step, passed_over - taken - set(loss_inputs))
-
-        self.weights = self.engine.trained_parameters()
-        self.n_parameters = len(self.weights)
-        step.w = self.addresses(self.weights)
-        self.gradients = [
-            None if step.is_direct or w is None else aligned_zeros(w.shape, dtype) for w in self.weights
-        ]
-        step.gradient = self.addresses(self.gradients)
-        every_slot = []
-        for of_one in self.slots or [[] for _ in self.weights]:
-            every_slot += list(of_one) + [None] * (CYNN_MOST_SLOTS - len(of_one))
-        step.slots = self.addresses(every_slot)
-
-        blocks = []
-        for i in range(step.n_nodes):
-            node = &step.nodes[i]
-            for j in range(MOST_PARAMETERS):
-                if self.weights[MOST_PARAMETERS * i + j] is None:
-                    continue
-                rows, columns = node.op.parameter_rows[j], node.op.parameter_columns[j]
-                borders = block_borders(rows, columns, self.batch_size)
-                for begin, end in zip(borders, borders[1:]):
-                    blocks.append((i, j, begin, end))
-                    scratch = max(scratch, columns * (end - begin))
-        blocks.sort(key=lambda block: block[1])  # the small ones at the end, where threads wait for the last
-        self.n_blocks = len(blocks)
-        step.blocks = self.as_blocks(blocks)
-        whole = [
-            (place // MOST_PARAMETERS, place % MOST_PARAMETERS, 0, w.shape[0] if w.ndim == 2 else 1)
-            for place, w in enumerate(self.weights) if w is not None
-        ]
-        updated = blocks if self.is_elementwise else whole
-        self.n_updated = len(updated)
-        step.updated = self.as_blocks(updated)
-        self.set_rules()
-        step.averages = self.addresses(self.settings.averages or [None] * self.n_parameters)
-        step.block_penalty = self.doubles([0.0] * self.n_blocks)
-        step.block_squares = self.doubles([0.0] * self.n_blocks)
-        self.squares = self.doubles([0.0] * self.n_parameters)
-
-        self.team = Team(n_threads)
-        step.block_gradient = self.addresses([aligned((scratch,), dtype) for _ in range(n_threads)])
-
-    cdef Block *as_blocks(self, list described) except NULL:
-        cdef Block *blocks = <Block *>calloc(max(1, len(described)), sizeof(Block))
-        cdef int64_t i
-        if blocks == NULL:
-            raise MemoryError
-        for i, (number, parameter, begin, end) in enumerate(described):
-            blocks[i] = Block(
-                &self.step.nodes[<int64_t>number], parameter, begin, end, MOST_PARAMETERS * number + parameter
-            )
-        return blocks
-
-    cdef double *doubles(self, list values) except NULL:
-        array = aligned((max(1, len(values)),), np.float64)
-        array[: len(values)] = values
-        self.keep.append(array)
-        return <double *>address_of(array)
-
-    cdef set_rules(self):
-        """What holds for each parameter, and the pieces of those that are brought back to something."""
-        cdef Step *step = &self.step
-        cdef int64_t place
-        kinds = {"none": 0, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
-        rules = []
-        for operation in self.engine.operations:
-            rules += list(operation.rules) + [Rule()] * (MOST_PARAMETERS - len(operation.rules))
-        step.l1 = self.doubles([rule.l1 for rule in rules])
-        step.l2 = self.doubles([rule.l2 for rule in rules])
-        step.factor = self.doubles([1.0] * self.n_parameters)
-        step.constraint_value = self.doubles([rule.value for rule in rules])
-        step.constraint = <ConstraintKind *>calloc(self.n_parameters, sizeof(ConstraintKind))
-        step.constrains_rows = <bint *>calloc(self.n_parameters, sizeof(bint))
-        if step.constraint == NULL or step.constrains_rows == NULL:
-            raise MemoryError
-        pieces = []
-        for place, rule in enumerate(rules):
-            step.constraint[place] = kinds[rule.constraint]
-            step.constrains_rows[place] = rule.of_rows
-            if rule.constraint != "none" and self.weights[place] is not None:
-                number, parameter = place // MOST_PARAMETERS, place % MOST_PARAMETERS
-                n = self.weights[place].shape[0 if rule.of_rows else -1]
-                pieces += [
-                    (number, parameter, begin, min(begin + CONSTRAINED_AT_ONCE, n))
-                    for begin in range(0, n, CONSTRAINED_AT_ONCE)
-                ]
-        self.n_constrained = len(pieces)
-        step.constrained = self.as_blocks(pieces)
-
-    cdef void **addresses(self, list arrays) except NULL:
-        """The addresses of arrays, NULL for None, in memory that ends with the trainer."""
-        cdef void **result = <void **>calloc(max(1, len(arrays)), sizeof(void *))
-        cdef int64_t i
-        if result == NULL:
-            raise MemoryError
-        self.keep.append(arrays)
-        for i, array in enumerate(arrays):
-            if array is not None:
-                result[i] = address_of(array)
-        return result
-
-    def __dealloc__(self):
-        free(self.step.heads)
-        free(self.step.instructions)
-        free(self.step.stages)
-        free(self.step.blocks)
-        free(self.step.updated)
-        free(self.step.constrained)
-        free(self.step.constraint)
-        free(self.step.constrains_rows)
-        free(self.step.averages)
-        free(self.step.w)
-        free(self.step.gradient)
-        free(self.step.slots)
-        free(self.step.block_gradient)
+        cdef Head *head
+        for i in range(self.step.n_heads):
+            if self.losses[i].is_python:
+                head = &self.step.heads[i]
+                head.python_loss, head.number, head.call_python_loss = <void *>self, i, call_python_loss
 
     def begin_epoch(
         self, bint check_finite, int64_t epoch, int64_t batches=0, const double[::1] sums=None
@@ -434,12 +129,24 @@ cdef class Trainer:
         sums : float64 array, optional
             The `sums` over those batches.
         """
-        self.step.check_finite = check_finite
-        self.step.pass_.epoch = <uint32_t>epoch
+        self.start_epoch(check_finite, epoch)
         self.batches = batches
-        self.own_sums[:] = 0
         if sums is not None:
             self.own_sums[:] = sums
+
+    cdef void start_epoch(self, bint check_finite, int64_t epoch) noexcept:
+        self.step.check_finite = check_finite
+        self.step.pass_.epoch = <uint32_t>epoch
+        self.batches = 0
+        self.own_sums[:] = 0
+
+    @property
+    def gradients(self):
+        return self.own_gradients
+
+    @property
+    def slots(self):
+        return self.own_slots
 
     @property
     def sums(self):
@@ -473,6 +180,13 @@ cdef class Trainer:
         int
             How many batches were trained on: those of one step at least.
         """
+        return self.take_steps(order, first_batch, t, learning_rates, predictions, seconds, most_steps)
+
+    cdef int64_t take_steps(
+        self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
+        list predictions, double seconds, int64_t most_steps
+    ) except -1:
+        """As `run`."""
         cdef Step *step = &self.step
         cdef int64_t n = order.shape[0]
         cdef int64_t n_batches = (n + self.batch_size - 1) // self.batch_size
@@ -557,13 +271,16 @@ cdef class Trainer:
         cdef double begin, now = cynn_seconds()
         cdef double until = now + seconds
         cdef int64_t steps_before = self.steps, n_sums = self.own_sums.shape[0], i
+        cdef const int64_t[::1] order
+        cdef object last_order = None
         self.epochs_done = 0
         while self.epochs_done < figures.shape[0]:
             begin = now
-            self.begin_epoch(False, first_epoch + self.epochs_done)
-            self.run(
-                order_of(first_epoch + self.epochs_done), 0, t + self.steps - steps_before, learning_rates, None, 1e9
-            )
+            self.start_epoch(False, first_epoch + self.epochs_done)
+            this_order = order_of(first_epoch + self.epochs_done)
+            if this_order is not last_order:
+                order = last_order = this_order
+            self.take_steps(order, 0, t + self.steps - steps_before, learning_rates, None, 1e9, MOST_STEPS)
             now = cynn_seconds()
             for i in range(n_sums):
                 figures[self.epochs_done, i] = self.own_sums[i]
@@ -577,21 +294,19 @@ cdef class Trainer:
         x is not finite.
         """
         cdef Step *step = &self.step
-        cdef int64_t i, n_pieces
-        cdef int64_t n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
-        cdef int64_t j
+        cdef int64_t i, j
         cdef double of_output, penalty = 0
         cdef Head *head
         for j in range(step.n_heads):
             self.weigh_rows(&step.heads[j], <floating *>step.heads[j].weight)
         step.failed = 0
         step.nonfinite = 0
+        step.n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
         for i in range(step.n_stages):
             step.stage = &step.stages[i]
-            n_pieces = n_tiles
-            if step.stage.by_columns:
-                n_pieces = (step.stage.columns + step.stage.column_piece - 1) // step.stage.column_piece
-            self.team.run(stage_phase_f32 if floating is float else stage_phase_f64, step, n_pieces)
+            self.team.run(
+                stage_phase_f32 if floating is float else stage_phase_f64, step, pieces_of(step, step.stage)
+            )
             if step.failed:
                 return 2
             if step.nonfinite:
@@ -600,7 +315,7 @@ cdef class Trainer:
         for j in range(step.n_heads):
             head = &step.heads[j]
             of_output = 0
-            for i in range(n_tiles):
+            for i in range(step.n_tiles):
                 of_output += head.tile_loss[i]
             loss[0] += of_output
             self.own_sums[2 + 2 * j] += of_output / head.loss_weight * head.total_weight
@@ -690,7 +405,7 @@ cdef class Trainer:
         """Steps on copies first: if one raises, no parameter has moved."""
         try:
             moved = []
-            for w, grad, slots in zip(self.weights, self.gradients, self.slots, strict=True):
+            for w, grad, slots in zip(self.weights, self.own_gradients, self.own_slots, strict=True):
                 if w is not None:
                     matrices = [array.reshape(-1, array.shape[-1]).copy() for array in (w, *slots)]
                     self.optimizer.component.step(

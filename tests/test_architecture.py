@@ -27,6 +27,7 @@ LAYERS = [
     {"registry", "workspace"},
     {"engine"},
     {"step"},
+    {"step_memory"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
     {
         "metrics", "summary", "notebook", "history", "optimizer_state", "feeding", "moving_averages", "outputs",
@@ -196,7 +197,7 @@ def test_every_public_name_exists():
 
 
 # The training step and the passes are one thought each, in a language of many words.
-LINES = {".py": 600, ".pyx": 720, ".pxd": 200}
+LINES = {".py": 600, ".pyx": 700, ".pxd": 200}
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *PLUGINS], ids=lambda path: path.name)

@@ -1,0 +1,136 @@
+"""The first layer of a network of many inputs, which threads work on in parts of its inputs."""
+
+import helpers
+import numpy as np
+import pytest
+
+from cynn import Concatenate, Dense, Dropout, Input, Network
+from cynn.errors import DataError
+from cynn.optimizers import SGD, Adam
+
+ROWS = 250
+# inputs and units of a first layer that is divided; the last batch of 250 rows is a smaller one
+SHAPES = [(256, 64), (257, 33), (300, 1), (300, 7), (784, 16), (1000, 130)]
+
+
+def data(inputs, dtype=np.float64, rows=ROWS):
+    generator = np.random.default_rng(inputs)
+    return generator.random((rows, inputs)).astype(dtype), generator.random((rows, 3)).astype(dtype)
+
+
+def network(inputs, units, dtype="float64", **dense):
+    layers = [Input(inputs), Dense(units, "tanh", **dense), *(Dense(100, "tanh") for _ in range(2)), Dense(3)]
+    return Network(layers, seed=1, dtype=dtype)
+
+
+def arrays(net):
+    return [array for layer in net.layers for array in (layer.weights, layer.biases)]
+
+
+def step_in_numpy(parameters, x, y, learning_rate):
+    """One step of gradient descent on the mean squared error: dC/dW = xᵀ δ, by layers from the last."""
+    W, b = parameters[::2], parameters[1::2]
+    a = [x]
+    for i in range(4):
+        z = a[-1] @ W[i] + b[i]
+        a.append(np.tanh(z) if i < 3 else z)
+    delta = 2 * (a[4] - y) / y.size
+    moved = []
+    for i in (3, 2, 1, 0):
+        moved = [W[i] - learning_rate * a[i].T @ delta, b[i] - learning_rate * delta.sum(axis=0), *moved]
+        delta = (delta @ W[i].T) * (1 - a[i] ** 2)
+    return moved
+
+
+@pytest.mark.parametrize(("inputs", "units"), SHAPES)
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_steps_are_those_of_numpy(inputs, units, n_threads):
+    x, y = data(inputs)
+    net = network(inputs, units)
+    expected = [array.copy() for array in arrays(net)]
+    net.fit(
+        x, y, epochs=2, batch_size=200, optimizer=SGD(0.05), loss="mean_squared_error", shuffle=False,
+        n_threads=n_threads,
+    )
+    for begin, end in [(0, 200), (200, 250)] * 2:
+        expected = step_in_numpy(expected, x[begin:end], y[begin:end], 0.05)
+    for got, wanted in zip(arrays(net), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def digest(build, x, y, n_threads, **options):
+    net = build()
+    net.fit(x, y, epochs=2, batch_size=200, loss="mean_squared_error", n_threads=n_threads, **options)
+    return helpers.digest(net)
+
+
+def check_threads(build, x, y, **options):
+    alone = digest(build, x, y, 1, **options)
+    for n_threads in (2, 3, 4, 16):
+        assert digest(build, x, y, n_threads, **options) == alone, n_threads
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("inputs", "units"), SHAPES)
+def test_any_number_of_threads_gives_the_same_bits(inputs, units, dtype):
+    check_threads(lambda: network(inputs, units, dtype), *data(inputs, dtype))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"global_clipnorm": 0.1}, {"gradient_accumulation_steps": 2}, {"use_ema": True}], ids=str
+)
+def test_whatever_becomes_of_the_gradients(options):
+    check_threads(lambda: network(300, 40, "float32"), *data(300, "float32"), optimizer=Adam(**options))
+
+
+@pytest.mark.parametrize(
+    "dense", [{"regularizer": "l2"}, {"trainable": False}, {"use_bias": False}],
+    ids=["regularized", "not trainable", "without biases"],
+)  # fmt: skip
+def test_whatever_the_layer_is(dense):
+    check_threads(lambda: network(300, 40, "float32", **dense), *data(300, "float32"))
+
+
+def test_bytes_that_are_scaled():
+    x = np.random.default_rng(0).integers(0, 256, (ROWS, 400), dtype=np.uint8)
+    _, y = data(400, "float32")
+    check_threads(lambda: Network([Input(400, scale=1 / 255), Dense(60, "relu"), Dense(3)], seed=0), x, y)
+
+
+@pytest.mark.parametrize("column", [0, 150, 299])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_nan_is_found_in_every_part(column, n_threads):
+    x, y = data(300)
+    x[123, column] = np.nan
+    net = network(300, 40)
+    before = helpers.digest(net)
+    with pytest.raises(DataError, match="Got nan in row 123"):
+        net.fit(x, y, epochs=1, batch_size=250, loss="mean_squared_error", n_threads=n_threads)
+    assert helpers.digest(net) == before
+
+
+def test_rows_of_a_caller_that_lie_otherwise():
+    x, y = data(300)
+    wide = np.zeros((2 * ROWS, 602))
+    wide[::2, 1:601:2] = x
+    digests = {digest(lambda: network(300, 40), same, y, 2) for same in (x, np.asfortranarray(x), wide[::2, 1:601:2])}
+    assert len(digests) == 1
+
+
+def test_inputs_that_something_else_takes_too():
+    """They are not divided; batches of ten are too small to be, and 25 of them make the same step."""
+    x, y = data(300)
+    found = []
+    for batch_size, optimizer in [(250, SGD(0.05)), (10, SGD(0.05, gradient_accumulation_steps=25))]:
+        inputs = Input(300)
+        hidden = Dense(40, "tanh")(inputs)
+        net = Network(Dense(3)(Concatenate()(hidden, inputs)), seed=0, dtype="float64")
+        net.fit(x, y, epochs=2, batch_size=batch_size, optimizer=optimizer, loss="mean_squared_error", n_threads=2)
+        found.append(net.predict(x))
+    np.testing.assert_allclose(*found, rtol=1e-10)
+
+
+def test_a_first_layer_that_cannot_be_divided():
+    check_threads(
+        lambda: Network([Input(300), Dropout(0.5), Dense(40, "tanh"), Dense(3)], seed=0), *data(300, "float32")
+    )
