@@ -130,7 +130,7 @@ _ALL = [
         loss="mean_squared_error", learning_rate=0.01,
     ),
     Workload(
-        "C", (4, 32, 16, 4), "relu", "identity", batch=150, data="exponential", rows=150, epochs=2_000,
+        "C", (4, 32, 16, 4), "relu", "identity", batch=150, data="exponential", rows=150, epochs=10_000,
         loss="mean_squared_error", learning_rate=0.01, shuffle=False,
     ),
     _PREDICT,

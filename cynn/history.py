@@ -41,8 +41,18 @@ class History:
         logs : dict of str to float
             The figures by name.
         """
-        for name, figure in logs.items():
-            self.history.setdefault(name, []).append(figure)
+        self.extend({name: [figure] for name, figure in logs.items()})
+
+    def extend(self, logs: dict[str, list[float]]) -> None:
+        """Add the figures of several epochs.
+
+        Parameters
+        ----------
+        logs : dict of str to list of float
+            The figures by name, as many of each as there are epochs.
+        """
+        for name, figures in logs.items():
+            self.history.setdefault(name, []).extend(figures)
 
     def __getitem__(self, name: str) -> list[float]:
         return self.history[name]

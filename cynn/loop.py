@@ -173,8 +173,7 @@ class Loop:
             finally:
                 done = feed.trainer.epochs_done
                 losses, _ = feed.setting.objective.mean_losses(figures[:done, :-1])
-                for loss, seconds in zip(losses.tolist(), figures[:done, -1].tolist(), strict=True):
-                    self.history.append({"loss": loss, "seconds": seconds})
+                self.history.extend({"loss": losses.tolist(), "seconds": figures[:done, -1].tolist()})
                 self.network.epochs_trained += done
                 self.epoch += done
 
