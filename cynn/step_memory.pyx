@@ -47,7 +47,7 @@ cdef int64_t MOST_FETCHED_BYTES = 1 << 19
 cdef int64_t CONSTRAINED_AT_ONCE = 256
 
 # Multiplications of a step below which a second thread costs more than it saves.
-cdef double WORTH_A_TEAM = 2e6
+cdef double WORTH_A_TEAM = 3e6
 
 
 cdef class StepMemory:

@@ -19,7 +19,7 @@ def data(inputs, dtype=np.float64, rows=ROWS):
 
 
 def network(inputs, units, dtype="float64", **dense):
-    layers = [Input(inputs), Dense(units, "tanh", **dense), *(Dense(100, "tanh") for _ in range(2)), Dense(3)]
+    layers = [Input(inputs), Dense(units, "tanh", **dense), *(Dense(130, "tanh") for _ in range(2)), Dense(3)]
     return Network(layers, seed=1, dtype=dtype)
 
 
@@ -123,7 +123,7 @@ def test_inputs_that_something_else_takes_too():
     found = []
     for batch_size, optimizer in [(250, SGD(0.05)), (10, SGD(0.05, gradient_accumulation_steps=25))]:
         inputs = Input(300)
-        hidden = Dense(40, "tanh")(inputs)
+        hidden = Dense(50, "tanh")(inputs)
         net = Network(Dense(3)(Concatenate()(hidden, inputs)), seed=0, dtype="float64")
         net.fit(x, y, epochs=2, batch_size=batch_size, optimizer=optimizer, loss="mean_squared_error", n_threads=2)
         found.append(net.predict(x))
@@ -132,5 +132,5 @@ def test_inputs_that_something_else_takes_too():
 
 def test_a_first_layer_that_cannot_be_divided():
     check_threads(
-        lambda: Network([Input(300), Dropout(0.5), Dense(40, "tanh"), Dense(3)], seed=0), *data(300, "float32")
+        lambda: Network([Input(300), Dropout(0.5), Dense(60, "tanh"), Dense(3)], seed=0), *data(300, "float32")
     )
