@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 from Cython.Build import cythonize
 from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -152,7 +153,7 @@ def extensions():
             found.append(Extension(name, [str(path)], extra_compile_args=compile_args))
 
     for extension in found:
-        extension.include_dirs += ["cynn/include", "cynn/kernels"]
+        extension.include_dirs += ["cynn/include", "cynn/kernels", np.get_include()]
         extension.extra_link_args += [] if DEBUG or sys.platform == "darwin" else ["-Wl,--strip-debug"]
     return cythonize(
         found,

@@ -33,7 +33,7 @@ cdef class Engine:
     cdef list idle_workspaces
     cdef Workspace new_workspace(self, int64_t rows, bint training, list losses)
     cdef Workspace workspace(self)
-    cdef bint describe_rows(self, const Py_buffer *view, Rows *rows) noexcept
+    cdef bint describe_rows(self, object array, Rows *rows) noexcept
     cdef int forward_few(self, const Rows *rows, void *out) except -1
     cdef void forward_in_workspace(self, Workspace workspace, const Rows *rows) noexcept nogil
 

@@ -8,15 +8,7 @@ import numpy as np
 
 from cynn import kernels
 
-from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS,
-    PyBUF_FORMAT,
-    PyBUF_STRIDES,
-    PyBUF_WRITABLE,
-    PyBuffer_Release,
-    PyObject_CheckBuffer,
-    PyObject_GetBuffer,
-)
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
@@ -24,6 +16,21 @@ from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, MOST_PARAMETERS, UINT8, Ahead, Op, Pass, RowKernels, Rows
+from cynn.ndarray cimport (
+    ALIGNED,
+    C_CONTIGUOUS,
+    FLOAT32_NUMBER,
+    FLOAT64_NUMBER,
+    UINT8_NUMBER,
+    WRITEABLE,
+    array_data,
+    array_flags,
+    array_ndim,
+    array_shape,
+    array_strides,
+    is_native,
+    type_number,
+)
 from cynn.team cimport Team
 from cynn.workspace cimport Node, Workspace, address_of, forward_node
 
@@ -39,6 +46,10 @@ cdef double WORTH_RELEASING_THE_GIL = 2e5
 
 cdef object np_empty = np.empty
 cdef object np_ndarray = np.ndarray
+
+
+cdef inline bint is_all_set(int flags, int wanted) noexcept nogil:
+    return flags & wanted == wanted
 
 
 cdef class RowMatrix:
@@ -367,64 +378,50 @@ cdef class Engine:
             None where something is out of the ordinary (many rows, another dtype, a wrong shape, a
             NaN): the general way then does the work, or says what is wrong.
         """
-        cdef Py_buffer view, out_view
         cdef Rows rows
-        cdef object result = None
-        if self.has_python or not PyObject_CheckBuffer(x):
+        cdef int ndim
+        if self.has_python or type(x) is not np_ndarray or not self.describe_rows(x, &rows):
             return None
-        if out is not None and not (type(out) is np_ndarray and out.dtype is self.numpy_dtype):
+        if check_finite and self.source.row_kernels.first_nonfinite_row(&rows) >= 0:
             return None
-        try:
-            PyObject_GetBuffer(x, &view, PyBUF_STRIDES | PyBUF_FORMAT)
-        except (BufferError, ValueError):
-            return None  # NumPy has dtypes that a buffer has not
-        try:
-            if self.describe_rows(&view, &rows) and not (
-                check_finite and self.source.row_kernels.first_nonfinite_row(&rows) >= 0
-            ):
-                result = out
-                if out is None and view.ndim == 1:
-                    result = np_empty(self.last_units, self.numpy_dtype)
-                elif out is None:
-                    result = np_empty((rows.rows, self.last_units), self.numpy_dtype)
-                PyObject_GetBuffer(result, &out_view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-                try:
-                    if out_view.ndim != view.ndim or out_view.len != (
-                        rows.rows * self.last_units * out_view.itemsize
-                    ):
-                        result = None
-                    else:
-                        self.forward_few(&rows, out_view.buf)
-                finally:
-                    PyBuffer_Release(&out_view)
-        except (BufferError, ValueError):
-            return None  # out is not contiguous, or read-only
-        finally:
-            PyBuffer_Release(&view)
-        return result
+        ndim = array_ndim(x)
+        if out is None:
+            if ndim == 1:
+                out = np_empty(self.last_units, self.numpy_dtype)
+            else:
+                out = np_empty((rows.rows, self.last_units), self.numpy_dtype)
+        elif (
+            type(out) is not np_ndarray or out.dtype is not self.numpy_dtype or array_ndim(out) != ndim
+            or array_shape(out)[ndim - 1] != self.last_units
+            or ndim == 2 and array_shape(out)[0] != rows.rows
+            or not is_all_set(array_flags(out), ALIGNED | C_CONTIGUOUS | WRITEABLE)
+        ):
+            return None
+        self.forward_few(&rows, array_data(out))
+        return out
 
-    cdef bint describe_rows(self, const Py_buffer *view, Rows *rows) noexcept:
-        """Whether predict_few is for this array; if so, how it lies in memory."""
-        cdef char kind = view.format[0] if view.format != NULL and view.format[1] == 0 else 0
-        if view.ndim != 1 and view.ndim != 2:
+    cdef bint describe_rows(self, object array, Rows *rows) noexcept:
+        """Whether predict_few is for this array of NumPy; if so, how it lies in memory."""
+        cdef int ndim = array_ndim(array), number = type_number(array)
+        if ndim != 1 and ndim != 2 or array_shape(array)[ndim - 1] != self.source.inputs:
             return False
-        if view.shape[view.ndim - 1] != self.source.inputs:
+        if not is_all_set(array_flags(array), ALIGNED) or not is_native(array):
             return False
-        rows.rows = 1 if view.ndim == 1 else view.shape[0]
+        rows.rows = 1 if ndim == 1 else array_shape(array)[0]
         if rows.rows > tile_rows or rows.rows == 0:
             return False
-        if kind == c"f":
+        if number == FLOAT32_NUMBER:
             rows.kind = FLOAT32
-        elif kind == c"d":
+        elif number == FLOAT64_NUMBER:
             rows.kind = FLOAT64
-        elif kind == c"B":
+        elif number == UINT8_NUMBER:
             rows.kind = UINT8
         else:
             return False
-        rows.data = <const char *>view.buf
+        rows.data = array_data(array)
         rows.columns = self.source.inputs
-        rows.row_stride = 0 if view.ndim == 1 else view.strides[0]
-        rows.column_stride = view.strides[view.ndim - 1]
+        rows.row_stride = 0 if ndim == 1 else array_strides(array)[0]
+        rows.column_stride = array_strides(array)[ndim - 1]
         return True
 
     cdef int forward_few(self, const Rows *rows, void *out) except -1:

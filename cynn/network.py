@@ -122,6 +122,8 @@ class Network(Trainable):
             self.seed,
             values,
         )
+        # What a call on one row runs: to look for each of these every time would show.
+        self._predict_few = self._engine.predict_few if self._outputs.is_one and not self._categories else None
 
     @classmethod
     def mlp(
@@ -241,11 +243,11 @@ class Network(Trainable):
         """
         if n_threads is not None:
             threads.resolve(n_threads)
-        outputs = self._outputs
-        if outputs.is_one and not self._categories:
-            few = self._engine.predict_few(x, out, check_finite)
+        if self._predict_few is not None:
+            few = self._predict_few(x, out, check_finite)
             if few is not None:
                 return few
+        outputs = self._outputs
         x = data.as_array(x, "x")
         single = x.ndim == 1
         rows = self.as_rows(x[None, :] if single else x, "x", check_finite=False)

@@ -18,7 +18,7 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 # From the bottom up. A module may import from its own layer and from those below, at its top or inside
 # a function. What else there is, UPWARD names.
 LAYERS = [
-    {"version", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations", "tensor_file"},
+    {"version", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations", "tensor_file", "ndarray"},
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
         "monitoring", "schedules", "targets", "regularizers", "constraints",
