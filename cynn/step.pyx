@@ -20,7 +20,7 @@ from cynn.abi cimport CYNN_MOST_SLOTS, floating
 from cynn.engine cimport gather_rows
 from cynn.kernel_objects cimport loss_of_rows, step_on_piece
 from cynn.kernels.tables cimport Ahead, Op, Pass, Rows, UpdateKernels
-from cynn.workspace cimport Node, add_gradients, backward_node, forward_node
+from cynn.workspace cimport Node, backward_node, forward_node
 
 
 # Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
@@ -170,16 +170,27 @@ cdef inline void forward_part(
         part.op.kernels.forward_f64(&part.op, &pass_, begin, end, <double *>part.op.out)
 
 
-cdef inline void add_parts(Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
+cdef inline void add_to(const Step *step, floating *total, const floating *x, int64_t size) noexcept nogil:
+    if floating is float:
+        step.updates.add_f32(size, x, total)
+    else:
+        step.updates.add_f64(size, x, total)
+
+
+cdef inline void add_parts(const Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
     """Sum up, always in the same order, what the parts make."""
     cdef int64_t i, offset = begin * step.nodes.op.units, size = (end - begin) * step.nodes.op.units
     for i in range(1, step.n_parts):
-        if floating is float:
-            step.updates.add_f32(size, <float *>step.parts[i].op.out + offset, <float *>step.parts.op.out + offset)
-        else:
-            step.updates.add_f64(
-                size, <double *>step.parts[i].op.out + offset, <double *>step.parts.op.out + offset
-            )
+        add_to(step, <floating *>step.parts.op.out + offset, <floating *>step.parts[i].op.out + offset, size)
+
+
+cdef inline void add_gradients(
+    const Step *step, const Node *node, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    """Add up what several operations have found as dC/dout, for rows begin..end."""
+    cdef int64_t i, offset = begin * node.op.units, size = (end - begin) * node.op.units
+    for i in range(node.n_sums):
+        add_to(step, <floating *>node.op.delta + offset, <floating *>node.sums[i] + offset, size)
 
 
 cdef inline void loss_of_tile(
@@ -247,7 +258,7 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
             for j in range(step.n_heads):
                 loss_of_tile(step, &step.heads[j], piece, begin, end, type_)
         elif step.instructions[i].task == ADD:
-            add_gradients(node, begin, end, type_)
+            add_gradients(step, node, begin, end, type_)
         elif backward_node(node, &pass_, begin, end, type_):
             step.failed = 1
         if step.failed or step.nonfinite:
@@ -307,10 +318,7 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
     if step.is_direct:
         update(step, block, grad)
     elif step.is_added:
-        if floating is float:
-            step.updates.add_f32(size, grad, <float *>step.gradient[block.place] + offset)
-        else:
-            step.updates.add_f64(size, grad, <double *>step.gradient[block.place] + offset)
+        add_to(step, <floating *>step.gradient[block.place] + offset, grad, size)
 
 
 cdef inline void update(Step *step, const Block *block, floating *grad) noexcept nogil:

@@ -205,8 +205,10 @@ cdef class StepMemory:
         cdef int64_t i, inputs = self.engine.source.inputs, units = step.nodes.op.units
         cdef Part *part
         dtype = self.engine.dtype
-        blocks = block_borders(inputs, units, self.batch_size, step.n_parts)
-        borders = blocks[:: (len(blocks) - 1) // step.n_parts] if step.n_parts > 1 else [0, inputs]
+        borders = [0, inputs]
+        if step.n_parts > 1:
+            blocks = block_borders(inputs, units, self.batch_size, step.n_parts)
+            borders = blocks[:: (len(blocks) - 1) // step.n_parts]
         step.parts = <Part *>calloc(step.n_parts, sizeof(Part))
         if step.parts == NULL:
             raise MemoryError

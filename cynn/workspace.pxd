@@ -45,5 +45,4 @@ cdef int forward_node(
 cdef int backward_node(
     const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
 ) noexcept nogil
-cdef void add_gradients(const Node *node, int64_t begin, int64_t end, floating *type_) noexcept nogil
 cdef void update_states(const Node *node, const Pass *pass_, floating *type_) noexcept nogil

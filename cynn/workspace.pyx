@@ -326,17 +326,6 @@ cdef int backward_node(
     return 0
 
 
-cdef void add_gradients(const Node *node, int64_t begin, int64_t end, floating *type_) noexcept nogil:
-    """Add up what several operations have found as dC/dout, for rows begin..end."""
-    cdef int64_t i, j, offset = begin * node.op.units, size = (end - begin) * node.op.units
-    cdef floating *delta = <floating *>node.op.delta + offset
-    cdef const floating *other
-    for i in range(node.n_sums):
-        other = <const floating *>node.sums[i] + offset
-        for j in range(size):
-            delta[j] += other[j]
-
-
 cdef void update_states(const Node *node, const Pass *pass_, floating *type_) noexcept nogil:
     if floating is float:
         if node.op.kernels.update_states_f32 != NULL:

@@ -3,6 +3,7 @@
 import helpers
 import numpy as np
 import pytest
+import reference
 
 from cynn import Concatenate, Dense, Dropout, Input, Network
 from cynn.errors import DataError
@@ -13,9 +14,8 @@ ROWS = 250
 SHAPES = [(256, 64), (257, 33), (300, 1), (300, 7), (784, 16), (1000, 130)]
 
 
-def data(inputs, dtype=np.float64, rows=ROWS):
-    generator = np.random.default_rng(inputs)
-    return generator.random((rows, inputs)).astype(dtype), generator.random((rows, 3)).astype(dtype)
+def data(inputs, dtype="float64"):
+    return helpers.inputs(ROWS, inputs, dtype), helpers.targets(ROWS, 3, "mean_squared_error").astype(dtype)
 
 
 def network(inputs, units, dtype="float64", **dense):
@@ -23,39 +23,24 @@ def network(inputs, units, dtype="float64", **dense):
     return Network(layers, seed=1, dtype=dtype)
 
 
-def arrays(net):
-    return [array for layer in net.layers for array in (layer.weights, layer.biases)]
-
-
-def step_in_numpy(parameters, x, y, learning_rate):
-    """One step of gradient descent on the mean squared error: dC/dW = xᵀ δ, by layers from the last."""
-    W, b = parameters[::2], parameters[1::2]
-    a = [x]
-    for i in range(4):
-        z = a[-1] @ W[i] + b[i]
-        a.append(np.tanh(z) if i < 3 else z)
-    delta = 2 * (a[4] - y) / y.size
-    moved = []
-    for i in (3, 2, 1, 0):
-        moved = [W[i] - learning_rate * a[i].T @ delta, b[i] - learning_rate * delta.sum(axis=0), *moved]
-        delta = (delta @ W[i].T) * (1 - a[i] ** 2)
-    return moved
-
-
 @pytest.mark.parametrize(("inputs", "units"), SHAPES)
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 def test_steps_are_those_of_numpy(inputs, units, n_threads):
     x, y = data(inputs)
     net = network(inputs, units)
-    expected = [array.copy() for array in arrays(net)]
+    names, expected = ["tanh"] * 3 + ["identity"], helpers.parameters(net)
     net.fit(
         x, y, epochs=2, batch_size=200, optimizer=SGD(0.05), loss="mean_squared_error", shuffle=False,
         n_threads=n_threads,
     )
     for begin, end in [(0, 200), (200, 250)] * 2:
-        expected = step_in_numpy(expected, x[begin:end], y[begin:end], 0.05)
-    for got, wanted in zip(arrays(net), expected, strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
+        gradients = reference.gradients(x[begin:end], y[begin:end], expected, names, "mean_squared_error")
+        expected = [
+            (W - 0.05 * dW, b - 0.05 * db) for (W, b), (dW, db) in zip(expected, gradients, strict=True)
+        ]
+    for got, wanted in zip(helpers.parameters(net), expected, strict=True):
+        np.testing.assert_allclose(got[0], wanted[0], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(got[1], wanted[1], rtol=1e-9, atol=1e-12)
 
 
 def digest(build, x, y, n_threads, **options):

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ahead.h" /* and before this file transpose.h and small_product.h: CYNN_VECTOR_BYTES and CYNN_A serve here, too */
+#include "ahead.h" /* and before this file transpose.h and small_product.h, for CYNN_VECTOR_BYTES and CYNN_A */
 
 /* Vectors of a panel, and the rows of a block below it: the sums, a row of the panel and one broadcast element of A
  * fill the registers. */
@@ -25,8 +25,8 @@
 /* Measured: for fewer rows, copying B is not worth it. */
 #define CYNN_PACKED_LEAST_ROWS 24
 
-/* k goes in pieces of so many, so that a panel stays in the L2 cache; and in the L1 cache, where it costs little to copy
- * and C has so few rows that they stay, too. Measured: 1.02 to 1.07 times as quick. */
+/* k goes in pieces of so many, so that a panel stays in the L2 cache; and in the L1 cache, where it costs little to
+ * copy and C has so few rows that they stay, too. Measured: 1.02 to 1.07 times as quick. */
 #define CYNN_PACKED_DEPTH 1024
 #define CYNN_PACKED_L1_DEPTH 128
 #define CYNN_PACKED_L1_ROWS 512
