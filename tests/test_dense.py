@@ -65,6 +65,15 @@ def test_inputs(inputs, units, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("units", [3, 12, 16, 32, 47, 48, 64, 79, 113])
+def test_blocks_of_any_rows(units, dtype):
+    """Blocks of one to four vectors, with all that may be left of the rows and of the products to be summed."""
+    for rows in range(1, 27):
+        check(rows, 3 + rows % 9, units, dtype)
+        check(3 + rows % 9, rows, units, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @given(st.integers(1, 300), st.integers(1, 90), st.integers(1, 80), st.integers(0, 5))
 def test_any_shape(dtype, rows, inputs, units, seed):
     check(rows, inputs, units, dtype, seed)

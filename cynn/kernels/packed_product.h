@@ -14,19 +14,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ahead.h" /* and before this file transpose.h and small_product.h, for CYNN_VECTOR_BYTES and CYNN_A */
+#include "ahead.h" /* and before this file transpose.h and small_product.h */
 
-/* Vectors of a panel, and the rows of a block below it: the sums, a row of the panel and one broadcast element of A
- * fill the registers. */
-#define CYNN_PACKED_VECTORS 4
-
-#define CYNN_PACKED_MOST_ROWS 12 /* of a block */
+/* Rows of A that meet a panel between two looks ahead: whole blocks of any number of vectors. */
+#define CYNN_PACKED_ROWS 24
 
 /* Measured: for fewer rows, copying B is not worth it. */
 #define CYNN_PACKED_LEAST_ROWS 24
 
-/* k goes in pieces of so many, so that a panel stays in the L2 cache; and in the L1 cache, where it costs little to
- * copy and C has so few rows that they stay, too. Measured: 1.02 to 1.07 times as quick. */
+/* k goes in pieces of so many, so that a panel stays in the L2 cache; and in the L1 cache where the rows of A are next
+ * to each other and C has so few rows that they stay, too: measured, 1.02 to 1.07 times as quick. Where k runs along
+ * the rows of A, to come back to C for every piece costs more, 1.03 to 1.08 times. */
 #define CYNN_PACKED_DEPTH 1024
 #define CYNN_PACKED_L1_DEPTH 128
 #define CYNN_PACKED_L1_ROWS 512
@@ -40,84 +38,12 @@
 /* A matrix is transposed in squares of so many: whole cache lines. */
 #define CYNN_SQUARE 16
 
-/* R rows of V vectors. A[r, i] is at A + r * stride + i * k_bytes. */
-#define CYNN_PACKED_KERNEL(R, V)                                                                            \
-    static void NAME(cynn_packed_##R##_##V)(int64_t k, const char *A, int64_t stride, int64_t k_bytes,      \
-                                            const T *B, const T *bias, T alpha, T beta, T *C, int64_t ldc)  \
-    {                                                                                                       \
-        typedef T vector __attribute__((vector_size(CYNN_VECTOR_BYTES), aligned(sizeof(T)), may_alias));    \
-        const int64_t lanes = CYNN_VECTOR_BYTES / sizeof(T), stride_3 = 3 * stride;                         \
-        const char *A_0 = A, *A_4 = A + 4 * stride, *A_8 = A_4 + 4 * stride;                                \
-        vector sum[R][V];                                                                                   \
-        __asm__("" : "+r"(A_0), "+r"(A_4), "+r"(A_8));                                                      \
-        _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                \
-            _Pragma("GCC unroll 4") for (int v = 0; v < V; v++) {                                           \
-                sum[r][v] = bias ? *(const vector *)(bias + v * lanes) : (vector){0};                       \
-                __builtin_prefetch(C + r * ldc + v * lanes, 1);                                             \
-            }                                                                                               \
-        for (int64_t i = 0; i < k; i++) {                                                                   \
-            vector b[V];                                                                                    \
-            _Pragma("GCC unroll 4") for (int v = 0; v < V; v++) b[v] = *(const vector *)(B + v * lanes);    \
-            _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                          \
-                vector a = CYNN_A(r) - (vector){0};                                                         \
-                _Pragma("GCC unroll 4") for (int v = 0; v < V; v++)                                         \
-                    __asm__(CYNN_FMA : "+v"(sum[r][v]) : "v"(a), "v"(b[v]));                                \
-            }                                                                                               \
-            A_0 += k_bytes, A_4 += k_bytes, A_8 += k_bytes, B += V * lanes;                                 \
-        }                                                                                                   \
-        _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                \
-            _Pragma("GCC unroll 4") for (int v = 0; v < V; v++) {                                           \
-                vector *c = (vector *)(C + r * ldc + v * lanes);                                            \
-                if (beta != 0) sum[r][v] = alpha * sum[r][v] + beta * *c;                                   \
-                *c = sum[r][v];                                                                             \
-            }                                                                                               \
-    }
-
-/* What is left below whole blocks of R rows goes in blocks of 4, 2 and 1. */
-#define CYNN_PACKED_KERNELS(R, V)                                                                           \
-    CYNN_PACKED_KERNEL(R, V) CYNN_PACKED_KERNEL(4, V) CYNN_PACKED_KERNEL(2, V) CYNN_PACKED_KERNEL(1, V)
-
 #endif
 
 #ifdef __AVX512F__
 
-/* sum += a * b. Written out, since a compiler left alone broadcasts a again at every multiplication. */
-#undef CYNN_FMA
-#if CYNN_ELEMENT_BYTES == 4
-#define CYNN_FMA "vfmadd231ps %2, %1, %0"
-#else
-#define CYNN_FMA "vfmadd231pd %2, %1, %0"
-#endif
-
-CYNN_PACKED_KERNELS(12, 1)
-CYNN_PACKED_KERNELS(12, 2)
-CYNN_PACKED_KERNELS(8, 3)
-CYNN_PACKED_KERNELS(6, 4)
-
-typedef void (*NAME(cynn_packed_kernel))(int64_t, const char *, int64_t, int64_t, const T *, const T *, T, T, T *,
-                                         int64_t);
-
-/* The kernels of a panel: of a whole block of rows, of 4, 2 and 1. */
-static const struct {
-    int64_t rows[4];
-    NAME(cynn_packed_kernel) kernel[4];
-} NAME(cynn_packed_kernels)[CYNN_PACKED_VECTORS] = {
-#define CYNN_ROWS(R, V)                                                                                     \
-    {                                                                                                       \
-        {R, 4, 2, 1},                                                                                       \
-        {                                                                                                   \
-            NAME(cynn_packed_##R##_##V), NAME(cynn_packed_4_##V), NAME(cynn_packed_2_##V), NAME(cynn_packed_1_##V) \
-        }                                                                                                   \
-    }
-    CYNN_ROWS(12, 1),
-    CYNN_ROWS(12, 2),
-    CYNN_ROWS(8, 3),
-    CYNN_ROWS(6, 4),
-#undef CYNN_ROWS
-};
-
 /* The panel at work, and the columns of A: memory of each thread. */
-static _Thread_local T NAME(cynn_panel_memory)[CYNN_PACKED_DEPTH * CYNN_PACKED_VECTORS * CYNN_VECTOR_BYTES /
+static _Thread_local T NAME(cynn_panel_memory)[CYNN_PACKED_DEPTH * CYNN_MOST_VECTORS * CYNN_VECTOR_BYTES /
                                                CYNN_ELEMENT_BYTES] __attribute__((aligned(64)));
 static _Thread_local T NAME(cynn_columns_memory)[CYNN_PACKED_L1_DEPTH * CYNN_PACKED_COPY_STRIDE]
     __attribute__((aligned(64)));
@@ -151,29 +77,27 @@ static void NAME(cynn_times_panel)(int64_t m, int64_t columns, int64_t k, const 
                                    T *C, int64_t ldc, cynn_ahead *ahead)
 {
     enum { lanes = CYNN_VECTOR_BYTES / sizeof(T) };
-    const int64_t width = vectors * lanes, stride = row_stride * sizeof(T), k_bytes = k_stride * sizeof(T);
-    T tile[CYNN_PACKED_MOST_ROWS * CYNN_PACKED_VECTORS * lanes], padded_bias[CYNN_PACKED_VECTORS * lanes];
+    const int64_t width = vectors * lanes, last = width - lanes;
+    const NAME(cynn_panel) product = NAME(cynn_panels)[__builtin_ctzll(lanes)][k_stride != 1][vectors - 1];
+    T tile[CYNN_PACKED_ROWS * CYNN_MOST_VECTORS * lanes], padded_bias[CYNN_MOST_VECTORS * lanes];
     if (bias && columns < width) {
         memset(padded_bias, 0, sizeof padded_bias);
         memcpy(padded_bias, bias, columns * sizeof(T));
         bias = padded_bias;
     }
-    for (int64_t row = 0, size = 0; row < m;) {
-        while (NAME(cynn_packed_kernels)[vectors - 1].rows[size] > m - row) size++;
-        const int64_t rows = NAME(cynn_packed_kernels)[vectors - 1].rows[size];
-        const NAME(cynn_packed_kernel) kernel = NAME(cynn_packed_kernels)[vectors - 1].kernel[size];
-        const char *a = (const char *)(A + row * row_stride);
+    for (int64_t row = 0; row < m; row += CYNN_PACKED_ROWS) {
+        const int64_t rows = m - row < CYNN_PACKED_ROWS ? m - row : CYNN_PACKED_ROWS;
+        const T *a = A + row * row_stride;
         T *c = C + row * ldc;
         if (columns == width) {
-            kernel(k, a, stride, k_bytes, panel, bias, alpha, beta, c, ldc);
+            product(rows, k, a, row_stride, k_stride, panel, width, bias, alpha, beta, c, ldc, last, 1, NULL);
         } else {
-            kernel(k, a, stride, k_bytes, panel, bias, 1, 0, tile, width);
+            product(rows, k, a, row_stride, k_stride, panel, width, bias, 1, 0, tile, width, last, 0, NULL);
             for (int64_t r = 0; r < rows; r++)
                 for (int64_t j = 0; j < columns; j++)
                     c[r * ldc + j] =
                         beta == 0 ? tile[r * width + j] : alpha * tile[r * width + j] + beta * c[r * ldc + j];
         }
-        row += rows;
         if (ahead) cynn_fetch_ahead(ahead);
     }
 }
@@ -185,17 +109,15 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
                                      int64_t k_stride, const T *B, int64_t row_stride_of_B, int64_t column_stride,
                                      const T *bias, T alpha, T beta, T *C, int64_t ldc, cynn_ahead *ahead)
 {
-    enum { lanes = CYNN_VECTOR_BYTES / sizeof(T), widest = CYNN_PACKED_VECTORS * lanes };
+    enum { lanes = CYNN_VECTOR_BYTES / sizeof(T) };
+    const int64_t vectors = (n + lanes - 1) / lanes, panels = (vectors + CYNN_MOST_VECTORS - 1) / CYNN_MOST_VECTORS;
     T *panel = NAME(cynn_panel_memory), *copy = NAME(cynn_columns_memory);
-    const int64_t most = column_stride == 1 && m <= CYNN_PACKED_L1_ROWS ? CYNN_PACKED_L1_DEPTH : CYNN_PACKED_DEPTH;
-    const int copies = row_stride == 1 && m <= CYNN_PACKED_COPIED_ROWS && most == CYNN_PACKED_L1_DEPTH &&
+    const int64_t most = row_stride == 1 && column_stride == 1 && m <= CYNN_PACKED_L1_ROWS ? CYNN_PACKED_L1_DEPTH
+                                                                                           : CYNN_PACKED_DEPTH;
+    const int copies = m <= CYNN_PACKED_COPIED_ROWS && most == CYNN_PACKED_L1_DEPTH &&
                        k_stride * sizeof(T) % CYNN_PACKED_ALIASED_BYTES == 0;
     if (m < CYNN_PACKED_LEAST_ROWS) return 0;
-    if (ahead) {
-        const int64_t panels = (n / widest + 1) * (k / most + 1);
-        const int64_t blocks = panels * (m / CYNN_PACKED_MOST_ROWS + 1); /* or more: a look ahead after each */
-        cynn_spread(ahead, blocks);
-    }
+    if (ahead) cynn_spread(ahead, panels * ((k + most - 1) / most) * ((m + CYNN_PACKED_ROWS - 1) / CYNN_PACKED_ROWS));
     for (int64_t first = 0; first < k; first += most, bias = NULL) {
         const int64_t depth = k - first < most ? k - first : most;
         const T *a = A + first * k_stride;
@@ -205,12 +127,13 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
                 memcpy(copy + i * CYNN_PACKED_COPY_STRIDE, a + i * k_stride, m * sizeof(T));
             a = copy, a_stride = CYNN_PACKED_COPY_STRIDE;
         }
-        for (int64_t column = 0; column < n; column += widest) {
-            const int64_t columns = n - column < widest ? n - column : widest;
-            const int64_t vectors = (columns + lanes - 1) / lanes;
+        for (int64_t p = 0; p < panels; p++) {
+            const int64_t begin = vectors * p / panels, of_panel = vectors * (p + 1) / panels - begin;
+            const int64_t column = begin * lanes, width = of_panel * lanes;
+            const int64_t columns = n - column < width ? n - column : width;
             const T *b = B + first * row_stride_of_B + column * column_stride;
-            NAME(cynn_pack_panel)(depth, columns, vectors * lanes, b, row_stride_of_B, column_stride, panel);
-            NAME(cynn_times_panel)(m, columns, depth, a, row_stride, a_stride, vectors, panel,
+            NAME(cynn_pack_panel)(depth, columns, width, b, row_stride_of_B, column_stride, panel);
+            NAME(cynn_times_panel)(m, columns, depth, a, row_stride, a_stride, of_panel, panel,
                                    bias ? bias + column : NULL, alpha, first == 0 ? beta : 1, C + column, ldc, ahead);
         }
     }

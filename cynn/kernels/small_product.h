@@ -7,102 +7,156 @@
  * tail. A block of few rows runs several sums over k side by side, to keep the multipliers busy.
  *
  * This file is included once for each dtype, with T, the element type, and NAME(x), x with the
- * dtype's suffix. It uses the vector types of GCC and Clang; small_product.pxd is Cython's view.
+ * dtype's suffix. It uses the vector types of GCC and Clang.
  */
 
 #ifndef CYNN_SMALL_PRODUCT_WIDTHS
 #define CYNN_SMALL_PRODUCT_WIDTHS
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ahead.h"
 
 #if defined(__AVX512F__)
 #define CYNN_VECTOR_BYTES 64
-#define CYNN_ROWS_OF_1 12 /* rows in a block of one vector, and of two: all sums in 32 registers */
+#define CYNN_MOST_VECTORS 4
+/* Rows in a block of one vector, two, three and four: all sums in 32 registers; and of one vector where rows of A
+ * are next to each other, and need no registers themselves. */
+#define CYNN_ROWS_OF_1 12
 #define CYNN_ROWS_OF_2 8
-#define CYNN_ADJACENT_ROWS_OF_1 16 /* and where rows of A are next to each other */
+#define CYNN_ROWS_OF_3 8
+#define CYNN_ROWS_OF_4 6
+#define CYNN_ADJACENT_ROWS_OF_1 24
 #elif defined(__AVX__)
 #define CYNN_VECTOR_BYTES 32
+#define CYNN_MOST_VECTORS 2
 #define CYNN_ROWS_OF_1 8 /* 16 registers */
 #define CYNN_ROWS_OF_2 6
 #define CYNN_ADJACENT_ROWS_OF_1 8
 #else
 #define CYNN_VECTOR_BYTES 16
+#define CYNN_MOST_VECTORS 2
 #define CYNN_ROWS_OF_1 8 /* 16 registers, and a broadcast takes one */
 #define CYNN_ROWS_OF_2 4
 #define CYNN_ADJACENT_ROWS_OF_1 8
 #endif
 
-/* So many k go by between two looks ahead: a multiple of all S. */
+/* So many k go by between two looks ahead: a multiple of all CYNN_UNROLLED. */
 #define CYNN_STRIP 32
 
-/* Row r of A starts in one of three registers, four rows apart, plus 0 to 3 strides: few enough that all
- * stay in registers. The empty asm hides from the compiler how they hang together: it would make a
- * pointer for every row, and keep them in memory. */
-#define CYNN_A(r) (*(const T *)((r < 4 ? A_0 : r < 8 ? A_4 : A_8) + (r % 4 == 3 ? stride_3 : r % 4 * stride)))
+/* So many k are written out, S of them for sums of their own: more where each row has a pointer to move. */
+#define CYNN_UNROLLED_strided(S) ((S) > 4 ? (S) : 4)
+#define CYNN_UNROLLED_adjacent(S) (S)
 
-/* Where rows of A are next to each other, as those of a transposed matrix are, one register and a constant do.
- * Measured: instructions with two registers in an address are two for the processor, and a product of few k is
- * 1.1 to 1.3 times as quick without. */
-#define CYNN_A_adjacent(r) (*((const T *)A_0 + r))
-#define CYNN_A_strided(r) CYNN_A(r)
+/* Element k + u of row r of A, which is added to as many sums as there are vectors. Where k runs along the rows, each
+ * row has a register; where the rows are next to each other, one register and a constant do. Measured: an address of
+ * two registers makes two instructions of a multiplication, for the processor; without them a product is 1.02 to 1.2
+ * times as quick, and 1.1 to 1.4 times where another process has the other half of the core. */
+#define CYNN_A_strided(r, u) (*((const T *)A_row[r] + (u)))
+#define CYNN_A_adjacent(r, u) (*((const T *)A_row[0] + (r)))
+
+/* The empty asm hides from the compiler how the pointers hang together: it would compute one from another. */
+#define CYNN_POINTERS_strided(R)                                                                            \
+    _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                    \
+    {                                                                                                       \
+        A_row[r] = (const char *)(A + r * row_stride);                                                      \
+        __asm__("" : "+r"(A_row[r]));                                                                       \
+    }
+#define CYNN_POINTERS_adjacent(R)                                                                           \
+    A_row[0] = (const char *)A;                                                                             \
+    __asm__("" : "+r"(A_row[0]));
+
+#define CYNN_NEXT_strided(R, U)                                                                             \
+    _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                    \
+    {                                                                                                       \
+        A_row[r] += U * sizeof(T);                                                                          \
+        __asm__("" : "+r"(A_row[r]));                                                                       \
+    }
+#define CYNN_NEXT_adjacent(R, U)
+
+#define CYNN_STEP_strided
+#define CYNN_STEP_adjacent A_row[0] += k_bytes;
+
+/* sum += a b for one of V vectors. Up to two, the compiler lets the multiplication read a itself, which is one
+ * instruction. For more, a is broadcast once for all of them, which is fewer loads: measured, 1.03 to 1.15 times as
+ * quick; it is written out, since the compiler would have each read a again. */
+#define CYNN_ADD_1(sum, a, b) sum += a * b;
+#define CYNN_ADD_2 CYNN_ADD_1
+#define CYNN_ADD_3(sum, a, b) __asm__(CYNN_FMA : "+v"(sum) : "v"(a - (vector){0}), "v"(b));
+#define CYNN_ADD_4 CYNN_ADD_3
 
 /* One k of the sum s. */
-#define CYNN_TERM(rows_are, R, V, s)                                                                        \
+#define CYNN_TERM(rows_are, R, V, u, s)                                                                     \
     {                                                                                                       \
-        _Pragma("GCC unroll 16") for (int r = 0; r < R; r++) {                                              \
-            T a = CYNN_A_##rows_are(r);                                                                     \
-            _Pragma("GCC unroll 2") for (int v = 0; v < V; v++)                                             \
-                sum[s][r][v] += a * *(const vector *)(v ? B_1 : B_0);                                       \
+        vector b[V];                                                                                        \
+        _Pragma("GCC unroll 4") for (int v = 0; v < V; v++)                                                 \
+            b[v] = *(const vector *)(B_row + CYNN_COLUMN(v, V));                                            \
+        _Pragma("GCC unroll 24") for (int r = 0; r < R; r++) {                                              \
+            const T a = CYNN_A_##rows_are(r, u);                                                            \
+            _Pragma("GCC unroll 4") for (int v = 0; v < V; v++) CYNN_ADD_##V(sum[s][r][v], a, b[v])         \
         }                                                                                                   \
-        A_0 += k_bytes, A_4 += k_bytes, A_8 += k_bytes, B_0 += ldb, B_1 += ldb;                             \
+        CYNN_STEP_##rows_are B_row += ldb;                                                                  \
     }
 
-/* R rows, V vectors of w elements, S sums over k. A[r, i] is at A[r * row_stride + i * k_stride]. */
+/* R rows, V vectors of w elements, S sums over k. */
 #define CYNN_BLOCK(rows_are, R, V, S, w)                                                                    \
     {                                                                                                       \
         typedef T vector __attribute__((vector_size((w) * sizeof(T)), aligned(sizeof(T)), may_alias));      \
+        enum { width = w, unrolled = CYNN_UNROLLED_##rows_are(S) };                                         \
         vector sum[S][R][V];                                                                                \
-        const char *A_0 = (const char *)A, *A_4 = A_0 + 4 * stride, *A_8 = A_4 + 4 * stride;                \
-        const T *B_0 = B + at[0], *B_1 = B + at[V - 1];                                                     \
-        __asm__("" : "+r"(A_0), "+r"(A_4), "+r"(A_8), "+r"(B_0), "+r"(B_1));                                \
+        const char *A_row[R];                                                                               \
+        const T *B_row = B;                                                                                 \
+        CYNN_POINTERS_##rows_are(R)                                                                         \
+        __asm__("" : "+r"(B_row));                                                                          \
         _Pragma("GCC unroll 8") for (int s = 0; s < S; s++)                                                 \
-            _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                            \
-                _Pragma("GCC unroll 2") for (int v = 0; v < V; v++) {                                       \
+            _Pragma("GCC unroll 24") for (int r = 0; r < R; r++)                                            \
+                _Pragma("GCC unroll 4") for (int v = 0; v < V; v++) {                                       \
                     sum[s][r][v] = (vector){0};                                                             \
-                    if (s == 0 && bias) sum[s][r][v] = *(const vector *)(bias + at[v]);                     \
+                    if (s == 0 && bias) sum[s][r][v] = *(const vector *)(bias + CYNN_COLUMN(v, V));         \
+                    if (s == 0 && V > 2 && fetches_C)                                                       \
+                        __builtin_prefetch(C + (R + r) * ldc + CYNN_COLUMN(v, V), 1);                       \
                 }                                                                                           \
         int64_t i = 0;                                                                                      \
         do {                                                                                                \
             const int64_t pause = ahead && i + CYNN_STRIP < k ? i + CYNN_STRIP : k;                         \
-            for (; i + S <= pause; i += S)                                                                  \
-                _Pragma("GCC unroll 8") for (int s = 0; s < S; s++) CYNN_TERM(rows_are, R, V, s)            \
+            for (; i + unrolled <= pause; i += unrolled) {                                                  \
+                _Pragma("GCC unroll 8") for (int u = 0; u < unrolled; u++)                                  \
+                    CYNN_TERM(rows_are, R, V, u, u % S)                                                     \
+                CYNN_NEXT_##rows_are(R, unrolled)                                                           \
+            }                                                                                               \
             if (ahead) cynn_fetch_ahead(ahead);                                                             \
-        } while (i + S <= k);                                                                               \
-        for (; S > 1 && i < k; i++) CYNN_TERM(rows_are, R, V, 0)                                            \
-        _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                \
-            _Pragma("GCC unroll 2") for (int v = 0; v < V; v++) {                                           \
+        } while (i + unrolled <= k);                                                                        \
+        for (; i < k; i++) {                                                                                \
+            CYNN_TERM(rows_are, R, V, 0, 0)                                                                 \
+            CYNN_NEXT_##rows_are(R, 1)                                                                      \
+        }                                                                                                   \
+        _Pragma("GCC unroll 24") for (int r = 0; r < R; r++)                                                \
+            _Pragma("GCC unroll 4") for (int v = 0; v < V; v++) {                                           \
+                vector *c = (vector *)(C + r * ldc + CYNN_COLUMN(v, V));                                    \
                 _Pragma("GCC unroll 8") for (int s = 1; s < S; s++) sum[0][r][v] += sum[s][r][v];           \
-                if (beta != 0)                                                                              \
-                    sum[0][r][v] = alpha * sum[0][r][v] + beta * *(const vector *)(C + r * ldc + at[v]);    \
-                *(vector *)(C + r * ldc + at[v]) = sum[0][r][v];                                            \
+                if (beta != 0) sum[0][r][v] = alpha * sum[0][r][v] + beta * *c;                             \
+                *c = sum[0][r][v];                                                                          \
             }                                                                                               \
         A += R * row_stride;                                                                                \
         C += R * ldc;                                                                                       \
         m -= R;                                                                                             \
     }
 
-/* All m rows of V vectors, which start at the columns `at`. */
+/* The column where vector v of V begins: one after the other, but for the last. */
+#define CYNN_COLUMN(v, V) (V > 1 && (v) == V - 1 ? last : (v) * width)
+
+/* All m rows of V vectors, of which the last begins at column `last`. fetches_C: each block asks for the part of C that
+ * the next one writes; worth it where C is far away. */
 #define CYNN_PANEL(rows_are, R, V, w)                                                                       \
     static void NAME(cynn_panel_##rows_are##_##V##_##w)(                                                    \
         int64_t m, int64_t k, const T *A, int64_t row_stride, int64_t k_stride, const T *B, int64_t ldb,    \
-        const T *bias, T alpha, T beta, T *C, int64_t ldc, const int64_t *at, cynn_ahead *ahead)            \
+        const T *bias, T alpha, T beta, T *C, int64_t ldc, int64_t last, int fetches_C, cynn_ahead *ahead)  \
     {                                                                                                       \
-        const int64_t stride = row_stride * (int64_t)sizeof(T), stride_3 = 3 * stride;                      \
-        (void)stride_3; /* where rows are adjacent */                                                       \
         const int64_t k_bytes = k_stride * (int64_t)sizeof(T);                                              \
+        (void)k_bytes, (void)fetches_C; /* where rows are strided, and vectors few */                       \
         while (m >= R) CYNN_BLOCK(rows_are, R, V, 1, w)                                                     \
+        if (R > 16 && m >= 16) CYNN_BLOCK(rows_are, (R > 16 ? 16 : 1), V, 1, w)                             \
         switch (m) {                                                                                        \
             CYNN_REST(rows_are, 15, R, V, 1, w)                                                             \
             CYNN_REST(rows_are, 14, R, V, 1, w)                                                             \
@@ -114,11 +168,11 @@
             CYNN_REST(rows_are, 8, R, V, 1, w)                                                              \
             CYNN_REST(rows_are, 7, R, V, 1, w)                                                              \
             CYNN_REST(rows_are, 6, R, V, 1, w)                                                              \
-            CYNN_REST(rows_are, 5, R, V, (2 / V), w)                                                        \
-            CYNN_REST(rows_are, 4, R, V, (2 / V), w)                                                        \
-            CYNN_REST(rows_are, 3, R, V, (4 / V), w)                                                        \
-            CYNN_REST(rows_are, 2, R, V, (4 / V), w)                                                        \
-            CYNN_REST(rows_are, 1, R, V, (8 / V), w)                                                        \
+            CYNN_REST(rows_are, 5, R, V, (V == 1 ? 2 : 1), w)                                               \
+            CYNN_REST(rows_are, 4, R, V, (V == 1 ? 2 : 1), w)                                               \
+            CYNN_REST(rows_are, 3, R, V, (V == 1 ? 4 : V == 2 ? 2 : 1), w)                                  \
+            CYNN_REST(rows_are, 2, R, V, (V == 1 ? 4 : V == 4 ? 1 : 2), w)                                  \
+            CYNN_REST(rows_are, 1, R, V, (V == 1 ? 8 : V == 4 ? 2 : 4), w)                                  \
         }                                                                                                   \
     }
 
@@ -130,26 +184,43 @@
     CYNN_PANEL(strided, CYNN_ROWS_OF_1, 1, w) CYNN_PANEL(strided, CYNN_ROWS_OF_2, 2, w)                     \
     CYNN_PANEL(adjacent, CYNN_ADJACENT_ROWS_OF_1, 1, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_2, 2, w)
 
+/* The widest vectors go by three and by four, too. */
+#define CYNN_WIDE_PANELS(w)                                                                                 \
+    CYNN_PANEL(strided, CYNN_ROWS_OF_3, 3, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_3, 3, w)                    \
+    CYNN_PANEL(strided, CYNN_ROWS_OF_4, 4, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_4, 4, w)
+
+#endif
+
+#undef CYNN_FMA
+#if CYNN_ELEMENT_BYTES == 4
+#define CYNN_FMA "vfmadd231ps %2, %1, %0"
+#else
+#define CYNN_FMA "vfmadd231pd %2, %1, %0"
 #endif
 
 static const int64_t NAME(cynn_lanes) = CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES;
 
-#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 16
-CYNN_PANELS(16)
+CYNN_PANELS(1)
+CYNN_PANELS(2)
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 4
+CYNN_PANELS(4)
 #endif
 #if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 8
 CYNN_PANELS(8)
 #endif
-#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 4
-CYNN_PANELS(4)
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 16
+CYNN_PANELS(16)
 #endif
-CYNN_PANELS(2)
-CYNN_PANELS(1)
+#if CYNN_MOST_VECTORS == 4 && CYNN_ELEMENT_BYTES == 4
+CYNN_WIDE_PANELS(16)
+#elif CYNN_MOST_VECTORS == 4
+CYNN_WIDE_PANELS(8)
+#endif
 
 typedef void (*NAME(cynn_panel))(int64_t, int64_t, const T *, int64_t, int64_t, const T *, int64_t, const T *, T, T,
-                                 T *, int64_t, const int64_t *, cynn_ahead *);
+                                 T *, int64_t, int64_t, int, cynn_ahead *);
 
-/* The panels of one vector and of two, for rows of A that are strided and for those that are adjacent. */
+/* The panels of one vector and two, or up to four, for rows of A that are strided and for those that are adjacent. */
 #define CYNN_PANELS_OF(w)                                                                                   \
     {                                                                                                       \
         {NAME(cynn_panel_strided_1_##w), NAME(cynn_panel_strided_2_##w)},                                   \
@@ -157,23 +228,32 @@ typedef void (*NAME(cynn_panel))(int64_t, int64_t, const T *, int64_t, int64_t, 
             NAME(cynn_panel_adjacent_1_##w), NAME(cynn_panel_adjacent_2_##w)                                \
         }                                                                                                   \
     }
+#define CYNN_PANELS_OF_WIDEST(w)                                                                            \
+    {                                                                                                       \
+        {NAME(cynn_panel_strided_1_##w), NAME(cynn_panel_strided_2_##w), NAME(cynn_panel_strided_3_##w),    \
+         NAME(cynn_panel_strided_4_##w)},                                                                   \
+        {                                                                                                   \
+            NAME(cynn_panel_adjacent_1_##w), NAME(cynn_panel_adjacent_2_##w),                               \
+                NAME(cynn_panel_adjacent_3_##w), NAME(cynn_panel_adjacent_4_##w)                            \
+        }                                                                                                   \
+    }
 
 /* By the logarithm of the vectors' width. */
-static const NAME(cynn_panel) NAME(cynn_panels)[][2][2] = {
+static const NAME(cynn_panel) NAME(cynn_panels)[][2][CYNN_MOST_VECTORS] = {
     CYNN_PANELS_OF(1),
     CYNN_PANELS_OF(2),
-#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 4
+#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 4
     CYNN_PANELS_OF(4),
-#endif
-#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 8
-    CYNN_PANELS_OF(8),
-#endif
-#if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 16
-    CYNN_PANELS_OF(16),
+#elif CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 8 && CYNN_MOST_VECTORS == 2
+    CYNN_PANELS_OF(4), CYNN_PANELS_OF(8),
+#elif CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 8
+    CYNN_PANELS_OF(4), CYNN_PANELS_OF_WIDEST(8),
+#elif CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 16
+    CYNN_PANELS_OF(4), CYNN_PANELS_OF(8), CYNN_PANELS_OF_WIDEST(16),
 #endif
 };
 
-/* C (m x n) := alpha A.B + beta C, or A.B + bias, with A (m x k) of any strides, B (k x n) of row length
+/* C (m x n) := alpha A.B + beta C, or A.B + bias, with A (m x k) of contiguous rows or columns, B (k x n) of row length
  * ldb, bias (n) or NULL. With beta = 0, C is not read and alpha is taken as 1. With another, n must be a
  * multiple of NAME(cynn_lanes), since columns that are computed twice would be added to twice.
  * ahead: what to fetch on the way, or NULL. */
@@ -183,16 +263,17 @@ static void NAME(cynn_small_product)(int64_t m, int64_t n, int64_t k, const T *A
 {
     int64_t width = NAME(cynn_lanes), log_width = __builtin_ctzll(NAME(cynn_lanes));
     while (width > n) width /= 2, log_width--;
-    const NAME(cynn_panel) *panels = NAME(cynn_panels)[log_width][row_stride == 1];
+    const int64_t vectors = (n + width - 1) / width, panels = (vectors + CYNN_MOST_VECTORS - 1) / CYNN_MOST_VECTORS;
     if (ahead) {
-        int64_t panels = (n + 2 * width - 1) / (2 * width), least_rows = n > width ? CYNN_ROWS_OF_2 : CYNN_ROWS_OF_1;
-        int64_t blocks = panels * ((m + least_rows - 1) / least_rows);
-        cynn_spread(ahead, blocks * ((k + CYNN_STRIP - 1) / CYNN_STRIP));
+        const int64_t rows_of_1 = k_stride == 1 ? CYNN_ROWS_OF_1 : CYNN_ADJACENT_ROWS_OF_1;
+        const int64_t most_rows = vectors > 1 ? CYNN_ROWS_OF_2 : rows_of_1;
+        cynn_spread(ahead, panels * ((m + most_rows - 1) / most_rows) * (k < CYNN_STRIP ? 1 : k / CYNN_STRIP));
     }
-    for (int64_t column = 0; column < n; column += 2 * width) {
-        int64_t at[2] = {column, column + width};
-        int two = at[1] < n;
-        if (at[two] + width > n) at[two] = n - width;
-        panels[two](m, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc, at, ahead);
+    for (int64_t panel = 0; panel < panels; panel++) {
+        const int64_t begin = vectors * panel / panels, end = vectors * (panel + 1) / panels, column = begin * width;
+        const int64_t last = end * width < n ? (end - 1) * width : n - width; /* where the last vector begins */
+        NAME(cynn_panels)[log_width][k_stride != 1][end - begin - 1](
+            m, k, A, row_stride, k_stride, B + column, ldb, bias ? bias + column : NULL, alpha, beta, C + column, ldc,
+            last - column, 0, ahead);
     }
 }
