@@ -76,7 +76,7 @@ ctypedef struct Stage:
     int64_t end
     Pieces pieces
     int64_t columns      # of one instruction
-    int64_t column_piece
+    int64_t piece_size   # columns, or rows
 
 
 # Some columns of x, for which the first node is an operation of their own: those together sum to it.
@@ -161,7 +161,7 @@ ctypedef struct Step:
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)
 cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil
-cdef int plan_stages(Step *step, set only_predicted, int n_threads) except -1
+cdef int plan_stages(Step *step, set only_predicted) except -1
 cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
 cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil

@@ -33,6 +33,10 @@ cdef int64_t NARROW_UNITS = 512
 # Products work on so many rows at a time, or on a divisor of it, and are slower on what is left below.
 cdef int64_t BLOCK_GROUP = 24
 
+# Where parts of the inputs are pieces, so many tiles go together: threads have enough to share, and W is read less
+# often. Measured on 784-128-64-10: 1.04 times as quick.
+cdef int64_t TILES_OF_A_PART = 2
+
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts):
     """Where the blocks of a parameter begin, and where the last ends: they are of about equal size.
@@ -46,10 +50,9 @@ cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64
     return [(rows * k // n + BLOCK_GROUP // 2) // BLOCK_GROUP * BLOCK_GROUP for k in range(n)] + [rows]
 
 
-cdef int plan_stages(Step *step, set only_predicted, int n_threads) except -1:
+cdef int plan_stages(Step *step, set only_predicted) except -1:
     """The instructions of the first phase, and those that need not wait for one another in a stage.
 
-    The parts of the inputs are pieces of their own where there are threads to share them.
     What makes the values that are `only_predicted` is left out where no predictions are wanted.
     """
     cdef int64_t i, n = 0
@@ -79,25 +82,34 @@ cdef int plan_stages(Step *step, set only_predicted, int n_threads) except -1:
         pieces = TILES
         if (task == FORWARD and node.forward_by_columns) or (task == BACKWARD and node.backward_by_columns):
             pieces = COLUMNS
-        elif step.n_parts > 1 and n_threads > 1 and task in (GATHER, FORWARD_PARTS):
+        elif step.n_parts > 1 and task in (GATHER, FORWARD_PARTS):
             pieces = PARTS_OF_TILES
         if i == 0 or pieces == COLUMNS or pieces != step.stages[n - 1].pieces:
             n += 1
             stage = &step.stages[n - 1]
             stage.begin = i
             stage.pieces = pieces
-            stage.column_piece = node.column_piece
             stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
+            stage.piece_size = node.column_piece if pieces == COLUMNS else step.tile
+            if pieces == PARTS_OF_TILES:
+                stage.piece_size *= TILES_OF_A_PART
         step.stages[n - 1].end = i + 1
     step.n_stages = n
     return 0
 
 
+cdef inline int64_t total_of(const Step *step, const Stage *stage) noexcept nogil:
+    """All rows, or columns, that a stage works on."""
+    return stage.columns if stage.pieces == COLUMNS else step.pass_.rows
+
+
+cdef inline int64_t tiles_of(const Step *step, const Stage *stage) noexcept nogil:
+    return (total_of(step, stage) + stage.piece_size - 1) // stage.piece_size
+
+
 cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil:
     """How many pieces a stage has."""
-    if stage.pieces == COLUMNS:
-        return (stage.columns + stage.column_piece - 1) // stage.column_piece
-    return step.n_tiles * step.n_parts if stage.pieces == PARTS_OF_TILES else step.n_tiles
+    return tiles_of(step, stage) * (step.n_parts if stage.pieces == PARTS_OF_TILES else 1)
 
 
 cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil:
@@ -221,16 +233,14 @@ cdef inline void loss_of_tile(
 
 cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Stage *stage = step.stage
-    cdef int64_t size = stage.column_piece if stage.pieces == COLUMNS else step.tile
-    cdef int64_t total = stage.columns if stage.pieces == COLUMNS else step.pass_.rows
-    cdef int64_t begin = (piece % step.n_tiles if stage.pieces == PARTS_OF_TILES else piece) * size
-    cdef int64_t end = min(begin + size, total)
+    cdef int64_t tiles = tiles_of(step, stage), total = total_of(step, stage)
+    cdef int64_t begin = piece % tiles * stage.piece_size, end = min(begin + stage.piece_size, total)
     cdef int64_t i, j, first_part = 0, last_part = step.n_parts
     cdef Node *node
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
     if stage.pieces == PARTS_OF_TILES:
-        first_part = piece // step.n_tiles
+        first_part = piece // tiles
         last_part = first_part + 1
     for i in range(stage.begin, stage.end):
         node = step.instructions[i].node

@@ -242,7 +242,7 @@ cdef class StepMemory:
             self.allocate_head(i, value)
         self.divide_inputs()
         taken = {value for operation in self.engine.operations for value in operation.inputs}
-        plan_stages(step, passed_over - taken - set(loss_inputs), n_threads)
+        plan_stages(step, passed_over - taken - set(loss_inputs))
 
         self.weights = self.engine.trained_parameters()
         self.n_parameters = len(self.weights)
