@@ -143,8 +143,9 @@ ctypedef struct Step:
     # this batch
     const int64_t *order
     int64_t ahead                    # entries of order after this batch
-    bint are_fetched                 # the rows of this batch were asked for in the step before
-    int64_t fetched_rows             # of the next batch, asked for in the course of the step
+    bint first_is_fetched            # the rows of the first tile were asked for in the step before
+    int64_t fetched_rows             # of the next batch's first tile, asked for in the course of the step
+    int64_t most_fetched_rows        # 0 where the first operation works on columns of the whole batch
     int64_t tile
     int64_t n_tiles
     Part *parts

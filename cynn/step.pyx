@@ -121,17 +121,34 @@ cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil
 
 
 cdef inline void rows_to_fetch(
-    const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Ahead *ahead
+    const Step *step, const Part *part, int64_t first, int64_t count, Ahead *ahead
 ) noexcept nogil:
-    """The share of the next batch's rows that is fetched while begin..end of a phase is worked on."""
-    cdef int64_t first = step.fetched_rows * begin // total
+    """Rows of x to fetch on the way, the first of which is number `first` as counted from this batch's first."""
     cdef Rows rows = columns_of_x(step, part)
     ahead.data = rows.data
-    ahead.index = step.order + step.pass_.rows + first
+    ahead.index = step.order + first
     ahead.row_stride = rows.row_stride
     ahead.row_bytes = rows.columns * rows.column_stride
-    ahead.rows = step.fetched_rows * end // total - first
+    ahead.rows = count
     ahead.at = ahead.end = NULL
+
+
+cdef inline void fetch_next_tile(
+    const Step *step, const Part *part, int64_t begin, int64_t end, Ahead *ahead
+) noexcept nogil:
+    """While rows begin..end are worked on: the tile behind, or half of the next batch's first."""
+    if end < step.pass_.rows:
+        rows_to_fetch(step, part, end, min(end - begin, step.pass_.rows - end, step.most_fetched_rows), ahead)
+    else:
+        rows_to_fetch(step, part, end, step.fetched_rows // 2, ahead)
+
+
+cdef inline void fetch_next_batch(
+    const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Ahead *ahead
+) noexcept nogil:
+    """While blocks begin..end of all are worked on: their share of the other half of the next batch's first tile."""
+    cdef int64_t half = step.fetched_rows // 2, rest = step.fetched_rows - half, first = rest * begin // total
+    rows_to_fetch(step, part, step.pass_.rows + half + first, rest * end // total - first, ahead)
 
 
 cdef inline void gather_tile(
@@ -139,8 +156,8 @@ cdef inline void gather_tile(
 ) noexcept nogil:
     cdef int64_t count = end - begin
     cdef Rows rows = columns_of_x(step, part)
-    # rows to prefetch: what the step before has not asked for, but for what this one will ask for
-    cdef int64_t ahead = -count if step.are_fetched else step.pass_.rows - end
+    cdef bint are_fetched = count <= step.most_fetched_rows and (begin > 0 or step.first_is_fetched)
+    cdef int64_t ahead = -count if are_fetched else step.pass_.rows - end
     if gather_rows(
         step.source, &rows, step.order + begin, count, ahead, step.source.scale, step.source.offset,
         step.check_finite, <floating *>part.op.x[0] + begin * rows.columns
@@ -174,7 +191,7 @@ cdef inline void forward_part(
 ) noexcept nogil:
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
-    rows_to_fetch(step, part, begin, end, 2 * step.pass_.rows, &next_rows)
+    fetch_next_tile(step, part, begin, end, &next_rows)
     pass_.ahead = &next_rows
     if floating is float:
         part.op.kernels.forward_f32(&part.op, &pass_, begin, end, <float *>part.op.out)
@@ -259,8 +276,8 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
             if step.instructions[i].only_predicts and not step.predicts:
                 continue
             pass_.ahead = NULL
-            if node == step.nodes:
-                rows_to_fetch(step, step.parts, begin, end, 2 * total, &next_rows)
+            if node == step.nodes and stage.pieces == TILES:
+                fetch_next_tile(step, step.parts, begin, end, &next_rows)
                 pass_.ahead = &next_rows
             if forward_node(node, &pass_, begin, end, type_):
                 step.failed = 1
@@ -300,7 +317,7 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
         begin -= part.first
         end -= part.first
         width = op.parameter_rows[0]
-        rows_to_fetch(step, part, width + begin, width + end, 2 * width, &next_rows)
+        fetch_next_batch(step, part, begin, end, width, &next_rows)
         pass_.ahead = &next_rows
     if step.is_direct or step.is_added:
         grad = <floating *>step.block_gradient[thread]

@@ -27,7 +27,7 @@ cdef class StepMemory:
     cdef double *squares               # of each parameter's gradient, summed
     cdef bint is_elementwise
     cdef int64_t n_blocks, n_updated, n_constrained, n_parameters
-    cdef int64_t batch_size, most_fetched_rows
+    cdef int64_t batch_size
 
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight

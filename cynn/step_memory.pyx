@@ -40,7 +40,7 @@ cdef int64_t MOST_TILE_ROWS = 256
 cdef int64_t LEAST_TILE_ROWS = 32
 cdef double TILE_MULTIPLICATIONS = 3e5
 
-# Of the next batch's rows so much is asked for in the course of the step: they are to find room in the L2 cache.
+# Of the next tile's rows so much is asked for while a tile is worked on: they are to find room in the L2 cache.
 cdef int64_t MOST_FETCHED_BYTES = 1 << 19
 
 # Columns, or rows, of a constrained parameter that are a piece.
@@ -103,9 +103,6 @@ cdef class StepMemory:
         step.updates = <const UpdateKernels *>PyCapsule_GetPointer(
             kernels.updates.TABLE, "cynn.kernels.updates"
         )
-        if step.x_source.column_stride > 0 and step.nodes[0].op.kernels.linear_step_f32 != NULL:
-            row_bytes = step.x_source.columns * step.x_source.column_stride
-            self.most_fetched_rows = min(batch_size, MOST_FETCHED_BYTES // row_bytes)
         step.tile = self.tile_rows(engine.has_python or python_loss)
         step.n_parts = 1
         # Python methods take whole batches.
@@ -243,6 +240,9 @@ cdef class StepMemory:
         self.divide_inputs()
         taken = {value for operation in self.engine.operations for value in operation.inputs}
         plan_stages(step, passed_over - taken - set(loss_inputs))
+        row_bytes = step.x_source.columns * step.x_source.column_stride
+        if row_bytes > 0 and step.nodes.op.kernels.linear_step_f32 != NULL and not step.nodes.forward_by_columns:
+            step.most_fetched_rows = min(self.batch_size, step.stages.piece_size, MOST_FETCHED_BYTES // row_bytes)
 
         self.weights = self.engine.trained_parameters()
         self.n_parameters = len(self.weights)

@@ -213,8 +213,8 @@ cdef class Trainer(StepMemory):
                 step.pass_.step = <uint32_t>self.batches
                 step.order = &order[step.first_row]
                 step.ahead = n - step.first_row - step.pass_.rows
-                step.are_fetched = step.fetched_rows == step.pass_.rows
-                step.fetched_rows = min(step.ahead, self.most_fetched_rows)
+                step.first_is_fetched = step.fetched_rows > 0
+                step.fetched_rows = min(step.ahead, step.most_fetched_rows)
                 step.learning_rate = learning_rates[batch // accumulation]
                 step.t = t + self.steps - steps_before
                 ends_step = batch + 1 == n_batches or (batch + 1) % accumulation == 0
