@@ -156,6 +156,32 @@ def test_classes_and_one_hot_rows_have_the_same_gradients(name, output):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["classes", "rows", "weighted", "smoothed"])
+@pytest.mark.parametrize(
+    ("rows", "outputs"), [(1, 10), (31, 10), (32, 10), (33, 10), (150, 2), (70, 100), (5, 2048), (5, 3000)]
+)
+def test_cross_entropy_of_many_rows(rows, outputs, kind, dtype):
+    """A softmax goes over some rows at once; here row i of dW is the gradient of row i alone."""
+    net = cynn.Network([cynn.Input(rows), cynn.Dense(outputs, activation="softmax")], seed=1, dtype=dtype)
+    z = helpers.inputs(rows, outputs, dtype, seed=2)
+    net.layers[0].weights, net.layers[0].biases = z, np.zeros(outputs)
+    classes = np.random.default_rng(3).integers(outputs, size=rows)
+    weight = np.random.default_rng(4).uniform(0.5, 2, size=rows) if kind == "weighted" else np.ones(rows)
+    loss = cynn.losses.CrossEntropy(label_smoothing=0.1 if kind == "smoothed" else 0)
+    t = reference.one_hot(classes, outputs)
+    smoothed = 0.9 * t + 0.1 / outputs if kind == "smoothed" else t
+    value, gradient = reference.FUSED["cross_entropy", "softmax"](z.astype(np.float64), smoothed)
+    history = net.fit(
+        np.eye(rows, dtype=dtype), t if kind == "rows" else classes, loss=loss, optimizer=cynn.optimizers.SGD(1.0),
+        batch_size=rows, epochs=1, shuffle=False, sample_weight=weight,
+    )  # fmt: skip
+    scale = weight / (weight.sum() if kind == "weighted" else rows)
+    np.testing.assert_allclose(history["loss"][0], value @ scale, rtol=10 * helpers.TOLERANCE[dtype])
+    step = z - net.layers[0].weights
+    np.testing.assert_allclose(step, gradient * scale[:, None], rtol=0, atol=1e-6 if dtype == "float32" else 1e-14)
+
+
 def test_the_gradient_of_an_absolute_difference_of_zero_is_zero():
     p, t = np.array([[1.0, 2.0]]), np.array([[1.0, 3.0]])
     _, gradient = losses.MeanAbsoluteError().value_and_gradient(p, t)

@@ -17,6 +17,9 @@ cdef double SMALLEST_PROBABILITY = 1e-7
 
 cdef enum:
     LANES = 16  # so many elements are summed up side by side
+    # A softmax goes over so many rows in one go, while they are few enough elements to stay in the L1 cache.
+    ROWS_AT_ONCE = 32
+    ELEMENTS_AT_ONCE = 2048
 
 
 cdef inline floating target_at(
@@ -184,48 +187,64 @@ cdef double cross_entropy_kernel(
     return total
 
 
-cdef double cross_entropy_from_z(
+cdef inline void sums_of_exp(
+    int64_t rows, int64_t cols, const floating *z, const floating *largest, floating *exp_z, double *sums
+) noexcept nogil:
+    """Of each row the sum of exp(z - largest), and all of these, unless exp_z is NULL."""
+    cdef int64_t row, i
+    cdef floating total
+    if exp_z != NULL:
+        # rows are short as a rule: in one go for all of them, no vector need end with a row
+        for row in range(rows):
+            for i in range(row * cols, (row + 1) * cols):
+                exp_z[i] = z[i] - largest[row]
+        for i in range(rows * cols):
+            exp_z[i] = vector_math.exp(exp_z[i])
+    for row in range(rows):
+        total = 0
+        for i in range(row * cols, (row + 1) * cols):
+            total += vector_math.exp(z[i] - largest[row]) if exp_z == NULL else exp_z[i]
+        sums[row] = total
+
+
+cdef double cross_entropy_of_some(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
-    # C = sum(t) log(sum(exp(z))) - sum(t z), dC/dz = sum(t) softmax(z) - t
-    # z is taken relative to its largest element, so nothing overflows. For t stands kept t + spread.
+    """`cross_entropy_from_z` for up to ROWS_AT_ONCE rows."""
     cdef int64_t row, j
     cdef double total = 0, weight, total_of_t, t_dot_z, total_of_z
     cdef double kept = 1 - h[0], spread = h[0] / cols
-    cdef floating largest, sum_of_exp, factor, weight_t, weight_spread
+    cdef double[ROWS_AT_ONCE] sums, logarithms
+    cdef floating[ROWS_AT_ONCE] largest
+    cdef floating factor, weight_t, weight_spread
+    for row in range(rows):
+        largest[row] = z[row * cols]
+        for j in range(row * cols + 1, (row + 1) * cols):
+            largest[row] = z[j] if z[j] > largest[row] else largest[row]
+    sums_of_exp(rows, cols, z, largest, grad, sums)
+    for row in range(rows):
+        logarithms[row] = vector_math.log(sums[row])
     for row in range(rows):
         weight = weight_of(sample_weight, row)
-        largest = z[0]
-        for j in range(1, cols):
-            largest = z[j] if z[j] > largest else largest
-        sum_of_exp = 0
-        if grad != NULL:
-            for j in range(cols):
-                grad[j] = vector_math.exp(z[j] - largest)
-            for j in range(cols):
-                sum_of_exp += grad[j]
-        else:
-            for j in range(cols):
-                sum_of_exp += vector_math.exp(z[j] - largest)
         if class_index != NULL:
             total_of_t = 1
-            t_dot_z = z[class_index[row]] - largest
+            t_dot_z = z[class_index[row]] - largest[row]
         else:
             total_of_t = 0
             t_dot_z = 0
             for j in range(cols):
                 total_of_t += target[j]
-                t_dot_z += target[j] * (z[j] - largest)
+                t_dot_z += target[j] * (z[j] - largest[row])
         if spread != 0:
             total_of_z = 0
             for j in range(cols):
-                total_of_z += z[j] - largest
+                total_of_z += z[j] - largest[row]
             total_of_t = kept * total_of_t + h[0]
             t_dot_z = kept * t_dot_z + spread * total_of_z
-        total += weight * (total_of_t * log(sum_of_exp) - t_dot_z)
+        total += weight * (total_of_t * logarithms[row] - t_dot_z)
         if grad != NULL:
-            factor = <floating>(weight * total_of_t / sum_of_exp)
+            factor = <floating>(weight * total_of_t / sums[row])
             weight_t = <floating>(weight * kept)
             for j in range(cols):
                 grad[j] = grad[j] * factor
@@ -242,6 +261,25 @@ cdef double cross_entropy_from_z(
         if target != NULL:
             target += cols
         z += cols
+    return total
+
+
+cdef double cross_entropy_from_z(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, floating *grad
+) noexcept nogil:
+    # C = sum(t) log(sum(exp(z))) - sum(t z), dC/dz = sum(t) softmax(z) - t
+    # z is taken relative to its largest element, so nothing overflows. For t stands kept t + spread.
+    cdef int64_t row = 0, count
+    cdef double total = 0
+    while row < rows:
+        count = max(1, min(rows - row, ROWS_AT_ONCE, ELEMENTS_AT_ONCE // cols))
+        total += cross_entropy_of_some(
+            h, count, cols, z + row * cols, NULL if target == NULL else target + row * cols,
+            NULL if class_index == NULL else class_index + row,
+            NULL if sample_weight == NULL else sample_weight + row, NULL if grad == NULL else grad + row * cols
+        )
+        row += count
     return total
 
 
