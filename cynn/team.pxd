@@ -40,3 +40,7 @@ cdef class Team:
     cdef int process
     cdef void begin(self) noexcept
     cdef void run(self, Task task, void *context, int64_t n_pieces) noexcept nogil
+
+
+cdef Team take_team(int n_threads)
+cdef give_back(Team team)

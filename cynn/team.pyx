@@ -195,6 +195,25 @@ cdef class Team:
                 sched_yield()  # the thread with the last piece may need this core
 
 
+cdef dict idle_teams = {}  # lists, by the number of threads
+
+
+cdef Team take_team(int n_threads):
+    """A team for one job, to be given back: starting threads takes longer than many a job."""
+    cdef list idle = idle_teams.setdefault(n_threads, [])
+    cdef Team team
+    # taking from a list is atomic under the GIL
+    while idle:
+        team = idle.pop()
+        if team.process == getpid():
+            return team  # and not one from before a fork, whose threads are gone
+    return Team(n_threads)
+
+
+cdef give_back(Team team):
+    idle_teams[team.state.n_threads].append(team)
+
+
 cdef void wake_sleepers(TeamState *team) noexcept nogil:
     # A thread counts itself as asleep and then looks at the job's number; here the number has been raised
     # and then the sleepers are counted: one of the two sees the other.

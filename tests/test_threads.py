@@ -173,6 +173,32 @@ class TestForks:
         )
         assert out == ["True", "0", "True"]
 
+    @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="this system does not list threads")
+    def test_predictions_keep_their_threads_and_a_child_gets_its_own(self):
+        """Starting threads costs more than many a prediction: they are kept, for all networks."""
+        out = run(
+            """
+        import os
+        import numpy as np
+        import cynn
+
+        x = np.random.default_rng(0).normal(size=(600, 150))
+
+        def threads_after_a_prediction():
+            cynn.Network.mlp([150, 120, 60, 10], seed=2).predict(x, n_threads=3)
+            return len(os.listdir("/proc/self/task"))
+
+        before = len(os.listdir("/proc/self/task"))
+        print([threads_after_a_prediction() - before for _ in range(3)], flush=True)
+        pid = os.fork()
+        if pid == 0:
+            print(len(os.listdir("/proc/self/task")), threads_after_a_prediction(), flush=True)
+            os._exit(0)
+        print(os.waitpid(pid, 0)[1])
+        """
+        )
+        assert " ".join(out) == "[2, 2, 2] 1 3 0"
+
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
     def test_in_a_pool_of_processes(self, tmp_path, method):
         if method != "spawn" and not hasattr(os, "fork"):
