@@ -118,7 +118,6 @@ ctypedef struct ForwardPass:
     void **outputs            # each value; NULL where it is not wanted
     int64_t n_nodes           # how many operations run
     int64_t tile
-    int n_threads
     bint check_finite
     int failed                # Python raised
     int nonfinite             # a row held a NaN or an infinity
@@ -168,7 +167,7 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     point_at(job.workspaces[thread], x)
     if job.outputs[0] != NULL:
         memcpy(<floating *>job.outputs[0] + begin * source.inputs, x, rows * source.inputs * sizeof(floating))
-    next_tile(job, begin + job.n_threads * job.tile, &ahead)
+    next_tile(job, begin + job.tile, &ahead)
     memset(&pass_, 0, sizeof(Pass))
     pass_.rows = rows
     for i in range(job.n_nodes):
@@ -325,13 +324,13 @@ cdef class Engine:
         cdef Team team
         cdef void *of_threads[256]
         cdef list root
-        if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
+        if self.has_python or n_pieces <= 1 or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
             n_threads = 1
-        n_threads = <int>max(1, min(n_threads, n_pieces, 256))
+        n_threads = <int>max(1, min(n_threads, 256))
         workspaces = [self.workspace() for _ in range(n_threads)]
         for i, workspace in enumerate(workspaces):
             of_threads[i] = <void *>workspace
-        job.source, job.rows, job.tile, job.n_threads = &self.source, &rows.rows, tile_rows, n_threads
+        job.source, job.rows, job.tile = &self.source, &rows.rows, tile_rows
         job.check_finite, job.failed, job.nonfinite = check_finite, 0, 0
         job.workspaces = of_threads
         workspace = workspaces[0]

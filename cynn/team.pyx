@@ -195,23 +195,26 @@ cdef class Team:
                 sched_yield()  # the thread with the last piece may need this core
 
 
-cdef dict idle_teams = {}  # lists, by the number of threads
+cdef list idle_teams = []
 
 
 cdef Team take_team(int n_threads):
-    """A team for one job, to be given back: starting threads takes longer than many a job."""
-    cdef list idle = idle_teams.setdefault(n_threads, [])
+    """A team for one job, to be given back: starting threads takes longer than many a job.
+
+    Teams of another number of threads end: who asks for another number has changed a setting.
+    """
     cdef Team team
     # taking from a list is atomic under the GIL
-    while idle:
-        team = idle.pop()
-        if team.process == getpid():
+    while n_threads > 1 and idle_teams:
+        team = idle_teams.pop()
+        if team.state.n_threads == n_threads and team.process == getpid():
             return team  # and not one from before a fork, whose threads are gone
     return Team(n_threads)
 
 
 cdef give_back(Team team):
-    idle_teams[team.state.n_threads].append(team)
+    if team.state.n_threads > 1:
+        idle_teams.append(team)
 
 
 cdef void wake_sleepers(TeamState *team) noexcept nogil:

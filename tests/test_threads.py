@@ -184,12 +184,13 @@ class TestForks:
 
         x = np.random.default_rng(0).normal(size=(600, 150))
 
-        def threads_after_a_prediction():
-            cynn.Network.mlp([150, 120, 60, 10], seed=2).predict(x, n_threads=3)
+        def threads_after_a_prediction(n_threads=3, rows=600):
+            cynn.Network.mlp([150, 120, 60, 10], seed=2).predict(x[:rows], n_threads=n_threads)
             return len(os.listdir("/proc/self/task"))
 
         before = len(os.listdir("/proc/self/task"))
-        print([threads_after_a_prediction() - before for _ in range(3)], flush=True)
+        asked = [(3, 600), (3, 600), (3, 200), (1, 600), (4, 600), (2, 600), (3, 600)]
+        print(*[threads_after_a_prediction(*how) - before for how in asked], flush=True)
         pid = os.fork()
         if pid == 0:
             print(len(os.listdir("/proc/self/task")), threads_after_a_prediction(), flush=True)
@@ -197,7 +198,7 @@ class TestForks:
         print(os.waitpid(pid, 0)[1])
         """
         )
-        assert " ".join(out) == "[2, 2, 2] 1 3 0"
+        assert " ".join(out) == "2 2 2 2 3 1 2 1 3 0"
 
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
     def test_in_a_pool_of_processes(self, tmp_path, method):
