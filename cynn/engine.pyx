@@ -319,14 +319,17 @@ cdef class Engine:
         cdef RowMatrix rows = RowMatrix(array)
         cdef ForwardPass job
         cdef int64_t n_pieces = (rows.rows.rows + tile_rows - 1) // tile_rows
-        cdef int64_t i
+        cdef int64_t i, enough = 1
         cdef Workspace workspace
         cdef Team team
         cdef void *of_threads[256]
         cdef list root
-        if self.has_python or n_pieces <= 1 or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
+        if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
             n_threads = 1
-        n_threads = <int>max(1, min(n_threads, 256))
+        # not every number of tiles a team of its own
+        while enough < n_pieces and enough < 256:
+            enough *= 2
+        n_threads = <int>max(1, min(n_threads, enough))
         workspaces = [self.workspace() for _ in range(n_threads)]
         for i, workspace in enumerate(workspaces):
             of_threads[i] = <void *>workspace

@@ -201,7 +201,7 @@ cdef list idle_teams = []
 cdef Team take_team(int n_threads):
     """A team for one job, to be given back: starting threads takes longer than many a job.
 
-    Teams of another number of threads end: who asks for another number has changed a setting.
+    Teams of another number of threads end, or there would in time be one of every number.
     """
     cdef Team team
     # taking from a list is atomic under the GIL
