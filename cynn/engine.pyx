@@ -31,7 +31,7 @@ from cynn.ndarray cimport (
     is_native,
     type_number,
 )
-from cynn.team cimport Team, give_back, take_team
+from cynn.team cimport MOST_THREADS, Team, give_back, take_team
 from cynn.workspace cimport Node, Workspace, address_of, forward_node
 
 # Rows that go through the network together. Fewer cost BLAS its speed on wide layers, more would
@@ -40,8 +40,8 @@ TILE_ROWS = 128
 cdef int64_t tile_rows = TILE_ROWS
 
 # Multiplications below which a second thread costs more than it saves, and below which to release
-# and take the GIL again does. Measured: two threads are 0.97 to 1.06 times as quick as one at 1 to 2 million,
-# 1.0 to 1.3 times at 4 million, the first figure with threads that have fallen asleep since the last call.
+# and take the GIL again does. Measured: two threads are 0.97 to 1.06 times as quick as one at 1 million,
+# 1.0 to 1.12 times at 2, 1.02 to 1.44 at 3 to 4, the first with threads that have fallen asleep since the last call.
 cdef double WORTH_A_TEAM = 2e6
 cdef double WORTH_RELEASING_THE_GIL = 2e5
 
@@ -322,12 +322,12 @@ cdef class Engine:
         cdef int64_t i, enough = 1
         cdef Workspace workspace
         cdef Team team
-        cdef void *of_threads[256]
+        cdef void *of_threads[MOST_THREADS]
         cdef list root
         if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
             n_threads = 1
         # not every number of tiles a team of its own
-        while enough < n_pieces and enough < 256:
+        while enough < n_pieces and enough < MOST_THREADS:
             enough *= 2
         n_threads = <int>max(1, min(n_threads, enough))
         workspaces = [self.workspace() for _ in range(n_threads)]

@@ -145,7 +145,7 @@ ctypedef struct Step:
     int64_t ahead                    # entries of order after this batch
     bint first_is_fetched            # the rows of the first tile were asked for in the step before
     int64_t fetched_rows             # of the next batch's first tile, asked for in the course of the step
-    int64_t most_fetched_rows        # 0 where the first operation works on columns of the whole batch
+    int64_t most_fetched_rows        # 0 where the first operation fetches nothing on the way
     int64_t tile
     int64_t n_tiles
     Part *parts

@@ -22,7 +22,7 @@ from cynn.kernels.tables cimport (
     UpdateKernels,
 )
 from cynn.step cimport Block, Head, Part, Step, block_borders, plan_stages
-from cynn.team cimport Team
+from cynn.team cimport MOST_THREADS, Team
 from cynn.workspace cimport Node, address_of, aligned
 
 # An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
@@ -113,7 +113,7 @@ cdef class StepMemory:
         step.pass_.training = True
         step.pass_.updates = optimizer is not None
         step.pass_.seed = engine.seed
-        self.allocate(max(1, min(n_threads, 256)), values, passed_over)
+        self.allocate(max(1, min(n_threads, MOST_THREADS)), values, passed_over)
 
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight

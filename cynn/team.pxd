@@ -1,6 +1,9 @@
 # A team of threads that runs numbered pieces of work, and a parallel loop over them.
 from libc.stdint cimport int64_t, uint64_t
 
+cdef enum:
+    MOST_THREADS = 256  # more are not started, however many are asked for
+
 ctypedef void (*Task)(void *context, int64_t piece, int thread) noexcept nogil
 
 cdef extern from "<pthread.h>" nogil:

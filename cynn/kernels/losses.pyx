@@ -212,6 +212,8 @@ cdef double cross_entropy_of_some(
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
     """`cross_entropy_from_z` for up to ROWS_AT_ONCE rows."""
+    # C = sum(t) log(sum(exp(z))) - sum(t z), dC/dz = sum(t) softmax(z) - t
+    # z is taken relative to its largest element, so nothing overflows. For t stands kept t + spread.
     cdef int64_t row, j
     cdef double total = 0, weight, total_of_t, t_dot_z, total_of_z
     cdef double kept = 1 - h[0], spread = h[0] / cols
@@ -268,8 +270,6 @@ cdef double cross_entropy_from_z(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
-    # C = sum(t) log(sum(exp(z))) - sum(t z), dC/dz = sum(t) softmax(z) - t
-    # z is taken relative to its largest element, so nothing overflows. For t stands kept t + spread.
     cdef int64_t row = 0, count
     cdef double total = 0
     while row < rows:
