@@ -48,7 +48,7 @@ def figures(
     rows: Array,
     target: data.Targets,
     weights: Weights,
-    metrics_by_name: dict[str, metrics.OfOutputs],
+    metrics_by_name: dict[str, metrics.Directed],
     n_threads: int | None,
 ) -> dict[str, float]:
     """What `evaluate` returns, for data that has been checked."""

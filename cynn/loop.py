@@ -64,6 +64,7 @@ class Loop:
         self.history = History()
         self.epoch = 0  # that runs, or that ran last, counted from 1
         self.is_in_epoch = False
+        self.has_begun = False
         self.began_at = time.perf_counter()
         self.t_before: int = self.optimizer.t
 
@@ -84,14 +85,15 @@ class Loop:
         if path is not None:
             state = checkpoint.read(path)
             checkpoint.check_same(path, state["settings"], self.settings)
+        self.optimizer.begin(self.network, self.called.greater_is_better)
         self.network.history = self.history
-        self.optimizer.begin(self.network)
         if state is not None:
             self._set_state(state)
         done = (self.epoch - self.is_in_epoch) * (self.feed.rows_per_epoch or 0)
         self.bar = Progress(progress, self.epochs, self.feed.rows_per_epoch, done)
         try:
             with self.called:
+                self.has_begun = True
                 if state is not None:
                     self.called.set_state(state["callbacks"])
                     for each in self.called.checkpoints:

@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.described import call
-from cynn.errors import InvalidParameterError, ShapeError, check_number, check_whole_number, unknown_name
+from cynn.errors import (
+    InvalidParameterError,
+    ShapeError,
+    check_number,
+    check_switch,
+    check_whole_number,
+    unknown_name,
+)
 from cynn.targets import Targets
 
 if TYPE_CHECKING:
@@ -28,15 +35,27 @@ __all__ = [
     "R2Score",
     "RootMeanSquaredError",
     "TopKAccuracy",
+    "greater_is_better",
     "of_outputs",
     "resolve",
 ]
 
 Array = npt.NDArray[Any]
-#: What `resolve` makes of a metric: a function of targets and predictions.
+#: What a metric is within: a function of targets and predictions.
 Resolved = Callable[[Targets, Array], float]
 #: Likewise, of the targets of all outputs of a network, and the prediction of each.
 OfOutputs = Callable[[Targets, list[Array]], float]
+
+
+class Directed:
+    """A metric, called as `function` is, and whether greater is better; None where nothing says it."""
+
+    def __init__(self, function: Callable[..., float], greater_is_better: bool | None) -> None:
+        self.function = function
+        self.greater_is_better = greater_is_better
+
+    def __call__(self, *args: Any) -> float:
+        return self.function(*args)
 
 
 class Metric:
@@ -44,6 +63,8 @@ class Metric:
 
     name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
+    #: Of two figures, which is the better; None where a class does not say.
+    greater_is_better: ClassVar[bool | None] = None
 
     def __call__(self, y_true: Any, y_pred: Any) -> float:
         """The figure for classes (rows,) or values (rows, outputs), and predictions (rows, outputs)."""
@@ -80,6 +101,7 @@ class Accuracy(Metric):
     """
 
     name = "accuracy"
+    greater_is_better = True
 
     def of(self, target: Targets, prediction: Array) -> float:
         if target.kind == "labels":
@@ -107,6 +129,7 @@ class BinaryAccuracy(Metric):
     """
 
     name = "binary_accuracy"
+    greater_is_better = True
 
     def __init__(self, threshold: float = 0.5) -> None:
         self.threshold = check_number(threshold, "threshold", "BinaryAccuracy")
@@ -132,6 +155,7 @@ class TopKAccuracy(Metric):
 
     name = "top_k_accuracy"
     aliases = ("top_k_categorical_accuracy",)
+    greater_is_better = True
 
     def __init__(self, k: int = 5) -> None:
         self.k = check_whole_number(k, "k", "TopKAccuracy", minimum=1)
@@ -156,6 +180,7 @@ class MeanSquaredError(Metric):
 
     name = "mean_squared_error"
     aliases = ("mse",)
+    greater_is_better = False
 
     def of(self, target: Targets, prediction: Array) -> float:
         return float(np.mean((prediction - target.as_values()) ** 2))
@@ -173,6 +198,7 @@ class RootMeanSquaredError(Metric):
 
     name = "root_mean_squared_error"
     aliases = ("rmse",)
+    greater_is_better = False
 
     def of(self, target: Targets, prediction: Array) -> float:
         return float(np.sqrt(np.mean((prediction - target.as_values()) ** 2)))
@@ -190,6 +216,7 @@ class MeanAbsoluteError(Metric):
 
     name = "mean_absolute_error"
     aliases = ("mae",)
+    greater_is_better = False
 
     def of(self, target: Targets, prediction: Array) -> float:
         return float(np.mean(np.abs(prediction - target.as_values())))
@@ -208,6 +235,7 @@ class R2Score(Metric):
     """
 
     name = "r2_score"
+    greater_is_better = True
 
     def of(self, target: Targets, prediction: Array) -> float:
         values = target.as_values()
@@ -234,7 +262,7 @@ _BUILT_IN: dict[str, type[Metric]] = {
 }
 
 
-def resolve(metrics: Any) -> dict[str, Resolved]:
+def resolve(metrics: Any) -> dict[str, Directed]:
     """Metrics by name, from names, metrics and functions; one alone need not be in a list."""
     if metrics is None:
         return {}
@@ -244,16 +272,16 @@ def resolve(metrics: Any) -> dict[str, Resolved]:
         raise InvalidParameterError(
             f"The metrics must be a list of names and callables. Got {metrics!r} instead."
         )
-    found: dict[str, Resolved] = {}
+    found: dict[str, Directed] = {}
     for metric in metrics:
         name, resolved = _resolve_one(metric)
         if name in found:
             raise InvalidParameterError(f"Metrics must have different names. Got {name!r} twice instead.")
-        found[name] = resolved
+        found[name] = Directed(resolved, greater_is_better(metric))
     return found
 
 
-def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, OfOutputs]:
+def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, Directed]:
     """Metrics by their names in the history, for one output or for each of several.
 
     Parameters
@@ -271,10 +299,44 @@ def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, OfOutputs]:
     ):
         each = outputs.split_if(metrics, "metrics")
     return {
-        name if outputs.is_one else f"{outputs.names[number]}_{name}": of_output(number, metric)
+        name if outputs.is_one else f"{outputs.names[number]}_{name}": Directed(
+            of_output(number, metric), metric.greater_is_better
+        )
         for number, given in enumerate(each)
         for name, metric in resolve(given).items()
     }
+
+
+def greater_is_better(metric: Any) -> bool | None:
+    """Whether a metric is to rise, as its class or the function says; None where nothing does.
+
+    Parameters
+    ----------
+    metric : str, Metric or callable
+        A name, an object or a function, as for `fit`. One of your own says it by an attribute `greater_is_better`.
+
+    Returns
+    -------
+    bool or None
+        For functions of `sklearn.metrics` it follows from how scikit-learn names them: a score is to rise; an error, a
+        loss and a deviance are to fall.
+
+    Examples
+    --------
+    >>> from cynn.metrics import greater_is_better
+    >>> greater_is_better("accuracy"), greater_is_better("mse"), greater_is_better("of my own")
+    (True, False, None)
+    """
+    if isinstance(metric, str):
+        return _BUILT_IN[metric].greater_is_better if metric in _BUILT_IN else None
+    function, said = metric, getattr(metric, "greater_is_better", None)
+    while said is None and isinstance(function, functools.partial):
+        function = function.func
+        said = getattr(function, "greater_is_better", None)
+    name = getattr(function, "__name__", type(function).__name__)
+    if said is not None:
+        return check_switch(said, "greater_is_better", name)
+    return _of_sklearn_name(name) if _is_of_sklearn(function) else None
 
 
 def _resolve_one(metric: Any) -> tuple[str, Resolved]:
@@ -292,7 +354,7 @@ def _resolve_one(metric: Any) -> tuple[str, Resolved]:
     while isinstance(function, functools.partial):
         function = function.func
     name = getattr(function, "__name__", type(function).__name__)
-    if (getattr(function, "__module__", None) or "").startswith("sklearn."):
+    if _is_of_sklearn(function):
         return name, _of_sklearn(metric, function)
     return name, lambda target, prediction: float(metric(target.as_given(), prediction))
 
@@ -302,6 +364,19 @@ def _resolve_one(metric: Any) -> tuple[str, Resolved]:
 # Their second parameter is named y_pred, and takes probabilities.
 _TAKE_PROBABILITIES = {"log_loss", "d2_log_loss_score"}
 _NAMES_OF_SCORES = {"y_score", "y_prob", "y_proba", "pred_decision"}
+# How the functions end that are to rise, and those that are to fall (scikit-learn's user guide, section 3.4); and those
+# that go another way.
+_RISES_BY_ENDING = {"_score": True, "_error": False, "_loss": False, "_deviance": False}
+_RISES_BY_NAME = {"matthews_corrcoef": True, "auc": True, "davies_bouldin_score": False}
+
+
+def _is_of_sklearn(function: Callable[..., Any]) -> bool:
+    return (getattr(function, "__module__", None) or "").startswith("sklearn.")
+
+
+def _of_sklearn_name(name: str) -> bool | None:
+    endings = (rises for ending, rises in _RISES_BY_ENDING.items() if name.endswith(ending))
+    return _RISES_BY_NAME.get(name, next(endings, None))
 
 
 def _of_sklearn(metric: Callable[..., Any], function: Callable[..., Any]) -> Resolved:

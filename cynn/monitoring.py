@@ -7,10 +7,10 @@ from typing import Any
 
 from cynn.errors import InvalidParameterError, unknown_name
 
-__all__ = ["check_mode", "is_better", "monitored"]
+__all__ = ["Directions", "check_mode", "is_better", "monitored", "rises"]
 
-# The figures that are to rise have one of these in their names.
-_TO_RISE = ("accuracy", "r2_score", "auc", "precision", "recall", "f1_score")
+#: Of each figure by its name, whether greater is better; None where nothing says it.
+Directions = Mapping[str, bool | None]
 
 
 def monitored(logs: Mapping[str, float], name: str, owner: str) -> float:
@@ -29,9 +29,31 @@ def check_mode(mode: Any, owner: str) -> str:
     return str(mode)
 
 
-def is_better(figure: float, best: float | None, min_delta: float, monitor: str, mode: str) -> bool:
+def rises(monitor: str, mode: str, directions: Directions, owner: str) -> bool:
+    """Whether a figure is to rise: as `mode` says, or as the class of the metric or loss that it comes from.
+
+    A figure that is not among `directions` is taken for the metric of CyNN that has this very name, if there is one.
+    """
+    if mode != "auto":
+        return mode == "max"
+    greater_is_better = directions[monitor] if monitor in directions else _of_name(monitor.removeprefix("val_"))
+    if greater_is_better is None:
+        raise InvalidParameterError(
+            f"The 'mode' parameter of {owner} must be 'min' or 'max' where nothing says whether the figure {monitor!r} "
+            "is to fall or to rise. Got 'auto' instead. A metric of your own says it by its attribute "
+            "greater_is_better, True or False."
+        )
+    return greater_is_better
+
+
+def _of_name(name: str) -> bool | None:
+    from cynn import metrics
+
+    return False if name == "loss" else metrics.greater_is_better(name)
+
+
+def is_better(figure: float, best: float | None, min_delta: float, *, rising: bool) -> bool:
     """Whether a figure is better than the best so far, by more than min_delta. A NaN never is."""
     if best is None:
         return bool(figure == figure)
-    rises = mode == "max" or (mode == "auto" and any(word in monitor for word in _TO_RISE))
-    return figure > best + min_delta if rises else figure < best - min_delta
+    return figure > best + min_delta if rising else figure < best - min_delta

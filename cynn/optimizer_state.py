@@ -12,6 +12,7 @@ from cynn import registry, schedules, tensor_file
 from cynn.described import config_of
 from cynn.errors import CynnError
 from cynn.kernel_objects import OptimizerKernel
+from cynn.monitoring import Directions
 from cynn.operations import UpdateSettings
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class OptimizerState:
         self._first: Any = optimizer.learning_rate  # of this fit
         self._given: Any = None
         self._schedule: schedules.Schedule | None = None
+        self._directions: Directions = {}
 
     @property
     def schedule(self) -> schedules.Schedule:
@@ -55,6 +57,7 @@ class OptimizerState:
         given = self.optimizer.learning_rate
         if self._schedule is None or given is not self._given:
             self._given, self._schedule = given, schedules.started(given)
+            self._schedule.on_train_begin(self._directions)
         return self._schedule
 
     @property
@@ -66,9 +69,10 @@ class OptimizerState:
         """The learning rates of `count` steps, from so many ahead of the next."""
         return self.schedule.rates(self.t + ahead, count, total_steps)
 
-    def begin(self, network: Network) -> None:
-        """Start averaging at the weights as they are."""
-        self._first = self.optimizer.learning_rate
+    def begin(self, network: Network, greater_is_better: Directions) -> None:
+        """Start averaging at the weights as they are; the schedule hears which figures are to rise."""
+        self._first, self._directions = self.optimizer.learning_rate, greater_is_better
+        self.schedule.on_train_begin(greater_is_better)
         for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
             if mean is not None:
                 mean[...] = parameter

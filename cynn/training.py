@@ -66,8 +66,10 @@ def fit(
             f"The 'transform' parameter of fit must be a function (x, y, generator). Got {transform!r} instead."
         )
     objective = network.objective(loss, loss_weights)
+    state_before: OptimizerState | None = network._optimizer_state
     metrics_by_name = _of_outputs(objective.outputs, metrics)
     called = CallbackList(callbacks, network)
+    called.greater_is_better = _directions(objective, metrics_by_name)
     validation = _checked_validation(network, objective, validation_data, check_finite)
 
     def setting() -> Setting:
@@ -146,11 +148,22 @@ def fit(
         raise data.not_finite_when_scaled("x", network.dtype) from None
     finally:
         feed.close()
+        if not loop.has_begun:
+            network._optimizer_state = state_before
     return loop.history
 
 
+def _directions(objective: Objective, metrics_by_name: dict[str, metrics.Directed]) -> dict[str, bool | None]:
+    """Of each figure of the training, whether it is to rise: losses are to fall, a metric says it itself."""
+    losses = evaluation.of_each_output(objective, [0.0] * len(objective.losses))
+    directions: dict[str, bool | None] = dict.fromkeys(["loss", *losses], False)
+    directions.update({name: metric.greater_is_better for name, metric in metrics_by_name.items()})
+    directions |= {f"val_{name}": rises for name, rises in directions.items()}
+    return directions | {"seconds": None}
+
+
 def _figures(
-    feed: Feed, objective: Objective, metrics_by_name: dict[str, metrics.OfOutputs]
+    feed: Feed, objective: Objective, metrics_by_name: dict[str, metrics.Directed]
 ) -> dict[str, float]:
     """The losses and the metrics of the epoch that was trained."""
     loss, losses = objective.mean_losses(feed.sums())

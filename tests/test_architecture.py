@@ -21,7 +21,7 @@ LAYERS = [
     {"version", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations", "tensor_file", "ndarray"},
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
-        "monitoring", "schedules", "targets", "regularizers", "constraints",
+        "monitoring", "metrics", "schedules", "targets", "regularizers", "constraints",
     },
     {"activations", "losses", "optimizers"},
     {"registry", "workspace"},
@@ -30,7 +30,7 @@ LAYERS = [
     {"step_memory"},
     {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
     {
-        "metrics", "summary", "notebook", "history", "optimizer_state", "feeding", "moving_averages", "outputs",
+        "summary", "notebook", "history", "optimizer_state", "feeding", "moving_averages", "outputs",
         "objective",
     },
     {

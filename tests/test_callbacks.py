@@ -233,10 +233,50 @@ class TestEarlyStopping:
     def test_when(self, figures, options, expected):
         assert self.stopped(figures, **options) == expected
 
-    @pytest.mark.parametrize("name", ["accuracy", "r2_score", "roc_auc", "precision", "recall_score", "f1_score"])
+    @pytest.mark.parametrize("name", ["accuracy", "r2_score", "top_k_accuracy"])
     def test_scores_are_to_rise(self, name):
         assert self.stopped([1, 2, 3, 3], f"val_{name}") == (4, 3)
         assert self.stopped([3, 2, 1, 1], f"val_{name}", mode="min") == (4, 3)
+
+    @pytest.mark.parametrize("name", ["loss", "mse", "root_mean_squared_error"])
+    def test_errors_are_to_fall(self, name):
+        assert self.stopped([3, 2, 1, 1], name) == (4, 3)
+
+    @pytest.mark.parametrize("name", ["auction", "auc_error", "my_accuracy", "seconds"])
+    def test_a_figure_whose_direction_nobody_says(self, name):
+        with pytest.raises(InvalidParameterError, match="of EarlyStopping must be 'min' or 'max'"):
+            self.stopped([1, 2, 3], name)
+        assert self.stopped([1, 2, 2], name, mode="max") == (3, 2)
+
+    def test_an_output_is_known_by_its_name_alone(self):
+        """Its loss falls, whatever it is called; so the first epoch stays the best of a loss that rises."""
+        x = cynn.Input(2)
+        outputs = {name: cynn.Dense(1)(x) for name in ("auction", "accuracy")}
+        for name in outputs:
+            net, stopping = cynn.Network(outputs, seed=0), EarlyStopping(f"{name}_loss", patience=2)
+            history = net.fit(
+                *(np.ones((4, 2)), dict.fromkeys(outputs, np.ones(4))), epochs=9, optimizer=SGD(3.0),
+                callbacks=stopping, metrics=["mae"],
+            )
+            assert (history.epochs, stopping.best_epoch) == (3, 1)
+            assert stopping.greater_is_better[f"val_{name}_mae"] is False
+
+    def test_a_metric_without_a_direction_is_refused_before_anything_is_trained(self):
+        def mine(y_true, y_pred):
+            return 1.0
+
+        net = fit([])
+        before, state = helpers.digest(net), pickle.dumps(net._optimizer_state)
+        for callbacks, optimizer in (
+            (EarlyStopping("mine"), SGD(0.1)),
+            ([], SGD(cynn.schedules.ReduceOnPlateau(0.1, "mine"))),
+        ):
+            with pytest.raises(InvalidParameterError, match=r"must be 'min' or 'max' .* 'mine' .* greater_is_better"):
+                fit(callbacks, net=net, metrics=[mine], optimizer=optimizer)
+            assert helpers.digest(net) == before
+            assert pickle.dumps(net._optimizer_state) == state
+        mine.greater_is_better = False
+        fit(EarlyStopping("mine"), net=net, metrics=[mine])
 
     def test_the_best_weights_come_back(self):
         figures = [3, 1, 2, 2, 2]

@@ -276,3 +276,42 @@ def test_every_figure_of_scikit_learn_works_as_it_is():
         assert found == pytest.approx(metric(y, given), rel=1e-5), name
         tried.add(name)
     assert len(tried) > 40
+
+
+class TestDirection:
+    def test_of_our_own(self):
+        for cls in set(metrics._BUILT_IN.values()):
+            assert metrics.greater_is_better(cls) is metrics.greater_is_better(cls.name) is cls.greater_is_better
+            assert isinstance(cls.greater_is_better, bool), cls
+        assert not metrics.greater_is_better("rmse")
+
+    def test_of_a_function(self):
+        def share(y_true, y_pred):
+            return 0.0
+
+        assert metrics.greater_is_better(share) is None
+        share.greater_is_better = True
+        assert metrics.greater_is_better(share) is True
+        assert metrics.greater_is_better(functools.partial(functools.partial(share))) is True
+        share.greater_is_better = "up"
+        with pytest.raises(InvalidParameterError, match="'greater_is_better' parameter of share must be True or False"):
+            metrics.greater_is_better(share)
+
+    def test_scikit_learn_says_the_same(self):
+        sk = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+        seen = set()
+        for name in sk.get_scorer_names():
+            scorer = sk.get_scorer(name)
+            function = getattr(scorer, "_score_func", None)
+            if function is None or not function.__module__.startswith("sklearn.metrics"):
+                continue
+            if function.__name__ in ("positive_likelihood_ratio", "negative_likelihood_ratio"):
+                continue  # private helpers of scorers
+            seen.add(function.__name__)
+            assert metrics.greater_is_better(function) is (scorer._sign > 0), name
+        assert {"matthews_corrcoef", "jaccard_score", "log_loss", "max_error"} <= seen
+        for function, rises in [
+            (functools.partial(sk.fbeta_score, beta=2), True), (sk.hamming_loss, False), (sk.cohen_kappa_score, True),
+            (sk.coverage_error, False), (sk.mean_pinball_loss, False), (sk.confusion_matrix, None),
+        ]:
+            assert metrics.greater_is_better(function) is rises, function

@@ -361,9 +361,24 @@ class TestPlateau:
         schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1, min_delta=0.5)
         assert self.rates(schedule, [3, 2.6, 2.4, 2.3]) == [1, 0.5, 0.5, 0.25]
 
-    def test_cooldown(self):
+    @pytest.mark.parametrize(
+        ("patience", "cooldown", "expected"),
+        [
+            (1, 0, [1, 0.5, 0.25, 0.125, 0.0625, 0.03125]),
+            (1, 1, [1, 0.5, 0.5, 0.25, 0.25, 0.125]),
+            (1, 2, [1, 0.5, 0.5, 0.5, 0.25, 0.25]),
+            (2, 2, [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25]),
+            (0, 3, [1, 0.5, 0.5, 0.5, 0.5, 0.25]),
+        ],
+    )
+    def test_cooldown(self, patience, cooldown, expected):
+        """After a reduction so many epochs are not counted: PyTorch's definition."""
+        schedule = ReduceOnPlateau(1.0, factor=0.5, patience=patience, cooldown=cooldown)
+        assert self.rates(schedule, [1] * len(expected)) == expected
+
+    def test_better_while_it_cools(self):
         schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1, cooldown=2)
-        assert self.rates(schedule, [1, 1, 1, 1, 1, 1]) == [1, 0.5, 0.5, 0.25, 0.25, 0.125]
+        assert self.rates(schedule, [3, 3, 2, 2, 2]) == [1, 0.5, 0.5, 0.5, 0.25]
 
     def test_min_learning_rate(self):
         schedule = ReduceOnPlateau(1.0, factor=0.1, patience=1, min_learning_rate=0.05)
@@ -383,6 +398,16 @@ class TestPlateau:
     def test_a_figure_that_is_to_rise(self, mode):
         schedule = ReduceOnPlateau(1.0, "val_accuracy", factor=0.5, patience=1, mode=mode)
         assert self.rates(schedule, [0.1, 0.2, 0.3, 0.2], "val_accuracy") == [1, 1, 1, 0.5]
+
+    def test_nothing_says_in_which_direction(self):
+        def of_my_own(y_true, y_pred):
+            return 0.0
+
+        schedule = WarmUp(ReduceOnPlateau(0.1, "of_my_own"), 1)
+        with pytest.raises(InvalidParameterError, match="of ReduceOnPlateau must be 'min' or 'max'"):
+            fitted(SGD(schedule), metrics=[of_my_own])
+        of_my_own.greater_is_better = True
+        fitted(SGD(schedule), metrics=[of_my_own])
 
     def test_a_nan_is_not_better(self):
         schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1)

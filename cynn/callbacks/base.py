@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from cynn.monitoring import Directions
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -24,6 +27,8 @@ class Callback:
     training_rows : function, or None
         Goes once more through the rows of x that are trained on, a piece at a time; `fit` sets it. None where
         x is an iterator of batches, which is at its end.
+    greater_is_better : mapping of str to bool or None
+        Of each figure of this training by its name, whether it is to rise; None where nothing says it. `fit` sets it.
     stop_training : bool
         Set to True, it ends the training after the epoch or, in `on_step_end`, after the step.
 
@@ -41,6 +46,7 @@ class Callback:
 
     network: Network
     training_rows: Callable[[], Iterable[Any]] | None = None
+    greater_is_better: Directions = MappingProxyType({})
     stop_training: bool = False
 
     def on_train_begin(self) -> None:

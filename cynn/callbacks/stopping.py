@@ -8,7 +8,7 @@ from typing import Any
 
 from cynn.callbacks.base import Callback
 from cynn.errors import check_number, check_whole_number
-from cynn.monitoring import check_mode, is_better, monitored
+from cynn.monitoring import check_mode, is_better, monitored, rises
 
 __all__ = ["EarlyStopping", "Timer"]
 
@@ -28,10 +28,15 @@ class EarlyStopping(Callback):
     patience : int
         For how many epochs in a row it may be no better.
     mode : {"auto", "min", "max"}
-        Whether the figure is to fall or to rise; "auto" knows the metrics of CyNN, and takes others for what
-        is to fall.
+        Whether the figure is to fall or to rise. "auto": a loss is to fall; a metric says by its attribute
+        `greater_is_better`, a function of `sklearn.metrics` by its name: see `cynn.metrics.greater_is_better`.
     restore_best_weights : bool
         Whether the network gets the weights of its best epoch when training ends, however it ends.
+
+    Raises
+    ------
+    InvalidParameterError
+        When training begins: `mode` is "auto", and nothing says in which direction the figure is better.
 
     Attributes
     ----------
@@ -76,10 +81,15 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self) -> None:
         self._begin()
+        if self.monitor in self.greater_is_better:  # else another callback may bring it
+            self._rises()
+
+    def _rises(self) -> bool:
+        return rises(self.monitor, self.mode, self.greater_is_better, "EarlyStopping")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         figure = monitored(logs, self.monitor, "EarlyStopping")
-        if is_better(figure, self.best, self.min_delta, self.monitor, self.mode):
+        if is_better(figure, self.best, self.min_delta, rising=self._rises()):
             self.best, self.best_epoch, self._wait = figure, epoch, 0
             if self.restore_best_weights:
                 self._best_weights = self.network.get_weights()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
 from cynn.errors import InvalidParameterError
+from cynn.monitoring import Directions
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -31,6 +32,7 @@ class CallbackList:
         self._kept = [callback for callback in self._all if not isinstance(callback, Checkpoint)]
         self._network = network
         self.training_rows: Callable[[], Iterable[Any]] | None = None
+        self.greater_is_better: Directions = {}
         self._of_steps = [c for c in self._all if type(c).on_step_end is not Callback.on_step_end]
 
     def __bool__(self) -> bool:
@@ -87,6 +89,7 @@ class CallbackList:
             for callback in self._all:
                 callback.network = self._network
                 callback.training_rows = self.training_rows
+                callback.greater_is_better = self.greater_is_better
                 callback.stop_training = False
                 stack.callback(callback.on_train_end)
                 callback.on_train_begin()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cynn.errors import check_number, check_whole_number
-from cynn.monitoring import check_mode, is_better, monitored
+from cynn.monitoring import Directions, check_mode, is_better, monitored, rises
 from cynn.schedules.base import Rates, Schedule, learning_rate_of, started
 
 __all__ = ["ReduceOnPlateau", "WarmUp"]
@@ -62,6 +62,9 @@ class WarmUp(Schedule):
             found[~warming] = self._after.rates(int(after[0]), len(after), left)
         return found
 
+    def on_train_begin(self, greater_is_better: Directions) -> None:
+        self._after.on_train_begin(greater_is_better)
+
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
         self._after.on_epoch_end(logs)
 
@@ -91,16 +94,23 @@ class ReduceOnPlateau(Schedule):
     min_delta : float
         How much better counts as better.
     cooldown : int
-        For so many epochs after a reduction nothing is counted.
+        For so many epochs after one that ends with a reduction none is counted as no better, as in PyTorch. (In
+        Keras it is one less: the last of them counts.)
     min_learning_rate : float
         The rate goes no lower than this.
     mode : {"auto", "min", "max"}
-        Whether the figure is to fall or to rise; "auto" knows the metrics of CyNN, and takes others for what
-        is to fall.
+        Whether the figure is to fall or to rise. "auto": a loss is to fall; a metric says by its attribute
+        `greater_is_better`, a function of `sklearn.metrics` by its name: see `cynn.metrics.greater_is_better`.
+
+    Raises
+    ------
+    InvalidParameterError
+        When training begins: `mode` is "auto", and nothing says in which direction the figure is better.
 
     Notes
     -----
-    As `ReduceLROnPlateau` in Keras, there a callback.
+    As `ReduceLROnPlateau` in Keras, there a callback, but for `cooldown`. PyTorch's reduces after `patience` + 1 such
+    epochs, and takes `min_delta` (its `threshold`) for a share of the best figure.
 
     Examples
     --------
@@ -139,6 +149,10 @@ class ReduceOnPlateau(Schedule):
         self._wait = 0
         self._cooling = 0
         self._best: float | None = None
+        self._directions: Directions = {}
+
+    def _rises(self) -> bool:
+        return rises(self.monitor, self.mode, self._directions, type(self).__name__)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         rates = self._rate.at(steps, total_steps)
@@ -146,15 +160,22 @@ class ReduceOnPlateau(Schedule):
             return rates
         return np.maximum(self._scale * rates, np.minimum(rates, self.min_learning_rate))
 
+    def on_train_begin(self, greater_is_better: Directions) -> None:
+        self._rate.on_train_begin(greater_is_better)
+        self._directions = greater_is_better
+        if self.monitor in greater_is_better:  # else a callback may bring it
+            self._rises()
+
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
         self._rate.on_epoch_end(logs)
         figure = monitored(logs, self.monitor, type(self).__name__)
-        if self._cooling > 0:
+        is_cooling = self._cooling > 0
+        if is_cooling:
             self._cooling -= 1
-        if is_better(figure, self._best, self.min_delta, self.monitor, self.mode):
+        if is_better(figure, self._best, self.min_delta, rising=self._rises()):
             self._best = figure
             self._wait = 0
-        elif self._cooling <= 0:
+        elif not is_cooling:
             self._wait += 1
             if self._wait >= self.patience:
                 self._scale *= self.factor

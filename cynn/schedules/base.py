@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cynn.described import Described, look_up
 from cynn.errors import InvalidParameterError, check_number
+from cynn.monitoring import Directions
 
 __all__ = ["Constant", "LearningRate", "Rates", "Schedule", "learning_rate_of", "started"]
 
@@ -87,6 +88,15 @@ class Schedule(Described):
     def __call__(self, step: int) -> float:
         """The rate of one step."""
         return float(self.rates(step, 1)[0])
+
+    def on_train_begin(self, greater_is_better: Directions) -> None:
+        """Before the first epoch of a `fit`, and where the learning rate is set to this schedule in its course.
+
+        Parameters
+        ----------
+        greater_is_better : mapping of str to bool or None
+            Of each figure of the training by its name, whether it is to rise; None where nothing says it.
+        """
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
         """After every epoch, with its figures: for a schedule that follows them.
