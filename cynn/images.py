@@ -35,7 +35,7 @@ def read_digit(path: str | Path) -> npt.NDArray[np.uint8]:
     Raises
     ------
     MissingDependencyError
-        If Pillow is not installed: ``pip install "cynn[image]"``.
+        If Pillow is not installed: ``pip install "cynn-nn[image]"``.
     DataError
         If the file is no picture, or one of a single colour.
     OSError
@@ -45,7 +45,7 @@ def read_digit(path: str | Path) -> npt.NDArray[np.uint8]:
         from PIL import Image
     except ImportError as error:
         raise MissingDependencyError(
-            'Reading a picture needs Pillow. Install it with: pip install "cynn[image]"'
+            'Reading a picture needs Pillow. Install it with: pip install "cynn-nn[image]"'
         ) from error
     try:
         with Image.open(path) as picture:

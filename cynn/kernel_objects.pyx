@@ -144,7 +144,7 @@ def describe(component):
     Returns
     -------
     str
-        Such as `the activation 'relu' of cynn 1.0`.
+        Such as `the activation 'relu' of cynn-nn 1.0`.
     """
     from cynn import registry
 

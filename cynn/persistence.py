@@ -116,7 +116,7 @@ def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
         if not isinstance(config["layers"], list) or {"seed", "dtype"} - set(config):
             raise KeyError("layers")
         plugins = json.loads(metadata.get("plugins", "[]"))
-        if not all(set(plugin) >= {"kind", "name", "distribution", "version"} for plugin in plugins):
+        if not all(map(provenance.is_record, plugins)):
             raise KeyError("plugins")
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _bad(path, "the network's description as JSON", f"{type(error).__name__}: {error}") from error

@@ -79,7 +79,7 @@ def details(name: str) -> str:
     Examples
     --------
     >>> print(details("leaky_relu"))
-    activation leaky_relu, of cynn ..., compiled, float32 float64
+    activation leaky_relu, of cynn-nn ..., compiled, float32 float64
     <BLANKLINE>
     a = z where z > 0, negative_slope * z elsewhere.
     <BLANKLINE>

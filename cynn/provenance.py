@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import copy
-import re
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cynn import layers, registry
+from cynn import layers, package_names, registry
 from cynn.errors import CynnWarning, PluginError
 from cynn.hyperparameters import Component
 
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["record", "resolve"]
+__all__ = ["is_record", "record", "resolve"]
 
-# CyNN's own, those of its catalogue included, have the version of CyNN itself.
-_OWN = "cynn"
+# The version of a class that no package provides; its module stands in the place of the package.
+_UNPACKAGED = "unpackaged"
 
 
 def record(network: Network) -> list[dict[str, str]]:
@@ -42,7 +41,7 @@ def record(network: Network) -> list[dict[str, str]]:
         if not hasattr(layer, "activation"):
             continue
         plugin = _described(layer.activation)
-        if plugin["distribution"] != _OWN:
+        if plugin["distribution"] != package_names.OWN:  # ours have the version of CyNN itself
             found[plugin["kind"], plugin["name"]] = plugin
     return list(found.values())
 
@@ -55,6 +54,23 @@ def _described(component: Component) -> dict[str, str]:
         "distribution": distribution,
         "version": version,
     }
+
+
+def is_record(found: Any) -> bool:
+    """Whether what a file says about a plugin is in the form of `record`, with names that are names.
+
+    Examples
+    --------
+    >>> plugin = {"kind": "activation", "name": "cube", "distribution": "cynn-cube", "version": "1.2"}
+    >>> is_record(plugin), is_record(plugin | {"distribution": "cube; reboot"})
+    (True, False)
+    """
+    if not isinstance(found, dict):
+        return False
+    parts = [found.get(key) for key in ("kind", "name", "distribution", "version")]
+    if not all(isinstance(part, str) for part in parts):
+        return False
+    return found["version"] == _UNPACKAGED or package_names.is_valid(found["distribution"])
 
 
 def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, Any]:
@@ -94,28 +110,28 @@ def _activations(described: Any) -> Iterator[dict[str, Any]]:
 
 def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) -> str:
     kind, name, distribution, version = (plugin[key] for key in ("kind", "name", "distribution", "version"))
-    if version == "unpackaged":
+    if version == _UNPACKAGED:
         if name not in of_kind.names():
             raise PluginError(
-                f"The model needs {kind} {name!r}, a class of the module {distribution} that no package "
+                f"The model needs {kind} {name!r}, a class of the module {distribution!r} that no package "
                 "provided: "
                 f"import it and call cynn.registry.{of_kind.group.removeprefix('cynn.')}.register(...) "
                 "before loading."
             )
         return name
-    wanted = re.sub(r"[-_.]+", "-", distribution).lower()
+    wanted = package_names.canonical(distribution)
+    of_version = f"{wanted} {version}"
     for offering, installed in of_kind.offers(name).items():
-        if re.sub(r"[-_.]+", "-", offering).lower() == wanted:
+        if package_names.canonical(offering) == wanted:
             if installed != version:
                 warnings.warn(
-                    f"The model was saved with {kind} {name!r} of {distribution} {version}; {installed} "
-                    "is installed. "
-                    f"Its predictions may differ: pip install {distribution}=={version}",
+                    f"The model was saved with {kind} {name!r} of {of_version!r}; {installed} is installed. "
+                    f"Its predictions may differ: pip install {package_names.requirement(wanted, version)}",
                     CynnWarning,
                     stacklevel=5,
                 )
             return f"{offering}:{name}"
     raise PluginError(
-        f"The model needs {kind} {name!r} from the package {distribution} {version}: pip install "
-        f"{distribution}"
+        f"The model needs {kind} {name!r} from the package {of_version!r}: pip install "
+        f"{package_names.requirement(wanted)}"
     )

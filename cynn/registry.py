@@ -7,14 +7,15 @@ is not built in; only the plugin that is asked for is imported.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from cynn import activations as _activations
 from cynn import losses as _losses
 from cynn import optimizers as _optimizers
+from cynn import package_names
 from cynn.errors import CynnError, InvalidParameterError, PluginError, unknown_name
 from cynn.hyperparameters import Component
+from cynn.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,9 +138,11 @@ class Registry(Generic[C]):
         type
             A subclass of the registry's base.
         """
-        for known in (self._builtins, self._registered):
-            if name in known:
-                return known[name]
+        package, _, bare = name.rpartition(":")
+        if bare in self._builtins and (not package or package_names.is_ours(package)):
+            return self._builtins[bare]
+        if name in self._registered:
+            return self._registered[name]
         return self._load(self._entry_point(name))
 
     def names(self) -> list[str]:
@@ -183,9 +186,7 @@ class Registry(Generic[C]):
             A module and `"unpackaged"` for a class of no distribution.
         """
         if cls in self._builtins.values():
-            from cynn import __version__
-
-            return "cynn", __version__
+            return package_names.OWN, __version__
         if cls in self._loaded:
             return _distribution(self._loaded[cls])
         for entry_points in self._scan().values():
@@ -210,7 +211,7 @@ class Registry(Generic[C]):
         return name in self._builtins or name in self._registered or name in self._scan()
 
     def offers(self, name: str) -> dict[str, str]:
-        """The distributions that offer a name in an entry point, with their versions, without loading it.
+        """The distributions that offer a name, with their versions, without loading it.
 
         Parameters
         ----------
@@ -220,9 +221,10 @@ class Registry(Generic[C]):
         Returns
         -------
         dict of str to str
-            Empty for what is built in or registered.
+            Empty for what this process registered.
         """
-        return dict(_distribution(entry_point) for entry_point in self._scan().get(name, []))
+        built_in = {package_names.OWN: __version__} if name in self._builtins else {}
+        return built_in | dict(_distribution(entry_point) for entry_point in self._scan().get(name, []))
 
     def provider(self, name: str) -> str:
         """The distribution that offers a name, without loading it; empty for what this process registered.
@@ -235,10 +237,10 @@ class Registry(Generic[C]):
         Returns
         -------
         str
-            `"cynn"` for what is built in.
+            `"cynn-nn"` for what is built in.
         """
         if name in self._builtins:
-            return "cynn"
+            return package_names.OWN
         return "" if name in self._registered else _distribution(self._entry_point(name))[0]
 
     def register(self, cls: type[C]) -> type[C]:
@@ -269,10 +271,10 @@ class Registry(Generic[C]):
             from importlib.metadata import entry_points  # slow to import, so only when a plugin is asked for
 
             found: dict[str, dict[str, EntryPoint]] = {}
-            for entry_point in entry_points(group=self.group):
+            for entry_point in _without_former(list(entry_points(group=self.group))):
                 # an installation may be on the path twice (an editable one is): the first counts
                 same_name = found.setdefault(entry_point.name, {})
-                same_name.setdefault(_normalized(_distribution(entry_point)[0]), entry_point)
+                same_name.setdefault(_package(entry_point), entry_point)
             self._entry_points = {
                 name: [by_package[package] for package in sorted(by_package)]
                 for name, by_package in found.items()
@@ -283,7 +285,7 @@ class Registry(Generic[C]):
         package, _, bare = name.rpartition(":")
         candidates = self._scan().get(bare, [])
         if package:
-            candidates = [e for e in candidates if _normalized(_distribution(e)[0]) == _normalized(package)]
+            candidates = [e for e in candidates if _package(e) == package_names.canonical(package)]
         if not candidates:
             raise unknown_name(self.kind, name, self.names())
         if len(candidates) > 1:
@@ -326,13 +328,35 @@ def _plural(kind: str) -> str:
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
-    found = entry_point.dist
-    # an installation whose metadata are damaged has neither
-    return (found.name or "unknown", found.version or "unknown") if found else ("unknown", "unknown")
+    """Name and version of the package that an entry point comes from."""
+    if _is_ours(entry_point):
+        return package_names.OWN, __version__  # whatever an installation says that was left behind
+    return _name(entry_point), (entry_point.dist and entry_point.dist.version) or "unknown"
 
 
-def _normalized(distribution: str) -> str:
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+def _name(entry_point: EntryPoint) -> str:
+    # an installation whose metadata are damaged has none
+    return (entry_point.dist and entry_point.dist.name) or "unknown"
+
+
+def _package(entry_point: EntryPoint) -> str:
+    return package_names.canonical(_distribution(entry_point)[0])
+
+
+def _is_ours(entry_point: EntryPoint) -> bool:
+    # by its module, too: there is another project of our former name
+    return package_names.is_ours(_name(entry_point)) and entry_point.value.startswith("cynn_plugins.")
+
+
+def _is_former(entry_point: EntryPoint) -> bool:
+    return _is_ours(entry_point) and _name(entry_point) == package_names.FORMER
+
+
+def _without_former(entry_points: list[EntryPoint]) -> list[EntryPoint]:
+    """An installation of ours under its former name counts only where there is none under the present one."""
+    if any(_is_ours(entry_point) and not _is_former(entry_point) for entry_point in entry_points):
+        return [entry_point for entry_point in entry_points if not _is_former(entry_point)]
+    return entry_points
 
 
 def _subclasses(module: Any, base: type[C]) -> list[type[C]]:

@@ -66,6 +66,6 @@ def public_objects():
                 add(part, f"cynn.{name}.{attribute}")
     for of_kind in registry.OF_KIND.values():
         for name in of_kind.names():
-            if of_kind.provider(name) == "cynn":
+            if of_kind.provider(name) == "cynn-nn":
                 add(of_kind.find(name), name_of(of_kind.find(name)))
     return found

@@ -18,7 +18,10 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 # From the bottom up. A module may import from its own layer and from those below, at its top or inside
 # a function. What else there is, UPWARD names.
 LAYERS = [
-    {"version", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations", "tensor_file", "ndarray"},
+    {
+        "version", "package_names", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations",
+        "tensor_file", "ndarray",
+    },
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
         "monitoring", "metrics", "schedules", "targets", "regularizers", "constraints",
@@ -48,8 +51,7 @@ UPWARD = {
     ("kernel_objects", "activations"): "to see whether a method of the base class is overridden",
     ("kernel_objects", "losses"): "likewise",
     ("kernel_objects", "optimizers"): "likewise",
-    ("registry", "cynn"): "the version, which the package has",
-    ("network", "cynn"): "likewise",
+    ("network", "cynn"): "the version, which the package has",
     ("persistence", "cynn"): "likewise",
 }
 

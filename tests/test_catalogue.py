@@ -43,7 +43,7 @@ def svg(lines):
 
 def test_everything_that_comes_with_cynn_has_a_section(sections):
     for kind, of_kind in registry.OF_KIND.items():
-        own = {of_kind.find(name).name for name in of_kind.names() if of_kind.provider(name) == "cynn"}
+        own = {of_kind.find(name).name for name in of_kind.names() if of_kind.provider(name) == "cynn-nn"}
         assert {name for of, name in sections if of == kind} == own
         assert f".. catalogue:: {kind}" in PAGE
 

@@ -447,7 +447,7 @@ class TestPicture:
 
 def test_a_picture_without_pillow(capsys, folder, digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert 'pip install "cynn[image]"' in fail(capsys, "predict", digits, "x.png")
+    assert 'pip install "cynn-nn[image]"' in fail(capsys, "predict", digits, "x.png")
 
 
 def test_summary(capsys, digits):
@@ -458,7 +458,7 @@ class TestPlugins:
     def test_all_are_listed(self, capsys):
         lines = [re.split(r" {2,}", line) for line in succeed(capsys, "plugins").splitlines()]
         assert lines[0] == ["kind", "name", "from", "version", "runs", "dtypes"]
-        own = ["cynn", cynn.__version__, "compiled", "float32 float64"]
+        own = ["cynn-nn", cynn.__version__, "compiled", "float32 float64"]
         for row in (["activation", "sigmoid"], ["loss", "cross_entropy"], ["optimizer", "adam"]):
             assert row + own in lines
         names = [(registry.kind, name) for registry in _registries() for name in registry.names()]

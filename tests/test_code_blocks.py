@@ -20,8 +20,7 @@ ELSEWHERE = {
 }
 #: Lines of shell that no test runs, by how they begin, and why.
 NOT_RUN = {
-    "pip install .": "the README's command, which .ci/run runs, does the same",
-    'pip install "': "it changes the environment",
+    "pip install -e ": "the README's command, which .ci/run runs, does the same",
     "pip install --no-build-isolation ./": "test_plugin_packages installs what new-plugin writes",
     "pip install --upgrade setuptools": "the tests have these",
     "pip install -r benchmarks": "it brings other frameworks",

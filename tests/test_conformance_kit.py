@@ -26,7 +26,7 @@ NAMES = [
     (of_kind.kind, name)
     for of_kind in (registry.activations, registry.losses, registry.optimizers)
     for name in of_kind.names()
-    if of_kind.provider(name) == "cynn"
+    if of_kind.provider(name) == "cynn-nn"
 ]
 
 

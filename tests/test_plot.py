@@ -178,7 +178,7 @@ def test_without_matplotlib_the_error_names_the_extra(name, monkeypatch):
         "history": ({"loss": [1.0]},),
         "function": ("relu",),
     }
-    with pytest.raises(MissingDependencyError, match=r'pip install "cynn\[plot\]"'):
+    with pytest.raises(MissingDependencyError, match=r'pip install "cynn-nn\[plot\]"'):
         getattr(plot, name)(*arguments.get(name, (DEEP, x, y)))
 
 

@@ -339,34 +339,34 @@ class TestModelFiles:
         path = tmp_path / "nested.safetensors"
         cynn.Network([cynn.Input(2), inner], seed=0).save(path)
         self.reinstall(site, "1.3", monkeypatch)
-        with pytest.warns(CynnWarning, match=r"'cube' of cynn-cube 1\.2; 1\.3 is installed"):
+        with pytest.warns(CynnWarning, match=r"'cube' of 'cynn-cube 1\.2'; 1\.3 is installed"):
             cynn.load(path)
         self.reinstall(site, None, monkeypatch)
-        with pytest.raises(PluginError, match=r"from the package cynn-cube 1\.2"):
+        with pytest.raises(PluginError, match=r"from the package 'cynn-cube 1\.2'"):
             cynn.load(path)
 
     def test_missing_package(self, model, site, monkeypatch):
         self.reinstall(site, None, monkeypatch)
         with pytest.raises(
             PluginError,
-            match=r"needs activation 'cube' from the package cynn-cube 1\.2: pip install cynn-cube$",
+            match=r"needs activation 'cube' from the package 'cynn-cube 1\.2': pip install \"cynn-cube\"$",
         ):
             cynn.load(model)
 
     def test_the_command_line_says_it_in_a_line(self, model, site, monkeypatch, capsys):
         self.reinstall(site, None, monkeypatch)
         assert main(["summary", str(model)]) == 2
-        assert re.fullmatch(r"cynn: error: .* pip install cynn-cube\n", capsys.readouterr().err)
+        assert re.fullmatch(r"cynn: error: .* pip install \"cynn-cube\"\n", capsys.readouterr().err)
 
     def test_another_version(self, model, site, monkeypatch):
         self.reinstall(site, "1.3", monkeypatch)
-        with pytest.warns(CynnWarning, match=r"'cube' of cynn-cube 1\.2; 1\.3 is installed") as warned:
+        with pytest.warns(CynnWarning, match=r"'cube' of 'cynn-cube 1\.2'; 1\.3 is installed") as warned:
             cynn.load(model)
         assert warned[0].filename == __file__
 
     def test_another_package_with_that_name(self, model, site, monkeypatch):
         self.reinstall(site, "1.2", monkeypatch, name="other-cube")
-        with pytest.raises(PluginError, match="pip install cynn-cube"):
+        with pytest.raises(PluginError, match='pip install "cynn-cube"'):
             cynn.load(model)
 
     def test_two_packages_with_that_name(self, model, site, monkeypatch):
@@ -383,7 +383,7 @@ class TestModelFiles:
         path = tmp_path / "local.safetensors"
         cynn.Network.mlp([1, 2, 1], activation=Local(), seed=0).save(path)
         with pytest.raises(
-            PluginError, match=r"a class of the module test_plugin_faults.*activations\.register"
+            PluginError, match=r"a class of the module 'test_plugin_faults'.*activations\.register"
         ):
             cynn.load(path)
         monkeypatch.setattr(registry.activations, "_registered", {"local": Local})

@@ -142,7 +142,7 @@ class TestNewPlugin:
         assert list(tmp_path.iterdir()) == []
 
     def test_names_that_are_taken(self, tmp_path):
-        with pytest.raises(InvalidParameterError, match="Got 'leaky_relu', which cynn has"):
+        with pytest.raises(InvalidParameterError, match="Got 'leaky_relu', which cynn-nn has"):
             scaffold.new_plugin("leaky-relu", parent=tmp_path)
         scaffold.new_plugin("leaky-relu", kind="loss", parent=tmp_path)
 

@@ -241,9 +241,9 @@ class TestDescribe:
         install("cynn-double", DOUBLE.format(name="double"), {"double": "Double"})
         ours = cynn.__version__
         for name, distribution, version, compiled in [
-            ("relu", "cynn", ours, True),
-            ("swish", "cynn", ours, True),
-            ("gaussian", "cynn", ours, True),
+            ("relu", "cynn-nn", ours, True),
+            ("swish", "cynn-nn", ours, True),
+            ("gaussian", "cynn-nn", ours, True),
             ("double", "cynn-double", "1.5", False),
         ]:
             expected = registry.Description("activation", name, distribution, version, compiled)
@@ -282,7 +282,7 @@ class TestRegister:
 
     def test_a_built_in_one_is_no_harm(self, fresh):
         assert registry.activations.register(ReLU) is ReLU
-        assert registry.activations.describe("relu").distribution == "cynn"
+        assert registry.activations.describe("relu").distribution == "cynn-nn"
 
     def test_a_name_that_is_taken(self, fresh):
         registry.activations.register(self.make())

@@ -86,7 +86,7 @@ class CSVLogger(Callback):
 
 
 class TensorBoard(Callback):
-    """Writes the figures of every epoch for TensorBoard. Needs the extra `cynn[tensorboard]`.
+    """Writes the figures of every epoch for TensorBoard. Needs the extra `cynn-nn[tensorboard]`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class TensorBoard(Callback):
         except ImportError as error:
             raise MissingDependencyError(
                 "TensorBoard must have the package tensorboardX. Got an environment without it: "
-                'pip install "cynn[tensorboard]" brings it.'
+                'pip install "cynn-nn[tensorboard]" brings it.'
             ) from error
         self.log_dir = os.fspath(log_dir)
         self._make_writer = SummaryWriter

@@ -4,7 +4,7 @@ Every function takes `ax`, the matplotlib axes to draw into (without it, a new f
 returns what it drew: a dict that maps a word, such as ``"neurons"``, to a list of matplotlib artists. The
 figure is ``ax.figure``, or ``plt.gcf()`` where none was given. No display is needed.
 
-Matplotlib comes with the extra: ``pip install "cynn[plot]"``. It is imported when the first picture is
+Matplotlib comes with the extra: ``pip install "cynn-nn[plot]"``. It is imported when the first picture is
 drawn.
 """
 

@@ -2,7 +2,7 @@
 
 >>> from cynn import testing
 >>> print(testing.check_optimizer("sgd"))
-the optimizer 'sgd' of cynn ... (compiled): SGD(...)
+the optimizer 'sgd' of cynn-nn ... (compiled): SGD(...)
 ...
   all ... checks passed
 """

@@ -12,14 +12,14 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.util.nodes import nested_parse_with_titles
 
-from cynn import plugin_table, registry
+from cynn import package_names, plugin_table, registry
 
 DRAW = {"activation": curves.of_activation, "loss": curves.of_loss}
 
 
 def names(of_kind):
     """What comes with CyNN, without second names."""
-    return [name for name in of_kind.names() if of_kind.provider(name) == "cynn" and of_kind.find(name).name == name]
+    return [name for name in of_kind.names() if of_kind.provider(name) == package_names.OWN and of_kind.find(name).name == name]
 
 
 def section(of_kind, name):
