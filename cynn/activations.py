@@ -51,6 +51,21 @@ class Activation(Component):
     #: The initializer of the weights of a layer with this activation, where the layer names none.
     initializer: ClassVar[str] = "glorot_uniform"
 
+    def initializer_of(self, *, is_first: bool) -> Any:
+        """How the weights in front of this activation start, where their layer does not say: its `initializer`.
+
+        Parameters
+        ----------
+        is_first : bool
+            Whether the layer takes the network's input, or what layers without weights have made of it.
+
+        Returns
+        -------
+        str, Initializer or dict
+            As a layer takes it.
+        """
+        return self.initializer
+
     @staticmethod
     def from_addresses(
         *,

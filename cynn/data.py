@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cynn.losses import Loss
 
 __all__ = [
+    "Conversion",
     "Targets",
     "as_array",
     "as_rows",
@@ -34,23 +35,48 @@ _ROWS_AT_A_TIME = 1 << 16
 _READ_AS_THEY_ARE = (np.uint8, np.float32, np.float64)
 
 
+class Conversion(NamedTuple):
+    """How numbers come into a network: scale * value + offset, narrowed to its dtype.
+
+    Attributes
+    ----------
+    dtype : {"float32", "float64"}
+    scale, offset : float
+    """
+
+    dtype: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+
 def as_array(x: Any, name: str) -> Array:
     """`x` as an array of whatever dtype and shape."""
+    if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
+        raise DataError(
+            f"{name} must have no masked values: fill them, or leave their rows out. "
+            f"Got {int(np.ma.getmaskarray(x).sum())} masked values instead."
+        )
+    if hasattr(x, "toarray"):  # NumPy would make one object of it
+        raise InvalidParameterError(f"{name} must be dense: use {name}.toarray(). Got {type(x).__name__} instead.")
     try:
         return np.asarray(x)
     except ValueError as error:
         raise ShapeError(
             f"{name} must be a matrix of numbers. Got rows of different lengths instead."
         ) from error
+    except Exception as error:  # what __array__ of another library raises
+        raise InvalidParameterError(
+            f"{name} must be what NumPy makes an array of. Got {type(x).__name__} instead: {error}"
+        ) from error
 
 
-def as_rows(x: Any, columns: int, name: str, *, check_finite: bool = True) -> Array:
+def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
     """`x` as a matrix of uint8, float32 or float64 with that many columns; it is not copied if it is one.
 
     Other numbers are converted: float16, small integers and bools to float32, which holds them
-    exactly, others to float64.
+    exactly, others to float64; with `exactly`, it is an error where that does not hold them.
     """
-    rows = _as_numbers(x, name)
+    rows = _as_numbers(x, name, exactly=exactly)
     if rows.ndim != 2:
         hint = ""
         if rows.ndim > 2 and int(np.prod(rows.shape[1:])) == columns:
@@ -62,45 +88,50 @@ def as_rows(x: Any, columns: int, name: str, *, check_finite: bool = True) -> Ar
         raise ShapeError(
             f"{name} must have {columns} columns. Got {rows.shape[1]}, in the shape {rows.shape}, instead."
         )
-    if check_finite:
-        check_rows_finite(rows, name)
     return rows
 
 
-def check_rows_finite(rows: Array, name: str) -> None:
-    """Raise a DataError that names the first row with a NaN or an infinity."""
-    row = RowMatrix(rows).first_nonfinite_row()
-    if row >= 0:
-        column = int(np.argmin(np.isfinite(rows[row])))
-        raise DataError(
-            f"{name} must be finite. Got {rows[row, column]} in row {row}, column {column}, instead. "
-            "(check_finite=False turns this check off.)"
-        )
-
-
-def not_finite_when_scaled(name: str, dtype: str) -> DataError:
-    """The error for a row that is finite as it is given, and not as the network takes it."""
-    return DataError(
-        f"{name} must be finite in {dtype}, multiplied by the scale of the input and moved by its "
-        "offset. Got a number that is too large for that. (check_finite=False turns this check off.)"
+def check_rows_finite(rows: Array, name: str, conversion: Conversion) -> None:
+    """Raise a DataError that names the first number that is a NaN or an infinity, as the network sees it."""
+    row = RowMatrix(rows).first_nonfinite_row(*conversion)
+    if row < 0:
+        return
+    seen = RowMatrix(rows[row : row + 1]).converted(*conversion)[0]
+    column = int(np.argmin(np.isfinite(seen)))
+    given = rows[row, column]
+    where = ""
+    if np.isfinite(given):
+        is_moved = conversion != Conversion(conversion.dtype)
+        moved = ", multiplied by the scale of the input and moved by its offset" if is_moved else ""
+        where = f" in {conversion.dtype}{moved}"
+    raise DataError(
+        f"{name} must be finite{where}. Got {given} in row {row}, column {column}, instead. "
+        "(check_finite=False turns this check off.)"
     )
 
 
-def check_categories(rows: Array, categories: dict[int, int], scale: float, offset: float, name: str) -> None:
-    """Raise a DataError unless columns hold whole numbers from 0 to below their number of categories.
+def raise_not_finite(rows: Array, name: str, conversion: Conversion) -> NoReturn:
+    """Raise the DataError for rows in which the engine has found a NaN or an infinity."""
+    check_rows_finite(rows, name, conversion)
+    raise DataError(f"{name} must stay as it is while it is read. Got a NaN or an infinity in the meantime.")
+
+
+def check_categories(rows: Array, categories: dict[int, int], conversion: Conversion, name: str) -> None:
+    """Raise a DataError unless columns hold, as the network sees them, whole numbers from 0 to below those given.
 
     Parameters
     ----------
     rows : array of shape (rows, inputs)
     categories : dict of int to int
         The columns, and how many categories each has.
-    scale, offset : float
+    conversion : Conversion
         What a network does to its input.
     name : str
     """
     for column, n in categories.items():
         for first in range(0, len(rows), _ROWS_AT_A_TIME):
-            seen = rows[first : first + _ROWS_AT_A_TIME, column].astype(np.float64) * scale + offset
+            given = rows[first : first + _ROWS_AT_A_TIME, column : column + 1]
+            seen = RowMatrix(given).converted(*conversion)[:, 0]
             wrong = ~((seen >= 0) & (seen <= n - 1) & (seen == np.floor(seen)))
             if wrong.any():
                 row = int(np.argmax(wrong))
@@ -110,17 +141,28 @@ def check_categories(rows: Array, categories: dict[int, int], scale: float, offs
                 )
 
 
-def _as_numbers(x: Any, name: str) -> Array:
+def _as_numbers(x: Any, name: str, *, exactly: bool = False) -> Array:
     array = as_array(x, name)
     if array.dtype in _READ_AS_THEY_ARE and array.flags.aligned:
         return array
     if array.dtype.kind not in "buif":
         raise InvalidParameterError(f"{name} must hold real numbers. Got the dtype {array.dtype} instead.")
     exact_in_float32 = array.dtype.itemsize <= 2 or (array.dtype.kind == "f" and array.dtype.itemsize == 4)
-    return array.astype(np.float32 if exact_in_float32 else np.float64)
+    with np.errstate(over="ignore"):  # of a longdouble; an infinity is found by who looks for it
+        numbers = array.astype(np.float32 if exact_in_float32 else np.float64)
+    if exactly and array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        wrong = numbers.astype(np.longdouble) != array
+        if wrong.any():
+            raise DataError(
+                f"{name} must be whole numbers that float64 holds where the input has an offset: subtract it "
+                f"beforehand, while they are whole. Got {array[wrong][0]} instead."
+            )
+    return numbers
 
 
-def as_targets(y: Any, n: int, outputs: int, loss: Loss, name: str, *, check_finite: bool = True) -> Targets:
+def as_targets(
+    y: Any, n: int, outputs: int, loss: Loss, name: str, dtype: str, *, check_finite: bool = True
+) -> Targets:
     """`y` as classes, where it is one whole number a row and there are several outputs, else as values."""
     given = _as_numbers_or_integers(y, name)
     if given.ndim == 0 or given.shape[0] != n:
@@ -130,7 +172,9 @@ def as_targets(y: Any, n: int, outputs: int, loss: Loss, name: str, *, check_fin
         return Targets(None, _as_classes(given.reshape(n), outputs, name), outputs)
     if given.ndim == 1:
         given = given[:, None]
-    values = as_rows(given, outputs, name, check_finite=check_finite)
+    values = as_rows(given, outputs, name)
+    if check_finite:
+        check_rows_finite(values, name, Conversion(dtype))
     loss.check_target(values)
     return Targets(values, None, outputs)
 

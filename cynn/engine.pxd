@@ -17,6 +17,9 @@ ctypedef struct Source:
 cdef class RowMatrix:
     cdef Py_buffer buffer
     cdef Rows rows
+    cdef int64_t convert(
+        self, bint is_float32, int64_t begin, int64_t count, double scale, double offset, bint check_finite, void *out
+    )
 
 
 cdef class Engine:
@@ -34,8 +37,8 @@ cdef class Engine:
     cdef Workspace new_workspace(self, int64_t rows, bint training, list losses)
     cdef Workspace workspace(self)
     cdef bint describe_rows(self, object array, Rows *rows) noexcept
-    cdef int forward_few(self, const Rows *rows, void *out) except -1
-    cdef void forward_in_workspace(self, Workspace workspace, const Rows *rows) noexcept nogil
+    cdef int forward_few(self, const Rows *rows, bint check_finite, void *out) except -1
+    cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil
 
 
 cdef int64_t gather_rows(

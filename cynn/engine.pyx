@@ -49,6 +49,11 @@ cdef object np_empty = np.empty
 cdef object np_ndarray = np.ndarray
 
 
+cdef const RowKernels *kernels_of_rows = <const RowKernels *>PyCapsule_GetPointer(
+    kernels.rows.TABLE, "cynn.kernels.rows"
+)
+
+
 cdef inline bint is_all_set(int flags, int wanted) noexcept nogil:
     return flags & wanted == wanted
 
@@ -74,15 +79,69 @@ cdef class RowMatrix:
     def __dealloc__(self):
         PyBuffer_Release(&self.buffer)
 
-    def first_nonfinite_row(self):
-        """The first row with a NaN or an infinity, -1 for none."""
-        cdef const RowKernels *row_kernels = <const RowKernels *>PyCapsule_GetPointer(
-            kernels.rows.TABLE, "cynn.kernels.rows"
-        )
-        cdef int64_t row
+    def converted(self, str dtype, double scale=1, double offset=0):
+        """The rows as a network of that dtype sees them.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of the network.
+        scale, offset : float
+            What the rows are multiplied by, and what is added.
+
+        Returns
+        -------
+        array
+            scale * rows + offset, of that dtype.
+        """
+        found = np.empty((self.rows.rows, self.rows.columns), dtype)
+        self.convert(dtype == "float32", 0, self.rows.rows, scale, offset, False, address_of(found))
+        return found
+
+    def first_nonfinite_row(self, str dtype="float64", double scale=1, double offset=0):
+        """The first row with a NaN or an infinity as a network of that dtype sees it.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of the network.
+        scale, offset : float
+            What the rows are multiplied by, and what is added.
+
+        Returns
+        -------
+        int
+            The number of the row; -1 for none.
+        """
+        cdef int64_t begin, found
+        cdef bint is_float32 = dtype == "float32"
+        cdef void *out
+        if scale == 1 and offset == 0 and self.rows.kind == (FLOAT32 if is_float32 else FLOAT64):
+            with nogil:
+                found = kernels_of_rows.first_nonfinite_row(&self.rows)
+            return found
+        room = np.empty((tile_rows, self.rows.columns), dtype)
+        out = address_of(room)
+        for begin in range(0, self.rows.rows, tile_rows):
+            found = self.convert(
+                is_float32, begin, min(tile_rows, self.rows.rows - begin), scale, offset, True, out
+            )
+            if found >= 0:
+                return begin + found
+        return -1
+
+    cdef int64_t convert(
+        self, bint is_float32, int64_t begin, int64_t count, double scale, double offset, bint check_finite, void *out
+    ):
+        """Some of the rows, one after the other; the first of them that is not finite, as `gather` says."""
+        cdef Rows rows = self.rows
+        rows.data += begin * rows.row_stride
         with nogil:
-            row = row_kernels.first_nonfinite_row(&self.rows)
-        return row
+            if is_float32:
+                begin = kernels_of_rows.gather_f32(&rows, NULL, count, 0, scale, offset, check_finite, <float *>out)
+            else:
+                begin = kernels_of_rows.gather_f64(&rows, NULL, count, 0, scale, offset, check_finite, <double *>out)
+        return begin
 
 
 cdef int64_t gather_rows(
@@ -96,17 +155,23 @@ cdef int64_t gather_rows(
 
 
 cdef inline const floating *gathered(
-    const Source *source, const Rows *rows, floating *x
+    const Source *source, const Rows *rows, bint check_finite, floating *x
 ) noexcept nogil:
-    """The rows as the network sees them: gathered into x, or where they lie if they are as they must be."""
+    """The rows as the network sees them: gathered into x, or where they lie if they are as they must be.
+
+    NULL where `check_finite` finds a NaN or an infinity.
+    """
     cdef bint as_they_are = (
         rows.kind == (FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64)
         and source.scale == 1 and source.offset == 0 and rows.column_stride == sizeof(floating)
         and (rows.rows == 1 or rows.row_stride == rows.columns * <int64_t>sizeof(floating))
     )
     if as_they_are:
+        if check_finite and source.row_kernels.first_nonfinite_row(rows) >= 0:
+            return NULL
         return <const floating *>rows.data
-    gather_rows(source, rows, NULL, rows.rows, 0, source.scale, source.offset, False, x)
+    if gather_rows(source, rows, NULL, rows.rows, 0, source.scale, source.offset, check_finite, x) >= 0:
+        return NULL
     return x
 
 
@@ -152,18 +217,21 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     cdef int64_t rows = min(job.tile, job.rows.rows - begin)
     cdef int64_t i, units
     cdef Rows tile = job.rows[0]
+    cdef floating *room = <floating *>workspace_x(job.workspaces[thread])
     cdef const floating *x
     cdef Pass pass_
     cdef Ahead ahead
-    # z of the first layer has fewer numbers to look at than x
-    cdef bint look_at_x = job.check_finite and tile.kind != UINT8
-    cdef bint look_at_z = look_at_x and nodes.op.kernels.shows_nonfinite and nodes.op.units < source.inputs
+    # z of the first layer has fewer numbers to look at than x; uint8 is finite but for a large scale
+    cdef bint look_at_z = (
+        job.check_finite and tile.kind != UINT8 and nodes.op.kernels.shows_nonfinite
+        and nodes.op.units < source.inputs
+    )
     tile.data = job.rows.data + begin * job.rows.row_stride
     tile.rows = rows
-    if look_at_x and not look_at_z and source.row_kernels.first_nonfinite_row(&tile) >= 0:
+    x = gathered(source, &tile, job.check_finite and not look_at_z, room)
+    if x == NULL:
         job.nonfinite = 1
         return
-    x = gathered(source, &tile, <floating *>workspace_x(job.workspaces[thread]))
     point_at(job.workspaces[thread], x)
     if job.outputs[0] != NULL:
         memcpy(<floating *>job.outputs[0] + begin * source.inputs, x, rows * source.inputs * sizeof(floating))
@@ -177,7 +245,7 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
             return
         if look_at_z and i == 0 and is_nonfinite(source, nodes, rows, x):
             # it may have overflown from what is finite
-            if source.row_kernels.first_nonfinite_row(&tile) >= 0:
+            if gathered(source, &tile, True, room) == NULL:
                 job.nonfinite = 1
                 return
         if job.outputs[nodes[i].value] != NULL:
@@ -245,9 +313,7 @@ cdef class Engine:
         self.source.inputs = inputs
         self.source.scale = scale
         self.source.offset = offset
-        self.source.row_kernels = <const RowKernels *>PyCapsule_GetPointer(
-            kernels.rows.TABLE, "cynn.kernels.rows"
-        )
+        self.source.row_kernels = kernels_of_rows
         for operation in operations:
             if operation.activation is not None:
                 operation.activation.require_dtype(dtype)
@@ -386,8 +452,6 @@ cdef class Engine:
         cdef int ndim
         if self.has_python or type(x) is not np_ndarray or not self.describe_rows(x, &rows):
             return None
-        if check_finite and self.source.row_kernels.first_nonfinite_row(&rows) >= 0:
-            return None
         ndim = array_ndim(x)
         if out is None:
             if ndim == 1:
@@ -401,8 +465,7 @@ cdef class Engine:
             or not is_all_set(array_flags(out), ALIGNED | C_CONTIGUOUS | WRITEABLE)
         ):
             return None
-        self.forward_few(&rows, array_data(out))
-        return out
+        return out if self.forward_few(&rows, check_finite, array_data(out)) else None
 
     cdef bint describe_rows(self, object array, Rows *rows) noexcept:
         """Whether predict_few is for this array of NumPy; if so, how it lies in memory."""
@@ -428,30 +491,40 @@ cdef class Engine:
         rows.column_stride = array_strides(array)[ndim - 1]
         return True
 
-    cdef int forward_few(self, const Rows *rows, void *out) except -1:
+    cdef int forward_few(self, const Rows *rows, bint check_finite, void *out) except -1:
+        """1; 0 where `check_finite` finds a NaN or an infinity."""
+        cdef bint is_done
         cdef Workspace workspace = self.workspace()
         cdef Op *last = &workspace.nodes[workspace.n_nodes - 1].op
         cdef void *own = last.out
         last.out = out
         if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
-            self.forward_in_workspace(workspace, rows)
+            is_done = self.forward_in_workspace(workspace, rows, check_finite)
         else:
             with nogil:
-                self.forward_in_workspace(workspace, rows)
+                is_done = self.forward_in_workspace(workspace, rows, check_finite)
         last.out = own
         self.idle_workspaces.append(workspace)
-        return 0
+        return is_done
 
-    cdef void forward_in_workspace(self, Workspace workspace, const Rows *rows) noexcept nogil:
+    cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil:
+        cdef const void *x
         cdef Pass pass_
         cdef int64_t i
         memset(&pass_, 0, sizeof(Pass))
         pass_.rows = rows.rows
         if self.is_float32:
-            workspace.set_x(gathered[float](&self.source, rows, <float *>workspace.x))
+            x = gathered[float](&self.source, rows, check_finite, <float *>workspace.x)
+            if x == NULL:
+                return False
+            workspace.set_x(x)
             for i in range(workspace.n_nodes):
                 forward_node[float](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)
         else:
-            workspace.set_x(gathered[double](&self.source, rows, <double *>workspace.x))
+            x = gathered[double](&self.source, rows, check_finite, <double *>workspace.x)
+            if x == NULL:
+                return False
+            workspace.set_x(x)
             for i in range(workspace.n_nodes):
                 forward_node[double](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)
+        return True

@@ -277,8 +277,7 @@ class BatchBuffer:
                 self.trainer, lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0)
             )
         except NonFiniteRow:
-            data.check_rows_finite(self.rows[order], name)
-            raise data.not_finite_when_scaled(name, self.setting.network.dtype) from None
+            data.raise_not_finite(self.rows[order], name, self.setting.network.conversion)
 
 
 class BatchFeed(Feed):

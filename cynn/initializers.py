@@ -1,7 +1,8 @@
 """Initial weights: scaled so that signals neither die out nor blow up from layer to layer.
 
 `glorot` (Glorot and Bengio, 2010) has variance 2 / (inputs + units), `he` (He et al., 2015) 2 / inputs,
-`lecun` (LeCun et al., 1998; Nielsen's book, chapter 3) 1 / inputs; each as `_uniform` or `_normal`.
+`lecun` (LeCun et al., 1998; Nielsen's book, chapter 3) 1 / inputs; each as `_uniform` or `_normal`, which is not
+truncated.
 Biases start at 0.
 """
 
@@ -16,12 +17,13 @@ import numpy.typing as npt
 
 from cynn import randomness
 from cynn.described import Described, look_up
-from cynn.errors import check_number, unknown_name
+from cynn.errors import check_number, check_switch, unknown_name
 
 __all__ = [
     "Constant",
     "Initializer",
     "Orthogonal",
+    "Siren",
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
@@ -184,6 +186,42 @@ class TruncatedNormal(Initializer):
         return self.mean + self.stddev * z
 
 
+class Siren(Initializer):
+    """Uniform numbers for `sine`: between ±1/inputs in the first layer, between ±sqrt(6/inputs) / w0 in others.
+
+    w0 z then has the same spread in every layer. It is what layers with the activation `sine` start with by
+    default; for the last layer, which has no sine, the paper takes it too.
+
+    Source: Sitzmann, Martel, Bergman, Lindell and Wetzstein, "Implicit neural representations with periodic
+    activation functions", 2020, section 3.2 and supplement 1.5.
+
+    Parameters
+    ----------
+    w0 : float
+        That of the sine.
+    is_first : bool
+        Whether it is for the layer behind the input.
+
+    Examples
+    --------
+    >>> from cynn.initializers import Siren
+    >>> W = Siren(w0=30).weights(6, 100, seed=0, layer=1)
+    >>> bool(1 / 31 < abs(W).max() <= 1 / 30)
+    True
+    """
+
+    name = "siren"
+
+    def __init__(self, w0: float = 30.0, is_first: bool = False) -> None:
+        self.w0 = check_number(w0, "w0", "Siren", above=0)
+        self.is_first = check_switch(is_first, "is_first", "Siren")
+
+    def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
+        limit = 1 / inputs if self.is_first else math.sqrt(6 / inputs) / self.w0
+        uniform = randomness.uniform((inputs, units), seed, randomness.Purpose.INITIAL_WEIGHTS, layer)
+        return limit * (2 * uniform - 1)
+
+
 class Constant(Initializer):
     """The same number everywhere.
 
@@ -226,7 +264,7 @@ class Zeros(Initializer):
 
 _SCALED = [f"{scheme}_{distribution}" for scheme in _VARIANCES for distribution in ("uniform", "normal")]
 _BY_NAME: dict[str, type[Initializer]] = dict.fromkeys(_SCALED, VarianceScaling)
-_BY_NAME |= {cls.name: cls for cls in (Constant, Orthogonal, TruncatedNormal, Zeros)}
+_BY_NAME |= {cls.name: cls for cls in (Constant, Orthogonal, Siren, TruncatedNormal, Zeros)}
 
 #: The initializers that there are.
 NAMES = list(_BY_NAME)

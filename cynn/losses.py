@@ -177,7 +177,7 @@ class BinaryCrossEntropy(Loss):
     """C = mean over the outputs of -(t log p + (1 - t) log(1 - p)), with targets t in [0, 1].
 
     Behind a sigmoid it is computed from z, as ``max(z, 0) - z t + log(1 + exp(-|z|))``, so that no z
-    is too large for it. Elsewhere p is kept 1e-7 away from 0 and 1.
+    is too large for it. Elsewhere p is kept 1e-7 away from 0 and 1, and C goes on as its tangent beyond.
 
     Source: Nielsen, "Neural networks and deep learning", 2015, chapter 3.
 
@@ -209,7 +209,10 @@ class CrossEntropy(Loss):
     """C = -Σ_j t_j log p_j, with a target that is a class or a row of probabilities.
 
     Behind a softmax it is computed from z, as log Σ_j exp(z_j) - z_class, so that no z is too large
-    for it. Elsewhere p is kept at 1e-7 or more.
+    for it. Elsewhere p is kept at 1e-7 or more, and C goes on as its tangent below.
+
+    Targets are taken as they are: a row that sums to s counts s times as much as one of probabilities. The loss
+    is `kl_divergence` plus the entropy of the targets, -Σ_j t_j log t_j, for any targets >= 0.
 
     With `label_smoothing` ε and k outputs, (1 - ε) t + ε / k stands for t (Szegedy and others, "Rethinking the
     Inception architecture for computer vision", 2016, section 7). It is part of the loss, so it is in the

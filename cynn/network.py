@@ -327,9 +327,16 @@ class Network(Trainable):
         array of shape (rows, inputs)
             `x` itself, where it can be read as it is.
         """
-        rows = data.as_rows(x, self.input.units, name, check_finite=check_finite)
-        data.check_categories(rows, self._categories, self.input.scale, self.input.offset, name)
+        rows = data.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
+        if check_finite:
+            data.check_rows_finite(rows, name, self.conversion)
+        data.check_categories(rows, self._categories, self.conversion, name)
         return rows
+
+    @property
+    def conversion(self) -> data.Conversion:
+        """How x comes into the network."""
+        return data.Conversion(self.dtype, self.input.scale, self.input.offset)
 
     def forward(
         self,
@@ -356,7 +363,7 @@ class Network(Trainable):
         """
         outputs = [wanted.get(value) for value in range(len(self._engine.operations) + 1)]
         if not self._engine.forward(rows, outputs, threads.resolve(n_threads), skip_last, check_finite):
-            data.check_rows_finite(rows, "x")
+            data.raise_not_finite(rows, "x", self.conversion)
 
     def evaluate(
         self,

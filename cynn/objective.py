@@ -43,6 +43,7 @@ class Objective:
         self, outputs: Outputs, activations: list[ActivationKernel | None], dtype: str, loss: Any, loss_weights: Any
     ) -> None:
         self.outputs = outputs
+        self.dtype = dtype
         self.kernels = []
         for given, activation in zip(outputs.split_if(loss, "loss"), activations, strict=True):
             if given is None:
@@ -71,9 +72,11 @@ class Objective:
     def targets(self, y: Any, n: int, name: str, *, check_finite: bool) -> Targets:
         """`y` as targets of the outputs, checked."""
         if self.outputs.is_one:
-            return data.as_targets(y, n, self.outputs.units[0], self.losses[0], name, check_finite=check_finite)
+            return data.as_targets(
+                y, n, self.outputs.units[0], self.losses[0], name, self.dtype, check_finite=check_finite
+            )
         parts = [
-            data.as_targets(part, n, units, loss, f"{name} of {output}", check_finite=check_finite)
+            data.as_targets(part, n, units, loss, f"{name} of {output}", self.dtype, check_finite=check_finite)
             for part, units, loss, output in zip(
                 self.outputs.split(y, name), self.outputs.units, self.losses, self.outputs.names, strict=True
             )

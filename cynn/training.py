@@ -101,7 +101,7 @@ def fit(
                     "The 'validation_split' parameter of fit must be 0 where there is validation_data. "
                     f"Got {validation_split!r} instead."
                 )
-            places, validation = _split(rows, target, weights, validation_split, network.seed, check_finite)
+            places, validation = _split(network, rows, target, weights, validation_split, check_finite)
         if class_weight is not None:
             weights = objective.with_class_weights(weights, class_weight, target, places)
         before = _Before(network, rows) if check_finite else None
@@ -144,8 +144,7 @@ def fit(
     except NonFiniteRow:
         assert before is not None
         before.restore()
-        data.check_rows_finite(before.rows, "x")
-        raise data.not_finite_when_scaled("x", network.dtype) from None
+        data.raise_not_finite(before.rows, "x", network.conversion)
     finally:
         feed.close()
         if not loop.has_begun:
@@ -275,17 +274,17 @@ def _refuse_with_batches(
 
 
 def _split(
-    rows: Array, target: data.Targets, weights: Weights, share: float, seed: int, check_finite: bool
+    network: Network, rows: Array, target: data.Targets, weights: Weights, share: float, check_finite: bool
 ) -> tuple[Array, Checked]:
     """The places of the rows to train on, and those that are held out."""
-    places, held_out = data.split(target, len(rows), share, seed)
+    places, held_out = data.split(target, len(rows), share, network.seed)
     held_out_weights = [
         None if weight is None else data.as_sample_weight(weight[held_out], len(held_out), "sample_weight")
         for weight in weights
     ]
     validation = rows[held_out]
     if check_finite:
-        data.check_rows_finite(validation, "x of the validation split")
+        data.check_rows_finite(validation, "x of the validation split", network.conversion)
     return places, (validation, target.take(held_out), held_out_weights)
 
 

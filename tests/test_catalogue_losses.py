@@ -237,3 +237,52 @@ def test_a_network_trains(key):
     losses = history.history["loss"]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("row", [[1, 0, 0], [0.2, 0.3, 0.5], [0, 0, 0], [2, 0, 3.5], [0, 0.7, 0]])
+@pytest.mark.parametrize("p", [[0, 1, 0], [0.1, 0.2, 0.7], [1e-9, 1e-8, 1], [-0.5, 0, 2]])
+def test_cross_entropy_is_kl_divergence_and_the_entropy(row, p, dtype):
+    """At p = 0 too, for rows that sum to anything, from p and from z."""
+    t, kl, ce = np.array([row], dtype), _loss("kl_divergence"), registry.losses.get("cross_entropy")
+    entropy = -sum(share * np.log(share) for share in row if share)
+    prediction, epsilon = np.array([p], dtype), float(np.finfo(dtype).eps)
+    (divergence, slope), (cross, same) = (loss.value_and_gradient(prediction, t) for loss in (kl, ce))
+    assert cross[0] == pytest.approx(divergence[0] + entropy, rel=8 * epsilon, abs=8 * epsilon)
+    np.testing.assert_allclose(slope, same, rtol=8 * epsilon)
+    divergence, cross = (
+        LossKernel(loss).value_and_gradient(prediction, t, fused=True)[0][0] for loss in (kl, ce)
+    )
+    assert cross == pytest.approx(divergence + entropy, rel=16 * epsilon, abs=16 * epsilon)
+    log_p = np.array(p) - np.log(np.exp(p).sum())
+    assert cross == pytest.approx(-np.dot(row, log_p), rel=16 * epsilon, abs=16 * epsilon)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("p", [0.0, 1.0, 1e-9, 0.3, -0.5])
+def test_a_focal_loss_that_focuses_on_nothing_is_the_cross_entropy(p, dtype):
+    both = np.array([[p, 1 - p]], dtype)
+    focal = registry.losses.get("categorical_focal", gamma=0, alpha=1)
+    for found, right in zip(
+        focal.value_and_gradient(both, np.array([[1, 0]], dtype)),
+        registry.losses.get("cross_entropy").value_and_gradient(both, np.array([[1, 0]], dtype)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, right, rtol=1e-5)
+    focal = registry.losses.get("binary_focal", gamma=0, alpha=0.5)
+    for found, right in zip(
+        focal.value_and_gradient(both, np.array([[1, 0]], dtype)),
+        registry.losses.get("binary_cross_entropy").value_and_gradient(both, np.array([[1, 0]], dtype)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(2 * found, right, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "edge", "beyond"), [
+    ("cross_entropy", 1e-7, -2.0), ("binary_cross_entropy", 1e-7, -2.0), ("binary_cross_entropy", 1 - 1e-7, 3.0),
+])
+def test_a_built_in_loss_is_its_tangent_too(name, edge, beyond):
+    loss, target = registry.losses.get(name), np.array([[0.7]])
+    (at_edge, slope), (far, same) = (loss.value_and_gradient(np.array([[p]]), target) for p in (edge, beyond))
+    np.testing.assert_allclose(slope, same, rtol=1e-6)
+    assert far[0] == pytest.approx(at_edge[0] + slope[0, 0] * (beyond - edge), rel=1e-6)

@@ -107,3 +107,67 @@ class TestWhatIsNone:
         name = {"initializers": "constant", "constraints": "max_norm", "regularizers": "l2"}[module.__name__[5:]]
         with pytest.raises(InvalidParameterError, match=r"must describe an? .*Got: .*'size'"):
             module.get({"name": name, "size": 2})
+
+
+class TestTheStartOfAnActivation:
+    """Where a layer names no initializer, it starts as the source of its activation does."""
+
+    RELU_LIKE = (
+        "relu leaky_relu relu6 elu celu gelu swish mish hard_swish softplus squareplus squared_relu sparse_plus threshold"
+    ).split()
+    STARTS = dict.fromkeys(RELU_LIKE, "he_uniform") | {"selu": "lecun_normal", "snake": "lecun_uniform"}
+
+    @pytest.mark.parametrize("name", cynn.registry.activations.names())
+    def test_of_the_whole_catalogue(self, name):
+        found = cynn.registry.activations.get(name)
+        net = cynn.Network([cynn.Input(30), cynn.Dense(20, name), cynn.Dense(10, name)], seed=1)
+        for number, (inputs, units) in enumerate([(30, 20), (20, 10)]):
+            start = self.STARTS.get(found.name, "glorot_uniform")
+            if found.name == "sine":
+                start = initializers.Siren(30, is_first=number == 0)
+            expected = initial_weights(start, inputs, units, 1, number).astype(np.float32)
+            np.testing.assert_array_equal(net.layers[number].weights, expected)
+
+    def test_siren_is_the_papers(self):
+        first, later = (initializers.Siren(12.0, is_first).weights(50, 400, 0, 0) for is_first in (True, False))
+        for W, limit in [(first, 1 / 50), (later, (6 / 50) ** 0.5 / 12)]:
+            assert 0.999 * limit < abs(W).max() <= limit
+            assert W.std() == pytest.approx(limit / 3**0.5, rel=0.01)
+        with pytest.raises(InvalidParameterError, match="'w0' parameter of Siren"):
+            initializers.Siren(0)
+        with pytest.raises(InvalidParameterError, match="'is_first' parameter of Siren"):
+            initializers.Siren(1, is_first=1)
+
+    def test_the_first_layer_is_that_without_weights_before_it(self):
+        sine = {"name": "sine", "w0": 7.0}
+
+        def limits(net):
+            dense = [layer for layer in net.layers if getattr(layer, "weights", None) is not None]
+            return [float(abs(layer.weights).max() * len(layer.weights)) for layer in dense]
+
+        before = [cynn.Dropout(0.1), cynn.BatchNorm(), cynn.GaussianNoise(0.1)]
+        net = cynn.Network([cynn.Input(600), *before, cynn.Dense(600, sine), cynn.Dense(600, sine)], seed=0)
+        np.testing.assert_allclose(limits(net), [1, 600 * (6 / 600) ** 0.5 / 7], rtol=1e-2)
+        x = cynn.Input(600)
+        h = cynn.Dense(600, sine)(x)
+        graph = cynn.Network(cynn.Dense(600, sine)(cynn.Concatenate()(h, x)), seed=0)
+        np.testing.assert_allclose(limits(graph), [1, 1200 * (6 / 1200) ** 0.5 / 7], rtol=1e-2)
+
+    def test_a_named_initializer_stays(self, tmp_path):
+        net = cynn.Network([cynn.Input(5), cynn.Dense(4, "sine", initializer="glorot_uniform")], seed=2)
+        expected = initial_weights("glorot_uniform", 5, 4, 2, 0).astype(np.float32)
+        np.testing.assert_array_equal(net.layers[0].weights, expected)
+        net.save(tmp_path / "net.safetensors")
+        config = cynn.load(tmp_path / "net.safetensors").get_config()
+        np.testing.assert_array_equal(cynn.Network.from_config(config).layers[0].weights, expected)
+
+    def test_a_network_of_sines_learns_a_signal(self):
+        """From glorot, it ends at a test error near the spread of the signal itself."""
+        x, between = np.linspace(-1, 1, 200)[:, None], np.linspace(-0.99, 0.99, 151)[:, None]
+
+        def signal(x):
+            return np.sin(10 * x) + 0.5 * np.cos(25 * x)
+
+        net = cynn.Network.mlp([1, 64, 64, 1], activation="sine", seed=0)
+        net.fit(x, signal(x), optimizer=cynn.optimizers.Adam(1e-4), epochs=300, progress=False)
+        assert net.evaluate(between, signal(between))["loss"] < 1e-2

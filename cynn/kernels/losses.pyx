@@ -128,17 +128,19 @@ cdef double binary_cross_entropy_kernel(
     const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
+    # beyond the smallest and the largest p, C goes on as its tangent there: what grad is the gradient of
     cdef int64_t row, j
-    cdef double total = 0, row_total, weight, p, t
+    cdef double total = 0, row_total, weight, p, t, slope
     for row in range(rows):
         weight = weight_of(sample_weight, row)
         row_total = 0
         for j in range(cols):
             p = clipped(prediction[row * cols + j])
             t = target_at(target, class_index, row, cols, j)
-            row_total -= t * log(p) + (1 - t) * log1p(-p)
+            slope = (p - t) / (p * (1 - p))
+            row_total += slope * (prediction[row * cols + j] - p) - t * log(p) - (1 - t) * log1p(-p)
             if grad != NULL:
-                grad[row * cols + j] = <floating>(weight / cols * (p - t) / (p * (1 - p)))
+                grad[row * cols + j] = <floating>(weight / cols * slope)
         total += weight * row_total / cols
     return total
 
@@ -169,6 +171,7 @@ cdef double cross_entropy_kernel(
     const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
+    # below the smallest p, C goes on as its tangent there: what grad is the gradient of
     cdef int64_t row, j
     cdef double total = 0, row_total, weight, p, t
     cdef double kept = 1 - h[0], spread = h[0] / cols
@@ -180,7 +183,7 @@ cdef double cross_entropy_kernel(
             p = prediction[row * cols + j]
             p = SMALLEST_PROBABILITY if p < SMALLEST_PROBABILITY else p
             if t != 0:
-                row_total -= t * log(p)
+                row_total -= t * (log(p) + (prediction[row * cols + j] - p) / p)
             if grad != NULL:
                 grad[row * cols + j] = <floating>(-weight * t / p)
         total += weight * row_total

@@ -1,6 +1,8 @@
 """From the caller's array to the rows of a batch: gather, convert and scale in one pass."""
 
 from cpython.pycapsule cimport PyCapsule_New
+from libc.float cimport DBL_MAX, FLT_MAX, FLT_MIN
+from libc.math cimport fabs
 from libc.stdint cimport int64_t, uint8_t
 
 from cynn.abi cimport floating
@@ -38,16 +40,33 @@ cdef inline void prefetch_row(const Rows *source, int64_t row) noexcept nogil:
         cynn_prefetch(address + byte)
 
 
+cdef inline bint is_exact_in_float(element *typed, double scale, double offset, floating *out) noexcept nogil:
+    """Whether float32 arithmetic gives what double gives, but for a rounding: one product, nothing subtracted."""
+    return (
+        sizeof(floating) == sizeof(float) and sizeof(element) <= sizeof(float)
+        and offset == 0 and FLT_MIN <= fabs(scale) and fabs(scale) <= FLT_MAX
+    )
+
+
 cdef inline void convert_row(
-    element *source, int64_t columns, int64_t column_stride, floating scale, floating offset, floating *out
+    element *source, int64_t columns, int64_t column_stride, double scale, double offset, floating *out
 ) noexcept nogil:
     cdef int64_t j
-    if column_stride == sizeof(element):
+    cdef floating factor
+    if is_exact_in_float(source, scale, offset, out):
+        factor = <floating>scale
+        if column_stride == sizeof(element):
+            for j in range(columns):
+                out[j] = factor * <floating>source[j]
+        else:
+            for j in range(columns):
+                out[j] = factor * <floating>(<element *>(<char *>source + j * column_stride))[0]
+    elif column_stride == sizeof(element):
         for j in range(columns):
-            out[j] = scale * <floating>source[j] + offset
+            out[j] = <floating>(scale * <double>source[j] + offset)
     else:
         for j in range(columns):
-            out[j] = scale * <floating>(<element *>(<char *>source + j * column_stride))[0] + offset
+            out[j] = <floating>(scale * <double>(<element *>(<char *>source + j * column_stride))[0] + offset)
 
 
 cdef inline int nonfinite(floating x) noexcept nogil:
@@ -80,8 +99,8 @@ cdef inline bint is_block(
 
 
 cdef inline int64_t gather_of_kind(
-    element *typed, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, floating scale,
-    floating offset, bint check_finite, floating *out
+    element *typed, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
+    double offset, bint check_finite, floating *out
 ) noexcept nogil:
     """`gather` for one kind of element; `typed` only tells which."""
     cdef int64_t i, row
@@ -113,17 +132,13 @@ cdef int64_t gather(
     const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
     bint check_finite, floating *out
 ) noexcept nogil:
+    cdef double largest = FLT_MAX if sizeof(floating) == sizeof(float) else DBL_MAX
     if source.kind == UINT8:
-        return gather_of_kind(
-            <uint8_t *>NULL, source, index, count, ahead, <floating>scale, <floating>offset, False, out
-        )
+        check_finite = check_finite and 255 * fabs(scale) + fabs(offset) > largest
+        return gather_of_kind(<uint8_t *>NULL, source, index, count, ahead, scale, offset, check_finite, out)
     if source.kind == FLOAT32:
-        return gather_of_kind(
-            <float *>NULL, source, index, count, ahead, <floating>scale, <floating>offset, check_finite, out
-        )
-    return gather_of_kind(
-        <double *>NULL, source, index, count, ahead, <floating>scale, <floating>offset, check_finite, out
-    )
+        return gather_of_kind(<float *>NULL, source, index, count, ahead, scale, offset, check_finite, out)
+    return gather_of_kind(<double *>NULL, source, index, count, ahead, scale, offset, check_finite, out)
 
 
 cdef int64_t first_nonfinite_row(const Rows *source) noexcept nogil:

@@ -34,9 +34,10 @@ cdef extern from "ahead.h" nogil:
 
 
 ctypedef struct RowKernels:
-    # out (count x columns) := scale * source[index[0..count)] + offset. index NULL: rows 0..count.
+    # out (count x columns) := scale * source[index[0..count)] + offset, in double before it is narrowed, or as
+    # exactly. index NULL: rows 0..count.
     # Rows are prefetched up to `ahead` entries of index beyond count (-count: none). check_finite: returns the
-    # place in index of the first row with a NaN or an infinity, and stops there; else, and for none, -1.
+    # place in index of the first row with a NaN or an infinity in out, and stops there; else, and for none, -1.
     int64_t (*gather_f32)(
         const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
         bint check_finite, float *out

@@ -74,6 +74,14 @@ class Builder:
                 column += column >= other
         return column
 
+    def is_first(self, values: list[int]) -> bool:
+        """Whether no matrix of weights stands between the input and these values."""
+        return all(
+            value == 0
+            or (not self.operations[value - 1].multiplications and self.is_first(self.operations[value - 1].inputs))
+            for value in values
+        )
+
     def zeros(self, *shape: int) -> Array:
         """An array for a parameter or a state, in the network's dtype."""
         if self.only_shapes:
@@ -91,10 +99,10 @@ class Builder:
         """Likewise, of ones."""
         return self.constant(1, *shape)
 
-    def weights(self, name: str, inputs: int, units: int) -> Array:
-        """A matrix of initial weights, by the name of an initializer."""
+    def weights(self, start: Any, inputs: int, units: int) -> Array:
+        """A matrix of initial weights, by an initializer, its name or its configuration."""
         return self._initial(
-            inputs, units, lambda number: initializers.initial_weights(name, inputs, units, self.seed, number)
+            inputs, units, lambda number: initializers.initial_weights(start, inputs, units, self.seed, number)
         )
 
     def uniform(self, limit: float, inputs: int, units: int) -> Array:

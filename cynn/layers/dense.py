@@ -26,8 +26,8 @@ class Dense(Layer):
     use_bias : bool
         Whether there is a b.
     initializer : str, Initializer or dict, optional
-        How the weights start; `cynn.initializers` has the names. By default the activation's own choice:
-        he for the relu family, glorot for others.
+        How the weights start; `cynn.initializers` has the names. By default the activation's own choice,
+        that of its source: he for the relu family, lecun for selu, the two of SIREN for sine, glorot for most.
     regularizer : str, Regularizer or dict, optional
         A penalty on the size of W.
     constraint : str, Constraint or dict, optional
@@ -89,8 +89,8 @@ class Dense(Layer):
     def _affine(self, builder: Builder, values: list[int], columns: int) -> int:
         """z = x W + b of that many columns."""
         assert self.inputs is not None
-        name = self.initializer or self.activation.initializer
-        W = self._arrays["weights"] = builder.weights(name, self.inputs, columns)
+        start = self.initializer or self.activation.initializer_of(is_first=builder.is_first(values))
+        W = self._arrays["weights"] = builder.weights(start, self.inputs, columns)
         if self.use_bias:
             self._arrays["biases"] = builder.zeros(columns)
         return builder.add(

@@ -1,5 +1,7 @@
 """Periodic activations, for signals with a frequency."""
 
+from typing import Any
+
 from cynn.activations import Activation
 from cynn.hyperparameters import hyperparameter
 from cynn_plugins.activations._periodic import KERNELS
@@ -11,7 +13,8 @@ class Sine(Activation):
     """a = sin(w0 z), f′ = w0 cos(w0 z): for networks that represent images, sounds and fields.
 
     Source: Sitzmann, Martel, Bergman, Lindell and Wetzstein, "Implicit neural representations with
-    periodic activation functions", 2020, equation 3 and section 3.2 (w0 = 30).
+    periodic activation functions", 2020, equation 3 and section 3.2 (w0 = 30). Weights start as there, by
+    `cynn.initializers.Siren`: uniform between ±1/n in the first layer, between ±sqrt(6/n) / w0 in others, of n inputs.
 
     Examples
     --------
@@ -24,12 +27,15 @@ class Sine(Activation):
     kernel = KERNELS["sine"]
     w0: float = hyperparameter(default=30.0, above=0, doc="The frequency, in radians for a z of 1.")
 
+    def initializer_of(self, *, is_first: bool) -> dict[str, Any]:
+        return {"name": "siren", "w0": self.w0, "is_first": is_first}
+
 
 class Snake(Activation):
     """a = z + sin²(alpha z) / alpha, f′ = 1 + sin(2 alpha z): a trend and a period, both learnt.
 
     Source: Ziyin, Hartwig and Ueda, "Neural networks fail to learn periodic functions and how to fix
-    it", 2020, equation 3.
+    it", 2020, equation 3. Weights start as there, uniform between ±sqrt(3/n) of n inputs: `lecun_uniform`.
 
     Examples
     --------
@@ -39,5 +45,6 @@ class Snake(Activation):
     """
 
     name = "snake"
+    initializer = "lecun_uniform"
     kernel = KERNELS["snake"]
     alpha: float = hyperparameter(default=1.0, above=0, doc="The frequency of the ripple.")

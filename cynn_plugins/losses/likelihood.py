@@ -128,7 +128,8 @@ class GaussianNLL(Loss):
 class KLDivergence(Loss):
     """C = Σ_j t_j log(t_j / p_j), with targets t and predictions p that are rows of probabilities.
 
-    Behind a softmax it is computed from z. It is `cross_entropy` less the entropy of the targets.
+    Behind a softmax it is computed from z. It is `cross_entropy` less the entropy of the targets, -Σ_j t_j log t_j,
+    for any targets >= 0 and any p, 0 included.
 
     Source: Kullback and Leibler, "On information and sufficiency", 1951, equation 2.6.
 
