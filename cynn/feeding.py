@@ -1,7 +1,8 @@
 """Feeds: where the steps of an epoch take their rows from.
 
 `RowFeed` has all rows in an array, and an epoch is one call of the engine. `BatchFeed` gets batches one by
-one, from outside or from a transform: a thread fills one half of a buffer while the other half is trained on.
+one, from outside or from a transform: one half of a buffer is filled while the other half is trained on. The caller's
+own thread draws the batches, so that Ctrl-C is heard in what draws them, and another takes the step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import data, moving_averages, randomness, tensor_file
+from cynn.background import Background
 from cynn.data import Targets
 from cynn.errors import DataError, InvalidParameterError
 from cynn.kernel_objects import OptimizerKernel
@@ -30,6 +32,7 @@ __all__ = ["BatchBuffer", "BatchFeed", "Feed", "RowFeed", "Setting", "transforme
 Array = npt.NDArray[Any]
 #: Rows, targets and weights of a batch, before they have been looked at.
 RawBatch = tuple[Any, Any, Any]
+_NONE: Any = object()  # where there is no batch: a user may give None
 
 
 class Setting:
@@ -292,9 +295,9 @@ class BatchFeed(Feed):
         rows_per_epoch: int | None,
         steps_per_epoch: int | None,
         keep_predictions: bool,
+        *,
+        are_all: bool,
     ) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
         self.setting = setting
         self.batches_of = batches_of
         self.class_weight = class_weight
@@ -302,17 +305,16 @@ class BatchFeed(Feed):
         self.rows_per_epoch = rows_per_epoch
         self.steps_per_epoch = steps_per_epoch
         self.keep_predictions = keep_predictions
+        self.are_all = are_all  # the steps of an epoch: else there may be more batches, which are left
         self.buffer: BatchBuffer | None = None
         self.last_rate = 0.0
         self.half = 0
-        self.pool = ThreadPoolExecutor(1, "cynn-batches")
+        self.background = Background("cynn-steps")
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
-        """Have the first batch fetched."""
+        """Fetch the first batch."""
         self.step = self.fetched = state["step"] if state else 0
-        batches: Iterator[RawBatch] = iter(self.batches_of(number, self.step))
-        left = None if self.steps_per_epoch is None else self.steps_per_epoch - self.step
-        self.batches = islice(batches, left)
+        self.batches: Iterator[Any] = iter(self.batches_of(number, self.step))
         self.number = number
         self.rows_done = 0
         self.total_steps = total_steps
@@ -328,13 +330,33 @@ class BatchFeed(Feed):
                 self.predictions = [state["predictions"]]
         if self.buffer is not None:
             self.buffer.trainer.begin_epoch(self.setting.check_finite, number, self.step, self.sums_before)
-        self.next = self.pool.submit(self._fetch)
+        self._fetch_next()
+
+    def _fetch_next(self) -> None:
+        """The next batch; what is wrong with it is raised when its turn comes."""
+        self.next, self.problem = None, None
+        try:
+            self.next = self._fetch()
+        except Exception as problem:
+            self.problem = problem
 
     def _fetch(self) -> tuple[Array | None, Array, Targets, Weights] | None:
         """The next batch, in the half that is not trained on where it fits; None after the last."""
-        raw = next(self.batches, None)
-        if raw is None:
+        is_at_end = self.fetched == self.steps_per_epoch
+        raw = _NONE if is_at_end and not self.are_all else next(self.batches, _NONE)
+        if raw is _NONE and (self.steps_per_epoch is None or is_at_end):
+            if self.fetched == 0:
+                raise DataError(
+                    "The batches of an epoch must be at least one. Got none instead: what can be gone through once "
+                    "is at its end. A function that returns an iterator anew, or steps_per_epoch, helps."
+                )
             return None
+        if raw is _NONE or is_at_end:
+            raise DataError(
+                f"The batches of an epoch must be {self.steps_per_epoch}, as "
+                f"{'the length of x' if self.are_all else 'steps_per_epoch'} says. Got "
+                f"{'more' if is_at_end else self.fetched} in epoch {self.number + 1} instead."
+            )
         self.fetched += 1
         name = f"batch {self.fetched}"
         if not isinstance(raw, (tuple, list)) or len(raw) not in (2, 3):
@@ -342,9 +364,8 @@ class BatchFeed(Feed):
                 f"A batch must be a tuple (x, y) or (x, y, sample_weight). Got {type(raw).__name__} for {name} "
                 "instead."
             )
-        rows, target, weights = checked_batch(
-            self.setting, *raw[:2], raw[2] if len(raw) == 3 else None, f" of {name}"
-        )
+        x, y, *rest = raw
+        rows, target, weights = checked_batch(self.setting, x, y, rest[0] if rest else None, f" of {name}")
         if self.class_weight is not None:
             weights = self.setting.objective.with_class_weights(weights, self.class_weight, target, None)
         order = None
@@ -356,30 +377,37 @@ class BatchFeed(Feed):
         """One step, whatever the time."""
         state = self.setting.state
         assert state is not None
-        batch = self.next.result()
-        if batch is None:
-            if self.step == 0:
-                raise DataError(
-                    "The batches of an epoch must be at least one. Got none instead: what can be gone through once "
-                    "is at its end. A function that returns an iterator anew, or steps_per_epoch, helps."
-                )
+        if self.problem is not None:
+            raise self.problem
+        if self.next is None:
             return False
-        order, rows, target, weights = batch
+        order, rows, target, weights = self.next
         self.half = 1 - self.half
         if order is None:
             order = self._new_buffer(rows, target).put(self.half, rows, target, weights)
-        assert self.buffer is not None
-        self.next = self.pool.submit(self._fetch)
         self.last_rate = float(state.rates(1, self.total_steps)[0])
         predictions = None
         if self.keep_predictions:
             predictions = self.setting.room_for_predictions(len(rows))
             self.targets.append(target)
             self.predictions.append(predictions)
-        self.buffer.step(order, self.last_rate, predictions, f"x of batch {self.step + 1}")
+        self._step_and_fetch(order, predictions)
         self.step += 1
         self.rows_done += len(rows)
         return True
+
+    def _step_and_fetch(self, order: Array, predictions: list[Array] | None) -> None:
+        buffer, rate, name = self.buffer, self.last_rate, f"x of batch {self.step + 1}"
+        assert buffer is not None
+        if buffer.trainer.calls_python:
+            buffer.step(order, rate, predictions, name)
+            self._fetch_next()
+            return
+        try:
+            self.background.start(lambda: buffer.step(order, rate, predictions, name))
+            self._fetch_next()
+        finally:
+            self.background.finish()
 
     def _new_buffer(self, rows: Array, target: Targets) -> BatchBuffer:
         sums = self.sums()
@@ -396,7 +424,6 @@ class BatchFeed(Feed):
         return type(self.targets[0]).concatenated(self.targets), [np.concatenate(list(of_one)) for of_one in of_outputs]
 
     def training_rows(self) -> Iterable[Array]:
-        self.pool.submit(lambda: None).result()  # the thread is at rest
         number = max(0, self.setting.network.epochs_trained - 1)
         for batch in islice(self.batches_of(number, 0), self.steps_per_epoch):
             yield self.setting.network.as_rows(batch[0], "x")
@@ -416,7 +443,7 @@ class BatchFeed(Feed):
         return state
 
     def close(self) -> None:
-        self.pool.shutdown()
+        self.background.close()
 
 
 def checked_batch(

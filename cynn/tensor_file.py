@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.errors import ModelFileError
+from cynn.exit_gate import before_exit
 
 __all__ = ["bad", "fill", "read", "temporary", "write"]
 
@@ -22,7 +23,9 @@ def write(
     """Write a file that appears whole or not at all, also where the process is killed or the power fails."""
     from safetensors.numpy import save as to_bytes
 
-    content = to_bytes(dict(tensors), {**metadata, "sha256": _sha256(tensors, metadata)})
+    metadata = {**metadata, "sha256": _sha256(tensors, metadata)}
+    with before_exit():
+        content = to_bytes(dict(tensors), metadata)
     folder, name = os.path.split(os.fspath(path))
     written = _write_temporary(folder or os.curdir, name, content)
     try:
@@ -109,7 +112,7 @@ def read(
         pass  # what cannot be read is an OSError, whose words everybody knows
     tensors: dict[str, Array] = {}
     try:
-        with safe_open(path, framework="numpy") as file:
+        with before_exit(), safe_open(path, framework="numpy") as file:
             metadata: dict[str, str] = file.metadata() or {}
             for name in file.keys():  # noqa: SIM118  # no dict
                 try:

@@ -53,7 +53,7 @@ class Trainable:
             uint8, float32 or float64 are read where they lie, with any strides, also from a memmap;
             other numbers are converted first. Without y: an iterable of batches (x, y) or (x, y,
             sample_weight), or a function that returns one for an epoch, which counts from 0 in the life of
-            the network. They are drawn on a thread of their own, while the last is trained on.
+            the network. They are drawn in the calling thread, while another trains on the last.
         y : array of shape (rows,) or (rows, outputs)
             Classes (whole numbers, where there are several outputs) or values. Several labels a row are
             rows of 0 and 1. For a network of several outputs, a list or a dict of such.
@@ -88,10 +88,10 @@ class Trainable:
             all, or a list or a dict of such, for those whose targets are classes.
         transform : callable, optional
             Called for every batch as `transform(x, y, generator)`, returns the (x, y) to train on: for
-            augmentation. It runs on a thread of its own, while the last batch is trained on, always in
+            augmentation. It runs in the calling thread, while another trains on the last batch, always in
             the same order; the `numpy.random.Generator` depends on the seed, the epoch and the step alone.
         steps_per_epoch : int, optional
-            Where x gives batches: how many of them make an epoch. By default, all that there are.
+            Where x gives batches: how many of them make an epoch; fewer are an error. By default, all that there are.
         shuffle : bool or "blocks"
             Whether every epoch takes the rows in an order of its own. "blocks" shuffles blocks of 1,024
             rows, and the rows within each: for a memmap larger than memory, which is then read in long

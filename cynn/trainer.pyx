@@ -141,6 +141,14 @@ cdef class Trainer(StepMemory):
         self.own_sums[:] = 0
 
     @property
+    def calls_python(self):
+        """Whether a step runs Python, of a plugin."""
+        return (
+            self.engine.has_python or any(loss.is_python for loss in self.losses)
+            or (self.optimizer is not None and self.optimizer.is_python)
+        )
+
+    @property
     def gradients(self):
         return self.own_gradients
 

@@ -83,7 +83,10 @@ def fit(
         _refuse_with_batches(validation_split, sample_weight, class_weights, transform)
         batches_of = _batches(x, may_go_on=bool(called.checkpoints or resume))
         n_steps = _n_steps(x, steps_per_epoch)
-        feed = BatchFeed(setting(), batches_of, class_weight, 0, None, n_steps, bool(metrics_by_name))
+        are_all = steps_per_epoch is None
+        feed = BatchFeed(
+            setting(), batches_of, class_weight, 0, None, n_steps, bool(metrics_by_name), are_all=are_all
+        )
     else:
         if steps_per_epoch is not None:
             raise InvalidParameterError(
@@ -309,7 +312,7 @@ def _feed_of_rows(
         join = setting.objective.outputs.join
         return transformed(transform, rows, target, weights, join, order_of(epoch), size, seed, epoch, first_step)
 
-    return BatchFeed(setting, batches, None, size, n, -(-n // size), keep_predictions)
+    return BatchFeed(setting, batches, None, size, n, -(-n // size), keep_predictions, are_all=True)
 
 
 def _order(

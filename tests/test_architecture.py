@@ -20,7 +20,7 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 LAYERS = [
     {
         "version", "package_names", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations",
-        "tensor_file", "ndarray",
+        "exit_gate", "tensor_file", "ndarray",
     },
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
@@ -31,7 +31,7 @@ LAYERS = [
     {"engine"},
     {"step"},
     {"step_memory"},
-    {"provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
+    {"background", "provenance", "progress", "layers", "data", "trainer", "configuration", "images", "datasets"},
     {
         "summary", "notebook", "history", "optimizer_state", "feeding", "moving_averages", "outputs",
         "objective",

@@ -1,7 +1,9 @@
 """Batches from outside, transforms, steps of one's own: the bits of the same rows in an array."""
 
 import pickle
+import signal
 import threading
+import time
 
 import helpers
 import numpy as np
@@ -99,19 +101,108 @@ class TestBatches:
         sizes = [len(part[0]) for part in parts]
         assert net.history["loss"] == pytest.approx([np.average(losses, weights=sizes)])
 
-    def test_they_are_drawn_on_one_other_thread(self):
+    def test_they_are_drawn_by_the_caller_while_another_thread_trains(self):
         x, y = rows()
-        seen = set()
+        seen, threads = set(), set()
 
         def batches(epoch):
             for batch in in_batches(x, y):
                 seen.add(threading.get_ident())
+                threads.update(thread.name for thread in threading.enumerate())
                 yield batch
 
         network().fit(batches, epochs=3)
-        assert len(seen) == 1
-        assert threading.get_ident() not in seen
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("cynn-batches")]
+        assert seen == {threading.get_ident()}
+        assert any(name.startswith("cynn-steps") for name in threads)
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("cynn-steps")]
+
+    def test_ctrl_c_is_heard_where_batches_are_drawn(self):
+        """What waits there for 20 s is interrupted; the step that is under way ends first, and no thread stays."""
+        x, y = rows()
+        ended, keep = [], []
+
+        def batches(epoch):
+            try:
+                for batch in in_batches(x, y):
+                    yield batch
+                    if epoch == 1:
+                        signal.raise_signal(signal.SIGINT)
+                        time.sleep(20)
+            finally:
+                ended.append(epoch)
+
+        class Keep(cynn.callbacks.Callback):
+            def on_train_end(self):
+                keep.append(helpers.digest(self.network))
+
+        net = network()
+        with pytest.raises(KeyboardInterrupt):
+            net.fit(batches, optimizer=Adam(0.01), epochs=3, callbacks=Keep())
+        assert ended == [0, 1]
+        assert net.history.epochs == net.epochs_trained == 1
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("cynn-steps")]
+        expected = whole(1)
+        expected.train_batch(x[:32], y[:32])
+        assert keep == [helpers.digest(net)] == [helpers.digest(expected)]
+
+    @pytest.mark.parametrize("n", [1, 4])
+    def test_fewer_or_more_than_there_should_be(self, n):
+        x, y = rows()
+        batches = list(in_batches(x, y))
+
+        class Says(list):
+            def __len__(self):
+                return 5
+
+        plain = network()
+        plain.fit(batches[:n], optimizer=SGD(0.1), epochs=1)
+        for given, options, said in [
+            (lambda epoch: iter(batches[:n]), {"steps_per_epoch": 5}, "as steps_per_epoch says"),
+            (iter(batches[:n]), {"steps_per_epoch": 5}, "as steps_per_epoch says"),
+            (Says(batches[:n]), {}, "as the length of x says"),
+        ]:
+            net = network()
+            with pytest.raises(DataError, match=rf"of an epoch must be 5, {said}\. Got {n} in epoch 1 instead"):
+                net.fit(given, optimizer=SGD(0.1), epochs=2, **options)
+            assert helpers.digest(net) == helpers.digest(plain)
+        with pytest.raises(DataError, match=r"must be 5, as the length of x says\. Got more in epoch 1 instead"):
+            network().fit(Says(batches * 2), epochs=2)
+        left = network()
+        left.fit(lambda epoch: iter(batches), epochs=1, steps_per_epoch=n, optimizer=SGD(0.1))
+        assert helpers.digest(left) == helpers.digest(plain)
+
+    def test_one_that_ends_in_a_later_epoch(self):
+        x, y = rows()
+        batches = list(in_batches(x, y))
+        for n, got in [(8, "3"), (5, "0")]:
+            net = network()
+            with pytest.raises(DataError, match=rf"must be 5, as steps_per_epoch says\. Got {got} in epoch 2 instead"):
+                net.fit(iter((batches * 2)[:n]), epochs=4, steps_per_epoch=5)
+            assert net.history.epochs == 1
+
+    def test_one_that_gives_nothing(self):
+        for given in ([], iter([]), lambda epoch: []):
+            with pytest.raises(DataError, match="batches of an epoch must be at least one"):
+                network().fit(given, epochs=1)
+
+    def test_one_that_gives_none(self):
+        x, y = rows()
+        with pytest.raises(InvalidParameterError, match="Got NoneType for batch 2 instead"):
+            network().fit(lambda epoch: iter([(x, y), None]), epochs=1)
+
+    def test_python_of_a_plugin_runs_on_the_callers_thread(self):
+        seen = set()
+
+        class Own(cynn.losses.Loss):
+            name = "own"
+
+            def value_and_gradient(self, prediction, target):
+                seen.add(threading.get_ident())
+                return ((prediction - target) ** 2).sum(axis=1), 2 * (prediction - target)
+
+        x, y = rows()
+        network().fit(lambda epoch: in_batches(x, np.eye(4)[y]), loss=Own(), epochs=1)
+        assert seen == {threading.get_ident()}
 
     @pytest.mark.parametrize("n_threads", [2, 3])
     def test_any_number_of_threads(self, n_threads):

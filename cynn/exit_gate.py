@@ -1,0 +1,67 @@
+"""The interpreter does not end while a daemon thread is in code that must not be cut off.
+
+Where Python ends, it ends a daemon thread as soon as that asks for the GIL: before 3.14 by unwinding its stack. C
+lets that happen. Rust, which safetensors is written in, does not: the whole process aborts ("exception not rethrown").
+lets that happen. Rust, which safetensors is written in, does not: the process aborts ("exception not rethrown").
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["before_exit"]
+
+
+class _Gate:
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.inside = 0
+        self.is_closed = False
+
+    def enter(self) -> None:
+        with self.changed:
+            while self.is_closed:
+                self.changed.wait()  # for the end of the process
+            self.inside += 1
+
+    def leave(self) -> None:
+        with self.changed:
+            self.inside -= 1
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        with self.changed:
+            self.is_closed = True
+            while self.inside:
+                self.changed.wait()
+
+
+_gate = _Gate()
+
+
+@contextmanager
+def before_exit() -> Iterator[None]:
+    """What runs within is over before the interpreter ends."""
+    if not threading.current_thread().daemon:
+        yield
+        return
+    gate = _gate
+    gate.enter()
+    try:
+        yield
+    finally:
+        gate.leave()
+
+
+def _after_fork() -> None:
+    """The threads of the parent are not here."""
+    global _gate
+    _gate = _Gate()
+
+
+atexit.register(lambda: _gate.close())
+os.register_at_fork(after_in_child=_after_fork)
