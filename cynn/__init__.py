@@ -11,43 +11,49 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cynn import (
-    activations,
-    constraints,
-    errors,
-    initializers,
-    layers,
-    losses,
-    optimizers,
-    registry,
-    regularizers,
-    schedules,
-)
-from cynn.configuration import get_include, show_config
-from cynn.errors import CynnError
-from cynn.hyperparameters import hyperparameter
-from cynn.layers import (
-    GLU,
-    Activation,
-    Add,
-    AlphaDropout,
-    BatchNorm,
-    Concatenate,
-    Dense,
-    Dropout,
-    Embedding,
-    GaussianNoise,
-    Input,
-    LayerNorm,
-    Maxout,
-    PReLU,
-    Residual,
-    RMSNorm,
-)
-from cynn.network import Network
-from cynn.persistence import load
-from cynn.threads import get_num_threads, set_num_threads
-from cynn.version import __version__
+from cynn import installation
+
+try:
+    from cynn import (
+        activations,
+        constraints,
+        errors,
+        initializers,
+        layers,
+        losses,
+        optimizers,
+        registry,
+        regularizers,
+        schedules,
+    )
+    from cynn.configuration import get_include, show_config
+    from cynn.errors import CynnError
+    from cynn.hyperparameters import hyperparameter
+    from cynn.layers import (
+        GLU,
+        Activation,
+        Add,
+        AlphaDropout,
+        BatchNorm,
+        Concatenate,
+        Dense,
+        Dropout,
+        Embedding,
+        GaussianNoise,
+        Input,
+        LayerNorm,
+        Maxout,
+        PReLU,
+        Residual,
+        RMSNorm,
+    )
+    from cynn.network import Network
+    from cynn.persistence import load
+    from cynn.threads import get_num_threads, set_num_threads
+    from cynn.version import __version__
+except ImportError:
+    installation.require_compiled()
+    raise
 
 if TYPE_CHECKING:
     from cynn import callbacks, datasets, metrics, plot, training
@@ -97,6 +103,9 @@ __all__ = [
     "show_config",
     "training",
 ]
+
+
+installation.warn_of_foreign_files()
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import cynn
-from cynn import scaffold
+from cynn import installation, scaffold
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
 from cynn.optimizers import Optimizer
 from cynn.training import Callback
@@ -41,6 +41,7 @@ OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ``cynn`` command and return its exit code."""
     try:
+        installation.require_own(cynn)
         options = _parser().parse_args(arguments)
         code: int | None = options.run(options)
         sys.stdout.flush()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import numpy as np
 
-from cynn import registry
+from cynn import package_names, registry
 from cynn.activations import Activation
 from cynn.curves import points, takes_rows
 from cynn.errors import CynnError, UnknownNameError, unknown_name
@@ -70,7 +71,20 @@ def table() -> str:
                 continue
             runs = "compiled" if entry.compiled else "Python"
             rows.append((of_kind.kind, name, entry.distribution, entry.version, runs, dtypes))
-    return "\n".join([*columns(rows, words=len(rows[0])), *broken])
+    return "\n".join([*columns(rows, words=len(rows[0])), *broken, *_misled()])
+
+
+def _misled() -> list[str]:
+    """A line for each package with plugins that requires what is another project's."""
+    required: dict[str, list[str]] = {}
+    for of_kind in registry.OF_KIND.values():
+        required |= of_kind.requirements()
+    return [
+        f"warning: {package} requires the package {package_names.FORMER}, which is another project's. It should "
+        f"require {package_names.OWN}; until it does, install it with --no-deps."
+        for package, requirements in sorted(required.items())
+        if any(re.match(rf"{package_names.FORMER}(?![\w.-])", each, re.IGNORECASE) for each in requirements)
+    ]
 
 
 def details(name: str) -> str:

@@ -226,6 +226,17 @@ class Registry(Generic[C]):
         built_in = {package_names.OWN: __version__} if name in self._builtins else {}
         return built_in | dict(_distribution(entry_point) for entry_point in self._scan().get(name, []))
 
+    def requirements(self) -> dict[str, list[str]]:
+        """What each distribution with plugins of this kind requires, without loading anything.
+
+        Returns
+        -------
+        dict of str to list of str
+            By the distribution's name; each as its metadata have it, such as `"numpy>=2"`.
+        """
+        offered = [entry_point for entry_points in self._scan().values() for entry_point in entry_points]
+        return {_name(each): list(each.dist.requires or []) for each in offered if each.dist}
+
     def provider(self, name: str) -> str:
         """The distribution that offers a name, without loading it; empty for what this process registered.
 

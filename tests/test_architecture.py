@@ -19,8 +19,8 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 # a function. What else there is, UPWARD names.
 LAYERS = [
     {
-        "version", "package_names", "errors", "described", "abi", "blas", "vector_math", "kernels", "operations",
-        "exit_gate", "tensor_file", "ndarray",
+        "version", "package_names", "installation", "errors", "described", "abi", "blas", "vector_math", "kernels",
+        "operations", "exit_gate", "tensor_file", "ndarray",
     },
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",

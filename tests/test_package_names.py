@@ -169,8 +169,8 @@ class TestModelFiles:
 
     @pytest.mark.parametrize(
         "package",
-        ["cube; rm -rf ~", "--index-url=http://x", "-r x", "a b", "a\nb", "cube\x1b[31m", "$(x)", "`x`", "", "\u202ecube",
-         "https://x/y.whl", "../cube", 'a"b', "cube\n", "é"],
+        ["cube; rm -rf ~", "--index-url=http://x", "-r x", "a b", "a\nb", "cube\x1b[31m", "$(x)", "`x`", "",
+         "\u202ecube", "https://x/y.whl", "../cube", 'a"b', "cube\n", "é"],
     )  # fmt: skip
     def test_a_package_that_is_none_is_no_name_for_pip(self, model, package):
         with pytest.raises(ModelFileError) as caught:

@@ -34,7 +34,9 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401  # to see whether it is there
     except ImportError as error:
-        raise MissingDependencyError('Drawing needs matplotlib. Install it with: pip install "cynn-nn[plot]"') from error
+        raise MissingDependencyError(
+            'Drawing needs matplotlib. Install it with: pip install "cynn-nn[plot]"'
+        ) from error
 
 
 def axes(ax: Axes | None, width: float, height: float) -> Axes:

@@ -19,7 +19,8 @@ DRAW = {"activation": curves.of_activation, "loss": curves.of_loss}
 
 def names(of_kind):
     """What comes with CyNN, without second names."""
-    return [name for name in of_kind.names() if of_kind.provider(name) == package_names.OWN and of_kind.find(name).name == name]
+    own = [name for name in of_kind.names() if of_kind.provider(name) == package_names.OWN]
+    return [name for name in own if of_kind.find(name).name == name]
 
 
 def section(of_kind, name):

@@ -72,5 +72,5 @@ with tempfile.TemporaryDirectory() as folder:
     print((package / "my_activation" / "_kernel.pyx").read_text(encoding="utf-8"))
 
 # %%
-# With your formula in its place, ``pip install ./my-activation`` and ``cynn check my_activation`` are all that is left
-# to do. :doc:`/plugins` says more.
+# With your formula in its place, ``pip install --no-build-isolation ./my-activation`` and ``cynn check my_activation``
+# are all that is left to do. :doc:`/plugins` says more.

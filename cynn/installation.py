@@ -1,0 +1,89 @@
+"""What lies in the folder of the package: whether it is compiled, and whether all of it is ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from importlib.machinery import EXTENSION_SUFFIXES
+from types import ModuleType
+
+from cynn.errors import CynnError, CynnWarning
+
+__all__ = ["require_compiled", "require_own", "warn_of_foreign_files"]
+
+_FOLDER = os.path.dirname(os.path.abspath(__file__))
+# What the other project of the name cynn puts into a folder of that name, beside an __init__.py.
+_FOREIGN = {"CMakeLists", "cnn", "fann", "genann", "kann", "tinn"}
+_CURE = "Uninstall both, by pip uninstall cynn cynn-nn, and install the one that you want again."
+
+
+def require_compiled() -> None:
+    """Say what to type where modules are not compiled, or for another Python.
+
+    Raises
+    ------
+    ImportError
+        With the command that compiles them.
+    """
+    missing = [*_uncompiled("cynn"), *_uncompiled("cynn.kernels", "baseline")]
+    if missing:
+        raise ImportError(
+            f"The folder {_FOLDER} is the source of CyNN, which must be compiled before it is imported. "
+            f"Got no {missing[0]} for Python {sys.version_info.major}.{sys.version_info.minor}. "
+            f"In the folder {os.path.dirname(_FOLDER)}, type: {sys.executable} -m pip install -e . "
+            "Or, if CyNN is installed elsewhere, run Python in another folder."
+        ) from None  # what failed first would say "circular import"
+
+
+def _uncompiled(package: str, level: str = "") -> list[str]:
+    """The modules of a package that have a source and no more than that; some are compiled within a level."""
+    folder = os.path.join(_FOLDER, *package.split(".")[1:])
+    names = [name.removesuffix(".pyx") for name in sorted(os.listdir(folder)) if name.endswith(".pyx")]
+    places = [folder, os.path.join(folder, level)]
+
+    def is_compiled(name: str) -> bool:
+        return any(
+            os.path.exists(os.path.join(place, name + suffix)) for place in places for suffix in EXTENSION_SUFFIXES
+        )
+
+    return [f"{package}.{name}" for name in names if not is_compiled(name)]
+
+
+def warn_of_foreign_files() -> None:
+    """Say so where files of the other project lie among ours: installing and removing it changes what is ours.
+
+    Warns
+    -----
+    CynnWarning
+        With the names of the files.
+    """
+    names = os.listdir(_FOLDER) if os.path.isdir(_FOLDER) else []  # a frozen program has no folder
+    foreign = sorted(name for name in names if name.partition(".")[0] in _FOREIGN)
+    if foreign:
+        warnings.warn(
+            f"The folder {_FOLDER} must hold nothing but CyNN. Got {', '.join(foreign)} of another project "
+            f"that is called cynn, too: each overwrites files of the other. {_CURE}",
+            CynnWarning,
+            stacklevel=3,
+        )
+
+
+def require_own(package: ModuleType) -> None:
+    """Refuse to work where the other project, or its removal, has taken our `__init__.py`.
+
+    Parameters
+    ----------
+    package : module
+        What `import cynn` gives.
+
+    Raises
+    ------
+    CynnError
+        With what to do.
+    """
+    if not hasattr(package, "Network"):
+        raise CynnError(
+            f"The folder {_FOLDER} must hold the __init__.py of CyNN. Got that of another project that is called "
+            f"cynn, too, or none. {_CURE}"
+        )
