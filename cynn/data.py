@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -24,7 +25,7 @@ __all__ = [
     "as_sample_weight",
     "as_targets",
     "check_dtype",
-    "check_out",
+    "check_outs",
     "split",
     "with_class_weight",
 ]
@@ -110,10 +111,14 @@ def check_rows_finite(rows: Array, name: str, conversion: Conversion) -> None:
     )
 
 
-def raise_not_finite(rows: Array, name: str, conversion: Conversion) -> NoReturn:
-    """Raise the DataError for rows in which the engine has found a NaN or an infinity."""
-    check_rows_finite(rows, name, conversion)
-    raise DataError(f"{name} must stay as it is while it is read. Got a NaN or an infinity in the meantime.")
+def raise_unusable(
+    rows: Array, name: str, conversion: Conversion, categories: dict[int, int], *, check_finite: bool
+) -> NoReturn:
+    """Raise the DataError for rows in which the engine has found a NaN or an infinity, or no category where it must."""
+    if check_finite:
+        check_rows_finite(rows, name, conversion)
+    check_categories(rows, categories, conversion, name)
+    raise DataError(f"{name} must stay as it is while it is read. Got numbers in the meantime that cannot be used.")
 
 
 def check_categories(rows: Array, categories: dict[int, int], conversion: Conversion, name: str) -> None:
@@ -144,7 +149,7 @@ def check_categories(rows: Array, categories: dict[int, int], conversion: Conver
 def _as_numbers(x: Any, name: str, *, exactly: bool = False) -> Array:
     array = as_array(x, name)
     if array.dtype in _READ_AS_THEY_ARE and array.flags.aligned:
-        return array
+        return array.view()  # whose shape stays what it is, whatever becomes of that of the caller's
     if array.dtype.kind not in "buif":
         raise InvalidParameterError(f"{name} must hold real numbers. Got the dtype {array.dtype} instead.")
     exact_in_float32 = array.dtype.itemsize <= 2 or (array.dtype.kind == "f" and array.dtype.itemsize == 4)
@@ -170,8 +175,8 @@ def as_targets(
     one_a_row = given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1)
     if one_a_row and outputs > 1:
         return Targets(None, _as_classes(given.reshape(n), outputs, name), outputs)
-    if given.ndim == 1:
-        given = given[:, None]
+    if one_a_row:
+        given = given.reshape(n, 1).copy()  # as for classes: what has been checked stays as it is
     values = as_rows(given, outputs, name)
     if check_finite:
         check_rows_finite(values, name, Conversion(dtype))
@@ -186,7 +191,7 @@ def _as_numbers_or_integers(y: Any, name: str) -> Array:
 
 def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]:
     with np.errstate(invalid="ignore"):
-        classes = np.ascontiguousarray(labels, dtype=np.int64)
+        classes = np.array(labels, dtype=np.int64, order="C")  # our own: the engine takes them for places in memory
     wrong = (classes != labels) | (classes < 0) | (classes >= outputs)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -203,7 +208,7 @@ def as_sample_weight(
     """Weights of rows as float64: finite, not negative, not all zero unless that `may_be_zero`."""
     if sample_weight is None:
         return None
-    weight = np.ascontiguousarray(_as_numbers(sample_weight, name), dtype=np.float64)
+    weight = np.array(_as_numbers(sample_weight, name), dtype=np.float64, order="C")
     if weight.shape != (n,):
         raise ShapeError(f"{name} must have the shape ({n},). Got {weight.shape} instead.")
     wrong = ~np.isfinite(weight) | (weight < 0)
@@ -280,13 +285,26 @@ def split(
     return np.sort(order[~held_out]), np.sort(order[held_out])
 
 
-def check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
-    """Raise a ShapeError unless `out` is an array that predictions can be written into."""
+def check_outs(
+    outs: Sequence[Any], shapes: Sequence[tuple[int, ...]], dtype: str, is_of_network: Callable[[Array], bool]
+) -> None:
+    """Raise an error unless the engine can write into each of `outs`, without a change to what it reads or writes."""
+    for number, (out, shape) in enumerate(zip(outs, shapes, strict=True)):
+        _check_out(out, shape, dtype)
+        if is_of_network(out):
+            raise InvalidParameterError(
+                "out must lie outside of the network's weights. Got memory that they are in: a copy of them helps."
+            )
+        if any(np.may_share_memory(out, other) for other in outs[:number]):
+            raise InvalidParameterError("The arrays of out must lie apart. Got two that share memory.")
+
+
+def _check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.dtype(dtype):
         got = f"{out.shape} {out.dtype}" if isinstance(out, np.ndarray) else repr(out)
         raise ShapeError(f"out must be an array of shape {shape} and dtype {dtype}. Got {got} instead.")
-    if not out.flags.c_contiguous or not out.flags.writeable:
-        raise ShapeError("out must be C-contiguous and writeable. Got an array that is not.")
+    if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):
+        raise ShapeError("out must be C-contiguous, aligned and writeable. Got an array that is not.")
 
 
 def check_dtype(dtype: Any) -> str:

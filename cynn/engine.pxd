@@ -6,12 +6,19 @@ from cynn.kernels.tables cimport RowKernels, Rows
 from cynn.workspace cimport Workspace
 
 
+ctypedef struct Categories:
+    int64_t column
+    int64_t count
+
+
 # How the rows of a caller become value 0.
 ctypedef struct Source:
     int64_t inputs
     double scale
     double offset
     const RowKernels *row_kernels
+    Categories *categories     # columns that must hold some
+    int64_t n_categories
 
 
 cdef class RowMatrix:
@@ -31,16 +38,20 @@ cdef class Engine:
     cdef bint is_float32
     cdef object numpy_dtype
     cdef readonly list outputs          # by the numbers of their values
-    cdef int64_t last_units
+    cdef list own_arrays                # parameters and states
+    cdef int64_t last_units, itemsize
     cdef double multiplications_of_row
     cdef list idle_workspaces
     cdef Workspace new_workspace(self, int64_t rows, bint training, list losses)
     cdef Workspace workspace(self)
     cdef bint describe_rows(self, object array, Rows *rows) noexcept
+    cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept
+    cdef bint lies_in_network(self, const char *begin, const char *end) noexcept
     cdef int forward_few(self, const Rows *rows, bint check_finite, void *out) except -1
     cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil
 
 
+cdef bint are_categories(const Source *source, int64_t rows, const floating *x) noexcept nogil
 cdef int64_t gather_rows(
     const Source *source, const Rows *rows, const int64_t *index, int64_t count, int64_t ahead, double scale,
     double offset, bint check_finite, floating *out

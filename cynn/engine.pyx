@@ -15,6 +15,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
+from cynn.flags cimport is_raised, raise_flag
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, MOST_PARAMETERS, UINT8, Ahead, Op, Pass, RowKernels, Rows
 from cynn.ndarray cimport (
     ALIGNED,
@@ -28,6 +29,7 @@ from cynn.ndarray cimport (
     array_ndim,
     array_shape,
     array_strides,
+    is_all_set,
     is_native,
     type_number,
 )
@@ -52,10 +54,6 @@ cdef object np_ndarray = np.ndarray
 cdef const RowKernels *kernels_of_rows = <const RowKernels *>PyCapsule_GetPointer(
     kernels.rows.TABLE, "cynn.kernels.rows"
 )
-
-
-cdef inline bint is_all_set(int flags, int wanted) noexcept nogil:
-    return flags & wanted == wanted
 
 
 cdef class RowMatrix:
@@ -154,6 +152,20 @@ cdef int64_t gather_rows(
         return source.row_kernels.gather_f64(rows, index, count, ahead, scale, offset, check_finite, out)
 
 
+cdef bint are_categories(const Source *source, int64_t rows, const floating *x) noexcept nogil:
+    """Whether gathered rows hold categories where they must."""
+    cdef const Categories *one
+    cdef int64_t i, row
+    cdef floating category
+    for i in range(source.n_categories):
+        one = &source.categories[i]
+        for row in range(rows):
+            category = x[row * source.inputs + one.column]
+            if not (category >= 0 and category < one.count and category == <floating><int64_t>category):
+                return False
+    return True
+
+
 cdef inline const floating *gathered(
     const Source *source, const Rows *rows, bint check_finite, floating *x
 ) noexcept nogil:
@@ -184,8 +196,8 @@ ctypedef struct ForwardPass:
     int64_t n_nodes           # how many operations run
     int64_t tile
     bint check_finite
-    int failed                # Python raised
-    int nonfinite             # a row held a NaN or an infinity
+    int failed                # a flag: Python raised
+    int nonfinite             # a flag: a row held a NaN or an infinity
 
 
 cdef inline void next_tile(const ForwardPass *job, int64_t begin, Ahead *ahead) noexcept nogil:
@@ -230,7 +242,7 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     tile.rows = rows
     x = gathered(source, &tile, job.check_finite and not look_at_z, room)
     if x == NULL:
-        job.nonfinite = 1
+        raise_flag(&job.nonfinite)
         return
     point_at(job.workspaces[thread], x)
     if job.outputs[0] != NULL:
@@ -241,12 +253,12 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     for i in range(job.n_nodes):
         pass_.ahead = &ahead if i == 0 else NULL  # the first operation has the most to do
         if forward_node(&nodes[i], &pass_, 0, rows, type_):
-            job.failed = 1
+            raise_flag(&job.failed)
             return
         if look_at_z and i == 0 and is_nonfinite(source, nodes, rows, x):
             # it may have overflown from what is finite
             if gathered(source, &tile, True, room) == NULL:
-                job.nonfinite = 1
+                raise_flag(&job.nonfinite)
                 return
         if job.outputs[nodes[i].value] != NULL:
             units = nodes[i].op.units
@@ -294,6 +306,8 @@ cdef class Engine:
         Of the random numbers that operations draw in training.
     outputs : list of int, optional
         The values that are outputs of the network; by default the last.
+    categories : dict of int to int, optional
+        Columns of the inputs that must hold categories, and how many of these there are.
 
     Attributes
     ----------
@@ -302,8 +316,10 @@ cdef class Engine:
     """
 
     def __cinit__(
-        self, str dtype, int64_t inputs, double scale, double offset, list operations, seed, list outputs=None
+        self, str dtype, int64_t inputs, double scale, double offset, list operations, seed, list outputs=None,
+        dict categories=None
     ):
+        cdef int64_t i
         self.dtype = dtype
         self.seed = seed
         self.is_float32 = dtype == "float32"
@@ -314,13 +330,28 @@ cdef class Engine:
         self.source.scale = scale
         self.source.offset = offset
         self.source.row_kernels = kernels_of_rows
+        categories = categories or {}
+        self.source.categories = <Categories *>calloc(max(1, len(categories)), sizeof(Categories))
+        if self.source.categories == NULL:
+            raise MemoryError
+        self.source.n_categories = len(categories)
+        for i, (column, count) in enumerate(categories.items()):
+            self.source.categories[i] = Categories(column, count)
         for operation in operations:
             if operation.activation is not None:
                 operation.activation.require_dtype(dtype)
                 self.has_python = self.has_python or operation.activation.is_python
         self.outputs = [len(operations)] if outputs is None else outputs
+        self.own_arrays = [
+            array for operation in operations for array in [*operation.parameters, *operation.states]
+            if array is not None
+        ]
+        self.itemsize = self.numpy_dtype.itemsize
         self.last_units = operations[-1].units
         self.multiplications_of_row = self.multiplications()
+
+    def __dealloc__(self):
+        free(self.source.categories)
 
     def activation_of(self, int64_t output):
         """The kernel of the activation that an output comes from.
@@ -419,16 +450,16 @@ cdef class Engine:
             with nogil:
                 team.run(forward_piece_f32 if self.is_float32 else forward_piece_f64, &job, n_pieces)
             give_back(team)
+            if is_raised(&job.failed):
+                for workspace in workspaces:  # before another thread has them
+                    workspace.raise_error()
         finally:
             free(job.outputs)
             self.idle_workspaces.extend(workspaces)
-        if job.failed:
-            for workspace in workspaces:
-                workspace.raise_error()
         for i, output in enumerate(outputs):
             if output is not None and computed[root[i]] is not output:
                 output[...] = computed[root[i]]
-        return not job.nonfinite
+        return not is_raised(&job.nonfinite)
 
     def predict_few(self, x, out, bint check_finite):
         """The last value for one row, or a few, with as little around the arithmetic as can be.
@@ -463,9 +494,42 @@ cdef class Engine:
             or array_shape(out)[ndim - 1] != self.last_units
             or ndim == 2 and array_shape(out)[0] != rows.rows
             or not is_all_set(array_flags(out), ALIGNED | C_CONTIGUOUS | WRITEABLE)
+            or self.must_not_be_written(&rows, array_data(out), rows.rows * self.last_units * self.itemsize)
         ):
             return None
         return out if self.forward_few(&rows, check_finite, array_data(out)) else None
+
+    cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept:
+        """Whether so many bytes share some with the rows that are read, or with the network itself."""
+        cdef const char *first = rows.data + min(0, (rows.rows - 1) * rows.row_stride)
+        cdef const char *last = rows.data + max(0, (rows.rows - 1) * rows.row_stride)
+        first += min(0, (rows.columns - 1) * rows.column_stride)
+        last += max(0, (rows.columns - 1) * rows.column_stride)
+        return (first < begin + size and begin <= last + 7) or self.lies_in_network(begin, begin + size)
+
+    cdef bint lies_in_network(self, const char *begin, const char *end) noexcept:
+        cdef const char *own
+        for array in self.own_arrays:
+            own = array_data(array)
+            if own < end and begin < own + <int64_t>array_shape(array)[0] * array_strides(array)[0]:
+                return True
+        return False
+
+    def holds(self, array):
+        """Whether a C-contiguous array shares memory with the parameters or the states.
+
+        Parameters
+        ----------
+        array : array
+            Of the engine's dtype.
+
+        Returns
+        -------
+        bool
+            Such an array must not be written in the course of a prediction.
+        """
+        cdef const char *begin = array_data(array)
+        return self.lies_in_network(begin, begin + <int64_t>array.nbytes)
 
     cdef bint describe_rows(self, object array, Rows *rows) noexcept:
         """Whether predict_few is for this array of NumPy; if so, how it lies in memory."""

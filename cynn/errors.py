@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cynn.history import History
 
 __all__ = [
+    "BusyError",
     "CheckpointError",
     "CynnError",
     "CynnWarning",
@@ -59,6 +60,10 @@ class UnknownNameError(CynnError, KeyError):
 
 class PluginError(CynnError):
     """A plugin could not be found, imported, trusted or run."""
+
+
+class BusyError(CynnError, RuntimeError):
+    """A network is being trained by another call."""
 
 
 class ReadOnlyError(CynnError, AttributeError):

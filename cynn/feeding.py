@@ -21,7 +21,7 @@ from cynn.errors import DataError, InvalidParameterError
 from cynn.kernel_objects import OptimizerKernel
 from cynn.operations import UpdateSettings
 from cynn.optimizer_state import OptimizerState
-from cynn.trainer import Diverged, NonFiniteRow, Trainer
+from cynn.trainer import Diverged, Trainer, UnusableRow
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -79,11 +79,13 @@ class Setting:
     def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
         """Have steps taken, from the number t that is handed over, and count them whatever happens."""
         assert self.state is not None
-        t_before = self.state.t - trainer.steps
-        try:
-            take_steps(self.state.t + 1)
-        finally:
-            self.state.t = t_before + trainer.steps  # Ctrl-C is heard as `run` returns, and a plugin may raise in it
+        with self.network._weights_lock.turn():
+            t_before = self.state.t - trainer.steps
+            try:
+                take_steps(self.state.t + 1)
+            finally:
+                # Ctrl-C is heard as `run` returns, and a plugin may raise in it
+                self.state.t = t_before + trainer.steps
 
 
 class Feed(Protocol):
@@ -279,8 +281,11 @@ class BatchBuffer:
             self.setting.count(
                 self.trainer, lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0)
             )
-        except NonFiniteRow:
-            data.raise_not_finite(self.rows[order], name, self.setting.network.conversion)
+        except UnusableRow:
+            network = self.setting.network
+            data.raise_unusable(
+                self.rows[order], name, network.conversion, network._categories, check_finite=self.setting.check_finite
+            )
 
 
 class BatchFeed(Feed):
@@ -389,7 +394,7 @@ class BatchFeed(Feed):
         predictions = None
         if self.keep_predictions:
             predictions = self.setting.room_for_predictions(len(rows))
-            self.targets.append(target)
+            self.targets.append(target.take(np.arange(len(rows))))  # the next batch may come in the same memory
             self.predictions.append(predictions)
         self._step_and_fetch(order, predictions)
         self.step += 1

@@ -54,6 +54,18 @@ class History:
         for name, figures in logs.items():
             self.history.setdefault(name, []).extend(figures)
 
+    def copy(self) -> History:
+        """The figures up to now.
+
+        Returns
+        -------
+        History
+            To which none are added when they are to this one.
+        """
+        found = History()
+        found.history = {name: list(figures) for name, figures in self.history.copy().items()}
+        return found
+
     def __getitem__(self, name: str) -> list[float]:
         return self.history[name]
 

@@ -206,8 +206,9 @@ class Loop:
     def _set_state(self, state: Mapping[str, Any]) -> None:
         arrays = dict(layers.arrays(self.network.layers))
         saved = (state["network"].get(name) for name in arrays)
-        tensor_file.fill(arrays.values(), saved, "a network in a checkpoint")
-        self.optimizer.set_state(state["optimizer"])
+        with self.network._weights_lock.turn():
+            tensor_file.fill(arrays.values(), saved, "a network in a checkpoint")
+            self.optimizer.set_state(state["optimizer"])
         self.network.epochs_trained = state["epochs_trained"]
         self.history.history = state["history"]
         self.epoch, self.t_before = state["epoch"], state["t_before"]

@@ -60,4 +60,5 @@ def update(network: Network, batches: Callable[[], Iterable[Array]], n_threads: 
         if n == 0:
             raise ShapeError("x must have at least one row. Got none instead.")
         moving_mean, moving_variance = operation.states
-        moving_mean[...], moving_variance[...] = mean, squares / n
+        with network._weights_lock.turn():
+            moving_mean[...], moving_variance[...] = mean, squares / n

@@ -29,3 +29,7 @@ cdef extern from *:
     const int C_CONTIGUOUS "NPY_ARRAY_C_CONTIGUOUS"
     const int ALIGNED "NPY_ARRAY_ALIGNED"
     const int WRITEABLE "NPY_ARRAY_WRITEABLE"
+
+
+cdef inline bint is_all_set(int flags, int wanted) noexcept nogil:
+    return flags & wanted == wanted

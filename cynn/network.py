@@ -103,6 +103,7 @@ class Network(Trainable):
         self.layers: list[Layer]
         self.layers, self._values = self._composition.build(builder)
         self._categories = builder.categories
+        self._weights_lock = builder.weights_lock
         values = [self._values[k] for k in self._composition.output_numbers]
         if 0 in values:
             raise InvalidParameterError(
@@ -121,6 +122,7 @@ class Network(Trainable):
             builder.operations,
             self.seed,
             values,
+            self._categories,
         )
         # What a call on one row runs: to look for each of these every time would show.
         self._predict_few = self._engine.predict_few if self._outputs.is_one and not self._categories else None
@@ -223,7 +225,7 @@ class Network(Trainable):
         x : array of shape (rows, inputs), or (inputs,) for a single row
             What the network takes: uint8, float32 or float64, with any strides.
         out : array of shape (rows, outputs), optional
-            Where to write: C-contiguous, of the network's dtype.
+            Where to write: C-contiguous, of the network's dtype. It may overlap x, but not the weights.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.
         check_finite : bool
@@ -253,13 +255,17 @@ class Network(Trainable):
         rows = self.as_rows(x[None, :] if single else x, "x", check_finite=False)
         shapes = [(units,) if single else (len(rows), units) for units in outputs.units]
         if out is None:
-            found = [np.empty(shape, self.dtype) for shape in shapes]
+            found = wanted = [np.empty(shape, self.dtype) for shape in shapes]
         else:
-            found = outputs.split(out, "out")
-            for array, shape in zip(found, shapes, strict=True):
-                data.check_out(array, shape, self.dtype)
+            wanted = outputs.split(out, "out")
+            data.check_outs(wanted, shapes, self.dtype, self._engine.holds)
+            # x is read to the end before anything in it is overwritten
+            found = [np.empty_like(one, subok=False) if np.may_share_memory(one, rows) else one for one in wanted]
         self._forward_to(outputs.values, found, rows, n_threads, check_finite=check_finite)
-        return outputs.join(found)
+        for array, result in zip(wanted, found, strict=True):
+            if result is not array:
+                array[...] = result
+        return outputs.join(wanted)
 
     def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
         """The output of every layer, the input first: what each neuron holds.
@@ -363,7 +369,7 @@ class Network(Trainable):
         """
         outputs = [wanted.get(value) for value in range(len(self._engine.operations) + 1)]
         if not self._engine.forward(rows, outputs, threads.resolve(n_threads), skip_last, check_finite):
-            data.raise_not_finite(rows, "x", self.conversion)
+            data.raise_unusable(rows, "x", self.conversion, self._categories, check_finite=check_finite)
 
     def evaluate(
         self,
@@ -487,7 +493,8 @@ class Network(Trainable):
         >>> [array.shape for array in cynn.Network.mlp([784, 16, 10]).get_weights()]
         [(784, 16), (16,), (16, 10), (10,)]
         """
-        return [array.copy() for _, array in layers.arrays(self.layers)]
+        with self._weights_lock.turn():
+            return [array.copy() for _, array in layers.arrays(self.layers)]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Give all that training changes the values of arrays as `get_weights` returns them.
@@ -506,14 +513,15 @@ class Network(Trainable):
         True
         """
         own = list(layers.arrays(self.layers))
-        given = [np.asarray(array) for array in weights]
+        given = [np.array(array) for array in weights]  # copies, since they may be views of these very weights
         if len(given) != len(own):
             raise ShapeError(f"The weights must be {len(own)} arrays. Got {len(given)} instead.")
         for (name, array), value in zip(own, given, strict=True):
             if value.shape != array.shape:
                 raise ShapeError(f"The array {name} must have the shape {array.shape}. Got {value.shape} instead.")
-        for (_, array), value in zip(own, given, strict=True):
-            array[...] = value
+        with self._weights_lock.turn_to_set("set_weights"):
+            for (_, array), value in zip(own, given, strict=True):
+                array[...] = value
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers, weights and biases to a safetensors file, which `cynn.load` reads.
@@ -572,20 +580,9 @@ class Network(Trainable):
     _repr_html_ = notebook.network_face
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "layers": [self.input, *self._composition.layers],
-            "options": {
-                "seed": self.seed,
-                "dtype": self.dtype,
-                "regularizer": self.regularizer,
-                "sources": self._composition.sources,
-                "outputs": None if self._outputs.is_one else self._composition.outputs,
-            },
-            "arrays": [array for _, array in layers.arrays(self.layers)],
-            "history": self.history,
-            "epochs_trained": self.epochs_trained,
-            "optimizer_state": self._optimizer_state,
-        }
+        from cynn.persistence import pickled
+
+        return pickled(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Network.__init__(self, state["layers"], **state["options"])

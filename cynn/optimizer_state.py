@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from cynn.errors import CynnError
 from cynn.kernel_objects import OptimizerKernel
 from cynn.monitoring import Directions
 from cynn.operations import UpdateSettings
+from cynn.workspace import aligned_copy, aligned_zeros
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -26,8 +28,6 @@ class OptimizerState:
     """An optimizer and what it remembers of one network's parameters."""
 
     def __init__(self, optimizer: Optimizer, network: Network) -> None:
-        from cynn.workspace import aligned_zeros
-
         self.optimizer = optimizer
         self.t = 0
         self.n_slots = OptimizerKernel(optimizer).n_slots
@@ -44,12 +44,22 @@ class OptimizerState:
             global_clip_norm=optimizer.global_clipnorm,
             accumulation=int(optimizer.gradient_accumulation_steps),
             average_momentum=optimizer.ema_momentum if optimizer.use_ema else 0.0,
-            averages=[p if p is None else p.copy() for p in parameters] if optimizer.use_ema else [],
+            averages=[None if p is None else _own(p) for p in parameters] if optimizer.use_ema else [],
         )
         self._first: Any = optimizer.learning_rate  # of this fit
         self._given: Any = None
         self._schedule: schedules.Schedule | None = None
         self._directions: Directions = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_schedule": copy.deepcopy(self._schedule)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What the engine writes is ours: unpickled arrays may be read-only, or lie in the memory of somebody else."""
+        self.__dict__.update(state)
+        self.slots = [[_own(slot) for slot in of_one] for of_one in self.slots]
+        self.settings = copy.copy(self.settings)
+        self.settings.averages = [None if mean is None else _own(mean) for mean in self.settings.averages]
 
     @property
     def schedule(self) -> schedules.Schedule:
@@ -79,9 +89,10 @@ class OptimizerState:
 
     def finish(self, network: Network) -> None:
         """Put the averages in the place of the weights."""
-        for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
-            if mean is not None and parameter is not None:
-                parameter[...] = mean
+        with network._weights_lock.turn():
+            for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
+                if mean is not None and parameter is not None:
+                    parameter[...] = mean
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
         """Let the schedule see the figures of an epoch."""
@@ -117,6 +128,10 @@ class OptimizerState:
         if state["learning_rate"] is not None:  # in the course of the training it was given another
             self.optimizer.learning_rate = state["learning_rate"]
         self.schedule.set_state(state["schedule"])
+
+
+def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return aligned_copy(array, array.dtype.newbyteorder("="))
 
 
 def optimizer_state(network: Network, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:

@@ -6,6 +6,7 @@ that description are looked up in the registry.
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from cynn.layers.builder import Builder
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["contents", "load", "save"]
+__all__ = ["contents", "load", "pickled", "save"]
 
 Array = npt.NDArray[Any]
 
@@ -44,7 +45,28 @@ def contents(network: Network) -> tuple[dict[str, Array], dict[str, str]]:
         "network": json.dumps(network.get_config()),
         "plugins": json.dumps(provenance.record(network)),
     }
-    return dict(layers.arrays(network.layers)), metadata
+    with network._weights_lock.turn():  # all of them after the same step
+        return {name: array.copy() for name, array in layers.arrays(network.layers)}, metadata
+
+
+def pickled(network: Network) -> dict[str, Any]:
+    """What is pickled of a network: its description, and copies of all that training changes."""
+    state: dict[str, Any] = {
+        "layers": [network.input, *network._composition.layers],
+        "options": {
+            "seed": network.seed,
+            "dtype": network.dtype,
+            "regularizer": network.regularizer,
+            "sources": network._composition.sources,
+            "outputs": None if network._outputs.is_one else network._composition.outputs,
+        },
+    }
+    with network._weights_lock.turn():  # all of them after the same step
+        state["arrays"] = network.get_weights()
+        state["history"] = network.history and network.history.copy()
+        state["epochs_trained"] = network.epochs_trained
+        state["optimizer_state"] = copy.copy(network._optimizer_state)
+    return state
 
 
 def load(path: str | os.PathLike[str]) -> Network:

@@ -156,8 +156,8 @@ ctypedef struct Step:
     Block *constrained               # begin and end are columns, or rows where these are constrained
     int64_t n_slots
     bint check_finite                # look at every row of x that is gathered
-    int nonfinite                    # one has a NaN or an infinity
-    int failed                       # Python raised
+    int unusable                     # a flag: one has a NaN or an infinity, or no category where there must be one
+    int failed                       # a flag: Python raised
 
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)

@@ -17,7 +17,8 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport CYNN_MOST_SLOTS, floating
-from cynn.engine cimport gather_rows
+from cynn.engine cimport are_categories, gather_rows
+from cynn.flags cimport is_raised, raise_flag
 from cynn.kernel_objects cimport loss_of_rows, step_on_piece
 from cynn.kernels.tables cimport Ahead, Op, Pass, Rows, UpdateKernels
 from cynn.workspace cimport Node, backward_node, forward_node
@@ -158,11 +159,12 @@ cdef inline void gather_tile(
     cdef Rows rows = columns_of_x(step, part)
     cdef bint are_fetched = count <= step.most_fetched_rows and (begin > 0 or step.first_is_fetched)
     cdef int64_t ahead = -count if are_fetched else step.pass_.rows - end
+    cdef floating *x = <floating *>part.op.x[0] + begin * rows.columns
     if gather_rows(
         step.source, &rows, step.order + begin, count, ahead, step.source.scale, step.source.offset,
-        step.check_finite, <floating *>part.op.x[0] + begin * rows.columns
-    ) >= 0:
-        step.nonfinite = 1
+        step.check_finite, x
+    ) >= 0 or not are_categories(step.source, count, x):
+        raise_flag(&step.unusable)
 
 
 cdef inline void gather_targets(
@@ -239,7 +241,7 @@ cdef inline void loss_of_tile(
         )
     if head.python_loss != NULL:
         if head.call_python_loss(head.python_loss, head.number, rows, &head.tile_loss[piece]):
-            step.failed = 1
+            raise_flag(&step.failed)
     else:
         head.tile_loss[piece] = loss_of_rows(
             &head.loss, head.loss_h, head.fused, rows, outputs,
@@ -280,15 +282,15 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
                 fetch_next_tile(step, step.parts, begin, end, &next_rows)
                 pass_.ahead = &next_rows
             if forward_node(node, &pass_, begin, end, type_):
-                step.failed = 1
+                raise_flag(&step.failed)
         elif step.instructions[i].task == LOSS:
             for j in range(step.n_heads):
                 loss_of_tile(step, &step.heads[j], piece, begin, end, type_)
         elif step.instructions[i].task == ADD:
             add_gradients(step, node, begin, end, type_)
         elif backward_node(node, &pass_, begin, end, type_):
-            step.failed = 1
-        if step.failed or step.nonfinite:
+            raise_flag(&step.failed)
+        if is_raised(&step.failed) or is_raised(&step.unusable):
             return
 
 

@@ -255,6 +255,10 @@ cdef class StepMemory:
         for of_one in self.own_slots or [[] for _ in self.weights]:
             every_slot += list(of_one) + [None] * (CYNN_MOST_SLOTS - len(of_one))
         step.slots = self.addresses(every_slot)
+        averages = self.settings.averages or [None] * self.n_parameters
+        for w, mean, of_one in zip(self.weights, averages, self.own_slots or [[]] * self.n_parameters):
+            if any((array.shape, array.dtype) != (w.shape, w.dtype) for array in [*of_one, mean] if array is not None):
+                raise ValueError("the memory of an optimizer must have the shapes and the dtype of the parameters")
 
         blocks = []
         for i in range(step.n_nodes):
@@ -282,7 +286,7 @@ cdef class StepMemory:
         self.n_updated = len(updated)
         step.updated = self.as_blocks(updated)
         self.set_rules()
-        step.averages = self.addresses(self.settings.averages or [None] * self.n_parameters)
+        step.averages = self.addresses(averages)
         step.block_penalty = self.doubles([0.0] * self.n_blocks)
         step.block_squares = self.doubles([0.0] * self.n_blocks)
         self.squares = self.doubles([0.0] * self.n_parameters)

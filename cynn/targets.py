@@ -78,11 +78,10 @@ class Targets:
         return taken
 
     def as_given(self) -> Array:
-        """What a metric of one's own receives as y_true."""
-        if self.classes is not None:
-            return self.classes
-        assert self.values is not None
-        return self.values
+        """What a metric of one's own receives as y_true: a copy, into which it may write."""
+        given = self.values if self.classes is None else self.classes
+        assert given is not None
+        return given.copy()
 
     def with_room(self, rows: int) -> Targets:
         """Of the same form, for so many rows, to be filled."""

@@ -120,6 +120,8 @@ class Trainable:
         ------
         TrainingDivergedError
             The loss became NaN or infinite.
+        BusyError
+            Another call trains the network: on another thread, or the one whose callback this call is made in.
         ShapeError, DataError
             x or y do not fit.
         CheckpointError, ModelFileError
@@ -135,29 +137,31 @@ class Trainable:
         """
         from cynn.training import fit
 
-        return fit(
-            cast("Network", self),
-            x,
-            y,
-            loss=loss,
-            loss_weights=loss_weights,
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation_data=validation_data,
-            validation_split=validation_split,
-            metrics=metrics,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            transform=transform,
-            steps_per_epoch=steps_per_epoch,
-            shuffle=shuffle,
-            callbacks=callbacks,
-            resume=resume,
-            progress=progress,
-            n_threads=n_threads,
-            check_finite=check_finite,
-        )
+        network = cast("Network", self)
+        with network._weights_lock.training_by("fit"):
+            return fit(
+                network,
+                x,
+                y,
+                loss=loss,
+                loss_weights=loss_weights,
+                optimizer=optimizer,
+                epochs=epochs,
+                batch_size=batch_size,
+                validation_data=validation_data,
+                validation_split=validation_split,
+                metrics=metrics,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                transform=transform,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=shuffle,
+                callbacks=callbacks,
+                resume=resume,
+                progress=progress,
+                n_threads=n_threads,
+                check_finite=check_finite,
+            )
 
     def train_batch(
         self,
@@ -208,17 +212,19 @@ class Trainable:
         """
         from cynn.training import train_batch
 
-        return train_batch(
-            cast("Network", self),
-            x,
-            y,
-            loss=loss,
-            loss_weights=loss_weights,
-            optimizer=optimizer,
-            sample_weight=sample_weight,
-            n_threads=n_threads,
-            check_finite=check_finite,
-        )
+        network = cast("Network", self)
+        with network._weights_lock.training_by("train_batch"):
+            return train_batch(
+                network,
+                x,
+                y,
+                loss=loss,
+                loss_weights=loss_weights,
+                optimizer=optimizer,
+                sample_weight=sample_weight,
+                n_threads=n_threads,
+                check_finite=check_finite,
+            )
 
     def update_moving_averages(self, x: Any, *, n_threads: int | None = None) -> None:
         """Compute the moving averages of every `BatchNorm` anew, as the mean and the variance over rows.
@@ -244,8 +250,9 @@ class Trainable:
         from cynn import moving_averages, threads
 
         network = cast("Network", self)
-        rows = network.as_rows(x, "x")
-        moving_averages.update(network, lambda: moving_averages.pieces(rows), threads.resolve(n_threads))
+        with network._weights_lock.training_by("update_moving_averages", within_another=True):
+            rows = network.as_rows(x, "x")
+            moving_averages.update(network, lambda: moving_averages.pieces(rows), threads.resolve(n_threads))
 
     def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
         """What goes wrong where: a table of every layer. Nothing is trained.

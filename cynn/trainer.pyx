@@ -8,6 +8,7 @@ from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t, uint32_t
 
 from cynn.abi cimport floating
+from cynn.flags cimport is_raised, lower_flag
 from cynn.step cimport (
     Head,
     Step,
@@ -51,8 +52,8 @@ class Diverged(Exception):
         self.loss = loss
 
 
-class NonFiniteRow(Exception):
-    """A row of x holds a NaN or an infinity; the weights are those before its step."""
+class UnusableRow(Exception):
+    """A row of x holds a NaN or an infinity, or no category where it must; the weights are those before its step."""
 
 
 cdef class Trainer(StepMemory):
@@ -123,7 +124,7 @@ cdef class Trainer(StepMemory):
         Parameters
         ----------
         check_finite : bool
-            Whether to look at every row of x: NonFiniteRow for a NaN or an infinity.
+            Whether to look at every row of x: UnusableRow for a NaN or an infinity.
         epoch, batches : int
             The number of the epoch, and of its batches that are done: random numbers depend on these.
         sums : float64 array, optional
@@ -250,7 +251,7 @@ cdef class Trainer(StepMemory):
         if status == 1:
             raise Diverged(batch, loss)
         if status == 3:
-            raise NonFiniteRow
+            raise UnusableRow
         if status:
             self.raise_python_error()
         return batch - first_batch
@@ -299,7 +300,7 @@ cdef class Trainer(StepMemory):
 
     cdef int train_on_batch(self, bint ends_step, double *loss, floating *type_) noexcept nogil:
         """0; else the weights are unchanged: 1 when the loss is not finite, 2 when Python raised, 3 when
-        x is not finite.
+        x cannot be used.
         """
         cdef Step *step = &self.step
         cdef int64_t i, j
@@ -307,17 +308,17 @@ cdef class Trainer(StepMemory):
         cdef Head *head
         for j in range(step.n_heads):
             self.weigh_rows(&step.heads[j], <floating *>step.heads[j].weight)
-        step.failed = 0
-        step.nonfinite = 0
+        lower_flag(&step.failed)
+        lower_flag(&step.unusable)
         step.n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
         for i in range(step.n_stages):
             step.stage = &step.stages[i]
             self.team.run(
                 stage_phase_f32 if floating is float else stage_phase_f64, step, pieces_of(step, step.stage)
             )
-            if step.failed:
+            if is_raised(&step.failed):
                 return 2
-            if step.nonfinite:
+            if is_raised(&step.unusable):
                 return 3
         loss[0] = 0
         for j in range(step.n_heads):

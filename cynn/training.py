@@ -17,7 +17,7 @@ from cynn.feeding import BatchBuffer, BatchFeed, Feed, RowFeed, Setting, checked
 from cynn.history import History
 from cynn.loop import Loop, diverged_error
 from cynn.optimizer_state import OptimizerState, optimizer_state
-from cynn.trainer import Diverged, NonFiniteRow
+from cynn.trainer import Diverged, UnusableRow
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -107,7 +107,7 @@ def fit(
             places, validation = _split(network, rows, target, weights, validation_split, check_finite)
         if class_weight is not None:
             weights = objective.with_class_weights(weights, class_weight, target, places)
-        before = _Before(network, rows) if check_finite else None
+        before = _Before(network, rows) if check_finite or network._categories else None
         feed = _feed_of_rows(
             setting(), (rows, target, weights), places, batch_size, shuffle, transform, bool(metrics_by_name)
         )
@@ -115,6 +115,7 @@ def fit(
     def figures() -> dict[str, float]:
         found = _figures(feed, objective, metrics_by_name)
         if validation is not None:
+            data.check_categories(validation[0], network._categories, network.conversion, "validation x")
             held_out = evaluation.figures(network, objective, *validation, metrics_by_name, n_threads)
             found.update({f"val_{name}": figure for name, figure in held_out.items()})
         return found
@@ -144,10 +145,10 @@ def fit(
     loop = Loop(network, feed, called, figures, has_own_figures, epochs, settings)
     try:
         loop.run(path, progress)
-    except NonFiniteRow:
+    except UnusableRow:
         assert before is not None
         before.restore()
-        data.raise_not_finite(before.rows, "x", network.conversion)
+        data.raise_unusable(before.rows, "x", network.conversion, network._categories, check_finite=check_finite)
     finally:
         feed.close()
         if not loop.has_begun:
@@ -224,12 +225,13 @@ def gradients(
         raise TrainingDivergedError(
             f"The loss must be finite to have gradients. Got {diverged.loss} instead.", 1, 1, History()
         ) from None
-    of_parameter = {
-        id(parameter): gradient
+    of_address = {
+        parameter.ctypes.data: gradient
         for parameter, gradient in zip(network._engine.trained_parameters(), trainer.gradients, strict=True)
+        if parameter is not None
     }
     return [
-        tuple(of_parameter.get(id(parameter)) for parameter in layer.parameters.values())
+        tuple(None if array is None else of_address.get(array.ctypes.data) for array in layer.parameters.values())
         for layer in layers.walk(network.layers)
         if layer.parameters
     ]
@@ -250,10 +252,11 @@ class _Before:
         return of_network + [slot for slots in (self.state.slots if self.state else []) for slot in slots]
 
     def restore(self) -> None:
-        for array, copy in self.copies:
-            array[...] = copy
-        if self.state:
-            self.state.t = self.t
+        with self.network._weights_lock.turn():
+            for array, copy in self.copies:
+                array[...] = copy
+            if self.state:
+                self.state.t = self.t
         self.network._optimizer_state = self.state
         self.network.history, self.network.epochs_trained = self.history, self.epochs_trained
 

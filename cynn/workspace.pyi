@@ -9,6 +9,7 @@ from cynn.operations import Operation
 _Array = npt.NDArray[Any]
 
 def aligned_zeros(shape: tuple[int, ...], dtype: str | type[np.generic]) -> _Array: ...
+def aligned_copy(array: _Array, dtype: npt.DTypeLike) -> _Array: ...
 
 class PythonActivation:
     @property

@@ -7,13 +7,14 @@ import numpy as np
 from cynn.kernel_objects import raise_plugin_error
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from cynn.abi cimport floating
 from cynn.kernel_objects cimport ActivationKernel
 from cynn.kernels.tables cimport MOST_PARAMETERS, MOST_SAVED, MOST_STATES, Op, OpKernels, Pass, in_capsule
+from cynn.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
 
 
 cdef object aligned(object shape, object dtype):
@@ -31,10 +32,34 @@ def aligned_zeros(shape, dtype):
     return array
 
 
+def aligned_copy(array, dtype):
+    """Memory of our own with the values of an array, whoever holds that: for what the engine writes.
+
+    Parameters
+    ----------
+    array : array
+        Such as one that was unpickled, which may be read-only, or lie in a file or in bytes of somebody else.
+    dtype : str or dtype
+        Of the copy.
+
+    Returns
+    -------
+    array
+        Of the same shape.
+    """
+    copy = aligned(array.shape, dtype)
+    copy[...] = array
+    return copy
+
+
 cdef void *address_of(object array) except NULL:
-    """Where an array's data lies, which is never NULL for those that this package allocates."""
-    cdef uintptr_t address = array.ctypes.data
-    return <void *>address
+    """Where an array's data lies, which is never NULL for those that this package allocates.
+
+    The engine writes through what it gets here, and counts on rows without gaps.
+    """
+    if not isinstance(array, np.ndarray) or not is_all_set(array_flags(array), ALIGNED | C_CONTIGUOUS | WRITEABLE):
+        raise ValueError("the engine must be given aligned, C-contiguous and writeable arrays")
+    return array_data(array)
 
 
 cdef class PythonActivation:

@@ -20,11 +20,11 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 LAYERS = [
     {
         "version", "package_names", "installation", "errors", "described", "abi", "blas", "vector_math", "kernels",
-        "operations", "exit_gate", "tensor_file", "ndarray",
+        "operations", "exit_gate", "tensor_file", "ndarray", "flags",
     },
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
-        "monitoring", "metrics", "schedules", "targets", "regularizers", "constraints",
+        "monitoring", "metrics", "schedules", "targets", "regularizers", "constraints", "weights_lock",
     },
     {"activations", "losses", "optimizers"},
     {"registry", "workspace"},

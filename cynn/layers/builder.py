@@ -13,6 +13,7 @@ from cynn.constraints import Constraint
 from cynn.kernel_objects import ActivationKernel
 from cynn.operations import Operation, Rule
 from cynn.regularizers import Regularizer
+from cynn.weights_lock import WeightsLock
 from cynn.workspace import aligned_zeros
 
 __all__ = ["Builder"]
@@ -34,6 +35,8 @@ class Builder:
     operations : list of Operation
     widths : list of int
         The columns of every value, by its number; value 0 is the input.
+    weights_lock : WeightsLock
+        That of the network.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Builder:
         self.seed = seed
         self.regularizer = regularizer
         self.only_shapes = only_shapes
+        self.weights_lock = WeightsLock()
         self.operations: list[Operation] = []
         self.widths = [inputs]
         #: Values that are others without some columns, in ascending order, and with new ones behind.
@@ -132,7 +136,12 @@ class Builder:
         return rule
 
     def add(self, kernel: Any, inputs: list[int], units: int, **rest: Any) -> int:
-        """Add an operation; the number of the value that it makes."""
+        """Add an operation; the number of the value that it makes.
+
+        It gets views: whoever changes the shape of a layer's array changes nothing for the engine.
+        """
+        for name in ("parameters", "states"):
+            rest[name] = [None if array is None else array.view() for array in rest.get(name, ())]
         widths = [self.widths[value] for value in inputs]
         self.operations.append(Operation(kernel, inputs, widths, units, **rest))
         self.widths.append(units)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cynn.described import call, config_of
 from cynn.errors import CynnError, InvalidParameterError, ShapeError
+from cynn.weights_lock import WeightsLock
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -42,6 +43,7 @@ class Layer:
 
     def __init__(self) -> None:
         self._arrays: dict[str, Array] = {}
+        self._weights_lock = WeightsLock()
 
     #: How many inputs it can be called on; None: any number.
     n_inputs: ClassVar[int | None] = 1
@@ -66,7 +68,7 @@ class Layer:
         if self.n_inputs is not None and len(values) != self.n_inputs:
             raise ShapeError(f"It must be called on {self.n_inputs} input. Got {len(values)} instead.")
         layer = copy.copy(self)
-        layer._arrays = {}
+        layer._arrays, layer._weights_lock = {}, builder.weights_lock
         layer.inputs = sum(builder.widths[value] for value in values)
         output = layer.build(builder, values)
         layer.units = builder.widths[output]
@@ -208,7 +210,8 @@ class Parameter:
             raise ShapeError(
                 f"The {self.name} of this layer must have the shape {array.shape}. Got {given.shape} instead."
             )
-        array[...] = given
+        with layer._weights_lock.turn_to_set(f"an assignment of {self.name}"):
+            array[...] = given
 
 
 def arrays(layers: Iterable[Layer]) -> Iterator[tuple[str, Array]]:

@@ -1,0 +1,154 @@
+"""Who works on the weights of a network: one call trains it at a time, and no reader sees half a step.
+
+All of this is compiled and runs under the GIL, so that each change is whole: neither another thread nor Ctrl-C
+comes between.
+"""
+
+from cynn.errors import BusyError
+
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.pythread cimport PyThread_get_thread_ident
+
+cdef extern from "<unistd.h>" nogil:
+    int getpid()
+    int usleep(unsigned int microseconds)
+
+cdef unsigned int MICROSECONDS_BETWEEN_LOOKS = 100
+
+
+cdef class Holder:
+    """A call in a thread of a process: what holds something, or waits for it."""
+
+    cdef WeightsLock lock
+    cdef str call
+    cdef unsigned long thread
+    cdef int process
+
+    def __cinit__(self, WeightsLock lock, str call):
+        self.lock, self.call = lock, call
+        self.thread, self.process = PyThread_get_thread_ident(), getpid()
+
+    cdef bint is_alive(self) noexcept:
+        """In a forked child the other threads are gone, and what they held is free."""
+        return self.process == getpid()
+
+    cdef bint is_here(self) noexcept:
+        return self.thread == PyThread_get_thread_ident()
+
+    cdef int refuse(self, str call) except -1:
+        """That call cannot be made while this one runs."""
+        where = "in whose callback it is" if self.is_here() else "on another thread"
+        raise BusyError(
+            f"A network must be changed by one call at a time. Got {call} beside {self.call} {where} "
+            "instead. predict, evaluate, activations, gradients and save may run beside it; what trains needs a "
+            "network of its own, such as copy.deepcopy(network), or has to wait."
+        )
+
+
+cdef class Training(Holder):
+    """In a with statement: a call that changes weights over and over. A second one is a BusyError."""
+
+    cdef bint within_another    # called by a callback of the one that trains
+
+    def __enter__(self):
+        cdef Holder other = self.lock.training
+        if other is None or not other.is_alive():
+            self.lock.training = self
+        elif other.is_here() and self.within_another:
+            pass
+        else:
+            other.refuse(self.call)
+
+    def __exit__(self, *error):
+        if self.lock.training is self:
+            self.lock.training = None
+
+
+cdef class Turn(Holder):
+    """In a with statement: some time alone with the weights, between two steps. Whoever came first has the next."""
+
+    cdef bint sets_weights      # which only the thread that trains may do while one does
+
+    def __enter__(self):
+        cdef WeightsLock lock = self.lock
+        cdef Holder first
+        if self.sets_weights and lock.training is not None and lock.training.is_alive():
+            if not lock.training.is_here():
+                lock.training.refuse(self.call)
+        first = lock.queue[0] if lock.queue else None
+        if first is not None and not first.is_alive():
+            lock.queue.clear()
+        elif first is not None and first.is_here():
+            return                              # a method in Python, in the middle of a step
+        lock.queue.append(self)
+        try:
+            while lock.queue[0] is not self:    # a look now and then hears Ctrl-C, and leaves nothing to a forked child
+                with nogil:
+                    usleep(MICROSECONDS_BETWEEN_LOOKS)
+                PyErr_CheckSignals()
+        except BaseException:
+            lock.queue.remove(self)
+            raise
+
+    def __exit__(self, *error):
+        if self.lock.queue and self.lock.queue[0] is self:
+            del self.lock.queue[0]
+
+
+cdef class WeightsLock:
+    """That of one network."""
+
+    cdef Holder training
+    cdef list queue     # of turns: the first is at work, the others wait
+
+    def __cinit__(self):
+        self.queue = []
+
+    def __reduce__(self):
+        return WeightsLock, ()  # a copy of a network has its own
+
+    def training_by(self, str call, bint within_another=False):
+        """A context in which a call trains, alone.
+
+        Parameters
+        ----------
+        call : str
+            Its name, for messages.
+        within_another : bool
+            Whether a callback may make this call in the course of another.
+
+        Returns
+        -------
+        Training
+            Entered, a BusyError where another trains.
+        """
+        cdef Training training = Training(self, call)
+        training.within_another = within_another
+        return training
+
+    def turn(self):
+        """A context in which no other thread is in the middle of a change.
+
+        Returns
+        -------
+        Turn
+            Entered, it waits for those that came first.
+        """
+        return Turn(self, "a look")
+
+    def turn_to_set(self, str call):
+        """As `turn`, for a call that sets weights.
+
+        Parameters
+        ----------
+        call : str
+            Its name, for messages.
+
+        Returns
+        -------
+        Turn
+            Entered, a BusyError where another thread trains.
+        """
+        cdef Turn turn = Turn(self, call)
+        turn.sets_weights = True
+        return turn
