@@ -29,6 +29,7 @@ NOT_RUN = {
     "python -m benchmarks": "test_benchmarks runs it on less",
     "git ls-files": "a step of .ci/run",
     "python3 -m venv": "a step of .ci/run",
+    ". .venv/bin/activate": "a step of .ci/run",
     ".venv/bin/": "a step of .ci/run",
 }
 #: Blocks that are no code, by how they begin, and what they are.
@@ -64,7 +65,7 @@ def run_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(page):
-        names, said = {"np": np, "cynn": cynn}, []
+        names, said = {}, []
         runner = doctest.DocTestRunner(optionflags=OPTIONS)
         for block in of_kind(page, "python", "doctest", "plot"):
             if ">>>" in block.code:

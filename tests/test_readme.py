@@ -23,11 +23,11 @@ def in_empty_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["train", "test"])
+@pytest.mark.parametrize("name", ["train", "draw", "test"])
 def test_a_command_is_one_line(name):
     command = _block(f"command: {name}", "sh")
     assert command.count("\n") == 1
-    assert command.startswith("python3 -m venv ")
+    assert command.startswith(". .venv/" if name == "draw" else "python3 -m venv ")
 
 
 def test_the_example_runs_as_shown(in_empty_folder, capsys):
@@ -45,9 +45,9 @@ def test_the_example_runs_as_shown(in_empty_folder, capsys):
 
 
 def test_the_plugin_runs_as_shown():
-    namespace = {"cynn": cynn}
+    namespace = {}
     code = _block("plugin", "python")
-    assert len(code.splitlines()) == 5
+    assert len([line for line in code.splitlines() if line]) == 6
     exec(code, namespace)
     assert namespace["net"].predict([[0.5] * 784]).shape == (1, 10)
 
