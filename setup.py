@@ -2,8 +2,9 @@
 
 Environment:
     CYNN_BLAS=<pkg-config name>   link that CBLAS instead of vendoring OpenBLAS
-    CYNN_DEBUG=1                  bounds checks, assertions and debug symbols, no optimization
+    CYNN_DEBUG=1                  bounds checks, assertions and debug symbols, little optimization
     CYNN_NATIVE=1                 only the baseline kernels, compiled for this machine's CPU
+    CYNN_SANITIZE=<names>         the compiler's sanitizers, as in -fsanitize=<names>; may go with CYNN_DEBUG
 """
 
 import os
@@ -20,7 +21,9 @@ from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("CYNN_DEBUG") == "1"
+SANITIZE = [f"-fsanitize={os.environ['CYNN_SANITIZE']}"] if os.environ.get("CYNN_SANITIZE") else []
 GENERATED = Path("build", "generated")
+SHARED = "cynn._cyutility"  # what Cython would put into each module again: memoryviews, functions
 
 # Kernels are compiled once for each level of CPU and chosen at import (cynn/kernels/__init__.py).
 LEVELED = [
@@ -47,8 +50,12 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 # No trapping math and no errno, so that loops with exp and comparisons vectorize. Neither
 # -fassociative-math nor -ffinite-math-only: range reductions and NaN checks must stay as written.
-OPTIMIZED = ["-O0", "-g"] if DEBUG else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
-PLAIN = ["-O0", "-g"] if DEBUG else ["-O2"]
+# -g0 takes back the -g of Python's own flags, which costs a fifth of the compiler's time.
+if DEBUG or SANITIZE:
+    OPTIMIZED = PLAIN = ["-O1", "-g", "-fno-omit-frame-pointer", *SANITIZE]
+else:
+    OPTIMIZED = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
+    PLAIN = ["-O2", "-g0"]
 
 
 def openblas():
@@ -130,35 +137,35 @@ def extensions():
     native = os.environ.get("CYNN_NATIVE") == "1"
     levels = {"baseline": ["-march=native"]} if native else LEVELS
 
-    found = []
+    leveled = []
+    found = [Extension(SHARED, [SHARED.replace(".", "/") + ".c"], extra_compile_args=PLAIN)]
     for path in sorted(Path("cynn/kernels").glob("*.pyx")):
-        name = path.stem
-        if name not in LEVELED:
-            args = dict(blas_args) if name == "blas" else {}
+        if path.stem in LEVELED:
+            leveled.append(Extension(f"cynn.kernels.{path.stem}", [str(path)]))
+        else:
+            args = dict(blas_args) if path.stem == "blas" else {}
             args["extra_compile_args"] = OPTIMIZED + args.get("extra_compile_args", [])
-            found.append(Extension(f"cynn.kernels.{name}", [str(path)], **args))
-            continue
-        for level, march in levels.items():
-            copy = GENERATED / "cynn" / "kernels" / level / path.name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if not copy.exists() or copy.read_bytes() != path.read_bytes():
-                shutil.copy(path, copy)
-            found.append(
-                Extension(f"cynn.kernels.{level}.{name}", [str(copy)], extra_compile_args=OPTIMIZED + march)
-            )
+            found.append(Extension(f"cynn.kernels.{path.stem}", [str(path)], **args))
     for folder, compile_args in [("cynn", PLAIN), ("cynn_plugins", OPTIMIZED + levels["baseline"])]:
         pattern = "*.pyx" if folder == "cynn" else "**/*.pyx"
         for path in sorted(Path(folder).glob(pattern)):
             name = ".".join(path.with_suffix("").parts)
             found.append(Extension(name, [str(path)], extra_compile_args=compile_args))
 
+    found = of_levels(compiled(leveled), levels) + compiled(found)
     for extension in found:
         extension.include_dirs += ["cynn/include", "cynn/kernels", np.get_include()]
-        extension.extra_link_args += [] if DEBUG or sys.platform == "darwin" else ["-Wl,--strip-debug"]
+        extension.extra_link_args += SANITIZE
+    return found
+
+
+def compiled(modules):
+    """These extensions with the C that Cython makes of them."""
     return cythonize(
-        found,
+        modules,
         build_dir=str(GENERATED),
         include_path=["."],
+        shared_utility_qualified_name=SHARED,
         compiler_directives={
             "language_level": 3,
             "boundscheck": DEBUG,
@@ -168,6 +175,21 @@ def extensions():
             "embedsignature.format": "python",
         },
     )
+
+
+def of_levels(modules, levels):
+    """Each of these kernels once for each level, from one C source; copied, since objects lie beside sources."""
+    found = []
+    for level, march in reversed(levels.items()):  # the widest vectors take longest
+        for module in modules:
+            (source,) = map(Path, module.sources)
+            copy = source.parent / level / source.name
+            copy.parent.mkdir(exist_ok=True)
+            if not copy.exists() or copy.read_bytes() != source.read_bytes():
+                shutil.copy(source, copy)
+            name = f"cynn.kernels.{level}.{source.stem}"
+            found.append(Extension(name, [str(copy)], extra_compile_args=OPTIMIZED + march))
+    return found
 
 
 setup(cmdclass={"build_ext": BuildExtensions}, distclass=CompiledDistribution)

@@ -155,32 +155,35 @@
     {                                                                                                       \
         while (m >= R) CYNN_BLOCK(rows_are, R, V, 1, w)                                                     \
         if (R > 16 && m >= 16) CYNN_BLOCK(rows_are, (R > 16 ? 16 : 1), V, 1, w)                             \
-        switch (m) {                                                                                        \
-            CYNN_REST(rows_are, 15, R, V, 1, w)                                                             \
-            CYNN_REST(rows_are, 14, R, V, 1, w)                                                             \
-            CYNN_REST(rows_are, 13, R, V, 1, w)                                                             \
-            CYNN_REST(rows_are, 12, R, V, 1, w)                                                             \
-            CYNN_REST(rows_are, 11, R, V, 1, w)                                                             \
-            CYNN_REST(rows_are, 10, R, V, 1, w)                                                             \
-            CYNN_REST(rows_are, 9, R, V, 1, w)                                                              \
-            CYNN_REST(rows_are, 8, R, V, 1, w)                                                              \
-            CYNN_REST(rows_are, 7, R, V, 1, w)                                                              \
-            CYNN_REST(rows_are, 6, R, V, 1, w)                                                              \
-            CYNN_REST(rows_are, 5, R, V, (V == 1 ? 2 : 1), w)                                               \
-            CYNN_REST(rows_are, 4, R, V, (V == 1 ? 2 : 1), w)                                               \
-            CYNN_REST(rows_are, 3, R, V, (V == 1 ? 4 : V == 2 ? 2 : 1), w)                                  \
-            CYNN_REST(rows_are, 2, R, V, (V == 1 ? 4 : V == 4 ? 1 : 2), w)                                  \
-            CYNN_REST(rows_are, 1, R, V, (V == 1 ? 8 : V == 4 ? 2 : 4), w)                                  \
-        }                                                                                                   \
+        switch (m) { CYNN_RESTS(rows_are, R, V, w) }                                                        \
     }
 
-/* The last n rows, fewer than R; of a block that cannot be, one row is compiled and never run. */
-#define CYNN_REST(rows_are, n, R, V, S, w)                                                                  \
-    case n: CYNN_BLOCK(rows_are, (n < R ? n : 1), V, (n < R ? S : 1), w) break;
+/* The last rows, fewer than R: only so many blocks are compiled. */
+#define CYNN_RESTS(rows_are, R, V, w) CYNN_RESTS_##R(rows_are, V, w)
+#define CYNN_REST(rows_are, n, V, S, w) case n: CYNN_BLOCK(rows_are, n, V, S, w) break;
+#define CYNN_RESTS_2(rows_are, V, w) CYNN_REST(rows_are, 1, V, (V == 1 ? 8 : V == 4 ? 2 : 4), w)
+#define CYNN_RESTS_3(rows_are, V, w)                                                                        \
+    CYNN_REST(rows_are, 2, V, (V == 1 ? 4 : V == 4 ? 1 : 2), w) CYNN_RESTS_2(rows_are, V, w)
+#define CYNN_RESTS_4(rows_are, V, w)                                                                        \
+    CYNN_REST(rows_are, 3, V, (V == 1 ? 4 : V == 2 ? 2 : 1), w) CYNN_RESTS_3(rows_are, V, w)
+#define CYNN_RESTS_5(rows_are, V, w) CYNN_REST(rows_are, 4, V, (V == 1 ? 2 : 1), w) CYNN_RESTS_4(rows_are, V, w)
+#define CYNN_RESTS_6(rows_are, V, w) CYNN_REST(rows_are, 5, V, (V == 1 ? 2 : 1), w) CYNN_RESTS_5(rows_are, V, w)
+#define CYNN_RESTS_7(rows_are, V, w) CYNN_REST(rows_are, 6, V, 1, w) CYNN_RESTS_6(rows_are, V, w)
+#define CYNN_RESTS_8(rows_are, V, w) CYNN_REST(rows_are, 7, V, 1, w) CYNN_RESTS_7(rows_are, V, w)
+#define CYNN_RESTS_9(rows_are, V, w) CYNN_REST(rows_are, 8, V, 1, w) CYNN_RESTS_8(rows_are, V, w)
+#define CYNN_RESTS_10(rows_are, V, w) CYNN_REST(rows_are, 9, V, 1, w) CYNN_RESTS_9(rows_are, V, w)
+#define CYNN_RESTS_11(rows_are, V, w) CYNN_REST(rows_are, 10, V, 1, w) CYNN_RESTS_10(rows_are, V, w)
+#define CYNN_RESTS_12(rows_are, V, w) CYNN_REST(rows_are, 11, V, 1, w) CYNN_RESTS_11(rows_are, V, w)
+#define CYNN_RESTS_13(rows_are, V, w) CYNN_REST(rows_are, 12, V, 1, w) CYNN_RESTS_12(rows_are, V, w)
+#define CYNN_RESTS_14(rows_are, V, w) CYNN_REST(rows_are, 13, V, 1, w) CYNN_RESTS_13(rows_are, V, w)
+#define CYNN_RESTS_15(rows_are, V, w) CYNN_REST(rows_are, 14, V, 1, w) CYNN_RESTS_14(rows_are, V, w)
+#define CYNN_RESTS_16(rows_are, V, w) CYNN_REST(rows_are, 15, V, 1, w) CYNN_RESTS_15(rows_are, V, w)
+#define CYNN_RESTS_24 CYNN_RESTS_16 /* after a block of 16 */
 
+#define CYNN_SINGLE_PANELS(w)                                                                               \
+    CYNN_PANEL(strided, CYNN_ROWS_OF_1, 1, w) CYNN_PANEL(adjacent, CYNN_ADJACENT_ROWS_OF_1, 1, w)
 #define CYNN_PANELS(w)                                                                                      \
-    CYNN_PANEL(strided, CYNN_ROWS_OF_1, 1, w) CYNN_PANEL(strided, CYNN_ROWS_OF_2, 2, w)                     \
-    CYNN_PANEL(adjacent, CYNN_ADJACENT_ROWS_OF_1, 1, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_2, 2, w)
+    CYNN_SINGLE_PANELS(w) CYNN_PANEL(strided, CYNN_ROWS_OF_2, 2, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_2, 2, w)
 
 /* The widest vectors go by three and by four, too. */
 #define CYNN_WIDE_PANELS(w)                                                                                 \
@@ -198,7 +201,7 @@
 
 static const int64_t NAME(cynn_lanes) = CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES;
 
-CYNN_PANELS(1)
+CYNN_SINGLE_PANELS(1) /* one column is one vector */
 CYNN_PANELS(2)
 #if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 4
 CYNN_PANELS(4)
@@ -238,7 +241,7 @@ typedef void (*NAME(cynn_panel))(int64_t, int64_t, const T *, int64_t, int64_t, 
 
 /* By the logarithm of the vectors' width. */
 static const NAME(cynn_panel) NAME(cynn_panels)[][2][CYNN_MOST_VECTORS] = {
-    CYNN_PANELS_OF(1),
+    {{NAME(cynn_panel_strided_1_1)}, {NAME(cynn_panel_adjacent_1_1)}},
     CYNN_PANELS_OF(2),
 #if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 4
     CYNN_PANELS_OF(4),
