@@ -6,20 +6,20 @@ in the tree, such as `training/optimizer/slots/0/1`; all else is JSON in the met
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn import persistence, tensor_file
+from cynn import persistence, schema, tensor_file
 from cynn.errors import CheckpointError, InvalidParameterError
 
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["check_same", "read", "write"]
+__all__ = ["check", "check_same", "read", "write"]
 
 Array = npt.NDArray[Any]
 
@@ -38,29 +38,40 @@ def write(path: str, network: Network, state: Mapping[str, Any]) -> None:
     tensor_file.write(path, tensors, metadata)
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read(path: str) -> dict[str, Any]:
     """The state of a training; the arrays of its network, by name, are `state["network"]`."""
-    import json
-
     try:
         tensors, metadata = tensor_file.read(path, "checkpoint", needs_checksum=True)
     except OSError as error:
         raise CheckpointError(
-            f"The 'resume' parameter of fit must be a checkpoint that can be read. Got {os.fspath(path)!r} "
+            f"The 'resume' parameter of fit must be a checkpoint that can be read. Got {path!r} "
             f"instead: {error.strerror or error}. resume=True goes on where there is a checkpoint, and else begins."
         ) from error
     if metadata.get("training_version") != _VERSION:
         got = f"version {metadata['training_version']!r}" if "training_version" in metadata else "a network alone"
         raise tensor_file.bad(path, "checkpoint", f"the state of a training in version {_VERSION}", got)
-    state: dict[str, Any] = json.loads(metadata[_ROOT])
+    try:
+        state = tensor_file.parsed(metadata.get(_ROOT, "null"))
+    except ValueError as error:
+        raise tensor_file.bad(path, "checkpoint", "the state of a training as JSON", str(error)) from error
+    if not isinstance(state, dict) or "network" in state:
+        raise tensor_file.bad(path, "checkpoint", "the state of a training, by name", schema.in_words(state))
     state["network"] = {}
     for name, tensor in tensors.items():
         root, *place = name.split("/")
-        if root == _ROOT:
-            _put(state, place, tensor)
-        else:
+        if root != _ROOT:
             state["network"][name] = tensor
+        elif not _put(state, place, tensor):
+            raise tensor_file.bad(path, "checkpoint", "a place for every array", f"none for {name!r}")
     return state
+
+
+def check(path: str, state: Mapping[str, Any], expected: Any) -> None:
+    """Raise a ModelFileError unless the state is as its schema says."""
+    try:
+        schema.check(state, expected, "training")
+    except schema.Mismatch as found:
+        raise tensor_file.bad(path, "checkpoint", f"{found.allowed} at {found.place}", found.got) from None
 
 
 def _without_arrays(value: Any, place: str, arrays: dict[str, Array]) -> Any:
@@ -82,10 +93,18 @@ def _without_arrays(value: Any, place: str, arrays: dict[str, Array]) -> Any:
     )
 
 
-def _put(tree: Any, place: list[str], array: Array) -> None:
-    for step in place[:-1]:
-        tree = tree[_key(tree, step)]
-    tree[_key(tree, place[-1])] = array
+def _put(tree: Any, place: list[str], array: Array) -> bool:
+    """Put an array where the tree has None for it; False where there is no such place."""
+    inner = tree
+    for step in place:
+        tree, key = inner, _key(inner, step)
+        if key is None:
+            return False
+        inner = tree[key]
+    if not place or inner is not None:
+        return False
+    tree[key] = array
+    return True
 
 
 def _escaped(key: str) -> str:
@@ -93,16 +112,21 @@ def _escaped(key: str) -> str:
 
 
 def _key(tree: Any, step: str) -> Any:
-    return int(step) if isinstance(tree, list) else step.replace("~1", "/").replace("~0", "~")
+    """What a step of a path means in a list or a dict; None where there is no such part."""
+    if isinstance(tree, list):
+        is_number = re.fullmatch(r"0|[1-9][0-9]{0,9}", step)
+        return int(step) if is_number and int(step) < len(tree) else None
+    key = step.replace("~1", "/").replace("~0", "~")
+    return key if isinstance(tree, dict) and key in tree else None
 
 
-def check_same(path: str | os.PathLike[str], saved: Any, given: Any) -> None:
+def check_same(path: str, saved: Any, given: Any) -> None:
     """Whether the settings of a fit are those that it was begun with; the error names the first that is not."""
     difference = _difference(saved, _without_arrays(given, "settings", {}), "")
     if difference is not None:
         name, was, got = difference
         raise InvalidParameterError(
-            f"To go on from the checkpoint {os.fspath(path)!r}, {name} must be {was!r}, as it was when the training "
+            f"To go on from the checkpoint {path!r}, {name} must be {was!r}, as it was when the training "
             f"began. Got {got!r} instead."
         )
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import cynn
-from cynn import installation, scaffold
+from cynn import file_access, installation, randomness, scaffold
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
 from cynn.optimizers import Optimizer
 from cynn.training import Callback
@@ -75,7 +75,7 @@ def _train(options: argparse.Namespace) -> int:
         raise InvalidParameterError(f"--output must be in a folder that exists. Got {str(output)!r} instead.")
     picture = _picture_path(options.plot, "--plot") if options.plot else None
     started = time.perf_counter()
-    train, validation, test = _split(options.data, options.seed)
+    train, validation, test = _split(options.data, randomness.as_seed(options.seed))
     x, y = train
     classes = _classes(y)
     outputs = classes or (1 if y.ndim == 1 else y.shape[1])
@@ -411,7 +411,7 @@ def _read_numpy(path: Path) -> Any:
     import zipfile
 
     try:
-        with open(path, "rb") as file:
+        with file_access.open_regular(str(path)) as file:
             found = np.load(file, allow_pickle=False)
             if isinstance(found, np.lib.npyio.NpzFile):
                 return {name: found[name] for name in found.files}
@@ -421,7 +421,7 @@ def _read_numpy(path: Path) -> Any:
 
 
 def _write_npy(path: Path, array: Array) -> None:
-    with open(path, "wb") as file:  # np.save would append .npy to another name
+    with file_access.replacing(str(path)) as file:  # np.save would append .npy to another name
         np.save(file, array)
 
 
@@ -429,7 +429,7 @@ def _write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
     """By whatever name: np.savez has a parameter called file."""
     import zipfile
 
-    with zipfile.ZipFile(path, "w") as archive:
+    with file_access.replacing(str(path)) as whole, zipfile.ZipFile(whole, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypeVar
 
-from cynn.errors import CynnError, InvalidParameterError, unknown_name
+from cynn.errors import CynnError, InvalidParameterError, did_you_mean, unknown_name
 
-__all__ = ["Described", "call", "config_of", "look_up"]
+__all__ = ["MOST_NESTED", "Described", "call", "check_config", "config_of", "is_nested_deeper", "look_up", "made"]
+
+#: Lists and dicts within each other, in a configuration.
+MOST_NESTED = 200
+# A schedule around another has a copy of that, so that its size doubles with each.
+_MOST_NESTED_DESCRIPTIONS = 8
+
+T = TypeVar("T")
 
 
 class Described:
@@ -36,7 +44,8 @@ class Described:
         object
             One of this class.
         """
-        return cls(**{key: value for key, value in config.items() if key != "name"})
+        check_config(config, cls.__name__, optional=config)
+        return made(cls, {key: value for key, value in config.items() if key != "name"})
 
     def _parameters(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if not key.startswith("_")}
@@ -79,6 +88,45 @@ def config_of(value: Any) -> Any:
     return value
 
 
+def check_config(config: Any, of: str, needed: Iterable[str] = (), optional: Iterable[str] = ()) -> None:
+    """Raise an InvalidParameterError unless a configuration is a dict with all that it needs and nothing unknown."""
+    if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
+        raise InvalidParameterError(f"The configuration of {of} must be a dict by name. Got {config!r} instead.")
+    needed = list(needed)
+    allowed = [*needed, *optional]
+    for key in config:
+        if key not in allowed:
+            raise InvalidParameterError(
+                f"The configuration of {of} must have no other keys than {', '.join(allowed) or 'its name'}. "
+                f"Got {key!r} instead.{did_you_mean(key, allowed)}"
+            )
+    for key in needed:
+        if key not in config:
+            raise InvalidParameterError(f"The configuration of {of} must have {key!r}. Got {config!r} instead.")
+
+
+def made(cls: type[T], arguments: Any) -> T:
+    """An instance, from a configuration with the arguments of its `__init__`."""
+    parameters = inspect.signature(cls).parameters.values()
+    by_name = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    needed = [each.name for each in by_name if each.default is each.empty]
+    optional = [each.name for each in by_name if each.default is not each.empty]
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    check_config(arguments, cls.__name__, needed, [*optional, *(arguments if takes_any else ())])
+    return cls(**arguments)
+
+
+def is_nested_deeper(tree: Any, limit: int) -> bool:
+    """Whether there are more than so many lists and dicts within each other."""
+    level = [tree]
+    for _ in range(limit + 1):
+        level = list({id(part): part for part in level if isinstance(part, (dict, list, tuple))}.values())
+        if not level:
+            return False
+        level = [part for each in level for part in (each.values() if isinstance(each, dict) else each)]
+    return True
+
+
 Kind = TypeVar("Kind", bound=Described)
 
 
@@ -93,9 +141,9 @@ def look_up(given: Any, kind: type[Kind], by_name: Mapping[str, type[Kind]], all
         raise InvalidParameterError(f"{described.capitalize()} must be {allowed}. Got {given!r} instead.")
     if name not in by_name:
         raise unknown_name(word, name, by_name)
-    try:
-        return by_name[name].from_config(config)
-    except InvalidParameterError:
-        raise
-    except TypeError as error:
-        raise InvalidParameterError(f"{given!r} must describe {described}. Got: {error}.") from error
+    if is_nested_deeper(config, _MOST_NESTED_DESCRIPTIONS):
+        raise InvalidParameterError(
+            f"The configuration of {described} must be nested no more than {_MOST_NESTED_DESCRIPTIONS} deep. "
+            f"Got {name!r} with more."
+        )
+    return by_name[name].from_config(config)

@@ -21,6 +21,7 @@ __all__ = [
     "InvalidParameterError",
     "MissingDependencyError",
     "ModelFileError",
+    "NotAFileError",
     "PluginError",
     "ReadOnlyError",
     "ShapeError",
@@ -72,6 +73,10 @@ class ReadOnlyError(CynnError, AttributeError):
 
 class ModelFileError(CynnError, ValueError):
     """A file is no model, or not a whole one."""
+
+
+class NotAFileError(ModelFileError, OSError):
+    """What should be a file is a directory, a FIFO, a socket or a device."""
 
 
 class CheckpointError(CynnError, OSError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, moving_averages, randomness, tensor_file
+from cynn import data, moving_averages, randomness, schema
 from cynn.background import Background
 from cynn.data import Targets
 from cynn.errors import DataError, InvalidParameterError
@@ -76,6 +76,17 @@ class Setting:
         """A matrix for each output."""
         return [np.empty((rows, units), self.network.dtype) for units in self.objective.outputs.units]
 
+    def schemas_of_predictions(self, rows: int) -> list[Any]:
+        """What such matrices are in a checkpoint."""
+        return [
+            schema.array((rows, units), self.network.dtype, is_finite=False) for units in self.objective.outputs.units
+        ]
+
+    def schema_of_sums(self) -> dict[str, Any]:
+        """What every feed has in a checkpoint, beside its steps."""
+        sums = schema.array((2 + 2 * len(self.objective.kernels),), np.float64)
+        return {"sums": sums, "last_rate": schema.number(0)}
+
     def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
         """Have steps taken, from the number t that is handed over, and count them whatever happens."""
         assert self.state is not None
@@ -120,6 +131,9 @@ class Feed(Protocol):
 
     def get_state(self) -> dict[str, Any]:
         """How far the epoch is, for `begin_epoch` to go on with it."""
+
+    def state_schema(self) -> Any:
+        """What `get_state` returns."""
 
     def close(self) -> None:
         """Give back what is held."""
@@ -169,7 +183,8 @@ class RowFeed(Feed):
         if state:
             self.last_rate = state["last_rate"]
             if self.predictions is not None:
-                tensor_file.fill(self._seen_predictions(), state["predictions"], "the predictions")
+                for own, saved in zip(self._seen_predictions(), state["predictions"], strict=True):
+                    own[...] = saved
         self.check_finite = False  # every epoch sees every row
 
     def take_steps(self, seconds: float, most_steps: int) -> bool:
@@ -229,6 +244,16 @@ class RowFeed(Feed):
             "last_rate": self.last_rate,
             "predictions": self._seen_predictions(),
         }
+
+    def state_schema(self) -> Any:
+        assert self.steps_per_epoch is not None
+
+        def with_predictions(state: Mapping[str, Any]) -> Any:
+            rows = min(self.n, state["step"] * self.batches_per_step * self.batch_size)
+            seen = [] if self.predictions is None else self.setting.schemas_of_predictions(rows)
+            return {**self.setting.schema_of_sums(), "step": schema.ANYTHING, "predictions": seen}
+
+        return schema.Then(schema.Having({"step": schema.whole_number(0, self.steps_per_epoch)}), with_predictions)
 
     def close(self) -> None:
         pass
@@ -447,8 +472,37 @@ class BatchFeed(Feed):
             state["predictions"] = predictions
         return state
 
+    def state_schema(self) -> Any:
+        most = 2**31 if self.steps_per_epoch is None else self.steps_per_epoch
+        counts = {"step": schema.whole_number(1, most), "rows": schema.whole_number(1)}
+
+        def with_predictions(state: Mapping[str, Any]) -> Any:
+            rows, units = state["rows"], self.setting.objective.outputs.units
+            seen = {
+                "values": [schema.Optional(schema.array((rows, each), "u1", "f4", "f8")) for each in units],
+                "classes": [schema.Optional(_classes((rows,), max(2, each))) for each in units],
+                "predictions": self.setting.schemas_of_predictions(rows),
+            }
+            return {**counts, **self.setting.schema_of_sums(), **(seen if self.keep_predictions else {})}
+
+        def with_one_form(state: Mapping[str, Any]) -> Any:
+            if not self.keep_predictions:
+                return schema.ANYTHING
+            classes = [schema.ANYTHING if each is None else schema.NOTHING for each in state["values"]]
+            return schema.Having({"classes": classes})
+
+        return schema.Then(schema.Having(counts), lambda state: schema.Then(with_predictions(state), with_one_form))
+
     def close(self) -> None:
         self.background.close()
+
+
+def _classes(shape: tuple[int, ...], n_classes: int) -> schema.Kind:
+    integers = schema.array(shape, np.int64)
+    return schema.Kind(
+        f"classes from 0 to {n_classes - 1} of shape {shape}",
+        lambda value: integers.holds(value) and bool(((value >= 0) & (value < n_classes)).all()),
+    )
 
 
 def checked_batch(

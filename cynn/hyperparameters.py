@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from cynn.described import call, config_of
+from cynn.described import call, check_config, config_of
 from cynn.errors import InvalidParameterError, ReadOnlyError, bounds_in_words, check_number, unknown_name
 
 __all__ = ["Component", "Hyperparameter", "hyperparameter", "option"]
@@ -216,6 +216,7 @@ class Component:
         Component
             One of this class.
         """
+        check_config(config, cls.__name__, optional=config)
         return cls(**{key: value for key, value in config.items() if key != "name"})
 
     def kernel_values(self) -> list[float]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cynn import file_access
 from cynn.errors import DataError, MissingDependencyError
 
 __all__ = ["read_digit"]
@@ -48,7 +49,8 @@ def read_digit(path: str | Path) -> npt.NDArray[np.uint8]:
             'Reading a picture needs Pillow. Install it with: pip install "cynn-nn[image]"'
         ) from error
     try:
-        with Image.open(path) as picture:
+        given = file_access.as_path(path, "path", "read_digit")
+        with file_access.open_regular(given) as file, Image.open(file) as picture:
             flat = picture.convert("RGBA")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, OSError) and error.errno is not None:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import randomness
-from cynn.described import Described, look_up
+from cynn.described import Described, look_up, made
 from cynn.errors import check_number, check_switch, unknown_name
 
 __all__ = [
@@ -89,7 +89,7 @@ class VarianceScaling(Initializer):
     """
 
     def __init__(self, name: str) -> None:
-        if name not in _SCALED:
+        if not isinstance(name, str) or name not in _SCALED:
             raise unknown_name("initializer", name, _SCALED)
         self.name = name
 
@@ -107,7 +107,7 @@ class VarianceScaling(Initializer):
         VarianceScaling
             One of this class.
         """
-        return cls(**config)
+        return made(cls, config)
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         scheme, distribution = self.name.split("_")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cynn import checkpoint, layers, tensor_file
+from cynn import checkpoint, layers, schema
 from cynn.callbacks.together import CallbackList
 from cynn.errors import TrainingDivergedError
 from cynn.feeding import Feed, RowFeed
@@ -28,6 +27,9 @@ __all__ = ["Loop", "diverged_error"]
 _SECONDS_BETWEEN_LOOKS = 0.1
 # Epochs that are over sooner are trained many at a time, where nobody looks at them one by one.
 _SHORT_SECONDS = 0.01
+# Random numbers know an epoch by 32 bits.
+_MOST_EPOCHS = 2**31
+_FIGURE = schema.number(is_finite=False)
 
 
 class Loop:
@@ -79,12 +81,17 @@ class Loop:
         per_epoch = self.feed.steps_per_epoch
         return None if per_epoch is None else self.t_before + self.epochs * per_epoch
 
-    def run(self, path: str | os.PathLike[str] | None, progress: bool) -> None:
-        """Train to the end, from the beginning or from a checkpoint on."""
-        state = None
-        if path is not None:
-            state = checkpoint.read(path)
-            checkpoint.check_same(path, state["settings"], self.settings)
+    def read(self, path: str) -> dict[str, Any]:
+        """The state in a checkpoint, all of it checked: that this training can go on from it. Nothing is changed."""
+        state = checkpoint.read(path)
+        checkpoint.check(path, state, schema.Having({"settings": schema.ANYTHING}))
+        checkpoint.check_same(path, state["settings"], self.settings)
+        checkpoint.check(path, state, schema.Then(self._schema(), self._schema_of_counts))
+        self._check_rates(state)
+        return state
+
+    def run(self, state: Mapping[str, Any] | None, progress: bool) -> None:
+        """Train to the end, from the beginning or from the state in a checkpoint on."""
         self.optimizer.begin(self.network, self.called.greater_is_better)
         self.network.history = self.history
         if state is not None:
@@ -203,11 +210,49 @@ class Loop:
             "seconds": time.perf_counter() - self.began_at,
         }
 
+    def _schema(self) -> Any:
+        """What `_get_state` returns, with the arrays of the network."""
+        return {
+            "network": {name: schema.array_like(array) for name, array in layers.arrays(self.network.layers)},
+            "settings": schema.ANYTHING,
+            "epoch": schema.whole_number(maximum=_MOST_EPOCHS),
+            "epochs_trained": schema.whole_number(maximum=_MOST_EPOCHS),
+            "t_before": schema.whole_number(),
+            "history": schema.ByName(schema.ListOf(_FIGURE)),
+            "optimizer": self.optimizer.state_schema(),
+            "callbacks": self.called.state_schema(),
+            "capacity": schema.whole_number(maximum=2**31 - 1),
+            "feed": schema.Optional(self.feed.state_schema()),
+            "seconds": schema.number(0),
+        }
+
+    def _schema_of_counts(self, state: Mapping[str, Any]) -> Any:
+        """What the numbers of epochs and of steps say about each other, and about the history."""
+        done = state["epoch"] - (state["feed"] is not None)
+        steps = 0 if state["feed"] is None else state["feed"]["step"]
+        loss = {"loss": schema.ListOf(_FIGURE, done, done)} if done else {}
+        return schema.Having(
+            {
+                "epoch": schema.whole_number(state["epoch"] - done),
+                "epochs_trained": schema.whole_number(done),
+                "optimizer": schema.Having({"t": schema.whole_number(state["t_before"] + steps)}),
+                "history": schema.Then(schema.ByName(schema.ListOf(_FIGURE, 0, done)), lambda _: schema.Having(loss)),
+            }
+        )
+
+    def _check_rates(self, state: Mapping[str, Any]) -> None:
+        """Whether the schedule has a rate for every step of the epoch that goes on, if there is one."""
+        per_epoch = self.feed.steps_per_epoch
+        if state["feed"] is not None and per_epoch is not None:
+            first = state["optimizer"]["t"] - state["feed"]["step"]
+            schedule = self.optimizer.schedule_of(state["optimizer"])
+            schedule.rates(first, per_epoch, state["t_before"] + self.epochs * per_epoch)
+
     def _set_state(self, state: Mapping[str, Any]) -> None:
-        arrays = dict(layers.arrays(self.network.layers))
-        saved = (state["network"].get(name) for name in arrays)
+        """Go on from what `read` returned: none of this fails."""
         with self.network._weights_lock.turn():
-            tensor_file.fill(arrays.values(), saved, "a network in a checkpoint")
+            for name, array in layers.arrays(self.network.layers):
+                array[...] = state["network"][name]
             self.optimizer.set_state(state["optimizer"])
         self.network.epochs_trained = state["epochs_trained"]
         self.history.history = state["history"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from cynn.errors import InvalidParameterError, unknown_name
 
-__all__ = ["Directions", "check_mode", "is_better", "monitored", "rises"]
+__all__ = ["Directions", "check_mode", "check_name", "is_better", "monitored", "rises"]
 
 #: Of each figure by its name, whether greater is better; None where nothing says it.
 Directions = Mapping[str, bool | None]
@@ -20,13 +20,22 @@ def monitored(logs: Mapping[str, float], name: str, owner: str) -> float:
     return logs[name]
 
 
+def check_name(monitor: Any, owner: str) -> str:
+    """`monitor`, if it can be the name of a figure."""
+    if not isinstance(monitor, str):
+        raise InvalidParameterError(
+            f"The 'monitor' parameter of {owner} must be the name of a figure. Got {monitor!r} instead."
+        )
+    return monitor
+
+
 def check_mode(mode: Any, owner: str) -> str:
     """`mode`, if it is one of the three."""
-    if mode not in ("auto", "min", "max"):
+    if not isinstance(mode, str) or mode not in ("auto", "min", "max"):
         raise InvalidParameterError(
             f"The 'mode' parameter of {owner} must be 'auto', 'min' or 'max'. Got {mode!r} instead."
         )
-    return str(mode)
+    return mode
 
 
 def rises(monitor: str, mode: str, directions: Directions, owner: str) -> bool:

@@ -513,15 +513,18 @@ class Network(Trainable):
         True
         """
         own = list(layers.arrays(self.layers))
-        given = [np.array(array) for array in weights]  # copies, since they may be views of these very weights
+        if not isinstance(weights, Iterable) or isinstance(weights, (str, bytes, Mapping)):
+            raise InvalidParameterError(f"The weights must be a list of arrays. Got {weights!r} instead.")
+        given = list(weights)
         if len(given) != len(own):
             raise ShapeError(f"The weights must be {len(own)} arrays. Got {len(given)} instead.")
-        for (name, array), value in zip(own, given, strict=True):
-            if value.shape != array.shape:
-                raise ShapeError(f"The array {name} must have the shape {array.shape}. Got {value.shape} instead.")
+        pairs = [
+            (array, layers.as_values(value, array, f"array {name}").copy())  # it may be a view of these very weights
+            for (name, array), value in zip(own, given, strict=True)
+        ]
         with self._weights_lock.turn_to_set("set_weights"):
-            for (_, array), value in zip(own, given, strict=True):
-                array[...] = value
+            for array, values in pairs:
+                array[...] = values
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers, weights and biases to a safetensors file, which `cynn.load` reads.
@@ -563,9 +566,8 @@ class Network(Trainable):
         Network
             With its initial weights.
         """
-        described = [layers.from_config(layer) for layer in config["layers"]]
         return cls(
-            described,
+            layers.of_network(config),
             seed=config["seed"],
             dtype=config["dtype"],
             regularizer=config.get("regularizer"),

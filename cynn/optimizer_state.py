@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import registry, schedules, tensor_file
+from cynn import registry, schedules, schema
 from cynn.described import config_of
 from cynn.errors import CynnError
 from cynn.kernel_objects import OptimizerKernel
@@ -118,20 +118,56 @@ class OptimizerState:
             "learning_rate": None if rate is self._first else config_of(rate),
         }
 
+    def state_schema(self) -> Any:
+        """What `get_state` returns, for this network."""
+        known = {
+            "t": schema.whole_number(),
+            "slots": [[schema.array_like(slot, is_finite=False) for slot in of_one] for of_one in self.slots],
+            "averages": [
+                schema.NOTHING if mean is None else schema.array_like(mean) for mean in self.settings.averages
+            ],
+            "learning_rate": schema.Optional(_RATE),
+        }
+
+        def with_schedule(state: Mapping[str, Any]) -> Any:
+            return {**known, "schedule": schema.of_state(schedules.started(self._rate_of(state)))}
+
+        return schema.Then(schema.Having(known), with_schedule)
+
+    def _rate_of(self, state: Mapping[str, Any]) -> Any:
+        """The learning rate: that of the optimizer, or another that it was given in the course of the training."""
+        given = state["learning_rate"]
+        if given is None:
+            return self.optimizer.learning_rate
+        return schedules.learning_rate_of(given, "learning_rate", type(self.optimizer).__name__)
+
+    def schedule_of(self, state: Mapping[str, Any]) -> schedules.Schedule:
+        """One like the schedule as it was, from a state that is as its schema says."""
+        schedule = schedules.started(self._rate_of(state))
+        with schema.taken_by(repr(schedule)):
+            schedule.set_state(state["schedule"])
+        return schedule
+
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned."""
-        slots = [slot for of_one in self.slots for slot in of_one]
-        saved = [slot for of_one in state["slots"] for slot in of_one]
-        tensor_file.fill(slots, saved, "an optimizer's memory in a checkpoint")
-        tensor_file.fill(self.settings.averages, state["averages"], "the averages in a checkpoint")
+        """Go on from what `get_state` returned, if it is as its schema says."""
+        for slots, saved in zip(self.slots, state["slots"], strict=True):
+            for slot, values in zip(slots, saved, strict=True):
+                slot[...] = values
+        for mean, values in zip(self.settings.averages, state["averages"], strict=True):
+            if mean is not None:
+                mean[...] = values
         self.t = state["t"]
-        if state["learning_rate"] is not None:  # in the course of the training it was given another
-            self.optimizer.learning_rate = state["learning_rate"]
+        if state["learning_rate"] is not None:
+            self.optimizer.learning_rate = self._rate_of(state)
         self.schedule.set_state(state["schedule"])
 
 
 def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return aligned_copy(array, array.dtype.newbyteorder("="))
+
+
+# JSON has no functions, and `learning_rate_of` looks at the rest.
+_RATE = schema.Kind("a number or the configuration of a schedule", lambda value: type(value) in (int, float, dict))
 
 
 def optimizer_state(network: Network, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from cynn import data, layers, provenance, tensor_file
+from cynn import data, file_access, layers, provenance, tensor_file
 from cynn.errors import CynnError, ModelFileError, PluginError, UnknownNameError
 from cynn.layers.builder import Builder
 
@@ -29,7 +29,7 @@ _FORMAT_VERSION = 1
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a network to a file. The file appears whole or not at all."""
-    tensor_file.write(path, *contents(network))
+    tensor_file.write(file_access.as_path(path, "path", "save"), *contents(network))
 
 
 def contents(network: Network) -> tuple[dict[str, Array], dict[str, str]]:
@@ -86,6 +86,10 @@ def load(path: str | os.PathLike[str]) -> Network:
     ------
     OSError
         The file cannot be read.
+    InvalidParameterError
+        `path` is no path.
+    NotAFileError
+        It is a directory, a FIFO, a socket or a device.
     ModelFileError
         It is no model file, or not a whole one.
     UnknownNameError
@@ -106,25 +110,29 @@ def load(path: str | os.PathLike[str]) -> Network:
     >>> same
     Network([Input(2), Dense(3, activation=ReLU()), Dense(1, activation=Identity())], seed=0, dtype='float32')
     """
+    path = file_access.as_path(path, "path", "load")
+    try:
+        return _read(path)
+    except MemoryError as error:
+        raise _bad(path, "a network for which there is memory", "one that is larger") from error
+
+
+def _read(path: str) -> Network:
     tensors, metadata = tensor_file.read(path, "model file")
     config = _checked_config(path, metadata)
     if "training" in metadata:  # a checkpoint holds more than the network
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("training/")}
-    network = _network(path, config, {name: tensor.shape for name, tensor in tensors.items()})
+    network = _network(path, config, tensors)
     for name, array in layers.arrays(network.layers):
-        if tensors[name].dtype != array.dtype:
-            raise _bad(path, f"{name} in {network.dtype}", tensors[name].dtype.name)
         array[...] = tensors[name]
     return network
 
 
-def _bad(path: Any, allowed: str, got: str) -> ModelFileError:
+def _bad(path: str, allowed: str, got: str) -> ModelFileError:
     return tensor_file.bad(path, "model file", allowed, got)
 
 
-def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
-    import json
-
+def _checked_config(path: str, metadata: dict[str, str]) -> dict[str, Any]:
     if metadata.get("format") != _FORMAT:
         raise _bad(path, "a network saved by CyNN", f"the format {metadata.get('format')!r}")
     if metadata.get("format_version") != str(_FORMAT_VERSION):
@@ -133,42 +141,51 @@ def _checked_config(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
             f"format version {_FORMAT_VERSION} (this is CyNN's; a newer CyNN may read it)",
             f"version {metadata.get('format_version')!r}",
         )
-    try:
-        config = json.loads(metadata["network"])
-        if not isinstance(config["layers"], list) or {"seed", "dtype"} - set(config):
-            raise KeyError("layers")
-        plugins = json.loads(metadata.get("plugins", "[]"))
-        if not all(map(provenance.is_record, plugins)):
-            raise KeyError("plugins")
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise _bad(path, "the network's description as JSON", f"{type(error).__name__}: {error}") from error
+    config, plugins = _json(path, metadata, "network", "null"), _json(path, metadata, "plugins", "[]")
+    if not isinstance(config, dict) or type(config.get("seed")) is not int:
+        raise _bad(path, "the network's description, with its layers, seed and dtype", f"{str(config)[:200]}")
+    if not isinstance(plugins, list) or not all(provenance.is_record(plugin) for plugin in plugins):
+        raise _bad(path, "its plugins, each with kind, name, distribution and version", f"{str(plugins)[:200]}")
     return provenance.resolve(config, plugins)
 
 
-def _network(path: Any, config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Network:
-    """The network of a description, once the shapes agree: a wrong one must not ask for memory."""
+def _json(path: str, metadata: dict[str, str], name: str, default: str) -> Any:
+    try:
+        return tensor_file.parsed(metadata.get(name, default))
+    except ValueError as error:
+        raise _bad(path, f"its {name} as JSON", str(error)) from error
+
+
+def _is_plugin(given: Any) -> bool:
+    names = ("kind", "name", "distribution", "version")
+    return isinstance(given, dict) and all(isinstance(given.get(name), str) for name in names)
+
+
+def _network(path: str, config: dict[str, Any], tensors: dict[str, Array]) -> Network:
+    """The network of a description, once shapes and dtypes agree: a wrong one must not ask for memory."""
     from cynn.network import Network
 
     try:
-        expected = _expected_shapes(config)
-        for name in sorted(expected | shapes):
-            if expected.get(name) != shapes.get(name):
+        expected = _expected_arrays(config)
+        for name in sorted(expected | tensors):
+            if name not in expected or name not in tensors or expected[name].shape != tensors[name].shape:
                 raise _bad(
                     path,
-                    f"{name} of shape {expected[name]}" if name in expected else f"no tensor {name}",
-                    f"shape {shapes[name]}" if name in shapes else "none",
+                    f"{name} of shape {expected[name].shape}" if name in expected else f"no tensor {name}",
+                    f"shape {tensors[name].shape}" if name in tensors else "none",
                 )
+            if expected[name].dtype != tensors[name].dtype:
+                raise _bad(path, f"{name} in {expected[name].dtype}", tensors[name].dtype.name)
         return Network.from_config(config)
     except (PluginError, UnknownNameError, ModelFileError):
         raise
-    except (CynnError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except CynnError as error:
         raise _bad(path, "a network that can be built", f"{type(error).__name__}: {error}") from error
 
 
-def _expected_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of every array of the network that is described, without their memory."""
-    described = [layers.from_config(layer) for layer in config["layers"]]
-    composition = layers.compose(described, config.get("sources"), config.get("outputs"))
+def _expected_arrays(config: dict[str, Any]) -> dict[str, Array]:
+    """Every array of the network that is described, without its memory."""
+    composition = layers.compose(layers.of_network(config), config.get("sources"), config.get("outputs"))
     builder = Builder(composition.input.units, data.check_dtype(config["dtype"]), 0, only_shapes=True)
     built, _ = composition.build(builder)
-    return {name: array.shape for name, array in layers.arrays(built)}
+    return dict(layers.arrays(built))

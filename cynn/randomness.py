@@ -64,4 +64,5 @@ def normal(
 
 def generator(seed: int, purpose: Purpose, epoch: int, step: int) -> np.random.Generator:
     """A generator of NumPy for a step, for functions that a user hands over."""
-    return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, 0, step, epoch]))
+    key = seed | purpose << 64  # a list of both would become one of floats where the seed takes 64 bits
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, step, epoch]))

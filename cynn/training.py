@@ -144,7 +144,7 @@ def fit(
     has_own_figures = bool(metrics_by_name or validation or not objective.outputs.is_one)
     loop = Loop(network, feed, called, figures, has_own_figures, epochs, settings)
     try:
-        loop.run(path, progress)
+        loop.run(None if path is None else loop.read(path), progress)
     except UnusableRow:
         assert before is not None
         before.restore()

@@ -20,7 +20,8 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 LAYERS = [
     {
         "version", "package_names", "installation", "errors", "described", "abi", "blas", "vector_math", "kernels",
-        "operations", "exit_gate", "tensor_file", "ndarray", "flags",
+        "operations", "exit_gate", "tensor_file", "ndarray", "flags", "file_access",
+        "schema",
     },
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",

@@ -107,7 +107,7 @@ class TestSaving:
     def test_a_failure_leaves_the_old_file_and_nothing_else(self, path, monkeypatch):
         small().save(path)
         before = path.read_bytes()
-        for function in ("replace", "fdopen"):
+        for function in ("replace", "fdopen", "fsync"):
             with monkeypatch.context() as patch:
                 def fail(*_, **__):
                     raise OSError("no space left on device")

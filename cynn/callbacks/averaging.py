@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from cynn import layers, schema
 from cynn.callbacks.base import Callback
 from cynn.errors import InvalidParameterError, check_whole_number
+
+if TYPE_CHECKING:
+    from cynn.network import Network
 
 __all__ = ["StochasticWeightAveraging"]
 
@@ -87,6 +93,13 @@ class StochasticWeightAveraging(Callback):
 
     def get_state(self) -> dict[str, Any]:
         return {"n_averaged": self.n_averaged, "mean": [mean.copy() for mean in self._mean]}
+
+    def _state_schema(self, network: Network) -> Any:
+        mean = [schema.array(w.shape, np.float64) for _, w in layers.arrays(network.layers)]
+        return schema.Then(
+            schema.Having({"n_averaged": schema.whole_number()}),
+            lambda state: {"n_averaged": schema.ANYTHING, "mean": mean if state["n_averaged"] else []},
+        )
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self.n_averaged, self._mean = int(state["n_averaged"]), [mean.copy() for mean in state["mean"]]

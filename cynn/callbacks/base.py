@@ -92,6 +92,10 @@ class Callback:
         """What a checkpoint is to hold: numbers, strings, None, arrays, and lists and dicts of these by name."""
         return {}
 
+    def _state_schema(self, network: Network) -> Any:
+        """What `get_state` returns, in the words of cynn.schema."""
+        return {}
+
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned, in the middle of an epoch or between two.
 

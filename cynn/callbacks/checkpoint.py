@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cynn import checkpoint, tensor_file
+from cynn import checkpoint, file_access
 from cynn.callbacks.base import Callback
 from cynn.errors import CheckpointError, CynnWarning, InvalidParameterError, check_number, check_whole_number
 
@@ -70,7 +70,7 @@ class Checkpoint(Callback):
         keep: int | None = None,
         on_error: str = "raise",
     ) -> None:
-        self.path = os.fspath(path)
+        self.path = file_access.as_path(path, "path", "Checkpoint")
         folder, name = os.path.split(self.path)
         self._folder = folder or os.curdir
         self._pattern, has_fields = _pattern(name)
@@ -99,8 +99,7 @@ class Checkpoint(Callback):
         self._written_at = time.monotonic()
         with self._reported(self.path):
             os.makedirs(self._folder, exist_ok=True)
-            for left in self._files(tensor_file.temporary(self._pattern)):
-                os.unlink(left)  # of a process that was killed while it wrote
+            file_access.remove_leftovers(self._folder, self._pattern)
 
     def newest(self) -> str | None:
         """The checkpoint that was written last, by the times of the files; None where there is none."""

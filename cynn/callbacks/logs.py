@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from cynn import file_access, schema
 from cynn.callbacks.base import Callback
 from cynn.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from cynn.network import Network
 
 __all__ = ["CSVLogger", "TensorBoard"]
 
@@ -42,7 +46,7 @@ class CSVLogger(Callback):
     def __init__(
         self, filename: str | os.PathLike[str], *, separator: str = ",", append: bool = False
     ) -> None:
-        self.filename = filename
+        self.filename = file_access.as_path(filename, "filename", "CSVLogger")
         self.separator = separator
         self.append = append
         self._file: IO[str] | None = None
@@ -50,6 +54,7 @@ class CSVLogger(Callback):
         self._columns: list[str] | None = None
 
     def on_train_begin(self) -> None:
+        file_access.check_regular(self.filename)
         self._bytes = os.path.getsize(self.filename) if self.append and os.path.exists(self.filename) else 0
         self._columns = None
 
@@ -80,6 +85,9 @@ class CSVLogger(Callback):
 
     def get_state(self) -> dict[str, Any]:
         return {"bytes": self._bytes, "columns": self._columns}
+
+    def _state_schema(self, network: Network) -> Any:
+        return {"bytes": schema.whole_number(), "columns": schema.Optional(schema.ListOf(schema.TEXT))}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._bytes, self._columns = state["bytes"], state["columns"]
@@ -114,7 +122,7 @@ class TensorBoard(Callback):
                 "TensorBoard must have the package tensorboardX. Got an environment without it: "
                 'pip install "cynn-nn[tensorboard]" brings it.'
             ) from error
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = file_access.as_path(log_dir, "log_dir", "TensorBoard")
         self._make_writer = SummaryWriter
         self._writer: Any = None
 

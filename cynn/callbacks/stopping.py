@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cynn import layers, schema
 from cynn.callbacks.base import Callback
-from cynn.errors import check_number, check_whole_number
-from cynn.monitoring import check_mode, is_better, monitored, rises
+from cynn.errors import check_number, check_switch, check_whole_number
+from cynn.monitoring import check_mode, check_name, is_better, monitored, rises
+
+if TYPE_CHECKING:
+    from cynn.network import Network
 
 __all__ = ["EarlyStopping", "Timer"]
 
@@ -66,11 +70,11 @@ class EarlyStopping(Callback):
         mode: str = "auto",
         restore_best_weights: bool = False,
     ) -> None:
-        self.monitor = monitor
+        self.monitor = check_name(monitor, "EarlyStopping")
         self.min_delta = check_number(min_delta, "min_delta", "EarlyStopping", minimum=0)
         self.patience = check_whole_number(patience, "patience", "EarlyStopping")
         self.mode = check_mode(mode, "EarlyStopping")
-        self.restore_best_weights = restore_best_weights
+        self.restore_best_weights = check_switch(restore_best_weights, "restore_best_weights", "EarlyStopping")
         self._begin()
 
     def _begin(self) -> None:
@@ -107,6 +111,14 @@ class EarlyStopping(Callback):
             "best_epoch": self.best_epoch,
             "wait": self._wait,
             "best_weights": self._best_weights,
+        }
+
+    def _state_schema(self, network: Network) -> Any:
+        return {
+            "best": schema.Optional(schema.number(is_finite=False)),
+            "best_epoch": schema.whole_number(),
+            "wait": schema.whole_number(),
+            "best_weights": schema.Optional([schema.array_like(w) for _, w in layers.arrays(network.layers)]),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -165,6 +177,9 @@ class Timer(Callback):
             "epoch_seconds": list(self.epoch_seconds),
             "seconds_of_this_epoch": time.perf_counter() - self._epoch_begin,
         }
+
+    def _state_schema(self, network: Network) -> Any:
+        return {"epoch_seconds": schema.ListOf(schema.number(0)), "seconds_of_this_epoch": schema.number(0)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self.epoch_seconds = list(state["epoch_seconds"])

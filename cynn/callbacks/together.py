@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from cynn import file_access, schema
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
 from cynn.errors import InvalidParameterError
@@ -57,18 +58,26 @@ class CallbackList:
         """Of all, for a checkpoint."""
         return [{"stop_training": callback.stop_training, "state": callback.get_state()} for callback in self._kept]
 
+    def state_schema(self) -> Any:
+        """What `get_state` returns."""
+        return [
+            {"stop_training": schema.SWITCH, "state": schema.of_state(callback, self._network)}
+            for callback in self._kept
+        ]
+
     def set_state(self, states: list[dict[str, Any]]) -> None:
-        """Go on from what `get_state` returned."""
+        """Go on from what `get_state` returned, if it is as its schema says."""
         for callback, state in zip(self._kept, states, strict=True):
             callback.stop_training = state["stop_training"]
-            callback.set_state(state["state"])
+            with schema.taken_by(type(callback).__qualname__):
+                callback.set_state(state["state"])
 
-    def checkpoint_for(self, resume: Any) -> str | os.PathLike[str] | None:
+    def checkpoint_for(self, resume: Any) -> str | None:
         """Which checkpoint `fit(resume=...)` means, if there is one."""
         if resume is None or resume is False:
             return None
         if isinstance(resume, (str, os.PathLike)):
-            return resume
+            return file_access.as_path(resume, "resume", "fit")
         if resume is not True:
             raise InvalidParameterError(
                 "The 'resume' parameter of fit must be the path of a checkpoint, True or False. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cynn.described import MOST_NESTED, check_config, is_nested_deeper, made
 from cynn.errors import InvalidParameterError, unknown_name
 from cynn.layers.activation import Activation
 from cynn.layers.alpha_dropout import AlphaDropout
@@ -15,7 +16,7 @@ from cynn.layers.embedding import Embedding
 from cynn.layers.gaussian_noise import GaussianNoise
 from cynn.layers.glu import GLU
 from cynn.layers.input import Input
-from cynn.layers.layer import Layer, Node, arrays, walk
+from cynn.layers.layer import Layer, Node, arrays, as_values, walk
 from cynn.layers.layer_norm import LayerNorm
 from cynn.layers.maxout import Maxout
 from cynn.layers.merge import Add, Concatenate, Residual
@@ -42,8 +43,10 @@ __all__ = [
     "RMSNorm",
     "Residual",
     "arrays",
+    "as_values",
     "compose",
     "from_config",
+    "of_network",
     "walk",
 ]
 
@@ -89,12 +92,38 @@ def from_config(config: dict[str, Any]) -> Input | Layer:
     >>> cynn.layers.from_config(cynn.Dense(3, "relu").get_config())
     Dense(3, activation=ReLU())
     """
+    check_config(config, "a layer", ["layer"], config)
+    if is_nested_deeper(config, MOST_NESTED):
+        raise InvalidParameterError(
+            f"The configuration of a layer must be nested no more than {MOST_NESTED} deep. Got more."
+        )
     arguments = dict(config)
-    kind = arguments.pop("layer", None)
-    if kind == Input.name:
-        return Input(arguments.pop("units"), **arguments)
+    kind = arguments.pop("layer")
     if not isinstance(kind, str):
         raise InvalidParameterError(f"A layer's description must name its kind as 'layer'. Got {config!r} instead.")
+    if kind == Input.name:
+        return made(Input, arguments)
     if kind not in BY_NAME:
         raise unknown_name("layer", kind, [Input.name, *BY_NAME])
     return BY_NAME[kind].from_config(arguments)
+
+
+def of_network(config: Any) -> list[Input | Layer]:
+    """The input and the layers of a network's configuration, once it has all that it must have.
+
+    Parameters
+    ----------
+    config : dict
+        As `Network.get_config` returned it.
+
+    Returns
+    -------
+    list of Input and Layer
+        Descriptions.
+    """
+    check_config(config, "a network", ["layers", "seed", "dtype"], ["regularizer", "sources", "outputs"])
+    if not isinstance(config["layers"], list):
+        raise InvalidParameterError(
+            f"The layers of a network's configuration must be a list. Got {config['layers']!r} instead."
+        )
+    return [from_config(layer) for layer in config["layers"]]

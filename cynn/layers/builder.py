@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,17 @@ import numpy.typing as npt
 
 from cynn import activations, initializers, kernels, randomness
 from cynn.constraints import Constraint
+from cynn.errors import ShapeError
 from cynn.kernel_objects import ActivationKernel
+from cynn.layers.layer import LARGEST_DIMENSION
 from cynn.operations import Operation, Rule
 from cynn.regularizers import Regularizer
 from cynn.weights_lock import WeightsLock
 from cynn.workspace import aligned_zeros
 
 __all__ = ["Builder"]
+
+_MOST_NUMBERS = 2**48  # more than any memory has
 
 Array = npt.NDArray[Any]
 
@@ -88,6 +93,8 @@ class Builder:
 
     def zeros(self, *shape: int) -> Array:
         """An array for a parameter or a state, in the network's dtype."""
+        if math.prod(shape) > _MOST_NUMBERS:
+            raise ShapeError(f"An array must hold no more than {_MOST_NUMBERS} numbers. Got the shape {shape} instead.")
         if self.only_shapes:
             return np.broadcast_to(np.zeros((), self.dtype), shape)
         return aligned_zeros(shape, self.dtype)
@@ -140,6 +147,8 @@ class Builder:
 
         It gets views: whoever changes the shape of a layer's array changes nothing for the engine.
         """
+        if units > LARGEST_DIMENSION:
+            raise ShapeError(f"A layer must return no more than {LARGEST_DIMENSION} columns. Got {units} instead.")
         for name in ("parameters", "states"):
             rest[name] = [None if array is None else array.view() for array in rest.get(name, ())]
         widths = [self.widths[value] for value in inputs]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn.described import call, config_of
+from cynn.described import call, config_of, made
 from cynn.errors import CynnError, InvalidParameterError, ShapeError
 from cynn.weights_lock import WeightsLock
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
 
-__all__ = ["Layer", "Node", "Parameter", "arrays", "walk"]
+__all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "walk"]
 
 Array = npt.NDArray[Any]
 
@@ -40,6 +40,8 @@ class Layer:
     inputs: int | None = None
     units: int | None = None
     trainable: bool = True
+    #: How deep the layers within it are nested.
+    depth: int = 0
 
     def __init__(self) -> None:
         self._arrays: dict[str, Array] = {}
@@ -174,7 +176,7 @@ class Layer:
         Layer
             One of this class.
         """
-        return cls(**config)
+        return made(cls, config)
 
     def __repr__(self) -> str:
         return call(self, {name: getattr(self, name) for name in self.settings})
@@ -200,18 +202,22 @@ class Parameter:
             raise InvalidParameterError(
                 f"The {self.name} of a layer must be there to be assigned. Got a layer without."
             )
-        try:
-            given = np.asarray(value, dtype=array.dtype)
-        except (TypeError, ValueError) as error:
-            raise InvalidParameterError(
-                f"The {self.name} of a layer must be numbers. Got {value!r} instead."
-            ) from error
-        if given.shape != array.shape:
-            raise ShapeError(
-                f"The {self.name} of this layer must have the shape {array.shape}. Got {given.shape} instead."
-            )
+        values = as_values(value, array, f"{self.name} of this layer")
         with layer._weights_lock.turn_to_set(f"an assignment of {self.name}"):
-            array[...] = given
+            array[...] = values
+
+
+def as_values(given: Any, array: Array, name: str) -> Array:
+    """`given` as numbers that can be assigned to an array of a layer, which a message calls by that name."""
+    try:
+        values = np.asarray(given)
+    except (TypeError, ValueError, OverflowError):  # of rows that differ in length, say
+        values = None
+    if values is None or values.dtype.kind not in "biuf":
+        raise InvalidParameterError(f"The {name} must be numbers. Got {given!r} instead.")
+    if values.shape != array.shape:
+        raise ShapeError(f"The {name} must have the shape {array.shape}. Got {values.shape} instead.")
+    return values
 
 
 def arrays(layers: Iterable[Layer]) -> Iterator[tuple[str, Array]]:

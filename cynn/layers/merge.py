@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cynn import kernels
+from cynn.described import check_config
 from cynn.errors import InvalidParameterError, ShapeError
 from cynn.layers.composition import as_layers, build_layers, chain
 from cynn.layers.layer import Layer
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from cynn.layers.builder import Builder
 
 __all__ = ["Add", "Concatenate", "Residual"]
+
+# The interpreter's stack has room for the layers within layers.
+_MOST_NESTED = 50
 
 
 class _Merge(Layer):
@@ -37,6 +41,7 @@ class _Merge(Layer):
                     f"Got {branches!r} instead."
                 )
             self.branches = [_checked(branch, type(self)) for branch in branches]
+        self.depth = _depth(self.layers, type(self))
 
     @property
     def layers(self) -> list[Layer]:
@@ -70,12 +75,9 @@ class _Merge(Layer):
         Layer
             One of this class.
         """
-        from cynn.layers import from_config
-
-        branches = config["branches"]
-        if branches is None:
-            return cls()
-        return cls([[from_config(layer) for layer in branch] for branch in branches])  # type: ignore[misc]  # no Input: __init__ looks
+        check_config(config, cls.__name__, optional=cls.settings)
+        branches = config.get("branches")
+        return cls([_described(branch) for branch in branches] if isinstance(branches, list) else branches)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.branches is None else repr(self.branches)})"
@@ -151,6 +153,7 @@ class Residual(Layer):
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         self._layers = _checked(layers, type(self))
+        self.depth = _depth(self._layers, type(self))
 
     @property
     def layers(self) -> list[Layer]:
@@ -181,9 +184,8 @@ class Residual(Layer):
         Layer
             One of this class.
         """
-        from cynn.layers import from_config
-
-        return cls([from_config(layer) for layer in config["layers"]])  # type: ignore[misc]  # no Input: __init__ looks
+        check_config(config, cls.__name__, cls.settings)
+        return cls(_described(config["layers"]))
 
     def __repr__(self) -> str:
         return f"Residual({self._layers!r})"
@@ -196,6 +198,24 @@ def _checked(given: Any, owner: type[Layer]) -> list[Layer]:
             f"The layers of {owner.__name__} must be lists of layers. Got {given!r} instead."
         )
     return layers
+
+
+def _depth(layers: list[Layer], owner: type[Layer]) -> int:
+    """The depth of a layer with these within it."""
+    depth = 1 + max((layer.depth for layer in layers), default=0)
+    if depth > _MOST_NESTED:
+        raise InvalidParameterError(
+            f"The layers of {owner.__name__} must be nested no more than {_MOST_NESTED} deep. Got {depth} instead: "
+            "a list of layers that are called on each other is as good."
+        )
+    return depth
+
+
+def _described(given: Any) -> Any:
+    """Layers from a list of their configurations; what is none, `_checked` refuses."""
+    from cynn.layers import from_config
+
+    return [from_config(layer) for layer in given] if isinstance(given, list) else given
 
 
 def _build(described: list[Layer], builder: Builder, value: int) -> tuple[list[Layer], int]:

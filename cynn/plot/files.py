@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cynn import file_access
 from cynn.errors import InvalidParameterError
 from cynn.plot import _style
 from cynn.plot._style import Artists
@@ -26,7 +27,7 @@ def check_path(path: str | Path, name: str) -> Path:
     _style.require_matplotlib()
     from matplotlib.backend_bases import FigureCanvasBase
 
-    path = Path(path)
+    path = Path(file_access.as_path(path, name, "a picture"))
     kinds = sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix[1:].lower() not in kinds:
         raise InvalidParameterError(
@@ -58,7 +59,8 @@ def save(path: Path, picture: Callable[..., Artists], *arguments: Any, **options
     before = set(pyplot.get_fignums())
     try:
         picture(*arguments, **options)
-        pyplot.gcf().savefig(path, dpi=DOTS_PER_INCH)
+        with file_access.replacing(str(path)) as file:
+            pyplot.gcf().savefig(file, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
     finally:
         for number in set(pyplot.get_fignums()) - before:
             pyplot.close(number)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cynn import schema
 from cynn.errors import check_number, check_whole_number
-from cynn.monitoring import Directions, check_mode, is_better, monitored, rises
+from cynn.monitoring import Directions, check_mode, check_name, is_better, monitored, rises
 from cynn.schedules.base import Rates, Schedule, learning_rate_of, started
 
 __all__ = ["ReduceOnPlateau", "WarmUp"]
@@ -70,6 +71,9 @@ class WarmUp(Schedule):
 
     def get_state(self) -> dict[str, Any]:
         return self._after.get_state()
+
+    def _state_schema(self) -> Any:
+        return schema.of_state(self._after)
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._after.set_state(state)
@@ -137,7 +141,7 @@ class ReduceOnPlateau(Schedule):
     ) -> None:
         owner = type(self).__name__
         self.learning_rate = learning_rate_of(learning_rate, "learning_rate", owner)
-        self.monitor = monitor
+        self.monitor = check_name(monitor, owner)
         self.factor = check_number(factor, "factor", owner, above=0, below=1)
         self.patience = check_whole_number(patience, "patience", owner)
         self.min_delta = check_number(min_delta, "min_delta", owner, minimum=0)
@@ -189,6 +193,15 @@ class ReduceOnPlateau(Schedule):
             "cooling": self._cooling,
             "best": self._best,
             "learning_rate": self._rate.get_state(),
+        }
+
+    def _state_schema(self) -> Any:
+        return {
+            "scale": schema.number(0, 1),
+            "wait": schema.whole_number(),
+            "cooling": schema.whole_number(),
+            "best": schema.Optional(schema.number(is_finite=False)),
+            "learning_rate": schema.of_state(self._rate),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:

@@ -111,6 +111,10 @@ class Schedule(Described):
         """What it has learned from figures so far, in numbers."""
         return {}
 
+    def _state_schema(self) -> Any:
+        """What `get_state` returns, in the words of cynn.schema."""
+        return {}
+
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned.
 

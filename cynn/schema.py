@@ -1,0 +1,217 @@
+"""What a tree of values must be: the state in a checkpoint is held against it before any of it is used.
+
+A schema is a `Kind` of value; a dict of schemas, for a dict with these keys and no others; a list of schemas, for a
+list with one value for each; or one of the forms below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.errors import CynnError, ModelFileError
+
+__all__ = [
+    "ANYTHING",
+    "MOST_COUNTED",
+    "NOTHING",
+    "SWITCH",
+    "TEXT",
+    "ByName",
+    "Having",
+    "Kind",
+    "ListOf",
+    "Mismatch",
+    "Optional",
+    "Then",
+    "array",
+    "array_like",
+    "check",
+    "in_words",
+    "number",
+    "of_state",
+    "taken_by",
+    "whole_number",
+]
+
+#: More steps or rows than any training has; sums of some of these are int64, too.
+MOST_COUNTED = 2**48
+
+
+class Kind(NamedTuple):
+    """A value for which something holds, and what that is in words."""
+
+    allowed: str
+    holds: Callable[[Any], bool]
+
+
+class Optional(NamedTuple):
+    """None, or what a schema describes."""
+
+    schema: Any
+
+
+class ListOf(NamedTuple):
+    """A list of so many values of one kind."""
+
+    schema: Any
+    least: int = 0
+    most: int = MOST_COUNTED
+
+
+class ByName(NamedTuple):
+    """A dict with any keys."""
+
+    schema: Any
+
+
+class Having(NamedTuple):
+    """A dict with these keys, and perhaps others."""
+
+    schemas: dict[str, Any]
+
+
+class Then(NamedTuple):
+    """What a schema describes and, once that is so, the schema that follows from it."""
+
+    schema: Any
+    following: Callable[[Any], Any]
+
+
+ANYTHING = Kind("anything", lambda value: True)
+NOTHING = Kind("nothing", lambda value: value is None)
+SWITCH = Kind("true or false", lambda value: isinstance(value, bool))
+TEXT = Kind("a string", lambda value: isinstance(value, str))
+
+
+def whole_number(minimum: int = 0, maximum: int = MOST_COUNTED) -> Kind:
+    """A whole number within the bounds."""
+    return Kind(
+        f"a whole number from {minimum} to {maximum}", lambda value: type(value) is int and minimum <= value <= maximum
+    )
+
+
+def number(minimum: float = -math.inf, maximum: float = math.inf, *, is_finite: bool = True) -> Kind:
+    """A number within the bounds; not finite, it may be a NaN, too."""
+
+    def holds(value: Any) -> bool:
+        if type(value) is int:
+            return minimum <= value <= maximum and abs(value) <= MOST_COUNTED
+        if type(value) is not float:
+            return False
+        return minimum <= value <= maximum and math.isfinite(value) if is_finite else not value < minimum
+
+    allowed = "a finite number" if is_finite else "a number"
+    bounds = [f"from {minimum:g}"] * (minimum > -math.inf) + [f"to {maximum:g}"] * (maximum < math.inf)
+    return Kind(" ".join([allowed, *bounds]), holds)
+
+
+def array(shape: tuple[int, ...], *dtypes: npt.DTypeLike, is_finite: bool = True) -> Kind:
+    """An array of that shape and of one of these dtypes, in which there is no infinity, or at least no NaN."""
+    known = [np.dtype(dtype) for dtype in dtypes]
+    is_fine = np.isfinite if is_finite else lambda values: ~np.isnan(values)
+
+    def holds(value: Any) -> bool:
+        is_one = isinstance(value, np.ndarray) and value.shape == shape and value.dtype in known
+        return is_one and bool(is_fine(value).all())
+
+    numbers = "finite numbers" if is_finite else "numbers"
+    return Kind(f"an array of {numbers}, of shape {shape} and dtype {' or '.join(map(str, known))},", holds)
+
+
+def array_like(other: npt.NDArray[Any], *, is_finite: bool = True) -> Kind:
+    """An array of the shape and the dtype of another."""
+    return array(other.shape, other.dtype, is_finite=is_finite)
+
+
+class Mismatch(Exception):
+    """What a tree must have at a place, and what it has.
+
+    Parameters
+    ----------
+    allowed, place, got : str
+        In words.
+    """
+
+    def __init__(self, allowed: str, place: str, got: str) -> None:
+        super().__init__(allowed, place, got)
+        self.allowed, self.place, self.got = allowed, place, got
+
+
+def check(value: Any, schema: Any, place: str) -> None:
+    """Raise a Mismatch at the first place where a tree is not as its schema says."""
+    if isinstance(schema, Kind):
+        if not schema.holds(value):
+            raise Mismatch(schema.allowed, place, in_words(value))
+    elif isinstance(schema, Optional):
+        if value is not None:
+            check(value, schema.schema, place)
+    elif isinstance(schema, ByName):
+        _check_is(dict, value, place)
+        for key, each in value.items():
+            check(each, schema.schema, f"{place}.{key}")
+    elif isinstance(schema, ListOf):
+        _check_is(list, value, place)
+        if not schema.least <= len(value) <= schema.most:
+            raise Mismatch(f"from {schema.least} to {schema.most} values", place, str(len(value)))
+        for number, each in enumerate(value):
+            check(each, schema.schema, f"{place}[{number}]")
+    elif isinstance(schema, Then):
+        check(value, schema.schema, place)
+        check(value, schema.following(value), place)
+    elif isinstance(schema, (dict, Having)):
+        schemas = schema.schemas if isinstance(schema, Having) else schema
+        _check_is(dict, value, place)
+        if set(schemas) - set(value) or (schemas is schema and len(value) > len(schema)):
+            raise Mismatch(f"the names {', '.join(schemas) or 'of nothing'}", place, ", ".join(value)[:200] or "none")
+        for key, inner in schemas.items():
+            check(value[key], inner, f"{place}.{key}")
+    else:
+        _check_is(list, value, place)
+        if len(value) != len(schema):
+            raise Mismatch(f"{len(schema)} values", place, str(len(value)))
+        for number, (each, inner) in enumerate(zip(value, schema, strict=True)):
+            check(each, inner, f"{place}[{number}]")
+
+
+def of_state(part: Any, *arguments: Any) -> Any:
+    """The schema of what `part.get_state()` returns; anything, where a class of somebody's has its own `get_state`."""
+
+    def definer(name: str) -> type:
+        return next(cls for cls in type(part).__mro__ if name in vars(cls))
+
+    return part._state_schema(*arguments) if definer("_state_schema") is definer("get_state") else ANYTHING
+
+
+def _check_is(kind: type, value: Any, place: str) -> None:
+    if not isinstance(value, kind):
+        raise Mismatch(f"a {kind.__name__}", place, in_words(value))
+
+
+def in_words(value: Any) -> str:
+    """A value, or what it is, in so many words as a message has room for."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}" + _not_finite(value)
+    return repr(value) if len(repr(value)) < 200 else type(value).__name__
+
+
+def _not_finite(value: npt.NDArray[Any]) -> str:
+    return "" if np.isfinite(value).all() else ", not all finite"
+
+
+@contextmanager
+def taken_by(what: str) -> Iterator[None]:
+    """Where somebody's own class takes its state, whose schema nobody knows: what it raises is the file's fault."""
+    try:
+        yield
+    except CynnError:
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"The state of {what} in a checkpoint must be one that it takes. Got {type(error).__name__}: {error}"
+        ) from error
