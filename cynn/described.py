@@ -90,19 +90,20 @@ def config_of(value: Any) -> Any:
 
 def check_config(config: Any, of: str, needed: Iterable[str] = (), optional: Iterable[str] = ()) -> None:
     """Raise an InvalidParameterError unless a configuration is a dict with all that it needs and nothing unknown."""
+    described = f"{'an' if of[0] in 'AEIOUaeiou' else 'a'} {of}"
     if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
-        raise InvalidParameterError(f"The configuration of {of} must be a dict by name. Got {config!r} instead.")
+        raise InvalidParameterError(f"A configuration must describe {described} by names. Got: {config!r}.")
     needed = list(needed)
     allowed = [*needed, *optional]
     for key in config:
         if key not in allowed:
             raise InvalidParameterError(
-                f"The configuration of {of} must have no other keys than {', '.join(allowed) or 'its name'}. "
-                f"Got {key!r} instead.{did_you_mean(key, allowed)}"
+                f"A configuration must describe {described} by {', '.join(allowed) or 'its name'}. Got: {key!r}, too."
+                f"{did_you_mean(key, allowed)}"
             )
     for key in needed:
         if key not in config:
-            raise InvalidParameterError(f"The configuration of {of} must have {key!r}. Got {config!r} instead.")
+            raise InvalidParameterError(f"A configuration must describe {described} with {key!r}. Got: {config!r}.")
 
 
 def made(cls: type[T], arguments: Any) -> T:

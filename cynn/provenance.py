@@ -88,7 +88,7 @@ def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, 
     """
     resolved = copy.deepcopy(config)
     recorded = {plugin["name"]: plugin for plugin in plugins if plugin["kind"] == "activation"}
-    for activation in _activations(resolved["layers"]):
+    for activation in _activations(resolved.get("layers")):
         name = activation.get("name")
         if isinstance(name, str) and name in recorded:
             activation["name"] = _name_to_ask_for(registry.activations, recorded[name])

@@ -24,7 +24,7 @@ INTERNAL = {
     "cynn.diagnosis": {"diagnose"},  # it is Network.diagnose
     "cynn.errors": {"check_number", "check_whole_number"},
     "cynn.initializers": {"check_name", "get", "initial_weights"},
-    "cynn.layers": {"arrays", "compose", "walk"},
+    "cynn.layers": {"arrays", "as_values", "compose", "of_network", "walk"},
     "cynn.metrics": {"of_outputs", "resolve"},
     "cynn.regularizers": {"get"},
     "cynn.schedules": {"learning_rate_of", "started"},

@@ -46,7 +46,8 @@ class CSVLogger(Callback):
     def __init__(
         self, filename: str | os.PathLike[str], *, separator: str = ",", append: bool = False
     ) -> None:
-        self.filename = file_access.as_path(filename, "filename", "CSVLogger")
+        self.filename = filename
+        self._path = file_access.as_path(filename, "filename", "CSVLogger")
         self.separator = separator
         self.append = append
         self._file: IO[str] | None = None
@@ -54,8 +55,8 @@ class CSVLogger(Callback):
         self._columns: list[str] | None = None
 
     def on_train_begin(self) -> None:
-        file_access.check_regular(self.filename)
-        self._bytes = os.path.getsize(self.filename) if self.append and os.path.exists(self.filename) else 0
+        file_access.check_regular(self._path)
+        self._bytes = os.path.getsize(self._path) if self.append and os.path.exists(self._path) else 0
         self._columns = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
@@ -74,8 +75,8 @@ class CSVLogger(Callback):
 
     def _open(self) -> None:
         """What is not to be kept is cut off, such as lines that were written after the checkpoint to go on from."""
-        self._file = open(self.filename, "a", encoding="utf-8", newline="")  # noqa: SIM115  # on_train_end closes it
-        self._file.truncate(min(self._bytes, os.path.getsize(self.filename)))
+        self._file = open(self._path, "a", encoding="utf-8", newline="")  # noqa: SIM115  # on_train_end closes it
+        self._file.truncate(min(self._bytes, os.path.getsize(self._path)))
         self._file.seek(0, os.SEEK_END)
 
     def on_train_end(self) -> None:

@@ -92,13 +92,13 @@ def from_config(config: dict[str, Any]) -> Input | Layer:
     >>> cynn.layers.from_config(cynn.Dense(3, "relu").get_config())
     Dense(3, activation=ReLU())
     """
-    check_config(config, "a layer", ["layer"], config)
+    check_config(config, "layer", optional=config)
     if is_nested_deeper(config, MOST_NESTED):
         raise InvalidParameterError(
             f"The configuration of a layer must be nested no more than {MOST_NESTED} deep. Got more."
         )
     arguments = dict(config)
-    kind = arguments.pop("layer")
+    kind = arguments.pop("layer", None)
     if not isinstance(kind, str):
         raise InvalidParameterError(f"A layer's description must name its kind as 'layer'. Got {config!r} instead.")
     if kind == Input.name:
@@ -121,7 +121,7 @@ def of_network(config: Any) -> list[Input | Layer]:
     list of Input and Layer
         Descriptions.
     """
-    check_config(config, "a network", ["layers", "seed", "dtype"], ["regularizer", "sources", "outputs"])
+    check_config(config, "network", ["layers", "seed", "dtype"], ["regularizer", "sources", "outputs"])
     if not isinstance(config["layers"], list):
         raise InvalidParameterError(
             f"The layers of a network's configuration must be a list. Got {config['layers']!r} instead."
