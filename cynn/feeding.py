@@ -126,6 +126,9 @@ class Feed(Protocol):
     def predicted(self) -> tuple[Targets, list[Array]]:
         """The targets of the epoch's rows so far, and what each output was for them in their steps."""
 
+    def is_finite(self) -> bool:
+        """Whether all that the steps so far have changed is finite."""
+
     def training_rows(self) -> Iterable[Array]:
         """The rows of an epoch as they are trained on, a piece at a time."""
 
@@ -225,6 +228,9 @@ class RowFeed(Feed):
 
     def sums(self) -> npt.NDArray[np.float64]:
         return self.trainer.sums
+
+    def is_finite(self) -> bool:
+        return self.trainer.is_finite()
 
     def predicted(self) -> tuple[Targets, list[Array]]:
         assert self.predictions is not None
@@ -448,6 +454,9 @@ class BatchFeed(Feed):
 
     def sums(self) -> npt.NDArray[np.float64]:
         return self.sums_before if self.buffer is None else self.buffer.trainer.sums
+
+    def is_finite(self) -> bool:
+        return self.buffer is None or self.buffer.trainer.is_finite()
 
     def predicted(self) -> tuple[Targets, list[Array]]:
         of_outputs = zip(*self.predictions, strict=True)

@@ -87,6 +87,7 @@ class Loop:
         checkpoint.check(path, state, schema.Having({"settings": schema.ANYTHING}))
         checkpoint.check_same(path, state["settings"], self.settings)
         checkpoint.check(path, state, schema.Then(self._schema(), self._schema_of_counts))
+        checkpoint.check_finite(path, state)
         self._check_rates(state)
         return state
 
@@ -123,6 +124,7 @@ class Loop:
             self.is_in_epoch = True
         self.bar.begin_epoch(self.epoch)
         self._take_steps()
+        self._check_finite()
         self.network.epochs_trained += 1
         logs = self.figures()
         if self.optimizer.has_schedule:
@@ -148,9 +150,7 @@ class Loop:
                         break
                 self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=False))
         except Diverged as diverged:
-            raise diverged_error(
-                diverged, self.feed.last_rate, self.epoch, self.feed.step + 1, self.history
-            ) from None
+            raise self._diverged((diverged.what, diverged.figure), self.epoch, self.feed.step + 1) from None
 
     def _limits(self) -> tuple[float, int]:
         """For how long, and how many, steps may be taken before somebody wants to look."""
@@ -176,15 +176,22 @@ class Loop:
                 feed.take_epochs(self.network.epochs_trained, figures, _SECONDS_BETWEEN_LOOKS)
             except Diverged as diverged:
                 failed_epoch = self.epoch + feed.trainer.epochs_done + 1
-                raise diverged_error(
-                    diverged, feed.last_rate, failed_epoch, feed.step + 1, self.history
-                ) from None
+                raise self._diverged((diverged.what, diverged.figure), failed_epoch, feed.step + 1) from None
             finally:
                 done = feed.trainer.epochs_done
                 losses, _ = feed.setting.objective.mean_losses(figures[:done, :-1])
                 self.history.extend({"loss": losses.tolist(), "seconds": figures[:done, -1].tolist()})
                 self.network.epochs_trained += done
                 self.epoch += done
+            self._check_finite()
+
+    def _check_finite(self) -> None:
+        """Nothing that is not is returned, written down, or kept as the best there was."""
+        if not self.feed.is_finite():
+            raise self._diverged(NOT_FINITE, self.epoch, self.feed.step)
+
+    def _diverged(self, problem: tuple[str, object], epoch: int, step: int) -> TrainingDivergedError:
+        return diverged_error(*problem, self.feed.last_rate, epoch, step, self.history, self.feed.is_finite())
 
     # ---------------------------------------------------------------------------------------- checkpoints
 
@@ -194,6 +201,7 @@ class Loop:
     def _write_checkpoints(self, is_wanted: Callable[[Checkpoint], bool]) -> None:
         for each in self.called.checkpoints:
             if is_wanted(each):
+                self._check_finite()
                 each.write(self._get_state(), self._place())
 
     def _get_state(self) -> dict[str, Any]:
@@ -264,14 +272,22 @@ class Loop:
             self.feed.begin_epoch(self.network.epochs_trained, self.total_steps, state["feed"])
 
 
+#: What is wrong after a step that met finite figures only.
+NOT_FINITE = "weights, their averages and the optimizer's memory", "NaN or infinity"
+
+
 def diverged_error(
-    diverged: Diverged, rate: float, epoch: int, step: int, history: History
+    what: str, got: object, rate: float, epoch: int, step: int, history: History, is_finite: bool
 ) -> TrainingDivergedError:
-    """The error for a loss that is not finite."""
+    """The error for a training that has met what is not finite; `is_finite` says whether the network still is."""
+    holds = (
+        "the network holds the weights from before that step"
+        if is_finite
+        else "what the network holds is not finite any more: set_weights, a checkpoint or a new network replaces it"
+    )
     return TrainingDivergedError(
-        f"The loss must stay finite. Got {diverged.loss} in epoch {epoch}, step {step}, "
-        f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; "
-        "the network holds the weights from before that step.",
+        f"The {what} must stay finite. Got {got} in epoch {epoch}, step {step}, "
+        f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; {holds}.",
         epoch,
         step,
         history,

@@ -30,26 +30,47 @@ from cynn.workspace cimport address_of, update_states
 
 cdef int64_t MOST_STEPS = 1 << 62  # no limit
 
+cdef enum:
+    LANES = 16  # sums side by side, which vectorize
+
+
+cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
+    cdef floating[LANES] sums
+    cdef floating total = 0
+    cdef int64_t i, j, k
+    for j in range(LANES):
+        sums[j] = 0
+    for k in range((size + LANES - 1) // LANES):
+        i = k * LANES
+        for j in range(min(<int64_t>LANES, size - i)):
+            sums[j] += x[i + j] - x[i + j]  # 0, or a NaN, which stays
+    for j in range(LANES):
+        total += sums[j]
+    return total == 0
+
 
 cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
     return (<Trainer>trainer).python_loss(head, rows, value)
 
 
 class Diverged(Exception):
-    """The loss of a step was NaN or infinite; the weights are those before that step.
+    """A step met a figure that is not finite; the weights are those before that step.
 
     Parameters
     ----------
     step : int
         The batch in its epoch, from 0.
-    loss : float
+    what : str
+        The figure: the loss, or the norm of the gradient.
+    figure : float
         NaN or infinity.
     """
 
-    def __init__(self, step, loss):
-        super().__init__(step, loss)
+    def __init__(self, step, what, figure):
+        super().__init__(step, what, figure)
         self.step = step
-        self.loss = loss
+        self.what = what
+        self.figure = figure
 
 
 class UnusableRow(Exception):
@@ -103,6 +124,8 @@ cdef class Trainer(StepMemory):
     """
 
     cdef object python_error
+    cdef const int64_t[:, ::1] moved   # the address and the size of each array that steps change
+    cdef double norm                   # of the gradient, where it is not finite
     cdef int64_t n_added               # batches whose gradients wait for a step
     cdef readonly int64_t steps        # taken in all
     cdef readonly int64_t batches      # of this epoch that are done
@@ -115,6 +138,12 @@ cdef class Trainer(StepMemory):
             if self.losses[i].is_python:
                 head = &self.step.heads[i]
                 head.python_loss, head.number, head.call_python_loss = <void *>self, i, call_python_loss
+        arrays = [*self.weights, *self.settings.averages]
+        for each in [*self.own_slots, *(operation.states for operation in self.engine.operations)]:
+            arrays += each
+        self.moved = np.array(
+            [(<size_t>address_of(array), array.size) for array in arrays if array is not None], np.int64
+        ).reshape(-1, 2)
 
     def begin_epoch(
         self, bint check_finite, int64_t epoch, int64_t batches=0, const double[::1] sums=None
@@ -148,6 +177,18 @@ cdef class Trainer(StepMemory):
             self.engine.has_python or any(loss.is_python for loss in self.losses)
             or (self.optimizer is not None and self.optimizer.is_python)
         )
+
+    def is_finite(self):
+        """Whether all that steps change is: the weights, their averages, the optimizer's memory and the layers' states."""
+        cdef int64_t i
+        cdef bint finite = True, is_float32 = self.engine.is_float32
+        with nogil:
+            for i in range(self.moved.shape[0]):
+                if is_float32:
+                    finite &= are_finite(self.moved[i, 1], <const float *><size_t>self.moved[i, 0])
+                else:
+                    finite &= are_finite(self.moved[i, 1], <const double *><size_t>self.moved[i, 0])
+        return finite
 
     @property
     def gradients(self):
@@ -249,7 +290,9 @@ cdef class Trainer(StepMemory):
                 if ends_step and (self.steps - steps_before >= most_steps or cynn_seconds() >= until):
                     break
         if status == 1:
-            raise Diverged(batch, loss)
+            raise Diverged(batch, "loss", loss)
+        if status == 4:
+            raise Diverged(batch, "norm of the gradient", self.norm)
         if status == 3:
             raise UnusableRow
         if status:
@@ -300,7 +343,7 @@ cdef class Trainer(StepMemory):
 
     cdef int train_on_batch(self, bint ends_step, double *loss, floating *type_) noexcept nogil:
         """0; else the weights are unchanged: 1 when the loss is not finite, 2 when Python raised, 3 when
-        x cannot be used.
+        x cannot be used, 4 when the norm of a gradient that is to be clipped is not.
         """
         cdef Step *step = &self.step
         cdef int64_t i, j
@@ -343,7 +386,7 @@ cdef class Trainer(StepMemory):
             self.n_added += 1
             if ends_step:
                 if not self.find_factors(type_):
-                    return 1
+                    return 4
                 self.team.run(update_phase_f32 if floating is float else update_phase_f64, step, self.n_updated)
                 self.n_added = 0
         for i in range(step.n_nodes if step.pass_.updates else 0):
@@ -386,6 +429,7 @@ cdef class Trainer(StepMemory):
         for place in range(self.n_parameters):
             norm = mean * sqrt(self.squares[place])
             if not isfinite(norm):
+                self.norm = norm
                 return False
             if self.clip_norm > 0 and norm > self.clip_norm:
                 step.factor[place] *= self.clip_norm / norm

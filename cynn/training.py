@@ -15,7 +15,7 @@ from cynn.callbacks.together import CallbackList
 from cynn.errors import InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
 from cynn.feeding import BatchBuffer, BatchFeed, Feed, RowFeed, Setting, checked_batch, transformed
 from cynn.history import History
-from cynn.loop import Loop, diverged_error
+from cynn.loop import NOT_FINITE, Loop, diverged_error
 from cynn.optimizer_state import OptimizerState, optimizer_state
 from cynn.trainer import Diverged, UnusableRow
 
@@ -207,7 +207,13 @@ def train_batch(
     try:
         buffer.step(buffer.put(0, rows, target, weights), rate, None, "x")
     except Diverged as diverged:
-        raise diverged_error(diverged, rate, network.epochs_trained + 1, 1, network.history or History()) from None
+        problem: tuple[str, object] | None = diverged.what, diverged.figure
+    else:
+        problem = None if buffer.trainer.is_finite() else NOT_FINITE
+    if problem is not None:
+        raise diverged_error(
+            *problem, rate, network.epochs_trained + 1, 1, network.history or History(), buffer.trainer.is_finite()
+        )
     return float(objective.mean_losses(buffer.trainer.sums)[0])
 
 
@@ -223,7 +229,7 @@ def gradients(
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
     except Diverged as diverged:
         raise TrainingDivergedError(
-            f"The loss must be finite to have gradients. Got {diverged.loss} instead.", 1, 1, History()
+            f"The loss must be finite to have gradients. Got {diverged.figure} instead.", 1, 1, History()
         ) from None
     of_address = {
         parameter.ctypes.data: gradient
