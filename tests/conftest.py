@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from hypothesis import settings
+from skips import pytest_configure  # noqa: F401  (a hook of pytest, which finds it here)
 
 from cynn import registry
 
