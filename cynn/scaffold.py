@@ -5,10 +5,11 @@ from __future__ import annotations
 import keyword
 import re
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from cynn import registry
+from cynn import package_names, registry
 from cynn.errors import InvalidParameterError, unknown_name
 
 __all__ = ["KINDS", "LANGUAGES", "installation", "new_plugin", "plugin_name"]
@@ -101,6 +102,11 @@ def _checked_name(project: str, kind: str) -> str:
     if of_kind.has(name):
         raise InvalidParameterError(
             f"The name must be new. Got {name!r}, which {of_kind.provider(name)} has."
+        )
+    if package_names.is_ours(project) or find_spec(name):
+        # installing the new package would overwrite the other
+        raise InvalidParameterError(
+            f"The name must be new. Got {project!r}, which is the name of a package that is installed."
         )
     return name
 

@@ -146,6 +146,12 @@ class TestNewPlugin:
             scaffold.new_plugin("leaky-relu", parent=tmp_path)
         scaffold.new_plugin("leaky-relu", kind="loss", parent=tmp_path)
 
+    @pytest.mark.parametrize("name", ["cynn", "cynn-nn", "cynn-plugins", "numpy", "random", "pytest"])
+    def test_names_of_packages_that_are_installed(self, tmp_path, name):
+        with pytest.raises(InvalidParameterError, match=f"Got '{name}', which is the name of a package that is"):
+            scaffold.new_plugin(name, parent=tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
     def test_other_kinds_and_languages(self, tmp_path):
         with pytest.raises(UnknownNameError, match="Did you mean 'activation'"):
             scaffold.new_plugin("x", kind="activations", parent=tmp_path)
