@@ -28,10 +28,11 @@ def require_compiled() -> None:
     """
     missing = [*_uncompiled("cynn"), *_uncompiled("cynn.kernels", "baseline")]
     if missing:
+        python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
         raise ImportError(
             f"The folder {_FOLDER} is the source of CyNN, which must be compiled before it is imported. "
             f"Got no {missing[0]} for Python {sys.version_info.major}.{sys.version_info.minor}. "
-            f"In the folder {os.path.dirname(_FOLDER)}, type: {sys.executable} -m pip install -e . "
+            f"In the folder {os.path.dirname(_FOLDER)}, type: {python} -m pip install -e . "
             "Or, if CyNN is installed elsewhere, run Python in another folder."
         ) from None  # what failed first would say "circular import"
 
@@ -39,7 +40,7 @@ def require_compiled() -> None:
 def _uncompiled(package: str, level: str = "") -> list[str]:
     """The modules of a package that have a source and no more than that; some are compiled within a level."""
     folder = os.path.join(_FOLDER, *package.split(".")[1:])
-    names = [name.removesuffix(".pyx") for name in sorted(os.listdir(folder)) if name.endswith(".pyx")]
+    names = [name.removesuffix(".pyx") for name in _names(folder) if name.endswith(".pyx")]
     places = [folder, os.path.join(folder, level)]
 
     def is_compiled(name: str) -> bool:
@@ -50,6 +51,10 @@ def _uncompiled(package: str, level: str = "") -> list[str]:
     return [f"{package}.{name}" for name in names if not is_compiled(name)]
 
 
+def _names(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []  # a frozen program has no folder
+
+
 def warn_of_foreign_files() -> None:
     """Say so where files of the other project lie among ours: installing and removing it changes what is ours.
 
@@ -58,8 +63,7 @@ def warn_of_foreign_files() -> None:
     CynnWarning
         With the names of the files.
     """
-    names = os.listdir(_FOLDER) if os.path.isdir(_FOLDER) else []  # a frozen program has no folder
-    foreign = sorted(name for name in names if name.partition(".")[0] in _FOREIGN)
+    foreign = [name for name in _names(_FOLDER) if name.partition(".")[0] in _FOREIGN]
     if foreign:
         warnings.warn(
             f"The folder {_FOLDER} must hold nothing but CyNN. Got {', '.join(foreign)} of another project "

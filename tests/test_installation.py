@@ -122,6 +122,7 @@ class TestTheOtherProject:
     def test_where_there_is_no_folder(self, monkeypatch, recwarn):
         monkeypatch.setattr(installation, "_FOLDER", "/no/such/folder")
         installation.warn_of_foreign_files()
+        installation.require_compiled()
         assert not [warning for warning in recwarn if issubclass(warning.category, CynnWarning)]
 
 
