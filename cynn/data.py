@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cynn import randomness
 from cynn.engine import RowMatrix
-from cynn.errors import DataError, InvalidParameterError, ShapeError, check_number, check_whole_number
+from cynn.errors import DataError, InvalidParameterError, ShapeError, check_number, check_whole_number, shown
 from cynn.kernel_objects import DTYPES
 from cynn.targets import Targets
 
@@ -215,9 +215,18 @@ def as_sample_weight(
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(f"{name} must be finite and >= 0. Got {weight[row]} in row {row} instead.")
+    check_sum_finite(weight, name)
     if not weight.any() and not may_be_zero:
         raise DataError(f"{name} must not be zero everywhere. Got only zeros instead.")
     return weight
+
+
+def check_sum_finite(weight: Array, name: str) -> None:
+    """Raise a DataError where weights of rows are too large to be summed up."""
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not np.isfinite(total):
+        raise DataError(f"{name} must have a finite sum. Got weights up to {weight.max():g} instead.")
 
 
 def with_class_weight(
@@ -255,20 +264,22 @@ def with_class_weight(
     else:
         raise InvalidParameterError(
             f"The {name!r} parameter of fit must be 'balanced' or a dict from classes to weights. "
-            f"Got {class_weight!r} instead."
+            f"Got {shown(class_weight)} instead."
         )
-    return of_class[classes] if weight is None else weight * of_class[classes]
+    with np.errstate(over="ignore"):
+        found = of_class[classes] if weight is None else weight * of_class[classes]
+    check_sum_finite(found, name)
+    return found
 
 
 def split(
-    target: Targets, n: int, fraction: Any, seed: int
+    target: Targets, n: int, fraction: float, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The rows to train on and those to validate with, each in ascending order.
 
     Which those are depends on the seed alone. Of every class there is the same share in both, to a row. Of several
     outputs, that holds for every combination of their classes, and for the classes of the first that has some.
     """
-    fraction = check_number(fraction, "validation_split", "fit", minimum=0, below=1)
     order = randomness.permutation(n, seed, randomness.Purpose.SPLIT)
     for part in reversed(target.parts):
         labels = part.as_labels()
@@ -301,7 +312,7 @@ def check_outs(
 
 def _check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.dtype(dtype):
-        got = f"{out.shape} {out.dtype}" if isinstance(out, np.ndarray) else repr(out)
+        got = f"{out.shape} {out.dtype}" if isinstance(out, np.ndarray) else shown(out)
         raise ShapeError(f"out must be an array of shape {shape} and dtype {dtype}. Got {got} instead.")
     if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):
         raise ShapeError("out must be C-contiguous, aligned and writeable. Got an array that is not.")
@@ -309,9 +320,9 @@ def _check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
 
 def check_dtype(dtype: Any) -> str:
     """The name of the dtype of a network, from that name or from what NumPy takes for it."""
-    name = getattr(dtype, "__name__", None) or str(dtype)
-    if name not in DTYPES:
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", getattr(dtype, "name", None))
+    if not isinstance(name, str) or name not in DTYPES:
         raise InvalidParameterError(
-            f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {dtype!r} instead."
+            f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {shown(dtype)} instead."
         )
     return name

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypeVar
 
-from cynn.errors import CynnError, InvalidParameterError, did_you_mean, unknown_name
+from cynn.errors import CynnError, InvalidParameterError, did_you_mean, shown, unknown_name
 
 __all__ = ["MOST_NESTED", "Described", "call", "check_config", "config_of", "is_nested_deeper", "look_up", "made"]
 
@@ -139,7 +139,7 @@ def look_up(given: Any, kind: type[Kind], by_name: Mapping[str, type[Kind]], all
     word, name = kind.__name__.lower(), config.get("name")
     described = f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
     if not isinstance(name, str):
-        raise InvalidParameterError(f"{described.capitalize()} must be {allowed}. Got {given!r} instead.")
+        raise InvalidParameterError(f"{described.capitalize()} must be {allowed}. Got {shown(given)} instead.")
     if name not in by_name:
         raise unknown_name(word, name, by_name)
     if is_nested_deeper(config, _MOST_NESTED_DESCRIPTIONS):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import layers
+from cynn import layers, registry
 from cynn.kernel_objects import ActivationKernel
 from cynn.optimizer_state import optimizer_state
 from cynn.summary import columns
@@ -74,7 +74,8 @@ def diagnose(network: Network, x: Any, y: Any, *, loss: Any, optimizer: Any) -> 
     tried = copy.deepcopy(network)  # a step is taken on it
     outputs = network.activations(x)
     gradients = itertools.chain(*network.gradients(x, y, loss=loss))
-    optimizer_state(tried, copy.deepcopy(optimizer)).settings.accumulation = 1
+    own = None if optimizer is None else copy.deepcopy(registry.optimizers.get(optimizer))
+    optimizer_state(tried, own).settings.accumulation = 1
     tried.train_batch(x, y, loss=loss)
     found = Diagnosis()
     for number, (layer, after) in enumerate(zip(network.layers, tried.layers, strict=True)):

@@ -9,6 +9,8 @@ import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from cynn.history import History
 
@@ -30,6 +32,9 @@ __all__ = [
     "check_number",
     "check_whole_number",
 ]
+
+
+_MOST_SHOWN = 200
 
 
 class CynnWarning(UserWarning):
@@ -151,18 +156,14 @@ def check_number(
     bounds = bounds_in_words(minimum=minimum, maximum=maximum, above=above, below=below)
     allowed = f"a finite number {' and '.join(bounds)}".strip()
     try:
-        if isinstance(value, (str, bytes)):
-            raise TypeError  # float would read them
+        if not _may_be_number(value, "iuf"):
+            raise TypeError
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
-        ) from None
+    except Exception:  # what somebody's __float__ raises
+        raise not_allowed(name, owner, allowed, value) from None
     inside = minimum <= number <= maximum and abs(number) != float("inf")
     if not inside or (above is not None and number <= above) or (below is not None and number >= below):
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
-        )
+        raise not_allowed(name, owner, allowed, value)
     return number
 
 
@@ -170,39 +171,71 @@ def check_whole_number(
     value: Any, name: str, owner: str, *, minimum: int = 0, maximum: int = 2**63 - 1
 ) -> int:
     """`value` as an int within the bounds; a bool or a float is refused."""
-    allowed = f"a whole number >= {minimum}"
-    if maximum != 2**63 - 1:
-        allowed += f" and <= {maximum}"
     try:
-        number = operator.index(value)
-    except TypeError:
+        number = operator.index(value) if _may_be_number(value, "iu") else None
+    except Exception:  # what somebody's __index__ raises
         number = None
-    if number is None or isinstance(value, bool) or not minimum <= number <= maximum:
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {owner} must be {allowed}. Got {value!r} instead."
-        )
+    if number is None or not minimum <= number <= maximum:
+        is_too_large = number is not None and number > maximum
+        limit = f" and <= {maximum}" if is_too_large or maximum != 2**63 - 1 else ""
+        raise not_allowed(name, owner, f"a whole number >= {minimum}{limit}", value)
     return number
 
 
 def check_switch(value: object, name: str, owner: str) -> bool:
     """`value` as a bool, or an InvalidParameterError."""
-    if not isinstance(value, bool):
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {owner} must be True or False. Got {value!r} instead."
-        )
-    return value
+    if not isinstance(value, (bool, np.bool_)):
+        raise not_allowed(name, owner, "True or False", value)
+    return bool(value)
+
+
+def check_held(value: float, name: str, owner: str, dtype: str) -> None:
+    """Raise an InvalidParameterError where a number becomes infinite, or 0, in the dtype of a network."""
+    with np.errstate(over="ignore", under="ignore"):
+        held = np.dtype(dtype).type(value)
+    if not np.isfinite(held) or (held == 0) != (value == 0):
+        raise not_allowed(name, owner, f"a number that {dtype} holds in such a network", value)
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """The items of what can be gone through, None of what cannot."""
+    try:
+        return list(value)
+    except TypeError:  # an array without dimensions says only then that it cannot
+        return None
+
+
+def not_allowed(name: str, owner: str, allowed: str, value: object) -> InvalidParameterError:
+    """The error for a parameter that has another value than what is allowed."""
+    return InvalidParameterError(f"The {name!r} parameter of {owner} must be {allowed}. Got {shown(value)} instead.")
+
+
+def shown(value: object) -> str:
+    """The repr of what somebody has given, cut where it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of thousands of digits, or a repr that fails
+        text = f"{type(value).__name__} without a repr"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
+def _may_be_number(value: object, kinds: str) -> bool:
+    """Whether it is a single number, of these kinds of NumPy's where it is of NumPy; no text and no switch."""
+    if isinstance(value, (str, bytes, bytearray, bool)):
+        return False
+    return getattr(getattr(value, "dtype", None), "kind", kinds[0]) in kinds and not getattr(value, "ndim", 0)
 
 
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
     """The error for a name that nothing has, with the nearest names or, failing these, all."""
     known = sorted(names)
     hint = did_you_mean(name, known) or f" There are: {', '.join(known)}."
-    return UnknownNameError(f"There is no {kind} named {name!r}.{hint}")
+    return UnknownNameError(f"There is no {kind} named {shown(name)}.{hint}")
 
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:
     """A sentence with the names that are nearest, to put behind another; empty where none is near."""
     import difflib  # not at every import of the package
 
-    near = difflib.get_close_matches(str(name), list(names), n=3)
+    near = difflib.get_close_matches(shown(name) if not isinstance(name, str) else name, list(names), n=3)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from cynn import data, metrics
-from cynn.errors import ShapeError
+from cynn.errors import ShapeError, check_switch
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -33,6 +33,7 @@ def evaluate(
     check_finite: bool,
 ) -> dict[str, float]:
     """`Network.evaluate`."""
+    check_finite = check_switch(check_finite, "check_finite", "evaluate")
     objective = network.objective(loss, loss_weights)
     rows = network.as_rows(x, "x", check_finite=check_finite)
     target = objective.targets(y, len(rows), "y", check_finite=check_finite)

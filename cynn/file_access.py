@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
-from cynn.errors import InvalidParameterError, NotAFileError
+from cynn.errors import InvalidParameterError, NotAFileError, shown
 
 __all__ = ["as_path", "check_regular", "open_regular", "remove_leftovers", "replacing"]
 
@@ -34,7 +34,7 @@ def as_path(given: Any, name: str, owner: str) -> str:
     if not encoded or b"\0" in encoded:
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must be the path of a file, a str or an os.PathLike. "
-            f"Got {given!r} instead."
+            f"Got {shown(given)} instead."
         )
     return path
 

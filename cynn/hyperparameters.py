@@ -6,7 +6,17 @@ import inspect
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from cynn.described import call, check_config, config_of
-from cynn.errors import InvalidParameterError, ReadOnlyError, bounds_in_words, check_number, unknown_name
+from cynn.errors import (
+    InvalidParameterError,
+    ReadOnlyError,
+    bounds_in_words,
+    check_held,
+    check_number,
+    check_switch,
+    not_allowed,
+    shown,
+    unknown_name,
+)
 
 __all__ = ["Component", "Hyperparameter", "hyperparameter", "option"]
 
@@ -19,12 +29,19 @@ class Hyperparameter:
     """
 
     def __init__(
-        self, default: float | bool, bounds: dict[str, float], doc: str, *, is_option: bool = False
+        self,
+        default: float | bool,
+        bounds: dict[str, float],
+        doc: str,
+        *,
+        is_option: bool = False,
+        is_whole: bool = False,
     ) -> None:
         self.default = default
         self.bounds = bounds
         self.doc = self.__doc__ = doc
         self.is_option = is_option
+        self.is_whole = is_whole
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -40,7 +57,7 @@ class Hyperparameter:
         if self.name not in instance.assignable:
             raise ReadOnlyError(
                 f"The {self.name!r} parameter of {owner} must be given when the instance is made, as in "
-                f"{owner}({self.name}={value!r}). Got an assignment instead."
+                f"{owner}({self.name}={shown(value)}). Got an assignment instead."
             )
         instance._values[self.name] = instance._checked(self, value)
 
@@ -54,18 +71,19 @@ class Hyperparameter:
     def check(self, value: Any, owner: str) -> float | bool:
         """`value` as a bool or a finite float within the bounds."""
         if isinstance(self.default, bool):
-            if value not in (True, False):
-                raise InvalidParameterError(
-                    f"The {self.name!r} parameter of {owner} must be True or False. Got {value!r} instead."
-                )
-            return bool(value)
-        return check_number(value, self.name, owner, **self.bounds)
+            return check_switch(value, self.name, owner)
+        number = check_number(value, self.name, owner, **self.bounds)
+        if self.is_whole and not number.is_integer():
+            raise not_allowed(self.name, owner, f"a whole number {self.allowed}", value)
+        return number
 
 
-def option(default: float | bool, *, minimum: float = 0.0, below: float | None = None, doc: str = "") -> Any:
+def option(
+    default: float | bool, *, minimum: float = 0.0, below: float | None = None, is_whole: bool = False, doc: str = ""
+) -> Any:
     """Declare a setting that all components of a kind have, given by name and passed to no kernel."""
     bounds = {"minimum": minimum} if below is None else {"minimum": minimum, "below": below}
-    return Hyperparameter(default, {} if isinstance(default, bool) else bounds, doc, is_option=True)
+    return Hyperparameter(default, {} if isinstance(default, bool) else bounds, doc, is_option=True, is_whole=is_whole)
 
 
 def hyperparameter(
@@ -222,6 +240,18 @@ class Component:
     def kernel_values(self) -> list[float]:
         """The hyperparameters as a kernel receives them: without those that it gets with every call."""
         return [float(value) for name, value in self._values.items() if name not in self.assignable]
+
+    def check_held(self, dtype: str) -> None:
+        """Raise an InvalidParameterError where a hyperparameter becomes infinite, or 0, in the dtype of a network.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of the network.
+        """
+        for name, value in self._values.items():
+            if isinstance(value, float):
+                check_held(value, name, type(self).__name__, dtype)
 
     def __eq__(self, other: object) -> bool:
         return (

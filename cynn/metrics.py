@@ -7,7 +7,7 @@ A metric is a name, an object of this module, or any function `metric(y_true, y_
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,9 +17,11 @@ from cynn.described import call
 from cynn.errors import (
     InvalidParameterError,
     ShapeError,
+    as_list,
     check_number,
     check_switch,
     check_whole_number,
+    shown,
     unknown_name,
 )
 from cynn.targets import Targets
@@ -139,7 +141,7 @@ class BinaryAccuracy(Metric):
 
 
 class TopKAccuracy(Metric):
-    """The share of rows whose class is among the k largest outputs.
+    """The share of rows whose class is among the k largest outputs; of equal ones, the first counts as the larger.
 
     Parameters
     ----------
@@ -187,7 +189,7 @@ class MeanSquaredError(Metric):
 
 
 class RootMeanSquaredError(Metric):
-    """The root of the mean over rows and outputs of (prediction - target)².
+    """The root of the mean over rows and outputs of (prediction - target)²: of several outputs one root, as in Keras.
 
     Examples
     --------
@@ -268,15 +270,16 @@ def resolve(metrics: Any) -> dict[str, Directed]:
         return {}
     if isinstance(metrics, str) or callable(metrics):
         metrics = [metrics]
-    if not isinstance(metrics, Iterable):
+    given = as_list(metrics)
+    if given is None:
         raise InvalidParameterError(
-            f"The metrics must be a list of names and callables. Got {metrics!r} instead."
+            f"The metrics must be a list of names and callables. Got {shown(metrics)} instead."
         )
     found: dict[str, Directed] = {}
-    for metric in metrics:
+    for metric in given:
         name, resolved = _resolve_one(metric)
         if name in found:
-            raise InvalidParameterError(f"Metrics must have different names. Got {name!r} twice instead.")
+            raise InvalidParameterError(f"Metrics must have different names. Got {shown(name)} twice instead.")
         found[name] = Directed(resolved, greater_is_better(metric))
     return found
 
@@ -349,14 +352,26 @@ def _resolve_one(metric: Any) -> tuple[str, Resolved]:
     if isinstance(metric, Metric):
         return metric.name, metric.of
     if not callable(metric):
-        raise InvalidParameterError(f"A metric must be a name or a callable. Got {metric!r} instead.")
+        raise InvalidParameterError(f"A metric must be a name or a callable. Got {shown(metric)} instead.")
     function = metric
     while isinstance(function, functools.partial):
         function = function.func
     name = getattr(function, "__name__", type(function).__name__)
     if _is_of_sklearn(function):
         return name, _of_sklearn(metric, function)
-    return name, lambda target, prediction: float(metric(target.as_given(), prediction))
+    return name, lambda target, prediction: _figure(metric(target.as_given(), prediction), name)
+
+
+def _figure(value: Any, name: str) -> float:
+    """What a metric of one's own has returned, as a float; NaN is one."""
+    try:
+        if isinstance(value, np.ndarray) and value.size == 1:
+            value = value.item()
+        if isinstance(value, (str, bytes)) or getattr(getattr(value, "dtype", None), "kind", "f") not in "buif":
+            raise TypeError
+        return float(value)
+    except Exception:  # what somebody's __float__ raises
+        raise InvalidParameterError(f"The metric {name!r} must return a number. Got {shown(value)} instead.") from None
 
 
 # ------------------------------------------------------------------------------- metrics of scikit-learn

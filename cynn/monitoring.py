@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cynn.errors import InvalidParameterError, unknown_name
+from cynn.errors import InvalidParameterError, shown, unknown_name
 
 __all__ = ["Directions", "check_mode", "check_name", "is_better", "monitored", "rises"]
 
@@ -24,7 +24,7 @@ def check_name(monitor: Any, owner: str) -> str:
     """`monitor`, if it can be the name of a figure."""
     if not isinstance(monitor, str):
         raise InvalidParameterError(
-            f"The 'monitor' parameter of {owner} must be the name of a figure. Got {monitor!r} instead."
+            f"The 'monitor' parameter of {owner} must be the name of a figure. Got {shown(monitor)} instead."
         )
     return monitor
 
@@ -33,7 +33,7 @@ def check_mode(mode: Any, owner: str) -> str:
     """`mode`, if it is one of the three."""
     if not isinstance(mode, str) or mode not in ("auto", "min", "max"):
         raise InvalidParameterError(
-            f"The 'mode' parameter of {owner} must be 'auto', 'min' or 'max'. Got {mode!r} instead."
+            f"The 'mode' parameter of {owner} must be 'auto', 'min' or 'max'. Got {shown(mode)} instead."
         )
     return mode
 

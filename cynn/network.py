@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cynn import data, layers, notebook, randomness, regularizers, threads
 from cynn.activations import Identity
 from cynn.engine import Engine
-from cynn.errors import InvalidParameterError, ShapeError
+from cynn.errors import InvalidParameterError, ShapeError, as_list, check_switch, shown
 from cynn.layers.builder import Builder
 from cynn.layers.composition import compose
 from cynn.objective import Objective
@@ -162,11 +162,11 @@ class Network(Trainable):
         >>> net.parameter_count
         13002
         """
-        given = list(sizes) if isinstance(sizes, Iterable) and not isinstance(sizes, (str, bytes)) else []
-        if len(given) < 2:
+        given = None if isinstance(sizes, (str, bytes)) else as_list(sizes)
+        if given is None or len(given) < 2:
             raise InvalidParameterError(
                 "The 'sizes' parameter of Network.mlp must be a list of at least two sizes. "
-                f"Got {sizes!r} instead."
+                f"Got {shown(sizes)} instead."
             )
         first, *hidden, last = given
         dense = [layers.Dense(units, activation) for units in hidden]
@@ -245,6 +245,8 @@ class Network(Trainable):
         """
         if n_threads is not None:
             threads.resolve(n_threads)
+        if check_finite is not True and check_finite is not False:  # on every call of a prediction on one row
+            check_finite = check_switch(check_finite, "check_finite", "predict")
         if self._predict_few is not None:
             few = self._predict_few(x, out, check_finite)
             if few is not None:
@@ -513,13 +515,13 @@ class Network(Trainable):
         True
         """
         own = list(layers.arrays(self.layers))
-        if not isinstance(weights, Iterable) or isinstance(weights, (str, bytes, Mapping)):
-            raise InvalidParameterError(f"The weights must be a list of arrays. Got {weights!r} instead.")
-        given = list(weights)
+        given = None if isinstance(weights, (str, bytes, Mapping)) else as_list(weights)
+        if given is None:
+            raise InvalidParameterError(f"The weights must be a list of arrays. Got {shown(weights)} instead.")
         if len(given) != len(own):
             raise ShapeError(f"The weights must be {len(own)} arrays. Got {len(given)} instead.")
         pairs = [
-            (array, layers.as_values(value, array, f"array {name}").copy())  # it may be a view of these very weights
+            (array, layers.as_values(value, array, f"array {name}"))  # copies: they may be views of these very weights
             for (name, array), value in zip(own, given, strict=True)
         ]
         with self._weights_lock.turn_to_set("set_weights"):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import data, registry
-from cynn.errors import check_number
+from cynn.errors import check_held, check_number
 from cynn.kernel_objects import LossKernel
 from cynn.targets import JointTargets, Targets
 
@@ -51,11 +51,14 @@ class Objective:
                 given = _FITTING.get(name, "mean_squared_error")
             kernel = LossKernel(registry.losses.get(given))
             kernel.require_dtype(dtype)
+            kernel.component.check_held(dtype)
             self.kernels.append(kernel)
         self.weights = [
             1.0 if weight is None else check_number(weight, "loss_weights", "fit", above=0)
             for weight in outputs.split_if(loss_weights, "loss_weights")
         ]
+        for weight in self.weights:
+            check_held(weight, "loss_weights", "fit", dtype)
 
     @property
     def losses(self) -> list[Loss]:

@@ -28,7 +28,9 @@ class OptimizerState:
     """An optimizer and what it remembers of one network's parameters."""
 
     def __init__(self, optimizer: Optimizer, network: Network) -> None:
+        optimizer.check_held(network.dtype)
         self.optimizer = optimizer
+        self.dtype = network.dtype
         self.t = 0
         self.n_slots = OptimizerKernel(optimizer).n_slots
         parameters = network._engine.trained_parameters()

@@ -31,11 +31,13 @@ class Optimizer(Component):
 
     `clipvalue`, `clipnorm`, `global_clipnorm` : float
         Limits on the elements of the gradients, on the norm of each parameter's, on that of all together
-        (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013).
+        (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013). Of several,
+        the norm of each comes first, then that of all, then the elements.
     `gradient_accumulation_steps` : int
         A step is taken on the mean gradient of so many batches, the last of an epoch on what there is.
     `use_ema`, `ema_momentum` : bool, float
-        At the end of `fit` the weights are their exponential moving average over the steps (Polyak and
+        At the end of `fit` the weights are their exponential moving average over the steps, which begins with the
+        weights before the first (Polyak and
         Juditsky, "Acceleration of stochastic approximation by averaging", 1992).
 
     Examples
@@ -63,7 +65,7 @@ class Optimizer(Component):
     clipnorm: float = option(default=0.0, doc="The largest norm of each parameter's gradient; 0: any.")
     global_clipnorm: float = option(default=0.0, doc="The largest norm of all gradients together; 0: any.")
     gradient_accumulation_steps: float = option(
-        default=1, minimum=1, doc="A step is taken on the mean gradient of so many batches."
+        default=1, minimum=1, is_whole=True, doc="A step is taken on the mean gradient of so many batches."
     )
     use_ema: bool = option(default=False, doc="After training, weights are their moving average.")
     ema_momentum: float = option(default=0.99, below=1, doc="How slowly that average forgets.")
@@ -145,6 +147,8 @@ class SGD(Optimizer):
 
         v := momentum * v - η g
         w := w + v                        (nesterov: w := w + momentum * v - η g)
+
+    The rate is within v, as in Keras: where it changes, what is in v has the old one. In PyTorch it is outside.
 
     Sources: Nielsen, "Neural networks and deep learning", 2015, chapters 1 and 3; Sutskever,
     Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning",

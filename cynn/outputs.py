@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from cynn.errors import InvalidParameterError, did_you_mean
+from cynn.errors import InvalidParameterError, did_you_mean, shown
 
 __all__ = ["Outputs"]
 
@@ -62,7 +62,7 @@ class Outputs:
             # else it is the same for all: the configuration of one thing, or weights of classes
             if "name" not in given and isinstance(unknown[0], str):
                 raise InvalidParameterError(
-                    f"The keys of {name} must be names of outputs, among {self.names}. Got {unknown[0]!r} instead."
+                    f"The keys of {name} must be names of outputs, among {self.names}. Got {shown(unknown[0])} instead."
                     f"{did_you_mean(unknown[0], self.names)}"
                 )
         elif self._keys is None and isinstance(given, Collection) and not isinstance(given, str):

@@ -13,7 +13,7 @@ from cynn import activations as _activations
 from cynn import losses as _losses
 from cynn import optimizers as _optimizers
 from cynn import package_names
-from cynn.errors import CynnError, InvalidParameterError, PluginError, unknown_name
+from cynn.errors import CynnError, InvalidParameterError, PluginError, shown, unknown_name
 from cynn.hyperparameters import Component
 from cynn.version import __version__
 
@@ -110,7 +110,7 @@ class Registry(Generic[C]):
                 return self._build(cls, lambda: cls(**hyperparameters))
         raise InvalidParameterError(
             f"The {self.kind} must be a name, an instance of {self._base.__name__}, such a class, or a dict "
-            f"with a 'name'. Got {spec!r} instead."
+            f"with a 'name'. Got {shown(spec)} instead."
         )
 
     def _build(self, cls: type[C], make: Callable[[], C]) -> C:
@@ -329,7 +329,7 @@ class Registry(Generic[C]):
 
     def _check(self, cls: Any, source: str) -> None:
         if not (isinstance(cls, type) and issubclass(cls, self._base)):
-            raise PluginError(f"{source} must be a subclass of {self._base.__name__}. Got {cls!r} instead.")
+            raise PluginError(f"{source} must be a subclass of {self._base.__name__}. Got {shown(cls)} instead.")
         if not cls.name:
             raise PluginError(f"{source} must have a name. Got an empty one instead.")
 

@@ -70,7 +70,8 @@ class Trainable:
         epochs : int
             How often to go through the data.
         batch_size : int
-            Rows in a step; the last step of an epoch takes what is left.
+            Rows in a batch; the last of an epoch takes what is left. A step is a batch, or as many as the optimizer's
+            `gradient_accumulation_steps` says.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
             Evaluated after every epoch.
         validation_split : float

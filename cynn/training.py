@@ -12,7 +12,15 @@ import numpy.typing as npt
 from cynn import data, evaluation, layers, metrics, randomness, threads
 from cynn.callbacks import Callback
 from cynn.callbacks.together import CallbackList
-from cynn.errors import InvalidParameterError, ShapeError, TrainingDivergedError, check_whole_number
+from cynn.errors import (
+    InvalidParameterError,
+    ShapeError,
+    TrainingDivergedError,
+    check_number,
+    check_switch,
+    check_whole_number,
+    shown,
+)
 from cynn.feeding import BatchBuffer, BatchFeed, Feed, RowFeed, Setting, checked_batch, transformed
 from cynn.history import History
 from cynn.loop import NOT_FINITE, Loop, diverged_error
@@ -40,7 +48,7 @@ def fit(
     epochs: int,
     batch_size: int,
     validation_data: tuple[Any, Any] | None,
-    validation_split: float,
+    validation_split: float | None,
     metrics: Any,
     sample_weight: Any,
     class_weight: Any,
@@ -57,13 +65,19 @@ def fit(
     epochs = check_whole_number(epochs, "epochs", "fit")
     batch_size = check_whole_number(batch_size, "batch_size", "fit", minimum=1, maximum=2**31 - 1)
     n_threads = threads.resolve(n_threads)
-    if shuffle not in (True, False, "blocks"):
-        raise InvalidParameterError(
-            f"The 'shuffle' parameter of fit must be True, False or 'blocks'. Got {shuffle!r} instead."
-        )
+    if not (isinstance(shuffle, str) and shuffle == "blocks"):
+        if not isinstance(shuffle, (bool, np.bool_)):
+            raise InvalidParameterError(
+                f"The 'shuffle' parameter of fit must be True, False or 'blocks'. Got {shown(shuffle)} instead."
+            )
+        shuffle = bool(shuffle)
+    if validation_split is not None:
+        validation_split = check_number(validation_split, "validation_split", "fit", minimum=0, below=1)
+    progress = check_switch(progress, "progress", "fit")
+    check_finite = check_switch(check_finite, "check_finite", "fit")
     if transform is not None and not callable(transform):
         raise InvalidParameterError(
-            f"The 'transform' parameter of fit must be a function (x, y, generator). Got {transform!r} instead."
+            f"The 'transform' parameter of fit must be a function (x, y, generator). Got {shown(transform)} instead."
         )
     objective = network.objective(loss, loss_weights)
     state_before: OptimizerState | None = network._optimizer_state
@@ -91,7 +105,7 @@ def fit(
         if steps_per_epoch is not None:
             raise InvalidParameterError(
                 "The 'steps_per_epoch' parameter of fit must be left out where y is given. "
-                f"Got {steps_per_epoch!r} instead."
+                f"Got {shown(steps_per_epoch)} instead."
             )
         look_first = check_finite and (epochs == 0 or transform is not None)
         rows, target, weights = _checked_data(
@@ -102,7 +116,7 @@ def fit(
             if validation is not None:
                 raise InvalidParameterError(
                     "The 'validation_split' parameter of fit must be 0 where there is validation_data. "
-                    f"Got {validation_split!r} instead."
+                    f"Got {shown(validation_split)} instead."
                 )
             places, validation = _split(network, rows, target, weights, validation_split, check_finite)
         if class_weight is not None:
@@ -190,6 +204,7 @@ def train_batch(
     check_finite: bool,
 ) -> float:
     """`Network.train_batch`."""
+    check_finite = check_switch(check_finite, "check_finite", "train_batch")
     objective = network.objective(loss, loss_weights)
     n_threads = threads.resolve(n_threads)
     rows, target, weights = checked_batch(
@@ -268,7 +283,7 @@ class _Before:
 
 
 def _refuse_with_batches(
-    validation_split: float, sample_weight: Any, class_weights: list[Any], transform: Any
+    validation_split: float | None, sample_weight: Any, class_weights: list[Any], transform: Any
 ) -> None:
     for name, given in [
         ("validation_split", validation_split),

@@ -1,6 +1,8 @@
-"""How numbers come into a network: nothing is lost before the offset is subtracted, and all that follows sees the same."""
+"""How numbers come into a network: nothing is lost before the offset is subtracted, and all see the same."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -207,6 +209,48 @@ def test_what_is_no_matrix_of_numbers_is_refused(given: object) -> None:
 def test_masked_arrays_without_masked_values_are_arrays() -> None:
     x = np.ma.masked_array([[1.0, 2.0]], mask=[[False, False]])
     np.testing.assert_array_equal(plain(2).predict(x), [[1.0, 2.0]])
-    for data in ({"y": np.ma.masked_array([[1.0, 2.0]], mask=True)}, {"sample_weight": np.ma.masked_array([1], [True])}):
+    y, weight = np.ma.masked_array([[1.0, 2.0]], mask=True), np.ma.masked_array([1], [True])
+    for data in ({"y": y}, {"sample_weight": weight}):
         with pytest.raises(DataError, match="masked values"):
             plain(2).evaluate(**{"x": [[1.0, 2.0]], "y": [[1.0, 2.0]], **data})
+
+
+# ----------------------------------------------------------------------------------- numbers that float32 holds
+
+
+@pytest.mark.parametrize("weights", [[1e308, 1e308, 1.0], [np.inf, 1, 1], [1, -1, 1], [1, np.nan, 1]])
+def test_weights_of_rows_have_a_finite_sum(weights: list[float]) -> None:
+    net, x, y = plain(1), np.ones((3, 1)), np.zeros((3, 1))
+    for call in (net.fit, net.evaluate, net.gradients, net.train_batch):
+        with pytest.raises(DataError, match=r"sample_weight must (have a finite sum|be finite)"):
+            call(x, y, sample_weight=weights)
+    with pytest.raises(DataError, match="class_weight must have a finite sum"):
+        cynn.Network.mlp([1, 2], output="softmax").fit(x, [0, 1, 1], class_weight={1: 1e308})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda dtype: cynn.Network([cynn.Input(1), cynn.BatchNorm(epsilon=1e-50)], dtype=dtype),
+        lambda dtype: cynn.Network([cynn.Input(1), cynn.LayerNorm(1e-50)], dtype=dtype),
+        lambda dtype: cynn.Network([cynn.Input(1), cynn.GaussianNoise(1e300)], dtype=dtype),
+        lambda dtype: cynn.Network([cynn.Input(1), cynn.Dense(1, {"name": "elu", "alpha": 1e300})], dtype=dtype),
+        lambda dtype: cynn.Network([cynn.Input(1), cynn.Dense(1)], regularizer={"name": "l2", "l2": 1e300}, dtype=dtype),
+        lambda dtype: cynn.Network(
+            [cynn.Input(1), cynn.Dense(1, constraint=cynn.constraints.MaxNorm(1e300))], dtype=dtype
+        ),
+        lambda dtype: cynn.Network(
+            [cynn.Input(1), cynn.Dense(1, initializer=cynn.initializers.Constant(1e300))], dtype=dtype
+        ),
+        lambda dtype: plain(1, dtype).fit([[1.0]], [1.0], epochs=0, optimizer=cynn.optimizers.SGD(1e300)),
+        lambda dtype: plain(1, dtype).train_batch([[1.0]], [1.0], optimizer=cynn.optimizers.Adam(epsilon=1e-50)),
+        lambda dtype: plain(1, dtype).evaluate([[1.0]], [1.0], loss={"name": "huber", "delta": 1e300}),
+        lambda dtype: plain(1, dtype).evaluate([[1.0]], [1.0], loss_weights=1e39),
+        lambda dtype: setattr(plain(1, dtype).layers[0], "weights", [[1e300]]),
+        lambda dtype: plain(1, dtype).set_weights([[[1e300]], [0]]),
+    ],
+)
+def test_constants_that_the_network_cannot_hold_are_refused(make: Callable[[str], object]) -> None:
+    make("float64")
+    with pytest.raises((DataError, InvalidParameterError), match=r"float32.* Got .* instead"):
+        make("float32")

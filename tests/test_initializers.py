@@ -113,16 +113,17 @@ class TestTheStartOfAnActivation:
     """Where a layer names no initializer, it starts as the source of its activation does."""
 
     RELU_LIKE = (
-        "relu leaky_relu relu6 elu celu gelu swish mish hard_swish softplus squareplus squared_relu sparse_plus threshold"
-    ).split()
-    STARTS = dict.fromkeys(RELU_LIKE, "he_uniform") | {"selu": "lecun_normal", "snake": "lecun_uniform"}
+        "relu", "leaky_relu", "relu6", "elu", "celu", "gelu", "swish", "mish", "hard_swish", "softplus", "squareplus",
+        "squared_relu", "sparse_plus", "threshold",
+    )
+    OTHERS = (("selu", "lecun_normal"), ("snake", "lecun_uniform"))
 
     @pytest.mark.parametrize("name", cynn.registry.activations.names())
     def test_of_the_whole_catalogue(self, name):
         found = cynn.registry.activations.get(name)
         net = cynn.Network([cynn.Input(30), cynn.Dense(20, name), cynn.Dense(10, name)], seed=1)
         for number, (inputs, units) in enumerate([(30, 20), (20, 10)]):
-            start = self.STARTS.get(found.name, "glorot_uniform")
+            start = (dict.fromkeys(self.RELU_LIKE, "he_uniform") | dict(self.OTHERS)).get(found.name, "glorot_uniform")
             if found.name == "sine":
                 start = initializers.Siren(30, is_first=number == 0)
             expected = initial_weights(start, inputs, units, 1, number).astype(np.float32)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cynn import checkpoint, file_access
 from cynn.callbacks.base import Callback
-from cynn.errors import CheckpointError, CynnWarning, InvalidParameterError, check_number, check_whole_number
+from cynn.errors import CheckpointError, CynnWarning, InvalidParameterError, check_number, check_whole_number, shown
 
 __all__ = ["Checkpoint"]
 
@@ -84,11 +84,11 @@ class Checkpoint(Callback):
         if self.keep is not None and not has_fields:
             raise InvalidParameterError(
                 "The 'path' parameter of Checkpoint must have {epoch} or {step} in its name where 'keep' is given. "
-                f"Got {self.path!r} instead."
+                f"Got {shown(self.path)} instead."
             )
-        if on_error not in ("raise", "warn"):
+        if not isinstance(on_error, str) or on_error not in ("raise", "warn"):
             raise InvalidParameterError(
-                f"The 'on_error' parameter of Checkpoint must be 'raise' or 'warn'. Got {on_error!r} instead."
+                f"The 'on_error' parameter of Checkpoint must be 'raise' or 'warn'. Got {shown(on_error)} instead."
             )
         self.on_error = on_error
         self.last: tuple[int, int, bool] | None = None
@@ -205,7 +205,7 @@ def _pattern(name: str) -> tuple[str, bool]:
         if field not in ("epoch", "step") or conversion or not re.fullmatch(r"(0\d+)?d?", form or ""):
             raise InvalidParameterError(
                 "The 'path' parameter of Checkpoint must be a file whose name has no braces but those of {epoch}, "
-                f"{{step}}, or with digits, as {{step:06d}}. Got {name!r} instead."
+                f"{{step}}, or with digits, as {{step:06d}}. Got {shown(name)} instead."
             )
     pattern = "".join(re.escape(text) + (r"(\d+)" if field is not None else "") for text, field, _, _ in parts)
     return pattern, bool(fields)

@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cynn import file_access, schema
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
-from cynn.errors import InvalidParameterError
+from cynn.errors import InvalidParameterError, as_list, shown
 from cynn.monitoring import Directions
 
 if TYPE_CHECKING:
@@ -22,13 +24,13 @@ class CallbackList:
     """The callbacks of a `fit`, called as one."""
 
     def __init__(self, callbacks: Any, network: Network) -> None:
-        given = [callbacks] if isinstance(callbacks, Callback) else callbacks
-        if not isinstance(given, Iterable) or not all(isinstance(callback, Callback) for callback in given):
+        given = [callbacks] if isinstance(callbacks, Callback) else as_list(callbacks)
+        if given is None or not all(isinstance(callback, Callback) for callback in given):
             raise InvalidParameterError(
                 "The 'callbacks' parameter of fit must be a list of cynn.callbacks.Callback. "
-                f"Got {callbacks!r} instead."
+                f"Got {shown(callbacks)} instead."
             )
-        self._all = list(given)
+        self._all = given
         self.checkpoints = [callback for callback in self._all if isinstance(callback, Checkpoint)]
         self._kept = [callback for callback in self._all if not isinstance(callback, Checkpoint)]
         self._network = network
@@ -74,14 +76,14 @@ class CallbackList:
 
     def checkpoint_for(self, resume: Any) -> str | None:
         """Which checkpoint `fit(resume=...)` means, if there is one."""
-        if resume is None or resume is False:
+        if resume is None or (isinstance(resume, (bool, np.bool_)) and not resume):
             return None
         if isinstance(resume, (str, os.PathLike)):
             return file_access.as_path(resume, "resume", "fit")
-        if resume is not True:
+        if not isinstance(resume, (bool, np.bool_)):
             raise InvalidParameterError(
                 "The 'resume' parameter of fit must be the path of a checkpoint, True or False. "
-                f"Got {resume!r} instead."
+                f"Got {shown(resume)} instead."
             )
         if not self.checkpoints:
             raise InvalidParameterError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cynn.described import MOST_NESTED, check_config, is_nested_deeper, made
-from cynn.errors import InvalidParameterError, unknown_name
+from cynn.errors import InvalidParameterError, shown, unknown_name
 from cynn.layers.activation import Activation
 from cynn.layers.alpha_dropout import AlphaDropout
 from cynn.layers.batch_norm import BatchNorm
@@ -100,7 +100,9 @@ def from_config(config: dict[str, Any]) -> Input | Layer:
     arguments = dict(config)
     kind = arguments.pop("layer", None)
     if not isinstance(kind, str):
-        raise InvalidParameterError(f"A layer's description must name its kind as 'layer'. Got {config!r} instead.")
+        raise InvalidParameterError(
+            f"A layer's description must name its kind as 'layer'. Got {shown(config)} instead."
+        )
     if kind == Input.name:
         return made(Input, arguments)
     if kind not in BY_NAME:
@@ -124,6 +126,6 @@ def of_network(config: Any) -> list[Input | Layer]:
     check_config(config, "network", ["layers", "seed", "dtype"], ["regularizer", "sources", "outputs"])
     if not isinstance(config["layers"], list):
         raise InvalidParameterError(
-            f"The layers of a network's configuration must be a list. Got {config['layers']!r} instead."
+            f"The layers of a network's configuration must be a list. Got {shown(config['layers'])} instead."
         )
     return [from_config(layer) for layer in config["layers"]]

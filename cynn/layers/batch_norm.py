@@ -21,6 +21,8 @@ class BatchNorm(Layer):
     In training, mean and variance are those of the whole batch; predictions use their moving averages,
     moving = momentum moving + (1 - momentum) batch. (Ioffe and Szegedy, 2015, "Batch normalization:
     accelerating deep network training by reducing internal covariate shift", algorithms 1 and 2.)
+    Both variances are the mean square of the deviations, over m rows; the moving variance of PyTorch, and that of
+    algorithm 2, are m / (m - 1) times that.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cynn import activations, initializers, kernels, randomness
 from cynn.constraints import Constraint
-from cynn.errors import ShapeError
+from cynn.errors import InvalidParameterError, ShapeError, check_held
 from cynn.kernel_objects import ActivationKernel
 from cynn.layers.layer import LARGEST_DIMENSION
 from cynn.operations import Operation, Rule
@@ -129,7 +129,12 @@ class Builder:
         number = self.number(randomness.Purpose.INITIAL_WEIGHTS)
         W = self.zeros(inputs, units)
         if not self.only_shapes:
-            W[...] = drawn(number)
+            with np.errstate(over="ignore"):
+                W[...] = drawn(number)
+            if not np.isfinite(W).all():
+                raise InvalidParameterError(
+                    f"The initial weights of a layer must be finite in {self.dtype}. Got an infinity instead."
+                )
         return W
 
     def rule(self, regularizer: Regularizer | None, constraint: Constraint | None, *, of_rows: bool = False) -> Rule:
@@ -138,8 +143,11 @@ class Builder:
         regularizer = regularizer or self.regularizer
         if regularizer is not None:
             rule.l1, rule.l2 = regularizer.l1, regularizer.l2
+            check_held(rule.l1, "l1", "a regularizer", self.dtype)
+            check_held(rule.l2, "l2", "a regularizer", self.dtype)
         if constraint is not None:
             rule.constraint, rule.value = constraint.name, constraint.max_value
+            check_held(rule.value, "max_value", "a constraint", self.dtype)
         return rule
 
     def add(self, kernel: Any, inputs: list[int], units: int, **rest: Any) -> int:
@@ -152,6 +160,8 @@ class Builder:
         for name in ("parameters", "states"):
             rest[name] = [None if array is None else array.view() for array in rest.get(name, ())]
         widths = [self.widths[value] for value in inputs]
+        for number in rest.get("hyperparameters", []):
+            check_held(number, "hyperparameters", "a layer", self.dtype)
         self.operations.append(Operation(kernel, inputs, widths, units, **rest))
         self.widths.append(units)
         return len(self.widths) - 1
@@ -164,6 +174,7 @@ class Builder:
         """
         if type(activation) is activations.Identity:
             return value
+        activation.check_held(self.dtype)
         kernel = ActivationKernel(activation)
         return self.add(
             kernels.activate.KERNELS["activation"],

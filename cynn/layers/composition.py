@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cynn.errors import InvalidParameterError, ShapeError
+from cynn.errors import InvalidParameterError, ShapeError, as_list, shown
 from cynn.layers.input import Input
 from cynn.layers.layer import Layer, Node
 
@@ -57,10 +56,8 @@ def chain(n: int) -> list[list[int]]:
 
 def as_layers(given: Any) -> list[Layer] | None:
     """A list of what was given, None where that is not layers."""
-    if not isinstance(given, Iterable):
-        return None
-    layers = list(given)
-    return layers if all(isinstance(layer, Layer) for layer in layers) else None
+    layers = as_list(given)
+    return layers if layers is not None and all(isinstance(layer, Layer) for layer in layers) else None
 
 
 def build_layers(
@@ -116,12 +113,12 @@ def compose(given: Any, sources: Any = None, outputs: Any = None) -> Composition
     nodes = _listed(given)
     if nodes and all(isinstance(node, Node) for node in nodes):
         return _of_nodes(nodes, given)
-    first, *rest = (list(given) if isinstance(given, Iterable) else []) or [None]
+    first, *rest = as_list(given) or [None]
     layers = as_layers(rest)
     if not isinstance(first, Input) or not layers:
         raise InvalidParameterError(
             "The 'layers' parameter of Network must be a list of an Input and one or more layers, or what "
-            f"calling a layer on others returned, or a list or a dict of such. Got {given!r} instead."
+            f"calling a layer on others returned, or a list or a dict of such. Got {shown(given)} instead."
         )
     if sources is None and outputs is None:
         return Composition(first, layers, chain(len(layers)))
@@ -136,7 +133,8 @@ def _checked_outputs(outputs: Any, n: int) -> Any:
     each = _listed(outputs)
     if not isinstance(outputs, (list, dict)) or not each or any(type(k) is not int or not 1 <= k <= n for k in each):
         raise InvalidParameterError(
-            f"The outputs of {n} layers must be a list or a dict of numbers from 1 to {n}. Got {outputs!r} instead."
+            f"The outputs of {n} layers must be a list or a dict of numbers from 1 to {n}. "
+            f"Got {shown(outputs)} instead."
         )
     return outputs
 
@@ -149,7 +147,7 @@ def _checked(sources: Any, layers: list[Layer], outputs: Any) -> list[list[int]]
         for number, source in enumerate(sources)
     ):
         raise InvalidParameterError(
-            f"The sources of {n} layers must be {n} lists of numbers of earlier values. Got {sources!r} instead."
+            f"The sources of {n} layers must be {n} lists of numbers of earlier values. Got {shown(sources)} instead."
         )
     taken = {value for source in sources for value in source} | set(_listed(outputs))
     for number, layer in enumerate(layers):
@@ -176,7 +174,7 @@ def _of_nodes(outputs: list[Node], form: Any) -> Composition:
                 inputs.append(node)
         elif not isinstance(node, Node):
             raise InvalidParameterError(
-                f"A layer must be called on an Input or on what calling a layer returned. Got {node!r} instead."
+                f"A layer must be called on an Input or on what calling a layer returned. Got {shown(node)} instead."
             )
         elif id(node) not in done:
             done.add(id(node))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import constraints, initializers, kernels, regularizers
-from cynn.errors import InvalidParameterError, ShapeError, check_switch, check_whole_number
+from cynn.errors import InvalidParameterError, ShapeError, check_switch, check_whole_number, shown
 from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Embedding(Layer):
         checked = [check_whole_number(column, "columns", "Embedding") for column in several]
         if not checked or len(set(checked)) < len(checked):
             raise InvalidParameterError(
-                f"The 'columns' parameter of Embedding must be columns, each once. Got {columns!r} instead."
+                f"The 'columns' parameter of Embedding must be columns, each once. Got {shown(columns)} instead."
             )
         self.columns = checked if isinstance(columns, (list, tuple)) else checked[0]
         self.initializer = initializers.check_name(initializer)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.described import call, config_of, made
-from cynn.errors import CynnError, InvalidParameterError, ShapeError
+from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError, shown
 from cynn.weights_lock import WeightsLock
 
 if TYPE_CHECKING:
@@ -208,15 +208,23 @@ class Parameter:
 
 
 def as_values(given: Any, array: Array, name: str) -> Array:
-    """`given` as numbers that can be assigned to an array of a layer, which a message calls by that name."""
+    """A copy of `given` as numbers for an array of a layer, which a message calls by that name.
+
+    What is finite as it is given is so in the dtype of the array.
+    """
     try:
-        values = np.asarray(given)
-    except (TypeError, ValueError, OverflowError):  # of rows that differ in length, say
-        values = None
-    if values is None or values.dtype.kind not in "biuf":
-        raise InvalidParameterError(f"The {name} must be numbers. Got {given!r} instead.")
-    if values.shape != array.shape:
-        raise ShapeError(f"The {name} must have the shape {array.shape}. Got {values.shape} instead.")
+        numbers = None if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
+    except Exception:  # of rows that differ in length, or what somebody's __array__ raises
+        numbers = None
+    if numbers is None or numbers.dtype.kind not in "biuf":
+        raise InvalidParameterError(f"The {name} must be numbers. Got {shown(given)} instead.")
+    if numbers.shape != array.shape:
+        raise ShapeError(f"The {name} must have the shape {array.shape}. Got {numbers.shape} instead.")
+    with np.errstate(over="ignore"):
+        values: Array = numbers.astype(array.dtype)
+    lost = np.isfinite(numbers) & ~np.isfinite(values)
+    if lost.any():
+        raise DataError(f"The {name} must be finite in {array.dtype}. Got {numbers[lost][0]} instead.")
     return values
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cynn import kernels
 from cynn.described import check_config
-from cynn.errors import InvalidParameterError, ShapeError
+from cynn.errors import InvalidParameterError, ShapeError, as_list, shown
 from cynn.layers.composition import as_layers, build_layers, chain
 from cynn.layers.layer import Layer
 
@@ -35,12 +35,13 @@ class _Merge(Layer):
         super().__init__()
         self.branches: list[list[Layer]] | None = None
         if branches is not None:
-            if not isinstance(branches, Iterable) or not list(branches):
+            given = as_list(branches)
+            if not given:
                 raise InvalidParameterError(
                     f"The 'branches' parameter of {type(self).__name__} must hold one or more lists of layers. "
-                    f"Got {branches!r} instead."
+                    f"Got {shown(branches)} instead."
                 )
-            self.branches = [_checked(branch, type(self)) for branch in branches]
+            self.branches = [_checked(branch, type(self)) for branch in given]
         self.depth = _depth(self.layers, type(self))
 
     @property
@@ -195,7 +196,7 @@ def _checked(given: Any, owner: type[Layer]) -> list[Layer]:
     layers = as_layers(given)
     if layers is None:
         raise InvalidParameterError(
-            f"The layers of {owner.__name__} must be lists of layers. Got {given!r} instead."
+            f"The layers of {owner.__name__} must be lists of layers. Got {shown(given)} instead."
         )
     return layers
 

@@ -19,7 +19,7 @@ class WarmUp(Schedule):
     """A straight line up to a rate or a schedule, which begins after it.
 
     For the first `warmup_steps` steps, rate = start + (target - start) (step + 1) / warmup_steps, with the
-    target that the schedule begins with.
+    target that the schedule begins with: from 0, the first step has the target / warmup_steps, the last the target.
 
     Parameters
     ----------

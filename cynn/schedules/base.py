@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.described import Described, look_up
-from cynn.errors import InvalidParameterError, check_number
+from cynn.errors import InvalidParameterError, check_number, shown
 from cynn.monitoring import Directions
 
 __all__ = ["Constant", "LearningRate", "Rates", "Schedule", "learning_rate_of", "started"]
@@ -179,7 +179,7 @@ def learning_rate_of(value: Any, name: str, owner: str) -> Any:
     except InvalidParameterError:
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must be a finite number > 0, a schedule, its configuration or a "
-            f"function of the step. Got {value!r} instead."
+            f"function of the step. Got {shown(value)} instead."
         ) from None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cynn.errors import InvalidParameterError, check_number, check_whole_number
+from cynn.errors import InvalidParameterError, check_number, check_switch, check_whole_number
 from cynn.schedules.base import Rates, Schedule
 
 __all__ = ["CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "OneCycle", "PolynomialDecay", "StepDecay"]
@@ -58,7 +58,7 @@ class ExponentialDecay(_Decay):
     ) -> None:
         super().__init__(initial_learning_rate, decay_steps)
         self.decay_rate = check_number(decay_rate, "decay_rate", type(self).__name__, above=0)
-        self.staircase = _switch(staircase, "staircase", type(self).__name__)
+        self.staircase = check_switch(staircase, "staircase", type(self).__name__)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         exponent = steps / self._decay_steps(total_steps)
@@ -132,7 +132,7 @@ class PolynomialDecay(_Decay):
         super().__init__(initial_learning_rate, decay_steps)
         self.end_learning_rate = check_number(end_learning_rate, "end_learning_rate", type(self).__name__, minimum=0)
         self.power = check_number(power, "power", type(self).__name__, above=0)
-        self.cycle = _switch(cycle, "cycle", type(self).__name__)
+        self.cycle = check_switch(cycle, "cycle", type(self).__name__)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         fraction = steps / self._decay_steps(total_steps)
@@ -306,14 +306,6 @@ class OneCycle(Schedule):
 def _half_cosine(fraction: Any) -> Any:
     """From 1 at 0 to 0 at 1."""
     return (1 + np.cos(np.pi * fraction)) / 2
-
-
-def _switch(value: Any, name: str, owner: str) -> bool:
-    if value not in (True, False):
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {owner} must be True or False. Got {value!r} instead."
-        )
-    return bool(value)
 
 
 def _steps_or_none(value: Any, name: str, owner: str) -> int | None:

@@ -157,7 +157,7 @@ class BinaryFocal(Loss):
     """C = mean over the outputs of -alpha_t (1 - p_t)^gamma log p_t: cross-entropy that minds the hard cases.
 
     p_t is the probability of what is true, p for a target of 1 and 1 - p for 0; alpha_t likewise alpha
-    and 1 - alpha. A target between is the mean of both. Behind a sigmoid it is computed from z;
+    and 1 - alpha, always (in Keras, only where it is asked for). A target between is the mean of both. Behind a sigmoid it is computed from z;
     elsewhere p is kept 1e-7 away from 0 and 1, and the loss goes on as its tangent beyond.
 
     Source: Lin, Goyal, Girshick, He and Dollár, "Focal loss for dense object detection", 2017,
@@ -215,6 +215,9 @@ class CategoricalFocal(Loss):
 
 class Dice(Loss):
     """C = 1 - (2 Σ_j p_j t_j + smooth) / (Σ_j p_j + Σ_j t_j + smooth): overlap, for predictions in [0, 1].
+
+    It is that of each row, and the loss of a batch is the mean over its rows; in Keras a batch is taken as one, and
+    smooth is 1e-7.
 
     Source: Sudre, Li, Vercauteren, Ourselin and Cardoso, "Generalised Dice overlap as a deep learning
     loss function", 2017, section 2.1, with its epsilon as `smooth`.

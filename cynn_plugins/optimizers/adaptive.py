@@ -21,7 +21,8 @@ class RMSprop(Optimizer):
 
     Sources: Hinton, "Neural networks for machine learning", 2012, lecture 6e; Graves, "Generating
     sequences with recurrent neural networks", 2013, equations 38 to 45 (centered). rho as in the
-    lecture, Keras and Optax (PyTorch has 0.99), epsilon as in PyTorch and Optax.
+    lecture, Keras and Optax (PyTorch has 0.99), epsilon outside the root as in PyTorch and Optax (Keras has it
+    inside). The rate is outside of u, as in PyTorch: where it changes, what is in u moves by the new one.
 
     Examples
     --------

@@ -152,7 +152,7 @@ class Adan(Optimizer):
         w := (w - η (m^ + beta_2 d^) / (sqrt(n^) + epsilon)) / (1 + η weight_decay)
 
     Source: Xie, Zhou, Li, Lin and Yan, "Adan: adaptive Nesterov momentum algorithm for faster
-    optimizing deep models", 2022, algorithm 1. The betas here are 1 less those of the paper, and the
+    optimizing deep models", 2022, algorithm 1. The betas are what is kept, 1 less those of the paper, and the
     bias is taken out, as in the authors' code and in Optax.
 
     Examples

@@ -18,11 +18,15 @@ from docutils.parsers.rst import Directive
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cynn", "cynn_plugins")
 # What makes an error, a warning or a line of a report; the second is what `unknown_name` says.
-MAKES = re.compile(r"(?<!class )(?<!def )\b((?!KeyError)\w*(?:Error|Warning)|warn|unknown_name|_bad|Failure|Skipped)\(")
+MAKES = re.compile(
+    r"(?<!class )(?<!def )\b"
+    r"((?!KeyError)\w*(?:Error|Warning)|warn|unknown_name|not_allowed|_bad|Failure|Skipped)\("
+)
 # What functions that make errors say, with their arguments, and of which kind the error is.
 MAKERS = {
     "unknown_name": ("UnknownNameError", "There is no {0} named …. Did you mean …? There are: …."),
     "_bad": ("ModelFileError", "The model file … must hold {1}. Got {2} instead."),
+    "not_allowed": ("InvalidParameterError", "The … parameter of … must be {2}. Got … instead."),
     "warn": ("CynnWarning", "{0}"),
 }
 DEFINITION = re.compile(r"^( *)(?:def|cdef|class)\b[^=\n(:]*?(\w+)(?=[(:])", re.M)
