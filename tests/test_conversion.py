@@ -235,7 +235,9 @@ def test_weights_of_rows_have_a_finite_sum(weights: list[float]) -> None:
         lambda dtype: cynn.Network([cynn.Input(1), cynn.LayerNorm(1e-50)], dtype=dtype),
         lambda dtype: cynn.Network([cynn.Input(1), cynn.GaussianNoise(1e300)], dtype=dtype),
         lambda dtype: cynn.Network([cynn.Input(1), cynn.Dense(1, {"name": "elu", "alpha": 1e300})], dtype=dtype),
-        lambda dtype: cynn.Network([cynn.Input(1), cynn.Dense(1)], regularizer={"name": "l2", "l2": 1e300}, dtype=dtype),
+        lambda dtype: cynn.Network(
+            [cynn.Input(1), cynn.Dense(1)], regularizer=cynn.regularizers.L2(1e300), dtype=dtype
+        ),
         lambda dtype: cynn.Network(
             [cynn.Input(1), cynn.Dense(1, constraint=cynn.constraints.MaxNorm(1e300))], dtype=dtype
         ),
