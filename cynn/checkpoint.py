@@ -19,7 +19,7 @@ from cynn.errors import CheckpointError, InvalidParameterError
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["check", "check_finite", "check_same", "read", "write"]
+__all__ = ["check", "check_same", "read", "write"]
 
 Array = npt.NDArray[Any]
 
@@ -72,15 +72,6 @@ def check(path: str, state: Mapping[str, Any], expected: Any) -> None:
         schema.check(state, expected, "training")
     except schema.Mismatch as found:
         raise tensor_file.bad(path, "checkpoint", f"{found.allowed} at {found.place}", found.got) from None
-
-
-def check_finite(path: str, state: Mapping[str, Any]) -> None:
-    """Whether one can go on from the weights, the averages of them and the optimizer's memory in a checkpoint."""
-    optimizer = state["optimizer"]
-    slots = [slot for of_one in optimizer["slots"] for slot in of_one]
-    for array in (*state["network"].values(), *slots, *optimizer["averages"]):
-        if array is not None and not np.isfinite(array).all():
-            raise tensor_file.bad(path, "checkpoint", "finite weights to go on from", "NaN or infinity")
 
 
 def _without_arrays(value: Any, place: str, arrays: dict[str, Array]) -> Any:

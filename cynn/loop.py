@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cynn import checkpoint, layers, schema
 from cynn.callbacks.together import CallbackList
-from cynn.errors import TrainingDivergedError
+from cynn.errors import InvalidParameterError, TrainingDivergedError
 from cynn.feeding import Feed, RowFeed
 from cynn.history import History
 from cynn.progress import Progress
@@ -87,12 +88,13 @@ class Loop:
         checkpoint.check(path, state, schema.Having({"settings": schema.ANYTHING}))
         checkpoint.check_same(path, state["settings"], self.settings)
         checkpoint.check(path, state, schema.Then(self._schema(), self._schema_of_counts))
-        checkpoint.check_finite(path, state)
         self._check_rates(state)
         return state
 
     def run(self, state: Mapping[str, Any] | None, progress: bool) -> None:
         """Train to the end, from the beginning or from the state in a checkpoint on."""
+        self._check_final_weights()
+        self.called.final_weights = self.final_weights
         self.optimizer.begin(self.network, self.called.greater_is_better)
         self.network.history = self.history
         if state is not None:
@@ -106,14 +108,20 @@ class Loop:
                     self.called.set_state(state["callbacks"])
                     for each in self.called.checkpoints:
                         each.last = self._place()
-                while self.is_in_epoch or (self.epoch < self.epochs and not self.called.stop_training):
-                    self._run_epoch()
-                    if self._may_hurry():
-                        self._run_short_epochs()
-                self._write_checkpoints(lambda each: each.last != self._place())
-                self.optimizer.finish(self.network)
+                try:
+                    self._run_epochs()
+                finally:
+                    if self.is_averaging:
+                        self.network.set_weights(self.final_weights())
         finally:
             self.bar.close()
+
+    def _run_epochs(self) -> None:
+        while self.is_in_epoch or (self.epoch < self.epochs and not self.called.stop_training):
+            self._run_epoch()
+            if self._may_hurry():
+                self._run_short_epochs()
+        self._write_checkpoints(lambda each: each.last != self._place())
 
     def _run_epoch(self) -> None:
         if not self.is_in_epoch:
@@ -126,6 +134,8 @@ class Loop:
         self._take_steps()
         self._check_finite()
         self.network.epochs_trained += 1
+        for each in self.called.averaging:
+            each.count(self.epoch)
         logs = self.figures()
         if self.optimizer.has_schedule:
             logs["learning_rate"] = self.feed.last_rate
@@ -192,6 +202,45 @@ class Loop:
 
     def _diverged(self, problem: tuple[str, object], epoch: int, step: int) -> TrainingDivergedError:
         return diverged_error(*problem, self.feed.last_rate, epoch, step, self.history, self.feed.is_finite())
+
+    # -------------------------------------------------------------------------------------- final weights
+
+    @property
+    def is_averaging(self) -> bool:
+        """Whether the network gets an average of its weights in the end."""
+        return bool(self.called.averaging or self.optimizer.settings.averages)
+
+    def _check_final_weights(self) -> None:
+        """Which weights a fit ends with must not depend on the order of callbacks."""
+        of_epochs = {(each.start_epoch, each.every_epochs) for each in self.called.averaging}
+        averages = ["StochasticWeightAveraging"] * len(of_epochs)
+        averages += ["use_ema"] if self.optimizer.settings.averages else []
+        for kind, got in [
+            ("average of the weights", averages),
+            ("EarlyStopping that restores weights", ["EarlyStopping"] * len(self.called.restoring)),
+        ]:
+            if len(got) > 1:
+                raise InvalidParameterError(f"A fit must have one {kind} at most. Got {' and '.join(got)} instead.")
+
+    def final_weights(self) -> list[Any]:
+        """Copies of what the network gets if training ends here, but for the best weights of an EarlyStopping."""
+        found = self.optimizer.averaged(self.network)
+        for each in self.called.averaging:
+            found = each.averaged()
+        return self.network.get_weights() if found is None else [array.copy() for array in found]
+
+    @contextmanager
+    def with_final_weights(self) -> Iterator[None]:
+        """The network has its final weights within: those that validation is of."""
+        if not self.is_averaging:
+            yield
+            return
+        own = self.network.get_weights()
+        self.network.set_weights(self.final_weights())
+        try:
+            yield
+        finally:
+            self.network.set_weights(own)
 
     # ---------------------------------------------------------------------------------------- checkpoints
 

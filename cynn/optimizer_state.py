@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import registry, schedules, schema
+from cynn import layers, registry, schedules, schema
 from cynn.described import config_of
 from cynn.errors import CynnError
 from cynn.kernel_objects import OptimizerKernel
@@ -89,12 +89,18 @@ class OptimizerState:
             if mean is not None:
                 mean[...] = parameter
 
-    def finish(self, network: Network) -> None:
-        """Put the averages in the place of the weights."""
-        with network._weights_lock.turn():
-            for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
-                if mean is not None and parameter is not None:
-                    parameter[...] = mean
+    def averaged(self, network: Network) -> list[Any] | None:
+        """The weights of the network with the averages in the place of what is trained; None where there are none."""
+        if not self.settings.averages:
+            return None
+        parameters = network._engine.trained_parameters()
+        mean_of = {
+            parameter.ctypes.data: mean
+            for parameter, mean in zip(parameters, self.settings.averages, strict=True)
+            if parameter is not None and mean is not None
+        }
+        own = (array for _, array in layers.arrays(network.layers))
+        return [mean_of.get(array.ctypes.data, array).reshape(array.shape).copy() for array in own]
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
         """Let the schedule see the figures of an epoch."""

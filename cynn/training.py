@@ -130,7 +130,8 @@ def fit(
         found = _figures(feed, objective, metrics_by_name)
         if validation is not None:
             data.check_categories(validation[0], network._categories, network.conversion, "validation x")
-            held_out = evaluation.figures(network, objective, *validation, metrics_by_name, n_threads)
+            with loop.with_final_weights():
+                held_out = evaluation.figures(network, objective, *validation, metrics_by_name, n_threads)
             found.update({f"val_{name}": figure for name, figure in held_out.items()})
         return found
 

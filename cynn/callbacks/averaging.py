@@ -23,7 +23,7 @@ class StochasticWeightAveraging(Callback):
     w_mean := (n w_mean + w) / (n + 1) after every epoch that counts, in float64. The learning rate is best kept
     rather large, or on its cycles, so that the epochs end at weights of some variety. Afterwards the moving
     averages of every `BatchNorm` are computed anew in a pass over the training data, as by
-    `Network.update_moving_averages`.
+    `Network.update_moving_averages`; so too before every validation, whose figures are those of the mean.
 
     Parameters
     ----------
@@ -61,6 +61,7 @@ class StochasticWeightAveraging(Callback):
     def _begin(self) -> None:
         self.n_averaged = 0
         self._mean: list[Any] = []
+        self._averaged: list[Any] | None = None
 
     def on_train_begin(self) -> None:
         from cynn.moving_averages import has_moving_averages
@@ -72,7 +73,14 @@ class StochasticWeightAveraging(Callback):
                 "which BatchNorm needs. Got an iterator instead: a function that returns one helps."
             )
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+    def count(self, epoch: int) -> None:
+        """Take in the weights at the end of an epoch, before its figures are computed.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number, from 1.
+        """
         if epoch < self.start_epoch or (epoch - self.start_epoch) % self.every_epochs:
             return
         weights = self.network.get_weights()
@@ -81,15 +89,22 @@ class StochasticWeightAveraging(Callback):
         for mean, w in zip(self._mean, weights, strict=True):
             mean += (w - mean) / (self.n_averaged + 1)
         self.n_averaged += 1
+        self._averaged = None
 
-    def on_train_end(self) -> None:
-        if not self.n_averaged:
-            return
-        from cynn import moving_averages, threads
+    def averaged(self) -> list[Any] | None:
+        """The mean, with moving averages that belong to it; None where no epoch has counted."""
+        if self.n_averaged and self._averaged is None:
+            from cynn import moving_averages, threads
 
-        self.network.set_weights(self._mean)
-        if self.training_rows is not None:
-            moving_averages.update(self.network, self.training_rows, threads.resolve(None))
+            own = self.network.get_weights()
+            try:
+                self.network.set_weights(self._mean)
+                if self.training_rows is not None:
+                    moving_averages.update(self.network, self.training_rows, threads.resolve(None))
+                self._averaged = self.network.get_weights()
+            finally:
+                self.network.set_weights(own)
+        return self._averaged
 
     def get_state(self) -> dict[str, Any]:
         return {"n_averaged": self.n_averaged, "mean": [mean.copy() for mean in self._mean]}

@@ -27,6 +27,9 @@ class Callback:
     training_rows : function, or None
         Goes once more through the rows of x that are trained on, a piece at a time; `fit` sets it. None where
         x is an iterator of batches, which is at its end.
+    final_weights : function
+        Gives what `get_weights` would if training ended after this epoch, whose validation is of these: an average,
+        where the optimizer or a callback makes one. `fit` sets it.
     greater_is_better : mapping of str to bool or None
         Of each figure of this training by its name, whether it is to rise; None where nothing says it. `fit` sets it.
     stop_training : bool
@@ -47,6 +50,7 @@ class Callback:
     network: Network
     training_rows: Callable[[], Iterable[Any]] | None = None
     greater_is_better: Directions = MappingProxyType({})
+    final_weights: Callable[[], list[Any]] | None = None
     stop_training: bool = False
 
     def on_train_begin(self) -> None:

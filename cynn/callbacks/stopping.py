@@ -35,7 +35,8 @@ class EarlyStopping(Callback):
         Whether the figure is to fall or to rise. "auto": a loss is to fall; a metric says by its attribute
         `greater_is_better`, a function of `sklearn.metrics` by its name: see `cynn.metrics.greater_is_better`.
     restore_best_weights : bool
-        Whether the network gets the weights of its best epoch when training ends, however it ends.
+        Whether the network gets the weights of its best epoch when training ends, however it ends. Where weights are
+        averaged, these are the average as it was after that epoch.
 
     Raises
     ------
@@ -96,7 +97,7 @@ class EarlyStopping(Callback):
         if is_better(figure, self.best, self.min_delta, rising=self._rises()):
             self.best, self.best_epoch, self._wait = figure, epoch, 0
             if self.restore_best_weights:
-                self._best_weights = self.network.get_weights()
+                self._best_weights = (self.final_weights or self.network.get_weights)()
         else:
             self._wait += 1
             self.stop_training = self._wait >= self.patience

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cynn import file_access, schema
+from cynn.callbacks.averaging import StochasticWeightAveraging
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
+from cynn.callbacks.stopping import EarlyStopping
 from cynn.errors import InvalidParameterError, as_list, shown
 from cynn.monitoring import Directions
 
@@ -31,11 +33,14 @@ class CallbackList:
                 f"Got {shown(callbacks)} instead."
             )
         self._all = given
+        self.averaging = [callback for callback in self._all if isinstance(callback, StochasticWeightAveraging)]
+        self.restoring = [c for c in self._all if isinstance(c, EarlyStopping) and c.restore_best_weights]
         self.checkpoints = [callback for callback in self._all if isinstance(callback, Checkpoint)]
         self._kept = [callback for callback in self._all if not isinstance(callback, Checkpoint)]
         self._network = network
         self.training_rows: Callable[[], Iterable[Any]] | None = None
         self.greater_is_better: Directions = {}
+        self.final_weights: Callable[[], list[Any]] = network.get_weights
         self._of_steps = [c for c in self._all if type(c).on_step_end is not Callback.on_step_end]
 
     def __bool__(self) -> bool:
@@ -101,6 +106,7 @@ class CallbackList:
                 callback.network = self._network
                 callback.training_rows = self.training_rows
                 callback.greater_is_better = self.greater_is_better
+                callback.final_weights = self.final_weights
                 callback.stop_training = False
                 stack.callback(callback.on_train_end)
                 callback.on_train_begin()
@@ -113,6 +119,7 @@ class CallbackList:
         finally:
             for callback in self._all:
                 callback.training_rows = None  # which holds the data
+                callback.final_weights = None  # likewise
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Of all."""
