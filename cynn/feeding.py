@@ -7,6 +7,7 @@ own thread draws the batches, so that Ctrl-C is heard in what draws them, and an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -138,6 +139,9 @@ class Feed(Protocol):
     def state_schema(self) -> Any:
         """What `get_state` returns."""
 
+    def capacity_schema(self) -> Any:
+        """What `capacity` may be."""
+
     def close(self) -> None:
         """Give back what is held."""
 
@@ -261,6 +265,9 @@ class RowFeed(Feed):
 
         return schema.Then(schema.Having({"step": schema.whole_number(0, self.steps_per_epoch)}), with_predictions)
 
+    def capacity_schema(self) -> Any:
+        return schema.whole_number(self.capacity, self.capacity)
+
     def close(self) -> None:
         pass
 
@@ -287,8 +294,7 @@ class BatchBuffer:
         self.capacity = capacity
         self.rows = np.zeros((2 * capacity, rows.shape[1]), rows.dtype)
         self.target = target.with_room(2 * capacity)
-        self.weights: Weights = [np.ones(2 * capacity) for _ in target.parts]
-        self.order = np.arange(2 * capacity)
+        self.weights: Weights = [np.zeros(2 * capacity) for _ in target.parts]
         self.trainer = setting.trainer(self.rows, self.target, self.weights, capacity)
 
     def takes(self, rows: Array, target: Targets) -> bool:
@@ -304,7 +310,7 @@ class BatchBuffer:
         for own, given in zip(self.weights, weights, strict=True):
             assert own is not None
             own[place] = 1 if given is None else given
-        return self.order[place]
+        return np.arange(place.start, place.stop)
 
     def step(self, order: Array, rate: float, predictions: list[Array] | None, name: str) -> None:
         """A step on what lies at `order`."""
@@ -501,6 +507,13 @@ class BatchFeed(Feed):
             return schema.Having({"classes": classes})
 
         return schema.Then(schema.Having(counts), lambda state: schema.Then(with_predictions(state), with_one_form))
+
+    def capacity_schema(self) -> Any:
+        """So many rows as there is memory for, with all that the layers make of them."""
+        network = self.setting.network
+        columns = network.input.units + sum(operation.units for operation in network._engine.operations)
+        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return schema.whole_number(0, memory_bytes // (2 * columns * np.dtype(network.dtype).itemsize))
 
     def close(self) -> None:
         self.background.close()

@@ -278,7 +278,7 @@ class Loop:
             "history": schema.ByName(schema.ListOf(_FIGURE)),
             "optimizer": self.optimizer.state_schema(),
             "callbacks": self.called.state_schema(),
-            "capacity": schema.whole_number(maximum=2**31 - 1),
+            "capacity": self.feed.capacity_schema(),
             "feed": schema.Optional(self.feed.state_schema()),
             "seconds": schema.number(0),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import random
@@ -23,6 +24,10 @@ ODD: list[Any] = [
     *({"layer": "add", "branches": [[], []]}, {"layer": "residual", "layers": []}),
 ]
 DTYPES = ["BOOL", "U8", "I8", "I32", "I64", "U64", "F16", "BF16", "F32", "F64", "F8_E4M3"]
+
+
+def _odd(generator: random.Random) -> Any:
+    return copy.deepcopy(generator.choice(ODD))
 
 
 class File:
@@ -103,7 +108,7 @@ def _metadata(file: File, generator: random.Random) -> None:
     if generator.random() < 0.3:
         del metadata[name]
     elif generator.random() < 0.3:
-        metadata[name] = generator.choice(ODD)
+        metadata[name] = _odd(generator)
     else:
         text = str(metadata[name])
         at = generator.randrange(len(text) + 1)
@@ -171,7 +176,7 @@ def changed_tree(tree: Any, generator: random.Random) -> Any:
     """A tree with another value at one place, one less, one more, or two that are exchanged."""
     places = list(_places(tree))
     if not places or generator.random() < 0.02:
-        return generator.choice(ODD)
+        return _odd(generator)
     container, key = generator.choice(places)
     kind = generator.randrange(8)
     if kind == 0:
@@ -187,13 +192,13 @@ def changed_tree(tree: Any, generator: random.Random) -> Any:
         if (isinstance(other, dict) and place in other) or (isinstance(other, list) and place < len(other)):
             container[key] = json.loads(json.dumps(other[place]))
     elif kind == 3:
-        for _ in range(generator.choice([1, 2, 60, 300])):
+        for _ in range(generator.choice([1, 2, 30, 75])):
             container[key] = generator.choice([[container[key]], {"layer": "residual", "layers": [container[key]]}])
     elif kind == 4 and type(container[key]) in (int, float):
         number = container[key]
         container[key] = generator.choice([number + 1, number - 1, -number, 10 * number])
     else:
-        container[key] = generator.choice(ODD)
+        container[key] = _odd(generator)
     return tree
 
 

@@ -111,3 +111,14 @@ def test_five_hundred(name, tmp_path):
 def test_twenty_five_thousand(name, tmp_path):
     found = try_all(name, range(500, 25_500), tmp_path, attempt_of(name, tmp_path))
     print(name, dict(found))
+
+
+@pytest.mark.parametrize("rows", [10, 10**6, 2**31 - 1, 2**48])
+def test_the_largest_batch_of_a_checkpoint(rows, tmp_path):
+    """It asks for no memory before there is such a batch, and for none that there is not."""
+    file = mutations.File(WHOLE["feeding"])
+    file.trees["training"]["capacity"] = rows
+    (tmp_path / "forged").write_bytes(file.content())
+    expected = {10: "went on", 10**6: "went on", 2**48: "refused"}
+    found = attempt_of("feeding", tmp_path)(tmp_path / "forged")
+    assert found == expected.get(rows, found)
