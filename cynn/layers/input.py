@@ -19,7 +19,8 @@ class Input:
         Numbers in a row.
     scale, offset : float
         x = scale * value + offset, applied batch by batch as rows are gathered, so that a large
-        array of uint8 need never be converted.
+        array of uint8 need never be converted. Computed in double before it is narrowed, or as exactly: a time of
+        1.7e9 seconds less an offset as large keeps its seconds in a float32 network.
 
     Examples
     --------
