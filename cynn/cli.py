@@ -4,6 +4,7 @@ Whatever is wrong with the arguments or the files is told in one line on stderr,
 """
 
 import argparse
+import io
 import math
 import os
 import sys
@@ -38,8 +39,19 @@ LANDSCAPE_ROWS = 500  # of the test part: the loss is computed for each point of
 OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 
 
+class _Nowhere(io.TextIOBase):
+    """A stream that takes everything and keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ``cynn`` command and return its exit code."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None or stream.closed:  # a process without a console
+            setattr(sys, name, _Nowhere())
     try:
         installation.require_own(cynn)
         options = _parser().parse_args(arguments)

@@ -195,9 +195,11 @@ def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]
     wrong = (classes != labels) | (classes < 0) | (classes >= outputs)
     if wrong.any():
         row = int(np.argmax(wrong))
+        whole = (classes == labels).all()
+        hint = " They go from 1 on: subtract 1." if whole and classes.min() >= 1 and classes.max() == outputs else ""
         raise DataError(
             f"{name} must be classes, whole numbers from 0 to {outputs - 1}, or rows of {outputs} values. "
-            f"Got {labels[row]} in row {row} instead."
+            f"Got {labels[row]} in row {row} instead.{hint}"
         )
     return classes
 

@@ -41,6 +41,15 @@ class CynnWarning(UserWarning):
     """The category of every warning of CyNN."""
 
 
+def warn(message: str, stacklevel: int) -> None:
+    """A CynnWarning; nothing where sys.stderr is closed, as in a program without a console."""
+    import contextlib
+    import warnings
+
+    with contextlib.suppress(ValueError):  # of writing to what is closed
+        warnings.warn(message, CynnWarning, stacklevel=stacklevel + 1)
+
+
 class CynnError(Exception):
     """The base of every error that CyNN raises on purpose."""
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-from cynn.errors import CynnError, CynnWarning
+from cynn.errors import CynnError, warn
 
 __all__ = ["require_compiled", "require_own", "warn_of_foreign_files"]
 
@@ -65,10 +64,9 @@ def warn_of_foreign_files() -> None:
     """
     foreign = [name for name in _names(_FOLDER) if name.partition(".")[0] in _FOREIGN]
     if foreign:
-        warnings.warn(
+        warn(
             f"The folder {_FOLDER} must hold nothing but CyNN. Got {', '.join(foreign)} of another project "
             f"that is called cynn, too: each overwrites files of the other. {_CURE}",
-            CynnWarning,
             stacklevel=3,
         )
 

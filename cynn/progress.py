@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Progress"]
@@ -15,11 +17,12 @@ class Progress:
         self._epochs = epochs
         self._done_before = 0
         self._bar: Any = None
-        if wanted and sys.stderr.isatty():
+        if wanted and _is_terminal(sys.stderr):
             from tqdm import tqdm
 
             total = rows and epochs * rows
-            self._bar = tqdm(total=total, initial=done, unit=" rows", unit_scale=True, dynamic_ncols=True)
+            with contextlib.suppress(OSError, ValueError):  # the terminal is gone
+                self._bar = tqdm(total=total, initial=done, unit=" rows", unit_scale=True, dynamic_ncols=True)
 
     @property
     def is_shown(self) -> bool:
@@ -30,21 +33,34 @@ class Progress:
         """Name the epoch, counted from 1."""
         if self._bar is not None:
             self._done_before = self._bar.n
-            self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
+            self._show(lambda bar: bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False))
 
     def advance_to(self, row: int) -> None:
         """So many rows of this epoch are done."""
-        if self._bar is not None:
-            self._bar.update(self._done_before + row - self._bar.n)
+        self._show(lambda bar: bar.update(self._done_before + row - bar.n))
 
     def end_epoch(self, logs: dict[str, float]) -> None:
         """Show the epoch's figures."""
-        if self._bar is not None:
-            self._bar.set_postfix(
-                {name: f"{figure:.4g}" for name, figure in logs.items() if name != "seconds"}
-            )
+        figures = {name: f"{figure:.4g}" for name, figure in logs.items() if name != "seconds"}
+        self._show(lambda bar: bar.set_postfix(figures))
 
     def close(self) -> None:
         """Leave the bar as it stands."""
+        self._show(lambda bar: bar.close())
+
+    def _show(self, change: Callable[[Any], object]) -> None:
+        """Change the bar; there is none any more where the terminal is gone."""
         if self._bar is not None:
-            self._bar.close()
+            try:
+                change(self._bar)
+            except (OSError, ValueError):
+                self._bar.disable = True  # else it is closed, and writes, when it is collected
+                self._bar = None
+
+
+def _is_terminal(stream: Any) -> bool:
+    """Whether a bar can be shown; a program without a console has no stream, or a closed one."""
+    try:
+        return stream is not None and bool(stream.isatty())
+    except (AttributeError, OSError, ValueError):
+        return False

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cynn import layers, package_names, registry
-from cynn.errors import CynnWarning, PluginError
+from cynn.errors import PluginError, warn
 from cynn.hyperparameters import Component
 
 if TYPE_CHECKING:
@@ -124,10 +123,9 @@ def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) ->
     for offering, installed in of_kind.offers(name).items():
         if package_names.canonical(offering) == wanted:
             if installed != version:
-                warnings.warn(
+                warn(
                     f"The model was saved with {kind} {name!r} of {of_version!r}; {installed} is installed. "
                     f"Its predictions may differ: pip install {package_names.requirement(wanted, version)}",
-                    CynnWarning,
                     stacklevel=5,
                 )
             return f"{offering}:{name}"

@@ -331,6 +331,36 @@ class TestEarlyStopping:
 
 
 class TestCSVLogger:
+    def test_appending_with_other_figures(self, tmp_path):
+        """They go under their own headers, or the file is left as it is."""
+        path = tmp_path / "log.csv"
+        fit(CSVLogger(path), metrics=["accuracy", "mse"])
+        fit(CSVLogger(path, append=True), metrics=["mse"])
+        lines = self.read(path)
+        assert [line["accuracy"] == "" for line in lines] == [False, False, True, True]
+        assert all(0 < float(line["mse"]) < 1 for line in lines)
+        before, net = path.read_bytes(), helpers.classifier()
+        digest = helpers.digest(net)
+        with pytest.raises(InvalidParameterError, match=r"must have a column for each figure .* \['rmse'\]"):
+            fit(CSVLogger(path, append=True), metrics=["rmse"], net=net)
+        with pytest.raises(InvalidParameterError, match="must have a column for each figure"):
+            fit(CSVLogger(path, append=True, separator=";"))
+        assert path.read_bytes() == before
+        assert helpers.digest(net) == digest
+
+    def test_names_are_quoted(self, tmp_path):
+        def metric(y_true, y_pred):
+            return 0.5
+
+        metric.__name__ = 'a, "b"\nc'
+        fit(CSVLogger(tmp_path / "log.csv"), metrics=[metric])
+        assert [line[metric.__name__] for line in self.read(tmp_path / "log.csv")] == ["0.5", "0.5"]
+
+    @pytest.mark.parametrize("separator", ["", "; ", "\n", '"', 3])
+    def test_a_separator_that_cannot_be(self, separator):
+        with pytest.raises(InvalidParameterError, match="'separator' parameter of CSVLogger must be one character"):
+            CSVLogger("log.csv", separator=separator)
+
     def read(self, path, **options):
         with open(path, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file, **options))

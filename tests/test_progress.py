@@ -1,12 +1,18 @@
 """The progress bar: on a terminal, and nowhere else."""
 
+import io
 import os
 import re
 import struct
 import subprocess
 import sys
+import warnings
 
+import helpers
 import pytest
+
+import cynn
+from cynn import cli, errors
 
 FIT = """
 import numpy as np, sys, cynn
@@ -72,3 +78,46 @@ def test_shown_on_a_terminal():
 def test_off_where_it_is_not_wanted():
     out, shown = on_terminal("progress=False")
     assert (out, shown) == ("False", "")
+
+
+class Closed:
+    """A stream of a terminal that is gone."""
+
+    closed = True
+
+    def isatty(self):
+        return True
+
+    def write(self, *text):
+        raise ValueError("I/O operation on closed file.")
+
+    flush = fileno = write
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO(), Closed(), object()], ids=["none", "closed", "gone", "odd"])
+def test_without_a_console(stream, monkeypatch, tmp_path):
+    """As under pythonw: what cannot be shown is not."""
+    if isinstance(stream, io.StringIO):
+        stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
+    x, y = helpers.blobs(30)
+    net = helpers.classifier()
+    net.fit(x, y, epochs=2, callbacks=cynn.callbacks.Checkpoint(tmp_path / "run.safetensors"))
+    assert net.history.epochs == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        errors.warn("a warning", 1)
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_the_command_without_a_console(stream, monkeypatch, tmp_path):
+    if stream == "closed":
+        stream = io.StringIO()
+        stream.close()
+    path = tmp_path / "net.safetensors"
+    helpers.classifier().save(path)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert cli.main(["summary", str(path)]) == 0
+    assert cli.main(["summary", str(tmp_path / "none")]) == 2

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from cynn import checkpoint, file_access
 from cynn.callbacks.base import Callback
-from cynn.errors import CheckpointError, CynnWarning, InvalidParameterError, check_number, check_whole_number, shown
+from cynn.errors import CheckpointError, InvalidParameterError, check_number, check_whole_number, shown, warn
 
 __all__ = ["Checkpoint"]
 
@@ -188,7 +187,7 @@ class Checkpoint(Callback):
             )
             if self.on_error == "raise":
                 raise problem from error
-            warnings.warn(str(problem), CynnWarning, stacklevel=2)
+            warn(str(problem), stacklevel=2)
 
 
 def _pattern(name: str) -> tuple[str, bool]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from cynn import file_access, schema
 from cynn.callbacks.base import Callback
-from cynn.errors import MissingDependencyError
+from cynn.errors import InvalidParameterError, MissingDependencyError
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -25,9 +26,10 @@ class CSVLogger(Callback):
     filename : str or path
         Where to write.
     separator : str
-        What stands between two columns.
+        What stands between two columns: one character. A name that holds it is quoted, as the module `csv` does.
     append : bool
-        Whether what the file holds is kept. Where a training goes on from a checkpoint, the lines up to there
+        Whether what the file holds is kept; it must have a column for each figure then.
+        Where a training goes on from a checkpoint, the lines up to there
         are kept in any case, and those behind are written anew.
 
     Examples
@@ -48,6 +50,11 @@ class CSVLogger(Callback):
     ) -> None:
         self.filename = filename
         self._path = file_access.as_path(filename, "filename", "CSVLogger")
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise InvalidParameterError(
+                f"The 'separator' parameter of CSVLogger must be one character, no quote and no end of a line. "
+                f"Got {separator!r} instead."
+            )
         self.separator = separator
         self.append = append
         self._file: IO[str] | None = None
@@ -57,19 +64,34 @@ class CSVLogger(Callback):
     def on_train_begin(self) -> None:
         file_access.check_regular(self._path)
         self._bytes = os.path.getsize(self._path) if self.append and os.path.exists(self._path) else 0
-        self._columns = None
+        self._columns = self._columns_of_file() if self._bytes else None
+        if self._columns is not None:
+            self._check_columns(name for name in self.greater_is_better if not name.startswith("val_"))
+
+    def _columns_of_file(self) -> list[str]:
+        with open(self._path, encoding="utf-8", newline="") as file:
+            return next(csv.reader(file, delimiter=self.separator), [])
+
+    def _check_columns(self, names: Iterable[str]) -> None:
+        missing = [name for name in names if name not in (self._columns or [])]
+        if missing:
+            raise InvalidParameterError(
+                f"The file {self._path!r} must have a column for each figure where a CSVLogger appends to it. Got "
+                f"{self._columns} and the figures {missing} instead: write them to another file, or with append=False."
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self._file is None:
+            if self._columns is not None:
+                self._check_columns(["epoch", *logs])
             self._open()
         assert self._file is not None
+        lines = csv.writer(self._file, delimiter=self.separator, lineterminator="\n")
         if self._columns is None:
             self._columns = ["epoch", *logs]
-            if self._file.tell() == 0:
-                self._file.write(self.separator.join(self._columns) + "\n")
+            lines.writerow(self._columns)
         figures = {"epoch": epoch, **logs}
-        cells = [str(figures[name]) if name in figures else "" for name in self._columns]
-        self._file.write(self.separator.join(cells) + "\n")
+        lines.writerow([figures.get(name, "") for name in self._columns])
         self._file.flush()
         self._bytes = self._file.tell()
 
