@@ -323,10 +323,9 @@ cdef class KernelObject:
         self.component = component
         self.is_python = not (use_kernel and component.kernel is not None or component.is_compiled())
         self.values = array("d", component.kernel_values())
-        cdef double[::1] view
         if len(self.values):
-            view = self.values
-            self.h = &view[0]
+            self.held = self.values  # which thereby keeps its size
+            self.h = &self.held[0]
 
 
 cdef class ActivationKernel(KernelObject):

@@ -359,7 +359,7 @@ def _resolve_one(metric: Any) -> tuple[str, Resolved]:
     name = getattr(function, "__name__", type(function).__name__)
     if _is_of_sklearn(function):
         return name, _of_sklearn(metric, function)
-    return name, lambda target, prediction: _figure(metric(target.as_given(), prediction), name)
+    return name, lambda target, prediction: _figure(metric(target.as_given(), prediction.copy()), name)
 
 
 def _figure(value: Any, name: str) -> float:

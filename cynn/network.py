@@ -504,7 +504,7 @@ class Network(Trainable):
         Parameters
         ----------
         weights : list of array
-            As many, of the same shapes, as `get_weights` returns.
+            As many, of the same shapes, as `get_weights` returns. While another thread trains: a BusyError.
 
         Examples
         --------

@@ -201,6 +201,15 @@ class Trainable:
         float
             The loss of the batch, before the step.
 
+        Raises
+        ------
+        TrainingDivergedError
+            The loss became NaN or infinite.
+        BusyError
+            Another call trains the network.
+        ShapeError, DataError
+            x or y do not fit.
+
         Examples
         --------
         >>> import cynn
@@ -239,6 +248,11 @@ class Trainable:
             The training data, or enough of them.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.
+
+        Raises
+        ------
+        BusyError
+            Another thread trains the network.
 
         Examples
         --------

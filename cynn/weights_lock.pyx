@@ -4,16 +4,29 @@ All of this is compiled and runs under the GIL, so that each change is whole: ne
 comes between.
 """
 
+import os
+
 from cynn.errors import BusyError
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pythread cimport PyThread_get_thread_ident
+from libc.stdint cimport int64_t
 
 cdef extern from "<unistd.h>" nogil:
-    int getpid()
     int usleep(unsigned int microseconds)
 
 cdef unsigned int MICROSECONDS_BETWEEN_LOOKS = 100
+
+cdef int64_t forks = 0  # between the process that imported this and the present one
+
+
+def _count_fork():
+    global forks
+    forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
 
 
 cdef class Holder:
@@ -22,15 +35,15 @@ cdef class Holder:
     cdef WeightsLock lock
     cdef str call
     cdef unsigned long thread
-    cdef int process
+    cdef int64_t forks
 
     def __cinit__(self, WeightsLock lock, str call):
         self.lock, self.call = lock, call
-        self.thread, self.process = PyThread_get_thread_ident(), getpid()
+        self.thread, self.forks = PyThread_get_thread_ident(), forks
 
     cdef bint is_alive(self) noexcept:
         """In a forked child the other threads are gone, and what they held is free."""
-        return self.process == getpid()
+        return self.forks == forks
 
     cdef bint is_here(self) noexcept:
         return self.thread == PyThread_get_thread_ident()

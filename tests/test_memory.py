@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Network
+from cynn import Network, kernel_objects
 from cynn.callbacks import Callback
 from cynn.errors import DataError, InvalidParameterError, ShapeError
 
@@ -232,17 +232,18 @@ class TestWhatChangesInAFit:
             metrics=["accuracy"],
         )
 
-    def test_a_metric_that_writes_into_the_targets(self):
+    def test_a_metric_that_writes_into_what_it_is_given(self):
         x, y = helpers.inputs(60, 4), np.arange(60) % 3
 
         def metric(y_true, y_pred):
-            y_true[...] = 10**9
+            y_true[...], y_pred[...] = 10**9, np.nan
             return 0.0
 
         net, same = classifier(), classifier()
-        found = net.fit(x, y, validation_data=(x, y), metrics=[metric])
-        expected = same.fit(x, y, validation_data=(x, y))
-        assert found["val_loss"] == expected["val_loss"]
+        found = net.fit(x, y, validation_data=(x, y), metrics=[metric, "accuracy"])
+        expected = same.fit(x, y, validation_data=(x, y), metrics=["accuracy"])
+        for name in ("val_loss", "accuracy", "val_accuracy"):
+            assert found[name] == expected[name]
         assert (y == np.arange(60) % 3).all()
 
     @pytest.mark.parametrize("kind", ["classes", "values"])
@@ -310,6 +311,12 @@ class TestWhatChangesInAFit:
 
         history = net.fit(**data, callbacks=[Reshapes()])
         assert history["val_loss"] == expected["val_loss"]
+
+    def test_hyperparameters(self):
+        """They lie where the kernels read them, and their number stays."""
+        kernel = kernel_objects.ActivationKernel(cynn.activations.LeakyReLU())
+        with pytest.raises(BufferError):
+            kernel.values.append(1.0)
 
     def test_the_size(self):
         """NumPy refuses to give away memory that is read."""
