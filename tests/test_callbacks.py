@@ -448,7 +448,7 @@ class TestCSVLogger:
 class TestTensorBoard:
     def test_without_the_package_the_extra_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "tensorboardX", None)
-        with pytest.raises(MissingDependencyError, match=r"cynn\[tensorboard\]"):
+        with pytest.raises(MissingDependencyError, match=r"cynn-nn\[tensorboard\]"):
             TensorBoard()
 
     def test_what_the_package_is_told(self, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ INTERNAL = {
     "cynn.errors": {"check_number", "check_whole_number"},
     "cynn.initializers": {"check_name", "get", "initial_weights"},
     "cynn.layers": {"arrays", "as_values", "compose", "of_network", "walk"},
-    "cynn.metrics": {"of_outputs", "resolve"},
+    "cynn.metrics": {"greater_is_better", "of_outputs", "resolve"},
     "cynn.regularizers": {"get"},
     "cynn.schedules": {"learning_rate_of", "started"},
     "cynn.training": {"fit", "gradients", "train_batch"},  # they are methods of Network
