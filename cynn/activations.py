@@ -50,6 +50,8 @@ class Activation(Component):
     methods: ClassVar[tuple[str, ...]] = ("forward", "backward")
     #: The initializer of the weights of a layer with this activation, where the layer names none.
     initializer: ClassVar[str] = "glorot_uniform"
+    #: Units below which it is the same for every z, so that nothing behind it learns: 2 for shares of a row.
+    least_units: ClassVar[int] = 1
 
     def initializer_of(self, *, is_first: bool) -> Any:
         """How the weights in front of this activation start, where their layer does not say: its `initializer`.
@@ -268,4 +270,5 @@ class Softmax(Activation):
     """
 
     name = "softmax"
+    least_units = 2
     kernel = kernels.activations.KERNELS["softmax"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, layers, notebook, randomness, regularizers, threads
+from cynn import data, layers, notebook, pickling, randomness, regularizers, threads
 from cynn.activations import Identity
 from cynn.engine import Engine
 from cynn.errors import InvalidParameterError, ShapeError, as_list, check_switch, shown
@@ -584,6 +584,7 @@ class Network(Trainable):
     _repr_html_ = notebook.network_face
 
     def __getstate__(self) -> dict[str, Any]:
+        pickling.check([self.input, *self._composition.layers], self._optimizer_state)
         from cynn.persistence import pickled
 
         return pickled(self)

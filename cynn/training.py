@@ -20,6 +20,7 @@ from cynn.errors import (
     check_switch,
     check_whole_number,
     shown,
+    warn,
 )
 from cynn.feeding import BatchBuffer, BatchFeed, Feed, RowFeed, Setting, checked_batch, transformed
 from cynn.history import History
@@ -82,6 +83,7 @@ def fit(
     objective = network.objective(loss, loss_weights)
     state_before: OptimizerState | None = network._optimizer_state
     metrics_by_name = _of_outputs(objective.outputs, metrics)
+    _warn_of_constant_units(network)
     called = CallbackList(callbacks, network)
     called.greater_is_better = _directions(objective, metrics_by_name)
     validation = _checked_validation(network, objective, validation_data, check_finite)
@@ -169,6 +171,18 @@ def fit(
         if not loop.has_begun:
             network._optimizer_state = state_before
     return loop.history
+
+
+def _warn_of_constant_units(network: Network) -> None:
+    for operation in network._engine.operations:
+        if operation.is_activation and operation.activation is not None:
+            activation = operation.activation.component
+            if operation.units < activation.least_units:
+                warn(
+                    f"{type(activation).__name__} must be of at least {activation.least_units} units to learn. Got "
+                    f"{operation.units}, for which it is the same whatever goes in: sigmoid fits one class of two.",
+                    stacklevel=4,
+                )
 
 
 def _directions(objective: Objective, metrics_by_name: dict[str, metrics.Directed]) -> dict[str, bool | None]:

@@ -20,7 +20,7 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 LAYERS = [
     {
         "version", "package_names", "installation", "errors", "described", "abi", "blas", "vector_math", "kernels",
-        "operations", "exit_gate", "tensor_file", "ndarray", "flags", "file_access",
+        "operations", "pickling", "exit_gate", "tensor_file", "ndarray", "flags", "file_access",
         "schema",
     },
     {

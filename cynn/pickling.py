@@ -1,0 +1,38 @@
+"""What plain pickle cannot take along is named before it fails: it says `<lambda>`, and not of what."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from cynn.errors import InvalidParameterError
+
+__all__ = ["check"]
+
+# These can take functions without a name along, or need not.
+_OTHERS = {"copy", "cloudpickle", "dill"}
+
+
+def check(layers: list[Any], optimizer_state: Any) -> None:
+    """Raise an InvalidParameterError that names the first part that the pickle which asks for a state cannot take.
+
+    It is to be called in `__getstate__`.
+    """
+    parts = {f"layer {number}": layer for number, layer in enumerate(layers)}
+    if optimizer_state is not None:
+        optimizer = optimizer_state.optimizer
+        parts[f"the learning rate of {type(optimizer).__name__}"] = optimizer.learning_rate
+    import pickle
+
+    asking = sys._getframe(2).f_globals.get("__name__", "")
+    if _OTHERS & set(asking.split(".")):
+        return
+    for name, part in parts.items():
+        try:
+            pickle.dumps(part)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise InvalidParameterError(
+                f"A network that is pickled must have parts that pickle can take along. Got {part!r} as {name} "
+                f"instead: {error}. A function or a class of a module can be pickled, a lambda or one within a "
+                "function cannot."
+            ) from error
