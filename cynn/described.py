@@ -44,8 +44,10 @@ class Described:
         object
             One of this class.
         """
-        check_config(config, cls.__name__, optional=config)
-        return made(cls, {key: value for key, value in config.items() if key != "name"})
+        kind = next(base for base in cls.__mro__ if Described in base.__bases__)
+        of = f"{kind.__name__.lower()} {cls.name!r}"
+        check_config(config, of, optional=config)
+        return made(cls, {key: value for key, value in config.items() if key != "name"}, of)
 
     def _parameters(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if not key.startswith("_")}
@@ -106,14 +108,14 @@ def check_config(config: Any, of: str, needed: Iterable[str] = (), optional: Ite
             raise InvalidParameterError(f"A configuration must describe {described} with {key!r}. Got: {config!r}.")
 
 
-def made(cls: type[T], arguments: Any) -> T:
-    """An instance, from a configuration with the arguments of its `__init__`."""
+def made(cls: type[T], arguments: Any, of: str | None = None) -> T:
+    """An instance, from a configuration with the arguments of its `__init__`; a message says of what it is."""
     parameters = inspect.signature(cls).parameters.values()
     by_name = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     needed = [each.name for each in by_name if each.default is each.empty]
     optional = [each.name for each in by_name if each.default is not each.empty]
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
-    check_config(arguments, cls.__name__, needed, [*optional, *(arguments if takes_any else ())])
+    check_config(arguments, of or cls.__name__, needed, [*optional, *(arguments if takes_any else ())])
     return cls(**arguments)
 
 
