@@ -90,10 +90,15 @@ def _train(options: argparse.Namespace) -> int:
     train, validation, test = _split(options.data, randomness.as_seed(options.seed))
     x, y = train
     classes = _classes(y)
-    outputs = classes or (1 if y.ndim == 1 else y.shape[1])
-    loss = options.loss or ("cross_entropy" if classes else "mean_squared_error")
-    loss = cynn.registry.losses.find(loss).name
-    last = options.output_activation or OUTPUT_OF_LOSS.get(loss, "sigmoid" if classes else "identity")
+    signs = classes is not None and y.ndim == 1 and bool((y < 0).any())
+    outputs = 1 if signs else classes or (1 if y.ndim == 1 else y.shape[1])
+    given = options.loss or ("hinge" if signs else "cross_entropy" if classes else "mean_squared_error")
+    chosen = cynn.registry.losses.get(given)
+    loss = chosen.name
+    takes_scores = signs or chosen.decision_threshold is not None
+    last = options.output_activation or OUTPUT_OF_LOSS.get(
+        loss, "sigmoid" if classes and not takes_scores else "identity"
+    )
     net = cynn.Network.mlp(
         [x.shape[1], *options.hidden, outputs],
         activation=options.activation,
@@ -268,6 +273,7 @@ def _plot(options: argparse.Namespace) -> int:
         x, y = _test_part(options.data)
         rows = LANDSCAPE_ROWS if name == "landscape" else len(x)
         arguments += [x[:rows], y[:rows]]
+        named["loss"] = options.loss
     elif name == "activations" or options.row is not None:
         x, _ = _test_part(options.data)
         row = options.row or 0
@@ -378,7 +384,9 @@ def _pair(stored: Mapping[str, Array], x_name: str, y_name: str, data: str) -> t
 
 
 def _classes(y: Array) -> int | None:
-    """How many classes the targets name, or None if they are values."""
+    """How many classes the targets name, or None if they are values; -1 and 1 are two, as 0 and 1 are."""
+    if y.ndim == 1 and ((y == 1) | (y == -1)).all() and (y == -1).any():
+        return 2
     if y.ndim == 1 and y.dtype.kind in "iu":
         return max(2, int(y.max()) + 1)
     if y.ndim == 2 and y.shape[1] > 1 and (np.sort(y, axis=1) == np.eye(y.shape[1])[-1]).all():
@@ -526,6 +534,7 @@ def _parser() -> argparse.ArgumentParser:
     add("model", metavar="MODEL", help="a file that cynn train wrote")
     add("picture", nargs="?", choices=PICTURES, default="network", metavar="PICTURE", help=", ".join(PICTURES))
     add("--data", default="mnist", metavar="FILE.npz", help="(default: %(default)s)")
+    add("--loss", metavar="NAME", help="what the outputs mean, for confusion, mistakes and landscape")
     add("--row", type=int, metavar="N", help="of the test rows, for network and activations")
     add("--layer", default=1, type=int, metavar="N", help="for weights and function (%(default)s)")
     add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="of the picture that a row is, such as 28x28")

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import randomness
+from cynn.arrays import as_array, as_numbers
 from cynn.engine import RowMatrix
-from cynn.errors import DataError, InvalidParameterError, ShapeError, check_number, check_whole_number, shown
+from cynn.errors import DataError, InvalidParameterError, ShapeError, shown
 from cynn.kernel_objects import DTYPES
 from cynn.targets import Targets
 
@@ -22,18 +23,15 @@ __all__ = [
     "Targets",
     "as_array",
     "as_rows",
-    "as_sample_weight",
     "as_targets",
     "check_dtype",
     "check_outs",
     "split",
-    "with_class_weight",
 ]
 
 Array = npt.NDArray[Any]
 
 _ROWS_AT_A_TIME = 1 << 16
-_READ_AS_THEY_ARE = (np.uint8, np.float32, np.float64)
 
 
 class Conversion(NamedTuple):
@@ -50,34 +48,13 @@ class Conversion(NamedTuple):
     offset: float = 0.0
 
 
-def as_array(x: Any, name: str) -> Array:
-    """`x` as an array of whatever dtype and shape."""
-    if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
-        raise DataError(
-            f"{name} must have no masked values: fill them, or leave their rows out. "
-            f"Got {int(np.ma.getmaskarray(x).sum())} masked values instead."
-        )
-    if hasattr(x, "toarray"):  # NumPy would make one object of it
-        raise InvalidParameterError(f"{name} must be dense: use {name}.toarray(). Got {type(x).__name__} instead.")
-    try:
-        return np.asarray(x)
-    except ValueError as error:
-        raise ShapeError(
-            f"{name} must be a matrix of numbers. Got rows of different lengths instead."
-        ) from error
-    except Exception as error:  # what __array__ of another library raises
-        raise InvalidParameterError(
-            f"{name} must be what NumPy makes an array of. Got {type(x).__name__} instead: {error}"
-        ) from error
-
-
 def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
     """`x` as a matrix of uint8, float32 or float64 with that many columns; it is not copied if it is one.
 
     Other numbers are converted: float16, small integers and bools to float32, which holds them
     exactly, others to float64; with `exactly`, it is an error where that does not hold them.
     """
-    rows = _as_numbers(x, name, exactly=exactly)
+    rows = as_numbers(x, name, exactly=exactly)
     if rows.ndim != 2:
         hint = ""
         if rows.ndim > 2 and int(np.prod(rows.shape[1:])) == columns:
@@ -92,9 +69,21 @@ def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
     return rows
 
 
-def check_rows_finite(rows: Array, name: str, conversion: Conversion) -> None:
-    """Raise a DataError that names the first number that is a NaN or an infinity, as the network sees it."""
-    row = RowMatrix(rows).first_nonfinite_row(*conversion)
+def check_rows_finite(
+    rows: Array, name: str, conversion: Conversion, places: npt.NDArray[np.int64] | None = None
+) -> None:
+    """Raise a DataError that names the first number that is a NaN or an infinity, as the network sees it.
+
+    Parameters
+    ----------
+    rows : array of shape (rows, inputs)
+    name : str
+    conversion : Conversion
+        What a network does to its input.
+    places : array, or None
+        The rows to look at; None for all.
+    """
+    row = _first_nonfinite_row(rows, conversion, places)
     if row < 0:
         return
     seen = RowMatrix(rows[row : row + 1]).converted(*conversion)[0]
@@ -111,12 +100,29 @@ def check_rows_finite(rows: Array, name: str, conversion: Conversion) -> None:
     )
 
 
+def _first_nonfinite_row(rows: Array, conversion: Conversion, places: npt.NDArray[np.int64] | None) -> int:
+    if places is None:
+        return RowMatrix(rows).first_nonfinite_row(*conversion)
+    for first in range(0, len(places), _ROWS_AT_A_TIME):
+        some = places[first : first + _ROWS_AT_A_TIME]
+        at = RowMatrix(rows[some]).first_nonfinite_row(*conversion)
+        if at >= 0:
+            return int(some[at])
+    return -1
+
+
 def raise_unusable(
-    rows: Array, name: str, conversion: Conversion, categories: dict[int, int], *, check_finite: bool
+    rows: Array,
+    name: str,
+    conversion: Conversion,
+    categories: dict[int, int],
+    places: npt.NDArray[np.int64] | None = None,
+    *,
+    check_finite: bool,
 ) -> NoReturn:
     """Raise the DataError for rows in which the engine has found a NaN or an infinity, or no category where it must."""
     if check_finite:
-        check_rows_finite(rows, name, conversion)
+        check_rows_finite(rows, name, conversion, places)
     check_categories(rows, categories, conversion, name)
     raise DataError(f"{name} must stay as it is while it is read. Got numbers in the meantime that cannot be used.")
 
@@ -146,47 +152,41 @@ def check_categories(rows: Array, categories: dict[int, int], conversion: Conver
                 )
 
 
-def _as_numbers(x: Any, name: str, *, exactly: bool = False) -> Array:
-    array = as_array(x, name)
-    if array.dtype in _READ_AS_THEY_ARE and array.flags.aligned:
-        return array.view()  # whose shape stays what it is, whatever becomes of that of the caller's
-    if array.dtype.kind not in "buif":
-        raise InvalidParameterError(f"{name} must hold real numbers. Got the dtype {array.dtype} instead.")
-    exact_in_float32 = array.dtype.itemsize <= 2 or (array.dtype.kind == "f" and array.dtype.itemsize == 4)
-    with np.errstate(over="ignore"):  # of a longdouble; an infinity is found by who looks for it
-        numbers = array.astype(np.float32 if exact_in_float32 else np.float64)
-    if exactly and array.dtype.kind in "iu" and array.dtype.itemsize == 8:
-        wrong = numbers.astype(np.longdouble) != array
-        if wrong.any():
-            raise DataError(
-                f"{name} must be whole numbers that float64 holds where the input has an offset: subtract it "
-                f"beforehand, while they are whole. Got {array[wrong][0]} instead."
-            )
-    return numbers
-
-
 def as_targets(
-    y: Any, n: int, outputs: int, loss: Loss, name: str, dtype: str, *, check_finite: bool = True
+    y: Any, outputs: int, loss: Loss, name: str, weight: Array | None, *, n: int, dtype: str, check_finite: bool = True
 ) -> Targets:
-    """`y` as classes, where it is one whole number a row and there are several outputs, else as values."""
+    """`y` as classes, where it is one whole number a row and there are several outputs, else as values.
+
+    The target of a row of weight 0 is not read: that of another row stands there.
+    """
     given = _as_numbers_or_integers(y, name)
     if given.ndim == 0 or given.shape[0] != n:
         raise ShapeError(f"{name} must have as many rows as x, {n}. Got the shape {given.shape} instead.")
+    if weight is not None and weight.any() and not weight.all():
+        given = given[_row_that_counts(weight)]
     one_a_row = given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1)
     if one_a_row and outputs > 1:
-        return Targets(None, _as_classes(given.reshape(n), outputs, name), outputs)
+        return Targets(None, _as_classes(given.reshape(n), outputs, name), outputs, loss.decision_threshold)
     if one_a_row:
         given = given.reshape(n, 1).copy()  # as for classes: what has been checked stays as it is
     values = as_rows(given, outputs, name)
     if check_finite:
         check_rows_finite(values, name, Conversion(dtype))
     loss.check_target(values)
-    return Targets(values, None, outputs)
+    return Targets(values, None, outputs, loss.decision_threshold)
+
+
+def _row_that_counts(weight: Array) -> npt.NDArray[np.int64]:
+    """For each row itself, where its weight is not 0, or else the last before it, or the first of all, that counts."""
+    counts = weight > 0
+    rows = np.where(counts, np.arange(len(weight)), int(np.argmax(counts)))
+    last: npt.NDArray[np.int64] = np.maximum.accumulate(rows)
+    return last
 
 
 def _as_numbers_or_integers(y: Any, name: str) -> Array:
     array = as_array(y, name)
-    return array if array.dtype.kind in "iu" else _as_numbers(array, name)
+    return array if array.dtype.kind in "iu" else as_numbers(array, name)
 
 
 def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]:
@@ -202,76 +202,6 @@ def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]
             f"Got {labels[row]} in row {row} instead.{hint}"
         )
     return classes
-
-
-def as_sample_weight(
-    sample_weight: Any, n: int, name: str, *, may_be_zero: bool = False
-) -> npt.NDArray[np.float64] | None:
-    """Weights of rows as float64: finite, not negative, not all zero unless that `may_be_zero`."""
-    if sample_weight is None:
-        return None
-    weight = np.array(_as_numbers(sample_weight, name), dtype=np.float64, order="C")
-    if weight.shape != (n,):
-        raise ShapeError(f"{name} must have the shape ({n},). Got {weight.shape} instead.")
-    wrong = ~np.isfinite(weight) | (weight < 0)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(f"{name} must be finite and >= 0. Got {weight[row]} in row {row} instead.")
-    check_sum_finite(weight, name)
-    if not weight.any() and not may_be_zero:
-        raise DataError(f"{name} must not be zero everywhere. Got only zeros instead.")
-    return weight
-
-
-def check_sum_finite(weight: Array, name: str) -> None:
-    """Raise a DataError where weights of rows are too large to be summed up."""
-    with np.errstate(over="ignore"):
-        total = weight.sum()
-    if not np.isfinite(total):
-        raise DataError(f"{name} must have a finite sum. Got weights up to {weight.max():g} instead.")
-
-
-def with_class_weight(
-    weight: Array | None, class_weight: Any, target: Targets, places: Array | None, name: str
-) -> npt.NDArray[np.float64]:
-    """The weights of rows, times that of the class of each.
-
-    Parameters
-    ----------
-    weight : array of shape (n,), or None
-    class_weight : dict or "balanced"
-        The weight of a class, 1 where it has none; or n / (k * count) for each of the k classes there are.
-    target : Targets
-    places : array, or None
-        The rows that are trained on, and counted; None for all.
-    name : str
-        How messages call class_weight.
-    """
-    classes = target.as_labels()
-    if classes is None:
-        raise DataError(
-            f"{name} must come with classes: whole numbers, or rows of one 1 and else 0. "
-            "Got other targets instead."
-        )
-    n_classes = max(2, target.outputs)
-    of_class = np.ones(n_classes)
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        counts = np.bincount(classes if places is None else classes[places], minlength=n_classes)
-        there = counts > 0
-        of_class[there] = counts.sum() / (there.sum() * counts[there])
-    elif isinstance(class_weight, dict):
-        for label, value in class_weight.items():
-            at = check_whole_number(label, name, "fit (its keys)", maximum=n_classes - 1)
-            of_class[at] = check_number(value, name, f"fit (of class {at})", minimum=0)
-    else:
-        raise InvalidParameterError(
-            f"The {name!r} parameter of fit must be 'balanced' or a dict from classes to weights. "
-            f"Got {shown(class_weight)} instead."
-        )
-    with np.errstate(over="ignore"):
-        found = of_class[classes] if weight is None else weight * of_class[classes]
-    check_sum_finite(found, name)
-    return found
 
 
 def split(

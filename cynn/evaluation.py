@@ -13,11 +13,15 @@ from cynn.errors import ShapeError, check_switch
 
 if TYPE_CHECKING:
     from cynn.network import Network
-    from cynn.objective import Objective, Weights
+    from cynn.objective import Objective
+    from cynn.row_weights import RowWeights
+    from cynn.targets import Targets
 
-__all__ = ["evaluate", "figures"]
+__all__ = ["checked", "evaluate", "figures", "those_that_count"]
 
 Array = npt.NDArray[Any]
+#: Rows, their targets and their weights.
+Checked = tuple[Array, "Targets", "RowWeights"]
 
 
 def evaluate(
@@ -35,40 +39,64 @@ def evaluate(
     """`Network.evaluate`."""
     check_finite = check_switch(check_finite, "check_finite", "evaluate")
     objective = network.objective(loss, loss_weights)
-    rows = network.as_rows(x, "x", check_finite=check_finite)
-    target = objective.targets(y, len(rows), "y", check_finite=check_finite)
-    weights = objective.sample_weights(sample_weight, len(rows))
+    given = checked(network, objective, x, y, sample_weight, "", check_x=check_finite, check_y=check_finite)
     return figures(
-        network, objective, rows, target, weights, _of_outputs(objective.outputs, metrics), n_threads
+        network, objective, *those_that_count(*given), _of_outputs(objective.outputs, metrics), n_threads
     )
+
+
+def checked(
+    network: Network,
+    objective: Objective,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    prefix: str,
+    *,
+    check_x: bool,
+    check_y: bool,
+) -> Checked:
+    """What a user gives, checked where its weight is not 0."""
+    rows = network.as_rows(x, f"{prefix}x", check_finite=False)
+    if len(rows) == 0:
+        raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
+    weights = objective.sample_weights(sample_weight, len(rows))
+    if check_x:
+        data.check_rows_finite(rows, f"{prefix}x", network.conversion, weights.places())
+    return rows, objective.targets(y, len(rows), f"{prefix}y", weights, check_finite=check_y), weights
+
+
+def those_that_count(rows: Array, target: Targets, weights: RowWeights) -> Checked:
+    """The rows that are there, with weights whose mean over them is 1."""
+    places = weights.places()
+    if places is not None:
+        rows, target, weights = rows[places], target.take(places), weights.take(places)
+    return rows, target, weights.scaled()
 
 
 def figures(
     network: Network,
     objective: Objective,
     rows: Array,
-    target: data.Targets,
-    weights: Weights,
+    target: Targets,
+    weights: RowWeights,
     metrics_by_name: dict[str, metrics.Directed],
     n_threads: int | None,
 ) -> dict[str, float]:
-    """What `evaluate` returns, for data that has been checked."""
-    if len(rows) == 0:
-        raise ShapeError("x must have at least one row. Got none instead.")
+    """What `evaluate` returns, for `those_that_count`."""
     found = network.outputs_for_loss(objective, rows, n_threads)
     losses, predictions = [], []
     for kernel, part, weight, (prediction, activation) in zip(
-        objective.kernels, target.parts, weights, found, strict=True
+        objective.kernels, target.parts, weights.each, found, strict=True
     ):
         fused = kernel.fuses_behind(activation)
-        n = len(rows) if weight is None else float(weight.sum())
-        losses.append(kernel.total(prediction, part.values, part.classes, weight, fused) / n)
+        losses.append(kernel.total(prediction, part.values, part.classes, weight, fused) / len(rows))
         if metrics_by_name:
             predictions.append(activation.forward(prediction) if fused and activation is not None else prediction)
     result = {"loss": sum(map(operator.mul, objective.weights, losses)) + network.penalty()}
     result |= of_each_output(objective, losses)
     for name, metric in metrics_by_name.items():
-        result[name] = metric(target, predictions)
+        result[name] = metric(target, predictions, weights)
     return result
 
 

@@ -8,25 +8,26 @@ own thread draws the batches, so that Ctrl-C is heard in what draws them, and an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, moving_averages, randomness, schema
+from cynn import data, moving_averages, randomness, row_weights, schema
 from cynn.background import Background
 from cynn.data import Targets
 from cynn.errors import DataError, InvalidParameterError
 from cynn.kernel_objects import OptimizerKernel
 from cynn.operations import UpdateSettings
 from cynn.optimizer_state import OptimizerState
+from cynn.row_weights import RowWeights
 from cynn.trainer import Diverged, Trainer, UnusableRow
 
 if TYPE_CHECKING:
     from cynn.network import Network
-    from cynn.objective import Objective, Weights
+    from cynn.objective import Objective
 
 __all__ = ["BatchBuffer", "BatchFeed", "Feed", "RowFeed", "Setting", "transformed"]
 
@@ -52,8 +53,15 @@ class Setting:
         self.state = state
         self.n_threads = n_threads
         self.check_finite = check_finite
+        self._has_met_a_single_row = False
 
-    def trainer(self, rows: Array, target: Targets, weights: Weights, batch_size: int) -> Trainer:
+    def warn_of_a_single_row(self) -> None:
+        """Say, once, that a batch of one row has no statistics, where the network wants some."""
+        if not self._has_met_a_single_row:
+            self._has_met_a_single_row = True
+            moving_averages.warn_of_a_single_row(self.network)
+
+    def trainer(self, rows: Array, target: Targets, weights: RowWeights, batch_size: int) -> Trainer:
         """A trainer on these data."""
         kernel = None
         if self.state is not None:
@@ -63,7 +71,8 @@ class Setting:
             self.network._engine,
             rows,
             [(part.values, part.classes) for part in target.parts],
-            weights,
+            weights.each,
+            weights.rows,
             self.objective.kernels,
             self.objective.weights,
             kernel,
@@ -85,7 +94,7 @@ class Setting:
 
     def schema_of_sums(self) -> dict[str, Any]:
         """What every feed has in a checkpoint, beside its steps."""
-        sums = schema.array((2 + 2 * len(self.objective.kernels),), np.float64)
+        sums = schema.array((2 + len(self.objective.kernels),), np.float64)
         return {"sums": sums, "last_rate": schema.number(0)}
 
     def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
@@ -124,14 +133,14 @@ class Feed(Protocol):
     def sums(self) -> npt.NDArray[np.float64]:
         """Over the rows of the epoch so far, as `Trainer.sums`."""
 
-    def predicted(self) -> tuple[Targets, list[Array]]:
-        """The targets of the epoch's rows so far, and what each output was for them in their steps."""
+    def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
+        """The targets of the epoch's rows so far, what each output was for them in their steps, and their weights."""
 
     def is_finite(self) -> bool:
         """Whether all that the steps so far have changed is finite."""
 
-    def training_rows(self) -> Iterable[Array]:
-        """The rows of an epoch as they are trained on, a piece at a time."""
+    def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
+        """The rows of an epoch as they are trained on, a piece at a time, and how often each is there."""
 
     def get_state(self) -> dict[str, Any]:
         """How far the epoch is, for `begin_epoch` to go on with it."""
@@ -154,7 +163,7 @@ class RowFeed(Feed):
         setting: Setting,
         rows: Array,
         target: Targets,
-        weights: Weights,
+        weights: RowWeights,
         batch_size: int,
         order_of: Callable[[int], npt.NDArray[np.int64]],
         n: int,
@@ -163,6 +172,7 @@ class RowFeed(Feed):
         self.setting = setting
         self.rows = rows
         self.target = target
+        self.weights = weights
         assert setting.state is not None
         self.batch_size = self.capacity = min(batch_size, n)
         self.batches_per_step = setting.state.settings.accumulation
@@ -179,6 +189,8 @@ class RowFeed(Feed):
         """The order and the rates of the epoch."""
         assert self.setting.state is not None
         assert self.steps_per_epoch is not None
+        if 1 in (self.batch_size, self.n % self.batch_size):
+            self.setting.warn_of_a_single_row()
         self.order = self.order_of(number)
         self.step = state["step"] if state else 0
         self.total_steps = total_steps
@@ -236,16 +248,16 @@ class RowFeed(Feed):
     def is_finite(self) -> bool:
         return self.trainer.is_finite()
 
-    def predicted(self) -> tuple[Targets, list[Array]]:
+    def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
         assert self.predictions is not None
-        seen = self.target.take(self.order[: self.rows_done])
-        return seen, self._seen_predictions()
+        seen = self.order[: self.rows_done]
+        return self.target.take(seen), self._seen_predictions(), self.weights.take(seen)
 
     def _seen_predictions(self) -> list[Array]:
         return [prediction[: self.rows_done] for prediction in self.predictions or []]
 
-    def training_rows(self) -> Iterable[Array]:
-        return moving_averages.pieces(self.rows, np.sort(self.order_of(0)))
+    def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
+        return moving_averages.pieces(self.rows, self.weights.rows, np.sort(self.order_of(0)))
 
     def get_state(self) -> dict[str, Any]:
         return {
@@ -294,26 +306,26 @@ class BatchBuffer:
         self.capacity = capacity
         self.rows = np.zeros((2 * capacity, rows.shape[1]), rows.dtype)
         self.target = target.with_room(2 * capacity)
-        self.weights: Weights = [np.zeros(2 * capacity) for _ in target.parts]
+        self.weights = RowWeights.room(2 * capacity, len(target.parts))
         self.trainer = setting.trainer(self.rows, self.target, self.weights, capacity)
 
     def takes(self, rows: Array, target: Targets) -> bool:
         """Whether this batch has a place in it."""
         return len(rows) <= self.capacity and rows.dtype == self.rows.dtype and self.target.has_form_of(target)
 
-    def put(self, half: int, rows: Array, target: Targets, weights: Weights) -> Array:
+    def put(self, half: int, rows: Array, target: Targets, weights: RowWeights) -> Array:
         """Copy a batch into a half; returns where its rows are."""
         begin = half * self.capacity
         place = slice(begin, begin + len(rows))
         self.rows[place] = rows
         self.target.put(place, target)
-        for own, given in zip(self.weights, weights, strict=True):
-            assert own is not None
-            own[place] = 1 if given is None else given
+        self.weights.put(place, weights)
         return np.arange(place.start, place.stop)
 
     def step(self, order: Array, rate: float, predictions: list[Array] | None, name: str) -> None:
         """A step on what lies at `order`."""
+        if len(order) == 1:
+            self.setting.warn_of_a_single_row()
         try:
             self.setting.count(
                 self.trainer, lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0)
@@ -362,14 +374,17 @@ class BatchFeed(Feed):
         self.total_steps = total_steps
         self.targets: list[Targets] = []
         self.predictions: list[list[Array]] = []
-        self.sums_before = state["sums"] if state else np.zeros(2 + 2 * len(self.setting.objective.kernels))
+        self.weights: list[RowWeights] = []
+        self.sums_before = state["sums"] if state else np.zeros(2 + len(self.setting.objective.kernels))
         if state:
             self.rows_done, self.last_rate = state["rows"], state["last_rate"]
             if self.keep_predictions:
                 objective = self.setting.objective
-                parts = zip(state["values"], state["classes"], objective.outputs.units, strict=True)
+                thresholds = [loss.decision_threshold for loss in objective.losses]
+                parts = zip(state["values"], state["classes"], objective.outputs.units, thresholds, strict=True)
                 self.targets = [objective.as_one([Targets(*part) for part in parts])]
                 self.predictions = [state["predictions"]]
+                self.weights = [RowWeights(state["weights"], objective.outputs.names)]
         if self.buffer is not None:
             self.buffer.trainer.begin_epoch(self.setting.check_finite, number, self.step, self.sums_before)
         self._fetch_next()
@@ -382,7 +397,7 @@ class BatchFeed(Feed):
         except Exception as problem:
             self.problem = problem
 
-    def _fetch(self) -> tuple[Array | None, Array, Targets, Weights] | None:
+    def _fetch(self) -> tuple[Array | None, Array, Targets, RowWeights] | None:
         """The next batch, in the half that is not trained on where it fits; None after the last."""
         is_at_end = self.fetched == self.steps_per_epoch
         raw = _NONE if is_at_end and not self.are_all else next(self.batches, _NONE)
@@ -407,9 +422,9 @@ class BatchFeed(Feed):
                 "instead."
             )
         x, y, *rest = raw
-        rows, target, weights = checked_batch(self.setting, x, y, rest[0] if rest else None, f" of {name}")
-        if self.class_weight is not None:
-            weights = self.setting.objective.with_class_weights(weights, self.class_weight, target, None)
+        rows, target, weights = checked_batch(
+            self.setting, x, y, rest[0] if rest else None, f" of {name}", self.class_weight
+        )
         order = None
         if self.buffer is not None and self.buffer.takes(rows, target):
             order = self.buffer.put(1 - self.half, rows, target, weights)
@@ -433,6 +448,7 @@ class BatchFeed(Feed):
             predictions = self.setting.room_for_predictions(len(rows))
             self.targets.append(target.take(np.arange(len(rows))))  # the next batch may come in the same memory
             self.predictions.append(predictions)
+            self.weights.append(weights)
         self._step_and_fetch(order, predictions)
         self.step += 1
         self.rows_done += len(rows)
@@ -464,14 +480,22 @@ class BatchFeed(Feed):
     def is_finite(self) -> bool:
         return self.buffer is None or self.buffer.trainer.is_finite()
 
-    def predicted(self) -> tuple[Targets, list[Array]]:
+    def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
         of_outputs = zip(*self.predictions, strict=True)
-        return type(self.targets[0]).concatenated(self.targets), [np.concatenate(list(of_one)) for of_one in of_outputs]
+        sizes = [len(of_batch[0]) for of_batch in self.predictions]
+        return (
+            type(self.targets[0]).concatenated(self.targets),
+            [np.concatenate(list(of_one)) for of_one in of_outputs],
+            RowWeights.concatenated(self.weights, sizes),
+        )
 
-    def training_rows(self) -> Iterable[Array]:
+    def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
         number = max(0, self.setting.network.epochs_trained - 1)
         for batch in islice(self.batches_of(number, 0), self.steps_per_epoch):
-            yield self.setting.network.as_rows(batch[0], "x")
+            rows, _, weights = checked_batch(
+                self.setting, *batch[:2], batch[2] if len(batch) == 3 else None, "", self.class_weight
+            )
+            yield rows, weights.rows
 
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = {
@@ -481,10 +505,11 @@ class BatchFeed(Feed):
             "last_rate": self.last_rate,
         }
         if self.keep_predictions:
-            target, predictions = self.predicted()
+            target, predictions, weights = self.predicted()
             state["values"] = [part.values for part in target.parts]
             state["classes"] = [part.classes for part in target.parts]
             state["predictions"] = predictions
+            state["weights"] = weights.each
         return state
 
     def state_schema(self) -> Any:
@@ -497,6 +522,7 @@ class BatchFeed(Feed):
                 "values": [schema.Optional(schema.array((rows, each), "u1", "f4", "f8")) for each in units],
                 "classes": [schema.Optional(_classes((rows,), max(2, each))) for each in units],
                 "predictions": self.setting.schemas_of_predictions(rows),
+                "weights": [schema.Optional(schema.array((rows,), np.float64)) for _ in units],
             }
             return {**counts, **self.setting.schema_of_sums(), **(seen if self.keep_predictions else {})}
 
@@ -528,33 +554,35 @@ def _classes(shape: tuple[int, ...], n_classes: int) -> schema.Kind:
 
 
 def checked_batch(
-    setting: Setting, x: Any, y: Any, sample_weight: Any, of: str
-) -> tuple[Array, Targets, Weights]:
-    """A batch as the engine takes it. NaN in x is looked for in its step."""
+    setting: Setting, x: Any, y: Any, sample_weight: Any, of: str, class_weight: Any = None
+) -> tuple[Array, Targets, RowWeights]:
+    """A batch as the engine takes it, without rows of weight 0. NaN in x is looked for in its step."""
     network = setting.network
     rows = network.as_rows(x, f"x{of}", check_finite=False)
     if len(rows) == 0:
         raise DataError(f"x{of} must have at least one row. Got none instead.")
-    target = setting.objective.targets(y, len(rows), f"y{of}", check_finite=setting.check_finite)
-    return rows, target, setting.objective.sample_weights(sample_weight, len(rows), may_be_zero=True)
+    objective = setting.objective
+    weights = objective.sample_weights(sample_weight, len(rows), may_be_zero=True)
+    target = objective.targets(y, len(rows), f"y{of}", weights, check_finite=setting.check_finite)
+    if class_weight is not None:
+        weights = objective.with_class_weights(weights, class_weight, target, None)
+    row_weights.require_some(weights, of)
+    places = weights.places()
+    return (rows, target, weights) if places is None else (rows[places], target.take(places), weights.take(places))
 
 
 def transformed(
     transform: Callable[..., Any],
     rows: Array,
     target: Targets,
-    weights: Sequence[Array | None],
-    join: Callable[[list[Any]], Any],
+    weights: RowWeights,
     order: npt.NDArray[np.int64],
     batch_size: int,
     seed: int,
     epoch: int,
     first_step: int,
 ) -> Iterator[RawBatch]:
-    """The batches of an epoch from that step on, each as `transform(x, y, generator)` gives it.
-
-    What `join` makes of a list, with something for each output, is what a user would give.
-    """
+    """The batches of an epoch from that step on, each as `transform(x, y, generator)` gives it."""
     for step in range(first_step, -(-len(order) // batch_size)):
         places = order[step * batch_size : (step + 1) * batch_size]
         generator = randomness.generator(seed, randomness.Purpose.TRANSFORM, epoch, step)
@@ -563,4 +591,4 @@ def transformed(
             raise InvalidParameterError(
                 f"The 'transform' parameter of fit must return a tuple (x, y). Got {type(given).__name__} instead."
             )
-        yield given[0], given[1], join([None if weight is None else weight[places] for weight in weights])
+        yield given[0], given[1], weights.take(places)

@@ -1,6 +1,6 @@
 """Losses: the cost C of a prediction, given its target; what training makes small.
 
-The loss of a batch is the mean over its rows, weighted by `sample_weight` where that is given.
+The loss of a batch is the sum over its rows of weight * loss, divided by the number of rows.
 """
 
 from __future__ import annotations
@@ -123,6 +123,11 @@ class Loss(Component):
     #: The open interval in which predictions lie, as the activation before this loss must leave them. The
     #: conformance kit takes its predictions from there. May be a property, where hyperparameters matter.
     prediction_range: tuple[float, float] = (-np.inf, np.inf)
+
+    #: Above this an output means yes, where it stands for a class or a label alone: metrics of classes go by it.
+    #: 0 for margins and other scores whose sign decides; None: half-way between the two targets, which is 0.5 for 0
+    #: and 1, as for probabilities, and 0 for -1 and 1. May be a property, where hyperparameters matter.
+    decision_threshold: float | None = None
 
     def check_target(self, target: Array) -> None:
         """Raise a `DataError` that names the first row whose target this loss cannot take.

@@ -7,6 +7,7 @@ A metric is a name, an object of this module, or any function `metric(y_true, y_
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from cynn.described import call
 from cynn.errors import (
+    CynnWarning,
     InvalidParameterError,
     ShapeError,
     as_list,
@@ -24,6 +26,7 @@ from cynn.errors import (
     shown,
     unknown_name,
 )
+from cynn.row_weights import RowWeights, as_sample_weight
 from cynn.targets import Targets
 
 if TYPE_CHECKING:
@@ -43,10 +46,10 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-#: What a metric is within: a function of targets and predictions.
-Resolved = Callable[[Targets, Array], float]
-#: Likewise, of the targets of all outputs of a network, and the prediction of each.
-OfOutputs = Callable[[Targets, list[Array]], float]
+#: What a metric is within: a function of targets, predictions and the weights of rows, if they have some.
+Resolved = Callable[[Targets, Array, Array | None], float]
+#: Likewise, of the targets of all outputs of a network, the prediction of each, and the weights in each.
+OfOutputs = Callable[[Targets, list[Array], RowWeights], float]
 
 
 class Directed:
@@ -68,8 +71,11 @@ class Metric:
     #: Of two figures, which is the better; None where a class does not say.
     greater_is_better: ClassVar[bool | None] = None
 
-    def __call__(self, y_true: Any, y_pred: Any) -> float:
-        """The figure for classes (rows,) or values (rows, outputs), and predictions (rows, outputs)."""
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        """The figure for classes (rows,) or values (rows, outputs), and predictions (rows, outputs).
+
+        A row of weight w counts w times.
+        """
         prediction = np.asarray(y_pred)
         prediction = prediction.reshape(len(prediction), -1)
         true, outputs = np.asarray(y_true), prediction.shape[1]
@@ -77,12 +83,13 @@ class Metric:
             raise ShapeError(
                 f"y_true must have as many rows as y_pred, {len(prediction)}. Got {len(true)} instead."
             )
+        weight = as_sample_weight(sample_weight, len(true), "sample_weight")
         if true.ndim == 1 and outputs > 1:
-            return self.of(Targets(None, true.astype(np.int64), outputs), prediction)
-        return self.of(Targets(true.reshape(len(true), -1), None, outputs), prediction)
+            return _of_counted(self.of, Targets(None, true.astype(np.int64), outputs), prediction, weight)
+        return _of_counted(self.of, Targets(true.reshape(len(true), -1), None, outputs), prediction, weight)
 
-    def of(self, target: Targets, prediction: Array) -> float:
-        """The figure for checked targets."""
+    def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
+        """The figure for checked targets, of rows that count."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -90,10 +97,11 @@ class Metric:
 
 
 class Accuracy(Metric):
-    """The share of rows whose class is right: the largest output, or, of one, whether it is over 0.5.
+    """The share of rows whose class is right: the largest output, or, of one, whether it is over a threshold.
 
     Where any number of the targets of a row may be 1 (several labels), the share of outputs that are on the
-    right side of 0.5.
+    right side of it. The threshold is the loss's `decision_threshold`: 0 for margins, such as those of `hinge`, else
+    half-way between the two targets, which is 0.5 for 0 and 1.
 
     Examples
     --------
@@ -105,14 +113,10 @@ class Accuracy(Metric):
     name = "accuracy"
     greater_is_better = True
 
-    def of(self, target: Targets, prediction: Array) -> float:
+    def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
         if target.kind == "labels":
-            return BinaryAccuracy().of(target, prediction)
-        if target.outputs == 1:
-            predicted = (prediction[:, 0] > 0.5).astype(np.int64)
-        else:
-            predicted = np.argmax(prediction, axis=1)
-        return float(np.mean(predicted == target.as_classes()))
+            return BinaryAccuracy().of(target, prediction, weight)
+        return _mean(target.predicted_classes(prediction) == target.as_classes(), weight)
 
 
 class BinaryAccuracy(Metric):
@@ -120,8 +124,8 @@ class BinaryAccuracy(Metric):
 
     Parameters
     ----------
-    threshold : float
-        Outputs above it are taken for 1.
+    threshold : float, optional
+        Outputs above it are taken for 1. By default, as for `Accuracy`.
 
     Examples
     --------
@@ -133,11 +137,12 @@ class BinaryAccuracy(Metric):
     name = "binary_accuracy"
     greater_is_better = True
 
-    def __init__(self, threshold: float = 0.5) -> None:
-        self.threshold = check_number(threshold, "threshold", "BinaryAccuracy")
+    def __init__(self, threshold: float | None = None) -> None:
+        self.threshold = None if threshold is None else check_number(threshold, "threshold", "BinaryAccuracy")
 
-    def of(self, target: Targets, prediction: Array) -> float:
-        return float(np.mean((prediction > self.threshold) == (target.as_values() > 0.5)))
+    def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
+        threshold = target.decision_threshold if self.threshold is None else self.threshold
+        return _mean((prediction > threshold) == target.as_flags(), weight)
 
 
 class TopKAccuracy(Metric):
@@ -162,12 +167,12 @@ class TopKAccuracy(Metric):
     def __init__(self, k: int = 5) -> None:
         self.k = check_whole_number(k, "k", "TopKAccuracy", minimum=1)
 
-    def of(self, target: Targets, prediction: Array) -> float:
+    def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
         own = np.take_along_axis(prediction, target.as_classes()[:, None], axis=1)
         # of outputs that are equal, the first counts as the larger, as for argmax
         before = np.arange(prediction.shape[1]) < target.as_classes()[:, None]
         larger = (prediction > own) | ((prediction == own) & before)
-        return float(np.mean(larger.sum(axis=1) < self.k))
+        return _mean(larger.sum(axis=1) < self.k, weight)
 
 
 class MeanSquaredError(Metric):
@@ -184,8 +189,8 @@ class MeanSquaredError(Metric):
     aliases = ("mse",)
     greater_is_better = False
 
-    def of(self, target: Targets, prediction: Array) -> float:
-        return float(np.mean((prediction - target.as_values()) ** 2))
+    def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
+        return _mean((prediction - target.as_values()) ** 2, weight)
 
 
 class RootMeanSquaredError(Metric):
@@ -202,8 +207,8 @@ class RootMeanSquaredError(Metric):
     aliases = ("rmse",)
     greater_is_better = False
 
-    def of(self, target: Targets, prediction: Array) -> float:
-        return float(np.sqrt(np.mean((prediction - target.as_values()) ** 2)))
+    def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
+        return float(np.sqrt(MeanSquaredError().of(target, prediction, weight)))
 
 
 class MeanAbsoluteError(Metric):
@@ -220,14 +225,15 @@ class MeanAbsoluteError(Metric):
     aliases = ("mae",)
     greater_is_better = False
 
-    def of(self, target: Targets, prediction: Array) -> float:
-        return float(np.mean(np.abs(prediction - target.as_values())))
+    def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
+        return _mean(np.abs(prediction - target.as_values()), weight)
 
 
 class R2Score(Metric):
     """The mean over the outputs of 1 - Σ (target - prediction)² / Σ (target - mean target)².
 
-    An output whose target does not vary counts as 1 if it is met, else as 0, as in scikit-learn.
+    An output whose target does not vary counts as 1 if it is met, else as 0, as in scikit-learn. Of one row it is
+    NaN, with a `CynnWarning`: one number does not vary.
 
     Examples
     --------
@@ -239,14 +245,35 @@ class R2Score(Metric):
     name = "r2_score"
     greater_is_better = True
 
-    def of(self, target: Targets, prediction: Array) -> float:
+    def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
         values = target.as_values()
-        left = ((values - prediction) ** 2).sum(axis=0)
-        spread = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
+        if len(values) < 2:
+            warnings.warn(
+                "r2_score must have at least two rows. Got one instead: it is NaN.", CynnWarning, stacklevel=2
+            )
+            return float("nan")
+        of_row = np.ones(len(values)) if weight is None else weight
+        left = of_row @ (values - prediction) ** 2
+        spread = of_row @ (values - np.average(values, axis=0, weights=of_row)) ** 2
         varies = spread > 0
         scores = np.where(left == 0, 1.0, 0.0)
         scores[varies] = 1 - left[varies] / spread[varies]
         return float(scores.mean())
+
+
+def _mean(figures: Array, weight: Array | None) -> float:
+    """Over rows and outputs; a row counts by its weight."""
+    if weight is None:
+        return float(np.mean(figures))
+    return float(np.average(figures.reshape(len(weight), -1).mean(axis=1), weights=weight))
+
+
+def _of_counted(metric: Resolved, target: Targets, prediction: Array, weight: Array | None) -> float:
+    """The metric, of the rows whose weight is not 0."""
+    if weight is not None and not weight.all():
+        places = np.flatnonzero(weight)
+        target, prediction, weight = target.take(places), prediction[places], weight[places]
+    return metric(target, prediction, weight)
 
 
 _BUILT_IN: dict[str, type[Metric]] = {
@@ -294,7 +321,9 @@ def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, Directed]:
     """
 
     def of_output(number: int, metric: Resolved) -> OfOutputs:
-        return lambda target, predictions: metric(target.parts[number], predictions[number])
+        return lambda target, predictions, weights: _of_counted(
+            metric, target.parts[number], predictions[number], weights.each[number]
+        )
 
     each = [metrics] * len(outputs.values)
     if isinstance(metrics, dict) or (
@@ -359,7 +388,10 @@ def _resolve_one(metric: Any) -> tuple[str, Resolved]:
     name = getattr(function, "__name__", type(function).__name__)
     if _is_of_sklearn(function):
         return name, _of_sklearn(metric, function)
-    return name, lambda target, prediction: _figure(metric(target.as_given(), prediction.copy()), name)
+    weighed = _with_weights(metric)
+    return name, lambda target, prediction, weight: _figure(
+        weighed(weight)(target.as_given(), prediction.copy()), name
+    )
 
 
 def _figure(value: Any, name: str) -> float:
@@ -372,6 +404,22 @@ def _figure(value: Any, name: str) -> float:
         return float(value)
     except Exception:  # what somebody's __float__ raises
         raise InvalidParameterError(f"The metric {name!r} must return a number. Got {shown(value)} instead.") from None
+
+
+def _with_weights(metric: Callable[..., Any]) -> Callable[[Array | None], Callable[..., Any]]:
+    """The metric with `sample_weight`, where it has such a parameter that is free and there are weights."""
+    import inspect
+
+    given = metric.keywords if isinstance(metric, functools.partial) else {}
+    try:
+        takes_weights = "sample_weight" in inspect.signature(metric).parameters and "sample_weight" not in given
+    except (TypeError, ValueError):  # a function in C that does not say
+        takes_weights = False
+
+    def weighed(weight: Array | None) -> Callable[..., Any]:
+        return metric if weight is None or not takes_weights else functools.partial(metric, sample_weight=weight.copy())
+
+    return weighed
 
 
 # ------------------------------------------------------------------------------- metrics of scikit-learn
@@ -405,22 +453,25 @@ def _of_sklearn(metric: Callable[..., Any], function: Callable[..., Any]) -> Res
     if isinstance(metric, functools.partial) and "labels" in metric.keywords:
         knows_classes = False
 
-    def resolved(target: Targets, prediction: Array) -> float:
+    weighed = _with_weights(metric)
+
+    def resolved(target: Targets, prediction: Array, weight: Array | None) -> float:
+        figure = weighed(weight)
         if is_regression or target.kind == "values":
-            return float(metric(target.as_values(), prediction))
+            return float(figure(target.as_values(), prediction))
         if target.kind == "labels":
-            labels = target.as_values().astype(np.int64)
-            return float(metric(labels, prediction if takes_scores else (prediction > 0.5).astype(np.int64)))
+            labels = (prediction > target.decision_threshold).astype(np.int64)
+            return float(figure(target.as_flags(), prediction if takes_scores else labels))
         classes = target.as_classes()
         if not takes_scores:
-            return float(metric(classes, Targets(prediction, None, target.outputs).as_classes()))
+            return float(figure(classes, target.predicted_classes(prediction)))
         if target.outputs == 1 or target.outputs == 2:
             scores, n_classes = prediction[:, -1], 2  # of the class 1
         else:
             scores, n_classes = prediction, target.outputs
         if knows_classes:
             # else a class that no row has would be an error
-            return float(metric(classes, scores, labels=np.arange(n_classes)))
-        return float(metric(classes, scores))
+            return float(figure(classes, scores, labels=np.arange(n_classes)))
+        return float(figure(classes, scores))
 
     return resolved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import kernels
-from cynn.errors import ShapeError
+from cynn.errors import CynnWarning, ShapeError
 
 if TYPE_CHECKING:
     from cynn.network import Network
     from cynn.operations import Operation
 
-__all__ = ["has_moving_averages", "pieces", "update"]
+__all__ = ["has_moving_averages", "pieces", "update", "warn_of_a_single_row"]
 
 Array = npt.NDArray[Any]
 
@@ -32,33 +33,48 @@ def has_moving_averages(network: Network) -> bool:
     return bool(_normalizations(network))
 
 
-def pieces(rows: Array, places: npt.NDArray[np.int64] | None = None) -> Iterator[Array]:
-    """The rows, or those at some places, so many at a time as fit in memory."""
-    n = len(rows) if places is None else len(places)
-    for begin in range(0, n, _ROWS_AT_A_TIME):
-        part = slice(begin, begin + _ROWS_AT_A_TIME)
-        yield rows[part] if places is None else rows[places[part]]
+def warn_of_a_single_row(network: Network) -> None:
+    """Say that a batch of one row has no statistics, where the network wants some."""
+    if has_moving_averages(network):
+        warnings.warn(
+            "A batch must have at least two rows for BatchNorm to take their mean and variance. Got one instead: it is "
+            "normalized by the moving averages, and does not move them. Another batch_size helps.",
+            CynnWarning,
+            stacklevel=2,
+        )
 
 
-def update(network: Network, batches: Callable[[], Iterable[Array]], n_threads: int) -> None:
+def pieces(
+    rows: Array, weight: Array | None, places: npt.NDArray[np.int64] | None = None
+) -> Iterator[tuple[Array, Array | None]]:
+    """The rows, or those at some places, and how often each is there, so many at a time as fit in memory."""
+    for begin in range(0, len(rows) if places is None else len(places), _ROWS_AT_A_TIME):
+        part: Any = slice(begin, begin + _ROWS_AT_A_TIME)
+        at = part if places is None else places[part]
+        yield rows[at], None if weight is None else weight[at]
+
+
+def update(network: Network, batches: Callable[[], Iterable[tuple[Array, Array | None]]], n_threads: int) -> None:
     """Make them the mean and the variance over all rows of `batches()`, which is called once for each layer.
 
     A layer is done when those before it are: what it sees is what it will see in predictions.
     """
     for operation in _normalizations(network):
         (value,), (columns,) = operation.inputs, operation.widths
-        n, mean, squares = 0, np.zeros(columns), np.zeros(columns)
-        for rows in batches():
+        n_rows, weight, mean, squares = 0, 0.0, np.zeros(columns), np.zeros(columns)
+        for rows, given in batches():
             x = np.empty((len(rows), columns), network.dtype)
             network.forward(rows, {value: x}, n_threads)
-            found = x.mean(axis=0, dtype=np.float64)
-            difference, total = found - mean, n + len(rows)
+            of_row = np.ones(len(rows)) if given is None else given
+            own = of_row.sum()
+            found = of_row @ x / own
+            difference, total = found - mean, weight + own
             # Chan, Golub and LeVeque, 1979: sums of squares around the means of two parts make one of the whole
-            squares += np.square(x - found).sum(axis=0) + np.square(difference) * n * len(rows) / total
-            mean += difference * len(rows) / total
-            n = total
-        if n == 0:
-            raise ShapeError("x must have at least one row. Got none instead.")
+            squares += of_row @ np.square(x - found) + np.square(difference) * weight * own / total
+            mean += difference * own / total
+            n_rows, weight = n_rows + len(rows), total
+        if n_rows < 2:
+            raise ShapeError(f"x must have at least two rows, of which there is a variance. Got {n_rows} instead.")
         moving_mean, moving_variance = operation.states
         with network._weights_lock.turn():
-            moving_mean[...], moving_variance[...] = mean, squares / n
+            moving_mean[...], moving_variance[...] = mean, squares / weight

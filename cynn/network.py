@@ -398,7 +398,8 @@ class Network(Trainable):
         metrics : list, optional
             Names, objects of `cynn.metrics` or functions, as for `fit`.
         sample_weight : array of shape (rows,), optional
-            How much each row counts; for several outputs, as for `fit`.
+            How often each row is there, in ratio to the others, for the loss and the metrics: a weight of 2 is as if
+            there were two copies, a row of weight 0 is left out. For several outputs, as for `fit`.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
         check_finite : bool

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, registry
+from cynn import data, registry, row_weights
 from cynn.errors import check_held, check_number
 from cynn.kernel_objects import LossKernel
+from cynn.row_weights import RowWeights
 from cynn.targets import JointTargets, Targets
 
 if TYPE_CHECKING:
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
     from cynn.losses import Loss
     from cynn.outputs import Outputs
 
-__all__ = ["Objective", "Weights"]
+__all__ = ["Objective"]
 
 Array = npt.NDArray[Any]
-#: For each output the weights of rows, or None where all count the same.
-Weights = list[Array | None]
 
 _FITTING = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 
@@ -72,65 +71,67 @@ class Objective:
         ]
         return self.outputs.join(configs)
 
-    def targets(self, y: Any, n: int, name: str, *, check_finite: bool) -> Targets:
-        """`y` as targets of the outputs, checked."""
-        if self.outputs.is_one:
-            return data.as_targets(
-                y, n, self.outputs.units[0], self.losses[0], name, self.dtype, check_finite=check_finite
-            )
-        parts = [
-            data.as_targets(part, n, units, loss, f"{name} of {output}", self.dtype, check_finite=check_finite)
-            for part, units, loss, output in zip(
-                self.outputs.split(y, name), self.outputs.units, self.losses, self.outputs.names, strict=True
-            )
-        ]
-        return self.as_one(parts)
+    def targets(
+        self, y: Any, n: int, name: str, weights: RowWeights | None = None, *, check_finite: bool
+    ) -> Targets:
+        """`y` as targets of the outputs, checked where rows count."""
+        names = self._names(name)
+        counted = [None] * len(names) if weights is None else weights.each
+        of_outputs = zip(
+            self.outputs.split(y, name), self.outputs.units, self.losses, names, counted, strict=True
+        )
+        return self.as_one(
+            [data.as_targets(*of_output, n=n, dtype=self.dtype, check_finite=check_finite) for of_output in of_outputs]
+        )
 
-    def sample_weights(self, given: Any, n: int, *, may_be_zero: bool = False) -> Weights:
+    def sample_weights(self, given: Any, n: int, *, may_be_zero: bool = False) -> RowWeights:
         """The weights of rows for each output, checked: the same for all where one number a row is given."""
+        if isinstance(given, RowWeights):
+            return given
+        names = self._names("sample_weight")
         form = isinstance(given, (list, tuple)) and any(one is None or np.ndim(one) for one in given)
         if self.outputs.is_one or not (form or isinstance(given, dict)):
-            weight = data.as_sample_weight(given, n, "sample_weight", may_be_zero=may_be_zero)
-            return [weight] * len(self.kernels)
-        return [
-            data.as_sample_weight(part, n, f"sample_weight of {output}", may_be_zero=may_be_zero)
-            for part, output in zip(
-                self.outputs.split_if(given, "sample_weight"), self.outputs.names, strict=True
-            )
-        ]
+            weight = row_weights.as_sample_weight(given, n, "sample_weight", may_be_zero=may_be_zero)
+            return RowWeights([weight] * len(names), names)
+        parts = zip(self.outputs.split_if(given, "sample_weight"), names, strict=True)
+        return RowWeights(
+            [row_weights.as_sample_weight(part, n, name, may_be_zero=may_be_zero) for part, name in parts], names
+        )
 
     def with_class_weights(
-        self, weights: Weights, class_weight: Any, target: Targets, places: Array | None
-    ) -> Weights:
-        """These weights, each times that of the class of its row, as `data.with_class_weight` has it."""
-        names = ["class_weight"] if self.outputs.is_one else [f"class_weight of {name}" for name in self.outputs.names]
-        return [
-            weight if given is None else data.with_class_weight(weight, given, part, places, name)
-            for weight, given, part, name in zip(
-                weights, self.outputs.split_if(class_weight, "class_weight"), target.parts, names, strict=True
+        self, weights: RowWeights, class_weight: Any, target: Targets, places: Array | None
+    ) -> RowWeights:
+        """These weights, each times that of the class of its row, as `row_weights.of_classes` has it."""
+        names = self._names("class_weight")
+        factors = [
+            None if given is None else row_weights.of_classes(given, part, weight, places, name)
+            for given, part, weight, name in zip(
+                self.outputs.split_if(class_weight, "class_weight"), target.parts, weights.each, names, strict=True
             )
         ]
+        return weights.times(factors, names)
+
+    def _names(self, name: str) -> list[str]:
+        """How messages call something of each output."""
+        return [name] if self.outputs.is_one else [f"{name} of {output}" for output in self.outputs.names]
 
     def mean_losses(self, sums: Array) -> tuple[Array, Array]:
         """The loss, and the own loss of each output, from what `Trainer.sums` counts: of an epoch, a row.
 
         Parameters
         ----------
-        sums : array of shape (..., 2 + 2 * outputs)
+        sums : array of shape (..., 2 + outputs)
 
         Returns
         -------
         loss : array of shape (...)
         losses : array of shape (..., outputs)
         """
-        losses = _mean(sums[..., 2::2], sums[..., 3::2])
-        return (losses * self.weights).sum(axis=-1) + _mean(sums[..., 1], sums[..., 0]), losses
+        rows = np.maximum(sums[..., :1], 1)
+        penalty_and_losses = sums[..., 1:] / rows
+        losses = penalty_and_losses[..., 1:]
+        return (losses * self.weights).sum(axis=-1) + penalty_and_losses[..., 0], losses
 
     def as_one(self, parts: list[Targets]) -> Targets:
         """The targets of each output as those of the network."""
         return parts[0] if self.outputs.is_one else JointTargets(parts, self.outputs.join)
-
-
-def _mean(total: Array, weight: Array) -> Array:
-    """A weighted mean; 0 of nothing."""
-    return np.divide(total, weight, out=np.zeros_like(total), where=weight != 0)

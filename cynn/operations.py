@@ -62,7 +62,7 @@ class UpdateSettings:
     clip_value, clip_norm, global_clip_norm : float
         The largest element, the largest norm of each parameter's gradient, and of all together; 0: none.
     accumulation : int
-        A step is taken on the mean gradient of so many batches.
+        A step is taken on the mean gradient over the rows of so many batches.
     average_momentum : float
         Of the exponential moving average of the parameters; 0: there is none.
     averages : list of arrays

@@ -34,7 +34,7 @@ class Optimizer(Component):
         (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013). Of several,
         the norm of each comes first, then that of all, then the elements.
     `gradient_accumulation_steps` : int
-        A step is taken on the mean gradient of so many batches, the last of an epoch on what there is.
+        A step is taken on the mean gradient over the rows of so many batches, the last of an epoch on what there is.
     `use_ema`, `ema_momentum` : bool, float
         At the end of `fit` the weights are their exponential moving average over the steps, which begins with the
         weights before the first (Polyak and
@@ -65,7 +65,7 @@ class Optimizer(Component):
     clipnorm: float = option(default=0.0, doc="The largest norm of each parameter's gradient; 0: any.")
     global_clipnorm: float = option(default=0.0, doc="The largest norm of all gradients together; 0: any.")
     gradient_accumulation_steps: float = option(
-        default=1, minimum=1, is_whole=True, doc="A step is taken on the mean gradient of so many batches."
+        default=1, minimum=1, is_whole=True, doc="A step is on the mean gradient over the rows of so many batches."
     )
     use_ema: bool = option(default=False, doc="After training, weights are their moving average.")
     ema_momentum: float = option(default=0.99, below=1, doc="How slowly that average forgets.")

@@ -47,12 +47,11 @@ ctypedef struct Head:
     # the data of the whole run
     const Rows *target_source        # NULL: classes
     const int64_t *classes           # NULL: target_source
-    const double *sample_weight      # NULL: all ones
+    const double *sample_weight      # how much a row counts in this loss, 1 in the mean; NULL: all ones
     # buffers of one batch
     void *target
     int64_t *batch_classes
-    void *weight                     # of each row; loss_weight is what they sum to
-    double total_weight              # what they summed to before
+    void *weight                     # of each row: loss_weight * sample_weight / rows of the step
     double *tile_loss
     const void *loss_input           # what the loss is computed from
     void *loss_gradient
@@ -112,6 +111,7 @@ ctypedef struct Step:
     Pass pass_
     # the data of the whole run
     const Rows *x_source
+    const double *row_weight         # how often a row is there; NULL: once
     cynn_optimizer optimizer
     const double *optimizer_h
     bint is_direct                   # the optimizer steps on each block as soon as its gradient is there
@@ -121,6 +121,7 @@ ctypedef struct Step:
     double learning_rate
     int64_t t
     # buffers of one batch
+    double *batch_row_weight
     void **block_gradient            # of each thread
     # each parameter: those of node i begin at MOST_PARAMETERS i
     void **w
@@ -151,6 +152,7 @@ ctypedef struct Step:
     Part *parts
     int64_t n_parts                  # 1: all inputs
     int64_t first_row                # in the epoch
+    int64_t rows                     # of all batches whose gradients make the step that this one is for
     Block *blocks
     Block *updated                   # blocks, or whole parameters, whichever the optimizer takes
     Block *constrained               # begin and end are columns, or rows where these are constrained

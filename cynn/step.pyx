@@ -311,6 +311,7 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
     cdef const Op *op = &block.node.op
     cdef const Part *part = block.part
     cdef int64_t offset = offset_of(block), size = size_of(block), begin = block.begin, end = block.end, width
+    cdef double l1, l2, share = <double>step.pass_.rows / step.rows  # of the step's penalty, which the batch adds
     cdef floating *grad
     cdef Pass pass_ = step.pass_
     cdef Ahead next_rows
@@ -335,14 +336,15 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
             op.kernels.linear_step_f64(op, &pass_, begin, end, step.alpha, step.beta, grad)
             return
         op.kernels.gradient_f64(op, &pass_, block.parameter, begin, end, grad)
-    if step.l1[block.place] != 0 or step.l2[block.place] != 0:
+    l1, l2 = share * step.l1[block.place], share * step.l2[block.place]
+    if l1 != 0 or l2 != 0:
         if floating is float:
             step.block_penalty[piece] = step.updates.regularize_f32(
-                size, <float *>step.w[block.place] + offset, step.l1[block.place], step.l2[block.place], grad
+                size, <float *>step.w[block.place] + offset, l1, l2, grad
             )
         else:
             step.block_penalty[piece] = step.updates.regularize_f64(
-                size, <double *>step.w[block.place] + offset, step.l1[block.place], step.l2[block.place], grad
+                size, <double *>step.w[block.place] + offset, l1, l2, grad
             )
     if step.is_direct:
         update(step, block, grad)

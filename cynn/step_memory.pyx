@@ -54,18 +54,23 @@ cdef class StepMemory:
     """Lays out a step: what a Trainer, whose parameters these are, carries out."""
 
     def __cinit__(
-        self, Engine engine, x, list targets, list sample_weights, list losses, list loss_weights,
+        self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
         OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads
     ):
         cdef Step *step = &self.step
         cdef bint python_loss = any(loss.is_python for loss in losses)
         cdef bint python_optimizer = optimizer is not None and optimizer.is_python
+        cdef const double[::1] row_weight_view
         self.engine, self.losses, self.optimizer, self.own_slots = engine, losses, optimizer, slots
         self.batch_size = batch_size
         self.keep = []
         self.x = RowMatrix(x)
         step.source = &engine.source
         step.x_source = &self.x.rows
+        if row_weight is not None:
+            row_weight_view = row_weight
+            step.row_weight = &row_weight_view[0]
+            self.keep.append(row_weight)
 
         if optimizer is not None and not python_optimizer:
             step.optimizer = optimizer.functions
@@ -234,7 +239,8 @@ cdef class StepMemory:
         cdef Node *node
         dtype = self.engine.dtype
         self.batch_targets, self.batch_weights = [], []
-        self.own_sums = np.zeros(2 + 2 * step.n_heads)
+        self.own_sums = np.zeros(2 + step.n_heads)
+        step.batch_row_weight = self.doubles([0.0] * self.batch_size)
         for i, value in enumerate(loss_inputs):
             self.allocate_head(i, value)
         self.divide_inputs()

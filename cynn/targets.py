@@ -16,13 +16,26 @@ Array = npt.NDArray[Any]
 
 
 class Targets:
-    """Targets as the engine takes them: `values` (n, outputs) or `classes` (n,); the other is None."""
+    """Targets as the engine takes them: `values` (n, outputs) or `classes` (n,); the other is None.
 
-    def __init__(self, values: Array | None, classes: Array | None, outputs: int) -> None:
+    Parameters
+    ----------
+    values, classes : array or None
+    outputs : int
+        Columns of the predictions.
+    decision_threshold : float, optional
+        As the loss of the output says.
+    """
+
+    def __init__(
+        self, values: Array | None, classes: Array | None, outputs: int, decision_threshold: float | None = None
+    ) -> None:
         self.values = values
         self.classes = classes
         self.outputs = outputs
+        self._decision_threshold = decision_threshold
         self._kind: str | None = None
+        self._smallest = 0.0
 
     @property
     def parts(self) -> list[Targets]:
@@ -33,8 +46,8 @@ class Targets:
     def kind(self) -> str:
         """What the targets are, as far as they tell.
 
-        "classes": whole numbers, rows of one 1 and else 0, or a single column of 0 and 1;
-        "labels": rows of 0 and 1 of which any number may be 1; "values": anything else.
+        "classes": whole numbers, rows of one 1 and else 0, or a single column of 0 and 1; "labels": rows of 0 and 1
+        of which any number may be 1; "values": anything else. Instead of 0 there may be -1 everywhere.
         """
         if self._kind is None:
             self._kind = self._find_kind()
@@ -43,9 +56,26 @@ class Targets:
     def _find_kind(self) -> str:
         if self.values is None:
             return "classes"
-        if not ((self.values == 0) | (self.values == 1)).all():
+        is_one = self.values == 1
+        if (is_one | (self.values == -1)).all() and not is_one.all():
+            self._smallest = -1.0
+        elif not (is_one | (self.values == 0)).all():
             return "values"
-        return "classes" if self.outputs == 1 or (self.values.sum(axis=1) == 1).all() else "labels"
+        return "classes" if self.outputs == 1 or (is_one.sum(axis=1) == 1).all() else "labels"
+
+    @property
+    def decision_threshold(self) -> float:
+        """Above it, a prediction means 1 and not 0 or -1: what the loss says, or half-way between the two."""
+        if self._decision_threshold is not None:
+            return self._decision_threshold
+        return (1 + self._smallest) / 2 if self.kind in ("classes", "labels") else 0.5
+
+    def predicted_classes(self, prediction: Array) -> Array:
+        """The class that each row of predictions means."""
+        if self.outputs == 1:
+            return (prediction[:, 0] > self.decision_threshold).astype(np.int64)
+        classes: Array = np.argmax(prediction, axis=1)
+        return classes
 
     def as_labels(self) -> npt.NDArray[np.int64] | None:
         """The class of each row, or None where the targets are no classes."""
@@ -56,6 +86,10 @@ class Targets:
         if self.values is not None:
             return np.asarray(self.values, np.float64)
         return np.eye(self.outputs)[self.as_classes()]
+
+    def as_flags(self) -> Array:
+        """Rows of 0 and 1: where a value is nearer to 1."""
+        return (self.as_values() > 0.5).astype(np.int64)
 
     def as_classes(self) -> Array:
         """The class of each row: that of the largest value where values are given."""
@@ -73,8 +107,9 @@ class Targets:
             None if self.values is None else self.values[order],
             None if self.classes is None else self.classes[order],
             self.outputs,
+            self._decision_threshold,
         )
-        taken._kind = self.kind  # a few rows tell less than all
+        taken._kind, taken._smallest = self.kind, self._smallest  # a few rows tell less than all
         return taken
 
     def as_given(self) -> Array:
@@ -89,6 +124,7 @@ class Targets:
             None if self.values is None else np.zeros((rows, self.outputs), self.values.dtype),
             None if self.classes is None else np.zeros(rows, np.int64),
             self.outputs,
+            self._decision_threshold,
         )
 
     def has_form_of(self, other: Targets) -> bool:
@@ -106,10 +142,10 @@ class Targets:
     @classmethod
     def concatenated(cls, batches: list[Targets]) -> Targets:
         """Those of several batches, one after the other: as classes if all are, else as values."""
-        outputs = batches[0].outputs
+        outputs, threshold = batches[0].outputs, batches[0]._decision_threshold
         if all(batch.classes is not None for batch in batches):
-            return cls(None, np.concatenate([batch.as_classes() for batch in batches]), outputs)
-        return cls(np.concatenate([batch.as_values() for batch in batches]), None, outputs)
+            return cls(None, np.concatenate([batch.as_classes() for batch in batches]), outputs, threshold)
+        return cls(np.concatenate([batch.as_values() for batch in batches]), None, outputs, threshold)
 
 
 class JointTargets(Targets):

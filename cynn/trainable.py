@@ -62,8 +62,7 @@ class Trainable:
             `binary_cross_entropy` for sigmoid, else `mean_squared_error`. For several outputs, one for all, or
             a list or a dict of such.
         loss_weights : list or dict of float, optional
-            What the loss of each output is multiplied by in the sum that is trained on; 1 by default. Each is the
-            weighted mean over the rows of the batch.
+            What the loss of each output is multiplied by in the sum that is trained on; 1 by default.
         optimizer : str, Optimizer or dict, optional
             By default the one of the last `fit`, which goes on with its state, and Adam the first
             time. The same instance goes on, too; any other starts anew.
@@ -82,11 +81,15 @@ class Trainable:
             Names (`"accuracy"`), objects of `cynn.metrics`, or functions of (y_true, y_pred), also those of
             `sklearn.metrics`. For several outputs, the same for all, or a list or a dict of such.
         sample_weight : array of shape (rows,), optional
-            The weight of each row in the loss. For several outputs, the same for all, or a list or a dict of such.
+            How often each row is there: a weight of 2 is as if there were two copies, and a row of weight 0 is left
+            out, first of all. Only ratios matter: the weights are divided by their mean over the rows that are
+            trained on. The loss of a batch is Σ weight * loss over the number of its rows. In batches of one's own
+            they count as they are given. For several outputs, the same for all, or a list or a dict of such.
         class_weight : dict or "balanced", optional
-            The weight of each class in the training loss, 1 for one that is not named; "balanced" is
-            rows / (classes * rows of the class). It multiplies sample_weight. For several outputs, the same for
-            all, or a list or a dict of such, for those whose targets are classes.
+            The weight of each class, by its number (or its label, -1 or 1), 1 for one that is not named; "balanced"
+            is rows / (classes * rows of the class), where a row counts as often as its sample_weight says. It
+            multiplies sample_weight, but not for rows that validate. For several outputs, the same for all, or a list
+            or a dict of such, for those whose targets are classes.
         transform : callable, optional
             Called for every batch as `transform(x, y, generator)`, returns the (x, y) to train on: for
             augmentation. It runs in the calling thread, while another trains on the last batch, always in
@@ -114,8 +117,9 @@ class Trainable:
         Returns
         -------
         cynn.training.History
-            The figures of every epoch; of several outputs, those of one begin with its name. The training
-            metrics are those of the predictions made during the epoch, as the weights were at each step.
+            The figures of every epoch; of several outputs, those of one begin with its name. The loss is the mean
+            over the rows of weight * loss. The training metrics are those of the predictions made during the epoch, as
+            the weights were at each step.
 
         Raises
         ------
@@ -190,7 +194,8 @@ class Trainable:
             By default the one of the last step, or Adam. It goes on with its state as long as it is equal to
             that of the last step.
         sample_weight : array of shape (rows,), optional
-            How much each row counts; for several outputs, as for `fit`.
+            How often each row is there, as it is given: here they are not divided by their mean. For several outputs,
+            as for `fit`.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
         check_finite : bool
@@ -199,7 +204,7 @@ class Trainable:
         Returns
         -------
         float
-            The loss of the batch, before the step.
+            The loss of the batch, before the step: Σ weight * loss, over the number of rows whose weight is not 0.
 
         Raises
         ------
@@ -236,7 +241,7 @@ class Trainable:
                 check_finite=check_finite,
             )
 
-    def update_moving_averages(self, x: Any, *, n_threads: int | None = None) -> None:
+    def update_moving_averages(self, x: Any, *, sample_weight: Any = None, n_threads: int | None = None) -> None:
         """Compute the moving averages of every `BatchNorm` anew, as the mean and the variance over rows.
 
         For weights that did not come about step by step, such as averages of others. One pass over x for each
@@ -245,7 +250,9 @@ class Trainable:
         Parameters
         ----------
         x : array of shape (rows, inputs)
-            The training data, or enough of them.
+            The training data, or enough of them: two rows at least.
+        sample_weight : array of shape (rows,), optional
+            How often each row counts.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.
 
@@ -262,12 +269,17 @@ class Trainable:
         >>> net.layers[0].moving_mean, net.layers[0].moving_variance
         (array([4.], dtype=float32), array([5.], dtype=float32))
         """
-        from cynn import moving_averages, threads
+        from cynn import data, moving_averages, row_weights, threads
 
         network = cast("Network", self)
         with network._weights_lock.training_by("update_moving_averages", within_another=True):
-            rows = network.as_rows(x, "x")
-            moving_averages.update(network, lambda: moving_averages.pieces(rows), threads.resolve(n_threads))
+            rows = network.as_rows(x, "x", check_finite=False)
+            weights = row_weights.of_one_output(sample_weight, len(rows))
+            places, weight = weights.places(), weights.rows
+            data.check_rows_finite(rows, "x", network.conversion, places)
+            moving_averages.update(
+                network, lambda: moving_averages.pieces(rows, weight, places), threads.resolve(n_threads)
+            )
 
     def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
         """What goes wrong where: a table of every layer. Nothing is trained.
@@ -315,7 +327,7 @@ class Trainable:
         loss_weights : list or dict of float, optional
             Of several outputs, what the loss of each is multiplied by in the sum.
         sample_weight : array of shape (rows,), optional
-            How much each row counts; for several outputs, as for `fit`.
+            How often each row is there, in ratio to the others; for several outputs, as for `fit`.
 
         Returns
         -------

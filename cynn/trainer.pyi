@@ -25,6 +25,7 @@ class Trainer:
         x: _Array,
         targets: list[tuple[_Array | None, npt.NDArray[np.int64] | None]],
         sample_weights: list[npt.NDArray[np.float64] | None],
+        row_weight: npt.NDArray[np.float64] | None,
         losses: list[LossKernel],
         loss_weights: list[float],
         optimizer: OptimizerKernel | None,

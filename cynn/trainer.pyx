@@ -53,6 +53,26 @@ cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *val
     return (<Trainer>trainer).python_loss(head, rows, value)
 
 
+cdef inline void weigh_rows(const Step *step, const Head *head, floating *weight) noexcept nogil:
+    """The weights of the batch's rows for an output: a loss is a mean over the rows of the whole step."""
+    cdef int64_t i
+    cdef double share = head.loss_weight / step.rows
+    for i in range(step.pass_.rows):
+        weight[i] = <floating>(share * (1 if head.sample_weight == NULL else head.sample_weight[step.order[i]]))
+
+
+cdef inline void count_rows(Step *step) noexcept nogil:
+    """How often the batch's rows are there, for statistics over the batch."""
+    cdef int64_t i
+    step.pass_.total_weight = step.pass_.rows
+    if step.row_weight == NULL:
+        return
+    step.pass_.row_weight, step.pass_.total_weight = step.batch_row_weight, 0
+    for i in range(step.pass_.rows):
+        step.batch_row_weight[i] = step.row_weight[step.order[i]]
+        step.pass_.total_weight += step.batch_row_weight[i]
+
+
 class Diverged(Exception):
     """A step met a figure that is not finite; the weights are those before that step.
 
@@ -90,7 +110,9 @@ cdef class Trainer(StepMemory):
         For each output of the engine: an array of shape (n, units) of uint8, float32 or float64, and an int64
         array of shape (n,); one of them is None.
     sample_weights : list of float64 array of shape (n,), or None
-        For each output, how much each row counts.
+        For each output, how much each row counts in its loss. They have any sum: nothing divides by it.
+    row_weight : float64 array of shape (n,), or None
+        How often each row is there, for statistics over a batch.
     losses : list of LossKernel
         Of each output.
     loss_weights : list of float
@@ -119,14 +141,12 @@ cdef class Trainer(StepMemory):
     epochs_done : int
         In the last `run_epochs`.
     sums : float64 array
-        Over the batches of this epoch: rows, rows * penalty, and for each output weight * loss, as if its loss
-        weight were 1, and weight.
+        Over the rows of this epoch: 1, penalty, and for each output weight * loss, as if its loss weight were 1.
     """
 
     cdef object python_error
     cdef const int64_t[:, ::1] moved   # the address and the size of each array that steps change
     cdef double norm                   # of the gradient, where it is not finite
-    cdef int64_t n_added               # batches whose gradients wait for a step
     cdef readonly int64_t steps        # taken in all
     cdef readonly int64_t batches      # of this epoch that are done
     cdef readonly int64_t epochs_done  # in the last run_epochs
@@ -241,7 +261,7 @@ cdef class Trainer(StepMemory):
         cdef int64_t n = order.shape[0]
         cdef int64_t n_batches = (n + self.batch_size - 1) // self.batch_size
         cdef int64_t accumulation = self.settings.accumulation
-        cdef int64_t i, batch = first_batch, steps_before = self.steps
+        cdef int64_t i, first_of_step, batch = first_batch, steps_before = self.steps
         cdef int status = 0
         cdef bint ends_step
         cdef double until = cynn_seconds() + seconds
@@ -254,12 +274,14 @@ cdef class Trainer(StepMemory):
         for i in range(step.n_heads):
             step.heads[i].predictions = address_of(predictions[i]) if step.predicts else NULL
         step.fetched_rows = 0
-        self.n_added = 0
+        step.is_added = False
         self.team.begin()
         with nogil:
             while True:
                 step.first_row = batch * self.batch_size
                 step.pass_.rows = min(self.batch_size, n - step.first_row)
+                first_of_step = batch - batch % accumulation
+                step.rows = min((first_of_step + accumulation) * self.batch_size, n) - first_of_step * self.batch_size
                 step.pass_.step = <uint32_t>self.batches
                 step.order = &order[step.first_row]
                 step.ahead = n - step.first_row - step.pass_.rows
@@ -350,7 +372,8 @@ cdef class Trainer(StepMemory):
         cdef double of_output, penalty = 0
         cdef Head *head
         for j in range(step.n_heads):
-            self.weigh_rows(&step.heads[j], <floating *>step.heads[j].weight)
+            weigh_rows(step, &step.heads[j], <floating *>step.heads[j].weight)
+        count_rows(step)
         lower_flag(&step.failed)
         lower_flag(&step.unusable)
         step.n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
@@ -370,55 +393,35 @@ cdef class Trainer(StepMemory):
             for i in range(step.n_tiles):
                 of_output += head.tile_loss[i]
             loss[0] += of_output
-            self.own_sums[2 + 2 * j] += of_output / head.loss_weight * head.total_weight
-            self.own_sums[3 + 2 * j] += head.total_weight
+            self.own_sums[2 + j] += of_output / head.loss_weight * step.rows
         if not isfinite(loss[0]):
             return 1
         if step.is_linear:
             step.optimizer.linear_step(
                 step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
             )
-        step.is_added = self.n_added > 0
         self.team.run(block_phase_f32 if floating is float else block_phase_f64, step, self.n_blocks)
         for i in range(self.n_blocks):
             penalty += step.block_penalty[i]
         if not step.is_direct and self.optimizer is not None:
-            self.n_added += 1
+            step.is_added = not ends_step
             if ends_step:
                 if not self.find_factors(type_):
                     return 4
                 self.team.run(update_phase_f32 if floating is float else update_phase_f64, step, self.n_updated)
-                self.n_added = 0
         for i in range(step.n_nodes if step.pass_.updates else 0):
             update_states(&step.nodes[i], &step.pass_, type_)
         self.own_sums[0] += step.pass_.rows
-        self.own_sums[1] += step.pass_.rows * penalty
+        self.own_sums[1] += step.rows * penalty
         return 0
-
-    cdef void weigh_rows(self, Head *head, floating *weight) noexcept nogil:
-        """The weights of the batch's rows for an output, so that they sum to its loss_weight."""
-        cdef Step *step = &self.step
-        cdef int64_t i
-        cdef double total = 0
-        cdef floating equal = <floating>(head.loss_weight / step.pass_.rows)
-        if head.sample_weight == NULL:
-            for i in range(step.pass_.rows):
-                weight[i] = equal
-            head.total_weight = step.pass_.rows
-            return
-        for i in range(step.pass_.rows):
-            total += head.sample_weight[step.order[i]]
-        for i in range(step.pass_.rows):
-            weight[i] = 0 if total == 0 else <floating>(head.loss_weight * head.sample_weight[step.order[i]] / total)
-        head.total_weight = total
 
     cdef bint find_factors(self, floating *type_) noexcept nogil:
         """What each gradient is multiplied by before the step; False where a norm to be clipped is not finite."""
         cdef Step *step = &self.step
-        cdef double mean = 1.0 / self.n_added, total = 0, norm
+        cdef double total = 0, norm
         cdef int64_t i, place
         for place in range(self.n_parameters):
-            step.factor[place] = mean
+            step.factor[place] = 1
         if self.clip_norm == 0 and self.global_clip_norm == 0:
             return True
         self.team.run(squares_phase_f32 if floating is float else squares_phase_f64, step, self.n_blocks)
@@ -427,7 +430,7 @@ cdef class Trainer(StepMemory):
         for i in range(self.n_blocks):
             self.squares[step.blocks[i].place] += step.block_squares[i]
         for place in range(self.n_parameters):
-            norm = mean * sqrt(self.squares[place])
+            norm = sqrt(self.squares[place])
             if not isfinite(norm):
                 self.norm = norm
                 return False

@@ -14,7 +14,6 @@ from cynn.callbacks import Callback
 from cynn.callbacks.together import CallbackList
 from cynn.errors import (
     InvalidParameterError,
-    ShapeError,
     TrainingDivergedError,
     check_number,
     check_switch,
@@ -29,13 +28,14 @@ from cynn.optimizer_state import OptimizerState, optimizer_state
 from cynn.trainer import Diverged, UnusableRow
 
 if TYPE_CHECKING:
+    from cynn.evaluation import Checked
     from cynn.network import Network
-    from cynn.objective import Objective, Weights
+    from cynn.objective import Objective
 
 __all__ = ["Callback", "History", "fit", "gradients", "train_batch"]
 
 Array = npt.NDArray[Any]
-Checked = tuple[Array, data.Targets, "Weights"]
+Places = npt.NDArray[np.int64]
 
 
 def fit(
@@ -110,20 +110,22 @@ def fit(
                 f"Got {shown(steps_per_epoch)} instead."
             )
         look_first = check_finite and (epochs == 0 or transform is not None)
-        rows, target, weights = _checked_data(
+        rows, target, weights = evaluation.checked(
             network, objective, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
         )
-        places = None
+        places = weights.places()
         if validation_split:
             if validation is not None:
                 raise InvalidParameterError(
                     "The 'validation_split' parameter of fit must be 0 where there is validation_data. "
                     f"Got {shown(validation_split)} instead."
                 )
-            places, validation = _split(network, rows, target, weights, validation_split, check_finite)
+            places, validation = _split(network, (rows, target, weights), places, validation_split, check_finite)
         if class_weight is not None:
             weights = objective.with_class_weights(weights, class_weight, target, places)
-        before = _Before(network, rows) if check_finite or network._categories else None
+            places = weights.places(places)
+        weights = weights.scaled(places)
+        before = _Before(network, rows, places) if check_finite or network._categories else None
         feed = _feed_of_rows(
             setting(), (rows, target, weights), places, batch_size, shuffle, transform, bool(metrics_by_name)
         )
@@ -165,7 +167,9 @@ def fit(
     except UnusableRow:
         assert before is not None
         before.restore()
-        data.raise_unusable(before.rows, "x", network.conversion, network._categories, check_finite=check_finite)
+        data.raise_unusable(
+            before.rows, "x", network.conversion, network._categories, before.places, check_finite=check_finite
+        )
     finally:
         feed.close()
         if not loop.has_begun:
@@ -201,8 +205,8 @@ def _figures(
     loss, losses = objective.mean_losses(feed.sums())
     figures = {"loss": float(loss)} | evaluation.of_each_output(objective, losses)
     if metrics_by_name:
-        seen, predictions = feed.predicted()
-        figures.update({name: metric(seen, predictions) for name, metric in metrics_by_name.items()})
+        seen = feed.predicted()
+        figures.update({name: metric(*seen) for name, metric in metrics_by_name.items()})
     return figures
 
 
@@ -252,8 +256,11 @@ def gradients(
 ) -> list[tuple[Array | None, ...]]:
     """`Network.gradients`: a step over all rows without an optimizer."""
     objective = network.objective(loss, loss_weights)
-    rows, target, weights = _checked_data(network, objective, x, y, sample_weight, "", check_x=True, check_y=True)
+    given = evaluation.checked(network, objective, x, y, sample_weight, "", check_x=True, check_y=True)
+    rows, target, weights = evaluation.those_that_count(*given)
     setting = Setting(network, objective, None, threads.resolve(None), check_finite=True)
+    if len(rows) == 1:
+        setting.warn_of_a_single_row()
     trainer = setting.trainer(rows, target, weights, len(rows))
     try:
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
@@ -276,8 +283,8 @@ def gradients(
 class _Before:
     """A network as it was before a fit, to go back to where one of the rows turns out to be no numbers."""
 
-    def __init__(self, network: Network, rows: Array) -> None:
-        self.network, self.rows = network, rows
+    def __init__(self, network: Network, rows: Array, places: Places | None) -> None:
+        self.network, self.rows, self.places = network, rows, places
         self.history, self.epochs_trained = network.history, network.epochs_trained
         self.state: OptimizerState | None = network._optimizer_state
         self.t = self.state.t if self.state else 0
@@ -316,18 +323,17 @@ def _refuse_with_batches(
 
 
 def _split(
-    network: Network, rows: Array, target: data.Targets, weights: Weights, share: float, check_finite: bool
-) -> tuple[Array, Checked]:
-    """The places of the rows to train on, and those that are held out."""
-    places, held_out = data.split(target, len(rows), share, network.seed)
-    held_out_weights = [
-        None if weight is None else data.as_sample_weight(weight[held_out], len(held_out), "sample_weight")
-        for weight in weights
-    ]
+    network: Network, given: Checked, among: Places | None, share: float, check_finite: bool
+) -> tuple[Places, Checked]:
+    """The places of the rows to train on, of all or of some, and the rows that are held out."""
+    rows, target, weights = given
+    if among is None:
+        among = np.arange(len(rows))
+    train, held_out = (among[part] for part in data.split(target.take(among), len(among), share, network.seed))
     validation = rows[held_out]
     if check_finite:
         data.check_rows_finite(validation, "x of the validation split", network.conversion)
-    return places, (validation, target.take(held_out), held_out_weights)
+    return train, (validation, target.take(held_out), weights.take(held_out).scaled())
 
 
 def _feed_of_rows(
@@ -348,8 +354,7 @@ def _feed_of_rows(
     size = min(batch_size, n)
 
     def batches(epoch: int, first_step: int) -> Iterable[Any]:
-        join = setting.objective.outputs.join
-        return transformed(transform, rows, target, weights, join, order_of(epoch), size, seed, epoch, first_step)
+        return transformed(transform, rows, target, weights, order_of(epoch), size, seed, epoch, first_step)
 
     return BatchFeed(setting, batches, None, size, n, -(-n // size), keep_predictions, are_all=True)
 
@@ -398,24 +403,6 @@ def _n_steps(given: Any, steps_per_epoch: int | None) -> int | None:
         return None
 
 
-def _checked_data(
-    network: Network,
-    objective: Objective,
-    x: Any,
-    y: Any,
-    sample_weight: Any,
-    prefix: str,
-    *,
-    check_x: bool,
-    check_y: bool,
-) -> Checked:
-    rows = network.as_rows(x, f"{prefix}x", check_finite=check_x)
-    if len(rows) == 0:
-        raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
-    target = objective.targets(y, len(rows), f"{prefix}y", check_finite=check_y)
-    return rows, target, objective.sample_weights(sample_weight, len(rows))
-
-
 def _checked_validation(
     network: Network, objective: Objective, validation_data: Any, check_finite: bool
 ) -> Checked | None:
@@ -428,8 +415,10 @@ def _checked_validation(
         )
     x, y, *rest = validation_data
     weight = rest[0] if rest else None
-    return _checked_data(
-        network, objective, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
+    return evaluation.those_that_count(
+        *evaluation.checked(
+            network, objective, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
+        )
     )
 
 

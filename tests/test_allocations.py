@@ -41,7 +41,8 @@ MEASURE = """
     objective = net.objective(None)
     target = objective.targets(y, n, "y", check_finite=True)
     state = OptimizerState(cynn.registry.optimizers.get(optimizer), net)
-    trainer = Setting(net, objective, state, n_threads, True).trainer(x, target, [None], batch_size)
+    weights = objective.sample_weights(None, n)
+    trainer = Setting(net, objective, state, n_threads, True).trainer(x, target, weights, batch_size)
     rates = np.full(steps, 0.01)
 
     rates = np.full(steps, 0.01)

@@ -25,7 +25,8 @@ LAYERS = [
     },
     {
         "addresses", "kernel_objects", "team", "hyperparameters", "threads", "randomness", "initializers",
-        "monitoring", "metrics", "schedules", "targets", "regularizers", "constraints", "weights_lock",
+        "monitoring", "metrics", "schedules", "arrays", "row_weights", "targets", "regularizers", "constraints",
+        "weights_lock",
     },
     {"activations", "losses", "optimizers"},
     {"registry", "workspace"},

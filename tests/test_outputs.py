@@ -430,7 +430,7 @@ class TestWeightsOfRows:
                   for units, name in ((5, "tanh"), (7, "relu"))]  # fmt: skip
         arrays = both.get_weights()
         name = "class_weight" if of_classes else "sample_weight"
-        given = ["balanced", {1: 5, 2: 0.5}] if of_classes else [weights(0), weights(1)]
+        given = ["balanced", {1: 5, 2: 0.5}] if of_classes else [1 + weights(0), 1 + weights(1)]
         history = fit(both, [KIND, color], **{name: given})
         for k, (half, y) in enumerate(zip(halves, (KIND, color), strict=True)):
             half.set_weights(arrays[4 * k : 4 * k + 4])
@@ -441,7 +441,7 @@ class TestWeightsOfRows:
                 np.testing.assert_allclose(own, other, rtol=1e-10)
 
     def test_the_loss_of_an_epoch_is_the_sum(self):
-        """Whatever its batches weigh."""
+        """Each batch's is its weighted sum over its rows, with weights whose mean over all rows is 1."""
         net = network(regularizer="l2")
         seen = []
 
@@ -453,11 +453,14 @@ class TestWeightsOfRows:
                       sample_weight=weighted(np.arange(N), size=N - np.arange(N)))  # fmt: skip
         expected = sum(WEIGHTS[name] * history[f"{name}_loss"][0] for name in Y) + net.penalty()
         assert history["loss"] == [pytest.approx(expected, rel=1e-12)]
+        scale = {"kind": 2 / (N - 1), "flag": 1, "size": 2 / (N + 1)}
         for step, part in enumerate((slice(0, 16), slice(16, 32), slice(32, N))):
-            of_batch = weighted(np.arange(N)[part], size=(N - np.arange(N))[part])
+            of_batch = {"kind": np.arange(N)[part], "flag": np.ones(N)[part], "size": (N - np.arange(N))[part]}
             y = {name: of_one[part] for name, of_one in Y.items()}
             figures = net.evaluate(X[part], y, loss_weights=WEIGHTS, sample_weight=of_batch)
-            assert seen[step] == pytest.approx(figures["loss"], rel=1e-9)
+            means = {name: WEIGHTS[name] * scale[name] * of_batch[name].mean() for name in Y}
+            expected = sum(means[name] * figures[f"{name}_loss"] for name in Y) + net.penalty()
+            assert seen[step] == pytest.approx(expected, rel=1e-9)
 
     def test_short_epochs_have_the_same_figures(self):
         one = Network([Dense(1)(Input(4))], seed=0, regularizer="l2")
@@ -497,7 +500,11 @@ class TestWeightsOfRows:
         assert helpers.digest(both[0]) == helpers.digest(both[1])
 
     def test_batches_and_transforms_and_single_steps(self):
+        """Batches and steps take the weights as they are given: here with a mean of 1."""
         of_rows, nets = weighted(weights(0), size=weights(1)), [network() for _ in range(4)]
+        three = np.array([1, 3, 1])[KIND]
+        of_rows["kind"] /= (of_rows["kind"] * three).mean()
+        of_rows["size"] /= of_rows["size"].mean()
         parts = [slice(0, 16), slice(16, 32), slice(32, N)]
         batches = [
             (X[part], {name: y[part] for name, y in Y.items()}, {name: w[part] for name, w in of_rows.items()})
@@ -508,9 +515,12 @@ class TestWeightsOfRows:
         fit(nets[2], sample_weight=of_rows, class_weight={"kind": {1: 3}}, shuffle=False, epochs=1,
             transform=lambda x, y, generator: (x, y))  # fmt: skip
         for x, y, weight in batches:
-            three = weight | {"kind": weight["kind"] * np.array([1, 3, 1])[y["kind"]]}
-            nets[3].train_batch(x, y, sample_weight=three, optimizer=Adam(0.01))
-        assert len({helpers.digest(net) for net in nets}) == 1
+            times = weight | {"kind": weight["kind"] * np.array([1, 3, 1])[y["kind"]]}
+            nets[3].train_batch(x, y, sample_weight=times, optimizer=Adam(0.01))
+        assert helpers.digest(nets[0]) == helpers.digest(nets[3])
+        assert helpers.digest(nets[1]) == helpers.digest(nets[2])
+        for own, other in zip(nets[0].get_weights(), nets[1].get_weights(), strict=True):
+            np.testing.assert_allclose(own, other, rtol=1e-10)
 
     def test_validation(self):
         of_rows = weighted(weights(0), size=weights(1))
@@ -520,7 +530,8 @@ class TestWeightsOfRows:
         assert {name: history[f"val_{name}"][0] for name in figures} == figures
         net, other = network(), network()
         history = fit(net, validation_split=0.25, sample_weight=of_rows, class_weight={"kind": "balanced"})
-        target = net.objective(None).targets(Y, N, "y", check_finite=True)
+        objective = net.objective(None)
+        target = objective.targets(Y, N, "y", objective.sample_weights(of_rows, N), check_finite=True)
         train, held_out = data.split(target, N, 0.25, net.seed)
         held = {name: y[held_out] for name, y in Y.items()}
         expected = net.evaluate(X[held_out], held, sample_weight={name: w[held_out] for name, w in of_rows.items()})

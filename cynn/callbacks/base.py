@@ -25,8 +25,8 @@ class Callback:
     network : Network
         The one that is trained; `fit` sets it.
     training_rows : function, or None
-        Goes once more through the rows of x that are trained on, a piece at a time; `fit` sets it. None where
-        x is an iterator of batches, which is at its end.
+        Goes once more through the rows of x that are trained on: pairs of some rows, and of how often each is there, or
+        None where that is once. `fit` sets it. None where x is an iterator of batches, which is at its end.
     final_weights : function
         Gives what `get_weights` would if training ended after this epoch, whose validation is of these: an average,
         where the optimizer or a callback makes one. `fit` sets it.

@@ -14,7 +14,16 @@ cdef enum:
 
 # Batch norm. parameters: gamma, beta, each perhaps NULL; states: moving mean, moving variance;
 # saved: mean and variance of the batch, then dC/dgamma and dC/dbeta; h: momentum, epsilon.
-# Sums over the batch are kept in double, as batches may be long.
+# Sums over the batch are kept in double, as batches may be long. A row that is there w times counts w times. Of one
+# row there is no variance: it is normalized by the moving averages, which it does not move.
+
+cdef inline double row_weight_of(const Pass *pass_, int64_t row) noexcept nogil:
+    return 1 if pass_.row_weight == NULL else pass_.row_weight[row]
+
+
+cdef inline bint has_statistics(const Pass *pass_) noexcept nogil:
+    return pass_.rows > 1
+
 
 cdef inline void normalize_columns(
     const Op *op, const floating *mean, const floating *variance, int64_t begin_row, int64_t end_row,
@@ -82,26 +91,36 @@ cdef void batch_forward_columns(
     cdef floating *variance = mean + op.units
     cdef const floating *x = <const floating *>op.x[0] + begin
     cdef floating[PIECE] center
+    cdef double weight
     cdef int64_t row, j, n = end - begin
+    if not has_statistics(pass_):
+        memcpy(mean + begin, <const floating *>op.states[0] + begin, n * sizeof(floating))
+        memcpy(variance + begin, <const floating *>op.states[1] + begin, n * sizeof(floating))
+        normalize_columns(op, mean, variance, 0, pass_.rows, begin, n, out)
+        return
     memset(total, 0, sizeof(total))
     for row in range(pass_.rows):
+        weight = row_weight_of(pass_, row)
         for j in range(n):
-            total[j] += x[row * op.units + j]
+            total[j] += weight * x[row * op.units + j]
     for j in range(n):
-        center[j] = mean[begin + j] = <floating>(total[j] / pass_.rows)
+        center[j] = mean[begin + j] = <floating>(total[j] / pass_.total_weight)
     memset(total, 0, sizeof(total))
     for row in range(pass_.rows):
+        weight = row_weight_of(pass_, row)
         for j in range(n):
-            total[j] += (x[row * op.units + j] - center[j]) * (x[row * op.units + j] - center[j])
+            total[j] += weight * ((x[row * op.units + j] - center[j]) * (x[row * op.units + j] - center[j]))
     for j in range(n):
-        variance[begin + j] = <floating>(total[j] / pass_.rows)
+        variance[begin + j] = <floating>(total[j] / pass_.total_weight)
     normalize_columns(op, mean, variance, 0, pass_.rows, begin, n, out)
 
 
 cdef void batch_backward_columns(
     const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
-    """dx := gamma / deviation (delta - mean of delta - normal mean of (delta normal)) (Ioffe and Szegedy, 2015)."""
+    """dx := gamma / deviation (delta - w mean of delta - w normal mean of (delta normal)), for a row that is there w
+    times, whose delta is that of all these together. (Ioffe and Szegedy, 2015.)
+    """
     cdef double[PIECE] of_delta, of_product
     cdef floating[PIECE] center, scale, slope, mean_delta, mean_product
     cdef const floating *gamma = <const floating *>op.parameters[0]
@@ -111,6 +130,7 @@ cdef void batch_backward_columns(
     cdef floating *dbeta = dgamma + op.units
     cdef floating *dx = <floating *>op.dx[0]
     cdef floating epsilon = <floating>op.h[1]
+    cdef floating weight
     cdef const floating *x
     cdef const floating *d
     cdef int64_t row, j, n = end - begin
@@ -128,8 +148,9 @@ cdef void batch_backward_columns(
     for j in range(n):
         dbeta[begin + j] = <floating>of_delta[j]
         dgamma[begin + j] = <floating>of_product[j]
-        mean_delta[j] = <floating>(of_delta[j] / pass_.rows)
-        mean_product[j] = <floating>(of_product[j] / pass_.rows)
+        # without statistics of its own the batch has no part in mean and variance
+        mean_delta[j] = <floating>(of_delta[j] / pass_.total_weight) if has_statistics(pass_) else 0
+        mean_product[j] = <floating>(of_product[j] / pass_.total_weight) if has_statistics(pass_) else 0
         slope[j] = scale[j] * (1 if gamma == NULL else gamma[begin + j])
     if dx == NULL:
         return
@@ -137,9 +158,10 @@ cdef void batch_backward_columns(
     for row in range(pass_.rows):
         x = <const floating *>op.x[0] + row * op.units + begin
         d = delta + row * op.units + begin
+        weight = <floating>row_weight_of(pass_, row)
         for j in range(n):
             dx[row * op.units + j] = slope[j] * (
-                d[j] - mean_delta[j] - (x[j] - center[j]) * scale[j] * mean_product[j]
+                d[j] - weight * mean_delta[j] - (x[j] - center[j]) * scale[j] * (weight * mean_product[j])
             )
 
 
@@ -156,8 +178,8 @@ cdef void batch_update_states(const Op *op, const Pass *pass_, floating *type_) 
     cdef floating *moving_mean = <floating *>op.states[0]
     cdef floating *moving_variance = <floating *>op.states[1]
     cdef int64_t j
-    if mean == NULL:
-        return  # it is not trained
+    if mean == NULL or not has_statistics(pass_):
+        return  # it is not trained, or not on this batch
     for j in range(op.units):
         moving_mean[j] = momentum * moving_mean[j] + (1 - momentum) * mean[j]
         moving_variance[j] = momentum * moving_variance[j] + (1 - momentum) * variance[j]

@@ -59,6 +59,8 @@ cdef enum:
 # What is true of one pass through the network, for all of its operations.
 ctypedef struct Pass:
     int64_t rows        # of the whole batch
+    const double *row_weight   # how often each is there, for statistics over the batch; NULL: once
+    double total_weight        # their sum
     bint training       # False: a prediction
     bint updates        # running averages move
     uint64_t seed       # the random numbers of a pass depend on these alone

@@ -18,9 +18,11 @@ __all__ = ["BatchNorm"]
 class BatchNorm(Layer):
     """Brings every column to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
 
-    In training, mean and variance are those of the whole batch; predictions use their moving averages,
-    moving = momentum moving + (1 - momentum) batch. (Ioffe and Szegedy, 2015, "Batch normalization:
-    accelerating deep network training by reducing internal covariate shift", algorithms 1 and 2.)
+    In training, mean and variance are those of the whole batch, in which a row of weight w counts w times; predictions
+    use their moving averages, moving = momentum moving + (1 - momentum) batch. One row has no variance: a batch of one
+    row is normalized by the moving averages, and does not move them; a `CynnWarning` says so, once. (Ioffe and Szegedy,
+    2015, "Batch normalization: accelerating deep network training by reducing internal covariate shift", algorithms 1
+    and 2.)
     Both variances are the mean square of the deviations, over m rows; the moving variance of PyTorch, and that of
     algorithm 2, are m / (m - 1) times that.
 

@@ -19,7 +19,9 @@ SMALLEST = 5.0  # points; counts that had to be smaller are left to the colours
 TICK = 11.0  # points between the names of classes, at least
 
 
-def confusion(net: Network, x: Any, y: Any, *, labels: Any = None, ax: Axes | None = None) -> Artists:
+def confusion(
+    net: Network, x: Any, y: Any, *, labels: Any = None, loss: Any = None, ax: Axes | None = None
+) -> Artists:
     """Which class is taken for which: how many rows of each true class go to each predicted one.
 
     The shade of a cell grows with the root of its share of the rows of its true class, so that few mistakes
@@ -28,13 +30,15 @@ def confusion(net: Network, x: Any, y: Any, *, labels: Any = None, ax: Axes | No
     Parameters
     ----------
     net : Network
-        Of one output, class 1 is predicted where it is over 0.5.
+        That says the classes.
     x : array of shape (rows, inputs)
         The inputs.
     y : array of shape (rows,) or (rows, outputs)
-        Classes, as numbers or one-hot.
+        Classes, as numbers or one-hot; of one output also -1 and 1.
     labels : list of str, optional
         A name for each class. By default its number.
+    loss : str, Loss or dict, optional
+        Of a network of one output, what it was trained with: it says from where on an output means class 1.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
 
@@ -55,7 +59,7 @@ def confusion(net: Network, x: Any, y: Any, *, labels: Any = None, ax: Axes | No
     _style.require_one_output(net, "plot.confusion")
     classes = max(2, net.outputs)
     _style.check_labels(labels, classes, "plot.confusion")
-    true, predicted, _ = _style.true_and_predicted(net, x, y, "plot.confusion")
+    true, predicted, _ = _style.true_and_predicted(net, x, y, loss, "plot.confusion")
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (true, predicted), 1)
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))

@@ -30,6 +30,7 @@ def mistakes(
     shape: tuple[int, int] | None = None,
     labels: Any = None,
     limit: int = 24,
+    loss: Any = None,
     ax: Axes | None = None,
 ) -> Artists:
     """The rows that the network puts into the wrong class, as pictures: those it is surest of first.
@@ -43,13 +44,15 @@ def mistakes(
     x : array of shape (rows, inputs)
         The inputs.
     y : array of shape (rows,) or (rows, outputs)
-        Classes, as numbers or one-hot.
+        Classes, as numbers or one-hot; of one output also -1 and 1.
     shape : tuple (rows, columns), optional
         Of the picture of one row of x. By default a square, if the number of inputs is one, else a line.
     labels : list of str, optional
         A name for each class. By default its number.
     limit : int
         How many are drawn at most.
+    loss : str, Loss or dict, optional
+        Of a network of one output, what it was trained with: it says from where on an output means class 1.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
 
@@ -72,11 +75,10 @@ def mistakes(
     _style.require_one_output(net, "plot.mistakes")
     _style.check_labels(labels, max(2, net.outputs), "plot.mistakes")
     rows = _style.rows_of(x, "plot.mistakes")
-    true, predicted, outputs = _style.true_and_predicted(net, rows, y, "plot.mistakes")
+    true, predicted, sure = _style.true_and_predicted(net, rows, y, loss, "plot.mistakes")
     high, across_pixels = _style.picture_shape(shape, net.input.units, "plot.mistakes")
     width = max(across_pixels / max(high, across_pixels), THINNEST)
     height = max(high / max(high, across_pixels), THINNEST)
-    sure = outputs.max(axis=1) if net.outputs > 1 else np.abs(outputs[:, 0] - 0.5)
     wrong = np.flatnonzero(true != predicted)
     wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:limit]
     says = [_style.label_of(predicted[row], labels) for row in wrong]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.errors import InvalidParameterError, MissingDependencyError, ShapeError, check_whole_number
+from cynn.targets import Targets
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -201,8 +202,8 @@ def check_labels(labels: Any, outputs: int, owner: str) -> None:
         )
 
 
-def true_and_predicted(net: Any, x: Any, y: Any, owner: str) -> tuple[Array, Array, Array]:
-    """The class that each row of x has, the class the network says, and its outputs."""
+def true_and_predicted(net: Any, x: Any, y: Any, loss: Any, owner: str) -> tuple[Array, Array, Array]:
+    """The class that each row of x has, the class the network says, and how sure it is."""
     require_one_output(net, owner)
     outputs = net.predict(rows_of(x, owner))
     given = np.asarray(y)
@@ -217,6 +218,11 @@ def true_and_predicted(net: Any, x: Any, y: Any, owner: str) -> tuple[Array, Arr
         raise InvalidParameterError(
             f"The 'y' parameter of {owner} must be classes as numbers. Got the dtype {given.dtype} instead."
         )
+    threshold = 0.5
+    if net.outputs == 1:  # its loss says what an output means, and -1 may stand for 0
+        target = Targets(given[:, None], None, 1, net.objective(loss).losses[0].decision_threshold)
+        threshold = target.decision_threshold
+        given = target.as_classes() if target.kind == "classes" else given
     with np.errstate(invalid="ignore"):  # a NaN is no class, which the next lines find
         true = given.argmax(axis=1) if given.ndim == 2 else given.astype(np.int64)
     classes = max(2, net.outputs)
@@ -227,5 +233,6 @@ def true_and_predicted(net: Any, x: Any, y: Any, owner: str) -> tuple[Array, Arr
             f"The 'y' parameter of {owner} must be classes, whole numbers from 0 to {classes - 1}. "
             f"Got {given[row]} in row {row} instead."
         )
-    predicted = outputs.argmax(axis=1) if net.outputs > 1 else (outputs[:, 0] > 0.5).astype(np.int64)
-    return true, predicted, outputs
+    if net.outputs > 1:
+        return true, outputs.argmax(axis=1), outputs.max(axis=1)
+    return true, (outputs[:, 0] > threshold).astype(np.int64), np.abs(outputs[:, 0] - threshold)

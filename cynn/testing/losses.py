@@ -266,7 +266,7 @@ class _Checks:
                         "its weight "
                         f"({name}, {dtype}): expected {expected:.9g}, got {got:.9g}"
                     )
-        return "7 rows with weights from 0 to 4"
+        return "7 rows with weights from 0 to 4, which sum to 7.75"
 
     def value_alone(self) -> str:
         if not self.component.is_compiled():

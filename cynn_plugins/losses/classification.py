@@ -22,6 +22,8 @@ __all__ = [
 
 
 class _TwoSides(Loss):
+    decision_threshold = 0.0
+
     def check_target(self, target: Array) -> None:
         require((target == 0) | (abs(target) == 1), target, self.name, "be -1 and 1, or 0 and 1")
 
@@ -147,6 +149,7 @@ class MultilabelMargin(Loss):
     """
 
     name = "multilabel_margin"
+    decision_threshold = 0.0  # it sees differences alone; scores are taken to lie around 0
     kernel = KERNELS["multilabel_margin"]
 
     def check_target(self, target: Array) -> None:

@@ -96,7 +96,7 @@ typedef struct {
     void (*backward_f64)(const double *h, int64_t rows, int64_t cols, const double *z, const double *a, double *grad);
 } cynn_activation;
 
-/* ---- loss: C = sum over rows of weight * loss(prediction, target) ------------------------- */
+/* ---- loss: the sum over rows of weight * loss(prediction, target) ------------------------- */
 
 #define CYNN_CLASS_INDEX 1u /* takes class_index; without it CyNN writes classes as one-hot rows */
 #define CYNN_LOSS_FLAGS 1u  /* all that this version knows */
@@ -105,9 +105,10 @@ typedef struct {
  * Of target and class_index exactly one is given, the other is NULL: target holds a number for each
  * output; class_index one integer in [0, cols) for each row, which stands for a one-hot row of target.
  * class_index is given only with CYNN_CLASS_INDEX.
- * sample_weight: a number >= 0 for each row, or NULL for all ones.
- * Returns the sum over rows of weight * loss of that row, in double; 0 where rows is 0. CyNN divides the
- * weights by their sum beforehand, so a kernel takes no mean over rows.
+ * sample_weight: a number >= 0 for each row, or NULL for all ones. The weights are scaled beforehand, and may have any
+ * sum: in a step, that of the rows of a batch is seldom 1. A row of weight w stands for w rows.
+ * Returns the sum over rows of weight * loss of that row, in double; 0 where rows is 0. A kernel divides it neither by
+ * the number of rows nor by the sum of the weights.
  * grad receives the gradient of that sum. It is NULL where the value alone is wanted. */
 typedef struct {
     uint16_t abi_major, abi_minor; /* the prefix */

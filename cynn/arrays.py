@@ -1,0 +1,57 @@
+"""Anything array-like as an array of numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.errors import DataError, InvalidParameterError, ShapeError
+
+__all__ = ["as_array", "as_numbers"]
+
+Array = npt.NDArray[Any]
+
+_READ_AS_THEY_ARE = (np.uint8, np.float32, np.float64)
+
+
+def as_array(x: Any, name: str) -> Array:
+    """`x` as an array of whatever dtype and shape."""
+    if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
+        raise DataError(
+            f"{name} must have no masked values: fill them, or leave their rows out. "
+            f"Got {int(np.ma.getmaskarray(x).sum())} masked values instead."
+        )
+    if hasattr(x, "toarray"):  # NumPy would make one object of it
+        raise InvalidParameterError(f"{name} must be dense: use {name}.toarray(). Got {type(x).__name__} instead.")
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(
+            f"{name} must be a matrix of numbers. Got rows of different lengths instead."
+        ) from error
+    except Exception as error:  # what __array__ of another library raises
+        raise InvalidParameterError(
+            f"{name} must be what NumPy makes an array of. Got {type(x).__name__} instead: {error}"
+        ) from error
+
+
+def as_numbers(x: Any, name: str, *, exactly: bool = False) -> Array:
+    """`x` as an array of uint8, float32 or float64, of whatever shape; `exactly`, as for `cynn.data.as_rows`."""
+    array = as_array(x, name)
+    if array.dtype in _READ_AS_THEY_ARE and array.flags.aligned:
+        return array.view()  # whose shape stays what it is, whatever becomes of that of the caller's
+    if array.dtype.kind not in "buif":
+        raise InvalidParameterError(f"{name} must hold real numbers. Got the dtype {array.dtype} instead.")
+    exact_in_float32 = array.dtype.itemsize <= 2 or (array.dtype.kind == "f" and array.dtype.itemsize == 4)
+    with np.errstate(over="ignore"):  # of a longdouble; an infinity is found by who looks for it
+        numbers = array.astype(np.float32 if exact_in_float32 else np.float64)
+    if exactly and array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        wrong = numbers.astype(np.longdouble) != array
+        if wrong.any():
+            raise DataError(
+                f"{name} must be whole numbers that float64 holds where the input has an offset: subtract it "
+                f"beforehand, while they are whole. Got {array[wrong][0]} instead."
+            )
+    return numbers
