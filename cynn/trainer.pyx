@@ -40,10 +40,11 @@ cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
     cdef int64_t i, j, k
     for j in range(LANES):
         sums[j] = 0
-    for k in range((size + LANES - 1) // LANES):
-        i = k * LANES
-        for j in range(min(<int64_t>LANES, size - i)):
-            sums[j] += x[i + j] - x[i + j]  # 0, or a NaN, which stays
+    for k in range(size // LANES):
+        for j in range(LANES):
+            sums[j] += x[k * LANES + j] - x[k * LANES + j]  # 0, or a NaN, which stays
+    for i in range(size // LANES * LANES, size):
+        total += x[i] - x[i]
     for j in range(LANES):
         total += sums[j]
     return total == 0
@@ -205,7 +206,10 @@ cdef class Trainer(StepMemory):
         with nogil:
             for i in range(self.moved.shape[0]):
                 if is_float32:
-                    finite &= are_finite(self.moved[i, 1], <const float *><size_t>self.moved[i, 0])
+                    # in double, no square of a float overflows
+                    finite &= isfinite(self.step.updates.sum_of_squares_f32(
+                        self.moved[i, 1], <const float *><size_t>self.moved[i, 0]
+                    )) != 0
                 else:
                     finite &= are_finite(self.moved[i, 1], <const double *><size_t>self.moved[i, 0])
         return finite
