@@ -385,7 +385,7 @@ def _pair(stored: Mapping[str, Array], x_name: str, y_name: str, data: str) -> t
 
 def _classes(y: Array) -> int | None:
     """How many classes the targets name, or None if they are values; -1 and 1 are two, as 0 and 1 are."""
-    if y.ndim == 1 and ((y == 1) | (y == -1)).all() and (y == -1).any():
+    if y.ndim == 1 and set(np.unique(y)) == {-1, 1}:
         return 2
     if y.ndim == 1 and y.dtype.kind in "iu":
         return max(2, int(y.max()) + 1)
