@@ -90,7 +90,7 @@ def _train(options: argparse.Namespace) -> int:
     train, validation, test = _split(options.data, randomness.as_seed(options.seed))
     x, y = train
     classes = _classes(y)
-    signs = classes is not None and y.ndim == 1 and bool((y < 0).any())
+    signs = y.ndim == 1 and set(np.unique(y)) == {-1, 1}
     outputs = 1 if signs else classes or (1 if y.ndim == 1 else y.shape[1])
     given = options.loss or ("hinge" if signs else "cross_entropy" if classes else "mean_squared_error")
     chosen = cynn.registry.losses.get(given)
