@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.flags cimport is_raised, raise_flag
+from cynn.kernels.blas cimport faults, raise_faults_since
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, MOST_PARAMETERS, UINT8, Ahead, Op, Pass, RowKernels, Rows
 from cynn.ndarray cimport (
     ALIGNED,
@@ -416,7 +417,7 @@ cdef class Engine:
         cdef RowMatrix rows = RowMatrix(array)
         cdef ForwardPass job
         cdef int64_t n_pieces = (rows.rows.rows + tile_rows - 1) // tile_rows
-        cdef int64_t i, enough = 1
+        cdef int64_t i, enough = 1, faults_before = faults()
         cdef Workspace workspace
         cdef Team team
         cdef void *of_threads[MOST_THREADS]
@@ -456,6 +457,7 @@ cdef class Engine:
         finally:
             free(job.outputs)
             self.idle_workspaces.extend(workspaces)
+        raise_faults_since(faults_before)
         for i, output in enumerate(outputs):
             if output is not None and computed[root[i]] is not output:
                 output[...] = computed[root[i]]
@@ -561,6 +563,7 @@ cdef class Engine:
         cdef Workspace workspace = self.workspace()
         cdef Op *last = &workspace.nodes[workspace.n_nodes - 1].op
         cdef void *own = last.out
+        cdef int64_t faults_before = faults()
         last.out = out
         if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
             is_done = self.forward_in_workspace(workspace, rows, check_finite)
@@ -569,6 +572,7 @@ cdef class Engine:
                 is_done = self.forward_in_workspace(workspace, rows, check_finite)
         last.out = own
         self.idle_workspaces.append(workspace)
+        raise_faults_since(faults_before)
         return is_done
 
     cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil:

@@ -21,6 +21,7 @@ __all__ = [
     "CynnWarning",
     "DataError",
     "InvalidParameterError",
+    "KernelError",
     "MissingDependencyError",
     "ModelFileError",
     "NotAFileError",
@@ -79,6 +80,10 @@ class PluginError(CynnError):
 
 class BusyError(CynnError, RuntimeError):
     """A network is being trained by another call."""
+
+
+class KernelError(CynnError, RuntimeError):
+    """A compiled kernel was given what cannot be, by CyNN or by a plugin: an error of theirs."""
 
 
 class ReadOnlyError(CynnError, AttributeError):

@@ -38,6 +38,7 @@ from cynn.abi cimport (
     cynn_optimizer,
     floating,
 )
+from cynn.kernels.blas cimport faults, raise_faults_since
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
@@ -238,40 +239,47 @@ cdef object as_matrix(object array_like, str name):
 
 
 cdef forward_rows(ActivationKernel kernel, const floating[:, ::1] z, floating[:, ::1] a):
+    cdef int64_t faults_before = faults()
     if floating is float:
         kernel.functions.forward_f32(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0])
     else:
         kernel.functions.forward_f64(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0])
+    raise_faults_since(faults_before)
 
 
 cdef backward_rows(
     ActivationKernel kernel, const floating[:, ::1] z, const floating[:, ::1] a, floating[:, ::1] grad
 ):
+    cdef int64_t faults_before = faults()
     if floating is float:
         kernel.functions.backward_f32(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0], &grad[0, 0])
     else:
         kernel.functions.backward_f64(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0], &grad[0, 0])
+    raise_faults_since(faults_before)
 
 
 cdef loss_of_each_row(
     LossKernel kernel, bint fused, const floating[:, ::1] prediction, const floating[:, ::1] target,
     floating[::1] value, floating[:, ::1] gradient
 ):
-    cdef int64_t row
+    cdef int64_t row, faults_before = faults()
     for row in range(prediction.shape[0]):
         value[row] = <floating>loss_of_rows(
             &kernel.functions, kernel.h, fused, 1, prediction.shape[1], &prediction[row, 0], &target[row, 0],
             NULL, <const floating *>NULL, &gradient[row, 0]
         )
+    raise_faults_since(faults_before)
 
 
 cdef double total_loss(
     LossKernel kernel, bint fused, const floating[:, ::1] prediction, const floating[:, ::1] target,
     const int64_t[::1] classes, const floating[::1] sample_weight
-):
+) except? -1:
     cdef const floating *target_address = NULL
     cdef const int64_t *class_address = NULL
     cdef const floating *weight_address = NULL
+    cdef int64_t faults_before = faults()
+    cdef double total
     if target is not None:
         target_address = &target[0, 0]
     if classes is not None:
@@ -279,10 +287,12 @@ cdef double total_loss(
     if sample_weight is not None:
         weight_address = &sample_weight[0]
     with nogil:
-        return loss_of_rows(
+        total = loss_of_rows(
             &kernel.functions, kernel.h, fused, prediction.shape[0], prediction.shape[1], &prediction[0, 0],
             target_address, class_address, weight_address, <floating *>NULL
         )
+    raise_faults_since(faults_before)
+    return total
 
 
 cdef step_on_matrix(
@@ -291,6 +301,7 @@ cdef step_on_matrix(
 ):
     cdef floating *addresses[CYNN_MOST_SLOTS]
     cdef floating[:, ::1] slot
+    cdef int64_t faults_before = faults()
     cdef int i
     for i in range(kernel.n_slots):
         slot = slots[i]
@@ -299,6 +310,7 @@ cdef step_on_matrix(
         &kernel.functions, kernel.h, learning_rate, t, w.shape[0], w.shape[1], &w[0, 0], &grad[0, 0],
         addresses
     )
+    raise_faults_since(faults_before)
 
 
 cdef class KernelObject:

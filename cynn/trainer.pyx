@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from cynn.abi cimport floating
 from cynn.flags cimport is_raised, lower_flag
+from cynn.kernels.blas cimport faults, raise_faults_since
 from cynn.step cimport (
     Head,
     Step,
@@ -265,7 +266,7 @@ cdef class Trainer(StepMemory):
         cdef int64_t n = order.shape[0]
         cdef int64_t n_batches = (n + self.batch_size - 1) // self.batch_size
         cdef int64_t accumulation = self.settings.accumulation
-        cdef int64_t i, first_of_step, batch = first_batch, steps_before = self.steps
+        cdef int64_t i, first_of_step, batch = first_batch, steps_before = self.steps, faults_before = faults()
         cdef int status = 0
         cdef bint ends_step
         cdef double until = cynn_seconds() + seconds
@@ -307,7 +308,7 @@ cdef class Trainer(StepMemory):
                             constraint_phase_f32 if is_float32 else constraint_phase_f64, step, self.n_constrained
                         )
                     self.steps += 1
-                if status:
+                if status or faults() != faults_before:
                     break
                 batch += 1
                 self.batches += 1
@@ -315,6 +316,7 @@ cdef class Trainer(StepMemory):
                     break
                 if ends_step and (self.steps - steps_before >= most_steps or cynn_seconds() >= until):
                     break
+        raise_faults_since(faults_before)
         if status == 1:
             raise Diverged(batch, "loss", loss)
         if status == 4:

@@ -12,3 +12,6 @@ cdef void gemv(
     bint transpose_a, int64_t m, int64_t n, floating alpha, const floating *a, int64_t lda,
     const floating *x, floating beta, floating *y
 ) noexcept nogil
+
+cdef int64_t faults() noexcept nogil
+cdef int raise_faults_since(int64_t before) except -1

@@ -2,7 +2,13 @@
 
 Sizes must fit in the 32-bit integers of CBLAS; networks and batches are checked against
 `LARGEST_DIMENSION` where they are made.
+
+A BLAS that is given arguments which cannot be prints a line, computes nothing and returns. So they are looked at
+before every call: of a product that cannot be, nothing is computed either, and it is counted as a fault. Whoever has
+run kernels compares the number of faults with that before, and raises. What OpenBLAS itself finds is counted, too.
 """
+
+from cynn.errors import KernelError
 
 from libc.stdint cimport int64_t
 
@@ -19,11 +25,39 @@ cdef extern from *:
     static void use_one_thread(void) { scipy_openblas_set_num_threads(1); }
     static const char *library_name(void) { return scipy_openblas_get_config(); }
     static const char *library_core(void) { return scipy_openblas_get_corename(); }
+    static void hear_of_faults(void (*handler)(const char *, const int *, size_t)) {
+        scipy_openblas_set_xerbla(handler);
+    }
     #else
     static void use_one_thread(void) {}
+    static void hear_of_faults(void (*handler)(const char *, const int *, size_t)) { (void)handler; }
     static const char *library_name(void) { return "another CBLAS, chosen by CYNN_BLAS"; }
     static const char *library_core(void) { return "unknown"; }
     #endif
+
+    #include <pthread.h>
+    #include <stdarg.h>
+    #include <stdio.h>
+    static pthread_mutex_t fault_mutex = PTHREAD_MUTEX_INITIALIZER;
+    static char last_fault[256];
+    static int64_t n_faults;
+    static void add_fault(const char *format, ...)
+    {
+        va_list arguments;
+        va_start(arguments, format);
+        pthread_mutex_lock(&fault_mutex);
+        vsnprintf(last_fault, sizeof last_fault, format, arguments);
+        __atomic_add_fetch(&n_faults, 1, __ATOMIC_RELEASE);
+        pthread_mutex_unlock(&fault_mutex);
+        va_end(arguments);
+    }
+    static int64_t count_faults(void) { return __atomic_load_n(&n_faults, __ATOMIC_ACQUIRE); }
+    static void copy_last_fault(char *text)
+    {
+        pthread_mutex_lock(&fault_mutex);
+        memcpy(text, last_fault, sizeof last_fault);
+        pthread_mutex_unlock(&fault_mutex);
+    }
     """
     ctypedef enum CBLAS_ORDER:
         CblasRowMajor
@@ -31,6 +65,10 @@ cdef extern from *:
         CblasNoTrans
         CblasTrans
     void use_one_thread()
+    void hear_of_faults(void (*)(const char *, const int *, size_t) noexcept nogil)
+    void add_fault(const char *format, ...) nogil
+    int64_t count_faults() nogil
+    void copy_last_fault(char *text)
     const char *library_name()
     const char *library_core()
     void cblas_sgemm(
@@ -50,9 +88,39 @@ cdef extern from *:
         double *, int
     ) noexcept nogil
 
-LARGEST_DIMENSION = 2**31 - 1
+cdef enum:
+    LARGEST = 0x7FFFFFFF
 
-use_one_thread()
+LARGEST_DIMENSION = LARGEST
+
+cdef void on_xerbla(const char *name, const int *parameter, size_t length) noexcept nogil:
+    add_fault("%.*s whose parameter %d is not allowed", <int>length, name, parameter[0])
+
+
+cdef int64_t faults() noexcept nogil:
+    """How many products there have been, on all threads, whose arguments cannot be."""
+    return count_faults()
+
+
+cdef int raise_faults_since(int64_t before) except -1:
+    """Raise a KernelError if there are more faults than there were."""
+    cdef char[256] text
+    if count_faults() != before:
+        copy_last_fault(text)
+        raise KernelError(
+            "The arguments of a matrix product must describe matrices that can be where they are said to be. Got "
+            f"{(<const char *>text).decode('ascii', 'replace')} instead: it has not been computed, and what was made "
+            "from it is worth nothing."
+        )
+    return 0
+
+
+cdef inline bint is_matrix(const void *address, int64_t rows, int64_t columns, int64_t row_length) noexcept nogil:
+    """Whether BLAS takes a matrix there whose rows begin row_length apart."""
+    return (
+        0 <= rows <= LARGEST and 0 <= columns <= row_length and 1 <= row_length <= LARGEST
+        and (address != NULL or rows * columns == 0)
+    )
 
 
 cdef void gemm(
@@ -62,6 +130,18 @@ cdef void gemm(
     """C := alpha * op(A).op(B) + beta * C, with op(A) m x k, op(B) k x n, C m x n."""
     cdef CBLAS_TRANSPOSE op_a = CblasTrans if transpose_a else CblasNoTrans
     cdef CBLAS_TRANSPOSE op_b = CblasTrans if transpose_b else CblasNoTrans
+    if not (
+        is_matrix(a, k if transpose_a else m, m if transpose_a else k, lda)
+        and is_matrix(b, n if transpose_b else k, k if transpose_b else n, ldb)
+        and is_matrix(c, m, n, ldc)
+    ):
+        add_fault(
+            "gemm of m %lld, n %lld, k %lld, A at %p%s with rows %lld apart, B at %p%s with rows %lld apart, "
+            "C at %p with rows %lld apart",
+            <long long>m, <long long>n, <long long>k, a, b", transposed," if transpose_a else b"", <long long>lda,
+            b, b", transposed," if transpose_b else b"", <long long>ldb, c, <long long>ldc
+        )
+        return
     if floating is float:
         cblas_sgemm(
             CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c,
@@ -80,10 +160,20 @@ cdef void gemv(
 ) noexcept nogil:
     """y := alpha * op(A).x + beta * y, with A m x n before op."""
     cdef CBLAS_TRANSPOSE op_a = CblasTrans if transpose_a else CblasNoTrans
+    if not (is_matrix(a, m, n, lda) and x != NULL and y != NULL):
+        add_fault(
+            "gemv of m %lld, n %lld, A at %p with rows %lld apart, x at %p, y at %p",
+            <long long>m, <long long>n, a, <long long>lda, x, y
+        )
+        return
     if floating is float:
         cblas_sgemv(CblasRowMajor, op_a, <int>m, <int>n, alpha, a, <int>lda, x, 1, beta, y, 1)
     else:
         cblas_dgemv(CblasRowMajor, op_a, <int>m, <int>n, alpha, a, <int>lda, x, 1, beta, y, 1)
+
+
+use_one_thread()
+hear_of_faults(on_xerbla)
 
 
 def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] c, *,
@@ -113,6 +203,7 @@ def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] 
     cdef int64_t k = a.shape[0] if transpose_a else a.shape[1]
     cdef int64_t n = b.shape[0] if transpose_b else b.shape[1]
     cdef int64_t k_of_b = b.shape[1] if transpose_b else b.shape[0]
+    cdef int64_t faults_before = faults()
     if k != k_of_b or c.shape[0] != m or c.shape[1] != n:
         raise ValueError(f"shapes do not fit: op(A) {m}x{k}, op(B) {k_of_b}x{n}, C {c.shape[0]}x{c.shape[1]}")
     if m == 0 or n == 0:
@@ -126,6 +217,7 @@ def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] 
         with nogil:
             gemm(transpose_a, transpose_b, m, n, k, alpha, &a[0, 0], a.shape[1], &b[0, 0], b.shape[1],
                  beta, &c[0, 0], n)
+    raise_faults_since(faults_before)
 
 
 def description():

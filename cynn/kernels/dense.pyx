@@ -88,7 +88,7 @@ cdef inline bint own_product(
     Ahead *ahead
 ) noexcept nogil:
     """C := alpha A.B + beta C, or A.B + bias, by a kernel of our own; False where BLAS is quicker."""
-    if n == 1 and row_stride == 1 and beta == 0:
+    if n == 1 and ldb == 1 and row_stride == 1 and bias == NULL and beta == 0:
         # a column, which lies in memory as a row does: the vectors run along A
         return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C, ahead)
     if is_small(n, k, sizeof(floating)):
@@ -119,6 +119,9 @@ cdef inline void large_product(
 ) noexcept nogil:
     """C (m x n) := alpha A.op(B) + beta C, or A.op(B) + bias, where one of A's strides is 1."""
     cdef int64_t row_stride_of_b = 1 if transpose_b else ldb, column_stride = ldb if transpose_b else 1
+    # Where A is one row or one column, both strides may be 1: BLAS wants of each distance that it fits the matrix.
+    cdef bint by_rows = k_stride == 1 and (m == 1 or row_stride >= k)
+    cdef int64_t lda = (k if m == 1 else row_stride) if by_rows else (m if k == 1 else k_stride)
     if floating is float:
         if cynn_packed_product_f32(
             m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, ahead
@@ -132,10 +135,7 @@ cdef inline void large_product(
     if bias != NULL:
         beta = 1
         fill_rows(m, n, bias, C, ldc)
-    gemm[floating](
-        k_stride != 1, transpose_b, m, n, k, alpha, A, row_stride if k_stride == 1 else k_stride, B, ldb, beta, C,
-        ldc
-    )
+    gemm[floating](not by_rows, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)
     cynn_fetch_rest(ahead)
 
 

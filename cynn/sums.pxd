@@ -1,0 +1,123 @@
+# Sums of rows that may be long: in double and side by side, in an order that depends on neither compiler nor CPU.
+# Short ones are taken in the type itself, where rounding has no time to add up and conversions would cost more than
+# the sum.
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t
+
+from cynn cimport vector_math
+from cynn.abi cimport floating
+
+cdef enum:
+    LANES = 16
+    SHORT = 32
+
+# Squares of numbers in double overflow, or lose bits, outside of these; a factor of 2^600 brings them back.
+cdef extern from *:
+    """
+    #define CYNN_SMALLEST_SQUARES 1e-280
+    #define CYNN_LARGEST_SQUARES 1e300
+    #define CYNN_SCALE_DOWN 0x1p-600
+    #define CYNN_SCALE_UP 0x1p600
+    """
+    const double SMALLEST_SQUARES "CYNN_SMALLEST_SQUARES"
+    const double LARGEST_SQUARES "CYNN_LARGEST_SQUARES"
+    const double SCALE_DOWN "CYNN_SCALE_DOWN"
+    const double SCALE_UP "CYNN_SCALE_UP"
+
+
+cdef inline double sum_of_lanes(const double *sums) noexcept nogil:
+    cdef double total = 0
+    cdef int64_t j
+    for j in range(LANES):
+        total += sums[j]
+    return total
+
+
+# Σ x
+cdef inline double sum_of(int64_t n, const floating *x) noexcept nogil:
+    cdef double[LANES] sums
+    cdef floating total = 0
+    cdef int64_t i, j
+    if n < SHORT:
+        for j in range(n):
+            total += x[j]
+        return total
+    for j in range(LANES):
+        sums[j] = 0
+    for i in range(n // LANES):
+        for j in range(LANES):
+            sums[j] += x[i * LANES + j]
+    for j in range(n % LANES):
+        sums[j] += x[n - n % LANES + j]
+    return sum_of_lanes(sums)
+
+
+# Σ exp(z - largest), the same bits as those of sum_of over what exp gives
+cdef inline double sum_of_exp(int64_t n, const floating *z, floating largest) noexcept nogil:
+    cdef double[LANES] sums
+    cdef floating[LANES] powers
+    cdef floating total = 0
+    cdef int64_t i, j
+    if n < SHORT:
+        for j in range(n):
+            total += vector_math.exp(z[j] - largest)
+        return total
+    for j in range(LANES):
+        sums[j] = 0
+    for i in range(n // LANES):
+        for j in range(LANES):
+            powers[j] = vector_math.exp(z[i * LANES + j] - largest)
+        for j in range(LANES):
+            sums[j] += powers[j]
+    for j in range(n % LANES):
+        sums[j] += vector_math.exp(z[n - n % LANES + j] - largest)
+    return sum_of_lanes(sums)
+
+
+# Σ x y
+cdef inline double sum_of_products(int64_t n, const floating *x, const floating *y) noexcept nogil:
+    cdef double[LANES] sums
+    cdef floating total = 0
+    cdef int64_t i, j
+    if n < SHORT:
+        for j in range(n):
+            total += x[j] * y[j]
+        return total
+    for j in range(LANES):
+        sums[j] = 0
+    for i in range(n // LANES):
+        for j in range(LANES):
+            sums[j] += <double>x[i * LANES + j] * y[i * LANES + j]
+    for j in range(n % LANES):
+        sums[j] += <double>x[n - n % LANES + j] * y[n - n % LANES + j]
+    return sum_of_lanes(sums)
+
+
+# Σ (scale x)²
+cdef inline double sum_of_squares(int64_t n, const floating *x, double scale) noexcept nogil:
+    cdef double[LANES] sums
+    cdef int64_t i, j
+    for j in range(LANES):
+        sums[j] = 0
+    for i in range(n // LANES):
+        for j in range(LANES):
+            sums[j] += (scale * x[i * LANES + j]) * (scale * x[i * LANES + j])
+    for j in range(n % LANES):
+        sums[j] += (scale * x[n - n % LANES + j]) * (scale * x[n - n % LANES + j])
+    return sum_of_lanes(sums)
+
+
+# What numbers are to be multiplied by before they are squared, where their squares as they are sum to that
+cdef inline double scale_for(double squares) noexcept nogil:
+    if SMALLEST_SQUARES <= squares <= LARGEST_SQUARES:
+        return 1
+    return SCALE_DOWN if squares > 1 else SCALE_UP
+
+
+# √Σ x², wherever that is finite
+cdef inline double norm_of(int64_t n, const floating *x) noexcept nogil:
+    cdef double squares = sum_of_squares(n, x, 1)
+    cdef double scale = scale_for(squares)
+    if scale != 1:
+        squares = sum_of_squares(n, x, scale)
+    return sqrt(squares) / scale
