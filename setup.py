@@ -2,7 +2,7 @@
 
 Environment:
     CYNN_BLAS=<pkg-config name>   link that CBLAS instead of vendoring OpenBLAS
-    CYNN_DEBUG=1                  bounds checks, assertions and debug symbols, little optimization
+    CYNN_DEBUG=1                  bounds checks, NaN in scratch memory, debug symbols, little optimization
     CYNN_NATIVE=1                 only the baseline kernels, compiled for this machine's CPU
     CYNN_SANITIZE=<names>         the compiler's sanitizers, as in -fsanitize=<names>; may go with CYNN_DEBUG
 """
@@ -155,6 +155,7 @@ def extensions():
     found = of_levels(compiled(leveled), levels) + compiled(found)
     for extension in found:
         extension.include_dirs += ["cynn/include", "cynn/kernels", np.get_include()]
+        extension.define_macros += [("CYNN_DEBUG", "1")] if DEBUG else []
         extension.extra_link_args += SANITIZE
     return found
 

@@ -386,11 +386,15 @@ cdef class Engine:
         return Workspace(self.operations, self.dtype, self.source.inputs, rows, training, losses)
 
     cdef Workspace workspace(self):
+        cdef Workspace workspace
         # Taking from and putting into a list is atomic under the GIL, so callers in several threads
         # get workspaces of their own.
         if self.idle_workspaces:
-            return self.idle_workspaces.pop()
-        return self.new_workspace(tile_rows, False, [])
+            workspace = self.idle_workspaces.pop()
+        else:
+            workspace = self.new_workspace(tile_rows, False, [])
+        workspace.begin_pass()
+        return workspace
 
     def forward(self, array, list outputs, int n_threads, bint skip_last=False, bint check_finite=False):
         """Run the network over the rows of `array`.

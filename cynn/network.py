@@ -467,7 +467,8 @@ class Network(Trainable):
             for parameter, rule in zip(operation.parameters, operation.rules, strict=False):
                 if parameter is not None and operation.trainable and (rule.l1 or rule.l2):
                     w = parameter.astype(np.float64)
-                    total += rule.l1 * float(np.abs(w).sum()) + rule.l2 * float(np.square(w).sum())
+                    total += rule.l1 * float(np.abs(w).sum(dtype=np.float64))
+                    total += rule.l2 * float(np.square(w, dtype=np.float64).sum())
         return total
 
     def objective(self, loss: Any, loss_weights: Any = None) -> Objective:

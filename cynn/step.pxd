@@ -140,7 +140,7 @@ ctypedef struct Step:
     double *constraint_value
     bint *constrains_rows            # or else columns
     double *block_penalty            # of each block: what the regularizer adds to the loss
-    double *block_squares            # of each block: the sum of squares of the gradient
+    double *block_norm               # of each block: that of the gradient
     # this batch
     const int64_t *order
     int64_t ahead                    # entries of order after this batch
@@ -169,8 +169,8 @@ cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nog
 cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
-cdef void squares_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
-cdef void squares_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void norms_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void norms_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
 cdef void update_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
 cdef void update_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
 cdef void constraint_phase_f32(void *context, int64_t piece, int thread) noexcept nogil

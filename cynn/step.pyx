@@ -395,17 +395,13 @@ cdef inline void optimizer_step(
     )
 
 
-cdef inline void squares_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+cdef inline void norms_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
     cdef const Block *block = &step.blocks[piece]
     cdef int64_t offset = offset_of(block), size = size_of(block)
     if floating is float:
-        step.block_squares[piece] = step.updates.sum_of_squares_f32(
-            size, <float *>step.gradient[block.place] + offset
-        )
+        step.block_norm[piece] = step.updates.norm_f32(size, <float *>step.gradient[block.place] + offset)
     else:
-        step.block_squares[piece] = step.updates.sum_of_squares_f64(
-            size, <double *>step.gradient[block.place] + offset
-        )
+        step.block_norm[piece] = step.updates.norm_f64(size, <double *>step.gradient[block.place] + offset)
 
 
 cdef inline void update_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
@@ -453,12 +449,12 @@ cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nog
     block_phase[double](<Step *>context, piece, thread, NULL)
 
 
-cdef void squares_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    squares_phase[float](<Step *>context, piece, thread, NULL)
+cdef void norms_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    norms_phase[float](<Step *>context, piece, thread, NULL)
 
 
-cdef void squares_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    squares_phase[double](<Step *>context, piece, thread, NULL)
+cdef void norms_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    norms_phase[double](<Step *>context, piece, thread, NULL)
 
 
 cdef void update_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:

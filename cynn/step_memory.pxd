@@ -24,7 +24,7 @@ cdef class StepMemory:
     cdef double[::1] own_sums
     cdef object settings
     cdef double clip_norm, global_clip_norm
-    cdef double *squares               # of each parameter's gradient, summed
+    cdef double *norms                 # of each parameter's gradient
     cdef bint is_elementwise
     cdef int64_t n_blocks, n_updated, n_constrained, n_parameters
     cdef int64_t batch_size

@@ -178,11 +178,13 @@ cdef class StepMemory:
         head.output = address_of(values[<int64_t>self.engine.outputs[number]])
         head.loss_input = address_of(values[loss_input])
         head.loss_gradient = address_of(self.workspace.loss_gradients[number])
-        target, weight = aligned((batch, head.outputs), dtype), aligned((batch,), dtype)
+        target = self.workspace.allocate((batch, head.outputs), dtype)
+        weight = self.workspace.allocate((batch,), dtype)
         self.batch_targets.append(target)
         self.batch_weights.append(weight)
         head.target, head.weight = address_of(target), address_of(weight)
-        classes, tile_loss = aligned((batch,), np.int64), aligned((batch // self.step.tile + 1,), np.float64)
+        classes = self.workspace.allocate((batch,), np.int64)
+        tile_loss = self.workspace.allocate((batch // self.step.tile + 1,), np.float64)
         head.batch_classes, head.tile_loss = <int64_t *>address_of(classes), <double *>address_of(tile_loss)
         self.keep += [classes, tile_loss]
 
@@ -224,11 +226,11 @@ cdef class StepMemory:
             part.op.widths, part.op.x = &part.width, &part.x
             part.op.parameter_rows[0] = part.width
             part.op.parameters[0] = address_of(self.engine.operations[0].parameters[0][part.first :])
-            x = aligned((self.batch_size, part.width), dtype)
+            x = self.workspace.allocate((self.batch_size, part.width), dtype)
             part.x = address_of(x)
             self.keep.append(x)
             if i > 0:
-                out = aligned((self.batch_size, units), dtype)
+                out = self.workspace.allocate((self.batch_size, units), dtype)
                 part.op.out = address_of(out)
                 part.op.parameters[1] = NULL  # the first part has the bias
                 self.keep.append(out)
@@ -294,11 +296,13 @@ cdef class StepMemory:
         self.set_rules()
         step.averages = self.addresses(averages)
         step.block_penalty = self.doubles([0.0] * self.n_blocks)
-        step.block_squares = self.doubles([0.0] * self.n_blocks)
-        self.squares = self.doubles([0.0] * self.n_parameters)
+        step.block_norm = self.doubles([0.0] * self.n_blocks)
+        self.norms = self.doubles([0.0] * self.n_parameters)
 
         self.team = Team(n_threads)
-        step.block_gradient = self.addresses([aligned((scratch,), dtype) for _ in range(n_threads)])
+        step.block_gradient = self.addresses(
+            [self.workspace.allocate((scratch,), dtype) for _ in range(n_threads)]
+        )
 
     cdef Block *as_blocks(self, list described) except NULL:
         cdef Block *blocks = <Block *>calloc(max(1, len(described)), sizeof(Block))

@@ -10,6 +10,7 @@ from cynn.abi cimport floating
 cdef enum:
     LANES = 16
     SHORT = 32
+    COLUMNS = 64  # that are summed up together
 
 # Squares of numbers in double overflow, or lose bits, outside of these; a factor of 2^600 brings them back.
 cdef extern from *:
@@ -121,3 +122,25 @@ cdef inline double norm_of(int64_t n, const floating *x) noexcept nogil:
     if scale != 1:
         squares = sum_of_squares(n, x, scale)
     return sqrt(squares) / scale
+
+
+# sums := Σ over rows of x, or of x y unless y is NULL
+cdef inline void sums_of_columns(
+    int64_t rows, int64_t columns, const floating *x, const floating *y, floating *sums
+) noexcept nogil:
+    cdef double[COLUMNS] totals
+    cdef int64_t piece, first, row, j, n
+    for piece in range((columns + COLUMNS - 1) // COLUMNS):
+        first = piece * COLUMNS
+        n = min(<int64_t>COLUMNS, columns - first)
+        for j in range(n):
+            totals[j] = 0
+        for row in range(rows):
+            if y == NULL:
+                for j in range(n):
+                    totals[j] += x[row * columns + first + j]
+            else:
+                for j in range(n):
+                    totals[j] += <double>x[row * columns + first + j] * y[row * columns + first + j]
+        for j in range(n):
+            sums[first + j] = <floating>totals[j]

@@ -4,7 +4,7 @@ import numpy as np
 
 from cynn.kernel_objects import checked_loss, raise_plugin_error
 
-from libc.math cimport isfinite, sqrt
+from libc.math cimport hypot, isfinite
 from libc.stdint cimport int64_t, uint32_t
 
 from cynn.abi cimport floating
@@ -18,16 +18,16 @@ from cynn.step cimport (
     constraint_phase_f32,
     constraint_phase_f64,
     cynn_seconds,
+    norms_phase_f32,
+    norms_phase_f64,
     pieces_of,
-    squares_phase_f32,
-    squares_phase_f64,
     stage_phase_f32,
     stage_phase_f64,
     update_phase_f32,
     update_phase_f64,
 )
 from cynn.step_memory cimport StepMemory
-from cynn.workspace cimport address_of, update_states
+from cynn.workspace cimport IS_DEBUG, address_of, update_states
 
 cdef int64_t MOST_STEPS = 1 << 62  # no limit
 
@@ -295,6 +295,9 @@ cdef class Trainer(StepMemory):
                 step.learning_rate = learning_rates[batch // accumulation]
                 step.t = t + self.steps - steps_before
                 ends_step = batch + 1 == n_batches or (batch + 1) % accumulation == 0
+                if IS_DEBUG:
+                    with gil:
+                        self.workspace.begin_pass()
                 if is_float32:
                     status = self.train_on_batch[float](ends_step, &loss, NULL)
                 else:
@@ -430,24 +433,27 @@ cdef class Trainer(StepMemory):
             step.factor[place] = 1
         if self.clip_norm == 0 and self.global_clip_norm == 0:
             return True
-        self.team.run(squares_phase_f32 if floating is float else squares_phase_f64, step, self.n_blocks)
+        self.team.run(norms_phase_f32 if floating is float else norms_phase_f64, step, self.n_blocks)
         for place in range(self.n_parameters):
-            self.squares[place] = 0
+            self.norms[place] = 0
         for i in range(self.n_blocks):
-            self.squares[step.blocks[i].place] += step.block_squares[i]
+            place = step.blocks[i].place
+            self.norms[place] = hypot(self.norms[place], step.block_norm[i])
         for place in range(self.n_parameters):
-            norm = sqrt(self.squares[place])
+            norm = self.norms[place]
             if not isfinite(norm):
                 self.norm = norm
                 return False
             if self.clip_norm > 0 and norm > self.clip_norm:
                 step.factor[place] *= self.clip_norm / norm
                 norm = self.clip_norm
-            total += norm * norm
-        norm = sqrt(total)
-        if self.global_clip_norm > 0 and norm > self.global_clip_norm:
+            total = hypot(total, norm)
+        if not isfinite(total):
+            self.norm = total
+            return False
+        if self.global_clip_norm > 0 and total > self.global_clip_norm:
             for place in range(self.n_parameters):
-                step.factor[place] *= self.global_clip_norm / norm
+                step.factor[place] *= self.global_clip_norm / total
         return True
 
     cdef int python_loss(self, int64_t head, int64_t rows, double *value) noexcept:

@@ -4,6 +4,17 @@ from cynn.abi cimport floating
 from cynn.kernels.tables cimport Op, Pass
 
 
+cdef extern from *:
+    """
+    #ifdef CYNN_DEBUG
+    enum { CYNN_IS_DEBUG = 1 };
+    #else
+    enum { CYNN_IS_DEBUG = 0 };
+    #endif
+    """
+    const bint IS_DEBUG "CYNN_IS_DEBUG"
+
+
 # An operation with its buffers in one workspace.
 ctypedef struct Node:
     Op op
@@ -21,6 +32,7 @@ cdef class Workspace:
     cdef readonly list values, deltas, python
     cdef readonly list loss_gradients   # of each loss
     cdef readonly list root         # the value that holds the numbers of each
+    cdef list scratch               # every array that allocate has made
     cdef list keep                  # arrays that only the nodes point to
     cdef dict of_first_input        # dC/dx of the first input of an operation
     cdef Node *nodes
@@ -32,6 +44,8 @@ cdef class Workspace:
     cdef int allocate_deltas(
         self, list operations, str dtype, list consumers, int64_t rows, list losses
     ) except -1
+    cdef object allocate(self, object shape, object dtype)
+    cdef int begin_pass(self) except -1
     cdef void *hold(self, array) except NULL
     cdef void set_x(self, const void *x) noexcept nogil
 

@@ -9,7 +9,7 @@ from cynn.kernel_objects import raise_plugin_error
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.kernel_objects cimport ActivationKernel
@@ -17,10 +17,18 @@ from cynn.kernels.tables cimport MOST_PARAMETERS, MOST_SAVED, MOST_STATES, Op, O
 from cynn.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
 
 
+cdef int poison(object array) except -1:
+    """In a debug build, NaN everywhere, or -1: what is read before it is written shows."""
+    if IS_DEBUG:
+        memset(address_of(array), 0xFF, array.nbytes)
+    return 0
+
+
 cdef object aligned(object shape, object dtype):
     """An uninitialized array that starts on a cache line."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.empty(size + 64, np.uint8)
+    poison(raw)
     start = -raw.ctypes.data % 64
     return raw[start : start + size].view(dtype).reshape(shape)
 
@@ -123,7 +131,8 @@ cdef class Workspace:
     ):
         cdef int64_t i, j, n = len(operations)
         cdef Node *node
-        self.values = [aligned((rows, inputs), dtype)]
+        self.scratch = []
+        self.values = [self.allocate((rows, inputs), dtype)]
         self.deltas = [None] * (n + 1)
         self.python, self.keep, self.of_first_input = [], [], {}
         self.x = address_of(self.values[0])
@@ -153,7 +162,7 @@ cdef class Workspace:
             if operation.in_place and consumers[first] == 1 and first not in kept:
                 self.values.append(self.values[first])
             else:
-                self.values.append(aligned((rows, operation.units), dtype))
+                self.values.append(self.allocate((rows, operation.units), dtype))
             node = &self.nodes[self.n_nodes]
             self.n_nodes += 1
             node.value = i + 1
@@ -166,7 +175,7 @@ cdef class Workspace:
             node.op.out = address_of(self.values[i + 1])
             for j, saved in enumerate(operation.saved if training else []):
                 shape = (rows if saved.for_each_row else 1, saved.columns)
-                node.op.saved[j] = self.hold(aligned(shape, dtype))
+                node.op.saved[j] = self.hold(self.allocate(shape, dtype))
         if training:
             self.allocate_deltas(operations, dtype, consumers, rows, losses)
         for i in range(self.n_nodes):
@@ -237,7 +246,7 @@ cdef class Workspace:
             has_gradient[i + 1] = is_trained or any(has_gradient[value] for value in operation.inputs)
         self.loss_gradients = []
         for value in losses:
-            array = aligned((rows, operations[<int64_t>value - 1].units), dtype)
+            array = self.allocate((rows, operations[<int64_t>value - 1].units), dtype)
             self.loss_gradients.append(array)
             if self.deltas[value] is None:
                 self.deltas[value] = array
@@ -254,7 +263,7 @@ cdef class Workspace:
                 if not has_gradient[value]:
                     continue
                 shared = operation.gradient_in_place and j == 0 and consumers[value] == 1
-                array = self.deltas[i + 1] if shared else aligned((rows, operation.widths[j]), dtype)
+                array = self.deltas[i + 1] if shared else self.allocate((rows, operation.widths[j]), dtype)
                 if self.deltas[value] is None:
                     self.deltas[value] = array
                 else:
@@ -268,6 +277,19 @@ cdef class Workspace:
                 raise MemoryError
             for j, array in enumerate(sums[i + 1]):
                 node.sums[j] = self.hold(array)
+        return 0
+
+    cdef object allocate(self, object shape, object dtype):
+        """An array that every pass writes before it reads it."""
+        array = aligned(shape, dtype)
+        self.scratch.append(array)
+        return array
+
+    cdef int begin_pass(self) except -1:
+        """To be called before each: nothing of the pass before is to be read."""
+        if IS_DEBUG:
+            for array in self.scratch:
+                poison(array)
         return 0
 
     cdef void *hold(self, array) except NULL:

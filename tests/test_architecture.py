@@ -19,8 +19,8 @@ PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
 # a function. What else there is, UPWARD names.
 LAYERS = [
     {
-        "version", "package_names", "installation", "errors", "described", "abi", "blas", "vector_math", "kernels",
-        "operations", "pickling", "exit_gate", "tensor_file", "ndarray", "flags", "file_access",
+        "version", "package_names", "installation", "errors", "described", "abi", "blas", "vector_math", "sums",
+        "kernels", "operations", "pickling", "exit_gate", "tensor_file", "ndarray", "flags", "file_access",
         "schema",
     },
     {
@@ -154,6 +154,7 @@ def test_plugins_use_what_every_plugin_may_use():
         "abi",
         "blas",
         "vector_math",
+        "sums",
         "activations",
         "losses",
         "optimizers",

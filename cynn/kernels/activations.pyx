@@ -11,6 +11,7 @@ from cynn.abi cimport (
     floating,
 )
 from cynn cimport vector_math
+from cynn.sums cimport sum_of, sum_of_products
 
 
 cdef void identity_forward(
@@ -106,9 +107,7 @@ cdef void softmax_forward(
             largest = z[j] if z[j] > largest else largest
         for j in range(cols):
             a[j] = vector_math.exp(z[j] - largest)
-        total = 0
-        for j in range(cols):
-            total += a[j]
+        total = <floating>sum_of(cols, a)
         for j in range(cols):
             a[j] = a[j] / total
         z += cols
@@ -122,9 +121,7 @@ cdef void softmax_backward(
     cdef int64_t _, j
     cdef floating total
     for _ in range(rows):
-        total = 0
-        for j in range(cols):
-            total += grad[j] * a[j]
+        total = <floating>sum_of_products(cols, grad, a)
         for j in range(cols):
             grad[j] = a[j] * (grad[j] - total)
         a += cols

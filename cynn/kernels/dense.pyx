@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 from cynn.abi cimport floating
 from cynn.kernels.blas cimport gemm, gemv
 from cynn.kernels.tables cimport Ahead, Op, OpKernels, Pass, capsule
+from cynn.sums cimport sums_of_columns
 
 cdef extern from *:
     """
@@ -66,6 +67,8 @@ cdef enum:
     # Measured: up to here the second factor stays in the L2 cache, and not to pack it wins over BLAS.
     SMALL_BYTES = 1 << 20
     SMALL_COLUMNS = 512
+    # Sums of more rows are taken in double.
+    SHORT_SUM = 512
     # A W of up to this many elements is transposed for dx = delta Wᵀ, on the stack.
     TRANSPOSED = 4096
 
@@ -231,17 +234,14 @@ cdef void weight_gradient(
 
 
 cdef void bias_gradient(const Op *op, const Pass *pass_, floating *db) noexcept nogil:
-    """Column sums of delta: a row of ones, which is one 1 read again and again, times delta."""
+    """Column sums of delta: a row of ones, which is one 1 read again and again, times delta; of many rows in double."""
     cdef const floating *delta = <const floating *>op.delta
-    cdef int64_t row, j, units = op.units
+    cdef int64_t units = op.units
     cdef floating one = 1
-    if is_small(units, pass_.rows, sizeof(floating)):
+    if pass_.rows <= SHORT_SUM and is_small(units, pass_.rows, sizeof(floating)):
         own_product(1, units, pass_.rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db, NULL)
-        return
-    memset(db, 0, units * sizeof(floating))
-    for row in range(pass_.rows):
-        for j in range(units):
-            db[j] += delta[row * units + j]
+    else:
+        sums_of_columns(pass_.rows, units, delta, <const floating *>NULL, db)
 
 
 cdef void gradient(

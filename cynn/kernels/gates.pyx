@@ -1,10 +1,11 @@
 """Activations that are no function of one number alone: PReLU, the maximum of maxout, GLU's product."""
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from cynn.abi cimport floating
 from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
+from cynn.sums cimport COLUMNS
 
 
 cdef void prelu_forward(
@@ -35,13 +36,22 @@ cdef void prelu_backward(
 cdef void prelu_gradient(
     const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
 ) noexcept nogil:
-    cdef int64_t row, j, units = op.units
-    cdef const floating *z = <const floating *>op.x[0]
-    cdef const floating *delta = <const floating *>op.delta
-    memset(grad, 0, units * sizeof(floating))
-    for row in range(pass_.rows):
-        for j in range(units):
-            grad[j] += delta[row * units + j] * (z[row * units + j] if z[row * units + j] < 0 else 0)
+    cdef double[COLUMNS] totals
+    cdef int64_t piece, first, row, j, n, units = op.units
+    cdef const floating *z
+    cdef const floating *d
+    for piece in range((units + COLUMNS - 1) // COLUMNS):
+        first = piece * COLUMNS
+        n = min(<int64_t>COLUMNS, units - first)
+        for j in range(n):
+            totals[j] = 0
+        for row in range(pass_.rows):
+            z = <const floating *>op.x[0] + row * units + first
+            d = <const floating *>op.delta + row * units + first
+            for j in range(n):
+                totals[j] += <double>d[j] * (z[j] if z[j] < 0 else 0)
+        for j in range(n):
+            grad[first + j] = <floating>totals[j]
 
 
 # The pieces of maxout lie one behind the other in a row: piece p of unit j in column p * units + j.

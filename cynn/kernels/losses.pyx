@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
 from cynn cimport vector_math
+from cynn.sums cimport sum_of, sum_of_exp
 
 # Probabilities are kept this far from 0 and 1 where a loss is given probabilities and not z.
 cdef double SMALLEST_PROBABILITY = 1e-7
@@ -195,7 +196,6 @@ cdef inline void sums_of_exp(
 ) noexcept nogil:
     """Of each row the sum of exp(z - largest), and all of these, unless exp_z is NULL."""
     cdef int64_t row, i
-    cdef floating total
     if exp_z != NULL:
         # rows are short as a rule: in one go for all of them, no vector need end with a row
         for row in range(rows):
@@ -204,10 +204,10 @@ cdef inline void sums_of_exp(
         for i in range(rows * cols):
             exp_z[i] = vector_math.exp(exp_z[i])
     for row in range(rows):
-        total = 0
-        for i in range(row * cols, (row + 1) * cols):
-            total += vector_math.exp(z[i] - largest[row]) if exp_z == NULL else exp_z[i]
-        sums[row] = total
+        if exp_z == NULL:
+            sums[row] = sum_of_exp(cols, z + row * cols, largest[row])
+        else:
+            sums[row] = sum_of(cols, exp_z + row * cols)
 
 
 cdef double cross_entropy_of_some(
@@ -234,17 +234,17 @@ cdef double cross_entropy_of_some(
         weight = weight_of(sample_weight, row)
         if class_index != NULL:
             total_of_t = 1
-            t_dot_z = z[class_index[row]] - largest[row]
+            t_dot_z = <double>z[class_index[row]] - largest[row]
         else:
             total_of_t = 0
             t_dot_z = 0
             for j in range(cols):
                 total_of_t += target[j]
-                t_dot_z += target[j] * (z[j] - largest[row])
+                t_dot_z += target[j] * (<double>z[j] - largest[row])
         if spread != 0:
             total_of_z = 0
             for j in range(cols):
-                total_of_z += z[j] - largest[row]
+                total_of_z += <double>z[j] - largest[row]
             total_of_t = kept * total_of_t + h[0]
             t_dot_z = kept * t_dot_z + spread * total_of_z
         total += weight * (total_of_t * logarithms[row] - t_dot_z)

@@ -1,15 +1,18 @@
 """Normalization: over the columns of a batch (batch norm), and over rows (layer norm, RMS norm)."""
 
+from libc.math cimport NAN, fabs, fmax, isfinite, sqrt
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn cimport vector_math
 from cynn.abi cimport floating
 from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
+from cynn.sums cimport sums_of_columns
 
 cdef enum:
     PIECE = 64      # columns that are worked on together
     LANES = 16      # parts of a sum over a row
+    PART = 256      # of a row: so many terms are summed up in the type itself
 
 
 # Batch norm. parameters: gamma, beta, each perhaps NULL; states: moving mean, moving variance;
@@ -112,6 +115,8 @@ cdef void batch_forward_columns(
             total[j] += weight * ((x[row * op.units + j] - center[j]) * (x[row * op.units + j] - center[j]))
     for j in range(n):
         variance[begin + j] = <floating>(total[j] / pass_.total_weight)
+        # one that the type cannot hold must show: divided by infinity, every row would be alike
+        variance[begin + j] = variance[begin + j] if isfinite(variance[begin + j]) else <floating>NAN
     normalize_columns(op, mean, variance, 0, pass_.rows, begin, n, out)
 
 
@@ -196,34 +201,61 @@ cdef void batch_update_states_f64(const Op *op, const Pass *pass_) noexcept nogi
 # Layer norm and RMS norm. parameters: gamma, beta, each perhaps NULL; saved: the normalized rows, and
 # 1 / deviation of each row; h: epsilon, and whether the mean is taken away.
 
-cdef inline floating row_sum(int64_t n, const floating *x, const floating *y, const floating *gamma) noexcept nogil:
-    """Σ x y gamma; y and gamma may be NULL. In lanes, whose order does not depend on the compiler."""
+cdef inline double row_sum(int64_t n, const floating *x, const floating *y, const floating *gamma) noexcept nogil:
+    """Σ x y gamma; y and gamma may be NULL. In lanes, whose order does not depend on the compiler.
+
+    A lane adds up no more than PART / LANES terms in the type itself.
+    """
     cdef floating[LANES] sums
-    cdef floating total = 0
-    cdef int64_t _, j
-    for j in range(LANES):
-        sums[j] = 0
-    for _ in range(n // LANES):
-        if y == NULL and gamma == NULL:
-            for j in range(LANES):
-                sums[j] += x[j]
-        elif gamma == NULL:
-            for j in range(LANES):
-                sums[j] += x[j] * y[j]
-        elif y == NULL:
-            for j in range(LANES):
-                sums[j] += x[j] * gamma[j]
-        else:
-            for j in range(LANES):
-                sums[j] += x[j] * y[j] * gamma[j]
-        x += LANES
-        y = NULL if y == NULL else y + LANES
-        gamma = NULL if gamma == NULL else gamma + LANES
-    for j in range(n % LANES):
-        sums[j] += x[j] * (1 if y == NULL else y[j]) * (1 if gamma == NULL else gamma[j])
-    for j in range(LANES):
-        total += sums[j]
+    cdef floating of_part
+    cdef double total = 0
+    cdef int64_t _, _part, j, count
+    for _part in range((n + PART - 1) // PART):
+        count = min(<int64_t>PART, n)
+        n -= count
+        for j in range(LANES):
+            sums[j] = 0
+        for _ in range(count // LANES):
+            if y == NULL and gamma == NULL:
+                for j in range(LANES):
+                    sums[j] += x[j]
+            elif gamma == NULL:
+                for j in range(LANES):
+                    sums[j] += x[j] * y[j]
+            elif y == NULL:
+                for j in range(LANES):
+                    sums[j] += x[j] * gamma[j]
+            else:
+                for j in range(LANES):
+                    sums[j] += x[j] * y[j] * gamma[j]
+            x += LANES
+            y = NULL if y == NULL else y + LANES
+            gamma = NULL if gamma == NULL else gamma + LANES
+        for j in range(count % LANES):
+            sums[j] += x[j] * (1 if y == NULL else y[j]) * (1 if gamma == NULL else gamma[j])
+        of_part = 0
+        for j in range(LANES):
+            of_part += sums[j]
+        total += of_part
     return total
+
+
+cdef floating normalize_large_row(
+    int64_t n, const floating *x, bint is_centered, double epsilon, floating *normal
+) noexcept nogil:
+    """The normalized row, and 1 / deviation, where sums or squares of x overflow: by x / largest, in double."""
+    cdef double largest = 0, mean = 0, squares = 0, scale
+    cdef int64_t j
+    for j in range(n):
+        largest = fmax(largest, fabs(x[j]))
+    for j in range(n if is_centered else 0):
+        mean += x[j] / largest / n
+    for j in range(n):
+        squares += (x[j] / largest - mean) * (x[j] / largest - mean) / n
+    scale = 1 / sqrt(squares + epsilon / largest / largest)
+    for j in range(n):
+        normal[j] = <floating>((x[j] / largest - mean) * scale)
+    return <floating>(scale / largest)
 
 
 cdef void row_forward(
@@ -234,21 +266,25 @@ cdef void row_forward(
     cdef const floating *beta = <const floating *>op.parameters[1]
     cdef floating epsilon = <floating>op.h[0]
     cdef bint is_centered = op.h[1] != 0
-    cdef floating mean, scale
+    cdef floating mean, variance, scale
     cdef const floating *x
     cdef floating *normal
     for row in range(begin, end):
         x = <const floating *>op.x[0] + row * units
         # where nothing is saved, the output's place will do
         normal = (out if op.saved[0] == NULL else <floating *>op.saved[0]) + row * units
-        mean = row_sum[floating](units, x, NULL, NULL) / units if is_centered else 0
+        mean = <floating>(row_sum[floating](units, x, NULL, NULL) / units) if is_centered else 0
         for j in range(units):
             normal[j] = x[j] - mean
-        scale = 1 / vector_math.sqrt(row_sum[floating](units, normal, normal, NULL) / units + epsilon)
+        variance = <floating>(row_sum[floating](units, normal, normal, NULL) / units)
+        if isfinite(variance):
+            scale = 1 / vector_math.sqrt(variance + epsilon)
+            for j in range(units):
+                normal[j] *= scale
+        else:
+            scale = normalize_large_row(units, x, is_centered, op.h[0], normal)
         if op.saved[1] != NULL:
             (<floating *>op.saved[1])[row] = scale
-        for j in range(units):
-            normal[j] *= scale
         if gamma == NULL and beta == NULL:
             if normal != out + row * units:
                 memcpy(out + row * units, normal, units * sizeof(floating))
@@ -277,8 +313,8 @@ cdef void row_backward(
         d = delta + row * units
         dx = <floating *>op.dx[0] + row * units
         scale = (<const floating *>op.saved[1])[row]
-        mean = row_sum[floating](units, d, NULL, gamma) / units if is_centered else 0
-        mean_product = row_sum[floating](units, d, normal, gamma) / units
+        mean = <floating>(row_sum[floating](units, d, NULL, gamma) / units) if is_centered else 0
+        mean_product = <floating>(row_sum[floating](units, d, normal, gamma) / units)
         for j in range(units):
             dx[j] = scale * (d[j] * (1 if gamma == NULL else gamma[j]) - mean - normal[j] * mean_product)
 
@@ -286,19 +322,10 @@ cdef void row_backward(
 cdef void row_gradient(
     const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
 ) noexcept nogil:
-    cdef int64_t row, j, units = op.units
-    cdef const floating *normal
-    cdef const floating *d
-    memset(grad, 0, units * sizeof(floating))
-    for row in range(pass_.rows):
-        normal = <const floating *>op.saved[0] + row * units
-        d = <const floating *>op.delta + row * units
-        if parameter == 0:
-            for j in range(units):
-                grad[j] += d[j] * normal[j]
-        else:
-            for j in range(units):
-                grad[j] += d[j]
+    sums_of_columns(
+        pass_.rows, op.units, <const floating *>op.delta, <const floating *>op.saved[0] if parameter == 0 else NULL,
+        grad
+    )
 
 
 cdef OpKernels batch

@@ -117,6 +117,10 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
     const int copies = m <= CYNN_PACKED_COPIED_ROWS && most == CYNN_PACKED_L1_DEPTH &&
                        k_stride * sizeof(T) % CYNN_PACKED_ALIASED_BYTES == 0;
     if (m < CYNN_PACKED_LEAST_ROWS) return 0;
+#ifdef CYNN_DEBUG /* NaN: what is read before it is written shows */
+    memset(panel, 0xff, sizeof NAME(cynn_panel_memory));
+    memset(copy, 0xff, sizeof NAME(cynn_columns_memory));
+#endif
     if (ahead) cynn_spread(ahead, panels * ((k + most - 1) / most) * ((m + CYNN_PACKED_ROWS - 1) / CYNN_PACKED_ROWS));
     for (int64_t first = 0; first < k; first += most, bias = NULL) {
         const int64_t depth = k - first < most ? k - first : most;

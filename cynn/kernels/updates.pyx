@@ -4,10 +4,11 @@ Elements are passed over in order, and sums are taken in double: the result depe
 """
 
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport sqrt
+from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport floating
+from cynn.sums cimport norm_of, scale_for
 from cynn.kernels.tables cimport NON_NEGATIVE, UNIT_NORM, ConstraintKind, UpdateKernels
 
 cdef enum:
@@ -40,16 +41,8 @@ cdef double regularize(
     return sum_up(sums)
 
 
-cdef double sum_of_squares(int64_t size, const floating *x) noexcept nogil:
-    cdef double[LANES] sums
-    cdef int64_t i, j, k
-    for j in range(LANES):
-        sums[j] = 0
-    for k in range((size + LANES - 1) // LANES):
-        i = k * LANES
-        for j in range(min(<int64_t>LANES, size - i)):
-            sums[j] += <double>x[i + j] * x[i + j]
-    return sum_up(sums)
+cdef double norm(int64_t size, const floating *x) noexcept nogil:
+    return norm_of(size, x)
 
 
 cdef void scale(int64_t size, double factor, floating *x) noexcept nogil:
@@ -82,8 +75,8 @@ cdef void average(int64_t size, const floating *w, double momentum, floating *me
 cdef void constrain(
     ConstraintKind kind, double value, int64_t rows, int64_t columns, int64_t begin, int64_t end, floating *w
 ) noexcept nogil:
-    cdef double[AT_ONCE] norms
-    cdef floating[AT_ONCE] factors
+    cdef double[AT_ONCE] squares, factors
+    cdef double norm, scale
     cdef int64_t i, j, k, first, n
     cdef floating *row
     for k in range((end - begin + AT_ONCE - 1) // AT_ONCE):
@@ -96,27 +89,32 @@ cdef void constrain(
                     row[j] = row[j] if row[j] > 0 else 0
             continue
         for j in range(n):
-            norms[j] = 0
+            squares[j] = 0
         for i in range(rows):
             row = w + i * columns + first
             for j in range(n):
-                norms[j] += <double>row[j] * row[j]
+                squares[j] += <double>row[j] * row[j]
         for j in range(n):
-            norms[j] = sqrt(norms[j])
+            scale = scale_for(squares[j])
+            if scale != 1:
+                squares[j] = 0
+                for i in range(rows):
+                    squares[j] += (scale * w[i * columns + first + j]) * (scale * w[i * columns + first + j])
+            norm = sqrt(squares[j]) / scale
             factors[j] = 1
-            if norms[j] > 0 and (kind == UNIT_NORM or norms[j] > value):
-                factors[j] = <floating>(value / norms[j])
+            if norm > 0 and (kind == UNIT_NORM or norm > value) and isfinite(value / norm):
+                factors[j] = value / norm
         for i in range(rows):
             row = w + i * columns + first
             for j in range(n):
-                row[j] *= factors[j]
+                row[j] = <floating>(row[j] * factors[j])
 
 
 cdef UpdateKernels table
 table.regularize_f32 = regularize[float]
 table.regularize_f64 = regularize[double]
-table.sum_of_squares_f32 = sum_of_squares[float]
-table.sum_of_squares_f64 = sum_of_squares[double]
+table.norm_f32 = norm[float]
+table.norm_f64 = norm[double]
 table.scale_f32 = scale[float]
 table.scale_f64 = scale[double]
 table.add_f32 = add[float]

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 
 from cynn cimport vector_math
 from cynn.abi cimport CYNN_IN_PLACE, CYNN_NEEDS_A, CYNN_ROWWISE, activation_capsule, cynn_activation, floating
+from cynn.sums cimport sum_of, sum_of_exp, sum_of_products
 
 
 cdef inline floating largest_of(int64_t cols, const floating *z) noexcept nogil:
@@ -32,9 +33,7 @@ cdef void softmin_forward(
         smallest = smallest_of(cols, z)
         for j in range(cols):
             a[j] = vector_math.exp(smallest - z[j])
-        total = 0
-        for j in range(cols):
-            total += a[j]
+        total = <floating>sum_of(cols, a)
         for j in range(cols):
             a[j] = a[j] / total
         z += cols
@@ -48,9 +47,7 @@ cdef void softmin_backward(
     cdef int64_t _row, j
     cdef floating total
     for _row in range(rows):
-        total = 0
-        for j in range(cols):
-            total += grad[j] * a[j]
+        total = <floating>sum_of_products(cols, grad, a)
         for j in range(cols):
             grad[j] = a[j] * (total - grad[j])
         a += cols
@@ -62,13 +59,9 @@ cdef void log_softmax_forward(
 ) noexcept nogil:
     cdef int64_t _row, j
     cdef floating largest, log_total
-    cdef double total
     for _row in range(rows):
         largest = largest_of(cols, z)
-        total = 0
-        for j in range(cols):
-            total += vector_math.exp(z[j] - largest)
-        log_total = <floating>log(total)
+        log_total = <floating>log(sum_of_exp(cols, z, largest))
         for j in range(cols):
             a[j] = (z[j] - largest) - log_total
         z += cols
@@ -82,9 +75,7 @@ cdef void log_softmax_backward(
     cdef int64_t _row, j
     cdef floating total
     for _row in range(rows):
-        total = 0
-        for j in range(cols):
-            total += grad[j]
+        total = <floating>sum_of(cols, grad)
         for j in range(cols):
             grad[j] = grad[j] - vector_math.exp(a[j]) * total
         a += cols
@@ -128,7 +119,8 @@ cdef void sparsemax_backward(
 ) noexcept nogil:
     # dC/dz = dC/da - its mean over the support, 0 outside
     cdef int64_t _row, j, size
-    cdef floating total, mean
+    cdef double total
+    cdef floating mean
     for _row in range(rows):
         total = 0
         size = 0
@@ -136,7 +128,7 @@ cdef void sparsemax_backward(
             if a[j] > 0:
                 total += grad[j]
                 size += 1
-        mean = total / max(size, 1)  # no support: a row with a NaN
+        mean = <floating>(total / max(size, 1))  # no support: a row with a NaN
         for j in range(cols):
             grad[j] = grad[j] - mean if a[j] > 0 else 0
         a += cols

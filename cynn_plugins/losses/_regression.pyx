@@ -1,10 +1,11 @@
 """Losses of numbers: of the distance, or of its ratio or angle, between prediction and target."""
 
-from libc.math cimport fabs, log1p, sinh, sqrt, tanh
+from libc.math cimport fabs, log1p, sinh, tanh
 from libc.math cimport exp as libm_exp
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
+from cynn.sums cimport norm_of
 from cynn_plugins.losses.rows cimport at_least, sum_over_outputs, target_at, weight_of
 
 cdef double LOG_2 = 0.69314718055994530942
@@ -130,22 +131,17 @@ cdef double cosine_similarity_kernel(
     # h: epsilon. C = 1 - cos with cos = p.t / (|p| |t|); dC/dp = (cos p / |p| - t / |t|) / |p|.
     # Below epsilon a norm counts as epsilon, a constant.
     cdef int64_t row, j
-    cdef double total = 0, weight, dot, squares_p, squares_t, norm_p, norm_t, cosine, along_p, p, t
+    cdef double total = 0, weight, norm_p, norm_t, cosine, along_p, p, t
     cdef double epsilon = h[0]
     for row in range(rows):
         weight = weight_of(sample_weight, row)
-        dot = 0
-        squares_p = 0
-        squares_t = 0
+        norm_p = at_least(norm_of(cols, prediction + row * cols), epsilon)
+        norm_t = at_least(1 if target == NULL else norm_of(cols, target + row * cols), epsilon)
+        cosine = 0
         for j in range(cols):
             p = prediction[row * cols + j]
             t = target_at(target, class_index, row, cols, j)
-            dot += p * t
-            squares_p += p * p
-            squares_t += t * t
-        norm_p = at_least(sqrt(squares_p), epsilon)
-        norm_t = at_least(sqrt(squares_t), epsilon)
-        cosine = dot / norm_p / norm_t
+            cosine += p / norm_p * (t / norm_t)
         along_p = cosine / norm_p if norm_p > epsilon else 0
         total += weight * (1 - cosine)
         if grad != NULL:

@@ -7,14 +7,7 @@ from libc.string cimport memcpy
 from cynn cimport vector_math
 from cynn.abi cimport cynn_optimizer, floating, optimizer_capsule
 from cynn.blas cimport gemm
-
-
-cdef inline double norm_of(int64_t size, const floating *x) noexcept nogil:
-    cdef int64_t i
-    cdef double total = 0
-    for i in range(size):
-        total += <double>x[i] * x[i]
-    return sqrt(total)
+from cynn.sums cimport norm_of
 
 
 # Adam's direction, m / (sqrt(v) + epsilon) without bias, in place of the gradient.
@@ -130,10 +123,10 @@ cdef inline floating *orthogonalized(
     cdef floating c = 2.0315
     cdef floating one = 1
     cdef floating zero = 0
-    cdef floating scale = <floating>(1 / (norm_of(size, x) + 1e-7))
+    cdef double scale = 1 / (norm_of(size, x) + 1e-7)  # in float32 it may be too small a number
     cdef floating *result
     for i in range(size):
-        x[i] *= scale
+        x[i] = <floating>(x[i] * scale)
     for _iteration in range(iterations):
         gemm(not wide, wide, n, n, cols if wide else rows, one, x, cols, x, cols, zero, other, n)
         memcpy(square, other, n * n * sizeof(floating))
