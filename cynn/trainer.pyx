@@ -31,25 +31,6 @@ from cynn.workspace cimport IS_DEBUG, address_of, update_states
 
 cdef int64_t MOST_STEPS = 1 << 62  # no limit
 
-cdef enum:
-    LANES = 16  # sums side by side, which vectorize
-
-
-cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
-    cdef floating[LANES] sums
-    cdef floating total = 0
-    cdef int64_t i, j, k
-    for j in range(LANES):
-        sums[j] = 0
-    for k in range(size // LANES):
-        for j in range(LANES):
-            sums[j] += x[k * LANES + j] - x[k * LANES + j]  # 0, or a NaN, which stays
-    for i in range(size // LANES * LANES, size):
-        total += x[i] - x[i]
-    for j in range(LANES):
-        total += sums[j]
-    return total == 0
-
 
 cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
     return (<Trainer>trainer).python_loss(head, rows, value)
@@ -207,12 +188,13 @@ cdef class Trainer(StepMemory):
         with nogil:
             for i in range(self.moved.shape[0]):
                 if is_float32:
-                    # in double, no square of a float overflows
-                    finite &= isfinite(self.step.updates.sum_of_squares_f32(
+                    finite &= self.step.updates.are_finite_f32(
                         self.moved[i, 1], <const float *><size_t>self.moved[i, 0]
-                    )) != 0
+                    )
                 else:
-                    finite &= are_finite(self.moved[i, 1], <const double *><size_t>self.moved[i, 0])
+                    finite &= self.step.updates.are_finite_f64(
+                        self.moved[i, 1], <const double *><size_t>self.moved[i, 0]
+                    )
         return finite
 
     @property

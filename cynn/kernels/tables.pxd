@@ -151,6 +151,8 @@ ctypedef struct UpdateKernels:
     # grad += dP/dw for P = sum of l1 |w| + l2 w²; returns P
     double (*regularize_f32)(int64_t size, const float *w, double l1, double l2, float *grad) noexcept nogil
     double (*regularize_f64)(int64_t size, const double *w, double l1, double l2, double *grad) noexcept nogil
+    bint (*are_finite_f32)(int64_t size, const float *x) noexcept nogil
+    bint (*are_finite_f64)(int64_t size, const double *x) noexcept nogil
     double (*norm_f32)(int64_t size, const float *x) noexcept nogil
     double (*norm_f64)(int64_t size, const double *x) noexcept nogil
     void (*scale_f32)(int64_t size, double factor, float *x) noexcept nogil

@@ -13,7 +13,7 @@ from cynn.kernels.tables cimport NON_NEGATIVE, UNIT_NORM, ConstraintKind, Update
 
 cdef enum:
     LANES = 16    # sums side by side, which vectorize and are added up in one order
-    AT_ONCE = 64  # columns
+    AT_ONCE = 64  # columns, or elements
 
 
 cdef inline double sum_up(const double *sums) noexcept nogil:
@@ -39,6 +39,22 @@ cdef double regularize(
             sums[j] += l2 * value * value + l1 * (value if value > 0 else -value)
             grad[i + j] += twice_l2 * value + (l1_ if value > 0 else (-l1_ if value < 0 else 0))
     return sum_up(sums)
+
+
+cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
+    cdef floating[AT_ONCE] sums
+    cdef floating total = 0
+    cdef int64_t i, j
+    for j in range(AT_ONCE):
+        sums[j] = 0
+    for i in range(size // AT_ONCE):
+        for j in range(AT_ONCE):
+            sums[j] += x[i * AT_ONCE + j] - x[i * AT_ONCE + j]  # 0, or a NaN, which stays
+    for i in range(size // AT_ONCE * AT_ONCE, size):
+        total += x[i] - x[i]
+    for j in range(AT_ONCE):
+        total += sums[j]
+    return total == 0
 
 
 cdef double norm(int64_t size, const floating *x) noexcept nogil:
@@ -113,6 +129,8 @@ cdef void constrain(
 cdef UpdateKernels table
 table.regularize_f32 = regularize[float]
 table.regularize_f64 = regularize[double]
+table.are_finite_f32 = are_finite[float]
+table.are_finite_f64 = are_finite[double]
 table.norm_f32 = norm[float]
 table.norm_f64 = norm[double]
 table.scale_f32 = scale[float]
