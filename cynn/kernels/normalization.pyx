@@ -244,7 +244,7 @@ cdef floating normalize_large_row(
     int64_t n, const floating *x, bint is_centered, double epsilon, floating *normal
 ) noexcept nogil:
     """The normalized row, and 1 / deviation, where sums or squares of x overflow: by x / largest, in double."""
-    cdef double largest = 0, mean = 0, squares = 0, scale
+    cdef double largest = 1, mean = 0, squares = 0, scale  # of NaN alone, fmax leaves 1
     cdef int64_t j
     for j in range(n):
         largest = fmax(largest, fabs(x[j]))
