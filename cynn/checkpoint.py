@@ -24,7 +24,8 @@ __all__ = ["check", "check_same", "read", "write"]
 Array = npt.NDArray[Any]
 
 _ROOT = "training"
-_VERSION = "2"
+_VERSION = "3"
+_BEFORE_ROW_WEIGHTS = "2"  # the sums of an epoch had, for each output, weights of its own
 _KINDS = "biuf"  # of the dtypes that safetensors and NumPy have in common
 
 
@@ -47,8 +48,9 @@ def read(path: str) -> dict[str, Any]:
             f"The 'resume' parameter of fit must be a checkpoint that can be read. Got {path!r} "
             f"instead: {error.strerror or error}. resume=True goes on where there is a checkpoint, and else begins."
         ) from error
-    if metadata.get("training_version") != _VERSION:
-        got = f"version {metadata['training_version']!r}" if "training_version" in metadata else "a network alone"
+    version = metadata.get("training_version")
+    if version not in (_VERSION, _BEFORE_ROW_WEIGHTS):
+        got = "a network alone" if version is None else f"version {version!r}"
         raise tensor_file.bad(path, "checkpoint", f"the state of a training in version {_VERSION}", got)
     try:
         state = tensor_file.parsed(metadata.get(_ROOT, "null"))
@@ -63,7 +65,25 @@ def read(path: str) -> dict[str, Any]:
             state["network"][name] = tensor
         elif not _put(state, place, tensor):
             raise tensor_file.bad(path, "checkpoint", "a place for every array", f"none for {name!r}")
+    if version == _BEFORE_ROW_WEIGHTS:
+        _convert_feed(state.get("feed"))
     return state
+
+
+def _convert_feed(feed: Any) -> None:
+    """The state of a feed from version 2, where nothing said what a row of a batch counts in a metric.
+
+    The sums were rows, rows * penalty, and weight * loss and weight of each output.
+    """
+    if not isinstance(feed, dict):
+        return
+    if isinstance(feed.get("values"), list):
+        feed.setdefault("weights", [None] * len(feed["values"]))
+    sums = feed.get("sums")
+    if isinstance(sums, np.ndarray) and sums.dtype == np.float64 and sums.ndim == 1 and len(sums) >= 4 and len(sums) % 2 == 0:
+        rows, losses, weights = sums[0], sums[2::2], sums[3::2]
+        means = np.divide(losses, weights, out=np.zeros_like(losses), where=weights != 0)
+        feed["sums"] = np.concatenate([sums[:2], rows * means])
 
 
 def check(path: str, state: Mapping[str, Any], expected: Any) -> None:

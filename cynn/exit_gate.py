@@ -1,7 +1,6 @@
 """The interpreter does not end while a daemon thread is in code that must not be cut off.
 
 Where Python ends, it ends a daemon thread as soon as that asks for the GIL: before 3.14 by unwinding its stack. C
-lets that happen. Rust, which safetensors is written in, does not: the whole process aborts ("exception not rethrown").
 lets that happen. Rust, which safetensors is written in, does not: the process aborts ("exception not rethrown").
 """
 

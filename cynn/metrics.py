@@ -7,7 +7,6 @@ A metric is a name, an object of this module, or any function `metric(y_true, y_
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +15,6 @@ import numpy.typing as npt
 
 from cynn.described import call
 from cynn.errors import (
-    CynnWarning,
     InvalidParameterError,
     ShapeError,
     as_list,
@@ -25,6 +23,7 @@ from cynn.errors import (
     check_whole_number,
     shown,
     unknown_name,
+    warn,
 )
 from cynn.row_weights import RowWeights, as_sample_weight
 from cynn.targets import Targets
@@ -248,9 +247,7 @@ class R2Score(Metric):
     def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
         values = target.as_values()
         if len(values) < 2:
-            warnings.warn(
-                "r2_score must have at least two rows. Got one instead: it is NaN.", CynnWarning, stacklevel=2
-            )
+            warn("r2_score must have at least two rows. Got one instead: it is NaN.", stacklevel=2)
             return float("nan")
         of_row = np.ones(len(values)) if weight is None else weight
         left = of_row @ (values - prediction) ** 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import kernels
-from cynn.errors import CynnWarning, ShapeError
+from cynn.errors import ShapeError, warn
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -36,10 +35,9 @@ def has_moving_averages(network: Network) -> bool:
 def warn_of_a_single_row(network: Network) -> None:
     """Say that a batch of one row has no statistics, where the network wants some."""
     if has_moving_averages(network):
-        warnings.warn(
+        warn(
             "A batch must have at least two rows for BatchNorm to take their mean and variance. Got one instead: it is "
             "normalized by the moving averages, and does not move them. Another batch_size helps.",
-            CynnWarning,
             stacklevel=2,
         )
 

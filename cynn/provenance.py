@@ -126,7 +126,7 @@ def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) ->
                 warn(
                     f"The model was saved with {kind} {name!r} of {of_version!r}; {installed} is installed. "
                     f"Its predictions may differ: pip install {package_names.requirement(wanted, version)}",
-                    stacklevel=5,
+                    stacklevel=6,
                 )
             return f"{offering}:{name}"
     raise PluginError(

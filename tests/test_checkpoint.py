@@ -507,7 +507,7 @@ class TestResume:
 
     def test_a_model_file(self, path):
         network().save(path)
-        with pytest.raises(ModelFileError, match=r"the state of a training in version 2\. Got a network alone"):
+        with pytest.raises(ModelFileError, match=r"the state of a training in version 3\. Got a network alone"):
             fit(resume=path)
 
     def test_longer_than_it_was_meant_to_be(self, path):

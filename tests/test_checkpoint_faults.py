@@ -90,7 +90,7 @@ class TestDamaged:
 
     def test_another_version(self, path):
         tensor_file.write(path, {}, {"training": "{}", "training_version": "1"})
-        with pytest.raises(ModelFileError, match=r"in version 2\. Got version '1' instead"):
+        with pytest.raises(ModelFileError, match=r"in version 3\. Got version '1' instead"):
             checkpoint.read(path)
 
 

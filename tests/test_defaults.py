@@ -13,6 +13,7 @@ DEFAULTS = {
     initializers: {
         "Constant": {"value": 0.0},
         "Orthogonal": {"gain": 1.0},
+        "Siren": {"w0": 30.0, "is_first": False},
         "TruncatedNormal": {"mean": 0.0, "stddev": 0.05},
     },
     regularizers: {"L1": {"l1": 0.01}, "L1L2": {"l1": 0.0, "l2": 0.0}, "L2": {"l2": 0.01}},
@@ -55,7 +56,7 @@ DEFAULTS = {
         "TensorBoard": {"log_dir": "logs"},
         "Timer": {"limit_seconds": None},
     },
-    metrics: {"BinaryAccuracy": {"threshold": 0.5}, "TopKAccuracy": {"k": 5}},
+    metrics: {"BinaryAccuracy": {"threshold": None}, "TopKAccuracy": {"k": 5}},
 }  # fmt: skip
 
 

@@ -39,12 +39,12 @@ def side_by_side(*calls):
 
 def beside_a_fit(net, look, **settings):
     "Calls look() over and over while net is trained, until it has been called 20 times at least; what fit raised."
-    begun, done, looks = threading.Event(), threading.Event(), []
+    begun, done, seen_enough, looks = threading.Event(), threading.Event(), threading.Event(), []
     class Until(cynn.callbacks.Callback):
         def on_train_begin(self):
             begun.set()
         def on_epoch_end(self, epoch, logs):
-            self.stop_training = len(looks) >= 20
+            self.stop_training = seen_enough.is_set()
     def train():
         try:
             data = settings.pop("data", (x, y))
@@ -53,8 +53,13 @@ def beside_a_fit(net, look, **settings):
             done.set()
     def watch():
         begun.wait()
-        while not done.is_set():
-            looks.append(look())
+        try:
+            while not done.is_set():
+                looks.append(look())
+                if len(looks) == 20:
+                    seen_enough.set()
+        finally:
+            seen_enough.set()
     return side_by_side(train, watch)
 """
 
@@ -283,9 +288,9 @@ class TestOthersLook:
     def test_beside_a_fit_all_weights_are_of_one_step(self, n_threads, batches):
         """Every step moves every weight by the same: where they differ, the step was not whole."""
         run(f"""
-            net, path = Network([cynn.Input(40), cynn.Dense(4000)]), tempfile.mktemp()
-            net.set_weights([np.zeros((40, 4000)), np.zeros(4000)])
-            rows, targets = np.full((64, 40), 1, "float32"), np.full((64, 4000), 1e9, "float32")
+            net, path = Network([cynn.Input(40), cynn.Dense(4096)]), tempfile.mktemp()
+            net.set_weights([np.zeros((40, 4096)), np.zeros(4096)])
+            rows, targets = np.full((64, 40), 1, "float32"), np.full((64, 4096), 1e9, "float32")
             def check(weights):
                 assert len(np.unique(np.concatenate([w.ravel() for w in weights]))) == 1
             def look():
@@ -298,7 +303,7 @@ class TestOthersLook:
                 if again._optimizer_state is not None:
                     found = np.unique(np.concatenate([s.ravel() for of in again._optimizer_state.slots for s in of]))
                     assert len(found) == 1
-                    step = again.layers[0].biases[0] * 4000 / again._optimizer_state.t
+                    step = again.layers[0].biases[0] * 4096 / again._optimizer_state.t
                     assert again._optimizer_state.t == 0 or 1 <= step * 2**4 <= 2.001, step
                 net.predict(rows), net.evaluate(rows, targets), net.activations(rows), net.gradients(rows, targets)
             def forever(epoch):

@@ -38,16 +38,16 @@ class EarlyStopping(Callback):
         Whether the network gets the weights of its best epoch when training ends, however it ends. Where weights are
         averaged, these are the average as it was after that epoch.
 
-    Raises
-    ------
-    InvalidParameterError
-        When training begins: `mode` is "auto", and nothing says in which direction the figure is better.
-
     Attributes
     ----------
     best : float or None
     best_epoch : int
         Counted from 1; 0 before the first.
+
+    Raises
+    ------
+    InvalidParameterError
+        When training begins: `mode` is "auto", and nothing says in which direction the figure is better.
 
     Notes
     -----

@@ -98,8 +98,8 @@ class ReduceOnPlateau(Schedule):
     min_delta : float
         How much better counts as better.
     cooldown : int
-        For so many epochs after one that ends with a reduction none is counted as no better, as in PyTorch. (In
-        Keras it is one less: the last of them counts.)
+        For so many epochs after one that ends with a reduction none is counted as no better, as in PyTorch;
+        in Keras it is one less, as the last of them counts.
     min_learning_rate : float
         The rate goes no lower than this.
     mode : {"auto", "min", "max"}
