@@ -80,7 +80,8 @@ def _convert_feed(feed: Any) -> None:
     if isinstance(feed.get("values"), list):
         feed.setdefault("weights", [None] * len(feed["values"]))
     sums = feed.get("sums")
-    if isinstance(sums, np.ndarray) and sums.dtype == np.float64 and sums.ndim == 1 and len(sums) >= 4 and len(sums) % 2 == 0:
+    is_of_outputs = isinstance(sums, np.ndarray) and sums.ndim == 1 and len(sums) >= 4 and len(sums) % 2 == 0
+    if is_of_outputs and sums.dtype == np.float64:
         rows, losses, weights = sums[0], sums[2::2], sums[3::2]
         means = np.divide(losses, weights, out=np.zeros_like(losses), where=weights != 0)
         feed["sums"] = np.concatenate([sums[:2], rows * means])

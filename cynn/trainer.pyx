@@ -182,7 +182,7 @@ cdef class Trainer(StepMemory):
         )
 
     def is_finite(self):
-        """Whether all that steps change is: the weights, their averages, the optimizer's memory and the layers' states."""
+        """Whether all that steps change is: weights, their averages, the optimizer's memory and the layers' states."""
         cdef int64_t i
         cdef bint finite = True, is_float32 = self.engine.is_float32
         with nogil:
