@@ -80,8 +80,9 @@ def _convert_feed(feed: Any) -> None:
     if isinstance(feed.get("values"), list):
         feed.setdefault("weights", [None] * len(feed["values"]))
     sums = feed.get("sums")
-    is_of_outputs = isinstance(sums, np.ndarray) and sums.ndim == 1 and len(sums) >= 4 and len(sums) % 2 == 0
-    if is_of_outputs and sums.dtype == np.float64:
+    if not isinstance(sums, np.ndarray) or sums.ndim != 1 or sums.dtype != np.float64:
+        return
+    if len(sums) >= 4 and len(sums) % 2 == 0:
         rows, losses, weights = sums[0], sums[2::2], sums[3::2]
         means = np.divide(losses, weights, out=np.zeros_like(losses), where=weights != 0)
         feed["sums"] = np.concatenate([sums[:2], rows * means])

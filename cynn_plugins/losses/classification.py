@@ -161,7 +161,8 @@ class BinaryFocal(Loss):
 
     p_t is the probability of what is true, p for a target of 1 and 1 - p for 0; alpha_t likewise alpha
     and 1 - alpha, always (in Keras, only where it is asked for). A target between is the mean of both. Behind a
-    sigmoid it is computed from z; elsewhere p is kept 1e-7 away from 0 and 1, and the loss goes on as its tangent beyond.
+    sigmoid it is computed from z; elsewhere p is kept 1e-7 away from 0 and 1, and the loss goes on as its tangent
+    beyond.
 
     Source: Lin, Goyal, Girshick, He and Dollár, "Focal loss for dense object detection", 2017,
     equation 5.
