@@ -201,43 +201,49 @@ cdef void batch_update_states_f64(const Op *op, const Pass *pass_) noexcept nogi
 # Layer norm and RMS norm. parameters: gamma, beta, each perhaps NULL; saved: the normalized rows, and
 # 1 / deviation of each row; h: epsilon, and whether the mean is taken away.
 
-cdef inline double row_sum(int64_t n, const floating *x, const floating *y, const floating *gamma) noexcept nogil:
-    """Σ x y gamma; y and gamma may be NULL. In lanes, whose order does not depend on the compiler.
-
-    A lane adds up no more than PART / LANES terms in the type itself.
-    """
+cdef inline floating part_sum(int64_t n, const floating *x, const floating *y, const floating *gamma) noexcept nogil:
+    """Σ x y gamma; y and gamma may be NULL. In lanes, whose order does not depend on the compiler."""
     cdef floating[LANES] sums
-    cdef floating of_part
-    cdef double total = 0
-    cdef int64_t _, _part, j, count
-    for _part in range((n + PART - 1) // PART):
-        count = min(<int64_t>PART, n)
-        n -= count
-        for j in range(LANES):
-            sums[j] = 0
-        for _ in range(count // LANES):
-            if y == NULL and gamma == NULL:
-                for j in range(LANES):
-                    sums[j] += x[j]
-            elif gamma == NULL:
-                for j in range(LANES):
-                    sums[j] += x[j] * y[j]
-            elif y == NULL:
-                for j in range(LANES):
-                    sums[j] += x[j] * gamma[j]
-            else:
-                for j in range(LANES):
-                    sums[j] += x[j] * y[j] * gamma[j]
-            x += LANES
-            y = NULL if y == NULL else y + LANES
-            gamma = NULL if gamma == NULL else gamma + LANES
-        for j in range(count % LANES):
-            sums[j] += x[j] * (1 if y == NULL else y[j]) * (1 if gamma == NULL else gamma[j])
-        of_part = 0
-        for j in range(LANES):
-            of_part += sums[j]
-        total += of_part
+    cdef floating total = 0
+    cdef int64_t _, j
+    for j in range(LANES):
+        sums[j] = 0
+    for _ in range(n // LANES):
+        if y == NULL and gamma == NULL:
+            for j in range(LANES):
+                sums[j] += x[j]
+        elif gamma == NULL:
+            for j in range(LANES):
+                sums[j] += x[j] * y[j]
+        elif y == NULL:
+            for j in range(LANES):
+                sums[j] += x[j] * gamma[j]
+        else:
+            for j in range(LANES):
+                sums[j] += x[j] * y[j] * gamma[j]
+        x += LANES
+        y = NULL if y == NULL else y + LANES
+        gamma = NULL if gamma == NULL else gamma + LANES
+    for j in range(n % LANES):
+        sums[j] += x[j] * (1 if y == NULL else y[j]) * (1 if gamma == NULL else gamma[j])
+    for j in range(LANES):
+        total += sums[j]
     return total
+
+
+cdef inline floating row_sum(int64_t n, const floating *x, const floating *y, const floating *gamma) noexcept nogil:
+    """The same for a row of any length: no lane adds up more than PART / LANES terms in the type itself."""
+    cdef double total = 0
+    cdef int64_t part, begin
+    if n <= PART:
+        return part_sum[floating](n, x, y, gamma)
+    for part in range((n + PART - 1) // PART):
+        begin = part * PART
+        total += part_sum[floating](
+            min(<int64_t>PART, n - begin), x + begin, NULL if y == NULL else y + begin,
+            NULL if gamma == NULL else gamma + begin
+        )
+    return <floating>total
 
 
 cdef floating normalize_large_row(
@@ -273,10 +279,10 @@ cdef void row_forward(
         x = <const floating *>op.x[0] + row * units
         # where nothing is saved, the output's place will do
         normal = (out if op.saved[0] == NULL else <floating *>op.saved[0]) + row * units
-        mean = <floating>(row_sum[floating](units, x, NULL, NULL) / units) if is_centered else 0
+        mean = row_sum[floating](units, x, NULL, NULL) / units if is_centered else 0
         for j in range(units):
             normal[j] = x[j] - mean
-        variance = <floating>(row_sum[floating](units, normal, normal, NULL) / units)
+        variance = row_sum[floating](units, normal, normal, NULL) / units
         if isfinite(variance):
             scale = 1 / vector_math.sqrt(variance + epsilon)
             for j in range(units):
@@ -313,8 +319,8 @@ cdef void row_backward(
         d = delta + row * units
         dx = <floating *>op.dx[0] + row * units
         scale = (<const floating *>op.saved[1])[row]
-        mean = <floating>(row_sum[floating](units, d, NULL, gamma) / units) if is_centered else 0
-        mean_product = <floating>(row_sum[floating](units, d, normal, gamma) / units)
+        mean = row_sum[floating](units, d, NULL, gamma) / units if is_centered else 0
+        mean_product = row_sum[floating](units, d, normal, gamma) / units
         for j in range(units):
             dx[j] = scale * (d[j] * (1 if gamma == NULL else gamma[j]) - mean - normal[j] * mean_product)
 
