@@ -106,7 +106,7 @@ def test_five_hundred(name, tmp_path):
     assert found["refused"] > 100, found
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", FILES)
 def test_twenty_five_thousand(name, tmp_path):
     found = try_all(name, range(500, 25_500), tmp_path, attempt_of(name, tmp_path))
