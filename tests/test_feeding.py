@@ -2,6 +2,9 @@
 
 import pickle
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -445,3 +448,26 @@ class TestTrainBatch:
         again = pickle.loads(pickle.dumps(net))
         assert net.train_batch(x, y) == again.train_batch(x, y)
         assert helpers.digest(net) == helpers.digest(again)
+
+
+def test_a_thread_trains_on_when_the_main_thread_is_at_its_end():
+    """Python waits for a thread that is no daemon, which goes on with its batches."""
+    code = """
+        import threading, time
+        import numpy as np
+        import cynn
+        net = cynn.Network.mlp([2, 3, 1], seed=0)
+        x, y = np.ones((4, 2)), np.ones((4, 1))
+        def batches(epoch):
+            for _ in range(20):
+                time.sleep(0.02)
+                yield x, y
+        def train():
+            net.fit(batches, None, epochs=1, progress=False)
+            print("trained")
+        threading.Thread(target=train).start()
+        time.sleep(0.1)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (result.stdout, result.stderr) == ("trained\n", "")

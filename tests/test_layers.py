@@ -699,3 +699,16 @@ class TestWhatCannotBe:
         x = Input(3)
         with pytest.raises(ShapeError, match=r"called on 1 input\. Got 2"):
             Network(BatchNorm()(x, Dense(3)(x)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "layer", [cynn.LayerNorm(epsilon=0), cynn.layers.RMSNorm(epsilon=0), cynn.BatchNorm(epsilon=0)]
+)
+def test_what_does_not_vary_is_normalized_to_zero(layer, dtype):
+    """Without an epsilon, 0 / 0 would be NaN."""
+    net = cynn.Network([cynn.Input(3), layer, cynn.Dense(1)], seed=0, dtype=dtype)
+    x = np.zeros((4, 3))
+    assert np.array_equal(net.activations(x)[1], x)
+    net.fit(x, np.ones((4, 1)), loss="mse", epochs=1, progress=False)
+    assert all(np.isfinite(weights).all() for weights in net.get_weights())

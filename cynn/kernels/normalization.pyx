@@ -1,6 +1,6 @@
 """Normalization: over the columns of a batch (batch norm), and over rows (layer norm, RMS norm)."""
 
-from libc.math cimport NAN, fabs, fmax, isfinite, sqrt
+from libc.math cimport INFINITY, NAN, fabs, fmax, isfinite
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
@@ -28,6 +28,11 @@ cdef inline bint has_statistics(const Pass *pass_) noexcept nogil:
     return pass_.rows > 1
 
 
+cdef inline floating deviation(floating variance) noexcept nogil:
+    """What numbers of that variance are divided by: infinity where they do not vary, which brings them to 0."""
+    return vector_math.sqrt(variance) if variance != 0 else <floating>INFINITY
+
+
 cdef inline void normalize_columns(
     const Op *op, const floating *mean, const floating *variance, int64_t begin_row, int64_t end_row,
     int64_t begin, int64_t n, floating *out
@@ -41,7 +46,7 @@ cdef inline void normalize_columns(
     cdef int64_t row, j
     for j in range(n):
         center[j] = mean[begin + j]
-        slope[j] = (1 if gamma == NULL else gamma[begin + j]) / vector_math.sqrt(variance[begin + j] + epsilon)
+        slope[j] = (1 if gamma == NULL else gamma[begin + j]) / deviation(variance[begin + j] + epsilon)
         offset[j] = 0 if beta == NULL else beta[begin + j]
     for row in range(begin_row, end_row):
         x = <const floating *>op.x[0] + row * op.units + begin
@@ -78,9 +83,7 @@ cdef void batch_backward(
         column = piece * PIECE
         n = min(<int64_t>PIECE, units - column)
         for j in range(n):
-            slope[j] = (1 if gamma == NULL else gamma[column + j]) / vector_math.sqrt(
-                variance[column + j] + epsilon
-            )
+            slope[j] = (1 if gamma == NULL else gamma[column + j]) / deviation(variance[column + j] + epsilon)
         for row in range(begin, end):
             for j in range(n):
                 dx[row * units + column + j] = delta[row * units + column + j] * slope[j]
@@ -143,7 +146,7 @@ cdef void batch_backward_columns(
     memset(of_product, 0, sizeof(of_product))
     for j in range(n):
         center[j] = mean[begin + j]
-        scale[j] = 1 / vector_math.sqrt(variance[begin + j] + epsilon)
+        scale[j] = 1 / deviation(variance[begin + j] + epsilon)
     for row in range(pass_.rows):
         x = <const floating *>op.x[0] + row * op.units + begin
         d = delta + row * op.units + begin
@@ -258,7 +261,7 @@ cdef floating normalize_large_row(
         mean += x[j] / largest / n
     for j in range(n):
         squares += (x[j] / largest - mean) * (x[j] / largest - mean) / n
-    scale = 1 / sqrt(squares + epsilon / largest / largest)
+    scale = 1 / deviation[double](squares + epsilon / largest / largest)
     for j in range(n):
         normal[j] = <floating>((x[j] / largest - mean) * scale)
     return <floating>(scale / largest)
@@ -284,7 +287,7 @@ cdef void row_forward(
             normal[j] = x[j] - mean
         variance = row_sum[floating](units, normal, normal, NULL) / units
         if isfinite(variance):
-            scale = 1 / vector_math.sqrt(variance + epsilon)
+            scale = 1 / deviation(variance + epsilon)
             for j in range(units):
                 normal[j] *= scale
         else:
