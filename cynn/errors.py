@@ -173,7 +173,7 @@ def check_number(
         if not _may_be_number(value, "iuf"):
             raise TypeError
         number = float(value)
-    except Exception:  # what somebody's __float__ raises
+    except Exception:  # whatever its __float__ raises
         raise not_allowed(name, owner, allowed, value) from None
     inside = minimum <= number <= maximum and abs(number) != float("inf")
     if not inside or (above is not None and number <= above) or (below is not None and number >= below):
@@ -187,7 +187,7 @@ def check_whole_number(
     """`value` as an int within the bounds; a bool or a float is refused."""
     try:
         number = operator.index(value) if _may_be_number(value, "iu") else None
-    except Exception:  # what somebody's __index__ raises
+    except Exception:  # whatever its __index__ raises
         number = None
     if number is None or not minimum <= number <= maximum:
         is_too_large = number is not None and number > maximum
@@ -225,7 +225,7 @@ def not_allowed(name: str, owner: str, allowed: str, value: object) -> InvalidPa
 
 
 def shown(value: object) -> str:
-    """The repr of what somebody has given, cut where it is long."""
+    """The repr of a value that was given, cut where it is long."""
     try:
         text = repr(value)
     except Exception:  # an int of thousands of digits, or a repr that fails

@@ -399,7 +399,7 @@ def _figure(value: Any, name: str) -> float:
         if isinstance(value, (str, bytes)) or getattr(getattr(value, "dtype", None), "kind", "f") not in "buif":
             raise TypeError
         return float(value)
-    except Exception:  # what somebody's __float__ raises
+    except Exception:  # whatever its __float__ raises
         raise InvalidParameterError(f"The metric {name!r} must return a number. Got {shown(value)} instead.") from None
 
 

@@ -214,7 +214,7 @@ def as_values(given: Any, array: Array, name: str) -> Array:
     """
     try:
         numbers = None if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
-    except Exception:  # of rows that differ in length, or what somebody's __array__ raises
+    except Exception:  # of rows that differ in length, or whatever its __array__ raises
         numbers = None
     if numbers is None or numbers.dtype.kind not in "biuf":
         raise InvalidParameterError(f"The {name} must be numbers. Got {shown(given)} instead.")
