@@ -23,23 +23,11 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("CYNN_DEBUG") == "1"
 SANITIZE = [f"-fsanitize={os.environ['CYNN_SANITIZE']}"] if os.environ.get("CYNN_SANITIZE") else []
 GENERATED = Path("build", "generated")
+BLAS = "cynn.kernels.blas"
 SHARED = "cynn._cyutility"  # what Cython would put into each module again: memoryviews, functions
 
-# Kernels are compiled once for each level of CPU and chosen at import (cynn/kernels/__init__.py).
-LEVELED = [
-    "activate",
-    "activations",
-    "dense",
-    "embedding",
-    "gates",
-    "losses",
-    "merge",
-    "noise",
-    "normalization",
-    "optimizers",
-    "rows",
-    "updates",
-]
+# The kernels of this folder are compiled once for each level of CPU and chosen at import (cynn/kernels/__init__.py).
+LEVELED = Path("cynn/kernels/leveled")
 LEVELS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     LEVELS = {
@@ -100,7 +88,7 @@ class BuildExtensions(build_ext):
         super().run()
 
     def build_extension(self, ext):
-        if ext.name == "cynn.kernels.blas" and self.vendored:
+        if ext.name == BLAS and self.vendored:
             ext.extra_objects = [str(self.vendored)]
             ext.runtime_library_dirs = [] if sys.platform == "darwin" else ["$ORIGIN/openblas"]
         super().build_extension(ext)
@@ -139,18 +127,20 @@ def extensions():
 
     leveled = []
     found = [Extension(SHARED, [SHARED.replace(".", "/") + ".c"], extra_compile_args=PLAIN)]
-    for path in sorted(Path("cynn/kernels").glob("*.pyx")):
-        if path.stem in LEVELED:
-            leveled.append(Extension(f"cynn.kernels.{path.stem}", [str(path)]))
-        else:
-            args = dict(blas_args) if path.stem == "blas" else {}
-            args["extra_compile_args"] = OPTIMIZED + args.get("extra_compile_args", [])
-            found.append(Extension(f"cynn.kernels.{path.stem}", [str(path)], **args))
-    for folder, compile_args in [("cynn", PLAIN), ("cynn_plugins", OPTIMIZED + levels["baseline"])]:
-        pattern = "*.pyx" if folder == "cynn" else "**/*.pyx"
-        for path in sorted(Path(folder).glob(pattern)):
-            name = ".".join(path.with_suffix("").parts)
-            found.append(Extension(name, [str(path)], extra_compile_args=compile_args))
+    for path in sorted([*Path("cynn").rglob("*.pyx"), *Path("cynn_plugins").rglob("*.pyx")]):
+        extension = Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=list(PLAIN))
+        if path.parent == LEVELED:
+            leveled.append(extension)
+            continue
+        if path.parts[0] == "cynn_plugins":
+            extension.extra_compile_args = OPTIMIZED + levels["baseline"]
+        elif path.parent == LEVELED.parent:
+            extension.extra_compile_args = list(OPTIMIZED)
+        if extension.name == BLAS:
+            extension.extra_compile_args += blas_args.pop("extra_compile_args", [])
+            for argument, value in blas_args.items():
+                setattr(extension, argument, value)
+        found.append(extension)
 
     found = of_levels(compiled(leveled), levels) + compiled(found)
     for extension in found:
@@ -184,7 +174,7 @@ def of_levels(modules, levels):
     for level, march in reversed(levels.items()):  # the widest vectors take longest
         for module in modules:
             (source,) = map(Path, module.sources)
-            copy = source.parent / level / source.name
+            copy = source.parent.parent / level / source.name
             copy.parent.mkdir(exist_ok=True)
             if not copy.exists() or copy.read_bytes() != source.read_bytes():
                 shutil.copy(source, copy)

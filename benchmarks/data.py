@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import cynn
 from benchmarks.workloads import Workload
-from cynn import randomness
+from cynn.engine import randomness
 
 SEED = 1
 SCALE = 1 / 255  # of the digits, which are bytes

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cynn import installation
+from cynn import installation, old_names  # noqa: F401  (it finds modules that have moved)
 
 try:
     from cynn import (
@@ -26,9 +26,10 @@ try:
         regularizers,
         schedules,
     )
+    from cynn.components.hyperparameters import hyperparameter
     from cynn.configuration import get_include, show_config
+    from cynn.engine.threads import get_num_threads, set_num_threads
     from cynn.errors import CynnError
-    from cynn.hyperparameters import hyperparameter
     from cynn.layers import (
         GLU,
         Activation,
@@ -48,8 +49,7 @@ try:
         RMSNorm,
     )
     from cynn.network import Network
-    from cynn.persistence import load
-    from cynn.threads import get_num_threads, set_num_threads
+    from cynn.saving.model_file import load
     from cynn.version import __version__
 except ImportError:
     installation.require_compiled()

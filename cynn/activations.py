@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import kernels
-from cynn.hyperparameters import Component, hyperparameter
+from cynn.components.hyperparameters import Component, hyperparameter
 
 __all__ = ["Activation", "Identity", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 
@@ -115,7 +115,7 @@ class Activation(Component):
         >>> SameTanh()([-1e4, 0.0])
         array([-1.,  0.])
         """
-        from cynn.addresses import activation_kernel
+        from cynn.plugins.addresses import activation_kernel
 
         functions = {
             "forward_f32": forward_f32,
@@ -140,7 +140,7 @@ class Activation(Component):
         array
             a, of the same shape.
         """
-        from cynn.kernel_objects import ActivationKernel
+        from cynn.engine.kernel_objects import ActivationKernel
 
         return ActivationKernel(self, use_kernel=True).forward(z)
 
@@ -159,7 +159,7 @@ class Activation(Component):
         array of the same shape
             ∂C/∂z; for an elementwise f it is grad * f′(z).
         """
-        from cynn.kernel_objects import ActivationKernel
+        from cynn.engine.kernel_objects import ActivationKernel
 
         return ActivationKernel(self, use_kernel=True).backward(z, a, grad)
 

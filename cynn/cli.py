@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 import cynn
-from cynn import file_access, installation, randomness, scaffold
+from cynn import file_access, installation
+from cynn.engine import randomness
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
 from cynn.optimizers import Optimizer
+from cynn.plugins import scaffold
 from cynn.training import Callback
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -292,9 +294,9 @@ def _picture_path(path: str, name: str) -> Path:
 
 
 def _plugins(options: argparse.Namespace) -> int:
-    from cynn import plugin_table
+    from cynn.plugins import table
 
-    print(plugin_table.details(options.name) if options.name else plugin_table.table())
+    print(table.details(options.name) if options.name else table.table())
     return 0
 
 
@@ -396,7 +398,7 @@ def _classes(y: Array) -> int | None:
 
 def _rows_to_predict(path: Path, inputs: int) -> Array:
     """The file's rows as the network takes them: (rows, inputs)."""
-    from cynn import images
+    from cynn.data import images
 
     suffix = path.suffix.lower()
     if suffix in images.SUFFIXES:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from cynn import kernels, threads
+from cynn import kernels
+from cynn.engine import threads
 from cynn.kernels import cpu
 from cynn.version import __version__
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cynn.described import Described, look_up
+from cynn.components.configurable import Described, look_up
 from cynn.errors import check_number
 
 __all__ = ["Constraint", "MaxNorm", "NonNegative", "UnitNorm", "get"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from cynn.history import History
+    from cynn.training.history import History
 
 __all__ = [
     "BusyError",

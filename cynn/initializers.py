@@ -15,8 +15,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn import randomness
-from cynn.described import Described, look_up, made
+from cynn.components.configurable import Described, look_up, made
+from cynn.engine import randomness
 from cynn.errors import check_number, check_switch, unknown_name
 
 __all__ = [

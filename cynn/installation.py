@@ -25,7 +25,7 @@ def require_compiled() -> None:
     ImportError
         With the command that compiles them.
     """
-    missing = [*_uncompiled("cynn"), *_uncompiled("cynn.kernels", "baseline")]
+    missing = _uncompiled()
     if missing:
         python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
         raise ImportError(
@@ -36,18 +36,17 @@ def require_compiled() -> None:
         ) from None  # what failed first would say "circular import"
 
 
-def _uncompiled(package: str, level: str = "") -> list[str]:
-    """The modules of a package that have a source and no more than that; some are compiled within a level."""
-    folder = os.path.join(_FOLDER, *package.split(".")[1:])
-    names = [name.removesuffix(".pyx") for name in _names(folder) if name.endswith(".pyx")]
-    places = [folder, os.path.join(folder, level)]
-
-    def is_compiled(name: str) -> bool:
-        return any(
-            os.path.exists(os.path.join(place, name + suffix)) for place in places for suffix in EXTENSION_SUFFIXES
-        )
-
-    return [f"{package}.{name}" for name in names if not is_compiled(name)]
+def _uncompiled() -> list[str]:
+    """The modules that have a source and no more than that; those of the folder `leveled` are compiled beside it."""
+    missing = []
+    for folder, _, files in os.walk(_FOLDER):
+        parent, last = os.path.split(folder)
+        compiled = os.path.join(parent, "baseline") if last == "leveled" else folder
+        for name in sorted(file.removesuffix(".pyx") for file in files if file.endswith(".pyx")):
+            if not any(os.path.exists(os.path.join(compiled, name + suffix)) for suffix in EXTENSION_SUFFIXES):
+                module = os.path.relpath(os.path.join(compiled, name), os.path.dirname(_FOLDER))
+                missing.append(module.replace(os.sep, "."))
+    return sorted(missing)
 
 
 def _names(folder: str) -> list[str]:

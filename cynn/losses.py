@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import kernels
+from cynn.components.hyperparameters import Component, hyperparameter
 from cynn.errors import DataError
-from cynn.hyperparameters import Component, hyperparameter
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanAbsoluteError", "MeanSquaredError"]
 
@@ -91,7 +91,7 @@ class Loss(Component):
         >>> net.evaluate([[0.0]], [3.0], loss=SameSquaredError())
         {'loss': 9.0}
         """
-        from cynn.addresses import loss_kernel
+        from cynn.plugins.addresses import loss_kernel
 
         functions = {
             "value_and_gradient_f32": value_and_gradient_f32,
@@ -116,7 +116,7 @@ class Loss(Component):
         gradient : array of shape (rows, outputs)
             ∂value/∂prediction, row by row.
         """
-        from cynn.kernel_objects import LossKernel
+        from cynn.engine.kernel_objects import LossKernel
 
         return LossKernel(self, use_kernel=True).value_and_gradient(prediction, target)
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cynn.described import call
+from cynn.components.configurable import call
+from cynn.data.row_weights import RowWeights, as_sample_weight
+from cynn.data.targets import Targets
 from cynn.errors import (
     InvalidParameterError,
     ShapeError,
@@ -25,11 +27,9 @@ from cynn.errors import (
     unknown_name,
     warn,
 )
-from cynn.row_weights import RowWeights, as_sample_weight
-from cynn.targets import Targets
 
 if TYPE_CHECKING:
-    from cynn.outputs import Outputs
+    from cynn.data.outputs import Outputs
 
 __all__ = [
     "Accuracy",

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn import data, layers, notebook, pickling, randomness, regularizers, threads
+from cynn import layers, regularizers
 from cynn.activations import Identity
-from cynn.engine import Engine
+from cynn.data import inputs
+from cynn.data.objective import Objective
+from cynn.data.outputs import Outputs
+from cynn.display import notebook
+from cynn.engine import randomness, threads
+from cynn.engine.engine import Engine
 from cynn.errors import InvalidParameterError, ShapeError, as_list, check_switch, shown
 from cynn.layers.builder import Builder
 from cynn.layers.composition import compose
-from cynn.objective import Objective
-from cynn.outputs import Outputs
+from cynn.saving import pickling
 from cynn.trainable import Trainable
 
 if TYPE_CHECKING:
-    from cynn.kernel_objects import ActivationKernel
+    from cynn.engine.kernel_objects import ActivationKernel
     from cynn.layers import Input, Layer, Node
-    from cynn.training import History
+    from cynn.training.history import History
 
 __all__ = ["Network"]
 
@@ -94,7 +98,7 @@ class Network(Trainable):
         sources: list[list[int]] | None = None,
         outputs: list[int] | dict[str, int] | None = None,
     ) -> None:
-        self.dtype = data.check_dtype(dtype)
+        self.dtype = inputs.check_dtype(dtype)
         self.seed = randomness.as_seed(seed)
         self._composition = compose(layers, sources, outputs)
         self.input = self._composition.input
@@ -211,7 +215,7 @@ class Network(Trainable):
         --------------------------------------------
         total                                 13,002
         """
-        from cynn.summary import table
+        from cynn.display.summary import table
 
         return table(self)
 
@@ -252,7 +256,7 @@ class Network(Trainable):
             if few is not None:
                 return few
         outputs = self._outputs
-        x = data.as_array(x, "x")
+        x = inputs.as_array(x, "x")
         single = x.ndim == 1
         rows = self.as_rows(x[None, :] if single else x, "x", check_finite=False)
         shapes = [(units,) if single else (len(rows), units) for units in outputs.units]
@@ -260,7 +264,7 @@ class Network(Trainable):
             found = wanted = [np.empty(shape, self.dtype) for shape in shapes]
         else:
             wanted = outputs.split(out, "out")
-            data.check_outs(wanted, shapes, self.dtype, self._engine.holds)
+            inputs.check_outs(wanted, shapes, self.dtype, self._engine.holds)
             # x is read to the end before anything in it is overwritten
             found = [np.empty_like(one, subok=False) if np.may_share_memory(one, rows) else one for one in wanted]
         self._forward_to(outputs.values, found, rows, n_threads, check_finite=check_finite)
@@ -291,7 +295,7 @@ class Network(Trainable):
         >>> [a.shape for a in net.activations(np.zeros(784))]
         [(784,), (16,), (16,), (10,)]
         """
-        x = data.as_array(x, "x")
+        x = inputs.as_array(x, "x")
         single = x.ndim == 1
         rows = self.as_rows(x[None, :] if single else x, "x")
         widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
@@ -335,16 +339,16 @@ class Network(Trainable):
         array of shape (rows, inputs)
             `x` itself, where it can be read as it is.
         """
-        rows = data.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
+        rows = inputs.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
         if check_finite:
-            data.check_rows_finite(rows, name, self.conversion)
-        data.check_categories(rows, self._categories, self.conversion, name)
+            inputs.check_rows_finite(rows, name, self.conversion)
+        inputs.check_categories(rows, self._categories, self.conversion, name)
         return rows
 
     @property
-    def conversion(self) -> data.Conversion:
+    def conversion(self) -> inputs.Conversion:
         """How x comes into the network."""
-        return data.Conversion(self.dtype, self.input.scale, self.input.offset)
+        return inputs.Conversion(self.dtype, self.input.scale, self.input.offset)
 
     def forward(
         self,
@@ -371,7 +375,7 @@ class Network(Trainable):
         """
         outputs = [wanted.get(value) for value in range(len(self._engine.operations) + 1)]
         if not self._engine.forward(rows, outputs, threads.resolve(n_threads), skip_last, check_finite):
-            data.raise_unusable(rows, "x", self.conversion, self._categories, check_finite=check_finite)
+            inputs.raise_unusable(rows, "x", self.conversion, self._categories, check_finite=check_finite)
 
     def evaluate(
         self,
@@ -418,7 +422,7 @@ class Network(Trainable):
         >>> net.evaluate([[1.0], [2.0]], [2.0, 6.0], metrics=["mean_absolute_error"])
         {'loss': 2.0, 'mean_absolute_error': 1.0}
         """
-        from cynn.evaluation import evaluate
+        from cynn.training.evaluation import evaluate
 
         return evaluate(
             self,
@@ -538,7 +542,7 @@ class Network(Trainable):
         path : str or path
             Where to write; what is there is replaced.
         """
-        from cynn.persistence import save
+        from cynn.saving.model_file import save
 
         save(self, path)
 
@@ -587,7 +591,7 @@ class Network(Trainable):
 
     def __getstate__(self) -> dict[str, Any]:
         pickling.check([self.input, *self._composition.layers], self._optimizer_state)
-        from cynn.persistence import pickled
+        from cynn.saving.model_file import pickled
 
         return pickled(self)
 

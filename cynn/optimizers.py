@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 
 from cynn import kernels, schedules
-from cynn.hyperparameters import Component, Hyperparameter, hyperparameter, option
+from cynn.components.hyperparameters import Component, Hyperparameter, hyperparameter, option
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
@@ -111,7 +111,7 @@ class Optimizer(Component):
         >>> cynn.Network.mlp([1, 1], seed=0).fit([[0.0]], [3.0], optimizer=SameAdam(), epochs=2)
         History(epochs=2, loss=8.994...)
         """
-        from cynn.addresses import optimizer_kernel
+        from cynn.plugins.addresses import optimizer_kernel
 
         functions = {"step_f32": step_f32, "step_f64": step_f64, "linear_step": linear_step}
         return optimizer_kernel(functions, n_slots=n_slots, elementwise=elementwise)
@@ -135,7 +135,7 @@ class Optimizer(Component):
         t : int
             The number of this step, from 1.
         """
-        from cynn.kernel_objects import OptimizerKernel
+        from cynn.engine.kernel_objects import OptimizerKernel
 
         OptimizerKernel(self, use_kernel=True).step(w, grad, slots, learning_rate, t)
 

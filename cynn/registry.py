@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from cynn import activations as _activations
 from cynn import losses as _losses
 from cynn import optimizers as _optimizers
-from cynn import package_names
+from cynn.components import package_names
+from cynn.components.hyperparameters import Component
 from cynn.errors import CynnError, InvalidParameterError, PluginError, shown, unknown_name
-from cynn.hyperparameters import Component
 from cynn.version import __version__
 
 if TYPE_CHECKING:

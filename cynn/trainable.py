@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from cynn.diagnosis import Diagnosis
     from cynn.network import Network
-    from cynn.training import History
+    from cynn.training.diagnosis import Diagnosis
+    from cynn.training.history import History
 
 __all__ = ["Trainable"]
 
@@ -140,7 +140,7 @@ class Trainable:
         >>> len(history["loss"])
         3
         """
-        from cynn.training import fit
+        from cynn.training.fitting import fit
 
         network = cast("Network", self)
         with network._weights_lock.training_by("fit"):
@@ -225,7 +225,7 @@ class Trainable:
         4.0
         0.0
         """
-        from cynn.training import train_batch
+        from cynn.training.fitting import train_batch
 
         network = cast("Network", self)
         with network._weights_lock.training_by("train_batch"):
@@ -269,14 +269,16 @@ class Trainable:
         >>> net.layers[0].moving_mean, net.layers[0].moving_variance
         (array([4.], dtype=float32), array([5.], dtype=float32))
         """
-        from cynn import data, moving_averages, row_weights, threads
+        from cynn.data import inputs, row_weights
+        from cynn.engine import threads
+        from cynn.training import moving_averages
 
         network = cast("Network", self)
         with network._weights_lock.training_by("update_moving_averages", within_another=True):
             rows = network.as_rows(x, "x", check_finite=False)
             weights = row_weights.of_one_output(sample_weight, len(rows))
             places, weight = weights.places(), weights.rows
-            data.check_rows_finite(rows, "x", network.conversion, places)
+            inputs.check_rows_finite(rows, "x", network.conversion, places)
             moving_averages.update(
                 network, lambda: moving_averages.pieces(rows, weight, places), threads.resolve(n_threads)
             )
@@ -295,7 +297,7 @@ class Trainable:
 
         Returns
         -------
-        cynn.diagnosis.Diagnosis
+        cynn.training.diagnosis.Diagnosis
             A list with an entry a layer: the mean and the spread of its outputs, the share of its dead units,
             the norm of its gradients, and how long a step is beside its weights.
 
@@ -309,7 +311,7 @@ class Trainable:
         >>> net.diagnose([[1.0], [2.0]], [1.0, 2.0])[0].dead
         0.5
         """
-        from cynn.diagnosis import diagnose
+        from cynn.training.diagnosis import diagnose
 
         return diagnose(cast("Network", self), x, y, loss=loss, optimizer=optimizer)
 
@@ -343,7 +345,7 @@ class Trainable:
         >>> net.gradients([[3.0]], [[5.0]], loss="mean_squared_error")
         [(array([[6.]], dtype=float32), array([2.], dtype=float32))]
         """
-        from cynn.training import gradients
+        from cynn.training.fitting import gradients
 
         return gradients(
             cast("Network", self), x, y, loss=loss, loss_weights=loss_weights, sample_weight=sample_weight

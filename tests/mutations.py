@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cynn import tensor_file
+from cynn.saving import tensor_file
 
 #: What stands where something else should.
 ODD: list[Any] = [

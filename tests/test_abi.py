@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import cynn
+from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel, known_bytes
 from cynn.errors import InvalidParameterError, PluginError
-from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel, known_bytes
 from cynn.testing import abi
 
 HEADER = Path(cynn.get_include(), "cynn", "abi.h").read_text(encoding="utf-8")

@@ -26,8 +26,8 @@ MEASURE = """
     import numpy as np
     import cynn
 
-    from cynn.feeding import Setting
-    from cynn.optimizer_state import OptimizerState
+    from cynn.training.batches import Setting
+    from cynn.training.optimizer_state import OptimizerState
 
     count = ctypes.CDLL(None).allocation_count
     count.restype = ctypes.c_long

@@ -7,6 +7,7 @@ import pytest
 import cynn
 from cynn import BatchNorm, Dense, Dropout, Input, Network
 from cynn.callbacks import Callback, StochasticWeightAveraging
+from cynn.data import inputs
 from cynn.errors import InvalidParameterError, ShapeError
 from cynn.optimizers import SGD, Adam
 
@@ -109,7 +110,7 @@ class TestStochasticWeightAveraging:
 
     def test_and_not_the_validation_data(self):
         net = fit(normalized(), StochasticWeightAveraging(3), validation_split=0.5)
-        train, _ = cynn.data.split(cynn.data.Targets(None, Y, 3), len(X), 0.5, net.seed)
+        train, _ = inputs.split(inputs.Targets(None, Y, 3), len(X), 0.5, net.seed)
         self.check(net, X[train])
 
     def test_transformed_rows(self):

@@ -11,8 +11,8 @@ import test_abi
 
 import cynn
 from cynn import Dense, Input, Network
+from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
 from cynn.errors import CynnError, KernelError
-from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
 from cynn.kernels import blas
 from cynn.testing import abi
 

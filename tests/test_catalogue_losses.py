@@ -9,8 +9,8 @@ from catalogue_reference import LOSSES, ROW_OF, draw
 
 import cynn
 from cynn import registry
+from cynn.engine.kernel_objects import LossKernel
 from cynn.errors import DataError
-from cynn.kernel_objects import LossKernel
 
 DTYPES = [np.float32, np.float64]
 FUSED = [key for key in LOSSES if LOSSES[key].fuses_with]

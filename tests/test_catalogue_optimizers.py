@@ -6,8 +6,8 @@ import pytest
 
 import cynn
 from cynn import registry
+from cynn.engine.kernel_objects import OptimizerKernel
 from cynn.errors import InvalidParameterError
-from cynn.kernel_objects import OptimizerKernel
 
 DTYPES = [np.float32, np.float64]
 # the name, and hyperparameters that differ from the defaults

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Dense, Input, Network, checkpoint
+from cynn import Dense, Input, Network
 from cynn.callbacks import (
     Callback,
     Checkpoint,
@@ -23,6 +23,7 @@ from cynn.callbacks import (
 )
 from cynn.errors import CheckpointError, InvalidParameterError, ModelFileError
 from cynn.optimizers import SGD, Adam
+from cynn.saving import checkpoint_file
 from cynn.schedules import CosineDecay, ReduceOnPlateau, WarmUp
 
 X, Y = helpers.blobs(70)
@@ -571,10 +572,10 @@ class TestResume:
 class TestState:
     def packed(self, value):
         arrays = {}
-        text = json.dumps(checkpoint._without_arrays(value, "training", arrays))
+        text = json.dumps(checkpoint_file._without_arrays(value, "training", arrays))
         tree = json.loads(text)
         for name, array in arrays.items():
-            checkpoint._put(tree, name.split("/")[1:], array)
+            checkpoint_file._put(tree, name.split("/")[1:], array)
         return tree
 
     def test_numbers_names_and_trees(self):
@@ -596,8 +597,8 @@ class TestState:
     )  # fmt: skip
     def test_arrays(self, path, array):
         state = {"callbacks": [{"a/b~": [None, array]}]}
-        checkpoint.write(path, network(), state)
-        (again,) = checkpoint.read(path)["callbacks"]
+        checkpoint_file.write(path, network(), state)
+        (again,) = checkpoint_file.read(path)["callbacks"]
         found = again["a/b~"][1]
         assert found.shape == array.shape
         assert found.dtype == array.dtype.newbyteorder("=")

@@ -15,9 +15,10 @@ from safetensors.numpy import save as to_bytes
 from test_checkpoint import Collect, Crash, CrashAfterWriting, assert_same, fit, network
 
 import cynn
-from cynn import Network, checkpoint, tensor_file
+from cynn import Network
 from cynn.callbacks import Callback, Checkpoint
 from cynn.errors import CheckpointError, CynnError, CynnWarning, ModelFileError
+from cynn.saving import checkpoint_file, tensor_file
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ class TestDamaged:
     def is_refused(self, path, expected):
         """Else it is read as what was written."""
         try:
-            state = checkpoint.read(path)
+            state = checkpoint_file.read(path)
         except CynnError as error:
             assert str(path) in str(error)
             return True
@@ -46,7 +47,7 @@ class TestDamaged:
 
     @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
     def test_a_flipped_byte_anywhere(self, path, whole, flip):
-        expected = plain(checkpoint.read(path))
+        expected = plain(checkpoint_file.read(path))
         with open(path, "r+b", buffering=0) as file:
             for position in range(len(whole)):
                 for byte, is_damaged in ((whole[position] ^ flip, True), (whole[position], False)):
@@ -56,7 +57,7 @@ class TestDamaged:
         assert path.read_bytes() == whole
 
     def test_cut_anywhere(self, path, whole):
-        expected = plain(checkpoint.read(path))
+        expected = plain(checkpoint_file.read(path))
         path.write_bytes(whole + b"\0")
         assert self.is_refused(path, expected)
         for length in reversed(range(len(whole))):
@@ -64,7 +65,7 @@ class TestDamaged:
             assert self.is_refused(path, expected)
 
     def test_bytes_in_another_order(self, path, whole):
-        expected = plain(checkpoint.read(path))
+        expected = plain(checkpoint_file.read(path))
         generator = np.random.default_rng(0)
         with open(path, "r+b", buffering=0) as file:
             for _ in range(300):
@@ -86,12 +87,12 @@ class TestDamaged:
 
         path.write_bytes(to_bytes(load(whole), {"format": "cynn", "training": "{}", "training_version": "2"}))
         with pytest.raises(ModelFileError, match=r"must hold the sha256 of its content\. Got none instead"):
-            checkpoint.read(path)
+            checkpoint_file.read(path)
 
     def test_another_version(self, path):
         tensor_file.write(path, {}, {"training": "{}", "training_version": "1"})
         with pytest.raises(ModelFileError, match=r"in version 3\. Got version '1' instead"):
-            checkpoint.read(path)
+            checkpoint_file.read(path)
 
 
 def plain(tree):
@@ -134,7 +135,7 @@ class TestWriting:
         assert ended.calls == [1, 2, "end"]
         assert net.history.epochs == 2
         assert os.listdir(path.parent) == [path.name]
-        checkpoint.read(path)
+        checkpoint_file.read(path)
         assert helpers.digest(cynn.load(path)) == helpers.digest(fit(epochs=1))
 
     @pytest.mark.parametrize("function", ["fsync", "replace", "fdopen"])
@@ -144,7 +145,7 @@ class TestWriting:
         assert len(warned) == 2
         assert helpers.digest(net) == helpers.digest(fit())
         assert os.listdir(path.parent) == [path.name]
-        assert checkpoint.read(path)["epoch"] == 4
+        assert checkpoint_file.read(path)["epoch"] == 4
 
     def test_a_checkpoint_that_was_not_written_is_tried_again_at_the_end(self, path, monkeypatch):
         monkeypatch.setattr(os, "fsync", no_space)
@@ -309,7 +310,7 @@ class TestKilled:
         for moment, count in [(half, 1), (half, 5), ("fsync", 3), ("fsync", 8), ("replace", 1), ("replace", 9)]:
             assert ended(child(path, n_threads=2, moment=moment, count=count)) is None
             if path.exists():
-                checkpoint.read(path)
+                checkpoint_file.read(path)
         assert ended(child(path)) == ended(child("-"))
         assert os.listdir(path.parent) == [path.name]
 

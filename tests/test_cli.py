@@ -395,7 +395,7 @@ class TestPicture:
 
     @pytest.mark.parametrize("inverted", [False, True])
     def test_a_picture_of_mnist_is_the_row_itself(self, folder, image, inverted):
-        from cynn.images import read_digit
+        from cynn.data.images import read_digit
 
         _, (x, _) = cynn.datasets.load_mnist()
         pixels = x[0].reshape(28, 28)
@@ -403,7 +403,7 @@ class TestPicture:
         np.testing.assert_array_equal(read_digit("seven.png"), x[0])
 
     def test_a_large_picture_is_centred_as_mnist_is(self, folder, image):
-        from cynn.images import read_digit
+        from cynn.data.images import read_digit
 
         paper = np.full((300, 200, 3), 240, dtype=np.uint8)
         paper[20:220, 30:70] = (10, 20, 120)  # a thick one, far from the middle, 200 x 40
@@ -416,7 +416,7 @@ class TestPicture:
         assert digit[0, 0] == 0
 
     def test_transparent_is_paper(self, folder, image):
-        from cynn.images import read_digit
+        from cynn.data.images import read_digit
 
         pixels = np.zeros((60, 60, 4), dtype=np.uint8)  # black, and invisible
         pixels[10:50, 20:30, 3] = 255
@@ -588,7 +588,7 @@ before = set(sys.modules)
 import cynn.cli
 new = {module.split(".")[0] for module in set(sys.modules) - before}
 print(*sorted(new - sys.stdlib_module_names))
-print(*sorted({"PIL", "tqdm", "safetensors", "cynn.images", "importlib.metadata"} & set(sys.modules)))
+print(*sorted({"PIL", "tqdm", "safetensors", "cynn.data.images", "importlib.metadata"} & set(sys.modules)))
 """
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert out.stdout == "cynn\n\n"

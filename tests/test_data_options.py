@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Network, data, row_weights
+from cynn import Network
+from cynn.data import inputs, row_weights
+from cynn.data.targets import Targets
 from cynn.errors import CynnError, DataError, InvalidParameterError
 from cynn.optimizers import SGD
-from cynn.targets import Targets
 
 
 def classes(counts, seed=0):
@@ -24,7 +25,7 @@ class TestSplit:
     @pytest.mark.parametrize("counts", [[100, 100], [300, 20, 7], [1000, 3, 3, 3], [50] * 10])
     def test_of_every_class_the_same_share(self, fraction, counts):
         y = classes(counts)
-        train, held_out = data.split(of_classes(y), len(y), fraction, seed=0)
+        train, held_out = inputs.split(of_classes(y), len(y), fraction, seed=0)
         assert sorted([*train, *held_out]) == list(range(len(y)))
         assert (np.diff(train) > 0).all()
         assert (np.diff(held_out) > 0).all()
@@ -34,20 +35,20 @@ class TestSplit:
 
     def test_the_seed_says_which(self):
         target = of_classes(classes([50, 50]))
-        first, same, other = (data.split(target, 100, 0.2, seed)[1].tolist() for seed in (0, 0, 1))
+        first, same, other = (inputs.split(target, 100, 0.2, seed)[1].tolist() for seed in (0, 0, 1))
         assert first == same != other
 
     def test_what_a_seed_means_does_not_change(self):
-        assert data.split(Targets(np.arange(12.0)[:, None], None, 1), 12, 0.25, 0)[1].tolist() == [3, 8, 10]
+        assert inputs.split(Targets(np.arange(12.0)[:, None], None, 1), 12, 0.25, 0)[1].tolist() == [3, 8, 10]
 
     @pytest.mark.parametrize("values", [np.eye(2)[classes([90, 10])], classes([90, 10])[:, None].astype(float)])
     def test_one_hot_rows_and_a_column_are_classes(self, values):
-        _, held_out = data.split(Targets(values, None, values.shape[1]), 100, 0.2, 0)
+        _, held_out = inputs.split(Targets(values, None, values.shape[1]), 100, 0.2, 0)
         assert values[held_out][:, -1].sum() == 2
 
     def test_values_are_split_at_random(self):
         values = np.random.default_rng(0).normal(size=(100, 1))
-        train, held_out = data.split(Targets(values, None, 1), 100, 0.2, 0)
+        train, held_out = inputs.split(Targets(values, None, 1), 100, 0.2, 0)
         assert (len(train), len(held_out)) == (80, 20)
         assert held_out.tolist() != list(range(80, 100))
 
@@ -58,7 +59,7 @@ class TestSplit:
         weight = np.linspace(1, 2, 100)
         options = {"epochs": 3, "shuffle": False, "metrics": ["accuracy"]}
         net.fit(x, y, validation_split=0.3, sample_weight=weight, **options)
-        train, held_out = data.split(of_classes(y), 100, 0.3, net.seed)
+        train, held_out = inputs.split(of_classes(y), 100, 0.3, net.seed)
         other.fit(
             x[train], y[train], sample_weight=weight[train],
             validation_data=(x[held_out], y[held_out], weight[held_out]), **options,
@@ -89,7 +90,7 @@ class TestSplit:
         net.fit(np.zeros((50, 1)), np.arange(50.0), loss=Watching(), epochs=2, shuffle=shuffle,
                 validation_split=0.2, callbacks=[watch])  # fmt: skip
         target = Targets(np.arange(50.0)[:, None], None, 1)
-        train = data.split(target, 50, 0.2, 0)[0].tolist()
+        train = inputs.split(target, 50, 0.2, 0)[0].tolist()
         assert sorted(watch.seen) == train != watch.seen
 
     def test_what_is_refused(self):
@@ -101,7 +102,7 @@ class TestSplit:
             helpers.classifier().fit(x, y, validation_split=0.001)
         with pytest.raises(InvalidParameterError, match="must be 0 where there is validation_data"):
             helpers.classifier().fit(x, y, validation_split=0.1, validation_data=(x, y))
-        x[data.split(of_classes(y), 30, 0.2, 0)[1][0]] = np.nan
+        x[inputs.split(of_classes(y), 30, 0.2, 0)[1][0]] = np.nan
         with pytest.raises(DataError, match="x of the validation split must be finite"):
             helpers.classifier().fit(x, y, validation_split=0.2)
 

@@ -6,10 +6,11 @@ import pytest
 from safetensors.numpy import load_file
 
 import cynn
-from cynn import Network, checkpoint
+from cynn import Network
 from cynn.callbacks import Callback, Checkpoint, EarlyStopping
 from cynn.errors import ModelFileError, TrainingDivergedError
 from cynn.optimizers import SGD, Adam
+from cynn.saving import checkpoint_file
 
 WEIGHTS = r"The weights, .* must stay finite\. Got NaN or infinity in epoch {}, step {}.*not finite any more"
 
@@ -95,21 +96,21 @@ class TestWeights:
             net.fit(X, Y, epochs=2, optimizer=Adam(), callbacks=Checkpoint(path), **options)
 
         fit(network())
-        whole = checkpoint.read(path)
+        whole = checkpoint_file.read(path)
         for spoil in (
             lambda net, state: net.layers[0].weights.__setitem__((0, 0), np.inf),
             lambda net, state: state["optimizer"]["slots"][0].__setitem__(0, np.full((3, 4), np.nan, "float32")),
         ):
-            poisoned, state, net = network(), checkpoint.read(path), network()
+            poisoned, state, net = network(), checkpoint_file.read(path), network()
             state.pop("network")
             spoil(poisoned, state)
-            checkpoint.write(str(path), poisoned, state)
+            checkpoint_file.write(str(path), poisoned, state)
             before = helpers.digest(net)
             with pytest.raises(ModelFileError, match="not all finite"):
                 fit(net, resume=True)
             assert helpers.digest(net) == before
             state = {name: value for name, value in whole.items() if name != "network"}
-            checkpoint.write(str(path), network(), state)
+            checkpoint_file.write(str(path), network(), state)
 
 
 class TestNorms:

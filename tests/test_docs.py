@@ -16,12 +16,12 @@ DOCS = Path(__file__).parents[1] / "docs"
 QUICKSTART = (DOCS / "quickstart.rst").read_text(encoding="utf-8")
 COMMAND_LINE = (DOCS / "command_line.rst").read_text(encoding="utf-8")
 #: Every module whose names are for users.
-MODULES = ["cynn", "cynn.diagnosis", "cynn.images", "cynn.testing"]
+MODULES = ["cynn", "cynn.training.diagnosis", "cynn.data.images", "cynn.testing"]
 MODULES += [f"cynn.{name}" for name in cynn.__all__ if inspect.ismodule(getattr(cynn, name))]
 #: What other modules of CyNN import, and users need not.
 INTERNAL = {
     "cynn.constraints": {"get"},
-    "cynn.diagnosis": {"diagnose"},  # it is Network.diagnose
+    "cynn.training.diagnosis": {"diagnose"},  # it is Network.diagnose
     "cynn.errors": {"check_number", "check_whole_number"},
     "cynn.initializers": {"check_name", "get", "initial_weights"},
     "cynn.layers": {"arrays", "as_values", "compose", "of_network", "walk"},

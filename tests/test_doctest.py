@@ -63,8 +63,8 @@ def test_example(name):
 def test_compiled_and_plain_modules_are_looked_at():
     assert {"cynn", "cynn.trainable.Trainable.fit", "cynn_plugins.activations.gated.Swish"} <= set(EXAMPLES)
     assert {"cynn.kernels.blas.matmul", "cynn.kernels.random.permutation"} <= set(EXAMPLES)
-    looked_at = dict(documented(importlib.import_module("cynn.kernel_objects")))
-    assert "with `fused`, prediction is z" in looked_at["cynn.kernel_objects.LossKernel.total"]
+    looked_at = dict(documented(importlib.import_module("cynn.engine.kernel_objects")))
+    assert "with `fused`, prediction is z" in looked_at["cynn.engine.kernel_objects.LossKernel.total"]
     assert len(EXAMPLES) > 40
 
 
@@ -85,7 +85,7 @@ def test_public_classes_and_functions_have_an_example():
         "cynn.training.fit", "cynn.training.gradients", "cynn.training.train_batch", "cynn.metrics.resolve",
         "cynn.metrics.of_outputs",
         "cynn.initializers.check_name",
-        "cynn.initializers.get", "cynn.threads.get_num_threads",
+        "cynn.initializers.get", "cynn.engine.threads.get_num_threads",
         "cynn.schedules.base.learning_rate_of", "cynn.schedules.base.started",
     }  # fmt: skip
     assert without <= internal

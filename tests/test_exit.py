@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from cynn import exit_gate
+from cynn.saving import exit_gate
 
 PROGRAM = textwrap.dedent("""
     import sys, threading, time

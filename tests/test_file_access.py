@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Network, file_access, tensor_file
+from cynn import Network, file_access
 from cynn.callbacks import Checkpoint, CSVLogger
 from cynn.cli import main
 from cynn.errors import CheckpointError, CynnError, InvalidParameterError, ModelFileError, NotAFileError
+from cynn.saving import tensor_file
 
 
 @pytest.fixture

@@ -27,13 +27,13 @@ from cynn import (
     PReLU,
     Residual,
     RMSNorm,
-    data,
-    feeding,
 )
+from cynn.data.inputs import as_rows
+from cynn.engine.randomness import Purpose
 from cynn.errors import DataError, InvalidParameterError, ShapeError, UnknownNameError
 from cynn.kernels import random
-from cynn.randomness import Purpose
 from cynn.regularizers import L1L2
+from cynn.training import batches
 
 X, Y = np.random.default_rng(0).normal(size=(2, 37, 5))
 CATEGORIES = np.random.default_rng(1).integers(0, 4, size=(37, 2))
@@ -133,9 +133,9 @@ class TrainingLoss:
 
     def __call__(self):
         objective = self.net.objective("mean_squared_error")
-        rows = data.as_rows(self.x, 5, "x")
+        rows = as_rows(self.x, 5, "x")
         target = objective.targets(self.y, len(rows), "y", check_finite=True)
-        setting = feeding.Setting(self.net, objective, None, 1, True)
+        setting = batches.Setting(self.net, objective, None, 1, True)
         trainer = setting.trainer(rows, target, objective.sample_weights(None, len(rows)), len(rows))
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
         return float(objective.mean_losses(trainer.sums)[0])

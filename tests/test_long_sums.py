@@ -7,8 +7,8 @@ import pytest
 import cynn
 from cynn import BatchNorm, Dense, Input, LayerNorm, Network, PReLU, RMSNorm
 from cynn.constraints import MaxNorm
+from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
 from cynn.errors import TrainingDivergedError
-from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
 from cynn.optimizers import SGD
 
 EPSILON = {"float32": np.finfo(np.float32).eps, "float64": np.finfo(np.float64).eps}

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Network, kernel_objects
+from cynn import Network
 from cynn.callbacks import Callback
+from cynn.engine import kernel_objects
 from cynn.errors import DataError, InvalidParameterError, ShapeError
 
 OPTIMIZERS = {

@@ -4,7 +4,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import cynn
-from cynn import summary
+from cynn.display import summary
 
 SVG = "{http://www.w3.org/2000/svg}"
 

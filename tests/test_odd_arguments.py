@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cynn
-import cynn.diagnosis
 from cynn.errors import CynnError
+from cynn.training.diagnosis import Diagnosis
 
 X = np.linspace(-1, 1, 24).reshape(12, 2)
 Y = np.arange(12) % 3
@@ -210,7 +210,7 @@ def constructors() -> dict[str, type]:
     classes = {name: thing for name, thing in found.items() if inspect.isclass(thing)}
     for kind in cynn.registry.OF_KIND.values():
         classes |= {f"{kind.kind} {name}": kind.find(name) for name in kind.names()}
-    skipped = (BaseException, cynn.Network, cynn.training.History, cynn.registry.Registry, cynn.diagnosis.Diagnosis)
+    skipped = (BaseException, cynn.Network, cynn.training.History, cynn.registry.Registry, Diagnosis)
     return {name: cls for name, cls in classes.items() if not issubclass(cls, skipped)}
 
 

@@ -197,7 +197,7 @@ class TestSeeds:
         assert len(drawn) == len(weights) == len(seeds)
 
     def test_small_seeds_give_what_they_gave(self):
-        from cynn.randomness import Purpose, generator
+        from cynn.engine.randomness import Purpose, generator
 
         old = np.random.Generator(np.random.Philox(key=[5, int(Purpose.TRANSFORM)], counter=[0, 0, 3, 2]))
         assert (generator(5, Purpose.TRANSFORM, 2, 3).random(9) == old.random(9)).all()

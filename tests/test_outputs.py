@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn import Activation, Add, BatchNorm, Concatenate, Dense, Dropout, Input, Network, data
+from cynn import Activation, Add, BatchNorm, Concatenate, Dense, Dropout, Input, Network
 from cynn.callbacks import Callback, EarlyStopping
+from cynn.data import inputs
+from cynn.data.targets import JointTargets, Targets
 from cynn.errors import DataError, InvalidParameterError, PluginError, ShapeError
 from cynn.optimizers import SGD, Adam
-from cynn.targets import JointTargets, Targets
 
 GENERATOR = np.random.default_rng(0)
 N = 41
@@ -347,7 +348,7 @@ class TestData:
         kind, color = generator.choice(3, 1000, p=[0.8, 0.15, 0.05]), generator.integers(0, 12, 1000)
         size = Targets(generator.normal(size=(1000, 2)), None, 2)
         target = JointTargets([size, Targets(None, kind, 3), size, Targets(None, color, 12)], list)
-        train, held_out = data.split(target, 1000, share, seed)
+        train, held_out = inputs.split(target, 1000, share, seed)
         assert sorted([*train, *held_out]) == list(range(1000))
         for k in range(3):
             assert abs((kind[held_out] == k).sum() - share * (kind == k).sum()) < 1 + 1e-9
@@ -532,7 +533,7 @@ class TestWeightsOfRows:
         history = fit(net, validation_split=0.25, sample_weight=of_rows, class_weight={"kind": "balanced"})
         objective = net.objective(None)
         target = objective.targets(Y, N, "y", objective.sample_weights(of_rows, N), check_finite=True)
-        train, held_out = data.split(target, N, 0.25, net.seed)
+        train, held_out = inputs.split(target, N, 0.25, net.seed)
         held = {name: y[held_out] for name, y in Y.items()}
         expected = net.evaluate(X[held_out], held, sample_weight={name: w[held_out] for name, w in of_rows.items()})
         assert history["val_loss"][-1] == pytest.approx(expected["loss"], rel=1e-12)

@@ -10,8 +10,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import cynn
-from cynn import package_names, registry, scaffold
+from cynn import registry
+from cynn.components import package_names
 from cynn.errors import CynnWarning, ModelFileError, PluginError
+from cynn.plugins import scaffold
 
 #: What would bring the other project.
 WRONG = re.compile(

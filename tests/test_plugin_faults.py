@@ -15,9 +15,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import cynn
-from cynn import registry, scaffold
+from cynn import registry
 from cynn.cli import main
 from cynn.errors import CynnWarning, InvalidParameterError, PluginError, UnknownNameError
+from cynn.plugins import scaffold
 
 GOOD = '''
 from cynn import hyperparameter

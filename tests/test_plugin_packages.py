@@ -8,9 +8,9 @@ import pytest
 from plugin_packages import ROOT, pip_install, run
 
 import cynn
-from cynn import scaffold
 from cynn.cli import main
 from cynn.errors import InvalidParameterError, UnknownNameError
+from cynn.plugins import scaffold
 
 EXAMPLES = ROOT / "docs" / "examples" / "plugins"
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cynn import randomness
+from cynn.engine import randomness
+from cynn.engine.randomness import Purpose
 from cynn.kernels import random
-from cynn.randomness import Purpose
 
 WORD = st.integers(0, 2**32 - 1)
 

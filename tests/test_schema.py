@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from cynn import schema
+from cynn.components import schema
+from cynn.components.schema import ByName, Having, ListOf, Mismatch, Optional, Then
 from cynn.errors import CynnError, ModelFileError
-from cynn.schema import ByName, Having, ListOf, Mismatch, Optional, Then
 
 WHOLE, NUMBER = schema.whole_number(), schema.number(0, 1)
 FIGURE, PAIR = schema.number(is_finite=False), schema.array((2,), "f4")

@@ -11,7 +11,7 @@ import cynn
 
 PACKAGE = Path(cynn.__file__).parent
 STUBS = sorted(PACKAGE.rglob("*.pyi"))
-PUBLIC = {"engine", "trainer", "kernel_objects", "kernels/blas", "kernels/random", "kernels/cpu"}
+PUBLIC = {"engine/engine", "engine/trainer", "engine/kernel_objects", "kernels/blas", "kernels/random", "kernels/cpu"}
 
 
 def name_of(stub):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cynn import layers, schema
+from cynn import layers
 from cynn.callbacks.base import Callback
+from cynn.components import schema
 from cynn.errors import InvalidParameterError, check_whole_number
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class StochasticWeightAveraging(Callback):
         self._averaged: list[Any] | None = None
 
     def on_train_begin(self) -> None:
-        from cynn.moving_averages import has_moving_averages
+        from cynn.training.moving_averages import has_moving_averages
 
         self._begin()
         if self.training_rows is None and has_moving_averages(self.network):
@@ -94,7 +95,8 @@ class StochasticWeightAveraging(Callback):
     def averaged(self) -> list[Any] | None:
         """The mean, with moving averages that belong to it; None where no epoch has counted."""
         if self.n_averaged and self._averaged is None:
-            from cynn import moving_averages, threads
+            from cynn.engine import threads
+            from cynn.training import moving_averages
 
             own = self.network.get_weights()
             try:

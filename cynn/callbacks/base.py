@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from cynn.monitoring import Directions
+from cynn.components.monitoring import Directions
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -97,7 +97,7 @@ class Callback:
         return {}
 
     def _state_schema(self, network: Network) -> Any:
-        """What `get_state` returns, in the words of cynn.schema."""
+        """What `get_state` returns, in the words of cynn.components.schema."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:

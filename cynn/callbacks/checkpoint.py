@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cynn import checkpoint, file_access
+from cynn import file_access
 from cynn.callbacks.base import Callback
 from cynn.errors import CheckpointError, InvalidParameterError, check_number, check_whole_number, shown, warn
+from cynn.saving import checkpoint_file
 
 __all__ = ["Checkpoint"]
 
@@ -168,7 +169,7 @@ class Checkpoint(Callback):
         epoch, step, _ = place
         path = os.path.join(self._folder, os.path.basename(self.path).format(epoch=epoch, step=step))
         with self._reported(path):
-            checkpoint.write(path, self.network, state)
+            checkpoint_file.write(path, self.network, state)
             if self.keep is not None:
                 others = sorted((file for file in self._files(self._pattern) if file != path), key=_age)
                 for old in others[: max(0, len(others) + 1 - self.keep)]:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
-from cynn import file_access, schema
+from cynn import file_access
 from cynn.callbacks.base import Callback
+from cynn.components import schema
 from cynn.errors import InvalidParameterError, MissingDependencyError
 
 if TYPE_CHECKING:

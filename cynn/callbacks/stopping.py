@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cynn import layers, schema
+from cynn import layers
 from cynn.callbacks.base import Callback
+from cynn.components import schema
+from cynn.components.monitoring import check_mode, check_name, is_better, monitored, rises
 from cynn.errors import check_number, check_switch, check_whole_number
-from cynn.monitoring import check_mode, check_name, is_better, monitored, rises
 
 if TYPE_CHECKING:
     from cynn.network import Network

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cynn import file_access, schema
+from cynn import file_access
 from cynn.callbacks.averaging import StochasticWeightAveraging
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
 from cynn.callbacks.stopping import EarlyStopping
+from cynn.components import schema
+from cynn.components.monitoring import Directions
 from cynn.errors import InvalidParameterError, as_list, shown
-from cynn.monitoring import Directions
 
 if TYPE_CHECKING:
     from cynn.network import Network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cynn.described import MOST_NESTED, check_config, is_nested_deeper, made
+from cynn.components.configurable import MOST_NESTED, check_config, is_nested_deeper, made
 from cynn.errors import InvalidParameterError, shown, unknown_name
 from cynn.layers.activation import Activation
 from cynn.layers.alpha_dropout import AlphaDropout

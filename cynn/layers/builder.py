@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn import activations, initializers, kernels, randomness
+from cynn import activations, initializers, kernels
 from cynn.constraints import Constraint
+from cynn.engine import randomness
+from cynn.engine.kernel_objects import ActivationKernel
+from cynn.engine.operations import Operation, Rule
+from cynn.engine.weights_lock import WeightsLock
+from cynn.engine.workspace import aligned_zeros
 from cynn.errors import InvalidParameterError, ShapeError, check_held
-from cynn.kernel_objects import ActivationKernel
 from cynn.layers.layer import LARGEST_DIMENSION
-from cynn.operations import Operation, Rule
 from cynn.regularizers import Regularizer
-from cynn.weights_lock import WeightsLock
-from cynn.workspace import aligned_zeros
 
 __all__ = ["Builder"]
 

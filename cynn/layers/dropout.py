@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
+from cynn.engine.operations import Saved
+from cynn.engine.randomness import Purpose
 from cynn.errors import check_number
 from cynn.layers.layer import Layer
-from cynn.operations import Saved
-from cynn.randomness import Purpose
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
+from cynn.engine.randomness import Purpose
 from cynn.errors import check_number
 from cynn.layers.layer import Layer
-from cynn.randomness import Purpose
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder

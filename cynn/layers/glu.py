@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import kernels
+from cynn.engine.kernel_objects import ActivationKernel
+from cynn.engine.operations import Saved
 from cynn.errors import InvalidParameterError, check_whole_number
-from cynn.kernel_objects import ActivationKernel
 from cynn.layers.dense import Dense
 from cynn.layers.layer import LARGEST_DIMENSION
-from cynn.operations import Saved
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder

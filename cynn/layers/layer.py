@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn.described import call, config_of, made
+from cynn.components.configurable import call, config_of, made
+from cynn.engine.weights_lock import WeightsLock
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError, shown
-from cynn.weights_lock import WeightsLock
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder

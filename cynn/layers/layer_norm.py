@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
+from cynn.engine.operations import Saved
 from cynn.errors import check_number, check_switch
 from cynn.layers.layer import Layer, Parameter
-from cynn.operations import Saved
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cynn import kernels
-from cynn.described import check_config
+from cynn.components.configurable import check_config
 from cynn.errors import InvalidParameterError, ShapeError, as_list, shown
 from cynn.layers.composition import as_layers, build_layers, chain
 from cynn.layers.layer import Layer

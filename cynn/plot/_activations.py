@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cynn.display.summary import name_of
 from cynn.plot import _style
 from cynn.plot._style import Artists
-from cynn.summary import name_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

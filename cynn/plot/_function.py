@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cynn import registry
-from cynn.curves import points, takes_rows
 from cynn.plot import _style
 from cynn.plot._style import Artists
+from cynn.plugins.curves import points, takes_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from cynn.plot._style import Artists
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cynn.history import History
+    from cynn.training.history import History
 
 FEW = 30  # epochs, of which each has a mark
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from cynn.data.targets import Targets
 from cynn.errors import InvalidParameterError, MissingDependencyError, ShapeError, check_whole_number
-from cynn.targets import Targets
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cynn.described import Described, look_up
+from cynn.components.configurable import Described, look_up
+from cynn.components.monitoring import Directions
 from cynn.errors import InvalidParameterError, check_number, shown
-from cynn.monitoring import Directions
 
 __all__ = ["Constant", "LearningRate", "Rates", "Schedule", "learning_rate_of", "started"]
 
@@ -112,7 +112,7 @@ class Schedule(Described):
         return {}
 
     def _state_schema(self) -> Any:
-        """What `get_state` returns, in the words of cynn.schema."""
+        """What `get_state` returns, in the words of cynn.components.schema."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:

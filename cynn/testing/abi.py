@@ -9,7 +9,7 @@ import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_double, c_int64, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import Any
 
-from cynn.hyperparameters import Component
+from cynn.components.hyperparameters import Component
 
 __all__ = [
     "CLASS_INDEX",

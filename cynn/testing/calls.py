@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cynn.activations import Activation
-from cynn.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
 from cynn.losses import Loss
 from cynn.optimizers import Optimizer
 from cynn.schedules import started

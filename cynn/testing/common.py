@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cynn import registry
+from cynn.components.hyperparameters import Component
 from cynn.errors import CynnError
-from cynn.hyperparameters import Component
 from cynn.testing.memory import Array, Violations, first_difference
 from cynn.testing.report import Failure, Report, Skipped
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cynn.components.hyperparameters import Component
 from cynn.errors import CynnError
-from cynn.hyperparameters import Component
 
 __all__ = ["Check", "ConformanceError", "Failure", "Report", "Skipped"]
 
@@ -112,7 +112,7 @@ class Report:
 
 def title_of(component: Component) -> str:
     """The first line of a report."""
-    from cynn.kernel_objects import describe
+    from cynn.engine.kernel_objects import describe
 
     compiled = "compiled" if component.is_compiled() else "Python"
     return f"{describe(component)} ({compiled}): {component!r}"

@@ -12,7 +12,9 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.util.nodes import nested_parse_with_titles
 
-from cynn import package_names, plugin_table, registry
+from cynn import registry
+from cynn.components import package_names
+from cynn.plugins import table
 
 DRAW = {"activation": curves.of_activation, "loss": curves.of_loss}
 
@@ -28,14 +30,14 @@ def section(of_kind, name):
     component = of_kind.get(name)
     cls = type(component)
     lines = [f".. _catalogue-{name}:", "", name, "~" * len(name), ""]
-    text = plugin_table.paragraphs(cls)
+    text = table.paragraphs(cls)
     about = [part for part in text if re.match("Sources?:", part)]
     lines += _as_rst([part for part in text if part not in about])
     if of_kind.kind in DRAW:
         lines += [".. raw:: html", "", *("   " + line for line in DRAW[of_kind.kind](component).splitlines()), ""]
     if component.hyperparameters:
         lines += [".. list-table::", "   :header-rows: 1", "   :widths: auto", ""]
-        for row in plugin_table.hyperparameter_rows(component):
+        for row in table.hyperparameter_rows(component):
             cells = [row[0] if row[0] == "hyperparameter" else f"``{row[0]}``", *map(_escaped, row[1:])]
             lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(cells)]
         lines.append("")

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from cynn.curves import points, takes_rows
 from cynn.errors import DataError
+from cynn.plugins.curves import points, takes_rows
 from cynn.testing.differences import find_kinks
 
 # Stand-ins, which the finished picture has replaced by the variables of the theme.

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import cynn
-from cynn.scaffold import new_plugin
+from cynn.plugins.scaffold import new_plugin
 from cynn.testing import check_activation
 
 

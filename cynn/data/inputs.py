@@ -1,0 +1,260 @@
+"""The gate: what a user hands over, checked and brought to a form that the engine reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.data.arrays import as_array, as_numbers
+from cynn.data.targets import Targets
+from cynn.engine import randomness
+from cynn.engine.engine import RowMatrix
+from cynn.engine.kernel_objects import DTYPES
+from cynn.errors import DataError, InvalidParameterError, ShapeError, shown
+
+if TYPE_CHECKING:
+    from cynn.losses import Loss
+
+__all__ = [
+    "Conversion",
+    "Targets",
+    "as_array",
+    "as_rows",
+    "as_targets",
+    "check_dtype",
+    "check_outs",
+    "split",
+]
+
+Array = npt.NDArray[Any]
+
+_ROWS_AT_A_TIME = 1 << 16
+
+
+class Conversion(NamedTuple):
+    """How numbers come into a network: scale * value + offset, narrowed to its dtype.
+
+    Attributes
+    ----------
+    dtype : {"float32", "float64"}
+    scale, offset : float
+    """
+
+    dtype: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
+    """`x` as a matrix of uint8, float32 or float64 with that many columns; it is not copied if it is one.
+
+    Other numbers are converted: float16, small integers and bools to float32, which holds them
+    exactly, others to float64; with `exactly`, it is an error where that does not hold them.
+    """
+    rows = as_numbers(x, name, exactly=exactly)
+    if rows.ndim != 2:
+        hint = ""
+        if rows.ndim > 2 and int(np.prod(rows.shape[1:])) == columns:
+            hint = f" Use {name}.reshape(len({name}), -1)."
+        elif rows.ndim == 1 and rows.shape[0] == columns:
+            hint = f" For one row, use {name}[None, :]."
+        raise ShapeError(f"{name} must have the shape (rows, {columns}). Got {rows.shape} instead.{hint}")
+    if rows.shape[1] != columns:
+        raise ShapeError(
+            f"{name} must have {columns} columns. Got {rows.shape[1]}, in the shape {rows.shape}, instead."
+        )
+    return rows
+
+
+def check_rows_finite(
+    rows: Array, name: str, conversion: Conversion, places: npt.NDArray[np.int64] | None = None
+) -> None:
+    """Raise a DataError that names the first number that is a NaN or an infinity, as the network sees it.
+
+    Parameters
+    ----------
+    rows : array of shape (rows, inputs)
+    name : str
+    conversion : Conversion
+        What a network does to its input.
+    places : array, or None
+        The rows to look at; None for all.
+    """
+    row = _first_nonfinite_row(rows, conversion, places)
+    if row < 0:
+        return
+    seen = RowMatrix(rows[row : row + 1]).converted(*conversion)[0]
+    column = int(np.argmin(np.isfinite(seen)))
+    given = rows[row, column]
+    where = ""
+    if np.isfinite(given):
+        is_moved = conversion != Conversion(conversion.dtype)
+        moved = ", multiplied by the scale of the input and moved by its offset" if is_moved else ""
+        where = f" in {conversion.dtype}{moved}"
+    raise DataError(
+        f"{name} must be finite{where}. Got {given} in row {row}, column {column}, instead. "
+        "(check_finite=False turns this check off.)"
+    )
+
+
+def _first_nonfinite_row(rows: Array, conversion: Conversion, places: npt.NDArray[np.int64] | None) -> int:
+    if places is None:
+        return RowMatrix(rows).first_nonfinite_row(*conversion)
+    for first in range(0, len(places), _ROWS_AT_A_TIME):
+        some = places[first : first + _ROWS_AT_A_TIME]
+        at = RowMatrix(rows[some]).first_nonfinite_row(*conversion)
+        if at >= 0:
+            return int(some[at])
+    return -1
+
+
+def raise_unusable(
+    rows: Array,
+    name: str,
+    conversion: Conversion,
+    categories: dict[int, int],
+    places: npt.NDArray[np.int64] | None = None,
+    *,
+    check_finite: bool,
+) -> NoReturn:
+    """Raise the DataError for rows in which the engine has found a NaN or an infinity, or no category where it must."""
+    if check_finite:
+        check_rows_finite(rows, name, conversion, places)
+    check_categories(rows, categories, conversion, name)
+    raise DataError(f"{name} must stay as it is while it is read. Got numbers in the meantime that cannot be used.")
+
+
+def check_categories(rows: Array, categories: dict[int, int], conversion: Conversion, name: str) -> None:
+    """Raise a DataError unless columns hold, as the network sees them, whole numbers from 0 to below those given.
+
+    Parameters
+    ----------
+    rows : array of shape (rows, inputs)
+    categories : dict of int to int
+        The columns, and how many categories each has.
+    conversion : Conversion
+        What a network does to its input.
+    name : str
+    """
+    for column, n in categories.items():
+        for first in range(0, len(rows), _ROWS_AT_A_TIME):
+            given = rows[first : first + _ROWS_AT_A_TIME, column : column + 1]
+            seen = RowMatrix(given).converted(*conversion)[:, 0]
+            wrong = ~((seen >= 0) & (seen <= n - 1) & (seen == np.floor(seen)))
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise DataError(
+                    f"{name} must hold categories, whole numbers from 0 to {n - 1}, in column {column}. "
+                    f"Got {seen[row]:g} in row {first + row} instead."
+                )
+
+
+def as_targets(
+    y: Any, outputs: int, loss: Loss, name: str, weight: Array | None, *, n: int, dtype: str, check_finite: bool = True
+) -> Targets:
+    """`y` as classes, where it is one whole number a row and there are several outputs, else as values.
+
+    The target of a row of weight 0 is not read: that of another row stands there.
+    """
+    given = _as_numbers_or_integers(y, name)
+    if given.ndim == 0 or given.shape[0] != n:
+        raise ShapeError(f"{name} must have as many rows as x, {n}. Got the shape {given.shape} instead.")
+    if weight is not None and weight.any() and not weight.all():
+        given = given[_row_that_counts(weight)]
+    one_a_row = given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1)
+    if one_a_row and outputs > 1:
+        return Targets(None, _as_classes(given.reshape(n), outputs, name), outputs, loss.decision_threshold)
+    if one_a_row:
+        given = given.reshape(n, 1).copy()  # as for classes: what has been checked stays as it is
+    values = as_rows(given, outputs, name)
+    if check_finite:
+        check_rows_finite(values, name, Conversion(dtype))
+    loss.check_target(values)
+    return Targets(values, None, outputs, loss.decision_threshold)
+
+
+def _row_that_counts(weight: Array) -> npt.NDArray[np.int64]:
+    """For each row itself, where its weight is not 0, or else the last before it, or the first of all, that counts."""
+    counts = weight > 0
+    rows = np.where(counts, np.arange(len(weight)), int(np.argmax(counts)))
+    last: npt.NDArray[np.int64] = np.maximum.accumulate(rows)
+    return last
+
+
+def _as_numbers_or_integers(y: Any, name: str) -> Array:
+    array = as_array(y, name)
+    return array if array.dtype.kind in "iu" else as_numbers(array, name)
+
+
+def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]:
+    with np.errstate(invalid="ignore"):
+        classes = np.array(labels, dtype=np.int64, order="C")  # our own: the engine takes them for places in memory
+    wrong = (classes != labels) | (classes < 0) | (classes >= outputs)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        whole = (classes == labels).all()
+        hint = " They go from 1 on: subtract 1." if whole and classes.min() >= 1 and classes.max() == outputs else ""
+        raise DataError(
+            f"{name} must be classes, whole numbers from 0 to {outputs - 1}, or rows of {outputs} values. "
+            f"Got {labels[row]} in row {row} instead.{hint}"
+        )
+    return classes
+
+
+def split(
+    target: Targets, n: int, fraction: float, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The rows to train on and those to validate with, each in ascending order.
+
+    Which those are depends on the seed alone. Of every class there is the same share in both, to a row. Of several
+    outputs, that holds for every combination of their classes, and for the classes of the first that has some.
+    """
+    order = randomness.permutation(n, seed, randomness.Purpose.SPLIT)
+    for part in reversed(target.parts):
+        labels = part.as_labels()
+        if labels is not None:
+            order = order[np.argsort(labels[order], kind="stable")]
+    # every (1 / fraction)-th row of the classes one after the other
+    counted = np.floor(np.arange(n + 1) * fraction + 0.5)
+    held_out = counted[1:] > counted[:-1]
+    if held_out.all() or not held_out.any():
+        raise DataError(
+            f"The 'validation_split' parameter of fit must leave rows on both sides. Got {fraction:g} of {n} rows "
+            "instead."
+        )
+    return np.sort(order[~held_out]), np.sort(order[held_out])
+
+
+def check_outs(
+    outs: Sequence[Any], shapes: Sequence[tuple[int, ...]], dtype: str, is_of_network: Callable[[Array], bool]
+) -> None:
+    """Raise an error unless the engine can write into each of `outs`, without a change to what it reads or writes."""
+    for number, (out, shape) in enumerate(zip(outs, shapes, strict=True)):
+        _check_out(out, shape, dtype)
+        if is_of_network(out):
+            raise InvalidParameterError(
+                "out must lie outside of the network's weights. Got memory that they are in: a copy of them helps."
+            )
+        if any(np.may_share_memory(out, other) for other in outs[:number]):
+            raise InvalidParameterError("The arrays of out must lie apart. Got two that share memory.")
+
+
+def _check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.dtype(dtype):
+        got = f"{out.shape} {out.dtype}" if isinstance(out, np.ndarray) else shown(out)
+        raise ShapeError(f"out must be an array of shape {shape} and dtype {dtype}. Got {got} instead.")
+    if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):
+        raise ShapeError("out must be C-contiguous, aligned and writeable. Got an array that is not.")
+
+
+def check_dtype(dtype: Any) -> str:
+    """The name of the dtype of a network, from that name or from what NumPy takes for it."""
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", getattr(dtype, "name", None))
+    if not isinstance(name, str) or name not in DTYPES:
+        raise InvalidParameterError(
+            f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {shown(dtype)} instead."
+        )
+    return name

@@ -1,0 +1,141 @@
+"""What training makes small: the loss of each output, and how they are weighed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import registry
+from cynn.data import inputs, row_weights
+from cynn.data.row_weights import RowWeights
+from cynn.data.targets import JointTargets, Targets
+from cynn.engine.kernel_objects import LossKernel
+from cynn.errors import check_held, check_number
+
+if TYPE_CHECKING:
+    from cynn.data.outputs import Outputs
+    from cynn.engine.kernel_objects import ActivationKernel
+    from cynn.losses import Loss
+
+__all__ = ["Objective"]
+
+Array = npt.NDArray[Any]
+
+_FITTING = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
+
+
+class Objective:
+    """The losses of a network's outputs.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    activations : list of ActivationKernel or None
+        Which each output comes from.
+    dtype : str
+    loss, loss_weights
+        As for `fit`.
+    """
+
+    def __init__(
+        self, outputs: Outputs, activations: list[ActivationKernel | None], dtype: str, loss: Any, loss_weights: Any
+    ) -> None:
+        self.outputs = outputs
+        self.dtype = dtype
+        self.kernels = []
+        for given, activation in zip(outputs.split_if(loss, "loss"), activations, strict=True):
+            if given is None:
+                name = "identity" if activation is None else activation.component.name
+                given = _FITTING.get(name, "mean_squared_error")
+            kernel = LossKernel(registry.losses.get(given))
+            kernel.require_dtype(dtype)
+            kernel.component.check_held(dtype)
+            self.kernels.append(kernel)
+        self.weights = [
+            1.0 if weight is None else check_number(weight, "loss_weights", "fit", above=0)
+            for weight in outputs.split_if(loss_weights, "loss_weights")
+        ]
+        for weight in self.weights:
+            check_held(weight, "loss_weights", "fit", dtype)
+
+    @property
+    def losses(self) -> list[Loss]:
+        """Of each output."""
+        return [kernel.component for kernel in self.kernels]
+
+    def get_config(self) -> Any:
+        """Of the loss and its weight; of several, in the form of the outputs."""
+        configs = [
+            {**loss.get_config(), "weight": weight} for loss, weight in zip(self.losses, self.weights, strict=True)
+        ]
+        return self.outputs.join(configs)
+
+    def targets(
+        self, y: Any, n: int, name: str, weights: RowWeights | None = None, *, check_finite: bool
+    ) -> Targets:
+        """`y` as targets of the outputs, checked where rows count."""
+        names = self._names(name)
+        counted = [None] * len(names) if weights is None else weights.each
+        of_outputs = zip(
+            self.outputs.split(y, name), self.outputs.units, self.losses, names, counted, strict=True
+        )
+        return self.as_one(
+            [
+                inputs.as_targets(*of_output, n=n, dtype=self.dtype, check_finite=check_finite)
+                for of_output in of_outputs
+            ]
+        )
+
+    def sample_weights(self, given: Any, n: int, *, may_be_zero: bool = False) -> RowWeights:
+        """The weights of rows for each output, checked: the same for all where one number a row is given."""
+        if isinstance(given, RowWeights):
+            return given
+        names = self._names("sample_weight")
+        form = isinstance(given, (list, tuple)) and any(one is None or np.ndim(one) for one in given)
+        if self.outputs.is_one or not (form or isinstance(given, dict)):
+            weight = row_weights.as_sample_weight(given, n, "sample_weight", may_be_zero=may_be_zero)
+            return RowWeights([weight] * len(names), names)
+        parts = zip(self.outputs.split_if(given, "sample_weight"), names, strict=True)
+        return RowWeights(
+            [row_weights.as_sample_weight(part, n, name, may_be_zero=may_be_zero) for part, name in parts], names
+        )
+
+    def with_class_weights(
+        self, weights: RowWeights, class_weight: Any, target: Targets, places: Array | None
+    ) -> RowWeights:
+        """These weights, each times that of the class of its row, as `row_weights.of_classes` has it."""
+        names = self._names("class_weight")
+        factors = [
+            None if given is None else row_weights.of_classes(given, part, weight, places, name)
+            for given, part, weight, name in zip(
+                self.outputs.split_if(class_weight, "class_weight"), target.parts, weights.each, names, strict=True
+            )
+        ]
+        return weights.times(factors, names)
+
+    def _names(self, name: str) -> list[str]:
+        """How messages call something of each output."""
+        return [name] if self.outputs.is_one else [f"{name} of {output}" for output in self.outputs.names]
+
+    def mean_losses(self, sums: Array) -> tuple[Array, Array]:
+        """The loss, and the own loss of each output, from what `Trainer.sums` counts: of an epoch, a row.
+
+        Parameters
+        ----------
+        sums : array of shape (..., 2 + outputs)
+
+        Returns
+        -------
+        loss : array of shape (...)
+        losses : array of shape (..., outputs)
+        """
+        rows = np.maximum(sums[..., :1], 1)
+        penalty_and_losses = sums[..., 1:] / rows
+        losses = penalty_and_losses[..., 1:]
+        return (losses * self.weights).sum(axis=-1) + penalty_and_losses[..., 0], losses
+
+    def as_one(self, parts: list[Targets]) -> Targets:
+        """The targets of each output as those of the network."""
+        return parts[0] if self.outputs.is_one else JointTargets(parts, self.outputs.join)

@@ -1,0 +1,51 @@
+from typing import Any, Self
+
+import numpy.typing as npt
+
+from cynn.engine.kernel_objects import ActivationKernel
+from cynn.engine.operations import Operation
+
+TILE_ROWS: int
+
+_Array = npt.NDArray[Any]
+
+class RowMatrix:
+    def __new__(cls, array: _Array) -> Self: ...
+    def converted(self, dtype: str, scale: float = 1, offset: float = 0) -> _Array: ...
+    def first_nonfinite_row(self, dtype: str = "float64", scale: float = 1, offset: float = 0) -> int: ...
+
+class Engine:
+    def __new__(
+        cls,
+        dtype: str,
+        inputs: int,
+        scale: float,
+        offset: float,
+        operations: list[Operation],
+        seed: int,
+        outputs: list[int] | None = None,
+        categories: dict[int, int] | None = None,
+    ) -> Self: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def operations(self) -> list[Operation]: ...
+    @property
+    def outputs(self) -> list[int]: ...
+    def activation_of(self, output: int) -> ActivationKernel | None: ...
+    @property
+    def has_python(self) -> bool: ...
+    def trained_parameters(self) -> list[_Array | None]: ...
+    def forward(
+        self,
+        array: _Array,
+        outputs: list[_Array | None],
+        n_threads: int,
+        skip_last: bool = False,
+        check_finite: bool = False,
+    ) -> bool: ...
+    def predict_few(self, x: Any, out: _Array | None, check_finite: bool) -> _Array | None: ...
+    def holds(self, array: _Array) -> bool: ...
+    def multiplications(self) -> float: ...

@@ -1,0 +1,602 @@
+"""A network as operations that run one after the other, and predictions with it.
+
+A tile of rows goes all the way through the network before the next one starts, so that what an operation
+writes is still in cache when the next one reads it. Training is in trainer.pyx, on top of this.
+"""
+
+import numpy as np
+
+from cynn import kernels
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport floating
+from cynn.engine.flags cimport is_raised, raise_flag
+from cynn.kernels.blas cimport faults, raise_faults_since
+from cynn.kernels.tables cimport FLOAT32, FLOAT64, MOST_PARAMETERS, UINT8, Ahead, Op, Pass, RowKernels, Rows
+from cynn.engine.ndarray cimport (
+    ALIGNED,
+    C_CONTIGUOUS,
+    FLOAT32_NUMBER,
+    FLOAT64_NUMBER,
+    UINT8_NUMBER,
+    WRITEABLE,
+    array_data,
+    array_flags,
+    array_ndim,
+    array_shape,
+    array_strides,
+    is_all_set,
+    is_native,
+    type_number,
+)
+from cynn.engine.thread_team cimport MOST_THREADS, Team, give_back, take_team
+from cynn.engine.workspace cimport Node, Workspace, address_of, forward_node
+
+# Rows that go through the network together. Fewer cost BLAS its speed on wide layers, more would
+# not fit in cache and leave threads without work.
+TILE_ROWS = 128
+cdef int64_t tile_rows = TILE_ROWS
+
+# Multiplications below which a second thread costs more than it saves, and below which to release
+# and take the GIL again does. Measured: two threads are 0.97 to 1.06 times as quick as one at 1 million,
+# 1.0 to 1.12 times at 2, 1.02 to 1.44 at 3 to 4, the first with threads that have fallen asleep since the last call.
+cdef double WORTH_A_TEAM = 2e6
+cdef double WORTH_RELEASING_THE_GIL = 2e5
+
+cdef object np_empty = np.empty
+cdef object np_ndarray = np.ndarray
+
+
+cdef const RowKernels *kernels_of_rows = <const RowKernels *>PyCapsule_GetPointer(
+    kernels.rows.TABLE, "cynn.kernels.rows"
+)
+
+
+cdef class RowMatrix:
+    """A caller's matrix of uint8, float32 or float64, with any strides, held while it is read."""
+
+    def __cinit__(self, object array):
+        cdef char kind
+        PyObject_GetBuffer(array, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
+        if self.buffer.ndim != 2:
+            raise ValueError(f"array must have 2 dimensions. Got {self.buffer.ndim} instead.")
+        kind = self.buffer.format[0]
+        if kind not in (c"B", c"f", c"d") or self.buffer.format[1] != 0:
+            raise ValueError(f"array must be uint8, float32 or float64. Got {self.buffer.format} instead.")
+        self.rows.kind = UINT8 if kind == c"B" else (FLOAT32 if kind == c"f" else FLOAT64)
+        self.rows.data = <const char *>self.buffer.buf
+        self.rows.rows = self.buffer.shape[0]
+        self.rows.columns = self.buffer.shape[1]
+        self.rows.row_stride = self.buffer.strides[0]
+        self.rows.column_stride = self.buffer.strides[1]
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.buffer)
+
+    def converted(self, str dtype, double scale=1, double offset=0):
+        """The rows as a network of that dtype sees them.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of the network.
+        scale, offset : float
+            What the rows are multiplied by, and what is added.
+
+        Returns
+        -------
+        array
+            scale * rows + offset, of that dtype.
+        """
+        found = np.empty((self.rows.rows, self.rows.columns), dtype)
+        self.convert(dtype == "float32", 0, self.rows.rows, scale, offset, False, address_of(found))
+        return found
+
+    def first_nonfinite_row(self, str dtype="float64", double scale=1, double offset=0):
+        """The first row with a NaN or an infinity as a network of that dtype sees it.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of the network.
+        scale, offset : float
+            What the rows are multiplied by, and what is added.
+
+        Returns
+        -------
+        int
+            The number of the row; -1 for none.
+        """
+        cdef int64_t begin, found
+        cdef bint is_float32 = dtype == "float32"
+        cdef void *out
+        if scale == 1 and offset == 0 and self.rows.kind == (FLOAT32 if is_float32 else FLOAT64):
+            with nogil:
+                found = kernels_of_rows.first_nonfinite_row(&self.rows)
+            return found
+        room = np.empty((tile_rows, self.rows.columns), dtype)
+        out = address_of(room)
+        for begin in range(0, self.rows.rows, tile_rows):
+            found = self.convert(
+                is_float32, begin, min(tile_rows, self.rows.rows - begin), scale, offset, True, out
+            )
+            if found >= 0:
+                return begin + found
+        return -1
+
+    cdef int64_t convert(
+        self, bint is_float32, int64_t begin, int64_t count, double scale, double offset, bint check_finite, void *out
+    ):
+        """Some of the rows, one after the other; the first of them that is not finite, as `gather` says."""
+        cdef Rows rows = self.rows
+        rows.data += begin * rows.row_stride
+        with nogil:
+            if is_float32:
+                begin = kernels_of_rows.gather_f32(&rows, NULL, count, 0, scale, offset, check_finite, <float *>out)
+            else:
+                begin = kernels_of_rows.gather_f64(&rows, NULL, count, 0, scale, offset, check_finite, <double *>out)
+        return begin
+
+
+cdef int64_t gather_rows(
+    const Source *source, const Rows *rows, const int64_t *index, int64_t count, int64_t ahead, double scale,
+    double offset, bint check_finite, floating *out
+) noexcept nogil:
+    if floating is float:
+        return source.row_kernels.gather_f32(rows, index, count, ahead, scale, offset, check_finite, out)
+    else:
+        return source.row_kernels.gather_f64(rows, index, count, ahead, scale, offset, check_finite, out)
+
+
+cdef bint are_categories(const Source *source, int64_t rows, const floating *x) noexcept nogil:
+    """Whether gathered rows hold categories where they must."""
+    cdef const Categories *one
+    cdef int64_t i, row
+    cdef floating category
+    for i in range(source.n_categories):
+        one = &source.categories[i]
+        for row in range(rows):
+            category = x[row * source.inputs + one.column]
+            if not (category >= 0 and category < one.count and category == <floating><int64_t>category):
+                return False
+    return True
+
+
+cdef inline const floating *gathered(
+    const Source *source, const Rows *rows, bint check_finite, floating *x
+) noexcept nogil:
+    """The rows as the network sees them: gathered into x, or where they lie if they are as they must be.
+
+    NULL where `check_finite` finds a NaN or an infinity.
+    """
+    cdef bint as_they_are = (
+        rows.kind == (FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64)
+        and source.scale == 1 and source.offset == 0 and rows.column_stride == sizeof(floating)
+        and (rows.rows == 1 or rows.row_stride == rows.columns * <int64_t>sizeof(floating))
+    )
+    if as_they_are:
+        if check_finite and source.row_kernels.first_nonfinite_row(rows) >= 0:
+            return NULL
+        return <const floating *>rows.data
+    if gather_rows(source, rows, NULL, rows.rows, 0, source.scale, source.offset, check_finite, x) >= 0:
+        return NULL
+    return x
+
+
+# One pass over a caller's rows: which values are wanted, and where they go.
+ctypedef struct ForwardPass:
+    Source *source
+    const Rows *rows
+    void **workspaces         # the Workspace of each thread
+    void **outputs            # each value; NULL where it is not wanted
+    int64_t n_nodes           # how many operations run
+    int64_t tile
+    bint check_finite
+    int failed                # a flag: Python raised
+    int nonfinite             # a flag: a row held a NaN or an infinity
+
+
+cdef inline void next_tile(const ForwardPass *job, int64_t begin, Ahead *ahead) noexcept nogil:
+    """What to fetch: the rows of the tile that starts there, which this thread is likely to have next."""
+    ahead.data = job.rows.data + begin * job.rows.row_stride
+    ahead.index = NULL
+    ahead.row_stride = job.rows.row_stride
+    ahead.row_bytes = job.rows.columns * job.rows.column_stride
+    ahead.rows = max(0, min(job.tile, job.rows.rows - begin)) if ahead.row_bytes > 0 else 0
+    ahead.at = ahead.end = NULL
+
+
+cdef inline bint is_nonfinite(
+    const Source *source, const Node *node, int64_t rows, const floating *type_
+) noexcept nogil:
+    """Whether something in the node's output is not finite."""
+    cdef Rows out
+    out.data = <const char *>node.op.out
+    out.kind = FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64
+    out.rows, out.columns = rows, node.op.units
+    out.row_stride, out.column_stride = out.columns * <int64_t>sizeof(floating), sizeof(floating)
+    return source.row_kernels.first_nonfinite_row(&out) >= 0
+
+
+cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Source *source = job.source
+    cdef Node *nodes = workspace_nodes(job.workspaces[thread])
+    cdef int64_t begin = piece * job.tile
+    cdef int64_t rows = min(job.tile, job.rows.rows - begin)
+    cdef int64_t i, units
+    cdef Rows tile = job.rows[0]
+    cdef floating *room = <floating *>workspace_x(job.workspaces[thread])
+    cdef const floating *x
+    cdef Pass pass_
+    cdef Ahead ahead
+    # z of the first layer has fewer numbers to look at than x; uint8 is finite but for a large scale
+    cdef bint look_at_z = (
+        job.check_finite and tile.kind != UINT8 and nodes.op.kernels.shows_nonfinite
+        and nodes.op.units < source.inputs
+    )
+    tile.data = job.rows.data + begin * job.rows.row_stride
+    tile.rows = rows
+    x = gathered(source, &tile, job.check_finite and not look_at_z, room)
+    if x == NULL:
+        raise_flag(&job.nonfinite)
+        return
+    point_at(job.workspaces[thread], x)
+    if job.outputs[0] != NULL:
+        memcpy(<floating *>job.outputs[0] + begin * source.inputs, x, rows * source.inputs * sizeof(floating))
+    next_tile(job, begin + job.tile, &ahead)
+    memset(&pass_, 0, sizeof(Pass))
+    pass_.rows = rows
+    for i in range(job.n_nodes):
+        pass_.ahead = &ahead if i == 0 else NULL  # the first operation has the most to do
+        if forward_node(&nodes[i], &pass_, 0, rows, type_):
+            raise_flag(&job.failed)
+            return
+        if look_at_z and i == 0 and is_nonfinite(source, nodes, rows, x):
+            # it may have overflown from what is finite
+            if gathered(source, &tile, True, room) == NULL:
+                raise_flag(&job.nonfinite)
+                return
+        if job.outputs[nodes[i].value] != NULL:
+            units = nodes[i].op.units
+            memcpy(
+                <floating *>job.outputs[nodes[i].value] + begin * units, nodes[i].op.out,
+                rows * units * sizeof(floating)
+            )
+
+
+# Workspaces are kept alive by the caller, so that these need no GIL.
+
+cdef inline Node *workspace_nodes(void *workspace) noexcept nogil:
+    return (<Workspace>workspace).nodes
+
+
+cdef inline void *workspace_x(void *workspace) noexcept nogil:
+    return (<Workspace>workspace).x
+
+
+cdef inline void point_at(void *workspace, const void *x) noexcept nogil:
+    (<Workspace>workspace).set_x(x)
+
+
+cdef void forward_piece_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    forward_piece[float](<ForwardPass *>context, piece, thread, NULL)
+
+
+cdef void forward_piece_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    forward_piece[double](<ForwardPass *>context, piece, thread, NULL)
+
+
+cdef class Engine:
+    """The operations of a network, ready to run.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+    inputs : int
+        Columns of value 0.
+    scale, offset : float
+        Applied to the rows as they are gathered: x = scale * value + offset.
+    operations : list of Operation
+        At least one. Parameters and states are C-contiguous arrays of the dtype.
+    seed : int
+        Of the random numbers that operations draw in training.
+    outputs : list of int, optional
+        The values that are outputs of the network; by default the last.
+    categories : dict of int to int, optional
+        Columns of the inputs that must hold categories, and how many of these there are.
+
+    Attributes
+    ----------
+    has_python : bool
+        Whether an operation runs methods in Python.
+    """
+
+    def __cinit__(
+        self, str dtype, int64_t inputs, double scale, double offset, list operations, seed, list outputs=None,
+        dict categories=None
+    ):
+        cdef int64_t i
+        self.dtype = dtype
+        self.seed = seed
+        self.is_float32 = dtype == "float32"
+        self.numpy_dtype = np.dtype(dtype)
+        self.operations = operations
+        self.idle_workspaces = []
+        self.source.inputs = inputs
+        self.source.scale = scale
+        self.source.offset = offset
+        self.source.row_kernels = kernels_of_rows
+        categories = categories or {}
+        self.source.categories = <Categories *>calloc(max(1, len(categories)), sizeof(Categories))
+        if self.source.categories == NULL:
+            raise MemoryError
+        self.source.n_categories = len(categories)
+        for i, (column, count) in enumerate(categories.items()):
+            self.source.categories[i] = Categories(column, count)
+        for operation in operations:
+            if operation.activation is not None:
+                operation.activation.require_dtype(dtype)
+                self.has_python = self.has_python or operation.activation.is_python
+        self.outputs = [len(operations)] if outputs is None else outputs
+        self.own_arrays = [
+            array for operation in operations for array in [*operation.parameters, *operation.states]
+            if array is not None
+        ]
+        self.itemsize = self.numpy_dtype.itemsize
+        self.last_units = operations[-1].units
+        self.multiplications_of_row = self.multiplications()
+
+    def __dealloc__(self):
+        free(self.source.categories)
+
+    def activation_of(self, int64_t output):
+        """The kernel of the activation that an output comes from.
+
+        Parameters
+        ----------
+        output : int
+            Its place in `outputs`.
+
+        Returns
+        -------
+        ActivationKernel or None
+            None where it comes from something else.
+        """
+        operation = self.operations[<int64_t>self.outputs[output] - 1]
+        return operation.activation if operation.is_activation else None
+
+    def trained_parameters(self):
+        """What an optimizer moves: so many places for every operation as one can have, None where none is."""
+        found = []
+        for operation in self.operations:
+            own = list(operation.parameters) if operation.trainable else []
+            found += own + [None] * (MOST_PARAMETERS - len(own))
+        return found
+
+    def multiplications(self):
+        """How many multiplications one row costs."""
+        return float(sum(operation.multiplications for operation in self.operations))
+
+    cdef Workspace new_workspace(self, int64_t rows, bint training, list losses):
+        return Workspace(self.operations, self.dtype, self.source.inputs, rows, training, losses)
+
+    cdef Workspace workspace(self):
+        cdef Workspace workspace
+        # Taking from and putting into a list is atomic under the GIL, so callers in several threads
+        # get workspaces of their own.
+        if self.idle_workspaces:
+            workspace = self.idle_workspaces.pop()
+        else:
+            workspace = self.new_workspace(tile_rows, False, [])
+        workspace.begin_pass()
+        return workspace
+
+    def forward(self, array, list outputs, int n_threads, bint skip_last=False, bint check_finite=False):
+        """Run the network over the rows of `array`.
+
+        Parameters
+        ----------
+        array : array of shape (rows, inputs) of uint8, float32 or float64
+            The inputs.
+        outputs : list of arrays or None
+            Where the values go: operations + 1 C-contiguous matrices of the dtype, None for those that
+            are not wanted.
+        n_threads : int
+            The most threads to use. The result does not depend on it.
+        skip_last : bool
+            Whether the last operation is left out.
+        check_finite : bool
+            Whether to look for NaN and infinity in each tile.
+
+        Returns
+        -------
+        bool
+            False where `check_finite` found one; the outputs are then not complete.
+        """
+        cdef RowMatrix rows = RowMatrix(array)
+        cdef ForwardPass job
+        cdef int64_t n_pieces = (rows.rows.rows + tile_rows - 1) // tile_rows
+        cdef int64_t i, enough = 1, faults_before = faults()
+        cdef Workspace workspace
+        cdef Team team
+        cdef void *of_threads[MOST_THREADS]
+        cdef list root
+        if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
+            n_threads = 1
+        # not every number of tiles a team of its own
+        while enough < n_pieces and enough < MOST_THREADS:
+            enough *= 2
+        n_threads = <int>max(1, min(n_threads, enough))
+        workspaces = [self.workspace() for _ in range(n_threads)]
+        for i, workspace in enumerate(workspaces):
+            of_threads[i] = <void *>workspace
+        job.source, job.rows, job.tile = &self.source, &rows.rows, tile_rows
+        job.check_finite, job.failed, job.nonfinite = check_finite, 0, 0
+        job.workspaces = of_threads
+        workspace = workspaces[0]
+        job.n_nodes = workspace.n_nodes - skip_last
+        # what nothing makes, as in a prediction it is the same as another value, is copied from that
+        root, computed = workspace.root, list(outputs)
+        for i, output in enumerate(outputs):
+            if output is not None and computed[root[i]] is None:
+                computed[root[i]] = output
+        job.outputs = <void **>calloc(len(outputs), sizeof(void *))
+        if job.outputs == NULL:
+            raise MemoryError
+        try:
+            for i, output in enumerate(computed):
+                job.outputs[i] = NULL if output is None else address_of(output)
+            team = take_team(n_threads)
+            with nogil:
+                team.run(forward_piece_f32 if self.is_float32 else forward_piece_f64, &job, n_pieces)
+            give_back(team)
+            if is_raised(&job.failed):
+                for workspace in workspaces:  # before another thread has them
+                    workspace.raise_error()
+        finally:
+            free(job.outputs)
+            self.idle_workspaces.extend(workspaces)
+        raise_faults_since(faults_before)
+        for i, output in enumerate(outputs):
+            if output is not None and computed[root[i]] is not output:
+                output[...] = computed[root[i]]
+        return not is_raised(&job.nonfinite)
+
+    def predict_few(self, x, out, bint check_finite):
+        """The last value for one row, or a few, with as little around the arithmetic as can be.
+
+        Parameters
+        ----------
+        x : array of shape (inputs,) or (rows, inputs)
+            The inputs.
+        out : array or None
+            Where to write; None makes a new array.
+        check_finite : bool
+            Whether a NaN is out of the ordinary.
+
+        Returns
+        -------
+        array or None
+            None where something is out of the ordinary (many rows, another dtype, a wrong shape, a
+            NaN): the general way then does the work, or says what is wrong.
+        """
+        cdef Rows rows
+        cdef int ndim
+        if self.has_python or type(x) is not np_ndarray or not self.describe_rows(x, &rows):
+            return None
+        ndim = array_ndim(x)
+        if out is None:
+            if ndim == 1:
+                out = np_empty(self.last_units, self.numpy_dtype)
+            else:
+                out = np_empty((rows.rows, self.last_units), self.numpy_dtype)
+        elif (
+            type(out) is not np_ndarray or out.dtype is not self.numpy_dtype or array_ndim(out) != ndim
+            or array_shape(out)[ndim - 1] != self.last_units
+            or ndim == 2 and array_shape(out)[0] != rows.rows
+            or not is_all_set(array_flags(out), ALIGNED | C_CONTIGUOUS | WRITEABLE)
+            or self.must_not_be_written(&rows, array_data(out), rows.rows * self.last_units * self.itemsize)
+        ):
+            return None
+        return out if self.forward_few(&rows, check_finite, array_data(out)) else None
+
+    cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept:
+        """Whether so many bytes share some with the rows that are read, or with the network itself."""
+        cdef const char *first = rows.data + min(0, (rows.rows - 1) * rows.row_stride)
+        cdef const char *last = rows.data + max(0, (rows.rows - 1) * rows.row_stride)
+        first += min(0, (rows.columns - 1) * rows.column_stride)
+        last += max(0, (rows.columns - 1) * rows.column_stride)
+        return (first < begin + size and begin <= last + 7) or self.lies_in_network(begin, begin + size)
+
+    cdef bint lies_in_network(self, const char *begin, const char *end) noexcept:
+        cdef const char *own
+        for array in self.own_arrays:
+            own = array_data(array)
+            if own < end and begin < own + <int64_t>array_shape(array)[0] * array_strides(array)[0]:
+                return True
+        return False
+
+    def holds(self, array):
+        """Whether a C-contiguous array shares memory with the parameters or the states.
+
+        Parameters
+        ----------
+        array : array
+            Of the engine's dtype.
+
+        Returns
+        -------
+        bool
+            Such an array must not be written in the course of a prediction.
+        """
+        cdef const char *begin = array_data(array)
+        return self.lies_in_network(begin, begin + <int64_t>array.nbytes)
+
+    cdef bint describe_rows(self, object array, Rows *rows) noexcept:
+        """Whether predict_few is for this array of NumPy; if so, how it lies in memory."""
+        cdef int ndim = array_ndim(array), number = type_number(array)
+        if ndim != 1 and ndim != 2 or array_shape(array)[ndim - 1] != self.source.inputs:
+            return False
+        if not is_all_set(array_flags(array), ALIGNED) or not is_native(array):
+            return False
+        rows.rows = 1 if ndim == 1 else array_shape(array)[0]
+        if rows.rows > tile_rows or rows.rows == 0:
+            return False
+        if number == FLOAT32_NUMBER:
+            rows.kind = FLOAT32
+        elif number == FLOAT64_NUMBER:
+            rows.kind = FLOAT64
+        elif number == UINT8_NUMBER:
+            rows.kind = UINT8
+        else:
+            return False
+        rows.data = array_data(array)
+        rows.columns = self.source.inputs
+        rows.row_stride = 0 if ndim == 1 else array_strides(array)[0]
+        rows.column_stride = array_strides(array)[ndim - 1]
+        return True
+
+    cdef int forward_few(self, const Rows *rows, bint check_finite, void *out) except -1:
+        """1; 0 where `check_finite` finds a NaN or an infinity."""
+        cdef bint is_done
+        cdef Workspace workspace = self.workspace()
+        cdef Op *last = &workspace.nodes[workspace.n_nodes - 1].op
+        cdef void *own = last.out
+        cdef int64_t faults_before = faults()
+        last.out = out
+        if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
+            is_done = self.forward_in_workspace(workspace, rows, check_finite)
+        else:
+            with nogil:
+                is_done = self.forward_in_workspace(workspace, rows, check_finite)
+        last.out = own
+        self.idle_workspaces.append(workspace)
+        raise_faults_since(faults_before)
+        return is_done
+
+    cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil:
+        cdef const void *x
+        cdef Pass pass_
+        cdef int64_t i
+        memset(&pass_, 0, sizeof(Pass))
+        pass_.rows = rows.rows
+        if self.is_float32:
+            x = gathered[float](&self.source, rows, check_finite, <float *>workspace.x)
+            if x == NULL:
+                return False
+            workspace.set_x(x)
+            for i in range(workspace.n_nodes):
+                forward_node[float](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)
+        else:
+            x = gathered[double](&self.source, rows, check_finite, <double *>workspace.x)
+            if x == NULL:
+                return False
+            workspace.set_x(x)
+            for i in range(workspace.n_nodes):
+                forward_node[double](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)
+        return True

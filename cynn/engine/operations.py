@@ -1,0 +1,175 @@
+"""What layers hand to the engine: the operations of a network, in the order in which they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from cynn.engine.kernel_objects import ActivationKernel
+
+__all__ = ["Operation", "Rule", "Saved", "UpdateSettings"]
+
+
+class Saved:
+    """A matrix that forward leaves for backward: a row for each row of the batch, or one row."""
+
+    def __init__(
+        self,
+        columns: int,
+        for_each_row: bool = True,
+    ) -> None:
+        self.columns = columns
+        self.for_each_row = for_each_row
+
+
+class Rule:
+    """What holds for a parameter in training: a penalty on its size, and what it is brought back to.
+
+    Attributes
+    ----------
+    l1, l2 : float
+        l1 |w| + l2 w², summed over the elements, is added to the loss.
+    constraint : {"none", "max_norm", "unit_norm", "non_negative"}
+        Holds after every step, for the norm of each column.
+    value : float
+        The norm.
+    of_rows : bool
+        Whether it is that of each row instead.
+    """
+
+    def __init__(
+        self,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        constraint: str = "none",
+        value: float = 1.0,
+        of_rows: bool = False,
+    ) -> None:
+        self.l1 = l1
+        self.l2 = l2
+        self.constraint = constraint
+        self.value = value
+        self.of_rows = of_rows
+
+
+class UpdateSettings:
+    """What happens to the gradients before a step, and to the parameters after it.
+
+    Attributes
+    ----------
+    clip_value, clip_norm, global_clip_norm : float
+        The largest element, the largest norm of each parameter's gradient, and of all together; 0: none.
+    accumulation : int
+        A step is taken on the mean gradient over the rows of so many batches.
+    average_momentum : float
+        Of the exponential moving average of the parameters; 0: there is none.
+    averages : list of arrays
+        Where it is, for each place of `Engine.trained_parameters`.
+    """
+
+    def __init__(
+        self,
+        clip_value: float = 0.0,
+        clip_norm: float = 0.0,
+        global_clip_norm: float = 0.0,
+        accumulation: int = 1,
+        average_momentum: float = 0.0,
+        averages: list[npt.NDArray[Any] | None] | None = None,
+    ) -> None:
+        self.clip_value = clip_value
+        self.clip_norm = clip_norm
+        self.global_clip_norm = global_clip_norm
+        self.accumulation = accumulation
+        self.average_momentum = average_momentum
+        self.averages: list[npt.NDArray[Any] | None] = averages or []
+
+
+class Operation:
+    """One step of a network: values in, one value out.
+
+    Value 0 is what the network takes; operation i makes value i + 1. Each value is a matrix with a row
+    for each row of the batch.
+
+    Attributes
+    ----------
+    kernels : capsule
+        The functions, an `OpKernels` of cynn/kernels/tables.pxd.
+    inputs : list of int
+        The values that it takes, by number.
+    widths : list of int
+        Their columns.
+    units : int
+        Columns of the value that it makes.
+    parameters : list of arrays
+        What an optimizer moves; None stands for one that the kernels know and this operation lacks.
+    trainable : bool
+        Whether it does.
+    rules : list of Rule
+        What holds for each parameter; empty for none.
+    states : list of arrays
+        What training changes beside parameters, such as running averages.
+    saved : list of Saved
+    hyperparameters : list of float
+    activation : ActivationKernel, optional
+        Which its kernels call.
+    is_activation : bool
+        It is a = f(z) and nothing more: a loss may be fused with it, and f may be in Python.
+    number : int
+        Which of the operations that draw random numbers it is.
+    in_place : bool
+        Forward may write its output over its first input.
+    gradient_in_place : bool
+        Backward works in place on the gradient of its output, which becomes that of its first input.
+    needs_output : bool
+        Backward reads the output of forward.
+    only_training : bool
+        In a prediction its output is its first input.
+    column_piece : int
+        In training it works on columns of the whole batch, so many at a time; 0: on rows.
+    multiplications : int
+        What a row costs.
+    """
+
+    def __init__(
+        self,
+        kernels: Any,
+        inputs: list[int],
+        widths: list[int],
+        units: int,
+        parameters: list[npt.NDArray[Any] | None] | None = None,
+        trainable: bool = True,
+        rules: list[Rule] | None = None,
+        states: list[npt.NDArray[Any]] | None = None,
+        saved: list[Saved] | None = None,
+        hyperparameters: list[float] | None = None,
+        activation: ActivationKernel | None = None,
+        is_activation: bool = False,
+        number: int = 0,
+        in_place: bool = False,
+        gradient_in_place: bool = False,
+        needs_output: bool = False,
+        only_training: bool = False,
+        column_piece: int = 0,
+        multiplications: int = 0,
+    ) -> None:
+        self.kernels = kernels
+        self.inputs = inputs
+        self.widths = widths
+        self.units = units
+        self.parameters: list[npt.NDArray[Any] | None] = parameters or []
+        self.trainable = trainable
+        self.rules: list[Rule] = rules or []
+        self.states: list[npt.NDArray[Any]] = states or []
+        self.saved: list[Saved] = saved or []
+        self.hyperparameters: list[float] = hyperparameters or []
+        self.activation = activation
+        self.is_activation = is_activation
+        self.number = number
+        self.in_place = in_place
+        self.gradient_in_place = gradient_in_place
+        self.needs_output = needs_output
+        self.only_training = only_training
+        self.column_piece = column_piece
+        self.multiplications = multiplications

@@ -1,0 +1,177 @@
+# One training step as C structs, and the phases that threads carry out on it.
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport cynn_loss, cynn_optimizer
+from cynn.engine.engine cimport Source
+from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Rows, UpdateKernels
+from cynn.engine.workspace cimport Node
+
+
+cdef extern from *:
+    """
+    #include <time.h>
+    static double cynn_seconds(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec + 1e-9 * now.tv_nsec;
+    }
+    """
+    double cynn_seconds() noexcept nogil
+
+
+# What the first phase does one after the other.
+cdef enum Task:
+    GATHER            # rows of x, or some of their columns
+    GATHER_TARGETS
+    FORWARD           # of a node
+    FORWARD_PARTS     # of the first node, on some columns of x each
+    ADD_PARTS         # of its output
+    LOSS
+    ADD               # gradients of a node's output, where several operations take it
+    BACKWARD          # of a node
+
+ctypedef struct Instruction:
+    Task task
+    Node *node
+    bint only_predicts   # nothing but a prediction takes what it makes
+
+
+# An output of the network, and its loss.
+ctypedef struct Head:
+    int64_t outputs                  # columns
+    cynn_loss loss
+    const double *loss_h
+    bint fused                       # computed from what the last activation takes
+    bint one_hot                     # the loss takes no classes: they are written as one-hot rows
+    double loss_weight
+    # the data of the whole run
+    const Rows *target_source        # NULL: classes
+    const int64_t *classes           # NULL: target_source
+    const double *sample_weight      # how much a row counts in this loss, 1 in the mean; NULL: all ones
+    # buffers of one batch
+    void *target
+    int64_t *batch_classes
+    void *weight                     # of each row: loss_weight * sample_weight / rows of the step
+    double *tile_loss
+    const void *loss_input           # what the loss is computed from
+    void *loss_gradient
+    const void *output
+    void *predictions                # of the epoch, or NULL
+    void *python_loss                # whose methods are Python: what is called with it, and its number
+    int64_t number
+    int (*call_python_loss)(void *python_loss, int64_t head, int64_t rows, double *value) noexcept nogil
+
+
+# What the pieces of a stage are.
+cdef enum Pieces:
+    TILES             # rows
+    PARTS_OF_TILES    # some columns of x in these rows
+    COLUMNS           # columns of the whole batch
+
+
+# Instructions that need not wait for other tiles: they are carried out together for each piece.
+ctypedef struct Stage:
+    int64_t begin
+    int64_t end
+    Pieces pieces
+    int64_t columns      # of one instruction
+    int64_t piece_size   # columns, or rows
+
+
+# Some columns of x, for which the first node is an operation of their own: those together sum to it.
+ctypedef struct Part:
+    int64_t first
+    int64_t last
+    Op op
+    int64_t width        # what op.widths and op.x point to, where there are several parts
+    void *x
+
+
+# Some rows of a parameter.
+ctypedef struct Block:
+    Node *node
+    int64_t parameter
+    int64_t begin
+    int64_t end
+    int64_t place        # of the parameter in the lists of all
+    const Part *part     # that the rows belong to, or NULL
+
+
+ctypedef struct Step:
+    const Source *source
+    Node *nodes
+    int64_t n_nodes
+    Head *heads
+    int64_t n_heads
+    bint predicts                    # predictions are wanted
+    Instruction *instructions
+    Stage *stages
+    int64_t n_stages
+    Stage *stage                     # the one at work
+    Pass pass_
+    # the data of the whole run
+    const Rows *x_source
+    const double *row_weight         # how often a row is there; NULL: once
+    cynn_optimizer optimizer
+    const double *optimizer_h
+    bint is_direct                   # the optimizer steps on each block as soon as its gradient is there
+    bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
+    double alpha
+    double beta
+    double learning_rate
+    int64_t t
+    # buffers of one batch
+    double *batch_row_weight
+    void **block_gradient            # of each thread
+    # each parameter: those of node i begin at MOST_PARAMETERS i
+    void **w
+    void **gradient                  # whole gradients, when not is_direct
+    void **slots                     # CYNN_MOST_SLOTS for each parameter
+    # what happens to gradients and parameters beside the optimizer's step
+    const UpdateKernels *updates
+    bint is_added                    # to the gradients of the batches before, for one step on all
+    double clip_value                # 0: none, as of all that follow
+    double average_momentum
+    double *l1                       # of each parameter
+    double *l2
+    double *factor                   # what its gradient is multiplied by before the step
+    void **averages
+    ConstraintKind *constraint
+    double *constraint_value
+    bint *constrains_rows            # or else columns
+    double *block_penalty            # of each block: what the regularizer adds to the loss
+    double *block_norm               # of each block: that of the gradient
+    # this batch
+    const int64_t *order
+    int64_t ahead                    # entries of order after this batch
+    bint first_is_fetched            # the rows of the first tile were asked for in the step before
+    int64_t fetched_rows             # of the next batch's first tile, asked for in the course of the step
+    int64_t most_fetched_rows        # 0 where the first operation fetches nothing on the way
+    int64_t tile
+    int64_t n_tiles
+    Part *parts
+    int64_t n_parts                  # 1: all inputs
+    int64_t first_row                # in the epoch
+    int64_t rows                     # of all batches whose gradients make the step that this one is for
+    Block *blocks
+    Block *updated                   # blocks, or whole parameters, whichever the optimizer takes
+    Block *constrained               # begin and end are columns, or rows where these are constrained
+    int64_t n_slots
+    bint check_finite                # look at every row of x that is gathered
+    int unusable                     # a flag: one has a NaN or an infinity, or no category where there must be one
+    int failed                       # a flag: Python raised
+
+
+cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)
+cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil
+cdef int plan_stages(Step *step, set only_predicted) except -1
+cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void norms_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void norms_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void update_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void update_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void constraint_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
+cdef void constraint_phase_f64(void *context, int64_t piece, int thread) noexcept nogil

@@ -1,0 +1,473 @@
+"""The training step, in two phases without the GIL.
+
+1. Row tiles: a tile of the batch goes all the way, from gathering its rows to the gradient of every
+   operation's output. Where an operation needs the whole batch (batch normalization), or does better
+   with it (wide layers), it works on columns of the batch instead, and the tiles meet before and after.
+2. Blocks of parameters: the gradient of some rows of a parameter over the whole batch, then the
+   optimizer's step on these rows while they are in cache.
+
+The borders of tiles, columns and blocks depend on the batch and the shapes, never on the number of
+threads, and each is computed by one thread: the same bits come out at any number of threads, without
+copies of the gradient to add up. An optimizer that needs whole parameters, or that is written in
+Python, takes its steps in a third phase.
+"""
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport CYNN_MOST_SLOTS, floating
+from cynn.engine.engine cimport are_categories, gather_rows
+from cynn.engine.flags cimport is_raised, raise_flag
+from cynn.engine.kernel_objects cimport loss_of_rows, step_on_piece
+from cynn.kernels.tables cimport Ahead, Op, Pass, Rows, UpdateKernels
+from cynn.engine.workspace cimport Node, backward_node, forward_node
+
+
+# Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
+# cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
+cdef int64_t MOST_BLOCK_ROWS = 256
+cdef int64_t LEAST_BLOCK_ROWS = 32
+cdef double BLOCK_MULTIPLICATIONS = 5e5
+cdef int64_t NARROW_UNITS = 512
+
+# Products work on so many rows at a time, or on a divisor of it, and are slower on what is left below.
+cdef int64_t BLOCK_GROUP = 24
+
+# Where parts of the inputs are pieces, so many tiles go together: threads have enough to share, and W is read less
+# often. Measured on 784-128-64-10: 1.04 times as quick.
+cdef int64_t TILES_OF_A_PART = 2
+
+
+cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts):
+    """Where the blocks of a parameter begin, and where the last ends: they are of about equal size.
+
+    Each of n_parts has the same number of them.
+    """
+    cdef int64_t size, n, k
+    size = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>columns * batch_size))
+    size = MOST_BLOCK_ROWS if columns > NARROW_UNITS else max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, size))
+    n = (rows + size * n_parts - 1) // (size * n_parts) * n_parts
+    return [(rows * k // n + BLOCK_GROUP // 2) // BLOCK_GROUP * BLOCK_GROUP for k in range(n)] + [rows]
+
+
+cdef int plan_stages(Step *step, set only_predicted) except -1:
+    """The instructions of the first phase, and those that need not wait for one another in a stage.
+
+    What makes the values that are `only_predicted` is left out where no predictions are wanted.
+    """
+    cdef int64_t i, n = 0
+    cdef Stage *stage
+    cdef Node *node
+    step.instructions = <Instruction *>calloc(3 * step.n_nodes + 4, sizeof(Instruction))
+    step.stages = <Stage *>calloc(3 * step.n_nodes + 4, sizeof(Stage))
+    if step.instructions == NULL or step.stages == NULL:
+        raise MemoryError
+    planned = [(GATHER, 0)]
+    planned += [(FORWARD_PARTS, 0), (ADD_PARTS, 0)] if step.n_parts > 1 else [(FORWARD, 0)]
+    planned.append((GATHER_TARGETS, 0))
+    planned += [(FORWARD, i) for i in range(1, step.n_nodes)]
+    planned.append((LOSS, 0))
+    for i in range(step.n_nodes - 1, -1, -1):
+        node = &step.nodes[i]
+        if node.op.delta == NULL or not node.has_gradient:
+            continue
+        if node.n_sums:
+            planned.append((ADD, i))
+        planned.append((BACKWARD, i))
+    for i, (task, number) in enumerate(planned):
+        node = &step.nodes[<int64_t>number]
+        step.instructions[i].task = task
+        step.instructions[i].node = node
+        step.instructions[i].only_predicts = task == FORWARD and node.value in only_predicted
+        pieces = TILES
+        if (task == FORWARD and node.forward_by_columns) or (task == BACKWARD and node.backward_by_columns):
+            pieces = COLUMNS
+        elif step.n_parts > 1 and task in (GATHER, FORWARD_PARTS):
+            pieces = PARTS_OF_TILES
+        if i == 0 or pieces == COLUMNS or pieces != step.stages[n - 1].pieces:
+            n += 1
+            stage = &step.stages[n - 1]
+            stage.begin = i
+            stage.pieces = pieces
+            stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
+            stage.piece_size = node.column_piece if pieces == COLUMNS else step.tile
+            if pieces == PARTS_OF_TILES:
+                stage.piece_size *= TILES_OF_A_PART
+        step.stages[n - 1].end = i + 1
+    step.n_stages = n
+    return 0
+
+
+cdef inline int64_t total_of(const Step *step, const Stage *stage) noexcept nogil:
+    """All rows, or columns, that a stage works on."""
+    return stage.columns if stage.pieces == COLUMNS else step.pass_.rows
+
+
+cdef inline int64_t tiles_of(const Step *step, const Stage *stage) noexcept nogil:
+    return (total_of(step, stage) + stage.piece_size - 1) // stage.piece_size
+
+
+cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil:
+    """How many pieces a stage has."""
+    return tiles_of(step, stage) * (step.n_parts if stage.pieces == PARTS_OF_TILES else 1)
+
+
+cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil:
+    """The part's columns of the caller's rows."""
+    cdef Rows rows = step.x_source[0]
+    rows.data += part.first * rows.column_stride
+    rows.columns = part.last - part.first
+    return rows
+
+
+cdef inline void rows_to_fetch(
+    const Step *step, const Part *part, int64_t first, int64_t count, Ahead *ahead
+) noexcept nogil:
+    """Rows of x to fetch on the way, the first of which is number `first` as counted from this batch's first."""
+    cdef Rows rows = columns_of_x(step, part)
+    ahead.data = rows.data
+    ahead.index = step.order + first
+    ahead.row_stride = rows.row_stride
+    ahead.row_bytes = rows.columns * rows.column_stride
+    ahead.rows = count
+    ahead.at = ahead.end = NULL
+
+
+cdef inline void fetch_next_tile(
+    const Step *step, const Part *part, int64_t begin, int64_t end, Ahead *ahead
+) noexcept nogil:
+    """While rows begin..end are worked on: the tile behind, or half of the next batch's first."""
+    if end < step.pass_.rows:
+        rows_to_fetch(step, part, end, min(end - begin, step.pass_.rows - end, step.most_fetched_rows), ahead)
+    else:
+        rows_to_fetch(step, part, end, step.fetched_rows // 2, ahead)
+
+
+cdef inline void fetch_next_batch(
+    const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Ahead *ahead
+) noexcept nogil:
+    """While blocks begin..end of all are worked on: their share of the other half of the next batch's first tile."""
+    cdef int64_t half = step.fetched_rows // 2, rest = step.fetched_rows - half, first = rest * begin // total
+    rows_to_fetch(step, part, step.pass_.rows + half + first, rest * end // total - first, ahead)
+
+
+cdef inline void gather_tile(
+    Step *step, const Part *part, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    cdef int64_t count = end - begin
+    cdef Rows rows = columns_of_x(step, part)
+    cdef bint are_fetched = count <= step.most_fetched_rows and (begin > 0 or step.first_is_fetched)
+    cdef int64_t ahead = -count if are_fetched else step.pass_.rows - end
+    cdef floating *x = <floating *>part.op.x[0] + begin * rows.columns
+    if gather_rows(
+        step.source, &rows, step.order + begin, count, ahead, step.source.scale, step.source.offset,
+        step.check_finite, x
+    ) >= 0 or not are_categories(step.source, count, x):
+        raise_flag(&step.unusable)
+
+
+cdef inline void gather_targets(
+    Step *step, Head *head, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    cdef int64_t i, outputs = head.outputs, rows = end - begin
+    cdef const int64_t *order = step.order + begin
+    cdef floating *target
+    if head.one_hot:
+        target = <floating *>head.target + begin * outputs
+        memset(target, 0, rows * outputs * sizeof(floating))
+        for i in range(rows):
+            target[i * outputs + head.classes[order[i]]] = 1
+    elif head.classes != NULL:
+        for i in range(rows):
+            head.batch_classes[begin + i] = head.classes[order[i]]
+    else:
+        gather_rows(
+            step.source, head.target_source, order, rows, step.pass_.rows - end + step.ahead, 1, 0, False,
+            <floating *>head.target + begin * outputs
+        )
+
+
+cdef inline void forward_part(
+    const Step *step, const Part *part, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    cdef Pass pass_ = step.pass_
+    cdef Ahead next_rows
+    fetch_next_tile(step, part, begin, end, &next_rows)
+    pass_.ahead = &next_rows
+    if floating is float:
+        part.op.kernels.forward_f32(&part.op, &pass_, begin, end, <float *>part.op.out)
+    else:
+        part.op.kernels.forward_f64(&part.op, &pass_, begin, end, <double *>part.op.out)
+
+
+cdef inline void add_to(const Step *step, floating *total, const floating *x, int64_t size) noexcept nogil:
+    if floating is float:
+        step.updates.add_f32(size, x, total)
+    else:
+        step.updates.add_f64(size, x, total)
+
+
+cdef inline void add_parts(const Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
+    """Sum up, always in the same order, what the parts make."""
+    cdef int64_t i, offset = begin * step.nodes.op.units, size = (end - begin) * step.nodes.op.units
+    for i in range(1, step.n_parts):
+        add_to(step, <floating *>step.parts.op.out + offset, <floating *>step.parts[i].op.out + offset, size)
+
+
+cdef inline void add_gradients(
+    const Step *step, const Node *node, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    """Add up what several operations have found as dC/dout, for rows begin..end."""
+    cdef int64_t i, offset = begin * node.op.units, size = (end - begin) * node.op.units
+    for i in range(node.n_sums):
+        add_to(step, <floating *>node.op.delta + offset, <floating *>node.sums[i] + offset, size)
+
+
+cdef inline void loss_of_tile(
+    Step *step, Head *head, int64_t piece, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    cdef int64_t rows = end - begin, outputs = head.outputs
+    cdef floating *target = NULL
+    cdef int64_t *classes = NULL
+    if head.classes != NULL and not head.one_hot:
+        classes = head.batch_classes + begin
+    else:
+        target = <floating *>head.target + begin * outputs
+    if head.predictions != NULL:
+        memcpy(
+            <floating *>head.predictions + (step.first_row + begin) * outputs,
+            <const floating *>head.output + begin * outputs, rows * outputs * sizeof(floating)
+        )
+    if head.python_loss != NULL:
+        if head.call_python_loss(head.python_loss, head.number, rows, &head.tile_loss[piece]):
+            raise_flag(&step.failed)
+    else:
+        head.tile_loss[piece] = loss_of_rows(
+            &head.loss, head.loss_h, head.fused, rows, outputs,
+            <const floating *>head.loss_input + begin * outputs, target, classes,
+            <const floating *>head.weight + begin, <floating *>head.loss_gradient + begin * outputs
+        )
+
+
+cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Stage *stage = step.stage
+    cdef int64_t tiles = tiles_of(step, stage), total = total_of(step, stage)
+    cdef int64_t begin = piece % tiles * stage.piece_size, end = min(begin + stage.piece_size, total)
+    cdef int64_t i, j, first_part = 0, last_part = step.n_parts
+    cdef Node *node
+    cdef Pass pass_ = step.pass_
+    cdef Ahead next_rows
+    if stage.pieces == PARTS_OF_TILES:
+        first_part = piece // tiles
+        last_part = first_part + 1
+    for i in range(stage.begin, stage.end):
+        node = step.instructions[i].node
+        if step.instructions[i].task == GATHER:
+            for j in range(first_part, last_part):
+                gather_tile(step, &step.parts[j], begin, end, type_)
+        elif step.instructions[i].task == FORWARD_PARTS:
+            for j in range(first_part, last_part):
+                forward_part(step, &step.parts[j], begin, end, type_)
+        elif step.instructions[i].task == ADD_PARTS:
+            add_parts(step, begin, end, type_)
+        elif step.instructions[i].task == GATHER_TARGETS:
+            for j in range(step.n_heads):
+                gather_targets(step, &step.heads[j], begin, end, type_)
+        elif step.instructions[i].task == FORWARD:
+            if step.instructions[i].only_predicts and not step.predicts:
+                continue
+            pass_.ahead = NULL
+            if node == step.nodes and stage.pieces == TILES:
+                fetch_next_tile(step, step.parts, begin, end, &next_rows)
+                pass_.ahead = &next_rows
+            if forward_node(node, &pass_, begin, end, type_):
+                raise_flag(&step.failed)
+        elif step.instructions[i].task == LOSS:
+            for j in range(step.n_heads):
+                loss_of_tile(step, &step.heads[j], piece, begin, end, type_)
+        elif step.instructions[i].task == ADD:
+            add_gradients(step, node, begin, end, type_)
+        elif backward_node(node, &pass_, begin, end, type_):
+            raise_flag(&step.failed)
+        if is_raised(&step.failed) or is_raised(&step.unusable):
+            return
+
+
+cdef inline int64_t columns_of(const Block *block) noexcept nogil:
+    return block.node.op.parameter_columns[block.parameter]
+
+
+cdef inline int64_t offset_of(const Block *block) noexcept nogil:
+    return block.begin * columns_of(block)
+
+
+cdef inline int64_t size_of(const Block *block) noexcept nogil:
+    return (block.end - block.begin) * columns_of(block)
+
+
+cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Block *block = &step.blocks[piece]
+    cdef const Op *op = &block.node.op
+    cdef const Part *part = block.part
+    cdef int64_t offset = offset_of(block), size = size_of(block), begin = block.begin, end = block.end, width
+    cdef double l1, l2, share = <double>step.pass_.rows / step.rows  # of the step's penalty, which the batch adds
+    cdef floating *grad
+    cdef Pass pass_ = step.pass_
+    cdef Ahead next_rows
+    if part != NULL:
+        op = &part.op
+        begin -= part.first
+        end -= part.first
+        width = op.parameter_rows[0]
+        fetch_next_batch(step, part, begin, end, width, &next_rows)
+        pass_.ahead = &next_rows
+    if step.is_direct or step.is_added:
+        grad = <floating *>step.block_gradient[thread]
+    else:
+        grad = <floating *>step.gradient[block.place] + offset
+    if floating is float:
+        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f32 != NULL:
+            op.kernels.linear_step_f32(op, &pass_, begin, end, step.alpha, step.beta, grad)
+            return
+        op.kernels.gradient_f32(op, &pass_, block.parameter, begin, end, grad)
+    else:
+        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f64 != NULL:
+            op.kernels.linear_step_f64(op, &pass_, begin, end, step.alpha, step.beta, grad)
+            return
+        op.kernels.gradient_f64(op, &pass_, block.parameter, begin, end, grad)
+    l1, l2 = share * step.l1[block.place], share * step.l2[block.place]
+    if l1 != 0 or l2 != 0:
+        if floating is float:
+            step.block_penalty[piece] = step.updates.regularize_f32(
+                size, <float *>step.w[block.place] + offset, l1, l2, grad
+            )
+        else:
+            step.block_penalty[piece] = step.updates.regularize_f64(
+                size, <double *>step.w[block.place] + offset, l1, l2, grad
+            )
+    if step.is_direct:
+        update(step, block, grad)
+    elif step.is_added:
+        add_to(step, <floating *>step.gradient[block.place] + offset, grad, size)
+
+
+cdef inline void update(Step *step, const Block *block, floating *grad) noexcept nogil:
+    """The optimizer's step on rows of a parameter, whose gradient is there."""
+    cdef const UpdateKernels *updates = step.updates
+    cdef int64_t offset = offset_of(block), size = size_of(block)
+    cdef double factor = step.factor[block.place], momentum = step.average_momentum
+    if factor != 1:
+        if floating is float:
+            updates.scale_f32(size, factor, grad)
+        else:
+            updates.scale_f64(size, factor, grad)
+    if step.clip_value > 0:
+        if floating is float:
+            updates.clip_f32(size, step.clip_value, grad)
+        else:
+            updates.clip_f64(size, step.clip_value, grad)
+    if step.optimizer.struct_size == 0:
+        return  # it is written in Python, and steps later
+    optimizer_step(step, block.place, block.end - block.begin, columns_of(block), offset, grad)
+    if momentum > 0:
+        if floating is float:
+            updates.average_f32(
+                size, <float *>step.w[block.place] + offset, momentum, <float *>step.averages[block.place] + offset
+            )
+        else:
+            updates.average_f64(
+                size, <double *>step.w[block.place] + offset, momentum,
+                <double *>step.averages[block.place] + offset
+            )
+
+
+cdef inline void optimizer_step(
+    Step *step, int64_t place, int64_t rows, int64_t cols, int64_t offset, floating *grad
+) noexcept nogil:
+    cdef floating *slots[CYNN_MOST_SLOTS]
+    cdef int64_t i
+    for i in range(step.n_slots):
+        slots[i] = <floating *>step.slots[place * CYNN_MOST_SLOTS + i] + offset
+    step_on_piece(
+        &step.optimizer, step.optimizer_h, step.learning_rate, step.t, rows, cols,
+        <floating *>step.w[place] + offset, grad, slots
+    )
+
+
+cdef inline void norms_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Block *block = &step.blocks[piece]
+    cdef int64_t offset = offset_of(block), size = size_of(block)
+    if floating is float:
+        step.block_norm[piece] = step.updates.norm_f32(size, <float *>step.gradient[block.place] + offset)
+    else:
+        step.block_norm[piece] = step.updates.norm_f64(size, <double *>step.gradient[block.place] + offset)
+
+
+cdef inline void update_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Block *block = &step.updated[piece]
+    update(step, block, <floating *>step.gradient[block.place] + offset_of(block))
+
+
+cdef inline void constraint_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+    cdef const Block *block = &step.constrained[piece]
+    cdef int64_t rows = block.node.op.parameter_rows[block.parameter], columns = columns_of(block), row
+    cdef floating *w = <floating *>step.w[block.place]
+    if not step.constrains_rows[block.place]:
+        constrain_columns(step, block.place, rows, columns, block.begin, block.end, w)
+        return
+    for row in range(block.begin, block.end):  # as a matrix of one column
+        constrain_columns(step, block.place, columns, 1, 0, 1, w + row * columns)
+
+
+cdef inline void constrain_columns(
+    Step *step, int64_t place, int64_t rows, int64_t columns, int64_t begin, int64_t end, floating *w
+) noexcept nogil:
+    if floating is float:
+        step.updates.constrain_f32(
+            step.constraint[place], step.constraint_value[place], rows, columns, begin, end, w
+        )
+    else:
+        step.updates.constrain_f64(
+            step.constraint[place], step.constraint_value[place], rows, columns, begin, end, w
+        )
+
+
+cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    stage_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    stage_phase[double](<Step *>context, piece, thread, NULL)
+
+
+cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    block_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    block_phase[double](<Step *>context, piece, thread, NULL)
+
+
+cdef void norms_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    norms_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void norms_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    norms_phase[double](<Step *>context, piece, thread, NULL)
+
+
+cdef void update_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    update_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void update_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    update_phase[double](<Step *>context, piece, thread, NULL)
+
+
+cdef void constraint_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
+    constraint_phase[float](<Step *>context, piece, thread, NULL)
+
+
+cdef void constraint_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
+    constraint_phase[double](<Step *>context, piece, thread, NULL)

@@ -1,0 +1,481 @@
+"""Steps of training, one after the other: what each works on is in step_memory.pyx, the step itself in step.pyx."""
+
+import numpy as np
+
+from cynn.engine.kernel_objects import checked_loss, raise_plugin_error
+
+from libc.math cimport hypot, isfinite
+from libc.stdint cimport int64_t, uint32_t
+
+from cynn.abi cimport floating
+from cynn.engine.flags cimport is_raised, lower_flag
+from cynn.kernels.blas cimport faults, raise_faults_since
+from cynn.engine.step cimport (
+    Head,
+    Step,
+    block_phase_f32,
+    block_phase_f64,
+    constraint_phase_f32,
+    constraint_phase_f64,
+    cynn_seconds,
+    norms_phase_f32,
+    norms_phase_f64,
+    pieces_of,
+    stage_phase_f32,
+    stage_phase_f64,
+    update_phase_f32,
+    update_phase_f64,
+)
+from cynn.engine.step_plan cimport StepMemory
+from cynn.engine.workspace cimport IS_DEBUG, address_of, update_states
+
+cdef int64_t MOST_STEPS = 1 << 62  # no limit
+
+
+cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
+    return (<Trainer>trainer).python_loss(head, rows, value)
+
+
+cdef inline void weigh_rows(const Step *step, const Head *head, floating *weight) noexcept nogil:
+    """The weights of the batch's rows for an output: a loss is a mean over the rows of the whole step."""
+    cdef int64_t i
+    cdef double share = head.loss_weight / step.rows
+    for i in range(step.pass_.rows):
+        weight[i] = <floating>(share * (1 if head.sample_weight == NULL else head.sample_weight[step.order[i]]))
+
+
+cdef inline void count_rows(Step *step) noexcept nogil:
+    """How often the batch's rows are there, for statistics over the batch."""
+    cdef int64_t i
+    step.pass_.total_weight = step.pass_.rows
+    if step.row_weight == NULL:
+        return
+    step.pass_.row_weight, step.pass_.total_weight = step.batch_row_weight, 0
+    for i in range(step.pass_.rows):
+        step.batch_row_weight[i] = step.row_weight[step.order[i]]
+        step.pass_.total_weight += step.batch_row_weight[i]
+
+
+class Diverged(Exception):
+    """A step met a figure that is not finite; the weights are those before that step.
+
+    Parameters
+    ----------
+    step : int
+        The batch in its epoch, from 0.
+    what : str
+        The figure: the loss, or the norm of the gradient.
+    figure : float
+        NaN or infinity.
+    """
+
+    def __init__(self, step, what, figure):
+        super().__init__(step, what, figure)
+        self.step = step
+        self.what = what
+        self.figure = figure
+
+
+class UnusableRow(Exception):
+    """A row of x holds a NaN or an infinity, or no category where it must; the weights are those before its step."""
+
+
+cdef class Trainer(StepMemory):
+    """Runs steps of training on one network with one set of data.
+
+    Parameters
+    ----------
+    engine : Engine
+        That of the network, whose parameters are moved.
+    x : array of shape (n, inputs) of uint8, float32 or float64
+        The inputs.
+    targets : list of tuple (values, classes)
+        For each output of the engine: an array of shape (n, units) of uint8, float32 or float64, and an int64
+        array of shape (n,); one of them is None.
+    sample_weights : list of float64 array of shape (n,), or None
+        For each output, how much each row counts in its loss. They have any sum: nothing divides by it.
+    row_weight : float64 array of shape (n,), or None
+        How often each row is there, for statistics over a batch.
+    losses : list of LossKernel
+        Of each output.
+    loss_weights : list of float
+        What each is multiplied by in the sum.
+    optimizer : OptimizerKernel or None
+        None: the gradients are computed, and left in `gradients`.
+    slots : list of lists of arrays
+        The optimizer's memory, for each place of `Engine.trained_parameters`.
+    settings : UpdateSettings
+        Clipping, accumulation and averages.
+    batch_size : int
+        Rows of a batch.
+    n_threads : int
+        That work together.
+
+    Attributes
+    ----------
+    gradients : list of arrays
+        Where an optimizer that needs whole gradients finds them, or who asks for them.
+    slots : list of lists of arrays
+        As they were given.
+    steps : int
+        Taken in all.
+    batches : int
+        Of this epoch that are done.
+    epochs_done : int
+        In the last `run_epochs`.
+    sums : float64 array
+        Over the rows of this epoch: 1, penalty, and for each output weight * loss, as if its loss weight were 1.
+    """
+
+    cdef object python_error
+    cdef const int64_t[:, ::1] moved   # the address and the size of each array that steps change
+    cdef double norm                   # of the gradient, where it is not finite
+    cdef readonly int64_t steps        # taken in all
+    cdef readonly int64_t batches      # of this epoch that are done
+    cdef readonly int64_t epochs_done  # in the last run_epochs
+
+    def __cinit__(self, *_):
+        cdef int64_t i
+        cdef Head *head
+        for i in range(self.step.n_heads):
+            if self.losses[i].is_python:
+                head = &self.step.heads[i]
+                head.python_loss, head.number, head.call_python_loss = <void *>self, i, call_python_loss
+        arrays = [*self.weights, *self.settings.averages]
+        for each in [*self.own_slots, *(operation.states for operation in self.engine.operations)]:
+            arrays += each
+        self.moved = np.array(
+            [(<size_t>address_of(array), array.size) for array in arrays if array is not None], np.int64
+        ).reshape(-1, 2)
+
+    def begin_epoch(
+        self, bint check_finite, int64_t epoch, int64_t batches=0, const double[::1] sums=None
+    ):
+        """Begin an epoch, or go on with one.
+
+        Parameters
+        ----------
+        check_finite : bool
+            Whether to look at every row of x: UnusableRow for a NaN or an infinity.
+        epoch, batches : int
+            The number of the epoch, and of its batches that are done: random numbers depend on these.
+        sums : float64 array, optional
+            The `sums` over those batches.
+        """
+        self.start_epoch(check_finite, epoch)
+        self.batches = batches
+        if sums is not None:
+            self.own_sums[:] = sums
+
+    cdef void start_epoch(self, bint check_finite, int64_t epoch) noexcept:
+        self.step.check_finite = check_finite
+        self.step.pass_.epoch = <uint32_t>epoch
+        self.batches = 0
+        self.own_sums[:] = 0
+
+    @property
+    def calls_python(self):
+        """Whether a step runs Python, of a plugin."""
+        return (
+            self.engine.has_python or any(loss.is_python for loss in self.losses)
+            or (self.optimizer is not None and self.optimizer.is_python)
+        )
+
+    def is_finite(self):
+        """Whether all that steps change is: weights, their averages, the optimizer's memory and the layers' states."""
+        cdef int64_t i
+        cdef bint finite = True, is_float32 = self.engine.is_float32
+        with nogil:
+            for i in range(self.moved.shape[0]):
+                if is_float32:
+                    finite &= self.step.updates.are_finite_f32(
+                        self.moved[i, 1], <const float *><size_t>self.moved[i, 0]
+                    )
+                else:
+                    finite &= self.step.updates.are_finite_f64(
+                        self.moved[i, 1], <const double *><size_t>self.moved[i, 0]
+                    )
+        return finite
+
+    @property
+    def gradients(self):
+        return self.own_gradients
+
+    @property
+    def slots(self):
+        return self.own_slots
+
+    @property
+    def sums(self):
+        return np.array(self.own_sums)
+
+    def run(
+        self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
+        predictions, double seconds, int64_t most_steps=MOST_STEPS
+    ):
+        """Train on batches of an epoch, until it ends, the time is up or so many steps are taken.
+
+        Parameters
+        ----------
+        order : int64 array
+            The rows of the epoch, in their order.
+        first_batch : int
+            The batch of the epoch to begin with, from 0.
+        t : int
+            The number of its step in the whole training, from 1.
+        learning_rates : float64 array
+            Of every step of the epoch: the last batch ends a step, however many were to make one.
+        predictions : list of arrays of shape (n, units), or None
+            Filled with what the network predicted for each row of `order` in its step, for each output.
+        seconds : float
+            After this time no further step is begun.
+        most_steps : int
+            Nor after so many.
+
+        Returns
+        -------
+        int
+            How many batches were trained on: those of one step at least.
+        """
+        return self.take_steps(order, first_batch, t, learning_rates, predictions, seconds, most_steps)
+
+    cdef int64_t take_steps(
+        self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
+        list predictions, double seconds, int64_t most_steps
+    ) except -1:
+        """As `run`."""
+        cdef Step *step = &self.step
+        cdef int64_t n = order.shape[0]
+        cdef int64_t n_batches = (n + self.batch_size - 1) // self.batch_size
+        cdef int64_t accumulation = self.settings.accumulation
+        cdef int64_t i, first_of_step, batch = first_batch, steps_before = self.steps, faults_before = faults()
+        cdef int status = 0
+        cdef bint ends_step
+        cdef double until = cynn_seconds() + seconds
+        cdef double loss = 0
+        cdef bint is_float32 = self.engine.is_float32
+        cdef bint python_optimizer = self.optimizer is not None and self.optimizer.is_python
+        if learning_rates.shape[0] < (n_batches + accumulation - 1) // accumulation:
+            raise ValueError("there must be a learning rate for every step of the epoch")
+        step.predicts = predictions is not None
+        for i in range(step.n_heads):
+            step.heads[i].predictions = address_of(predictions[i]) if step.predicts else NULL
+        step.fetched_rows = 0
+        step.is_added = False
+        self.team.begin()
+        with nogil:
+            while True:
+                step.first_row = batch * self.batch_size
+                step.pass_.rows = min(self.batch_size, n - step.first_row)
+                first_of_step = batch - batch % accumulation
+                step.rows = min((first_of_step + accumulation) * self.batch_size, n) - first_of_step * self.batch_size
+                step.pass_.step = <uint32_t>self.batches
+                step.order = &order[step.first_row]
+                step.ahead = n - step.first_row - step.pass_.rows
+                step.first_is_fetched = step.fetched_rows > 0
+                step.fetched_rows = min(step.ahead, step.most_fetched_rows)
+                step.learning_rate = learning_rates[batch // accumulation]
+                step.t = t + self.steps - steps_before
+                ends_step = batch + 1 == n_batches or (batch + 1) % accumulation == 0
+                if IS_DEBUG:
+                    with gil:
+                        self.workspace.begin_pass()
+                if is_float32:
+                    status = self.train_on_batch[float](ends_step, &loss, NULL)
+                else:
+                    status = self.train_on_batch[double](ends_step, &loss, NULL)
+                if status == 0 and python_optimizer and ends_step:
+                    with gil:
+                        status = self.python_optimizer_step()
+                if status == 0 and ends_step:
+                    if step.pass_.updates:
+                        self.team.run(
+                            constraint_phase_f32 if is_float32 else constraint_phase_f64, step, self.n_constrained
+                        )
+                    self.steps += 1
+                if status or faults() != faults_before:
+                    break
+                batch += 1
+                self.batches += 1
+                if batch == n_batches:
+                    break
+                if ends_step and (self.steps - steps_before >= most_steps or cynn_seconds() >= until):
+                    break
+        raise_faults_since(faults_before)
+        if status == 1:
+            raise Diverged(batch, "loss", loss)
+        if status == 4:
+            raise Diverged(batch, "norm of the gradient", self.norm)
+        if status == 3:
+            raise UnusableRow
+        if status:
+            self.raise_python_error()
+        return batch - first_batch
+
+    def run_epochs(
+        self, order_of, int64_t first_epoch, int64_t t, const double[::1] learning_rates, double[:, ::1] figures,
+        double seconds
+    ):
+        """Train for whole epochs that are short, until the time is up, with nothing in between.
+
+        Parameters
+        ----------
+        order_of : function
+            The rows of an epoch of that number, in their order, as an int64 array.
+        first_epoch : int
+            Its number.
+        t : int
+            As for `run`.
+        learning_rates : float64 array
+            As for `run`; those of every epoch.
+        figures : float64 array of shape (epochs, len(sums) + 1)
+            Filled with the sums and the seconds of each; `epochs_done` says of how many.
+        seconds : float
+            After this time no further epoch is begun.
+        """
+        cdef double begin, now = cynn_seconds()
+        cdef double until = now + seconds
+        cdef int64_t steps_before = self.steps, n_sums = self.own_sums.shape[0], i
+        cdef const int64_t[::1] order
+        cdef object last_order = None
+        self.epochs_done = 0
+        while self.epochs_done < figures.shape[0]:
+            begin = now
+            self.start_epoch(False, first_epoch + self.epochs_done)
+            this_order = order_of(first_epoch + self.epochs_done)
+            if this_order is not last_order:
+                order = last_order = this_order
+            self.take_steps(order, 0, t + self.steps - steps_before, learning_rates, None, 1e9, MOST_STEPS)
+            now = cynn_seconds()
+            for i in range(n_sums):
+                figures[self.epochs_done, i] = self.own_sums[i]
+            figures[self.epochs_done, n_sums] = now - begin
+            self.epochs_done += 1
+            if now >= until:
+                break
+
+    cdef int train_on_batch(self, bint ends_step, double *loss, floating *type_) noexcept nogil:
+        """0; else the weights are unchanged: 1 when the loss is not finite, 2 when Python raised, 3 when
+        x cannot be used, 4 when the norm of a gradient that is to be clipped is not.
+        """
+        cdef Step *step = &self.step
+        cdef int64_t i, j
+        cdef double of_output, penalty = 0
+        cdef Head *head
+        for j in range(step.n_heads):
+            weigh_rows(step, &step.heads[j], <floating *>step.heads[j].weight)
+        count_rows(step)
+        lower_flag(&step.failed)
+        lower_flag(&step.unusable)
+        step.n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
+        for i in range(step.n_stages):
+            step.stage = &step.stages[i]
+            self.team.run(
+                stage_phase_f32 if floating is float else stage_phase_f64, step, pieces_of(step, step.stage)
+            )
+            if is_raised(&step.failed):
+                return 2
+            if is_raised(&step.unusable):
+                return 3
+        loss[0] = 0
+        for j in range(step.n_heads):
+            head = &step.heads[j]
+            of_output = 0
+            for i in range(step.n_tiles):
+                of_output += head.tile_loss[i]
+            loss[0] += of_output
+            self.own_sums[2 + j] += of_output / head.loss_weight * step.rows
+        if not isfinite(loss[0]):
+            return 1
+        if step.is_linear:
+            step.optimizer.linear_step(
+                step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
+            )
+        self.team.run(block_phase_f32 if floating is float else block_phase_f64, step, self.n_blocks)
+        for i in range(self.n_blocks):
+            penalty += step.block_penalty[i]
+        if not step.is_direct and self.optimizer is not None:
+            step.is_added = not ends_step
+            if ends_step:
+                if not self.find_factors(type_):
+                    return 4
+                self.team.run(update_phase_f32 if floating is float else update_phase_f64, step, self.n_updated)
+        for i in range(step.n_nodes if step.pass_.updates else 0):
+            update_states(&step.nodes[i], &step.pass_, type_)
+        self.own_sums[0] += step.pass_.rows
+        self.own_sums[1] += step.rows * penalty
+        return 0
+
+    cdef bint find_factors(self, floating *type_) noexcept nogil:
+        """What each gradient is multiplied by before the step; False where a norm to be clipped is not finite."""
+        cdef Step *step = &self.step
+        cdef double total = 0, norm
+        cdef int64_t i, place
+        for place in range(self.n_parameters):
+            step.factor[place] = 1
+        if self.clip_norm == 0 and self.global_clip_norm == 0:
+            return True
+        self.team.run(norms_phase_f32 if floating is float else norms_phase_f64, step, self.n_blocks)
+        for place in range(self.n_parameters):
+            self.norms[place] = 0
+        for i in range(self.n_blocks):
+            place = step.blocks[i].place
+            self.norms[place] = hypot(self.norms[place], step.block_norm[i])
+        for place in range(self.n_parameters):
+            norm = self.norms[place]
+            if not isfinite(norm):
+                self.norm = norm
+                return False
+            if self.clip_norm > 0 and norm > self.clip_norm:
+                step.factor[place] *= self.clip_norm / norm
+                norm = self.clip_norm
+            total = hypot(total, norm)
+        if not isfinite(total):
+            self.norm = total
+            return False
+        if self.global_clip_norm > 0 and total > self.global_clip_norm:
+            for place in range(self.n_parameters):
+                step.factor[place] *= self.global_clip_norm / total
+        return True
+
+    cdef int python_loss(self, int64_t head, int64_t rows, double *value) noexcept:
+        component = self.losses[head].component
+        try:
+            prediction = self.workspace.values[<int64_t>self.engine.outputs[head]][:rows]
+            values, gradient = checked_loss(component, prediction.copy(), self.batch_targets[head][:rows].copy())
+            weight = self.batch_weights[head][:rows]
+            value[0] = float(np.dot(np.asarray(values, np.float64), weight))
+            self.workspace.loss_gradients[head][:rows] = gradient * weight[:, None]
+            return 0
+        except BaseException as error:
+            self.python_error = (component, error)
+            return -1
+
+    cdef int python_optimizer_step(self) noexcept:
+        """Steps on copies first: if one raises, no parameter has moved."""
+        try:
+            moved = []
+            for w, grad, slots in zip(self.weights, self.own_gradients, self.own_slots, strict=True):
+                if w is not None:
+                    matrices = [array.reshape(-1, array.shape[-1]).copy() for array in (w, *slots)]
+                    self.optimizer.component.step(
+                        matrices[0], grad.reshape(matrices[0].shape), matrices[1:], self.step.learning_rate,
+                        self.step.t
+                    )
+                    moved += zip((w, *slots), matrices, strict=True)
+            for array, matrix in moved:
+                array[...] = matrix.reshape(array.shape)
+            momentum = self.settings.average_momentum
+            for w, mean in zip(self.weights, self.settings.averages, strict=False):
+                if momentum and w is not None:
+                    mean[...] = momentum * mean + (1 - momentum) * w
+            return 0
+        except BaseException as error:
+            self.python_error = (self.optimizer.component, error)
+            return 2
+
+    cdef raise_python_error(self):
+        if self.python_error is not None:
+            (component, error), self.python_error = self.python_error, None
+            raise_plugin_error(component, error)
+        self.workspace.raise_error()

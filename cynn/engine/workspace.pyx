@@ -1,0 +1,382 @@
+"""The buffers of one pass through a network, and its operations bound to them: nodes."""
+
+from array import array as array_of
+
+import numpy as np
+
+from cynn.engine.kernel_objects import raise_plugin_error
+
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport floating
+from cynn.engine.kernel_objects cimport ActivationKernel
+from cynn.kernels.tables cimport MOST_PARAMETERS, MOST_SAVED, MOST_STATES, Op, OpKernels, Pass, in_capsule
+from cynn.engine.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
+
+
+cdef int poison(object array) except -1:
+    """In a debug build, NaN everywhere, or -1: what is read before it is written shows."""
+    if IS_DEBUG:
+        memset(address_of(array), 0xFF, array.nbytes)
+    return 0
+
+
+cdef object aligned(object shape, object dtype):
+    """An uninitialized array that starts on a cache line."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + 64, np.uint8)
+    poison(raw)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def aligned_zeros(shape, dtype):
+    """An array of zeros that starts on a cache line."""
+    array = aligned(shape, dtype)
+    array[...] = 0
+    return array
+
+
+def aligned_copy(array, dtype):
+    """Memory of our own with the values of an array, whoever holds that: for what the engine writes.
+
+    Parameters
+    ----------
+    array : array
+        Such as one that was unpickled, which may be read-only, or lie in a file or in bytes of somebody else.
+    dtype : str or dtype
+        Of the copy.
+
+    Returns
+    -------
+    array
+        Of the same shape.
+    """
+    copy = aligned(array.shape, dtype)
+    copy[...] = array
+    return copy
+
+
+cdef void *address_of(object array) except NULL:
+    """Where an array's data lies, which is never NULL for those that this package allocates.
+
+    The engine writes through what it gets here, and counts on rows without gaps.
+    """
+    if not isinstance(array, np.ndarray) or not is_all_set(array_flags(array), ALIGNED | C_CONTIGUOUS | WRITEABLE):
+        raise ValueError("the engine must be given aligned, C-contiguous and writeable arrays")
+    return array_data(array)
+
+
+cdef class PythonActivation:
+    """An activation with Python methods, bound to the buffers of its layer in one workspace."""
+
+    cdef object component, z, a, delta
+    cdef readonly object error
+
+    def __init__(self, component, z, a, delta):
+        self.component = component
+        self.z = z
+        self.a = a
+        self.delta = delta
+
+    cdef int forward(self, int64_t rows) noexcept:
+        try:
+            z = self.z[:rows]
+            self.a[:rows] = self.checked("forward", z.shape, self.component.forward(read_only(z)))
+            return 0
+        except BaseException as error:
+            self.error = error
+            return -1
+
+    cdef int backward(self, int64_t rows) noexcept:
+        try:
+            z, a, delta = self.z[:rows], self.a[:rows], self.delta[:rows]
+            result = self.component.backward(read_only(z), read_only(a), delta)
+            delta[...] = self.checked("backward", z.shape, result)
+            return 0
+        except BaseException as error:
+            self.error = error
+            return -1
+
+    cdef object checked(self, str method, object shape, object result):
+        if np.shape(result) != shape:
+            raise ValueError(
+                f"{method} must return an array of shape {shape}. Got {np.shape(result)} instead."
+            )
+        return result
+
+
+cdef object read_only(object array):
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+cdef int call_python(PyObject *python, bint backward, int64_t rows) noexcept with gil:
+    cdef PythonActivation activation = <PythonActivation>python
+    return activation.backward(rows) if backward else activation.forward(rows)
+
+
+cdef class Workspace:
+    """The buffers of one pass through a network, for a number of rows. Used by one caller at a time.
+
+    With `training`, what backward needs is kept, and so are the values that losses take, by number.
+    """
+
+    def __cinit__(
+        self, list operations, str dtype, int64_t inputs, int64_t rows, bint training, list losses
+    ):
+        cdef int64_t i, j, n = len(operations)
+        cdef Node *node
+        self.scratch = []
+        self.values = [self.allocate((rows, inputs), dtype)]
+        self.deltas = [None] * (n + 1)
+        self.python, self.keep, self.of_first_input = [], [], {}
+        self.x = address_of(self.values[0])
+        self.nodes = <Node *>calloc(n, sizeof(Node))
+        self.takes_x = <void ***>calloc(sum(len(o.inputs) for o in operations), sizeof(void **))
+        if self.nodes == NULL or self.takes_x == NULL:
+            raise MemoryError
+        # The value that holds the numbers of each: in a prediction, some operations do nothing.
+        root = self.root = list(range(n + 1))
+        for i, operation in enumerate(operations):
+            if operation.only_training and not training and i + 1 < n:
+                root[i + 1] = root[operation.inputs[0]]
+        consumers = [0] * (n + 1)
+        for i, operation in enumerate(operations):
+            if root[i + 1] == i + 1:
+                for value in operation.inputs:
+                    consumers[root[value]] += 1
+        kept = {0}
+        if training:
+            kept.update(i + 1 for i, operation in enumerate(operations) if operation.needs_output)
+            kept.update(losses)
+        for i, operation in enumerate(operations):
+            first = root[operation.inputs[0]]
+            if root[i + 1] != i + 1:
+                self.values.append(self.values[root[i + 1]])
+                continue
+            if operation.in_place and consumers[first] == 1 and first not in kept:
+                self.values.append(self.values[first])
+            else:
+                self.values.append(self.allocate((rows, operation.units), dtype))
+            node = &self.nodes[self.n_nodes]
+            self.n_nodes += 1
+            node.value = i + 1
+            self.connect(node, operation)
+            for j, value in enumerate(operation.inputs):
+                node.op.x[j] = address_of(self.values[value])
+                if root[value] == 0:
+                    self.takes_x[self.n_takes_x] = &node.op.x[j]
+                    self.n_takes_x += 1
+            node.op.out = address_of(self.values[i + 1])
+            for j, saved in enumerate(operation.saved if training else []):
+                shape = (rows if saved.for_each_row else 1, saved.columns)
+                node.op.saved[j] = self.hold(self.allocate(shape, dtype))
+        if training:
+            self.allocate_deltas(operations, dtype, consumers, rows, losses)
+        for i in range(self.n_nodes):
+            node = &self.nodes[i]
+            operation = operations[node.value - 1]
+            if operation.activation is not None and operation.activation.is_python:
+                bound = PythonActivation(
+                    operation.activation.component, self.values[operation.inputs[0]], self.values[node.value],
+                    self.of_first_input.get(i)
+                )
+                self.python.append(bound)
+                node.op.python = <void *>bound
+
+    cdef int connect(self, Node *node, operation) except -1:
+        """What does not depend on the buffers."""
+        cdef int64_t j
+        cdef const double[::1] h
+        cdef ActivationKernel activation
+        cdef Op *op = &node.op
+        if (
+            len(operation.parameters) > MOST_PARAMETERS or len(operation.states) > MOST_STATES
+            or len(operation.saved) > MOST_SAVED
+        ):
+            raise ValueError(f"an operation has more than kernels have room for: {operation}")
+        op.n_inputs = len(operation.inputs)
+        op.widths = <int64_t *>calloc(op.n_inputs, sizeof(int64_t))
+        op.x = <void **>calloc(op.n_inputs, sizeof(void *))
+        op.dx = <void **>calloc(op.n_inputs, sizeof(void *))
+        if op.widths == NULL or op.x == NULL or op.dx == NULL:
+            raise MemoryError
+        for j, width in enumerate(operation.widths):
+            op.widths[j] = width
+        op.units = operation.units
+        for j, parameter in enumerate(operation.parameters):
+            if parameter is not None:
+                op.parameters[j] = address_of(parameter)
+                op.parameter_rows[j] = parameter.shape[0] if parameter.ndim == 2 else 1
+                op.parameter_columns[j] = parameter.shape[parameter.ndim - 1]
+        for j, state in enumerate(operation.states):
+            op.states[j] = address_of(state)
+        if operation.hyperparameters:
+            h = array_of("d", operation.hyperparameters)
+            self.keep.append(h)
+            op.h = &h[0]
+        op.number = operation.number
+        if operation.activation is not None:
+            activation = operation.activation
+            op.activation = activation.functions
+            op.activation_h = activation.h
+        op.kernels = in_capsule(operation.kernels)
+        node.gradient_in_place = operation.gradient_in_place
+        return 0
+
+    cdef int allocate_deltas(
+        self, list operations, str dtype, list consumers, int64_t rows, list losses
+    ) except -1:
+        """The gradient of every value that something trained depends on.
+
+        Where several operations or losses take a value, each has a gradient of its own, which are added
+        up before the operation that made the value needs them.
+        """
+        cdef int64_t i, j, n = len(operations)
+        cdef Node *node
+        has_gradient = [False] * (n + 1)
+        sums = [[] for _ in range(n + 1)]
+        for i, operation in enumerate(operations):
+            is_trained = operation.trainable and any(p is not None for p in operation.parameters)
+            has_gradient[i + 1] = is_trained or any(has_gradient[value] for value in operation.inputs)
+        self.loss_gradients = []
+        for value in losses:
+            array = self.allocate((rows, operations[<int64_t>value - 1].units), dtype)
+            self.loss_gradients.append(array)
+            if self.deltas[value] is None:
+                self.deltas[value] = array
+            else:
+                sums[value].append(array)
+        for i in range(n - 1, -1, -1):
+            operation = operations[i]
+            node = &self.nodes[i]
+            node.has_gradient = has_gradient[i + 1]
+            if self.deltas[i + 1] is None:
+                continue
+            node.op.delta = address_of(self.deltas[i + 1])
+            for j, value in enumerate(operation.inputs):
+                if not has_gradient[value]:
+                    continue
+                shared = operation.gradient_in_place and j == 0 and consumers[value] == 1
+                array = self.deltas[i + 1] if shared else self.allocate((rows, operation.widths[j]), dtype)
+                if self.deltas[value] is None:
+                    self.deltas[value] = array
+                else:
+                    sums[value].append(array)
+                node.op.dx[j] = self.hold(array)
+                if j == 0:
+                    self.of_first_input[i] = array
+            node.n_sums = len(sums[i + 1])
+            node.sums = <void **>calloc(max(1, node.n_sums), sizeof(void *))
+            if node.sums == NULL:
+                raise MemoryError
+            for j, array in enumerate(sums[i + 1]):
+                node.sums[j] = self.hold(array)
+        return 0
+
+    cdef object allocate(self, object shape, object dtype):
+        """An array that every pass writes before it reads it."""
+        array = aligned(shape, dtype)
+        self.scratch.append(array)
+        return array
+
+    cdef int begin_pass(self) except -1:
+        """To be called before each: nothing of the pass before is to be read."""
+        if IS_DEBUG:
+            for array in self.scratch:
+                poison(array)
+        return 0
+
+    cdef void *hold(self, array) except NULL:
+        self.keep.append(array)
+        return address_of(array)
+
+    cdef void set_x(self, const void *x) noexcept nogil:
+        """Let the operations read value 0 there."""
+        cdef int64_t i
+        for i in range(self.n_takes_x):
+            self.takes_x[i][0] = <void *>x
+
+    def __dealloc__(self):
+        cdef int64_t i
+        for i in range(self.n_nodes):
+            free(self.nodes[i].op.widths)
+            free(self.nodes[i].op.x)
+            free(self.nodes[i].op.dx)
+            free(self.nodes[i].sums)
+        free(self.nodes)
+        free(self.takes_x)
+
+    def raise_error(self):
+        """Raise what a Python activation has raised, as a PluginError that names it."""
+        cdef PythonActivation activation
+        for activation in self.python:
+            error, activation.error = activation.error, None
+            if error is not None:
+                raise_plugin_error(activation.component, error)
+
+
+cdef int forward_node(
+    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    """0, or -1 if Python raised."""
+    cdef const Op *op = &node.op
+    cdef const OpKernels *kernels_ = op.kernels
+    if op.python != NULL:
+        return call_python(<PyObject *>op.python, False, end)
+    if floating is float:
+        if node.forward_by_columns:
+            kernels_.forward_columns_f32(op, pass_, begin, end, <float *>op.out)
+        else:
+            kernels_.forward_f32(op, pass_, begin, end, <float *>op.out)
+    else:
+        if node.forward_by_columns:
+            kernels_.forward_columns_f64(op, pass_, begin, end, <double *>op.out)
+        else:
+            kernels_.forward_f64(op, pass_, begin, end, <double *>op.out)
+    return 0
+
+
+cdef int backward_node(
+    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
+) noexcept nogil:
+    """dC/dx from dC/dout; 0, or -1 if Python raised."""
+    cdef const Op *op = &node.op
+    cdef const OpKernels *kernels_ = op.kernels
+    cdef floating *delta = <floating *>op.delta
+    cdef int64_t size = (end - begin) * op.units
+    if node.gradient_in_place:
+        if op.dx[0] == NULL:
+            return 0
+        if op.dx[0] != op.delta:
+            memcpy(
+                <floating *>op.dx[0] + begin * op.units, delta + begin * op.units, size * sizeof(floating)
+            )
+            delta = <floating *>op.dx[0]
+    if op.python != NULL:
+        return call_python(<PyObject *>op.python, True, end)
+    if floating is float:
+        if node.backward_by_columns:
+            kernels_.backward_columns_f32(op, pass_, begin, end, delta)
+        else:
+            kernels_.backward_f32(op, pass_, begin, end, delta)
+    else:
+        if node.backward_by_columns:
+            kernels_.backward_columns_f64(op, pass_, begin, end, delta)
+        else:
+            kernels_.backward_f64(op, pass_, begin, end, delta)
+    return 0
+
+
+cdef void update_states(const Node *node, const Pass *pass_, floating *type_) noexcept nogil:
+    if floating is float:
+        if node.op.kernels.update_states_f32 != NULL:
+            node.op.kernels.update_states_f32(&node.op, pass_)
+    else:
+        if node.op.kernels.update_states_f64 != NULL:
+            node.op.kernels.update_states_f64(&node.op, pass_)

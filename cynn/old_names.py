@@ -1,0 +1,32 @@
+"""Modules that have moved are found under their old names: by pickles, which name them, and by programs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+_NOW = {
+    "cynn.diagnosis": "cynn.training.diagnosis",
+    "cynn.history": "cynn.training.history",
+    "cynn.images": "cynn.data.images",
+    "cynn.operations": "cynn.engine.operations",
+    "cynn.optimizer_state": "cynn.training.optimizer_state",
+    "cynn.weights_lock": "cynn.engine.weights_lock",
+}
+
+
+class _OldNames(MetaPathFinder, Loader):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname in _NOW else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = importlib.import_module(_NOW[module.__name__])
+
+
+sys.meta_path.append(_OldNames())

@@ -1,0 +1,191 @@
+"""What `cynn plugins` prints: a table of everything that has a name, or all about one of them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import numpy as np
+
+from cynn import registry
+from cynn.activations import Activation
+from cynn.components import package_names
+from cynn.components.hyperparameters import Component
+from cynn.display.summary import columns
+from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+from cynn.errors import CynnError, UnknownNameError, unknown_name
+from cynn.plugins.curves import points, takes_rows
+
+__all__ = ["details", "dtypes_of", "hyperparameter_rows", "paragraphs", "table"]
+
+_KERNELS: dict[str, Any] = {
+    "activation": ActivationKernel,
+    "loss": LossKernel,
+    "optimizer": OptimizerKernel,
+}
+
+
+def dtypes_of(component: Component) -> list[str]:
+    """The dtypes in which a component computes.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> dtypes_of(cynn.activations.Tanh())
+    ['float32', 'float64']
+    """
+    kernel = _KERNELS[component.kind](component)
+    offered = []
+    for dtype in ("float32", "float64"):
+        try:
+            kernel.require_dtype(dtype)
+        except CynnError:
+            continue
+        offered.append(dtype)
+    return offered
+
+
+def table() -> str:
+    """A line for every activation, loss and optimizer. All plugins are imported; a broken one is a line too.
+
+    Examples
+    --------
+    >>> lines = table().splitlines()
+    >>> lines[0].split()
+    ['kind', 'name', 'from', 'version', 'runs', 'dtypes']
+    >>> [line.split()[-3:] for line in lines if " softmax " in line]
+    [['compiled', 'float32', 'float64']]
+    """
+    rows = [("kind", "name", "from", "version", "runs", "dtypes")]
+    broken = []
+    for of_kind in registry.OF_KIND.values():
+        for name in of_kind.names():
+            try:
+                entry = of_kind.describe(name)
+                dtypes = " ".join(dtypes_of(of_kind.get(name)))
+            except CynnError as error:
+                found = of_kind.offers(name.rpartition(":")[2]) or {"": ""}
+                distribution, version = next(iter(found.items()))
+                rows.append((of_kind.kind, name, distribution, version, "broken", ""))
+                broken.append(f"{name}: {' '.join(str(error).split())}")
+                continue
+            runs = "compiled" if entry.compiled else "Python"
+            rows.append((of_kind.kind, name, entry.distribution, entry.version, runs, dtypes))
+    return "\n".join([*columns(rows, words=len(rows[0])), *broken, *_misled()])
+
+
+def _misled() -> list[str]:
+    """A line for each package with plugins that requires what is another project's."""
+    required: dict[str, list[str]] = {}
+    for of_kind in registry.OF_KIND.values():
+        required |= of_kind.requirements()
+    return [
+        f"warning: {package} requires the package {package_names.FORMER}, which is another project's. It should "
+        f"require {package_names.OWN}; until it does, install it with --no-deps."
+        for package, requirements in sorted(required.items())
+        if any(re.match(rf"{package_names.FORMER}(?![\w.-])", each, re.IGNORECASE) for each in requirements)
+    ]
+
+
+def details(name: str) -> str:
+    """Formula, source and hyperparameters of everything of that name; of an activation, its curve.
+
+    Examples
+    --------
+    >>> print(details("leaky_relu"))
+    activation leaky_relu, of cynn-nn ..., compiled, float32 float64
+    <BLANKLINE>
+    a = z where z > 0, negative_slope * z elsewhere.
+    <BLANKLINE>
+    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
+    2013.
+    <BLANKLINE>
+    hyperparameter  default  allowed  what it does
+    negative_slope  0.01     > 0      The slope where z is negative.
+    <BLANKLINE>
+    ...
+    """
+    found = []
+    for of_kind in registry.OF_KIND.values():
+        try:
+            of_kind.find(name)
+        except UnknownNameError:
+            continue
+        found.append(_details(of_kind, name))
+    if not found:
+        raise unknown_name(
+            "plugin", name, [known for of_kind in registry.OF_KIND.values() for known in of_kind.names()]
+        )
+    return "\n\n".join(found)
+
+
+def _details(of_kind: registry.Registry[Any], name: str) -> str:
+    entry = of_kind.describe(name)
+    component = of_kind.get(name)
+    runs = "compiled" if entry.compiled else "Python"
+    parts = [
+        f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}, {runs}, "
+        f"{' '.join(dtypes_of(component))}"
+    ]
+    parts += paragraphs(type(component))
+    if component.hyperparameters:
+        rows = hyperparameter_rows(component)
+        parts.append("\n".join(columns(rows, words=len(rows[0]))))
+    if isinstance(component, Activation):
+        parts.append(_plot(component))
+    return "\n\n".join(parts)
+
+
+def paragraphs(cls: type[Component]) -> list[str]:
+    """The docstring without its examples: formula and source come first."""
+    text = inspect.cleandoc(vars(cls).get("__doc__") or "It has no docstring.")
+    return [paragraph for paragraph in text.partition("\nExamples\n")[0].strip().split("\n\n") if paragraph]
+
+
+def hyperparameter_rows(component: Component) -> list[tuple[str, ...]]:
+    """A head, and a row for each hyperparameter."""
+    rows: list[tuple[str, ...]] = [("hyperparameter", "default", "allowed", "what it does")]
+    for name, declared in component.hyperparameters.items():
+        default = declared.default if isinstance(declared.default, bool) else f"{declared.default:g}"
+        rows.append((name, str(default), declared.allowed, declared.doc))
+    return rows
+
+
+# ----------------------------------------------------------------------------------------------- curve
+
+_COLUMNS, _LINES = 61, 15  # odd, so that zero has a column
+
+
+def _plot(activation: Activation) -> str:
+    if takes_rows(activation):
+        return "It takes a row as a whole, so there is no curve of one number."
+    z = np.linspace(-5, 5, _COLUMNS)
+    return "\n".join(_curves(z, *points(activation, z)))
+
+
+def _curves(z: Any, a: Any, derivative: Any) -> list[str]:
+    both = np.concatenate([a, derivative, [0.0]])
+    low, high = np.clip([np.nanmin(both), np.nanmax(both)], -5, 5)
+    canvas = [[" "] * len(z) for _ in range(_LINES)]
+
+    def line_of(value: float) -> int | None:
+        place = round((high - value) / (high - low) * (_LINES - 1)) if np.isfinite(value) else -1
+        return place if 0 <= place < _LINES else None
+
+    zero = line_of(0.0)
+    for line in range(_LINES):
+        canvas[line][len(z) // 2] = "|"
+    if zero is not None:
+        canvas[zero] = ["+" if cell == "|" else "-" for cell in canvas[zero]]
+    for values, mark in ((derivative, "."), (a, "*")):
+        for column, value in enumerate(values):
+            place = line_of(float(value))
+            if place is not None:
+                canvas[place][column] = mark
+    labels = {0: f"{high:.3g}", _LINES - 1: f"{low:.3g}"}
+    if zero is not None:
+        labels.setdefault(zero, "0")
+    width = max(map(len, labels.values()))
+    lines = [f"{labels.get(i, ''):>{width}} {''.join(row)}".rstrip() for i, row in enumerate(canvas)]
+    return [*lines, f"{'':{width}} z from {z[0]:g} to {z[-1]:g}; * is f(z), . is f′(z)"]

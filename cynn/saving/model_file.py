@@ -1,0 +1,193 @@
+"""Model files: safetensors, with the network's configuration in the metadata.
+
+Reading one runs no code from it: the file holds numbers and a description in JSON, and the names in
+that description are looked up in the registry.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from cynn import file_access, layers
+from cynn.data import inputs
+from cynn.errors import CynnError, ModelFileError, PluginError, UnknownNameError
+from cynn.layers.builder import Builder
+from cynn.saving import provenance, tensor_file
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["contents", "load", "pickled", "save"]
+
+Array = npt.NDArray[Any]
+
+_FORMAT = "cynn"
+_FORMAT_VERSION = 1
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write a network to a file. The file appears whole or not at all."""
+    tensor_file.write(file_access.as_path(path, "path", "save"), *contents(network))
+
+
+def contents(network: Network) -> tuple[dict[str, Array], dict[str, str]]:
+    """The tensors and the metadata of a model file."""
+    import json
+
+    from cynn import __version__
+
+    metadata = {
+        "format": _FORMAT,
+        "format_version": str(_FORMAT_VERSION),
+        "cynn_version": __version__,
+        "network": json.dumps(network.get_config()),
+        "plugins": json.dumps(provenance.record(network)),
+    }
+    with network._weights_lock.turn():  # all of them after the same step
+        return {name: array.copy() for name, array in layers.arrays(network.layers)}, metadata
+
+
+def pickled(network: Network) -> dict[str, Any]:
+    """What is pickled of a network: its description, and copies of all that training changes."""
+    state: dict[str, Any] = {
+        "layers": [network.input, *network._composition.layers],
+        "options": {
+            "seed": network.seed,
+            "dtype": network.dtype,
+            "regularizer": network.regularizer,
+            "sources": network._composition.sources,
+            "outputs": None if network._outputs.is_one else network._composition.outputs,
+        },
+    }
+    with network._weights_lock.turn():  # all of them after the same step
+        state["arrays"] = network.get_weights()
+        state["history"] = network.history and network.history.copy()
+        state["epochs_trained"] = network.epochs_trained
+        state["optimizer_state"] = copy.copy(network._optimizer_state)
+    return state
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read a network that `Network.save` wrote, or the network in a checkpoint.
+
+    Parameters
+    ----------
+    path : str or path
+        A file that `Network.save` wrote.
+
+    Returns
+    -------
+    Network
+        With the weights of the file.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    InvalidParameterError
+        `path` is no path.
+    NotAFileError
+        It is a directory, a FIFO, a socket or a device.
+    ModelFileError
+        It is no model file, or not a whole one.
+    UnknownNameError
+        It needs an activation that nothing has.
+    PluginError
+        It needs a plugin whose package is not installed; the message names it.
+    CynnWarning
+        Only a warning: a plugin is installed in another version than the network was saved with.
+
+    Examples
+    --------
+    >>> import cynn, tempfile, pathlib
+    >>> net = cynn.Network.mlp([2, 3, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "net.safetensors")
+    ...     net.save(path)
+    ...     same = cynn.load(path)
+    >>> same
+    Network([Input(2), Dense(3, activation=ReLU()), Dense(1, activation=Identity())], seed=0, dtype='float32')
+    """
+    path = file_access.as_path(path, "path", "load")
+    try:
+        return _read(path)
+    except MemoryError as error:
+        raise _bad(path, "a network for which there is memory", "one that is larger") from error
+
+
+def _read(path: str) -> Network:
+    tensors, metadata = tensor_file.read(path, "model file")
+    config = _checked_config(path, metadata)
+    if "training" in metadata:  # a checkpoint holds more than the network
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("training/")}
+    network = _network(path, config, tensors)
+    for name, array in layers.arrays(network.layers):
+        array[...] = tensors[name]
+    return network
+
+
+def _bad(path: str, allowed: str, got: str) -> ModelFileError:
+    return tensor_file.bad(path, "model file", allowed, got)
+
+
+def _checked_config(path: str, metadata: dict[str, str]) -> dict[str, Any]:
+    if metadata.get("format") != _FORMAT:
+        raise _bad(path, "a network saved by CyNN", f"the format {metadata.get('format')!r}")
+    if metadata.get("format_version") != str(_FORMAT_VERSION):
+        raise _bad(
+            path,
+            f"format version {_FORMAT_VERSION} (this is CyNN's; a newer CyNN may read it)",
+            f"version {metadata.get('format_version')!r}",
+        )
+    config, plugins = _json(path, metadata, "network", "null"), _json(path, metadata, "plugins", "[]")
+    if not isinstance(config, dict) or type(config.get("seed")) is not int:
+        raise _bad(path, "the network's description, with its layers, seed and dtype", f"{str(config)[:200]}")
+    if not isinstance(plugins, list) or not all(provenance.is_record(plugin) for plugin in plugins):
+        raise _bad(path, "its plugins, each with kind, name, distribution and version", f"{str(plugins)[:200]}")
+    return provenance.resolve(config, plugins)
+
+
+def _json(path: str, metadata: dict[str, str], name: str, default: str) -> Any:
+    try:
+        return tensor_file.parsed(metadata.get(name, default))
+    except ValueError as error:
+        raise _bad(path, f"its {name} as JSON", str(error)) from error
+
+
+def _is_plugin(given: Any) -> bool:
+    names = ("kind", "name", "distribution", "version")
+    return isinstance(given, dict) and all(isinstance(given.get(name), str) for name in names)
+
+
+def _network(path: str, config: dict[str, Any], tensors: dict[str, Array]) -> Network:
+    """The network of a description, once shapes and dtypes agree: a wrong one must not ask for memory."""
+    from cynn.network import Network
+
+    try:
+        expected = _expected_arrays(config)
+        for name in sorted(expected | tensors):
+            if name not in expected or name not in tensors or expected[name].shape != tensors[name].shape:
+                raise _bad(
+                    path,
+                    f"{name} of shape {expected[name].shape}" if name in expected else f"no tensor {name}",
+                    f"shape {tensors[name].shape}" if name in tensors else "none",
+                )
+            if expected[name].dtype != tensors[name].dtype:
+                raise _bad(path, f"{name} in {expected[name].dtype}", tensors[name].dtype.name)
+        return Network.from_config(config)
+    except (PluginError, UnknownNameError, ModelFileError):
+        raise
+    except CynnError as error:
+        raise _bad(path, "a network that can be built", f"{type(error).__name__}: {error}") from error
+
+
+def _expected_arrays(config: dict[str, Any]) -> dict[str, Array]:
+    """Every array of the network that is described, without its memory."""
+    composition = layers.compose(layers.of_network(config), config.get("sources"), config.get("outputs"))
+    builder = Builder(composition.input.units, inputs.check_dtype(config["dtype"]), 0, only_shapes=True)
+    built, _ = composition.build(builder)
+    return dict(layers.arrays(built))

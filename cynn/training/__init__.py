@@ -1,0 +1,36 @@
+"""Training: epochs, batches, histories, checks on the way. :meth:`cynn.Network.fit` is the door.
+
+It may use the model, the files and the data; what a process that only predicts does not need is imported here, when a
+network trains.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cynn.callbacks.base import Callback
+    from cynn.training.fitting import fit, gradients, train_batch
+    from cynn.training.history import History
+
+__all__ = ["Callback", "History", "fit", "gradients", "train_batch"]
+
+# The modules in which these names live, imported when somebody asks: this wing's parts are used one by one.
+_HOMES = {
+    "Callback": "cynn.callbacks.base",
+    "History": "cynn.training.history",
+    "fit": "cynn.training.fitting",
+    "gradients": "cynn.training.fitting",
+    "train_batch": "cynn.training.fitting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'cynn.training' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _HOMES.keys())

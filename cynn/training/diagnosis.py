@@ -1,0 +1,136 @@
+"""`Network.diagnose`: dead units, vanishing gradients and steps that are too long, layer by layer."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import layers, registry
+from cynn.display.summary import columns
+from cynn.engine.kernel_objects import ActivationKernel
+from cynn.training.optimizer_state import optimizer_state
+
+if TYPE_CHECKING:
+    from cynn.layers import Layer
+    from cynn.network import Network
+
+__all__ = ["Diagnosis", "LayerDiagnosis", "diagnose"]
+
+Array = npt.NDArray[Any]
+
+# A unit is dead where |f'(z)| stays below this for all rows: what it passes back is all but nothing.
+_DEAD_BELOW = 0.01
+
+
+@dataclass
+class LayerDiagnosis:
+    """The figures of one layer.
+
+    Attributes
+    ----------
+    layer : str
+        Its number and kind.
+    mean, spread : float
+        Of its outputs, over rows and units: the spread is their standard deviation.
+    dead : float
+        The share of its units whose f'(z) is between -0.01 and 0.01 for all rows, or, in a layer without an
+        activation of single elements, whose output is the same for all rows.
+    gradient : float
+        The norm of ∂C/∂w, over all of its parameters; NaN where it has none that are trained.
+    update : float
+        The norm of one step of the optimizer over that of the parameters: about 0.001 is usual.
+    """
+
+    layer: str
+    mean: float
+    spread: float
+    dead: float
+    gradient: float
+    update: float
+
+
+class Diagnosis(list[LayerDiagnosis]):
+    """The figures of every layer, shown as a table.
+
+    Parameters
+    ----------
+    iterable : iterable of LayerDiagnosis
+        One a layer, from the first.
+    """
+
+    def __repr__(self) -> str:
+        headings = [field.name for field in fields(LayerDiagnosis)]
+        lines = columns([headings, *([_shown(value) for value in astuple(one)] for one in self)], words=1)
+        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def diagnose(network: Network, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Diagnosis:
+    """`Network.diagnose`."""
+    tried = copy.deepcopy(network)  # a step is taken on it
+    outputs = network.activations(x)
+    gradients = itertools.chain(*network.gradients(x, y, loss=loss))
+    own = None if optimizer is None else copy.deepcopy(registry.optimizers.get(optimizer))
+    optimizer_state(tried, own).settings.accumulation = 1
+    tried.train_batch(x, y, loss=loss)
+    found = Diagnosis()
+    for number, (layer, after) in enumerate(zip(network.layers, tried.layers, strict=True)):
+        a = outputs[number + 1].astype(np.float64)
+        w = _parameters(layer)
+        moved = [None if one is None else one - old for old, one in zip(w, _parameters(after), strict=True)]
+        grad = list(itertools.islice(gradients, len(w)))
+        is_trained = any(one is not None for one in grad)
+        size = _norm(w)
+        found.append(
+            LayerDiagnosis(
+                f"{number} {layer.name}",
+                float(a.mean()),
+                float(a.std()),
+                _dead(network, layer, number, outputs),
+                _norm(grad) if is_trained else float("nan"),
+                _norm(moved) / size if is_trained and size else float("nan"),
+            )
+        )
+    return found
+
+
+def _parameters(layer: Layer) -> list[Array | None]:
+    """Those of the layer and of the layers within it, in the order of their gradients; None for what one lacks."""
+    given = [array for one in layers.walk([layer]) for array in one.parameters.values()]
+    return [None if array is None else array.astype(np.float64) for array in given]
+
+
+def _norm(arrays: list[Array | None]) -> float:
+    """Of all of them together."""
+    return float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays if array is not None)))
+
+
+def _dead(network: Network, layer: Layer, number: int, outputs: list[Array]) -> float:
+    a = outputs[number + 1]
+    slope = _slope(network, layer, number, outputs)
+    if slope is None:
+        return float(np.mean((a == a[0]).all(axis=0)))
+    return float(np.mean(np.abs(slope).max(axis=0) < _DEAD_BELOW))
+
+
+def _slope(network: Network, layer: Layer, number: int, outputs: list[Array]) -> Array | None:
+    """f'(z) for a dense layer whose f is of single elements."""
+    weights, biases, activation = (getattr(layer, name, None) for name in ("weights", "biases", "activation"))
+    sources = network._composition.sources[number]
+    if weights is None or activation is None or weights.shape[1] != layer.units:
+        return None
+    if ActivationKernel(activation).is_rowwise:
+        return None
+    z = np.concatenate([outputs[k] for k in sources], axis=1) @ weights
+    if biases is not None:
+        z = z + biases
+    slope: Array = activation.backward(z, activation.forward(z), np.ones_like(z))
+    return slope
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else "" if np.isnan(value) else f"{value:.3g}"

@@ -1,0 +1,111 @@
+"""`Network.evaluate`: the loss and the metrics of predictions."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from cynn import metrics
+from cynn.data import inputs
+from cynn.errors import ShapeError, check_switch
+
+if TYPE_CHECKING:
+    from cynn.data.objective import Objective
+    from cynn.data.row_weights import RowWeights
+    from cynn.data.targets import Targets
+    from cynn.network import Network
+
+__all__ = ["checked", "evaluate", "figures", "those_that_count"]
+
+Array = npt.NDArray[Any]
+#: Rows, their targets and their weights.
+Checked = tuple[Array, "Targets", "RowWeights"]
+
+
+def evaluate(
+    network: Network,
+    x: Any,
+    y: Any,
+    *,
+    loss: Any,
+    loss_weights: Any,
+    metrics: Any,
+    sample_weight: Any,
+    n_threads: int | None,
+    check_finite: bool,
+) -> dict[str, float]:
+    """`Network.evaluate`."""
+    check_finite = check_switch(check_finite, "check_finite", "evaluate")
+    objective = network.objective(loss, loss_weights)
+    given = checked(network, objective, x, y, sample_weight, "", check_x=check_finite, check_y=check_finite)
+    return figures(
+        network, objective, *those_that_count(*given), _of_outputs(objective.outputs, metrics), n_threads
+    )
+
+
+def checked(
+    network: Network,
+    objective: Objective,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    prefix: str,
+    *,
+    check_x: bool,
+    check_y: bool,
+) -> Checked:
+    """What a user gives, checked where its weight is not 0."""
+    rows = network.as_rows(x, f"{prefix}x", check_finite=False)
+    if len(rows) == 0:
+        raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
+    weights = objective.sample_weights(sample_weight, len(rows))
+    if check_x:
+        inputs.check_rows_finite(rows, f"{prefix}x", network.conversion, weights.places())
+    return rows, objective.targets(y, len(rows), f"{prefix}y", weights, check_finite=check_y), weights
+
+
+def those_that_count(rows: Array, target: Targets, weights: RowWeights) -> Checked:
+    """The rows that are there, with weights whose mean over them is 1."""
+    places = weights.places()
+    if places is not None:
+        rows, target, weights = rows[places], target.take(places), weights.take(places)
+    return rows, target, weights.scaled()
+
+
+def figures(
+    network: Network,
+    objective: Objective,
+    rows: Array,
+    target: Targets,
+    weights: RowWeights,
+    metrics_by_name: dict[str, metrics.Directed],
+    n_threads: int | None,
+) -> dict[str, float]:
+    """What `evaluate` returns, for `those_that_count`."""
+    found = network.outputs_for_loss(objective, rows, n_threads)
+    losses, predictions = [], []
+    for kernel, part, weight, (prediction, activation) in zip(
+        objective.kernels, target.parts, weights.each, found, strict=True
+    ):
+        fused = kernel.fuses_behind(activation)
+        losses.append(kernel.total(prediction, part.values, part.classes, weight, fused) / len(rows))
+        if metrics_by_name:
+            predictions.append(activation.forward(prediction) if fused and activation is not None else prediction)
+    result = {"loss": sum(map(operator.mul, objective.weights, losses)) + network.penalty()}
+    result |= of_each_output(objective, losses)
+    for name, metric in metrics_by_name.items():
+        result[name] = metric(target, predictions, weights)
+    return result
+
+
+def of_each_output(objective: Objective, losses: Iterable[float]) -> dict[str, float]:
+    """The loss of each output by its name in the history; nothing where there is one output."""
+    if objective.outputs.is_one:
+        return {}
+    return {f"{name}_loss": float(loss) for name, loss in zip(objective.outputs.names, losses, strict=True)}
+
+
+_of_outputs = metrics.of_outputs  # `metrics` is a parameter where it is needed

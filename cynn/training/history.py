@@ -1,0 +1,76 @@
+"""The figures of a training."""
+
+from __future__ import annotations
+
+from cynn.display import notebook
+
+__all__ = ["History"]
+
+
+class History:
+    """The figures of every epoch.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        `loss`, the metrics, the same with `val_` in front, and `seconds`; where the learning rate follows a
+        schedule, also `learning_rate`, that of the last step. An entry an epoch.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> history = net.fit([[1.0]], [1.0], epochs=2)
+    >>> len(history["loss"]), history
+    (2, History(epochs=2, loss=...))
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there are."""
+        return len(self.history.get("loss", []))
+
+    def append(self, logs: dict[str, float]) -> None:
+        """Add the figures of an epoch.
+
+        Parameters
+        ----------
+        logs : dict of str to float
+            The figures by name.
+        """
+        self.extend({name: [figure] for name, figure in logs.items()})
+
+    def extend(self, logs: dict[str, list[float]]) -> None:
+        """Add the figures of several epochs.
+
+        Parameters
+        ----------
+        logs : dict of str to list of float
+            The figures by name, as many of each as there are epochs.
+        """
+        for name, figures in logs.items():
+            self.history.setdefault(name, []).extend(figures)
+
+    def copy(self) -> History:
+        """The figures up to now.
+
+        Returns
+        -------
+        History
+            To which none are added when they are to this one.
+        """
+        found = History()
+        found.history = {name: list(figures) for name, figures in self.history.copy().items()}
+        return found
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.history[name]
+
+    def __repr__(self) -> str:
+        last = "".join(f", {name}={figures[-1]:.4g}" for name, figures in self.history.items() if figures)
+        return f"History(epochs={self.epochs}{last})"
+
+    _repr_html_ = notebook.history_face

@@ -1,0 +1,198 @@
+"""An optimizer at work on one network: its memory, its step and its learning rate."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import layers, registry, schedules
+from cynn.components import schema
+from cynn.components.configurable import config_of
+from cynn.components.monitoring import Directions
+from cynn.engine.kernel_objects import OptimizerKernel
+from cynn.engine.operations import UpdateSettings
+from cynn.engine.workspace import aligned_copy, aligned_zeros
+from cynn.errors import CynnError
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+    from cynn.optimizers import Optimizer
+
+__all__ = ["OptimizerState", "optimizer_state"]
+
+
+class OptimizerState:
+    """An optimizer and what it remembers of one network's parameters."""
+
+    def __init__(self, optimizer: Optimizer, network: Network) -> None:
+        optimizer.check_held(network.dtype)
+        self.optimizer = optimizer
+        self.dtype = network.dtype
+        self.t = 0
+        self.n_slots = OptimizerKernel(optimizer).n_slots
+        parameters = network._engine.trained_parameters()
+        self.slots = [
+            [aligned_zeros(parameter.shape, network.dtype) for _ in range(self.n_slots)]
+            if parameter is not None
+            else []
+            for parameter in parameters
+        ]
+        self.settings = UpdateSettings(
+            clip_value=optimizer.clipvalue,
+            clip_norm=optimizer.clipnorm,
+            global_clip_norm=optimizer.global_clipnorm,
+            accumulation=int(optimizer.gradient_accumulation_steps),
+            average_momentum=optimizer.ema_momentum if optimizer.use_ema else 0.0,
+            averages=[None if p is None else _own(p) for p in parameters] if optimizer.use_ema else [],
+        )
+        self._first: Any = optimizer.learning_rate  # of this fit
+        self._given: Any = None
+        self._schedule: schedules.Schedule | None = None
+        self._directions: Directions = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_schedule": copy.deepcopy(self._schedule)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What the engine writes is ours: unpickled arrays may be read-only, or lie in the memory of somebody else."""
+        self.__dict__.update(state)
+        self.slots = [[_own(slot) for slot in of_one] for of_one in self.slots]
+        self.settings = copy.copy(self.settings)
+        self.settings.averages = [None if mean is None else _own(mean) for mean in self.settings.averages]
+
+    @property
+    def schedule(self) -> schedules.Schedule:
+        """What the learning rate follows; started anew where the optimizer was given another."""
+        given = self.optimizer.learning_rate
+        if self._schedule is None or given is not self._given:
+            self._given, self._schedule = given, schedules.started(given)
+            self._schedule.on_train_begin(self._directions)
+        return self._schedule
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate is anything but a number."""
+        return callable(self.optimizer.learning_rate)
+
+    def rates(self, count: int, total_steps: int | None, *, ahead: int = 0) -> npt.NDArray[np.float64]:
+        """The learning rates of `count` steps, from so many ahead of the next."""
+        return self.schedule.rates(self.t + ahead, count, total_steps)
+
+    def begin(self, network: Network, greater_is_better: Directions) -> None:
+        """Start averaging at the weights as they are; the schedule hears which figures are to rise."""
+        self._first, self._directions = self.optimizer.learning_rate, greater_is_better
+        self.schedule.on_train_begin(greater_is_better)
+        for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
+            if mean is not None:
+                mean[...] = parameter
+
+    def averaged(self, network: Network) -> list[Any] | None:
+        """The weights of the network with the averages in the place of what is trained; None where there are none."""
+        if not self.settings.averages:
+            return None
+        parameters = network._engine.trained_parameters()
+        mean_of = {
+            parameter.ctypes.data: mean
+            for parameter, mean in zip(parameters, self.settings.averages, strict=True)
+            if parameter is not None and mean is not None
+        }
+        own = (array for _, array in layers.arrays(network.layers))
+        return [mean_of.get(array.ctypes.data, array).reshape(array.shape).copy() for array in own]
+
+    def on_epoch_end(self, logs: Mapping[str, float]) -> None:
+        """Let the schedule see the figures of an epoch."""
+        self.schedule.on_epoch_end(logs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The optimizer's, also where its learning rate is a function of the step: that by its name."""
+        try:
+            return self.optimizer.get_config()
+        except CynnError:
+            rate = self.optimizer.learning_rate
+            name = getattr(rate, "__qualname__", type(rate).__qualname__)
+            return {"name": self.optimizer.name, **self.optimizer._described(), "learning_rate": name}
+
+    def get_state(self) -> dict[str, Any]:
+        """All that it has come to know, for a checkpoint."""
+        rate = self.optimizer.learning_rate
+        return {
+            "t": self.t,
+            "slots": self.slots,
+            "averages": self.settings.averages,
+            "schedule": self.schedule.get_state(),
+            "learning_rate": None if rate is self._first else config_of(rate),
+        }
+
+    def state_schema(self) -> Any:
+        """What `get_state` returns, for this network."""
+        known = {
+            "t": schema.whole_number(),
+            "slots": [[schema.array_like(slot, is_finite=False) for slot in of_one] for of_one in self.slots],
+            "averages": [
+                schema.NOTHING if mean is None else schema.array_like(mean) for mean in self.settings.averages
+            ],
+            "learning_rate": schema.Optional(_RATE),
+        }
+
+        def with_schedule(state: Mapping[str, Any]) -> Any:
+            return {**known, "schedule": schema.of_state(schedules.started(self._rate_of(state)))}
+
+        return schema.Then(schema.Having(known), with_schedule)
+
+    def _rate_of(self, state: Mapping[str, Any]) -> Any:
+        """The learning rate: that of the optimizer, or another that it was given in the course of the training."""
+        given = state["learning_rate"]
+        if given is None:
+            return self.optimizer.learning_rate
+        return schedules.learning_rate_of(given, "learning_rate", type(self.optimizer).__name__)
+
+    def schedule_of(self, state: Mapping[str, Any]) -> schedules.Schedule:
+        """One like the schedule as it was, from a state that is as its schema says."""
+        schedule = schedules.started(self._rate_of(state))
+        with schema.taken_by(repr(schedule)):
+            schedule.set_state(state["schedule"])
+        return schedule
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned, if it is as its schema says."""
+        for slots, saved in zip(self.slots, state["slots"], strict=True):
+            for slot, values in zip(slots, saved, strict=True):
+                slot[...] = values
+        for mean, values in zip(self.settings.averages, state["averages"], strict=True):
+            if mean is not None:
+                mean[...] = values
+        self.t = state["t"]
+        if state["learning_rate"] is not None:
+            self.optimizer.learning_rate = self._rate_of(state)
+        self.schedule.set_state(state["schedule"])
+
+
+def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return aligned_copy(array, array.dtype.newbyteorder("="))
+
+
+# JSON has no functions, and `learning_rate_of` looks at the rest.
+_RATE = schema.Kind("a number or the configuration of a schedule", lambda value: type(value) in (int, float, dict))
+
+
+def optimizer_state(network: Network, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:
+    """The state that goes on, where the optimizer is the one of last time, or None; else a new one.
+
+    With `equal_goes_on`, one that is equal to it goes on, too.
+    """
+    state: OptimizerState | None = network._optimizer_state
+    if optimizer is None and state is None:
+        optimizer = "adam"
+    if optimizer is not None and (state is None or optimizer is not state.optimizer):
+        found = registry.optimizers.get(optimizer)
+        if not (equal_goes_on and state is not None and found == state.optimizer):
+            state = OptimizerState(found, network)
+    assert state is not None
+    if state.n_slots != OptimizerKernel(state.optimizer).n_slots:
+        state = OptimizerState(state.optimizer, network)  # it was changed: with or without momentum
+    network._optimizer_state = state
+    return state
