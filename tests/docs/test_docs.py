@@ -1,0 +1,147 @@
+"""What the docs show runs as shown, and the reference leaves no public name out."""
+
+import inspect
+import re
+from pathlib import Path
+
+import compiled_signatures
+import public_names
+import pytest
+from public_names import find
+
+import cynn
+from cynn import cli, registry
+
+DOCS = Path(__file__).parents[2] / "docs"
+QUICKSTART = (DOCS / "quickstart.rst").read_text(encoding="utf-8")
+COMMAND_LINE = (DOCS / "command_line.rst").read_text(encoding="utf-8")
+#: Every module whose names are for users.
+MODULES = ["cynn", "cynn.training.diagnosis", "cynn.data.images", "cynn.testing"]
+MODULES += [f"cynn.{name}" for name in cynn.__all__ if inspect.ismodule(getattr(cynn, name))]
+#: What other modules of CyNN import, and users need not.
+INTERNAL = {
+    "cynn.constraints": {"get"},
+    "cynn.training.diagnosis": {"diagnose"},  # it is Network.diagnose
+    "cynn.errors": {"check_number", "check_whole_number"},
+    "cynn.initializers": {"check_name", "get", "initial_weights"},
+    "cynn.layers": {"arrays", "as_values", "compose", "of_network", "walk"},
+    "cynn.metrics": {"greater_is_better", "of_outputs", "resolve"},
+    "cynn.regularizers": {"get"},
+    "cynn.schedules": {"learning_rate_of", "started"},
+    "cynn.training": {"fit", "gradients", "train_batch"},  # they are methods of Network
+}
+
+
+def test_the_short_form_is_the_same_network():
+    (short,) = re.findall(r"``(cynn\.Network\.mlp\(.*?\))``", QUICKSTART)
+    net = eval(short, {"cynn": cynn})
+    assert net.parameter_count == 13_002
+    assert net.input.scale == 1 / 255
+    assert [layer.activation.name for layer in net.layers] == ["sigmoid", "sigmoid", "softmax"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_reference_is_complete(module):
+    owner = find(module)
+    listed = [find(f"cynn.{name}") for name in public_names.listed()]
+    for name in set(owner.__all__) - INTERNAL.get(module, set()):
+        thing = getattr(owner, name)
+        if (inspect.isclass(thing) or inspect.isroutine(thing)) and thing is not cynn.CynnError:
+            assert any(thing is one for one in listed), name
+
+
+def test_what_is_internal_is_there():
+    for module, names in INTERNAL.items():
+        assert names <= set(find(module).__all__)
+
+
+def test_every_compiled_module_with_a_public_stub_is_in_the_reference():
+    assert {name.replace("/", ".") for name in compiled_signatures.PUBLIC} <= set(public_names.listed())
+
+
+def test_everything_in_the_catalogue_has_its_place():
+    """What comes with CyNN and is not in the reference is on the page of the registry's contents."""
+    page = (DOCS / "catalogue.rst").read_text(encoding="utf-8")
+    for kind, of_kind in registry.OF_KIND.items():
+        assert re.search(rf"^\.\. catalogue:: {kind}$", page, re.MULTILINE)
+        assert of_kind.names()
+
+
+def test_every_command_and_option_is_in_the_docs(capsys):
+    commands = re.findall(r"^``cynn (\w[\w-]+)", COMMAND_LINE, re.MULTILINE)
+    listed = re.findall(r"^    (\w[\w-]+)(?: |$)", cli._parser().format_help(), re.MULTILINE)
+    assert set(commands) == set(listed)
+    for command in commands:
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
+    real = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) | {"--version"}
+    assert set(re.findall(r"--[a-z][a-z-]*", COMMAND_LINE)) <= real
+
+
+def test_the_page_of_pictures_draws_as_shown(monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    text = (DOCS / "plots.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. plot::\n((?:   :.*\n)+)\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    assert len(blocks) == 10
+    assert [":alt:" in options or ":nofigs:" in options for options, _ in blocks] == [True] * 10
+    epochs = iter([1])  # this is about the code, not about the digits
+    fit = cynn.Network.fit
+    monkeypatch.setattr(cynn.Network, "fit", lambda *a, **o: fit(*a, **o | {"epochs": next(epochs)}))
+    namespace = {}
+    pyplot.close("all")  # what other tests have left open
+    for options, code in blocks:
+        exec(re.sub(r"^   ", "", code, flags=re.MULTILINE), namespace)
+        assert len(pyplot.get_fignums()) == (":nofigs:" not in options)
+        pyplot.close("all")
+    shown = set(re.findall(r"cynn\.plot\.(\w+)\(", text))
+    assert shown == set(cynn.plot.__all__)
+
+
+class TestPluginPages:
+    ABI = (DOCS / "abi.rst").read_text(encoding="utf-8")
+    HEADER = Path(cynn.get_include(), "cynn", "abi.h").read_text(encoding="utf-8")
+
+    def included(self):
+        """What the page shows of the header, as Sphinx cuts it out."""
+        shown = ""
+        pattern = r"literalinclude:: \.\./cynn/include/cynn/abi\.h\n((?:   :.*\n)+)"
+        for options in re.findall(pattern, self.ABI):
+            given = dict(re.findall(r"^   :([\w-]+): (.*)$", options, re.MULTILINE))
+            start = self.HEADER.index(given["start-at"]) if "start-at" in given else 0
+            if "end-at" in given:
+                end = self.HEADER.index(given["end-at"], start) + len(given["end-at"])
+            else:
+                end = self.HEADER.index(given["end-before"], start)
+            shown += self.HEADER[start:end]
+        return shown
+
+    def test_every_name_of_the_header_is_on_the_page(self):
+        shown = self.included()
+        names = set(re.findall(r"\b(?:CYNN|cynn)_\w+", self.HEADER)) - {"CYNN_ABI_H"}
+        assert len(names) > 20
+        assert not [name for name in names if name not in shown]
+        for comment in re.findall(r"/\*.*?\*/", self.HEADER, re.DOTALL):
+            assert comment in shown
+
+    def test_every_name_on_the_page_is_in_the_header(self):
+        for name in re.findall(r"\bCYNN_\w+", self.ABI):
+            assert name in self.HEADER
+        for name in re.findall(r"``(abi_\w+|struct_size|n_slots)``", self.ABI):
+            assert re.search(rf"\b{name}\b", self.HEADER)
+
+    @pytest.mark.parametrize("page", ["plugins.rst", "abi.rst"])
+    def test_what_is_included_is_there(self, page):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        for path, options in re.findall(r"literalinclude:: (\S+)\n((?:   :.*\n)+)", text):
+            source = (DOCS / path).read_text(encoding="utf-8")
+            for _, marker in re.findall(r":(start-at|end-at|end-before): (.*)", options):
+                assert marker in source
+            for name in re.findall(r":pyobject: (\w+)", options):
+                assert f"class {name}(" in source
+
+    def test_the_commands_run(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        text = (DOCS / "plugins.rst").read_text(encoding="utf-8")
+        (line,) = re.findall(r"^    cynn (new-plugin .*)$", text, re.M)
+        assert cli.main(line.split()) == 0
+        assert (tmp_path / "my-activation" / "pyproject.toml").exists()

@@ -1,0 +1,153 @@
+"""The documentation, seen in a real browser: `pytest -m browser`.
+
+The site is built for it, unless CYNN_SITE names the folder of one.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+DOCS = Path(__file__).parents[2] / "docs"
+WIDTHS = (1280, 390)  # pixels: a laptop, a telephone
+
+BROKEN_IMAGES = """async () => {
+    const broken = [];
+    for (const image of document.images) {
+        image.loading = "eager";
+        await image.decode().catch(() => broken.push(image.src.slice(0, 200)));
+    }
+    return broken;
+}"""
+
+# What the page, or a box that all of its text stands in, must be scrolled sideways for. Code and tables have boxes of
+# their own, which may be.
+TOO_WIDE = """() => {
+    const article = document.querySelector("article") || document.body;
+    const boxes = [];
+    for (let box = article; box; box = box.parentElement) boxes.push(box);
+    const wide = boxes.filter(box => box.scrollWidth > box.clientWidth + 1);
+    if (!wide.length) return [];
+    const right = wide[0].getBoundingClientRect().right;
+    const boxed = element => {
+        for (let box = element.parentElement; box && !boxes.includes(box); box = box.parentElement)
+            if (getComputedStyle(box).overflowX !== "visible") return true;
+        return false;
+    };
+    const found = [...wide[0].querySelectorAll("*")].filter(
+        element => element.getBoundingClientRect().right > right + 1 && !boxed(element)
+    );
+    return [`${wide[0].scrollWidth} pixels in ${wide[0].clientWidth}`].concat(
+        found.slice(0, 3).map(element => element.cloneNode(false).outerHTML.slice(0, 120))
+    );
+}"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: extra 'browser'")
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("Chromium is not installed")
+    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=found[0], args=[*quiet, "--disable-sync", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def site(browser, tmp_path_factory):
+    """The folder of the site."""
+    if "CYNN_SITE" in os.environ:
+        return Path(os.environ["CYNN_SITE"])
+    pytest.importorskip("sphinx_gallery")
+    folder = tmp_path_factory.mktemp("site")
+    subprocess.run([sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", DOCS, folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """Where the site is served."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def page(browser, address):
+    """A page that keeps what goes wrong in `page.problems`, and from which no way leads out of this machine."""
+    page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900})
+    page.set_default_timeout(180_000)  # milliseconds: a busy machine is no failure
+    problems = page.problems = []
+
+    def route(route):
+        if route.request.url.startswith((address, "data:")):
+            route.continue_()
+        else:
+            problems.append(f"asks for {route.request.url}")
+            route.abort()
+
+    page.route("**/*", route)
+    page.on("console", lambda said: problems.append(f"{said.type}: {said.text}") if said.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+    page.on("response", lambda got: problems.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
+    yield page
+    page.close()
+
+
+def test_every_page_is_whole(page, site, address):
+    paths = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts)
+    assert len(paths) > 50
+    wrong = {}
+    for path in paths:
+        page.problems.clear()
+        page.goto(f"{address}/{path}", wait_until="load")
+        page.problems.extend(f"missing: {source}" for source in page.evaluate(BROKEN_IMAGES))
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.problems.extend(f"too wide at {width}: {what}" for what in page.evaluate(TOO_WIDE))
+        if page.problems:
+            wrong[path] = list(page.problems)
+    assert not wrong, "\n".join(f"{path}: {problem}" for path, problems in wrong.items() for problem in problems)
+
+
+def test_dropout_is_found(page, address):
+    page.goto(address)
+    page.keyboard.press("Control+K")
+    page.keyboard.type("dropout")
+    page.keyboard.press("Enter")
+    found = page.locator("#search-results li a")
+    found.first.wait_for()
+    assert "cynn.Dropout" in found.all_inner_texts()
+    found.get_by_text("cynn.Dropout", exact=True).first.click()
+    page.wait_for_url("**/cynn.Dropout.html*")
+    assert page.locator("h1").inner_text().startswith("Dropout")
+    assert not page.problems
+
+
+def test_an_animation_plays(page, address):
+    page.goto(f"{address}/gallery/spiral.html")
+    picture = page.locator(".animation img")
+    page.wait_for_function("document.querySelector('.animation img').src.startsWith('data:')")
+    first = picture.get_attribute("src")
+    page.get_by_title("Next frame").click()
+    assert picture.get_attribute("src") != first
+    icon = page.get_by_title("Next frame").locator("i, svg")  # from the font of the theme, or drawn by its script
+    assert icon.evaluate("icon => icon.localName === 'svg' || getComputedStyle(icon, '::before').content !== 'none'")
+    assert not page.problems

@@ -1,0 +1,98 @@
+"""The benchmarks run and print their tables. How fast anything is, no test says."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import cynn
+from benchmarks import long_accuracy
+from benchmarks.distortions import Distortions
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_quick_run_prints_a_table(tmp_path):
+    figures, page = tmp_path / "figures.json", tmp_path / "speed.rst"
+    options = ["--quick", "--rounds", "1", "--peers", "numpy", "--json", str(figures), "--page", str(page)]
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "S", *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.splitlines()
+    header = lines[lines.index("Training: µs a step") + 2].split()
+    assert header == ["workload", "cynn", "numpy", ":", "cynn"]
+    assert "has computed something else" not in run.stdout
+    assert figures.stat().st_size > 0
+    assert page.read_text(encoding="utf-8").startswith("Speed\n=====\n")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    (x, y), _ = cynn.datasets.load_mnist()
+    return x[:20], y[:20]
+
+
+def test_long_recipes_are_run_once_and_make_a_table(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.accuracy", "--long", "lecture", "--quick", "--results", str(tmp_path)]
+    for seeds in (["0"], ["0", "1"]):
+        run = subprocess.run([*command, "--seeds", *seeds], cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        row = next(line for line in run.stdout.splitlines() if line.startswith("784-16-16-10"))
+        assert "missed" in row
+        if seeds == ["0"]:
+            first = (tmp_path / "lecture-0.json").read_bytes()
+    assert (tmp_path / "lecture-0.json").read_bytes() == first  # with its seconds
+    accuracies = [json.loads((tmp_path / f"lecture-{seed}.json").read_text())["accuracy"] for seed in (0, 1)]
+    assert f"{100 * sum(accuracies) / 2:.2f} %" in row
+
+
+def test_a_changed_recipe_is_run_again(tmp_path, monkeypatch):
+    trials = long_accuracy.Trials(tmp_path, quick=True)
+    trials.run(["lecture"], [0])
+    recipe = long_accuracy.RECIPES["lecture"]
+    monkeypatch.setitem(long_accuracy.RECIPES, "lecture", dataclasses.replace(recipe, setting="another"))
+    assert trials.table().rows == []
+    trials.run(["lecture"], [0])
+    (row,) = trials.table().rows
+    assert "another, quick" in row
+
+
+def test_distortions_of_no_size_change_nothing(digits):
+    nothing = Distortions(alpha=0, rotation=0, scaling=0, shift=0, displacements=3)
+    x, y = nothing(*digits, np.random.default_rng(0))
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x, digits[0])
+    assert y is digits[1]
+
+
+def test_distortions_take_pixels_from_where_they_say(digits):
+    distortions = Distortions(displacements=10)
+    x, _ = distortions(*digits, np.random.default_rng(1))
+    places = distortions._places(20, np.random.default_rng(1)) - 1  # without the frame
+    assert abs(places - np.indices((28, 28)).reshape(2, 784)).max() > 3
+    for row, image, place in zip(x, digits[0], places, strict=True):
+        expected = ndimage.map_coordinates(image.reshape(28, 28).astype(float), place, order=1, mode="grid-constant")
+        np.testing.assert_allclose(row, expected, atol=0.01)
+
+
+def test_what_layers_cost():
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.layers", "--rounds", "1", "--steps", "2"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    for name in ("plain", "Dropout", "BatchNorm", "LayerNorm", "clipvalue", "clipnorm", "global_clipnorm"):
+        rows = [line.split() for line in run.stdout.splitlines() if line.startswith(f"{name} ")]
+        assert len(rows) == 2  # SGD and Adam
+        assert all(float(row[2]) > 0 for row in rows)
