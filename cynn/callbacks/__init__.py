@@ -1,4 +1,8 @@
-"""Callbacks: what is called in the course of training."""
+"""Callbacks: what is called in the course of training.
+
+They see the network, the figures of each epoch and the batches, and may end a training, write files or keep weights.
+They may use the model and the files, and all that the public interface has.
+"""
 
 from cynn.callbacks.averaging import StochasticWeightAveraging
 from cynn.callbacks.base import Callback

@@ -1,4 +1,7 @@
-"""Data that comes with CyNN: nothing is downloaded."""
+"""Data that comes with CyNN: nothing is downloaded.
+
+Arrays of NumPy come out, as any other would enter `fit`. Nothing of the package is used here.
+"""
 
 from typing import TypeAlias
 

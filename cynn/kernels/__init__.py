@@ -1,7 +1,8 @@
 """Compiled kernels: arrays in, arrays out. They know nothing of layers, networks or training.
 
 Most are compiled once for each level of CPU, from one source; the best level that this machine runs
-is chosen here, at import. `CYNN_CPU=baseline|avx2|avx512` forces one.
+is chosen here, at import. `CYNN_CPU=baseline|avx2|avx512` forces one. Those sources are in the folder `leveled`,
+and what is compiled of them in the folders of the levels. Kernels may use the headers and .pxd files of the plugin ABI.
 """
 
 import importlib.util

@@ -1,4 +1,8 @@
-"""Layers: what a network is composed of. A description first; in a network, it has weights."""
+"""Layers: what a network is composed of. A description first; in a network, it has weights.
+
+What enters are sizes and the names of parts. A layer says of which operations of the engine it is made; it may use the
+parts, the registry and the kernels, and knows neither data nor training.
+"""
 
 from __future__ import annotations
 

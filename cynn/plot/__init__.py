@@ -5,7 +5,7 @@ returns what it drew: a dict that maps a word, such as ``"neurons"``, to a list 
 figure is ``ax.figure``, or ``plt.gcf()`` where none was given. No display is needed.
 
 Matplotlib comes with the extra: ``pip install "cynn-nn[plot]"``. It is imported when the first picture is
-drawn.
+drawn. Pictures use what the public interface of networks shows, and change nothing.
 """
 
 from cynn.plot._activations import activations as activations

@@ -1,7 +1,8 @@
 """Schedules: how the learning rate goes from step to step.
 
 An optimizer takes one as its `learning_rate`, or any function of the step. Before an epoch the rates of
-all its steps are computed as one array, so that no Python runs between the steps.
+all its steps are computed as one array, so that no Python runs between the steps. What enters are steps and,
+where a schedule follows a figure, the figures of epochs; schedules may use the components alone.
 """
 
 from cynn.schedules import base

@@ -5,6 +5,9 @@
 the optimizer 'sgd' of cynn-nn ... (compiled): SGD(...)
 ...
   all ... checks passed
+
+It calls kernels as the engine does, in guarded memory, and compares them with differences and with themselves. It may
+use the registry, the parts and the engine's kernel objects.
 """
 
 from __future__ import annotations

@@ -82,7 +82,8 @@ def test_public_classes_and_functions_have_an_example():
         and not (isinstance(thing, type) and issubclass(thing, Exception))
     }
     internal = {
-        "cynn.training.fit", "cynn.training.gradients", "cynn.training.train_batch", "cynn.metrics.resolve",
+        "cynn.training.fitting.fit", "cynn.training.fitting.gradients", "cynn.training.fitting.train_batch",
+        "cynn.metrics.resolve",
         "cynn.metrics.of_outputs",
         "cynn.initializers.check_name",
         "cynn.initializers.get", "cynn.engine.threads.get_num_threads",
