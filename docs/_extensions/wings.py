@@ -5,6 +5,7 @@ The test of the architecture holds the sources to it.
 
 import ast
 import re
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,27 +118,38 @@ def circles(edges):
     return {frozenset(m for m in reached[module] if module in reached.get(m, ())) for module in in_circle}
 
 
+def arrows():
+    """(wing, wing that it imports), but for those to which a way by other arrows leads."""
+    found = {(wing_of(each.source), wing_of(each.target)) for each in imports() if not {*each[:2]} & DOORS}
+    rank = {wing: number for number, wing in enumerate(WINGS)}
+    down = {wing: {to for source, to in found if source == wing and rank[to] < rank[wing]} for wing in WINGS}
+    below = {}
+    for wing in WINGS:
+        below[wing] = down[wing].union(*(below[target] for target in down[wing]))
+    return [
+        (wing, target)
+        for wing, targets in down.items()
+        for target in sorted(targets, key=rank.get)
+        if not any(target in below[other] for other in targets)
+    ]
+
+
 def draw(ax):
-    """The wings from the bottom up, and an arrow from each to every other that it imports."""
-    names = list(WINGS)
-    columns = 4
-    places = {}
-    for number, name in enumerate(names):
-        row, column = divmod(number, columns)
-        places[name] = (column + 0.5 * (row % 2), row)
-    arrows = {
-        (wing_of(each.source), wing_of(each.target))
-        for each in imports()
-        if each.kind != "types" and not {each.source, each.target} & DOORS
-    }
-    for source, target in sorted(arrows):
-        if source != target:
-            ax.annotate(
-                "", places[target], places[source],
-                arrowprops={"arrowstyle": "->", "color": "0.65", "shrinkA": 16, "shrinkB": 16, "lw": 0.7},
-            )  # fmt: skip
-    for name, (x, y) in places.items():
-        ax.text(x, y, name, ha="center", va="center", bbox={"boxstyle": "round", "facecolor": "white", "pad": 0.5})
-    ax.set_xlim(-0.6, columns + 0.1)
-    ax.set_ylim(-0.5, len(names) / columns - 0.4)
+    """The wings from the bottom up, what each holds, and what it imports."""
+    rank = {wing: number for number, wing in enumerate(WINGS)}
+    for wing, height in rank.items():
+        ax.text(0, height, wing, ha="right", va="center", fontsize=9, fontweight="bold")
+        parts = textwrap.fill(", ".join(sorted(WINGS[wing])), 56)
+        ax.text(0.15, height, parts, va="center", fontsize=7.5, color="0.35", linespacing=1.1)
+    for number, (wing, target) in enumerate(arrows()):
+        span = rank[wing] - rank[target]
+        ax.annotate(
+            "", (5.4, rank[target] + 0.15), (5.4, rank[wing] - 0.15),
+            arrowprops={
+                "arrowstyle": "-|>", "color": f"C{number % 10}", "shrinkA": 0, "shrinkB": 0, "lw": 1.1,
+                "connectionstyle": f"arc3,rad={-0.45 if span > 1 else -0.6}",
+            },
+        )  # fmt: skip
+    ax.set_xlim(-1.6, 7.4)
+    ax.set_ylim(-0.6, len(WINGS) - 0.4)
     ax.axis("off")
