@@ -94,7 +94,7 @@ class Workload:
         if self.trains:
             parts += [{"cross_entropy": "softmax and cross-entropy"}.get(self.loss, "squared error")]
             parts += [{"sgd": "SGD", "adam": "Adam"}[self.optimizer]]
-            parts += [f"batch {self.batch}" if self.batch < self.rows else f"all {self.batch} rows a step"]
+            parts += [f"batch {self.batch}" if self.batch < self.rows else f"all {self.batch} rows per step"]
         else:
             parts += ["predict " + ("one row" if self.batch == 1 else f"{self.batch:,} rows")]
         if self.dtype != "float32":

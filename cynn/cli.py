@@ -172,7 +172,7 @@ class _FallingRate(Callback):
 
 
 class _EpochLine(Callback):
-    """Prints one line an epoch."""
+    """Prints one line per epoch."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs

@@ -107,7 +107,7 @@ class Loss(Component):
         Parameters
         ----------
         prediction, target : array of shape (rows, outputs)
-            A row a sample.
+            One row per sample.
 
         Returns
         -------

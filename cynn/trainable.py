@@ -55,7 +55,7 @@ class Trainable:
             sample_weight), or a function that returns one for an epoch, which counts from 0 in the life of
             the network. They are drawn in the calling thread, while another trains on the last.
         y : array of shape (rows,) or (rows, outputs)
-            Classes (whole numbers, where there are several outputs) or values. Several labels a row are
+            Classes (whole numbers, where there are several outputs) or values. Several labels per row are
             rows of 0 and 1. For a network of several outputs, a list or a dict of such.
         loss : str, Loss or dict, optional
             By default what fits the last layer: `cross_entropy` for softmax,
@@ -298,7 +298,7 @@ class Trainable:
         Returns
         -------
         cynn.training.diagnosis.Diagnosis
-            A list with an entry a layer: the mean and the spread of its outputs, the share of its dead units,
+            A list with one entry per layer: the mean and the spread of its outputs, the share of its dead units,
             the norm of its gradients, and how long a step is beside its weights.
 
         Examples

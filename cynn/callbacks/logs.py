@@ -20,7 +20,7 @@ __all__ = ["CSVLogger", "TensorBoard"]
 
 
 class CSVLogger(Callback):
-    """Writes the figures of every epoch to a file, a line an epoch.
+    """Writes the figures of every epoch to a file, one line per epoch.
 
     Parameters
     ----------

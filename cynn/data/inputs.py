@@ -1,4 +1,4 @@
-"""The gate: what a user hands over, checked and brought to a form that the engine reads."""
+"""Validates what a user hands over, and converts it to what the engine reads."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def check_categories(rows: Array, categories: dict[int, int], conversion: Conver
 def as_targets(
     y: Any, outputs: int, loss: Loss, name: str, weight: Array | None, *, n: int, dtype: str, check_finite: bool = True
 ) -> Targets:
-    """`y` as classes, where it is one whole number a row and there are several outputs, else as values.
+    """`y` as classes, where it is one whole number per row and there are several outputs, else as values.
 
     The target of a row of weight 0 is not read: that of another row stands there.
     """

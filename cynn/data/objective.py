@@ -89,7 +89,7 @@ class Objective:
         )
 
     def sample_weights(self, given: Any, n: int, *, may_be_zero: bool = False) -> RowWeights:
-        """The weights of rows for each output, checked: the same for all where one number a row is given."""
+        """The weights of rows for each output, checked: the same for all where one number per row is given."""
         if isinstance(given, RowWeights):
             return given
         names = self._names("sample_weight")

@@ -131,7 +131,7 @@ def _nothing_counts(name: str) -> DataError:
 
 
 def of_one_output(sample_weight: Any, n: int) -> RowWeights:
-    """What a user gives where there is one number a row, checked."""
+    """What a user gives where there is one number per row, checked."""
     return RowWeights([as_sample_weight(sample_weight, n, "sample_weight")], ["sample_weight"])
 
 

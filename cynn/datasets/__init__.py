@@ -19,7 +19,7 @@ def load_mnist() -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]:
     An image is a row of 784 bytes: 28 rows of 28 pixels, one after another, from 0 (background) to
     255 (ink). ``x.reshape(-1, 28, 28)`` gives the pictures back, without a copy.
 
-    Give a network ``Input(784, scale=1/255)``, and the bytes become numbers from 0 to 1 a batch at a
+    Give a network ``Input(784, scale=1/255)``, and the bytes become numbers from 0 to 1, one batch at a
     time, so that the training images stay 47 MB.
 
     Returns

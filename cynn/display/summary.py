@@ -15,7 +15,7 @@ WORDS = 2  # columns, the first ones
 
 
 def rows(network: Network) -> list[tuple[str, ...]]:
-    """One row a layer: its kind, activation, inputs, units and parameters; the total last."""
+    """One row per layer: its kind, activation, inputs, units and parameters; the total last."""
     cells: list[tuple[str, ...]] = [("input", "", "", f"{network.input.units}", "0")]
     cells += [
         (

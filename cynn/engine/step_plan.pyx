@@ -26,7 +26,7 @@ from cynn.engine.thread_team cimport MOST_THREADS, Team
 from cynn.engine.workspace cimport Node, address_of, aligned
 
 # An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
-# batch at a time: BLAS then packs its W once a step, and not once a tile.
+# batch at a time: BLAS then packs its W once per step, and not once per tile.
 cdef int64_t WIDE = 1 << 18
 cdef int64_t LEAST_WIDE_ROWS = 64
 cdef int64_t WIDE_PIECE = 256

@@ -37,7 +37,7 @@ def activations(net: Network, x: Any, *, ax: Axes | None = None) -> Artists:
     Returns
     -------
     dict of str to list of artists
-        `"strips"` and `"ranges"`, one a layer, the input first.
+        `"strips"` and `"ranges"`, one per layer, the input first.
 
     Examples
     --------

@@ -198,7 +198,7 @@ def check_labels(labels: Any, outputs: int, owner: str) -> None:
     """Raise a ShapeError unless there is a label for every output, or none at all."""
     if labels is not None and len(labels) != outputs:
         raise ShapeError(
-            f"The 'labels' parameter of {owner} must have one label an output, {outputs}. Got {len(labels)} instead."
+            f"The 'labels' parameter of {owner} must have one label per output, {outputs}. Got {len(labels)} instead."
         )
 
 

@@ -14,7 +14,7 @@ class History:
     ----------
     history : dict of str to list of float
         `loss`, the metrics, the same with `val_` in front, and `seconds`; where the learning rate follows a
-        schedule, also `learning_rate`, that of the last step. An entry an epoch.
+        schedule, also `learning_rate`, that of the last step. One entry per epoch.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def test_data_that_lie_otherwise_give_the_same_bits():
 
 
 def wide_fit(dtype, n_threads, *, output="softmax", hidden="relu", loss="cross_entropy", optimizer=None):
-    """Large enough that several threads are used: 300 rows a batch, some ten million multiplications."""
+    """Large enough that several threads are used: 300 rows per batch, some ten million multiplications."""
     net = Network.mlp([150, 120, 60, 10], activation=hidden, output=output, seed=2, dtype=dtype)
     x = helpers.inputs(650, 150, dtype)
     t = helpers.targets(650, 10, loss)

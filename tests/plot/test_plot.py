@@ -360,7 +360,7 @@ class TestNetwork:
     def test_errors(self):
         with pytest.raises(ShapeError, match=r"must be one row. Got 50 instead"):
             plot.network(WIDE, SOME)
-        with pytest.raises(ShapeError, match=r"must have one label an output, 2. Got 3 instead"):
+        with pytest.raises(ShapeError, match=r"must have one label per output, 2. Got 3 instead"):
             plot.network(DEEP, labels="abc")
         with pytest.raises(ShapeError, match="must hold 20 numbers"):
             plot.network(WIDE, SOME[0], shape=(28, 28))

@@ -52,7 +52,7 @@
 #define CYNN_ABI_MAJOR 1
 #define CYNN_ABI_MINOR 0
 
-/* The names of the capsules, one a kind. */
+/* The names of the capsules, one per kind. */
 #define CYNN_ACTIVATION_CAPSULE "cynn.activation"
 #define CYNN_LOSS_CAPSULE "cynn.loss"
 #define CYNN_OPTIMIZER_CAPSULE "cynn.optimizer"
