@@ -8,7 +8,7 @@ from cynn cimport vector_math
 from cynn.abi cimport floating
 
 cdef enum:
-    LANES = 16
+    LANES = 16    # sums side by side, which vectorize and are added up in one order
     SHORT = 32
     COLUMNS = 64  # that are summed up together
 

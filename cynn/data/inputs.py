@@ -86,7 +86,7 @@ def check_rows_finite(
     row = _first_nonfinite_row(rows, conversion, places)
     if row < 0:
         return
-    seen = RowMatrix(rows[row : row + 1]).converted(*conversion)[0]
+    seen = RowMatrix(rows[row : row + 1]).converted(conversion)[0]
     column = int(np.argmin(np.isfinite(seen)))
     given = rows[row, column]
     where = ""
@@ -102,10 +102,10 @@ def check_rows_finite(
 
 def _first_nonfinite_row(rows: Array, conversion: Conversion, places: npt.NDArray[np.int64] | None) -> int:
     if places is None:
-        return RowMatrix(rows).first_nonfinite_row(*conversion)
+        return RowMatrix(rows).first_nonfinite_row(conversion)
     for first in range(0, len(places), _ROWS_AT_A_TIME):
         some = places[first : first + _ROWS_AT_A_TIME]
-        at = RowMatrix(rows[some]).first_nonfinite_row(*conversion)
+        at = RowMatrix(rows[some]).first_nonfinite_row(conversion)
         if at >= 0:
             return int(some[at])
     return -1
@@ -142,7 +142,7 @@ def check_categories(rows: Array, categories: dict[int, int], conversion: Conver
     for column, n in categories.items():
         for first in range(0, len(rows), _ROWS_AT_A_TIME):
             given = rows[first : first + _ROWS_AT_A_TIME, column : column + 1]
-            seen = RowMatrix(given).converted(*conversion)[:, 0]
+            seen = RowMatrix(given).converted(conversion)[:, 0]
             wrong = ~((seen >= 0) & (seen <= n - 1) & (seen == np.floor(seen)))
             if wrong.any():
                 row = int(np.argmax(wrong))

@@ -78,43 +78,46 @@ cdef class RowMatrix:
     def __dealloc__(self):
         PyBuffer_Release(&self.buffer)
 
-    def converted(self, str dtype, double scale=1, double offset=0):
-        """The rows as a network of that dtype sees them.
+    def converted(self, conversion):
+        """The rows as a network sees them.
 
         Parameters
         ----------
-        dtype : {"float32", "float64"}
-            That of the network.
-        scale, offset : float
-            What the rows are multiplied by, and what is added.
+        conversion : tuple of str, float and float
+            As cynn.data.Conversion: the dtype of the network, a scale and an offset.
 
         Returns
         -------
         array
             scale * rows + offset, of that dtype.
         """
+        cdef str dtype
+        cdef double scale, offset
+        dtype, scale, offset = conversion
         found = np.empty((self.rows.rows, self.rows.columns), dtype)
         self.convert(dtype == "float32", 0, self.rows.rows, scale, offset, False, address_of(found))
         return found
 
-    def first_nonfinite_row(self, str dtype="float64", double scale=1, double offset=0):
-        """The first row with a NaN or an infinity as a network of that dtype sees it.
+    def first_nonfinite_row(self, conversion):
+        """The first row with a NaN or an infinity as a network sees it.
 
         Parameters
         ----------
-        dtype : {"float32", "float64"}
-            That of the network.
-        scale, offset : float
-            What the rows are multiplied by, and what is added.
+        conversion : tuple of str, float and float
+            As cynn.data.Conversion: the dtype of the network, a scale and an offset.
 
         Returns
         -------
         int
             The number of the row; -1 for none.
         """
+        cdef str dtype
+        cdef double scale, offset
         cdef int64_t begin, found
-        cdef bint is_float32 = dtype == "float32"
+        cdef bint is_float32
         cdef void *out
+        dtype, scale, offset = conversion
+        is_float32 = dtype == "float32"
         if scale == 1 and offset == 0 and self.rows.kind == (FLOAT32 if is_float32 else FLOAT64):
             with nogil:
                 found = kernels_of_rows.first_nonfinite_row(&self.rows)

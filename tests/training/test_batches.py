@@ -126,7 +126,7 @@ class TestBatches:
     def test_ctrl_c_is_heard_where_batches_are_drawn(self):
         """What waits there for 20 s is interrupted; the step that is under way ends first, and no thread stays."""
         x, y = rows()
-        ended, keep = [], []
+        ended, waited, keep = [], [], []
 
         def batches(epoch):
             try:
@@ -135,6 +135,7 @@ class TestBatches:
                     if epoch == 1:
                         signal.raise_signal(signal.SIGINT)
                         time.sleep(20)
+                        waited.append(epoch)
             finally:
                 ended.append(epoch)
 
@@ -145,7 +146,7 @@ class TestBatches:
         net = network()
         with pytest.raises(KeyboardInterrupt):
             net.fit(batches, optimizer=Adam(0.01), epochs=3, callbacks=Keep())
-        assert ended == [0, 1]
+        assert (ended, waited) == ([0, 1], [])
         assert net.history.epochs == net.epochs_trained == 1
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("cynn-steps")]
         expected = whole(1)

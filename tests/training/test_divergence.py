@@ -35,13 +35,13 @@ class TestWeights:
             net.fit(*given, epochs=1, optimizer=SGD(rate))
         assert caught.value.history.epochs == net.history.epochs == 0
 
-    def test_the_last_of_many_short_epochs(self):
+    @pytest.mark.parametrize("last", [1, 2, 5])
+    def test_the_last_of_many_short_epochs(self, last):
+        """Of one step each, which run together where nobody looks in between."""
         net = network()
-        schedule = cynn.optimizers.SGD(1e-9)
-        net.fit(X, Y, epochs=3, optimizer=schedule, batch_size=8, progress=False)
-        schedule.learning_rate = 1e38
-        with pytest.raises(TrainingDivergedError):
-            net.fit(X, Y, epochs=2, batch_size=8, progress=False)
+        with pytest.raises(TrainingDivergedError, match=WEIGHTS.format(last, 1)):
+            net.fit(X, Y, epochs=last, optimizer=SGD(lambda step: 1e38 if step == last - 1 else 1e-9))
+        assert net.history.epochs == last - 1
 
     @pytest.mark.parametrize("options", [{}, {"use_ema": True}, {"gradient_accumulation_steps": 1, "clipvalue": 1e30}])
     def test_by_train_batch(self, options):
@@ -75,10 +75,13 @@ class TestWeights:
         assert all(np.isfinite(array).all() for array in net.get_weights())
 
     @pytest.mark.parametrize("options", [{}, {"every_steps": 1}, {"every_seconds": 0}])
-    def test_no_checkpoint_holds_them(self, options, tmp_path):
+    @pytest.mark.parametrize("whole", [2, 3])
+    def test_no_checkpoint_holds_them(self, whole, options, tmp_path):
+        """After so many of four steps one makes them infinite: the last of the epoch, or the one before."""
+
         class Jump(Callback):
             def on_step_end(self, step, logs):
-                if step == 2:
+                if step == whole:
                     self.network._optimizer_state.optimizer.learning_rate = 1e38
 
         path = tmp_path / "run.safetensors"

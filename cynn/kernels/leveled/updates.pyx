@@ -8,20 +8,11 @@ from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport floating
-from cynn.sums cimport norm_of, scale_for
+from cynn.sums cimport LANES, norm_of, scale_for, sum_of_lanes
 from cynn.kernels.tables cimport NON_NEGATIVE, UNIT_NORM, ConstraintKind, UpdateKernels
 
 cdef enum:
-    LANES = 16    # sums side by side, which vectorize and are added up in one order
     AT_ONCE = 64  # columns, or elements
-
-
-cdef inline double sum_up(const double *sums) noexcept nogil:
-    cdef double total = 0
-    cdef int64_t i
-    for i in range(LANES):
-        total += sums[i]
-    return total
 
 
 cdef double regularize(
@@ -38,7 +29,7 @@ cdef double regularize(
             value = w[i + j]
             sums[j] += l2 * value * value + l1 * (value if value > 0 else -value)
             grad[i + j] += twice_l2 * value + (l1_ if value > 0 else (-l1_ if value < 0 else 0))
-    return sum_up(sums)
+    return sum_of_lanes(sums)
 
 
 cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
