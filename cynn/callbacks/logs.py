@@ -70,8 +70,11 @@ class CSVLogger(Callback):
             self._check_columns(name for name in self.greater_is_better if not name.startswith("val_"))
 
     def _columns_of_file(self) -> list[str]:
-        with open(self._path, encoding="utf-8", newline="") as file:
-            return next(csv.reader(file, delimiter=self.separator), [])
+        with open(self._path, encoding="utf-8-sig", newline="") as file:
+            try:
+                return next(csv.reader(file, delimiter=self.separator), [])
+            except (UnicodeError, csv.Error):
+                return []  # it holds no table
 
     def _check_columns(self, names: Iterable[str]) -> None:
         missing = [name for name in names if name not in (self._columns or [])]
@@ -90,6 +93,7 @@ class CSVLogger(Callback):
         lines = csv.writer(self._file, delimiter=self.separator, lineterminator="\n")
         if self._columns is None:
             self._columns = ["epoch", *logs]
+        if self._file.tell() == 0:
             lines.writerow(self._columns)
         figures = {"epoch": epoch, **logs}
         lines.writerow([figures.get(name, "") for name in self._columns])
@@ -98,9 +102,13 @@ class CSVLogger(Callback):
 
     def _open(self) -> None:
         """What is not to be kept is cut off, such as lines that were written after the checkpoint to go on from."""
+        with open(self._path, "ab+") as file:
+            size = file.truncate(min(self._bytes, os.path.getsize(self._path)))
+            file.seek(max(0, size - 1))
+            ends_within_a_line = file.read() not in (b"", b"\n")
         self._file = open(self._path, "a", encoding="utf-8", newline="")  # noqa: SIM115  # on_train_end closes it
-        self._file.truncate(min(self._bytes, os.path.getsize(self._path)))
-        self._file.seek(0, os.SEEK_END)
+        if ends_within_a_line:
+            self._file.write("\n")
 
     def on_train_end(self) -> None:
         if self._file is not None:

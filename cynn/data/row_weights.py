@@ -14,7 +14,7 @@ from cynn.errors import DataError, InvalidParameterError, ShapeError, check_numb
 if TYPE_CHECKING:
     from cynn.data.targets import Targets
 
-__all__ = ["RowWeights", "as_sample_weight", "of_classes", "of_one_output", "require_some"]
+__all__ = ["RowWeights", "as_sample_weight", "check_as_given", "of_classes", "of_one_output"]
 
 Array = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]
@@ -135,8 +135,12 @@ def of_one_output(sample_weight: Any, n: int) -> RowWeights:
     return RowWeights([as_sample_weight(sample_weight, n, "sample_weight")], ["sample_weight"])
 
 
-def require_some(weights: RowWeights, of: str) -> None:
-    """Raise a DataError where no row is there."""
+def check_as_given(weights: RowWeights, of: str, dtype: str) -> None:
+    """Raise a DataError unless a network of that dtype can take these as they are, not divided by their mean."""
+    for weight, name in zip(weights.each, weights.names, strict=True):
+        if weight is not None and weight.max() > np.finfo(dtype).max:
+            row = int(np.argmax(weight))
+            raise DataError(f"{name}{of} must be finite in {dtype}. Got {weight[row]:g} in row {row} instead.")
     if weights.rows is not None and not weights.rows.any():
         raise _nothing_counts(f"{weights.names[0]}{of}")
 

@@ -569,7 +569,7 @@ def checked_batch(
     target = objective.targets(y, len(rows), f"y{of}", weights, check_finite=setting.check_finite)
     if class_weight is not None:
         weights = objective.with_class_weights(weights, class_weight, target, None)
-    row_weights.require_some(weights, of)
+    row_weights.check_as_given(weights, of, network.dtype)
     places = weights.places()
     return (rows, target, weights) if places is None else (rows[places], target.take(places), weights.take(places))
 

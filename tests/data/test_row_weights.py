@@ -216,6 +216,29 @@ class TestZero:
         assert found == {"loss": 0.0, "mse": 0.0}
 
 
+class TestAsGiven:
+    """Where all rows are not known beforehand, weights are not divided by their mean."""
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_the_network_must_hold_them(self, dtype):
+        net = network(dtype=dtype)
+        before = helpers.digest(net)
+        x, y, weight = X[:3], np.zeros((3, 6)), [1.0, 1e39, 1e38]
+        batches = [(x, y, weight)]
+        for call in (
+            lambda: net.train_batch(x, y, sample_weight=weight, optimizer=SGD(1e-30)),
+            lambda: net.fit(batches, epochs=1, optimizer=SGD(1e-30), progress=False),
+        ):
+            if dtype == "float64":
+                call()
+                continue
+            with pytest.raises(DataError, match=r"sample_weight.* must be finite in float32\. Got 1e\+39 in row 1"):
+                call()
+            assert helpers.digest(net) == before
+        for use in (net.evaluate, net.gradients):  # which divide them
+            use(x, y, sample_weight=weight)
+
+
 class TestSeveralOutputs:
     """Each output has weights of its own."""
 

@@ -393,6 +393,25 @@ class TestCSVLogger:
             found = self.read(path, delimiter=";")
             assert [line["epoch"] for line in found] == ["1", "2"] * (lines // 2)
 
+    @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"epoch,\x00\n", b"\n", b"\x89PNG\r\n"])
+    def test_what_is_no_table_is_left_as_it_is(self, content, tmp_path):
+        path = tmp_path / "log.csv"
+        path.write_bytes(content)
+        with pytest.raises(InvalidParameterError, match="must have a column for each figure"):
+            fit(CSVLogger(path, append=True))
+        assert path.read_bytes() == content
+
+    @pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf"])
+    @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+    def test_as_other_programs_write_tables(self, begin, end, tmp_path):
+        """With a mark of their encoding in front, and no end of the last line."""
+        path = tmp_path / "log.csv"
+        path.write_bytes(begin + b"epoch,loss,seconds\r\n1,2,3" + end)
+        fit(CSVLogger(path, append=True))
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        assert lines[1] == "1,2,3"
+        assert [line.split(",")[0] for line in lines] == ["epoch", "1", "1", "2"]
+
     def test_one_logger_for_two_trainings(self, tmp_path):
         logger = CSVLogger(tmp_path / "log.csv")
         fit(logger)
@@ -412,6 +431,7 @@ class TestCSVLogger:
 
     @pytest.mark.parametrize("left", [None, "", "epoch,seconds,loss\n1,"])
     def test_going_on_where_the_file_is_gone_or_cut_off(self, tmp_path, left):
+        """There are headers, and each line is of one epoch."""
         logger = CSVLogger(tmp_path / "log.csv")
         if left is not None:
             logger.filename.write_text(left)
@@ -421,8 +441,9 @@ class TestCSVLogger:
                 logger.set_state({"bytes": 1000, "columns": ["epoch", "seconds", "loss"]})
 
         net = fit([logger, Resume()], epochs=1)
-        text = logger.filename.read_text()
-        assert text == f"{left or ''}1,{net.history['seconds'][0]},{net.history['loss'][0]}\n"
+        lines = [f"1,{net.history['seconds'][0]},{net.history['loss'][0]}"]
+        lines = ["epoch,seconds,loss", *(["1,"] if left else []), *lines]
+        assert logger.filename.read_text().splitlines() == lines
 
     def test_state_is_handed_on(self, tmp_path):
         """Lines that were written after the checkpoint are written again, once."""
