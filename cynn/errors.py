@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-_MOST_SHOWN = 200
+_MAX_SHOWN = 200
 
 
 class CynnWarning(UserWarning):
@@ -230,7 +230,7 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:  # an int of thousands of digits, or a repr that fails
         text = f"{type(value).__name__} without a repr"
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _may_be_number(value: object, kinds: str) -> bool:

@@ -8,12 +8,12 @@ from typing import Any, Self, TypeVar
 
 from cynn.errors import CynnError, InvalidParameterError, did_you_mean, shown, unknown_name
 
-__all__ = ["MOST_NESTED", "Described", "call", "check_config", "config_of", "is_nested_deeper", "look_up", "made"]
+__all__ = ["MAX_NESTED", "Described", "call", "check_config", "config_of", "is_nested_deeper", "look_up", "made"]
 
 #: Lists and dicts within each other, in a configuration.
-MOST_NESTED = 200
+MAX_NESTED = 200
 # A schedule around another has a copy of that, so that its size doubles with each.
-_MOST_NESTED_DESCRIPTIONS = 8
+_MAX_NESTED_DESCRIPTIONS = 8
 
 T = TypeVar("T")
 
@@ -144,9 +144,9 @@ def look_up(given: Any, kind: type[Kind], by_name: Mapping[str, type[Kind]], all
         raise InvalidParameterError(f"{described.capitalize()} must be {allowed}. Got {shown(given)} instead.")
     if name not in by_name:
         raise unknown_name(word, name, by_name)
-    if is_nested_deeper(config, _MOST_NESTED_DESCRIPTIONS):
+    if is_nested_deeper(config, _MAX_NESTED_DESCRIPTIONS):
         raise InvalidParameterError(
-            f"The configuration of {described} must be nested no more than {_MOST_NESTED_DESCRIPTIONS} deep. "
+            f"The configuration of {described} must be nested no more than {_MAX_NESTED_DESCRIPTIONS} deep. "
             f"Got {name!r} with more."
         )
     return by_name[name].from_config(config)

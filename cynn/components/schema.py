@@ -18,7 +18,7 @@ from cynn.errors import CynnError, ModelFileError
 
 __all__ = [
     "ANYTHING",
-    "MOST_COUNTED",
+    "MAX_COUNTED",
     "NOTHING",
     "SWITCH",
     "TEXT",
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 #: More steps or rows than any training has; sums of some of these are int64, too.
-MOST_COUNTED = 2**48
+MAX_COUNTED = 2**48
 
 
 class Kind(NamedTuple):
@@ -61,7 +61,7 @@ class ListOf(NamedTuple):
 
     schema: Any
     least: int = 0
-    most: int = MOST_COUNTED
+    most: int = MAX_COUNTED
 
 
 class ByName(NamedTuple):
@@ -89,7 +89,7 @@ SWITCH = Kind("true or false", lambda value: isinstance(value, bool))
 TEXT = Kind("a string", lambda value: isinstance(value, str))
 
 
-def whole_number(minimum: int = 0, maximum: int = MOST_COUNTED) -> Kind:
+def whole_number(minimum: int = 0, maximum: int = MAX_COUNTED) -> Kind:
     """A whole number within the bounds."""
     return Kind(
         f"a whole number from {minimum} to {maximum}", lambda value: type(value) is int and minimum <= value <= maximum
@@ -101,7 +101,7 @@ def number(minimum: float = -math.inf, maximum: float = math.inf, *, is_finite: 
 
     def holds(value: Any) -> bool:
         if type(value) is int:
-            return minimum <= value <= maximum and abs(value) <= MOST_COUNTED
+            return minimum <= value <= maximum and abs(value) <= MAX_COUNTED
         if type(value) is not float:
             return False
         return minimum <= value <= maximum and math.isfinite(value) if is_finite else not value < minimum

@@ -17,9 +17,9 @@ __all__ = ["history_face", "network_face"]
 _FONT = "font-family:sans-serif;font-size:11px"
 _VALIDATION = "#e07b28"  # the text's colour is for training; this one is seen on light and on dark
 _TALLEST = 96.0  # pixels
-_MOST_LAYERS = 14  # a longer network is cut in the middle
+_MAX_LAYERS = 14  # a longer network is cut in the middle
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360.0, 180.0, 56.0, 36.0, 24.0  # of a curve and its margins
-_MOST_POINTS = 400  # of a curve; of more, some are left out
+_MAX_POINTS = 400  # of a curve; of more, some are left out
 
 
 def network_face(network: Network) -> str:
@@ -77,8 +77,8 @@ def _layers(network: Network) -> str:
     sizes = [network.input.units, *(layer.units or 0 for layer in network.layers)]
     names = ["input", *map(summary.name_of, network.layers)]
     bars: list[tuple[str, int] | None] = list(zip(names, sizes, strict=True))
-    if len(bars) > _MOST_LAYERS:
-        bars[_MOST_LAYERS // 2 : -(_MOST_LAYERS // 2)] = [None]
+    if len(bars) > _MAX_LAYERS:
+        bars[_MAX_LAYERS // 2 : -(_MAX_LAYERS // 2)] = [None]
     pitch = max(64.0, 6.6 * max(map(len, names)) + 12)
     tallest = math.log2(max(sizes) + 1)
     width, height = pitch * len(bars), _TALLEST + 48
@@ -155,7 +155,7 @@ def _curves(history: History) -> str:
 def _finite(figures: Sequence[float]) -> list[tuple[int, float]]:
     """(epoch, figure) of those that are numbers, thinned out where there are very many."""
     found = [(i, y) for i, y in enumerate(figures, start=1) if math.isfinite(y)]
-    step = math.ceil(len(found) / _MOST_POINTS)
+    step = math.ceil(len(found) / _MAX_POINTS)
     return [*found[:-1:step], found[-1]] if found else []
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cynn.components.configurable import MOST_NESTED, check_config, is_nested_deeper, made
+from cynn.components.configurable import MAX_NESTED, check_config, is_nested_deeper, made
 from cynn.errors import InvalidParameterError, shown, unknown_name
 from cynn.layers.activation import Activation
 from cynn.layers.alpha_dropout import AlphaDropout
@@ -97,9 +97,9 @@ def from_config(config: dict[str, Any]) -> Input | Layer:
     Dense(3, activation=ReLU())
     """
     check_config(config, "layer", optional=config)
-    if is_nested_deeper(config, MOST_NESTED):
+    if is_nested_deeper(config, MAX_NESTED):
         raise InvalidParameterError(
-            f"The configuration of a layer must be nested no more than {MOST_NESTED} deep. Got more."
+            f"The configuration of a layer must be nested no more than {MAX_NESTED} deep. Got more."
         )
     arguments = dict(config)
     kind = arguments.pop("layer", None)

@@ -22,7 +22,7 @@ from cynn.regularizers import Regularizer
 
 __all__ = ["Builder"]
 
-_MOST_NUMBERS = 2**48  # more than any memory has
+_MAX_NUMBERS = 2**48  # more than any memory has
 
 Array = npt.NDArray[Any]
 
@@ -94,8 +94,8 @@ class Builder:
 
     def zeros(self, *shape: int) -> Array:
         """An array for a parameter or a state, in the network's dtype."""
-        if math.prod(shape) > _MOST_NUMBERS:
-            raise ShapeError(f"An array must hold no more than {_MOST_NUMBERS} numbers. Got the shape {shape} instead.")
+        if math.prod(shape) > _MAX_NUMBERS:
+            raise ShapeError(f"An array must hold no more than {_MAX_NUMBERS} numbers. Got the shape {shape} instead.")
         if self.only_shapes:
             return np.broadcast_to(np.zeros((), self.dtype), shape)
         return aligned_zeros(shape, self.dtype)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Embedding"]
 
 # What float32 holds exactly: a category is a number of a row like any other.
-_MOST_CATEGORIES = 2**24
+_MAX_CATEGORIES = 2**24
 
 _LIMIT = 0.05
 
@@ -76,7 +76,7 @@ class Embedding(Layer):
     ) -> None:
         super().__init__()
         self.input_dim = check_whole_number(
-            input_dim, "input_dim", "Embedding", minimum=1, maximum=_MOST_CATEGORIES
+            input_dim, "input_dim", "Embedding", minimum=1, maximum=_MAX_CATEGORIES
         )
         self.output_dim = check_whole_number(
             output_dim, "output_dim", "Embedding", minimum=1, maximum=LARGEST_DIMENSION

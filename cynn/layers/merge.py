@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Add", "Concatenate", "Residual"]
 
 # The interpreter's stack has room for the layers within layers.
-_MOST_NESTED = 50
+_MAX_NESTED = 50
 
 
 class _Merge(Layer):
@@ -204,9 +204,9 @@ def _checked(given: Any, owner: type[Layer]) -> list[Layer]:
 def _depth(layers: list[Layer], owner: type[Layer]) -> int:
     """The depth of a layer with these within it."""
     depth = 1 + max((layer.depth for layer in layers), default=0)
-    if depth > _MOST_NESTED:
+    if depth > _MAX_NESTED:
         raise InvalidParameterError(
-            f"The layers of {owner.__name__} must be nested no more than {_MOST_NESTED} deep. Got {depth} instead: "
+            f"The layers of {owner.__name__} must be nested no more than {_MAX_NESTED} deep. Got {depth} instead: "
             "a list of layers that are called on each other is as good."
         )
     return depth

@@ -27,7 +27,7 @@ INK = "#222222"
 FAINT = "#9a9a9a"
 
 LARGEST_TEXT = 10.0  # points
-LEAST_HEIGHT = 1.2  # inches of a new figure
+MIN_HEIGHT = 1.2  # inches of a new figure
 
 
 def require_matplotlib() -> None:
@@ -70,7 +70,7 @@ def canvas(
     were given, they say.
     """
     width, height = x[1] - x[0], y[1] - y[0]
-    ax = axes(ax, width * inches + beside, max(height * inches, LEAST_HEIGHT))
+    ax = axes(ax, width * inches + beside, max(height * inches, MIN_HEIGHT))
     ax.set(xlim=x, ylim=y, aspect="equal")
     ax.set_axis_off()
     box = ax.get_window_extent()

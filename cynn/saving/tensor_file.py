@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import file_access
-from cynn.components.configurable import MOST_NESTED, is_nested_deeper
+from cynn.components.configurable import MAX_NESTED, is_nested_deeper
 from cynn.errors import ModelFileError
 from cynn.saving.exit_gate import before_exit
 
@@ -23,7 +23,7 @@ __all__ = ["bad", "parsed", "read", "write"]
 Array = npt.NDArray[Any]
 
 _LARGEST_HEADER_BYTES = 100_000_000  # as in the safetensors library
-_MOST_DIMENSIONS = 32
+_MAX_DIMENSIONS = 32
 _DTYPES = {
     "BOOL": "bool", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
     "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
@@ -123,7 +123,7 @@ def _entry(name: str, given: Any) -> _Entry:
     if not isinstance(given, dict) or set(given) != {"dtype", "shape", "data_offsets"}:
         raise wrong
     dtype, shape, offsets = given["dtype"], given["shape"], given["data_offsets"]
-    if not _are_sizes(shape) or not _are_sizes(offsets) or len(shape) > _MOST_DIMENSIONS or len(offsets) != 2:
+    if not _are_sizes(shape) or not _are_sizes(offsets) or len(shape) > _MAX_DIMENSIONS or len(offsets) != 2:
         raise wrong
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise _NotWhole(f"a tensor {name!r} in the dtype {str(dtype)[:200]!r}, which NumPy does not have")
@@ -153,15 +153,15 @@ def _bytes(file: IO[bytes], count: int) -> bytes:
 
 
 def parsed(text: str) -> Any:
-    """What JSON says, if it says it once and is nested no deeper than `MOST_NESTED`; else a ValueError."""
+    """What JSON says, if it says it once and is nested no deeper than `MAX_NESTED`; else a ValueError."""
     import json
 
     try:
         tree = json.loads(text, object_pairs_hook=_dict_of)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    if is_nested_deeper(tree, MOST_NESTED):
-        raise ValueError(f"it is nested more than {MOST_NESTED} deep")
+    if is_nested_deeper(tree, MAX_NESTED):
+        raise ValueError(f"it is nested more than {MAX_NESTED} deep")
     return tree
 
 

@@ -31,7 +31,7 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 # Epochs that are over sooner are trained many at a time, where nobody looks at them one by one.
 _SHORT_SECONDS = 0.01
 # Random numbers know an epoch by 32 bits.
-_MOST_EPOCHS = 2**31
+_MAX_EPOCHS = 2**31
 _FIGURE = schema.number(is_finite=False)
 
 
@@ -274,8 +274,8 @@ class Loop:
         return {
             "network": {name: schema.array_like(array) for name, array in layers.arrays(self.network.layers)},
             "settings": schema.ANYTHING,
-            "epoch": schema.whole_number(maximum=_MOST_EPOCHS),
-            "epochs_trained": schema.whole_number(maximum=_MOST_EPOCHS),
+            "epoch": schema.whole_number(maximum=_MAX_EPOCHS),
+            "epochs_trained": schema.whole_number(maximum=_MAX_EPOCHS),
             "t_before": schema.whole_number(),
             "history": schema.ByName(schema.ListOf(_FIGURE)),
             "optimizer": self.optimizer.state_schema(),
