@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -65,16 +66,21 @@ class CSVLogger(Callback):
     def on_train_begin(self) -> None:
         file_access.check_regular(self._path)
         self._bytes = os.path.getsize(self._path) if self.append and os.path.exists(self._path) else 0
-        self._columns = self._columns_of_file() if self._bytes else None
+        self._columns = self._columns_of_file()
         if self._columns is not None:
             self._check_columns(name for name in self.greater_is_better if not name.startswith("val_"))
 
-    def _columns_of_file(self) -> list[str]:
-        with open(self._path, encoding="utf-8-sig", newline="") as file:
-            try:
-                return next(csv.reader(file, delimiter=self.separator), [])
-            except (UnicodeError, csv.Error):
-                return []  # it holds no table
+    def _columns_of_file(self) -> list[str] | None:
+        """The headers in what is kept of the file; None where that is nothing."""
+        if self._bytes == 0 or not os.path.exists(self._path):
+            return None
+        with open(self._path, "rb") as file:
+            kept = file.read()[: self._bytes]
+        try:
+            lines = io.StringIO(kept.decode("utf-8-sig"), newline="")
+            return next(csv.reader(lines, delimiter=self.separator), []) if kept else None
+        except (UnicodeError, csv.Error):
+            return []  # it holds no table
 
     def _check_columns(self, names: Iterable[str]) -> None:
         missing = [name for name in names if name not in (self._columns or [])]
@@ -93,7 +99,6 @@ class CSVLogger(Callback):
         lines = csv.writer(self._file, delimiter=self.separator, lineterminator="\n")
         if self._columns is None:
             self._columns = ["epoch", *logs]
-        if self._file.tell() == 0:
             lines.writerow(self._columns)
         figures = {"epoch": epoch, **logs}
         lines.writerow([figures.get(name, "") for name in self._columns])
@@ -116,13 +121,14 @@ class CSVLogger(Callback):
             self._file = None
 
     def get_state(self) -> dict[str, Any]:
-        return {"bytes": self._bytes, "columns": self._columns}
+        return {"bytes": self._bytes}
 
     def _state_schema(self, network: Network) -> Any:
-        return {"bytes": schema.whole_number(), "columns": schema.Optional(schema.ListOf(schema.TEXT))}
+        return schema.Having({"bytes": schema.whole_number()})  # some files have the columns, too
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        self._bytes, self._columns = state["bytes"], state["columns"]
+        self._bytes = state["bytes"]
+        self._columns = self._columns_of_file()
 
 
 class TensorBoard(Callback):
