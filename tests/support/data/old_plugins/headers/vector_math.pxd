@@ -1,0 +1,68 @@
+# Functions for loops that the compiler vectorizes, written once over float and double. For plugins too:
+# from cynn cimport vector_math. Accuracy and conditions: include/cynn/vector_math.h.
+from libc.math cimport sqrt as libm_sqrt
+from libc.math cimport sqrtf as libm_sqrtf
+
+from cynn.abi cimport floating
+
+cdef extern from "cynn/vector_math.h" nogil:
+    float cynn_exp_f32(float) noexcept
+    double cynn_exp_f64(double) noexcept
+    float cynn_expm1_f32(float) noexcept
+    double cynn_expm1_f64(double) noexcept
+    float cynn_log_f32(float) noexcept
+    double cynn_log_f64(double) noexcept
+    float cynn_log1p_f32(float) noexcept
+    double cynn_log1p_f64(double) noexcept
+    float cynn_tanh_f32(float) noexcept
+    double cynn_tanh_f64(double) noexcept
+    float cynn_erf_f32(float) noexcept
+    double cynn_erf_f64(double) noexcept
+    float cynn_erfc_f32(float) noexcept
+    double cynn_erfc_f64(double) noexcept
+
+
+cdef inline floating exp(floating x) noexcept nogil:
+    return cynn_exp_f32(x) if floating is float else cynn_exp_f64(x)
+
+
+cdef inline floating expm1(floating x) noexcept nogil:
+    return cynn_expm1_f32(x) if floating is float else cynn_expm1_f64(x)
+
+
+cdef inline floating log(floating x) noexcept nogil:
+    return cynn_log_f32(x) if floating is float else cynn_log_f64(x)
+
+
+cdef inline floating log1p(floating x) noexcept nogil:
+    return cynn_log1p_f32(x) if floating is float else cynn_log1p_f64(x)
+
+
+cdef inline floating tanh(floating x) noexcept nogil:
+    return cynn_tanh_f32(x) if floating is float else cynn_tanh_f64(x)
+
+
+cdef inline floating erf(floating x) noexcept nogil:
+    return cynn_erf_f32(x) if floating is float else cynn_erf_f64(x)
+
+
+cdef inline floating erfc(floating x) noexcept nogil:
+    return cynn_erfc_f32(x) if floating is float else cynn_erfc_f64(x)
+
+
+cdef inline floating sigmoid(floating z) noexcept nogil:
+    # exp(-z) overflows to infinity for very negative z, and 1 / (1 + infinity) is the right 0
+    return 1 / (1 + exp(-z))
+
+
+cdef inline floating softplus(floating z) noexcept nogil:
+    # log(1 + exp(z)), with the larger part taken out so that nothing overflows
+    return (0 if z < 0 else z) + log1p(exp(-z if z > 0 else z))
+
+
+cdef inline floating sqrt(floating x) noexcept nogil:
+    return libm_sqrtf(x) if floating is float else libm_sqrt(x)
+
+
+cdef inline floating absolute(floating x) noexcept nogil:
+    return -x if x < 0 else x
