@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from cynn.data.outputs import Outputs
 from cynn.display import notebook
 from cynn.engine import randomness, threads
 from cynn.engine.engine import Engine
-from cynn.errors import InvalidParameterError, ShapeError, as_list, check_switch, shown
+from cynn.errors import DataError, InvalidParameterError, ShapeError, as_list, check_switch, shown
 from cynn.layers.builder import Builder
 from cynn.layers.composition import compose
 from cynn.saving import pickling
@@ -129,7 +129,7 @@ class Network(Trainable):
             self._categories,
         )
         # What a call on one row runs: to look for each of these every time would show.
-        self._predict_few = self._engine.predict_few if self._outputs.is_one and not self._categories else None
+        self._predict_few = self._engine.predict_few if self._outputs.is_one else None
 
     @classmethod
     def mlp(
@@ -251,14 +251,13 @@ class Network(Trainable):
             threads.resolve(n_threads)
         if check_finite is not True and check_finite is not False:  # on every call of a prediction on one row
             check_finite = check_switch(check_finite, "check_finite", "predict")
-        if self._predict_few is not None:
-            few = self._predict_few(x, out, check_finite)
+        predict_few = self._predict_few
+        if predict_few is not None:
+            few = predict_few(x, out, check_finite)
             if few is not None:
                 return few
         outputs = self._outputs
-        x = inputs.as_array(x, "x")
-        single = x.ndim == 1
-        rows = self.as_rows(x[None, :] if single else x, "x", check_finite=False)
+        rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
         shapes = [(units,) if single else (len(rows), units) for units in outputs.units]
         if out is None:
             found = wanted = [np.empty(shape, self.dtype) for shape in shapes]
@@ -267,7 +266,7 @@ class Network(Trainable):
             inputs.check_outs(wanted, shapes, self.dtype, self._engine.holds)
             # x is read to the end before anything in it is overwritten
             found = [np.empty_like(one, subok=False) if np.may_share_memory(one, rows) else one for one in wanted]
-        self._forward_to(outputs.values, found, rows, n_threads, check_finite=check_finite)
+        self.forward(rows, outputs.values, found, n_threads, check_finite=check_finite)
         for array, result in zip(wanted, found, strict=True):
             if result is not array:
                 array[...] = result
@@ -295,35 +294,14 @@ class Network(Trainable):
         >>> [a.shape for a in net.activations(np.zeros(784))]
         [(784,), (16,), (16,), (10,)]
         """
-        x = inputs.as_array(x, "x")
-        single = x.ndim == 1
-        rows = self.as_rows(x[None, :] if single else x, "x")
+        rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
         widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
         outputs = [np.empty((len(rows), units), self.dtype) for units in widths]
-        self._forward_to(self._values, outputs, rows, n_threads)
+        self.forward(rows, self._values, outputs, n_threads, check_finite=True)
         return [output[0] for output in outputs] if single else outputs
 
-    def _forward_to(
-        self,
-        values: list[int],
-        outputs: list[Array],
-        rows: Array,
-        n_threads: int | None,
-        *,
-        skip_last: bool = False,
-        check_finite: bool = False,
-    ) -> None:
-        """`forward`, for values of which some may be the same."""
-        wanted: dict[int, Array] = {}
-        for value, output in zip(values, outputs, strict=True):
-            wanted.setdefault(value, output)
-        self.forward(rows, wanted, n_threads, skip_last, check_finite)
-        for value, output in zip(values, outputs, strict=True):
-            if wanted[value] is not output:  # a layer that leaves a value as it is
-                output[...] = wanted[value]
-
-    def as_rows(self, x: Any, name: str, *, check_finite: bool = True) -> Array:
-        """`x` as rows that the engine reads, with categories where the network takes some.
+    def as_rows(self, x: Any, name: str) -> Array:
+        """`x` as rows that the engine reads; their numbers are not looked at.
 
         Parameters
         ----------
@@ -331,51 +309,80 @@ class Network(Trainable):
             What somebody has given.
         name : str
             How messages call it.
-        check_finite : bool
-            Whether a NaN or an infinity is an error.
 
         Returns
         -------
         array of shape (rows, inputs)
             `x` itself, where it can be read as it is.
         """
-        rows = inputs.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
-        if check_finite:
-            inputs.check_rows_finite(rows, name, self.conversion)
-        inputs.check_categories(rows, self._categories, self.conversion, name)
-        return rows
+        return inputs.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
 
     @property
     def conversion(self) -> inputs.Conversion:
         """How x comes into the network."""
         return inputs.Conversion(self.dtype, self.input.scale, self.input.offset)
 
-    def forward(
-        self,
-        rows: Array,
-        wanted: dict[int, Array],
-        n_threads: int | None,
-        skip_last: bool = False,
-        check_finite: bool = False,
+    def check_rows(
+        self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool
     ) -> None:
-        """Run the operations over rows that have been checked, and keep the values that are wanted.
+        """Raise a DataError that names the first number that the network cannot use.
 
         Parameters
         ----------
         rows : array of shape (rows, inputs)
             As `as_rows` returned them.
-        wanted : dict of int to array
-            Where the values go, by number, as the engine counts them.
+        name : str
+            What messages call them.
+        places : array, optional
+            The rows to look at; all by default.
+        check_finite : bool
+            Whether a NaN or an infinity is an error. What is no category, where one must be, is one in any case.
+        """
+        inputs.check_rows(rows, name, self.conversion, self._categories, places, check_finite=check_finite)
+
+    def raise_unusable(
+        self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool
+    ) -> NoReturn:
+        """Raise the DataError for rows in which the engine has met what `check_rows` looks for.
+
+        Parameters
+        ----------
+        rows, name, places, check_finite
+            As for `check_rows`.
+        """
+        self.check_rows(rows, name, places, check_finite=check_finite)
+        raise DataError(f"{name} must stay as it is while it is read. Got numbers in the meantime that cannot be used.")
+
+    def forward(
+        self,
+        rows: Array,
+        values: list[int],
+        outputs: list[Array],
+        n_threads: int | None,
+        *,
+        name: str = "x",
+        check_finite: bool = False,
+    ) -> None:
+        """Run the operations over rows, up to the last value that is wanted.
+
+        Parameters
+        ----------
+        rows : array of shape (rows, inputs)
+            As `as_rows` returned them.
+        values : list of int
+            Which values are wanted, by number, as the engine counts them.
+        outputs : list of array
+            Where each of them goes.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
-        skip_last : bool
-            Whether the last operation is left out.
+        name : str
+            What messages call the rows.
         check_finite : bool
-            Whether to look for NaN and infinity in rows.
+            Whether a NaN or an infinity in rows is an error. What is no category, where one must be, is one in any
+            case.
         """
-        outputs = [wanted.get(value) for value in range(len(self._engine.operations) + 1)]
-        if not self._engine.forward(rows, outputs, threads.resolve(n_threads), skip_last, check_finite):
-            inputs.raise_unusable(rows, "x", self.conversion, self._categories, check_finite=check_finite)
+        if not self._engine.forward(rows, values, outputs, threads.resolve(n_threads), check_finite):
+            self.raise_unusable(rows, name, check_finite=check_finite)
 
     def evaluate(
         self,
@@ -437,7 +444,7 @@ class Network(Trainable):
         )
 
     def outputs_for_loss(
-        self, objective: Objective, rows: Array, n_threads: int | None
+        self, objective: Objective, rows: Array, n_threads: int | None, name: str = "x"
     ) -> list[tuple[Array, ActivationKernel | None]]:
         """What the loss of each output is computed from, and the activation that the output comes from.
 
@@ -449,6 +456,8 @@ class Network(Trainable):
             As `as_rows` returned them.
         n_threads : int or None
             None for `cynn.get_num_threads()`.
+        name : str
+            What messages call the rows.
 
         Returns
         -------
@@ -460,8 +469,7 @@ class Network(Trainable):
             if activation is not None and kernel.fuses_behind(activation):
                 values[number] = self._engine.operations[values[number] - 1].inputs[0]
         found = [np.empty((len(rows), units), self.dtype) for units in self._outputs.units]
-        skip_last = self._outputs.is_one and values != self._outputs.values
-        self._forward_to(values, found, rows, n_threads, skip_last=skip_last)
+        self.forward(rows, values, found, n_threads, name=name)
         return list(zip(found, activations, strict=True))
 
     def penalty(self) -> float:

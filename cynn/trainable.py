@@ -269,16 +269,16 @@ class Trainable:
         >>> net.layers[0].moving_mean, net.layers[0].moving_variance
         (array([4.], dtype=float32), array([5.], dtype=float32))
         """
-        from cynn.data import inputs, row_weights
+        from cynn.data import row_weights
         from cynn.engine import threads
         from cynn.training import moving_averages
 
         network = cast("Network", self)
         with network._weights_lock.training_by("update_moving_averages", within_another=True):
-            rows = network.as_rows(x, "x", check_finite=False)
+            rows = network.as_rows(x, "x")
             weights = row_weights.of_one_output(sample_weight, len(rows))
             places, weight = weights.places(), weights.rows
-            inputs.check_rows_finite(rows, "x", network.conversion, places)
+            network.check_rows(rows, "x", places, check_finite=True)
             moving_averages.update(
                 network, lambda: moving_averages.pieces(rows, weight, places), threads.resolve(n_threads)
             )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cynn.errors import DataError, InvalidParameterError, ShapeError
 
-__all__ = ["as_array", "as_numbers"]
+__all__ = ["as_array", "as_numbers", "numbers_of"]
 
 Array = npt.NDArray[Any]
 
@@ -38,8 +38,12 @@ def as_array(x: Any, name: str) -> Array:
 
 
 def as_numbers(x: Any, name: str, *, exactly: bool = False) -> Array:
-    """`x` as an array of uint8, float32 or float64, of whatever shape; `exactly`, as for `cynn.data.as_rows`."""
-    array = as_array(x, name)
+    """`x` as an array of uint8, float32 or float64, of any shape; `exactly`, as for `cynn.data.inputs.as_rows`."""
+    return numbers_of(as_array(x, name), name, exactly=exactly)
+
+
+def numbers_of(array: Array, name: str, *, exactly: bool = False) -> Array:
+    """An array of uint8, float32 or float64 with the numbers of one of any dtype."""
     if array.dtype in _READ_AS_THEY_ARE and array.flags.aligned:
         return array.view()  # whose shape stays what it is, whatever becomes of that of the caller's
     if array.dtype.kind not in "buif":

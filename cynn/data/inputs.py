@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn.data.arrays import as_array, as_numbers
+from cynn.data.arrays import as_array, as_numbers, numbers_of
 from cynn.data.targets import Targets
 from cynn.engine import randomness
 from cynn.engine.engine import RowMatrix
@@ -23,13 +23,16 @@ __all__ = [
     "Targets",
     "as_array",
     "as_rows",
+    "as_rows_or_one",
     "as_targets",
     "check_dtype",
     "check_outs",
+    "check_rows",
     "split",
 ]
 
 Array = npt.NDArray[Any]
+Places = npt.NDArray[np.int64]
 
 _ROWS_AT_A_TIME = 1 << 16
 
@@ -54,7 +57,17 @@ def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
     Other numbers are converted: float16, small integers and bools to float32, which holds them
     exactly, others to float64; with `exactly`, it is an error where that does not hold them.
     """
-    rows = as_numbers(x, name, exactly=exactly)
+    return _with_columns(as_numbers(x, name, exactly=exactly), columns, name)
+
+
+def as_rows_or_one(x: Any, columns: int, name: str, *, exactly: bool = False) -> tuple[Array, bool]:
+    """`x` as such a matrix, and whether it is a single row, without the dimension of the rows."""
+    numbers = as_numbers(x, name, exactly=exactly)
+    is_single = numbers.ndim == 1
+    return _with_columns(numbers[None, :] if is_single else numbers, columns, name), is_single
+
+
+def _with_columns(rows: Array, columns: int, name: str) -> Array:
     if rows.ndim != 2:
         hint = ""
         if rows.ndim > 2 and int(np.prod(rows.shape[1:])) == columns:
@@ -69,20 +82,38 @@ def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
     return rows
 
 
-def check_rows_finite(
-    rows: Array, name: str, conversion: Conversion, places: npt.NDArray[np.int64] | None = None
+def check_rows(
+    rows: Array,
+    name: str,
+    conversion: Conversion,
+    categories: Mapping[int, int],
+    places: Places | None = None,
+    *,
+    check_finite: bool,
 ) -> None:
-    """Raise a DataError that names the first number that is a NaN or an infinity, as the network sees it.
+    """Raise a DataError that names the first number that a network cannot use.
 
     Parameters
     ----------
     rows : array of shape (rows, inputs)
     name : str
+        What messages call them.
     conversion : Conversion
-        What a network does to its input.
+        What the network does to its input.
+    categories : dict of int to int
+        The columns that must hold categories, whole numbers from 0, and how many categories each has.
     places : array, or None
         The rows to look at; None for all.
+    check_finite : bool
+        Whether a NaN or an infinity, as the network sees it, is an error.
     """
+    if check_finite:
+        _check_finite(rows, name, conversion, places)
+    for column, n_categories in categories.items():
+        _check_categories(rows, name, conversion, places, column, n_categories)
+
+
+def _check_finite(rows: Array, name: str, conversion: Conversion, places: Places | None) -> None:
     row = _first_nonfinite_row(rows, conversion, places)
     if row < 0:
         return
@@ -100,56 +131,35 @@ def check_rows_finite(
     )
 
 
-def _first_nonfinite_row(rows: Array, conversion: Conversion, places: npt.NDArray[np.int64] | None) -> int:
+def _first_nonfinite_row(rows: Array, conversion: Conversion, places: Places | None) -> int:
+    """Its number; -1 for none."""
     if places is None:
         return RowMatrix(rows).first_nonfinite_row(conversion)
-    for first in range(0, len(places), _ROWS_AT_A_TIME):
-        some = places[first : first + _ROWS_AT_A_TIME]
+    for some in _pieces(places):
         at = RowMatrix(rows[some]).first_nonfinite_row(conversion)
         if at >= 0:
             return int(some[at])
     return -1
 
 
-def raise_unusable(
-    rows: Array,
-    name: str,
-    conversion: Conversion,
-    categories: dict[int, int],
-    places: npt.NDArray[np.int64] | None = None,
-    *,
-    check_finite: bool,
-) -> NoReturn:
-    """Raise the DataError for rows in which the engine has found a NaN or an infinity, or no category where it must."""
-    if check_finite:
-        check_rows_finite(rows, name, conversion, places)
-    check_categories(rows, categories, conversion, name)
-    raise DataError(f"{name} must stay as it is while it is read. Got numbers in the meantime that cannot be used.")
+def _check_categories(
+    rows: Array, name: str, conversion: Conversion, places: Places | None, column: int, n_categories: int
+) -> None:
+    for some in _pieces(np.arange(len(rows)) if places is None else places):
+        seen = RowMatrix(rows[some, column : column + 1]).converted(conversion)[:, 0]
+        wrong = ~((seen >= 0) & (seen <= n_categories - 1) & (seen == np.floor(seen)))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise DataError(
+                f"{name} must hold categories, whole numbers from 0 to {n_categories - 1}, in column {column}. "
+                f"Got {seen[at]:g} in row {some[at]} instead."
+            )
 
 
-def check_categories(rows: Array, categories: dict[int, int], conversion: Conversion, name: str) -> None:
-    """Raise a DataError unless columns hold, as the network sees them, whole numbers from 0 to below those given.
-
-    Parameters
-    ----------
-    rows : array of shape (rows, inputs)
-    categories : dict of int to int
-        The columns, and how many categories each has.
-    conversion : Conversion
-        What a network does to its input.
-    name : str
-    """
-    for column, n in categories.items():
-        for first in range(0, len(rows), _ROWS_AT_A_TIME):
-            given = rows[first : first + _ROWS_AT_A_TIME, column : column + 1]
-            seen = RowMatrix(given).converted(conversion)[:, 0]
-            wrong = ~((seen >= 0) & (seen <= n - 1) & (seen == np.floor(seen)))
-            if wrong.any():
-                row = int(np.argmax(wrong))
-                raise DataError(
-                    f"{name} must hold categories, whole numbers from 0 to {n - 1}, in column {column}. "
-                    f"Got {seen[row]:g} in row {first + row} instead."
-                )
+def _pieces(places: Places) -> Iterator[Places]:
+    """So many at a time that a copy of their rows is small."""
+    for first in range(0, len(places), _ROWS_AT_A_TIME):
+        yield places[first : first + _ROWS_AT_A_TIME]
 
 
 def as_targets(
@@ -171,7 +181,7 @@ def as_targets(
         given = given.reshape(n, 1).copy()  # as for classes: what has been checked stays as it is
     values = as_rows(given, outputs, name)
     if check_finite:
-        check_rows_finite(values, name, Conversion(dtype))
+        _check_finite(values, name, Conversion(dtype), None)
     loss.check_target(values)
     return Targets(values, None, outputs, loss.decision_threshold)
 
@@ -186,7 +196,7 @@ def _row_that_counts(weight: Array) -> npt.NDArray[np.int64]:
 
 def _as_numbers_or_integers(y: Any, name: str) -> Array:
     array = as_array(y, name)
-    return array if array.dtype.kind in "iu" else as_numbers(array, name)
+    return array if array.dtype.kind in "iu" else numbers_of(array, name)
 
 
 def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]:

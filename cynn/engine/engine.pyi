@@ -41,9 +41,9 @@ class Engine:
     def forward(
         self,
         array: _Array,
-        outputs: list[_Array | None],
+        values: list[int],
+        outputs: list[_Array],
         n_threads: int,
-        skip_last: bool = False,
         check_finite: bool = False,
     ) -> bool: ...
     def predict_few(self, x: Any, out: _Array | None, check_finite: bool) -> _Array | None: ...

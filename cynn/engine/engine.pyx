@@ -201,7 +201,7 @@ ctypedef struct ForwardPass:
     int64_t tile
     bint check_finite
     int failed                # a flag: Python raised
-    int nonfinite             # a flag: a row held a NaN or an infinity
+    int unusable              # a flag: a row held a NaN or an infinity, or no category where it must
 
 
 cdef inline void next_tile(const ForwardPass *job, int64_t begin, Ahead *ahead) noexcept nogil:
@@ -245,8 +245,8 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     tile.data = job.rows.data + begin * job.rows.row_stride
     tile.rows = rows
     x = gathered(source, &tile, job.check_finite and not look_at_z, room)
-    if x == NULL:
-        raise_flag(&job.nonfinite)
+    if x == NULL or not are_categories(source, rows, x):
+        raise_flag(&job.unusable)
         return
     point_at(job.workspaces[thread], x)
     if job.outputs[0] != NULL:
@@ -262,7 +262,7 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
         if look_at_z and i == 0 and is_nonfinite(source, nodes, rows, x):
             # it may have overflown from what is finite
             if gathered(source, &tile, True, room) == NULL:
-                raise_flag(&job.nonfinite)
+                raise_flag(&job.unusable)
                 return
         if job.outputs[nodes[i].value] != NULL:
             units = nodes[i].op.units
@@ -399,27 +399,27 @@ cdef class Engine:
         workspace.begin_pass()
         return workspace
 
-    def forward(self, array, list outputs, int n_threads, bint skip_last=False, bint check_finite=False):
-        """Run the network over the rows of `array`.
+    def forward(self, array, list values, list outputs, int n_threads, bint check_finite=False):
+        """Run the network over the rows of `array`, up to the last value that is wanted.
 
         Parameters
         ----------
         array : array of shape (rows, inputs) of uint8, float32 or float64
             The inputs.
-        outputs : list of arrays or None
-            Where the values go: operations + 1 C-contiguous matrices of the dtype, None for those that
-            are not wanted.
+        values : list of int
+            Which values are wanted: 0 is the rows as the network sees them, k what operation k - 1 makes of them.
+        outputs : list of arrays
+            Where each of them goes: C-contiguous matrices of the dtype.
         n_threads : int
             The most threads to use. The result does not depend on it.
-        skip_last : bool
-            Whether the last operation is left out.
         check_finite : bool
             Whether to look for NaN and infinity in each tile.
 
         Returns
         -------
         bool
-            False where `check_finite` found one; the outputs are then not complete.
+            False where `check_finite` found one, or a row has no category where it must; the outputs are then not
+            complete.
         """
         cdef RowMatrix rows = RowMatrix(array)
         cdef ForwardPass job
@@ -429,6 +429,7 @@ cdef class Engine:
         cdef Team team
         cdef void *of_threads[MOST_THREADS]
         cdef list root
+        cdef dict made = {}
         if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
             n_threads = 1
         # not every number of tiles a team of its own
@@ -439,21 +440,22 @@ cdef class Engine:
         for i, workspace in enumerate(workspaces):
             of_threads[i] = <void *>workspace
         job.source, job.rows, job.tile = &self.source, &rows.rows, tile_rows
-        job.check_finite, job.failed, job.nonfinite = check_finite, 0, 0
+        job.check_finite, job.failed, job.unusable = check_finite, 0, 0
         job.workspaces = of_threads
         workspace = workspaces[0]
-        job.n_nodes = workspace.n_nodes - skip_last
-        # what nothing makes, as in a prediction it is the same as another value, is copied from that
-        root, computed = workspace.root, list(outputs)
-        for i, output in enumerate(outputs):
-            if output is not None and computed[root[i]] is None:
-                computed[root[i]] = output
-        job.outputs = <void **>calloc(len(outputs), sizeof(void *))
+        # some values are the same, as an operation does nothing in a prediction: only one of them is made
+        root = workspace.root
+        for value, output in zip(values, outputs, strict=True):
+            made.setdefault(root[value], output)
+        job.n_nodes = workspace.n_nodes
+        while job.n_nodes > 1 and workspace.nodes[job.n_nodes - 1].value > max(made, default=0):
+            job.n_nodes -= 1
+        job.outputs = <void **>calloc(len(root), sizeof(void *))
         if job.outputs == NULL:
             raise MemoryError
         try:
-            for i, output in enumerate(computed):
-                job.outputs[i] = NULL if output is None else address_of(output)
+            for i, output in made.items():
+                job.outputs[i] = address_of(output)
             team = take_team(n_threads)
             with nogil:
                 team.run(forward_piece_f32 if self.is_float32 else forward_piece_f64, &job, n_pieces)
@@ -465,10 +467,10 @@ cdef class Engine:
             free(job.outputs)
             self.idle_workspaces.extend(workspaces)
         raise_faults_since(faults_before)
-        for i, output in enumerate(outputs):
-            if output is not None and computed[root[i]] is not output:
-                output[...] = computed[root[i]]
-        return not is_raised(&job.nonfinite)
+        for value, output in zip(values, outputs, strict=True):
+            if made[root[value]] is not output:
+                output[...] = made[root[value]]
+        return not is_raised(&job.unusable)
 
     def predict_few(self, x, out, bint check_finite):
         """The last value for one row, or a few, with as little around the arithmetic as can be.
@@ -486,7 +488,7 @@ cdef class Engine:
         -------
         array or None
             None where something is out of the ordinary (many rows, another dtype, a wrong shape, a
-            NaN): the general way then does the work, or says what is wrong.
+            NaN, no category): the general way then does the work, or says what is wrong.
         """
         cdef Rows rows
         cdef int ndim
@@ -565,7 +567,7 @@ cdef class Engine:
         return True
 
     cdef int forward_few(self, const Rows *rows, bint check_finite, void *out) except -1:
-        """1; 0 where `check_finite` finds a NaN or an infinity."""
+        """1; 0 where `check_finite` finds a NaN or an infinity, or there is no category where there must be one."""
         cdef bint is_done
         cdef Workspace workspace = self.workspace()
         cdef Op *last = &workspace.nodes[workspace.n_nodes - 1].op
@@ -590,14 +592,14 @@ cdef class Engine:
         pass_.rows = rows.rows
         if self.is_float32:
             x = gathered[float](&self.source, rows, check_finite, <float *>workspace.x)
-            if x == NULL:
+            if x == NULL or not are_categories[float](&self.source, rows.rows, <const float *>x):
                 return False
             workspace.set_x(x)
             for i in range(workspace.n_nodes):
                 forward_node[float](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)
         else:
             x = gathered[double](&self.source, rows, check_finite, <double *>workspace.x)
-            if x == NULL:
+            if x == NULL or not are_categories[double](&self.source, rows.rows, <const double *>x):
                 return False
             workspace.set_x(x)
             for i in range(workspace.n_nodes):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.components import schema
-from cynn.data import inputs, row_weights
+from cynn.data import row_weights
 from cynn.data.inputs import Targets
 from cynn.data.row_weights import RowWeights
 from cynn.engine import randomness
@@ -334,10 +334,7 @@ class BatchBuffer:
                 self.trainer, lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0)
             )
         except UnusableRow:
-            network = self.setting.network
-            inputs.raise_unusable(
-                self.rows[order], name, network.conversion, network._categories, check_finite=self.setting.check_finite
-            )
+            self.setting.network.raise_unusable(self.rows[order], name, check_finite=self.setting.check_finite)
 
 
 class BatchFeed(Feed):
@@ -561,7 +558,7 @@ def checked_batch(
 ) -> tuple[Array, Targets, RowWeights]:
     """A batch as the engine takes it, without rows of weight 0. NaN in x is looked for in its step."""
     network = setting.network
-    rows = network.as_rows(x, f"x{of}", check_finite=False)
+    rows = network.as_rows(x, f"x{of}")
     if len(rows) == 0:
         raise DataError(f"x{of} must have at least one row. Got none instead.")
     objective = setting.objective

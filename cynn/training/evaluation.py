@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from cynn import metrics
-from cynn.data import inputs
 from cynn.errors import ShapeError, check_switch
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def evaluate(
     """`Network.evaluate`."""
     check_finite = check_switch(check_finite, "check_finite", "evaluate")
     objective = network.objective(loss, loss_weights)
-    given = checked(network, objective, x, y, sample_weight, "", check_x=check_finite, check_y=check_finite)
+    given = checked(network, objective, x, y, sample_weight, "", check_finite=check_finite)
     return figures(
         network, objective, *those_that_count(*given), _of_outputs(objective.outputs, metrics), n_threads
     )
@@ -54,17 +53,17 @@ def checked(
     sample_weight: Any,
     prefix: str,
     *,
-    check_x: bool,
-    check_y: bool,
+    check_finite: bool,
+    look_at_x: bool = True,
 ) -> Checked:
-    """What a user gives, checked where its weight is not 0."""
-    rows = network.as_rows(x, f"{prefix}x", check_finite=False)
+    """What a user gives, checked where its weight is not 0; the numbers of x only if `look_at_x`."""
+    rows = network.as_rows(x, f"{prefix}x")
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
     weights = objective.sample_weights(sample_weight, len(rows))
-    if check_x:
-        inputs.check_rows_finite(rows, f"{prefix}x", network.conversion, weights.places())
-    return rows, objective.targets(y, len(rows), f"{prefix}y", weights, check_finite=check_y), weights
+    if look_at_x:
+        network.check_rows(rows, f"{prefix}x", weights.places(), check_finite=check_finite)
+    return rows, objective.targets(y, len(rows), f"{prefix}y", weights, check_finite=check_finite), weights
 
 
 def those_that_count(rows: Array, target: Targets, weights: RowWeights) -> Checked:
@@ -83,9 +82,10 @@ def figures(
     weights: RowWeights,
     metrics_by_name: dict[str, metrics.Directed],
     n_threads: int | None,
+    name: str = "x",
 ) -> dict[str, float]:
-    """What `evaluate` returns, for `those_that_count`."""
-    found = network.outputs_for_loss(objective, rows, n_threads)
+    """What `evaluate` returns, for `those_that_count`; messages call the rows by that name."""
+    found = network.outputs_for_loss(objective, rows, n_threads, name)
     losses, predictions = [], []
     for kernel, part, weight, (prediction, activation) in zip(
         objective.kernels, target.parts, weights.each, found, strict=True

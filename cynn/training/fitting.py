@@ -112,9 +112,10 @@ def fit(
                 "The 'steps_per_epoch' parameter of fit must be left out where y is given. "
                 f"Got {shown(steps_per_epoch)} instead."
             )
-        look_first = check_finite and (epochs == 0 or transform is not None)
+        # steps look at the rows that they take: all are looked at before where no step takes them as they are
+        look_at_x = epochs == 0 or transform is not None
         rows, target, weights = evaluation.checked(
-            network, objective, x, y, sample_weight, "", check_x=look_first, check_y=check_finite
+            network, objective, x, y, sample_weight, "", check_finite=check_finite, look_at_x=look_at_x
         )
         places = weights.places()
         if validation_split:
@@ -136,9 +137,10 @@ def fit(
     def figures() -> dict[str, float]:
         found = _figures(feed, objective, metrics_by_name)
         if validation is not None:
-            inputs.check_categories(validation[0], network._categories, network.conversion, "validation x")
             with loop.with_final_weights():
-                held_out = evaluation.figures(network, objective, *validation, metrics_by_name, n_threads)
+                held_out = evaluation.figures(
+                    network, objective, *validation, metrics_by_name, n_threads, "validation x"
+                )
             found.update({f"val_{name}": figure for name, figure in held_out.items()})
         return found
 
@@ -170,9 +172,7 @@ def fit(
     except UnusableRow:
         assert before is not None
         before.restore()
-        inputs.raise_unusable(
-            before.rows, "x", network.conversion, network._categories, before.places, check_finite=check_finite
-        )
+        network.raise_unusable(before.rows, "x", before.places, check_finite=check_finite)
     finally:
         feed.close()
         if not loop.has_begun:
@@ -259,7 +259,7 @@ def gradients(
 ) -> list[tuple[Array | None, ...]]:
     """`Network.gradients`: a step over all rows without an optimizer."""
     objective = network.objective(loss, loss_weights)
-    given = evaluation.checked(network, objective, x, y, sample_weight, "", check_x=True, check_y=True)
+    given = evaluation.checked(network, objective, x, y, sample_weight, "", check_finite=True)
     rows, target, weights = evaluation.those_that_count(*given)
     setting = Setting(network, objective, None, threads.resolve(None), check_finite=True)
     if len(rows) == 1:
@@ -334,8 +334,7 @@ def _split(
         among = np.arange(len(rows))
     train, held_out = (among[part] for part in inputs.split(target.take(among), len(among), share, network.seed))
     validation = rows[held_out]
-    if check_finite:
-        inputs.check_rows_finite(validation, "x of the validation split", network.conversion)
+    network.check_rows(rows, "x of the validation split", held_out, check_finite=check_finite)
     return train, (validation, target.take(held_out), weights.take(held_out).scaled())
 
 
@@ -419,9 +418,7 @@ def _checked_validation(
     x, y, *rest = validation_data
     weight = rest[0] if rest else None
     return evaluation.those_that_count(
-        *evaluation.checked(
-            network, objective, x, y, weight, "validation ", check_x=check_finite, check_y=check_finite
-        )
+        *evaluation.checked(network, objective, x, y, weight, "validation ", check_finite=check_finite)
     )
 
 

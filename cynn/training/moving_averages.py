@@ -62,7 +62,7 @@ def update(network: Network, batches: Callable[[], Iterable[tuple[Array, Array |
         n_rows, weight, mean, squares = 0, 0.0, np.zeros(columns), np.zeros(columns)
         for rows, given in batches():
             x = np.empty((len(rows), columns), network.dtype)
-            network.forward(rows, {value: x}, n_threads)
+            network.forward(rows, [value], [x], n_threads)
             of_row = np.ones(len(rows)) if given is None else given
             own = of_row.sum()
             found = of_row @ x / own

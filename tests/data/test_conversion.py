@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cynn
+from cynn.data import arrays, inputs
 from cynn.errors import DataError, InvalidParameterError
 
 SECONDS = 1_700_000_000
@@ -256,3 +257,60 @@ def test_constants_that_the_network_cannot_hold_are_refused(make: Callable[[str]
     make("float64")
     with pytest.raises((DataError, InvalidParameterError), match=r"float32.* Got .* instead"):
         make("float32")
+
+
+class TestOnce:
+    """What is given is looked at once, and the numbers of x only in the pass that reads them."""
+
+    def calls(self, monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> int:
+        """How often a call takes something for what NumPy makes an array of."""
+        found = []
+
+        def counted(x: object, name: str) -> np.ndarray:
+            found.append(name)
+            return as_array(x, name)
+
+        as_array = arrays.as_array
+        for module in (arrays, inputs):
+            monkeypatch.setattr(module, "as_array", counted)
+        call()
+        return found.count("x")
+
+    @pytest.mark.parametrize("x", [[[0.5, 0.25]], np.ones((300, 2), np.float16), np.ones(2, np.int32)])
+    def test_x_is_made_an_array_of(self, monkeypatch: pytest.MonkeyPatch, x: object) -> None:
+        net = plain(2)
+        assert self.calls(monkeypatch, lambda: net.predict(x)) == 1
+        assert self.calls(monkeypatch, lambda: net.activations(x)) == 1
+        rows = np.atleast_2d(np.asarray(x))
+        y = np.zeros(rows.shape)
+        assert self.calls(monkeypatch, lambda: net.fit(rows.tolist(), y, epochs=2)) == 1
+        assert self.calls(monkeypatch, lambda: net.train_batch(rows.tolist(), y)) == 1
+
+    def test_numbers_are_looked_at_where_they_are_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        net = cynn.Network([cynn.Input(3), cynn.Embedding(4, 2, 2), cynn.Dense(2)], seed=0)
+        x, y = np.ones((300, 3)), np.zeros((300, 2))
+        monkeypatch.setattr(inputs, "check_rows", None)
+        assert net.predict(x).shape == (300, 2)
+        assert net.predict(x[0]).shape == (2,)
+        assert len(net.activations(x)) == 3
+        net.fit(x, y, epochs=1)
+        net.train_batch(x, y)
+
+    @pytest.mark.parametrize("wrong", [-1.0, 4.0, 0.5, np.nan])
+    def test_what_is_no_category_is_found_by_every_path(self, wrong: float) -> None:
+        net = cynn.Network([cynn.Input(3), cynn.Embedding(4, 2, 2), cynn.Dense(2)], seed=0)
+        x, y = np.ones((300, 3)), np.zeros((300, 2))
+        x[7, 2] = wrong
+        for rows, at in ((x, 7), (x[:20], 7), (x[7], 0)):
+            with pytest.raises(DataError, match=rf"x must hold categories.* in row {at} instead"):
+                net.predict(rows, check_finite=False)
+        validated = np.ones((10, 3))
+
+        class Spoil(cynn.callbacks.Callback):
+            def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+                validated[5, 2] = wrong
+
+        with pytest.raises(DataError, match=r"validation x must hold categories.* in row 5"):
+            net.fit(
+                x[10:], y[10:], epochs=3, validation_data=(validated, y[:10]), callbacks=[Spoil()], check_finite=False
+            )

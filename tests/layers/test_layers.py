@@ -567,7 +567,6 @@ class TestCategories:
             x[7, 3] = wrong
             with pytest.raises(DataError):
                 net.predict(x, check_finite=False)
-            net.forward(x, {}, 1)  # behind the gate
 
     @pytest.mark.parametrize("sizes", [(9, 3), (3, 9)])
     def test_the_smallest_table_of_a_column_counts(self, sizes):
