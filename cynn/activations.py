@@ -140,7 +140,7 @@ class Activation(Component):
         array
             a, of the same shape.
         """
-        from cynn.engine.kernel_objects import ActivationKernel
+        from cynn.engine.activation_kernel import ActivationKernel
 
         return ActivationKernel(self, use_kernel=True).forward(z)
 
@@ -159,7 +159,7 @@ class Activation(Component):
         array of the same shape
             ∂C/∂z; for an elementwise f it is grad * f′(z).
         """
-        from cynn.engine.kernel_objects import ActivationKernel
+        from cynn.engine.activation_kernel import ActivationKernel
 
         return ActivationKernel(self, use_kernel=True).backward(z, a, grad)
 

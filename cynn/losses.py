@@ -116,7 +116,7 @@ class Loss(Component):
         gradient : array of shape (rows, outputs)
             ∂value/∂prediction, row by row.
         """
-        from cynn.engine.kernel_objects import LossKernel
+        from cynn.engine.loss_kernel import LossKernel
 
         return LossKernel(self, use_kernel=True).value_and_gradient(prediction, target)
 

@@ -24,7 +24,7 @@ from cynn.saving import pickling
 from cynn.trainable import Trainable
 
 if TYPE_CHECKING:
-    from cynn.engine.kernel_objects import ActivationKernel
+    from cynn.engine.activation_kernel import ActivationKernel
     from cynn.layers import Input, Layer, Node
     from cynn.training.history import History
 

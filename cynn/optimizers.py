@@ -135,7 +135,7 @@ class Optimizer(Component):
         t : int
             The number of this step, from 1.
         """
-        from cynn.engine.kernel_objects import OptimizerKernel
+        from cynn.engine.optimizer_kernel import OptimizerKernel
 
         OptimizerKernel(self, use_kernel=True).step(w, grad, slots, learning_rate, t)
 

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from cynn.data.arrays import as_array, as_numbers, numbers_of
 from cynn.data.targets import Targets
 from cynn.engine import randomness
-from cynn.engine.engine import RowMatrix
-from cynn.engine.kernel_objects import DTYPES
+from cynn.engine.row_matrix import RowMatrix
 from cynn.errors import DataError, InvalidParameterError, ShapeError, shown
 
 if TYPE_CHECKING:
@@ -263,7 +262,7 @@ def _check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
 def check_dtype(dtype: Any) -> str:
     """The name of the dtype of a network, from that name or from what NumPy takes for it."""
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", getattr(dtype, "name", None))
-    if not isinstance(name, str) or name not in DTYPES:
+    if not isinstance(name, str) or name not in ("float32", "float64"):
         raise InvalidParameterError(
             f"The 'dtype' parameter of Network must be 'float32' or 'float64'. Got {shown(dtype)} instead."
         )

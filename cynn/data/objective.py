@@ -11,12 +11,12 @@ from cynn import registry
 from cynn.data import inputs, row_weights
 from cynn.data.row_weights import RowWeights
 from cynn.data.targets import JointTargets, Targets
-from cynn.engine.kernel_objects import LossKernel
+from cynn.engine.loss_kernel import LossKernel
 from cynn.errors import check_held, check_number
 
 if TYPE_CHECKING:
     from cynn.data.outputs import Outputs
-    from cynn.engine.kernel_objects import ActivationKernel
+    from cynn.engine.activation_kernel import ActivationKernel
     from cynn.losses import Loss
 
 __all__ = ["Objective"]

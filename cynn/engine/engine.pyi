@@ -2,17 +2,12 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
-from cynn.engine.kernel_objects import ActivationKernel
+from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.operations import Operation
 
 TILE_ROWS: int
 
 _Array = npt.NDArray[Any]
-
-class RowMatrix:
-    def __new__(cls, array: _Array) -> Self: ...
-    def converted(self, conversion: tuple[str, float, float]) -> _Array: ...
-    def first_nonfinite_row(self, conversion: tuple[str, float, float]) -> int: ...
 
 class Engine:
     def __new__(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from cynn.engine.kernel_objects import ActivationKernel
+    from cynn.engine.activation_kernel import ActivationKernel
 
 __all__ = ["Operation", "Rule", "Saved", "UpdateSettings"]
 

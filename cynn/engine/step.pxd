@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport cynn_loss, cynn_optimizer
-from cynn.engine.engine cimport Source
+from cynn.engine.row_matrix cimport Source
 from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Rows, UpdateKernels
 from cynn.engine.workspace cimport Node
 

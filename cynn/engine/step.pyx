@@ -17,9 +17,10 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport CYNN_MOST_SLOTS, floating
-from cynn.engine.engine cimport are_categories, gather_rows
+from cynn.engine.row_matrix cimport are_categories, gather_rows
 from cynn.engine.flags cimport is_raised, raise_flag
-from cynn.engine.kernel_objects cimport loss_of_rows, step_on_piece
+from cynn.engine.loss_kernel cimport loss_of_rows
+from cynn.engine.optimizer_kernel cimport step_on_piece
 from cynn.kernels.tables cimport Ahead, Op, Pass, Rows, UpdateKernels
 from cynn.engine.workspace cimport Node, backward_node, forward_node
 

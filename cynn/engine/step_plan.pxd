@@ -1,8 +1,10 @@
 # What a step of training works on.
 from libc.stdint cimport int64_t
 
-from cynn.engine.engine cimport Engine, RowMatrix
-from cynn.engine.kernel_objects cimport LossKernel, OptimizerKernel
+from cynn.engine.engine cimport Engine
+from cynn.engine.loss_kernel cimport LossKernel
+from cynn.engine.optimizer_kernel cimport OptimizerKernel
+from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Block, Part, Step
 from cynn.engine.thread_team cimport Team
 from cynn.engine.workspace cimport Workspace

@@ -11,8 +11,9 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
 from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, CYNN_MOST_SLOTS
-from cynn.engine.engine cimport Engine, RowMatrix
-from cynn.engine.kernel_objects cimport LossKernel, OptimizerKernel
+from cynn.engine.engine cimport Engine
+from cynn.engine.loss_kernel cimport LossKernel
+from cynn.engine.optimizer_kernel cimport OptimizerKernel
 from cynn.kernels.tables cimport (
     MAX_NORM,
     MOST_PARAMETERS,
@@ -21,6 +22,7 @@ from cynn.kernels.tables cimport (
     ConstraintKind,
     UpdateKernels,
 )
+from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Block, Head, Part, Step, block_borders, plan_stages
 from cynn.engine.thread_team cimport MOST_THREADS, Team
 from cynn.engine.workspace cimport Node, address_of, aligned

@@ -5,8 +5,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.engine.engine import Engine
-from cynn.engine.kernel_objects import LossKernel, OptimizerKernel
+from cynn.engine.loss_kernel import LossKernel
 from cynn.engine.operations import UpdateSettings
+from cynn.engine.optimizer_kernel import OptimizerKernel
 
 _Array = npt.NDArray[Any]
 

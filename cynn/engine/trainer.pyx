@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from cynn.engine.kernel_objects import checked_loss, raise_plugin_error
+from cynn.engine.abi_checks import raise_plugin_error
+from cynn.engine.loss_kernel import checked_loss
 
 from libc.math cimport hypot, isfinite
 from libc.stdint cimport int64_t, uint32_t

@@ -4,7 +4,7 @@ from array import array as array_of
 
 import numpy as np
 
-from cynn.engine.kernel_objects import raise_plugin_error
+from cynn.engine.abi_checks import raise_plugin_error
 
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
@@ -12,7 +12,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
-from cynn.engine.kernel_objects cimport ActivationKernel
+from cynn.engine.activation_kernel cimport ActivationKernel
 from cynn.kernels.tables cimport MOST_PARAMETERS, MOST_SAVED, MOST_STATES, Op, OpKernels, Pass, in_capsule
 from cynn.engine.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
 

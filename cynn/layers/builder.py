@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cynn import activations, initializers, kernels
 from cynn.constraints import Constraint
 from cynn.engine import randomness
-from cynn.engine.kernel_objects import ActivationKernel
+from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.operations import Operation, Rule
 from cynn.engine.weights_lock import WeightsLock
 from cynn.engine.workspace import aligned_zeros

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import kernels
-from cynn.engine.kernel_objects import ActivationKernel
+from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.operations import Saved
 from cynn.errors import InvalidParameterError, check_whole_number
 from cynn.layers.dense import Dense

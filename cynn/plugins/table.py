@@ -13,7 +13,9 @@ from cynn.activations import Activation
 from cynn.components import package_names
 from cynn.components.hyperparameters import Component
 from cynn.display.summary import columns
-from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+from cynn.engine.activation_kernel import ActivationKernel
+from cynn.engine.loss_kernel import LossKernel
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.errors import CynnError, UnknownNameError, unknown_name
 from cynn.plugins.curves import points, takes_rows
 

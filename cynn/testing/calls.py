@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from cynn.activations import Activation
-from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+from cynn.engine.activation_kernel import ActivationKernel
+from cynn.engine.loss_kernel import LossKernel
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.losses import Loss
 from cynn.optimizers import Optimizer
 from cynn.schedules import started

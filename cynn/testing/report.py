@@ -112,7 +112,7 @@ class Report:
 
 def title_of(component: Component) -> str:
     """The first line of a report."""
-    from cynn.engine.kernel_objects import describe
+    from cynn.engine.abi_checks import describe
 
     compiled = "compiled" if component.is_compiled() else "Python"
     return f"{describe(component)} ({compiled}): {component!r}"

@@ -20,8 +20,8 @@ from cynn.data import row_weights
 from cynn.data.inputs import Targets
 from cynn.data.row_weights import RowWeights
 from cynn.engine import randomness
-from cynn.engine.kernel_objects import OptimizerKernel
 from cynn.engine.operations import UpdateSettings
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.engine.trainer import Diverged, Trainer, UnusableRow
 from cynn.errors import DataError, InvalidParameterError
 from cynn.training import moving_averages

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cynn import layers, registry
 from cynn.display.summary import columns
-from cynn.engine.kernel_objects import ActivationKernel
+from cynn.engine.activation_kernel import ActivationKernel
 from cynn.training.optimizer_state import optimizer_state
 
 if TYPE_CHECKING:

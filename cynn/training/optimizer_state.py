@@ -13,8 +13,8 @@ from cynn import layers, registry, schedules
 from cynn.components import schema
 from cynn.components.configurable import config_of
 from cynn.components.monitoring import Directions
-from cynn.engine.kernel_objects import OptimizerKernel
 from cynn.engine.operations import UpdateSettings
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.engine.workspace import aligned_copy, aligned_zeros
 from cynn.errors import CynnError
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import cynn
 from cynn import losses
-from cynn.engine.kernel_objects import LossKernel
+from cynn.engine.loss_kernel import LossKernel
 
 NAMES = sorted(reference.LOSSES)
 FUSED = sorted(reference.FUSED)

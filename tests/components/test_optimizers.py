@@ -6,7 +6,7 @@ import pytest
 import reference
 
 import cynn
-from cynn.engine.kernel_objects import OptimizerKernel
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.optimizers import SGD, Adam, AdamW
 
 STEPS = 50

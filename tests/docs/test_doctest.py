@@ -63,8 +63,8 @@ def test_example(name):
 def test_compiled_and_plain_modules_are_looked_at():
     assert {"cynn", "cynn.trainable.Trainable.fit", "cynn_plugins.activations.gated.Swish"} <= set(EXAMPLES)
     assert {"cynn.kernels.blas.matmul", "cynn.kernels.random.permutation"} <= set(EXAMPLES)
-    looked_at = dict(documented(importlib.import_module("cynn.engine.kernel_objects")))
-    assert "with `fused`, prediction is z" in looked_at["cynn.engine.kernel_objects.LossKernel.total"]
+    looked_at = dict(documented(importlib.import_module("cynn.engine.loss_kernel")))
+    assert "with `fused`, prediction is z" in looked_at["cynn.engine.loss_kernel.LossKernel.total"]
     assert len(EXAMPLES) > 40
 
 

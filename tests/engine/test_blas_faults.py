@@ -11,7 +11,9 @@ import pytest
 
 import cynn
 from cynn import Dense, Input, Network
-from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+from cynn.engine.activation_kernel import ActivationKernel
+from cynn.engine.loss_kernel import LossKernel
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.errors import CynnError, KernelError
 from cynn.kernels import blas
 from cynn.testing import abi

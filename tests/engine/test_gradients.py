@@ -6,7 +6,7 @@ import pytest
 import reference
 
 import cynn
-from cynn.engine.kernel_objects import LossKernel
+from cynn.engine.loss_kernel import LossKernel
 
 SMALL = 1e-6
 ACTIVATIONS = sorted(reference.ACTIVATIONS)

@@ -7,7 +7,9 @@ import pytest
 import cynn
 from cynn import BatchNorm, Dense, Input, LayerNorm, Network, PReLU, RMSNorm
 from cynn.constraints import MaxNorm
-from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+from cynn.engine.activation_kernel import ActivationKernel
+from cynn.engine.loss_kernel import LossKernel
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.errors import TrainingDivergedError
 from cynn.optimizers import SGD
 

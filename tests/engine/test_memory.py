@@ -10,7 +10,7 @@ import pytest
 import cynn
 from cynn import Network
 from cynn.callbacks import Callback
-from cynn.engine import kernel_objects
+from cynn.engine.activation_kernel import ActivationKernel
 from cynn.errors import DataError, InvalidParameterError, ShapeError
 
 OPTIMIZERS = {
@@ -315,7 +315,7 @@ class TestWhatChangesInAFit:
 
     def test_hyperparameters(self):
         """They lie where the kernels read them, and their number stays."""
-        kernel = kernel_objects.ActivationKernel(cynn.activations.LeakyReLU())
+        kernel = ActivationKernel(cynn.activations.LeakyReLU())
         with pytest.raises(BufferError):
             kernel.values.append(1.0)
 

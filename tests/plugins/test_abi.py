@@ -9,7 +9,9 @@ import pytest
 from planted_kernels import KINDS, plant
 
 import cynn
-from cynn.engine.kernel_objects import ActivationKernel, LossKernel, known_bytes
+from cynn.engine.abi_checks import known_bytes
+from cynn.engine.activation_kernel import ActivationKernel
+from cynn.engine.loss_kernel import LossKernel
 from cynn.errors import InvalidParameterError, PluginError
 from cynn.testing import abi
 

@@ -9,7 +9,7 @@ from catalogue_reference import LOSSES, ROW_OF, draw
 
 import cynn
 from cynn import registry
-from cynn.engine.kernel_objects import LossKernel
+from cynn.engine.loss_kernel import LossKernel
 from cynn.errors import DataError
 
 DTYPES = [np.float32, np.float64]

@@ -6,7 +6,7 @@ import pytest
 
 import cynn
 from cynn import registry
-from cynn.engine.kernel_objects import OptimizerKernel
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.errors import InvalidParameterError
 
 DTYPES = [np.float32, np.float64]

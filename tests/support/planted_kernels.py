@@ -3,7 +3,9 @@
 import ctypes
 
 import cynn
-from cynn.engine.kernel_objects import ActivationKernel, LossKernel, OptimizerKernel
+from cynn.engine.activation_kernel import ActivationKernel
+from cynn.engine.loss_kernel import LossKernel
+from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.testing import abi
 
 KINDS = {

@@ -1,0 +1,174 @@
+"""The functions of an activation."""
+
+import numpy as np
+
+from cynn.errors import PluginError
+
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport (
+    CYNN_ACTIVATION_CAPSULE,
+    CYNN_ACTIVATION_FLAGS,
+    CYNN_ACTIVATION_SMALLEST_SIZE,
+    CYNN_IN_PLACE,
+    CYNN_NEEDS_A,
+    CYNN_NEEDS_Z,
+    CYNN_ROWWISE,
+    cynn_activation,
+    floating,
+)
+from cynn.engine.abi_checks import describe
+from cynn.engine.abi_checks cimport (
+    check_offer,
+    copy_struct,
+    missing_dtype,
+    nothing_offered,
+    require_overridden,
+)
+from cynn.engine.kernel_object cimport KernelObject, as_matrix, check_pair
+from cynn.kernels.blas cimport faults, raise_faults_since
+
+
+cdef forward_rows(ActivationKernel kernel, const floating[:, ::1] z, floating[:, ::1] a):
+    cdef int64_t faults_before = faults()
+    if floating is float:
+        kernel.functions.forward_f32(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0])
+    else:
+        kernel.functions.forward_f64(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0])
+    raise_faults_since(faults_before)
+
+
+cdef backward_rows(
+    ActivationKernel kernel, const floating[:, ::1] z, const floating[:, ::1] a, floating[:, ::1] grad
+):
+    cdef int64_t faults_before = faults()
+    if floating is float:
+        kernel.functions.backward_f32(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0], &grad[0, 0])
+    else:
+        kernel.functions.backward_f64(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0], &grad[0, 0])
+    raise_faults_since(faults_before)
+
+
+cdef class ActivationKernel(KernelObject):
+    """The functions of an activation."""
+
+    def __init__(self, component, *, bint use_kernel=False):
+        super().__init__(component, use_kernel=use_kernel)
+        if self.is_python:
+            from cynn.activations import Activation
+
+            require_overridden(component, Activation, "forward")
+            require_overridden(component, Activation, "backward")
+        else:
+            copy_struct(
+                component, component.kernel, CYNN_ACTIVATION_CAPSULE, CYNN_ACTIVATION_FLAGS,
+                CYNN_ACTIVATION_SMALLEST_SIZE, &self.functions, sizeof(cynn_activation)
+            )
+            self.check_functions()
+
+    cdef int check_functions(self) except -1:
+        cdef cynn_activation *functions = &self.functions
+        check_offer(
+            self.component, "float32", functions.forward_f32 != NULL, functions.backward_f32 != NULL,
+            "forward", "backward"
+        )
+        check_offer(
+            self.component, "float64", functions.forward_f64 != NULL, functions.backward_f64 != NULL,
+            "forward", "backward"
+        )
+        if functions.forward_f32 == NULL and functions.forward_f64 == NULL:
+            raise nothing_offered(self.component, "forward and backward")
+        if functions.flags & CYNN_IN_PLACE and functions.flags & CYNN_NEEDS_Z:
+            raise PluginError(
+                f"The flags of the kernel of {describe(self.component)} must not have CYNN_IN_PLACE and "
+                "CYNN_NEEDS_Z together. Got both: z is lost where a takes its place, so drop CYNN_IN_PLACE."
+            )
+        return 0
+
+    @property
+    def in_place(self):
+        """Whether a may take the place of z."""
+        return not self.is_python and (self.functions.flags & CYNN_IN_PLACE) != 0
+
+    @property
+    def is_rowwise(self):
+        """Whether an element of a depends on its whole row of z."""
+        return not self.is_python and (self.functions.flags & CYNN_ROWWISE) != 0
+
+    @property
+    def needs_a(self):
+        """Whether backward reads a."""
+        return self.is_python or (self.functions.flags & CYNN_NEEDS_A) != 0
+
+    @property
+    def needs_z(self):
+        """Whether backward reads z."""
+        return self.is_python or (self.functions.flags & CYNN_NEEDS_Z) != 0
+
+    def require_dtype(self, str dtype):
+        """Raise a PluginError unless there are kernels for that dtype.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of a network.
+        """
+        if self.is_python:
+            return
+        if dtype == "float32":
+            offered = self.functions.forward_f32 != NULL and self.functions.backward_f32 != NULL
+        else:
+            offered = self.functions.forward_f64 != NULL and self.functions.backward_f64 != NULL
+        if not offered:
+            raise missing_dtype(self.component, dtype)
+
+    def forward(self, z):
+        """a = f(z), for an array of two dimensions.
+
+        Parameters
+        ----------
+        z : array of shape (rows, units)
+            float32 or float64.
+
+        Returns
+        -------
+        array
+            a, of the same shape and dtype.
+        """
+        z = as_matrix(z, "z")
+        if self.is_python:
+            return self.component.forward(z)
+        self.require_dtype(z.dtype.name)
+        a = np.empty_like(z)
+        if z.size and z.dtype == np.float32:
+            forward_rows[float](self, z, a)
+        elif z.size:
+            forward_rows[double](self, z, a)
+        return a
+
+    def backward(self, z, a, grad):
+        """dC/dz from dC/da.
+
+        Parameters
+        ----------
+        z, a : array of shape (rows, units)
+            What went in, and what came out.
+        grad : array of shape (rows, units)
+            dC/da, which is left as it is.
+
+        Returns
+        -------
+        array
+            dC/dz, of the same shape and dtype.
+        """
+        z, a, grad = as_matrix(z, "z"), as_matrix(a, "a"), as_matrix(grad, "grad").copy()
+        check_pair(z, a, "z", "a")
+        check_pair(z, grad, "z", "grad")
+        if self.is_python:
+            return self.component.backward(z, a, grad)
+        self.require_dtype(z.dtype.name)
+        if z.size and z.dtype == np.float32:
+            backward_rows[float](self, z, a, grad)
+        elif z.size:
+            backward_rows[double](self, z, a, grad)
+        return grad

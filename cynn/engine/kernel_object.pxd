@@ -1,0 +1,10 @@
+cdef class KernelObject:
+    cdef readonly object component
+    cdef readonly bint is_python  # its methods work on NumPy arrays; there are no functions
+    cdef readonly object values   # array('d') of hyperparameters: h points into it
+    cdef double[::1] held         # these, as long as this lives
+    cdef const double *h
+
+
+cdef int check_pair(object first, object second, str first_name, str second_name) except -1
+cdef object as_matrix(object array_like, str name)

@@ -1,0 +1,13 @@
+from array import array
+from typing import Any
+
+from cynn.components.hyperparameters import Component
+
+class KernelObject:
+    @property
+    def component(self) -> Any: ...
+    @property
+    def is_python(self) -> bool: ...
+    @property
+    def values(self) -> array[float]: ...
+    def __init__(self, component: Component, *, use_kernel: bool = False) -> None: ...

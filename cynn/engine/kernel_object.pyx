@@ -1,0 +1,56 @@
+"""What the kernels of all kinds have in common: checked ABI structs, with their hyperparameters.
+
+They are callable on arrays, and ready for the engine.
+"""
+
+from array import array
+
+import numpy as np
+
+from cynn.errors import ShapeError
+
+
+cdef int check_pair(object first, object second, str first_name, str second_name) except -1:
+    if first.shape != second.shape or first.dtype != second.dtype:
+        raise ShapeError(
+            f"{second_name} must have the shape and dtype of {first_name}, {first.shape} {first.dtype}. "
+            f"Got {second.shape} {second.dtype} instead."
+        )
+    return 0
+
+
+cdef object as_matrix(object array_like, str name):
+    matrix = np.ascontiguousarray(array_like)
+    if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
+        raise ShapeError(
+            f"{name} must be a two-dimensional array of float32 or float64. "
+            f"Got {matrix.ndim} dimensions of {matrix.dtype} instead."
+        )
+    return matrix
+
+
+cdef class KernelObject:
+    """What the kernels of all kinds have in common.
+
+    Parameters
+    ----------
+    component : Component
+        Whose functions these are.
+    use_kernel : bool
+        Whether methods that a subclass of a compiled class overrides are passed over.
+
+    Attributes
+    ----------
+    is_python : bool
+        Whether its methods work on NumPy arrays; there are no functions then.
+    values : array
+        The hyperparameters as the functions receive them.
+    """
+
+    def __init__(self, component, *, bint use_kernel=False):
+        self.component = component
+        self.is_python = not (use_kernel and component.kernel is not None or component.is_compiled())
+        self.values = array("d", component.kernel_values())
+        if len(self.values):
+            self.held = self.values  # which thereby keeps its size
+            self.h = &self.held[0]

@@ -1,0 +1,244 @@
+"""The functions of a loss."""
+
+import numpy as np
+
+from cynn.errors import InvalidParameterError
+
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport (
+    CYNN_CLASS_INDEX,
+    CYNN_LOSS_CAPSULE,
+    CYNN_LOSS_FLAGS,
+    CYNN_LOSS_SMALLEST_SIZE,
+    cynn_loss,
+    floating,
+)
+from cynn.engine.abi_checks import describe, raise_plugin_error
+from cynn.engine.abi_checks cimport (
+    check_offer,
+    copy_struct,
+    missing_dtype,
+    nothing_offered,
+    require_overridden,
+)
+from cynn.engine.activation_kernel cimport ActivationKernel
+from cynn.engine.kernel_object cimport KernelObject, as_matrix, check_pair
+from cynn.kernels.blas cimport faults, raise_faults_since
+
+
+def checked_loss(component, prediction, target):
+    """What a loss with Python methods returns, once its shapes have been checked.
+
+    Parameters
+    ----------
+    component : Loss
+        One with Python methods.
+    prediction, target : array of shape (rows, outputs)
+        What it is given.
+
+    Returns
+    -------
+    value : array of shape (rows,)
+        The loss of each row.
+    gradient : array of shape (rows, outputs)
+        Of each row's loss, for its prediction.
+    """
+    value, gradient = component.value_and_gradient(prediction, target)
+    if np.shape(value) != prediction.shape[:1] or np.shape(gradient) != prediction.shape:
+        raise ValueError(
+            f"value_and_gradient must return arrays of shapes {prediction.shape[:1]} and {prediction.shape}. "
+            f"Got {np.shape(value)} and {np.shape(gradient)} instead."
+        )
+    return value, gradient
+
+
+cdef loss_of_each_row(
+    LossKernel kernel, bint fused, const floating[:, ::1] prediction, const floating[:, ::1] target,
+    floating[::1] value, floating[:, ::1] gradient
+):
+    cdef int64_t row, faults_before = faults()
+    for row in range(prediction.shape[0]):
+        value[row] = <floating>loss_of_rows(
+            &kernel.functions, kernel.h, fused, 1, prediction.shape[1], &prediction[row, 0], &target[row, 0],
+            NULL, <const floating *>NULL, &gradient[row, 0]
+        )
+    raise_faults_since(faults_before)
+
+
+cdef double total_loss(
+    LossKernel kernel, bint fused, const floating[:, ::1] prediction, const floating[:, ::1] target,
+    const int64_t[::1] classes, const floating[::1] sample_weight
+) except? -1:
+    cdef const floating *target_address = NULL
+    cdef const int64_t *class_address = NULL
+    cdef const floating *weight_address = NULL
+    cdef int64_t faults_before = faults()
+    cdef double total
+    if target is not None:
+        target_address = &target[0, 0]
+    if classes is not None:
+        class_address = &classes[0]
+    if sample_weight is not None:
+        weight_address = &sample_weight[0]
+    with nogil:
+        total = loss_of_rows(
+            &kernel.functions, kernel.h, fused, prediction.shape[0], prediction.shape[1], &prediction[0, 0],
+            target_address, class_address, weight_address, <floating *>NULL
+        )
+    raise_faults_since(faults_before)
+    return total
+
+
+cdef class LossKernel(KernelObject):
+    """The functions of a loss."""
+
+    def __init__(self, component, *, bint use_kernel=False):
+        super().__init__(component, use_kernel=use_kernel)
+        if self.is_python:
+            from cynn.losses import Loss
+
+            require_overridden(component, Loss, "value_and_gradient")
+        else:
+            copy_struct(
+                component, component.kernel, CYNN_LOSS_CAPSULE, CYNN_LOSS_FLAGS, CYNN_LOSS_SMALLEST_SIZE,
+                &self.functions, sizeof(cynn_loss)
+            )
+            self.check_functions()
+
+    cdef int check_functions(self) except -1:
+        cdef cynn_loss *functions = &self.functions
+        cdef bint f32 = functions.value_and_gradient_f32 != NULL
+        cdef bint f64 = functions.value_and_gradient_f64 != NULL
+        if not f32 and not f64:
+            raise nothing_offered(self.component, "value_and_gradient")
+        if functions.fuses_with != NULL:
+            check_offer(
+                self.component, "float32", f32, functions.fused_value_and_gradient_f32 != NULL,
+                "value_and_gradient", "fused_value_and_gradient"
+            )
+            check_offer(
+                self.component, "float64", f64, functions.fused_value_and_gradient_f64 != NULL,
+                "value_and_gradient", "fused_value_and_gradient"
+            )
+        return 0
+
+    def require_dtype(self, str dtype):
+        """Raise a PluginError unless there is a kernel for that dtype.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of a network.
+        """
+        if self.is_python:
+            return
+        if dtype == "float32":
+            offered = self.functions.value_and_gradient_f32 != NULL
+        else:
+            offered = self.functions.value_and_gradient_f64 != NULL
+        if not offered:
+            raise missing_dtype(self.component, dtype)
+
+    @property
+    def fuses_with(self):
+        """The name of the activation behind which this loss is computed from z, or None."""
+        if self.is_python or self.functions.fuses_with == NULL:
+            return None
+        return self.functions.fuses_with.decode()
+
+    def fuses_behind(self, ActivationKernel activation):
+        """Whether this loss is computed from what the last activation (None: the identity) would take.
+
+        Parameters
+        ----------
+        activation : ActivationKernel or None
+            The last of a network.
+
+        Returns
+        -------
+        bool
+            Whether it is given z.
+        """
+        if self.fuses_with is None:
+            return False
+        if activation is None:
+            return self.fuses_with == "identity"
+        return not activation.is_python and self.fuses_with == activation.component.name
+
+    def value_and_gradient(self, prediction, target, *, fused=False):
+        """The loss of each row and its gradient; with `fused`, prediction is z.
+
+        Parameters
+        ----------
+        prediction, target : array of shape (rows, outputs)
+            float32 or float64, both alike.
+        fused : bool
+            Whether prediction is z of the activation that `fuses_with` names.
+
+        Returns
+        -------
+        value : array of shape (rows,)
+            The loss of each row.
+        gradient : array of shape (rows, outputs)
+            Of each row's loss, for its prediction.
+        """
+        prediction, target = as_matrix(prediction, "prediction"), as_matrix(target, "target")
+        check_pair(prediction, target, "prediction", "target")
+        if self.is_python:
+            return self.component.value_and_gradient(prediction, target)
+        self.require_dtype(prediction.dtype.name)
+        if fused and self.fuses_with is None:
+            raise InvalidParameterError(
+                f"fused must be False for {describe(self.component)}, which fuses with no activation. "
+                "Got True instead."
+            )
+        value, gradient = np.zeros(prediction.shape[0], prediction.dtype), np.empty_like(prediction)
+        if prediction.size and prediction.dtype == np.float32:
+            loss_of_each_row[float](self, fused, prediction, target, value, gradient)
+        elif prediction.size:
+            loss_of_each_row[double](self, fused, prediction, target, value, gradient)
+        return value, gradient
+
+    def total(self, prediction, target, classes, sample_weight, bint fused):
+        """The sum over rows of weight * loss; with `fused`, prediction is z.
+
+        Exactly one of target (rows, outputs) and classes (rows,) is given.
+
+        Parameters
+        ----------
+        prediction : array of shape (rows, outputs)
+            Predictions, or z.
+        target : array of shape (rows, outputs) or None
+            Values.
+        classes : int64 array of shape (rows,) or None
+            The class of each row.
+        sample_weight : array of shape (rows,) or None
+            How much each row counts.
+        fused : bool
+            Whether prediction is z.
+
+        Returns
+        -------
+        float
+            The sum.
+        """
+        rows, outputs = prediction.shape
+        if classes is not None and (self.is_python or not self.functions.flags & CYNN_CLASS_INDEX):
+            target = np.zeros((rows, outputs), prediction.dtype)
+            target[np.arange(rows), classes] = 1
+            classes = None
+        if target is not None:
+            target = np.ascontiguousarray(target, dtype=prediction.dtype)
+        if sample_weight is not None:
+            sample_weight = np.ascontiguousarray(sample_weight, dtype=prediction.dtype)
+        if self.is_python:
+            try:
+                value, _ = checked_loss(self.component, prediction, target)
+            except Exception as error:
+                raise_plugin_error(self.component, error)
+            weight = 1 if sample_weight is None else sample_weight
+            return float(np.sum(np.asarray(value, np.float64) * weight))
+        if prediction.dtype == np.float32:
+            return total_loss[float](self, fused, prediction, target, classes, sample_weight)
+        return total_loss[double](self, fused, prediction, target, classes, sample_weight)

@@ -1,0 +1,115 @@
+"""The functions of an optimizer."""
+
+import numpy as np
+
+from cynn.errors import PluginError, ShapeError
+
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport (
+    CYNN_MOST_SLOTS,
+    CYNN_OPTIMIZER_CAPSULE,
+    CYNN_OPTIMIZER_FLAGS,
+    CYNN_OPTIMIZER_SMALLEST_SIZE,
+    cynn_optimizer,
+    floating,
+)
+from cynn.engine.abi_checks import describe
+from cynn.engine.abi_checks cimport copy_struct, missing_dtype, nothing_offered, require_overridden
+from cynn.engine.kernel_object cimport KernelObject, check_pair
+from cynn.kernels.blas cimport faults, raise_faults_since
+
+
+cdef step_on_matrix(
+    OptimizerKernel kernel, floating[:, ::1] w, floating[:, ::1] grad, list slots, double learning_rate,
+    int64_t t
+):
+    cdef floating *addresses[CYNN_MOST_SLOTS]
+    cdef floating[:, ::1] slot
+    cdef int64_t faults_before = faults()
+    cdef int i
+    for i in range(kernel.n_slots):
+        slot = slots[i]
+        addresses[i] = &slot[0, 0]
+    step_on_piece(
+        &kernel.functions, kernel.h, learning_rate, t, w.shape[0], w.shape[1], &w[0, 0], &grad[0, 0],
+        addresses
+    )
+    raise_faults_since(faults_before)
+
+
+cdef class OptimizerKernel(KernelObject):
+    """The functions of an optimizer.
+
+    Attributes
+    ----------
+    n_slots : int
+        How many arrays it remembers for each parameter.
+    """
+
+    def __init__(self, component, *, bint use_kernel=False):
+        super().__init__(component, use_kernel=use_kernel)
+        if self.is_python:
+            from cynn.optimizers import Optimizer
+
+            require_overridden(component, Optimizer, "step")
+            n_slots = component.n_slots
+        else:
+            copy_struct(
+                component, component.kernel, CYNN_OPTIMIZER_CAPSULE, CYNN_OPTIMIZER_FLAGS,
+                CYNN_OPTIMIZER_SMALLEST_SIZE, &self.functions, sizeof(cynn_optimizer)
+            )
+            if self.functions.step_f32 == NULL and self.functions.step_f64 == NULL:
+                raise nothing_offered(component, "step")
+            n_slots = self.functions.n_slots
+        if not isinstance(n_slots, int) or not 0 <= n_slots <= CYNN_MOST_SLOTS:
+            raise PluginError(
+                f"The n_slots of {describe(component)} must be a whole number from 0 to {CYNN_MOST_SLOTS}. "
+                f"Got {n_slots!r} instead."
+            )
+        self.n_slots = n_slots
+
+    def require_dtype(self, str dtype):
+        """Raise a PluginError unless there is a kernel for that dtype.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of a network.
+        """
+        if self.is_python:
+            return
+        offered = self.functions.step_f32 != NULL if dtype == "float32" else self.functions.step_f64 != NULL
+        if not offered:
+            raise missing_dtype(self.component, dtype)
+
+    def step(self, w, grad, slots, double learning_rate, int64_t t):
+        """Move w, a C-contiguous matrix, and the slots, in place.
+
+        Parameters
+        ----------
+        w, grad : array of shape (rows, columns)
+            The parameter and its gradient.
+        slots : list of array
+            As many as `n_slots`, of the same shape.
+        learning_rate : float
+            How far to go.
+        t : int
+            The number of the step, from 1.
+        """
+        for array_, name in [(w, "w"), (grad, "grad"), *((slot, "a slot") for slot in slots)]:
+            if not array_.flags.c_contiguous or not array_.flags.writeable or array_.ndim != 2:
+                raise ShapeError(
+                    f"{name} must be a writeable, C-contiguous matrix. Got {array_.flags} instead."
+                )
+            check_pair(w, array_, "w", name)
+        if len(slots) != self.n_slots:
+            raise ShapeError(f"slots must be {self.n_slots} arrays. Got {len(slots)} instead.")
+        if self.is_python:
+            self.component.step(w, grad, slots, learning_rate, t)
+            return
+        self.require_dtype(w.dtype.name)
+        if w.size and w.dtype == np.float32:
+            step_on_matrix[float](self, w, grad, slots, learning_rate, t)
+        elif w.size:
+            step_on_matrix[double](self, w, grad, slots, learning_rate, t)
