@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 from cynn.abi cimport floating
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.kernels.blas cimport faults, raise_faults_since
-from cynn.engine.row_matrix cimport Categories, RowMatrix, Source, gathered, kernels_of_rows
+from cynn.engine.row_matrix cimport Categories, RowMatrix, Source, are_categories, gathered, kernels_of_rows
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, MOST_PARAMETERS, UINT8, Ahead, Op, Pass, Rows
 from cynn.engine.ndarray cimport (
     ALIGNED,
