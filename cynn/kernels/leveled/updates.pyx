@@ -41,9 +41,12 @@ cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
     for i in range(size // AT_ONCE):
         for j in range(AT_ONCE):
             sums[j] += x[i * AT_ONCE + j] - x[i * AT_ONCE + j]  # 0, or a NaN, which stays
-    for i in range(size // AT_ONCE * AT_ONCE, size):
-        total += x[i] - x[i]
-    for j in range(AT_ONCE):
+    for i in range(size % AT_ONCE):
+        sums[i] += x[size - size % AT_ONCE + i] - x[size - size % AT_ONCE + i]
+    for i in range(1, AT_ONCE // LANES):
+        for j in range(LANES):
+            sums[j] += sums[i * LANES + j]
+    for j in range(LANES):
         total += sums[j]
     return total == 0
 
