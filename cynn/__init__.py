@@ -48,8 +48,7 @@ try:
         Residual,
         RMSNorm,
     )
-    from cynn.network import Network
-    from cynn.saving.model_file import load
+    from cynn.network import Network, load
     from cynn.version import __version__
 except ImportError:
     installation.require_compiled()

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from cynn.training.history import History
 
 __all__ = [
     "BusyError",
@@ -106,6 +103,18 @@ class MissingDependencyError(CynnError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
 
 
+class Figures(Protocol):
+    """What an error, or a drawing, makes use of in a `cynn.training.History`."""
+
+    history: dict[str, list[float]]
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there are."""
+
+    def __getitem__(self, name: str) -> list[float]: ...
+
+
 class TrainingDivergedError(CynnError, ArithmeticError):
     """The loss became NaN or infinite.
 
@@ -126,7 +135,7 @@ class TrainingDivergedError(CynnError, ArithmeticError):
         The epochs completed before.
     """
 
-    def __init__(self, message: str, epoch: int, step: int, history: History) -> None:
+    def __init__(self, message: str, epoch: int, step: int, history: Figures) -> None:
         super().__init__(message, epoch, step, history)  # all of them, so that it can be pickled
         self.epoch = epoch
         self.step = step

@@ -1,39 +1,31 @@
-"""A network: layers in, predictions out."""
+"""`Network`: what a user builds, trains, predicts with, looks at and saves."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
-from cynn import layers, regularizers
-from cynn.activations import Identity
-from cynn.data import inputs
-from cynn.data.objective import Objective
-from cynn.data.outputs import Outputs
-from cynn.display import notebook
-from cynn.engine import randomness, threads
-from cynn.engine.engine import Engine
-from cynn.errors import DataError, InvalidParameterError, ShapeError, as_list, check_switch, shown
-from cynn.layers.builder import Builder
-from cynn.layers.composition import compose
-from cynn.saving import pickling
-from cynn.trainable import Trainable
+from cynn import layers
+from cynn.data import row_weights
+from cynn.display import notebook, summary
+from cynn.engine import threads
+from cynn.errors import InvalidParameterError, as_list, shown
+from cynn.model import Model
+from cynn.saving import model_file, pickling
 
 if TYPE_CHECKING:
-    from cynn.engine.activation_kernel import ActivationKernel
-    from cynn.layers import Input, Layer, Node
+    from cynn.training.diagnosis import Diagnosis
     from cynn.training.history import History
 
-__all__ = ["Network"]
+__all__ = ["Network", "load"]
 
 Array = npt.NDArray[Any]
 
 
-class Network(Trainable):
+class Network(Model):
     """Layers that can be trained.
 
     Parameters
@@ -88,48 +80,7 @@ class Network(Trainable):
     {'digit': (5, 10), 'even': (5, 1)}
     """
 
-    def __init__(
-        self,
-        layers: Sequence[Input | Layer] | Node | Sequence[Node] | Mapping[str, Node],
-        *,
-        seed: int | None = None,
-        dtype: str = "float32",
-        regularizer: Any = None,
-        sources: list[list[int]] | None = None,
-        outputs: list[int] | dict[str, int] | None = None,
-    ) -> None:
-        self.dtype = inputs.check_dtype(dtype)
-        self.seed = randomness.as_seed(seed)
-        self._composition = compose(layers, sources, outputs)
-        self.input = self._composition.input
-        self.regularizer = regularizers.get(regularizer)
-        builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self.regularizer)
-        self.layers: list[Layer]
-        self.layers, self._values = self._composition.build(builder)
-        self._categories = builder.categories
-        self._weights_lock = builder.weights_lock
-        values = [self._values[k] for k in self._composition.output_numbers]
-        if 0 in values:
-            raise InvalidParameterError(
-                "Every output of a network must be what a layer has made of the input. Got the input itself instead."
-            )
-        self._outputs = Outputs(self._composition.outputs, values, [builder.widths[value] for value in values])
-        self.history: History | None = None
-        self.epochs_trained = 0
-        self._optimizer_state: Any = None
-        self._batch_buffer: Any = None
-        self._engine = Engine(
-            self.dtype,
-            self.input.units,
-            self.input.scale,
-            self.input.offset,
-            builder.operations,
-            self.seed,
-            values,
-            self._categories,
-        )
-        # What a call on one row runs: to look for each of these every time would show.
-        self._predict_few = self._engine.predict_few if self._outputs.is_one else None
+    history: History | None
 
     @classmethod
     def mlp(
@@ -177,28 +128,6 @@ class Network(Trainable):
         described: list[Any] = [layers.Input(first, scale=input_scale), *dense, layers.Dense(last, output)]
         return cls(described, seed=seed, dtype=dtype)
 
-    @property
-    def outputs(self) -> Any:
-        """Columns of what `predict` returns; a list or a dict for several outputs."""
-        return self._outputs.join(self._outputs.units)
-
-    @property
-    def output_activation(self) -> Any:
-        """The activation that the outputs come from: the identity where none comes last.
-
-        A list or a dict for several outputs.
-        """
-        kernels = self._output_activations()
-        return self._outputs.join([Identity() if kernel is None else kernel.component for kernel in kernels])
-
-    def _output_activations(self) -> list[ActivationKernel | None]:
-        return [self._engine.activation_of(number) for number in range(len(self._outputs.values))]
-
-    @property
-    def parameter_count(self) -> int:
-        """All weights and biases: Σ (inputs + 1) * units over the layers."""
-        return sum(layer.parameter_count for layer in self.layers)
-
     def summary(self) -> str:
         """A table: layer, activation, shape of its weights, parameters.
 
@@ -215,174 +144,260 @@ class Network(Trainable):
         --------------------------------------------
         total                                 13,002
         """
-        from cynn.display.summary import table
+        return summary.table(self)
 
-        return table(self)
-
-    def predict(
-        self, x: Any, *, out: Any = None, n_threads: int | None = None, check_finite: bool = True
-    ) -> Any:
-        """The outputs for rows of inputs.
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        loss: Any = None,
+        loss_weights: Any = None,
+        optimizer: Any = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        validation_data: tuple[Any, Any] | None = None,
+        validation_split: float = 0.0,
+        metrics: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        transform: Callable[..., Any] | None = None,
+        steps_per_epoch: int | None = None,
+        shuffle: bool | str = True,
+        callbacks: Any = (),
+        resume: str | os.PathLike[str] | bool | None = None,
+        progress: bool = True,
+        n_threads: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Train on data.
 
         Parameters
         ----------
-        x : array of shape (rows, inputs), or (inputs,) for a single row
-            What the network takes: uint8, float32 or float64, with any strides.
-        out : array of shape (rows, outputs), optional
-            Where to write: C-contiguous, of the network's dtype. It may overlap x, but not the weights.
+        x : array of shape (rows, inputs)
+            uint8, float32 or float64 are read where they lie, with any strides, also from a memmap;
+            other numbers are converted first. Without y: an iterable of batches (x, y) or (x, y,
+            sample_weight), or a function that returns one for an epoch, which counts from 0 in the life of
+            the network. They are drawn in the calling thread, while another trains on the last.
+        y : array of shape (rows,) or (rows, outputs)
+            Classes (whole numbers, where there are several outputs) or values. Several labels per row are
+            rows of 0 and 1. For a network of several outputs, a list or a dict of such.
+        loss : str, Loss or dict, optional
+            By default what fits the last layer: `cross_entropy` for softmax,
+            `binary_cross_entropy` for sigmoid, else `mean_squared_error`. For several outputs, one for all, or
+            a list or a dict of such.
+        loss_weights : list or dict of float, optional
+            What the loss of each output is multiplied by in the sum that is trained on; 1 by default.
+        optimizer : str, Optimizer or dict, optional
+            By default the one of the last `fit`, which goes on with its state, and Adam the first
+            time. The same instance goes on, too; any other starts anew.
+        epochs : int
+            How often to go through the data.
+        batch_size : int
+            Rows in a batch; the last of an epoch takes what is left. A step is a batch, or as many as the optimizer's
+            `gradient_accumulation_steps` says.
+        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+            Evaluated after every epoch.
+        validation_split : float
+            The share of the rows that is kept from training and evaluated after every epoch. The seed says
+            which; of every class it is the same share. Of several outputs, it is that of every combination of
+            their classes, and of each class of the first that has some.
+        metrics : list of str or callable, optional
+            Names (`"accuracy"`), objects of `cynn.metrics`, or functions of (y_true, y_pred), also those of
+            `sklearn.metrics`. For several outputs, the same for all, or a list or a dict of such.
+        sample_weight : array of shape (rows,), optional
+            How often each row is there: a weight of 2 is as if there were two copies, and a row of weight 0 is left
+            out, first of all. Only ratios matter: the weights are divided by their mean over the rows that are
+            trained on. The loss of a batch is Σ weight * loss over the number of its rows. In batches of one's own
+            they count as they are given. For several outputs, the same for all, or a list or a dict of such.
+        class_weight : dict or "balanced", optional
+            The weight of each class, by its number (or its label, -1 or 1), 1 for one that is not named; "balanced"
+            is rows / (classes * rows of the class), where a row counts as often as its sample_weight says. It
+            multiplies sample_weight, but not for rows that validate. For several outputs, the same for all, or a list
+            or a dict of such, for those whose targets are classes.
+        transform : callable, optional
+            Called for every batch as `transform(x, y, generator)`, returns the (x, y) to train on: for
+            augmentation. It runs in the calling thread, while another trains on the last batch, always in
+            the same order; the `numpy.random.Generator` depends on the seed, the epoch and the step alone.
+        steps_per_epoch : int, optional
+            Where x gives batches: how many of them make an epoch; fewer are an error. By default, all that there are.
+        shuffle : bool or "blocks"
+            Whether every epoch takes the rows in an order of its own. "blocks" shuffles blocks of 1,024
+            rows, and the rows within each: for a memmap larger than memory, which is then read in long
+            pieces.
+        callbacks : list of cynn.callbacks.Callback
+            Called in the course of the training.
+        resume : str, path or bool, optional
+            A file that a `cynn.callbacks.Checkpoint` wrote: the training goes on from there, in the middle of
+            an epoch too, and ends with the same bits and the same history as if it had never stopped. True
+            takes what the Checkpoint among the callbacks wrote last, and begins where there is nothing. All
+            else must be as it was, but for n_threads, progress and, where the learning rate is a number, epochs.
+        progress : bool
+            Whether to show a progress bar, where stderr is a terminal.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.
+        check_finite : bool
+            Whether to look for NaN and infinity in x and y first.
+
+        Returns
+        -------
+        cynn.training.History
+            The figures of every epoch; of several outputs, those of one begin with its name. The loss is the mean
+            over the rows of weight * loss. The training metrics are those of the predictions made during the epoch, as
+            the weights were at each step.
+
+        Raises
+        ------
+        TrainingDivergedError
+            The loss became NaN or infinite.
+        BusyError
+            Another call trains the network: on another thread, or the one whose callback this call is made in.
+        ShapeError, DataError
+            x or y do not fit.
+        CheckpointError, ModelFileError
+            There is no checkpoint to go on from, or not a whole one.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network.mlp([1, 8, 1], activation="tanh", seed=0)
+        >>> history = net.fit([[0.0], [1.0]], [0.0, 1.0], epochs=3)
+        >>> len(history["loss"])
+        3
+        """
+        from cynn.training.fit import fit
+        from cynn.training.fit_options import FitOptions
+
+        with self._weights_lock.training_by("fit"):
+            options = FitOptions(
+                loss=loss,
+                loss_weights=loss_weights,
+                optimizer=optimizer,
+                epochs=epochs,
+                batch_size=batch_size,
+                validation_data=validation_data,
+                validation_split=validation_split,
+                metrics=metrics,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                transform=transform,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=shuffle,
+                callbacks=callbacks,
+                resume=resume,
+                progress=progress,
+                n_threads=n_threads,
+                check_finite=check_finite,
+            )
+            return fit(self, x, y, options)
+
+    def train_batch(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        loss: Any = None,
+        loss_weights: Any = None,
+        optimizer: Any = None,
+        sample_weight: Any = None,
+        n_threads: int | None = None,
+        check_finite: bool = True,
+    ) -> float:
+        """One step on one batch, for a loop of one's own.
+
+        Parameters
+        ----------
+        x, y : array
+            Rows and their targets, as for `fit`.
+        loss : str, Loss or dict, optional
+            As for `fit`.
+        loss_weights : list or dict of float, optional
+            Of several outputs, what the loss of each is multiplied by in the sum.
+        optimizer : str, Optimizer or dict, optional
+            By default the one of the last step, or Adam. It goes on with its state as long as it is equal to
+            that of the last step.
+        sample_weight : array of shape (rows,), optional
+            How often each row is there, as it is given: here they are not divided by their mean. For several outputs,
+            as for `fit`.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`.
         check_finite : bool
             Whether a NaN or an infinity in x is an error.
 
         Returns
         -------
-        array of shape (rows, outputs), or (outputs,) for a single row
-            `out`, where that is given. For several outputs, both are lists or dicts of such.
+        float
+            The loss of the batch, before the step: Σ weight * loss, over the number of rows whose weight is not 0.
+
+        Raises
+        ------
+        TrainingDivergedError
+            The loss became NaN or infinite.
+        BusyError
+            Another call trains the network.
+        ShapeError, DataError
+            x or y do not fit.
 
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
-        >>> net.predict(np.zeros((5, 784))).shape, net.predict(np.zeros(784)).shape
-        ((5, 10), (10,))
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> for _ in range(2):
+        ...     print(net.train_batch([[1.0]], [0.0], optimizer=cynn.optimizers.SGD(0.25)))
+        4.0
+        0.0
         """
-        if n_threads is not None:
-            threads.resolve(n_threads)
-        if check_finite is not True and check_finite is not False:  # on every call of a prediction on one row
-            check_finite = check_switch(check_finite, "check_finite", "predict")
-        predict_few = self._predict_few
-        if predict_few is not None:
-            few = predict_few(x, out, check_finite)
-            if few is not None:
-                return few
-        outputs = self._outputs
-        rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
-        shapes = [(units,) if single else (len(rows), units) for units in outputs.units]
-        if out is None:
-            found = wanted = [np.empty(shape, self.dtype) for shape in shapes]
-        else:
-            wanted = outputs.split(out, "out")
-            inputs.check_outs(wanted, shapes, self.dtype, self._engine.holds)
-            # x is read to the end before anything in it is overwritten
-            found = [np.empty_like(one, subok=False) if np.may_share_memory(one, rows) else one for one in wanted]
-        self.forward(rows, outputs.values, found, n_threads, check_finite=check_finite)
-        for array, result in zip(wanted, found, strict=True):
-            if result is not array:
-                array[...] = result
-        return outputs.join(wanted)
+        from cynn.training.steps import train_batch
 
-    def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
-        """The output of every layer, the input first: what each neuron holds.
+        with self._weights_lock.training_by("train_batch"):
+            return train_batch(
+                self,
+                x,
+                y,
+                loss=loss,
+                loss_weights=loss_weights,
+                optimizer=optimizer,
+                sample_weight=sample_weight,
+                n_threads=n_threads,
+                check_finite=check_finite,
+            )
+
+    def gradients(
+        self, x: Any, y: Any, *, loss: Any = None, loss_weights: Any = None, sample_weight: Any = None
+    ) -> list[tuple[Array | None, ...]]:
+        """∂C/∂W and ∂C/∂b of every layer, for the mean loss over the rows: backpropagation.
 
         Parameters
         ----------
-        x : array of shape (rows, inputs), or (inputs,) for a single row
-            As for `predict`.
-        n_threads : int, optional
-            By default `cynn.get_num_threads()`.
+        x, y : array
+            Rows and their targets, as for `fit`.
+        loss : str, Loss or dict, optional
+            As for `fit`.
+        loss_weights : list or dict of float, optional
+            Of several outputs, what the loss of each is multiplied by in the sum.
+        sample_weight : array of shape (rows,), optional
+            How often each row is there, in ratio to the others; for several outputs, as for `fit`.
 
         Returns
         -------
-        list of arrays of shape (rows, units), or (units,)
-            x as the network sees it, scaled, then a of each layer.
+        list of (dW, db)
+            For each layer that has parameters, those of layers within it behind it: arrays of the shapes
+            of its weights and biases, or of what parameters it has; None for those that are not trained.
 
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
-        >>> [a.shape for a in net.activations(np.zeros(784))]
-        [(784,), (16,), (16,), (10,)]
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> net.gradients([[3.0]], [[5.0]], loss="mean_squared_error")
+        [(array([[6.]], dtype=float32), array([2.], dtype=float32))]
         """
-        rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
-        widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
-        outputs = [np.empty((len(rows), units), self.dtype) for units in widths]
-        self.forward(rows, self._values, outputs, n_threads, check_finite=True)
-        return [output[0] for output in outputs] if single else outputs
+        from cynn.training.steps import gradients
 
-    def as_rows(self, x: Any, name: str) -> Array:
-        """`x` as rows that the engine reads; their numbers are not looked at.
-
-        Parameters
-        ----------
-        x : array-like of shape (rows, inputs)
-            What somebody has given.
-        name : str
-            How messages call it.
-
-        Returns
-        -------
-        array of shape (rows, inputs)
-            `x` itself, where it can be read as it is.
-        """
-        return inputs.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
-
-    @property
-    def conversion(self) -> inputs.Conversion:
-        """How x comes into the network."""
-        return inputs.Conversion(self.dtype, self.input.scale, self.input.offset)
-
-    def check_rows(
-        self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool
-    ) -> None:
-        """Raise a DataError that names the first number that the network cannot use.
-
-        Parameters
-        ----------
-        rows : array of shape (rows, inputs)
-            As `as_rows` returned them.
-        name : str
-            What messages call them.
-        places : array, optional
-            The rows to look at; all by default.
-        check_finite : bool
-            Whether a NaN or an infinity is an error. What is no category, where one must be, is one in any case.
-        """
-        inputs.check_rows(rows, name, self.conversion, self._categories, places, check_finite=check_finite)
-
-    def raise_unusable(
-        self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool
-    ) -> NoReturn:
-        """Raise the DataError for rows in which the engine has met what `check_rows` looks for.
-
-        Parameters
-        ----------
-        rows, name, places, check_finite
-            As for `check_rows`.
-        """
-        self.check_rows(rows, name, places, check_finite=check_finite)
-        raise DataError(f"{name} must stay as it is while it is read. Got numbers in the meantime that cannot be used.")
-
-    def forward(
-        self,
-        rows: Array,
-        values: list[int],
-        outputs: list[Array],
-        n_threads: int | None,
-        *,
-        name: str = "x",
-        check_finite: bool = False,
-    ) -> None:
-        """Run the operations over rows, up to the last value that is wanted.
-
-        Parameters
-        ----------
-        rows : array of shape (rows, inputs)
-            As `as_rows` returned them.
-        values : list of int
-            Which values are wanted, by number, as the engine counts them.
-        outputs : list of array
-            Where each of them goes.
-        n_threads : int, optional
-            By default `cynn.get_num_threads()`.
-        name : str
-            What messages call the rows.
-        check_finite : bool
-            Whether a NaN or an infinity in rows is an error. What is no category, where one must be, is one in any
-            case.
-        """
-        if not self._engine.forward(rows, values, outputs, threads.resolve(n_threads), check_finite):
-            self.raise_unusable(rows, name, check_finite=check_finite)
+        return gradients(
+            self, x, y, loss=loss, loss_weights=loss_weights, sample_weight=sample_weight
+        )
 
     def evaluate(
         self,
@@ -443,104 +458,76 @@ class Network(Trainable):
             check_finite=check_finite,
         )
 
-    def outputs_for_loss(
-        self, objective: Objective, rows: Array, n_threads: int | None, name: str = "x"
-    ) -> list[tuple[Array, ActivationKernel | None]]:
-        """What the loss of each output is computed from, and the activation that the output comes from.
+    def update_moving_averages(self, x: Any, *, sample_weight: Any = None, n_threads: int | None = None) -> None:
+        """Compute the moving averages of every `BatchNorm` anew, as the mean and the variance over rows.
+
+        For weights that did not come about step by step, such as averages of others. One pass over x for each
+        of the layers, as in predictions: without dropout. (Ioffe and Szegedy, 2015, algorithm 2.)
 
         Parameters
         ----------
-        objective : Objective
-            The losses.
-        rows : array of shape (rows, inputs)
-            As `as_rows` returned them.
-        n_threads : int or None
-            None for `cynn.get_num_threads()`.
-        name : str
-            What messages call the rows.
+        x : array of shape (rows, inputs)
+            The training data, or enough of them: two rows at least.
+        sample_weight : array of shape (rows,), optional
+            How often each row counts.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
 
-        Returns
-        -------
-        list of (array of shape (rows, units), ActivationKernel or None)
-            Predictions, or z of the activation where the loss is computed from that.
-        """
-        activations, values = self._output_activations(), list(self._outputs.values)
-        for number, (kernel, activation) in enumerate(zip(objective.kernels, activations, strict=True)):
-            if activation is not None and kernel.fuses_behind(activation):
-                values[number] = self._engine.operations[values[number] - 1].inputs[0]
-        found = [np.empty((len(rows), units), self.dtype) for units in self._outputs.units]
-        self.forward(rows, values, found, n_threads, name=name)
-        return list(zip(found, activations, strict=True))
-
-    def penalty(self) -> float:
-        """What regularizers add to the loss: l1 Σ|w| + l2 Σw², over what they hold for."""
-        total = 0.0
-        for operation in self._engine.operations:
-            for parameter, rule in zip(operation.parameters, operation.rules, strict=False):
-                if parameter is not None and operation.trainable and (rule.l1 or rule.l2):
-                    w = parameter.astype(np.float64)
-                    total += rule.l1 * float(np.abs(w).sum(dtype=np.float64))
-                    total += rule.l2 * float(np.square(w, dtype=np.float64).sum())
-        return total
-
-    def objective(self, loss: Any, loss_weights: Any = None) -> Objective:
-        """The kernels of losses, or of those that fit the last layers.
-
-        Parameters
-        ----------
-        loss : str, Loss, dict, list or None
-            As for `fit`.
-        loss_weights : list or dict of float, optional
-            As for `fit`.
-
-        Returns
-        -------
-        Objective
-            Its kernels have the network's dtype.
-        """
-        return Objective(self._outputs, self._output_activations(), self.dtype, loss, loss_weights)
-
-    def get_weights(self) -> list[Array]:
-        """Copies of all that training changes: the weights and the biases of every layer in turn.
+        Raises
+        ------
+        BusyError
+            Another thread trains the network.
 
         Examples
         --------
         >>> import cynn
-        >>> [array.shape for array in cynn.Network.mlp([784, 16, 10]).get_weights()]
-        [(784, 16), (16,), (16, 10), (10,)]
+        >>> net = cynn.Network([cynn.Input(1), cynn.BatchNorm()])
+        >>> net.update_moving_averages([[1.0], [3.0], [5.0], [7.0]])
+        >>> net.layers[0].moving_mean, net.layers[0].moving_variance
+        (array([4.], dtype=float32), array([5.], dtype=float32))
         """
-        with self._weights_lock.turn():
-            return [array.copy() for _, array in layers.arrays(self.layers)]
+        from cynn.training import moving_averages
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Give all that training changes the values of arrays as `get_weights` returns them.
+        with self._weights_lock.training_by("update_moving_averages", within_another=True):
+            rows = self.as_rows(x, "x")
+            weights = row_weights.of_one_output(sample_weight, len(rows))
+            places, weight = weights.places(), weights.rows
+            self.check_rows(rows, "x", places, check_finite=True)
+            moving_averages.update(
+                self, lambda: moving_averages.pieces(rows, weight, places), threads.resolve(n_threads)
+            )
+
+    def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
+        """What goes wrong where: a table of every layer. Nothing is trained.
 
         Parameters
         ----------
-        weights : list of array
-            As many, of the same shapes, as `get_weights` returns. While another thread trains: a BusyError.
+        x, y : array
+            As for `fit`; some hundred rows are enough.
+        loss : str, Loss or dict, optional
+            As for `fit`.
+        optimizer : str, Optimizer or dict, optional
+            Whose step is tried on a copy of the network: by default the one of the last step, or Adam.
+
+        Returns
+        -------
+        cynn.training.diagnosis.Diagnosis
+            A list with one entry per layer: the mean and the spread of its outputs, the share of its dead units,
+            the norm of its gradients, and how long a step is beside its weights.
 
         Examples
         --------
+        A rectifier whose bias keeps it at 0 for all rows:
+
         >>> import cynn
-        >>> net, other = (cynn.Network.mlp([2, 1], seed=seed) for seed in (0, 1))
-        >>> other.set_weights(net.get_weights())
-        >>> bool((other.layers[0].weights == net.layers[0].weights).all())
-        True
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(2, "relu"), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights, net.layers[0].biases = [[1.0, 1.0]], [0.0, -9.0]
+        >>> net.diagnose([[1.0], [2.0]], [1.0, 2.0])[0].dead
+        0.5
         """
-        own = list(layers.arrays(self.layers))
-        given = None if isinstance(weights, (str, bytes, Mapping)) else as_list(weights)
-        if given is None:
-            raise InvalidParameterError(f"The weights must be a list of arrays. Got {shown(weights)} instead.")
-        if len(given) != len(own):
-            raise ShapeError(f"The weights must be {len(own)} arrays. Got {len(given)} instead.")
-        pairs = [
-            (array, layers.as_values(value, array, f"array {name}"))  # copies: they may be views of these very weights
-            for (name, array), value in zip(own, given, strict=True)
-        ]
-        with self._weights_lock.turn_to_set("set_weights"):
-            for array, values in pairs:
-                array[...] = values
+        from cynn.training.diagnosis import diagnose
+
+        return diagnose(self, x, y, loss=loss, optimizer=optimizer)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers, weights and biases to a safetensors file, which `cynn.load` reads.
@@ -550,58 +537,13 @@ class Network(Trainable):
         path : str or path
             Where to write; what is there is replaced.
         """
-        from cynn.saving.model_file import save
-
-        save(self, path)
-
-    def get_config(self) -> dict[str, Any]:
-        """Seed, dtype and layers, without weights; `from_config` makes an equal network."""
-        config = {
-            "seed": self.seed,
-            "dtype": self.dtype,
-            "regularizer": self.regularizer and self.regularizer.get_config(),
-            "layers": [self.input.get_config(), *(layer.get_config() for layer in self.layers)],
-        }
-        if not self._composition.is_chain:
-            config["sources"] = self._composition.sources
-        if not self._outputs.is_one:
-            config["outputs"] = self._composition.outputs
-        return config
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`; the weights are the initial ones.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_config` returned it.
-
-        Returns
-        -------
-        Network
-            With its initial weights.
-        """
-        return cls(
-            layers.of_network(config),
-            seed=config["seed"],
-            dtype=config["dtype"],
-            regularizer=config.get("regularizer"),
-            sources=config.get("sources"),
-            outputs=config.get("outputs"),
-        )
-
-    def __repr__(self) -> str:
-        described = ", ".join(map(repr, [self.input, *self.layers]))
-        return f"Network([{described}], seed={self.seed}, dtype={self.dtype!r})"
+        model_file.save(self, path)
 
     _repr_html_ = notebook.network_face
 
     def __getstate__(self) -> dict[str, Any]:
         pickling.check([self.input, *self._composition.layers], self._optimizer_state)
-        from cynn.saving.model_file import pickled
-
-        return pickled(self)
+        return model_file.pickled(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Network.__init__(self, state["layers"], **state["options"])
@@ -610,3 +552,47 @@ class Network(Trainable):
         self.history = state["history"]
         self.epochs_trained = state["epochs_trained"]
         self._optimizer_state = state["optimizer_state"]
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read a network that `Network.save` wrote, or the network in a checkpoint.
+
+    Parameters
+    ----------
+    path : str or path
+        A file that `Network.save` wrote.
+
+    Returns
+    -------
+    Network
+        With the weights of the file.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    InvalidParameterError
+        `path` is no path.
+    NotAFileError
+        It is a directory, a FIFO, a socket or a device.
+    ModelFileError
+        It is no model file, or not a whole one.
+    UnknownNameError
+        It needs an activation that nothing has.
+    PluginError
+        It needs a plugin whose package is not installed; the message names it.
+    CynnWarning
+        Only a warning: a plugin is installed in another version than the network was saved with.
+
+    Examples
+    --------
+    >>> import cynn, tempfile, pathlib
+    >>> net = cynn.Network.mlp([2, 3, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "net.safetensors")
+    ...     net.save(path)
+    ...     same = cynn.load(path)
+    >>> same
+    Network([Input(2), Dense(3, activation=ReLU()), Dense(1, activation=Identity())], seed=0, dtype='float32')
+    """
+    return model_file.read(path, Network)

@@ -13,7 +13,7 @@ from cynn.components import schema
 from cynn.errors import InvalidParameterError, check_whole_number
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["StochasticWeightAveraging"]
 
@@ -111,7 +111,7 @@ class StochasticWeightAveraging(Callback):
     def get_state(self) -> dict[str, Any]:
         return {"n_averaged": self.n_averaged, "mean": [mean.copy() for mean in self._mean]}
 
-    def _state_schema(self, network: Network) -> Any:
+    def _state_schema(self, network: Model) -> Any:
         mean = [schema.array(w.shape, np.float64) for _, w in layers.arrays(network.layers)]
         return schema.Then(
             schema.Having({"n_averaged": schema.whole_number()}),

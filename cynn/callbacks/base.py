@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cynn.components.monitoring import Directions
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["Callback"]
 
@@ -47,7 +47,7 @@ class Callback:
     epoch 2
     """
 
-    network: Network
+    network: Any  # a Network, which stands above this wing
     training_rows: Callable[[], Iterable[Any]] | None = None
     greater_is_better: Directions = MappingProxyType({})
     final_weights: Callable[[], list[Any]] | None = None
@@ -96,7 +96,7 @@ class Callback:
         """What a checkpoint is to hold: numbers, strings, None, arrays, and lists and dicts of these by name."""
         return {}
 
-    def _state_schema(self, network: Network) -> Any:
+    def _state_schema(self, network: Model) -> Any:
         """What `get_state` returns, in the words of cynn.components.schema."""
         return {}
 

@@ -15,7 +15,7 @@ from cynn.components import schema
 from cynn.errors import InvalidParameterError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["CSVLogger", "TensorBoard"]
 
@@ -123,7 +123,7 @@ class CSVLogger(Callback):
     def get_state(self) -> dict[str, Any]:
         return {"bytes": self._bytes}
 
-    def _state_schema(self, network: Network) -> Any:
+    def _state_schema(self, network: Model) -> Any:
         return schema.Having({"bytes": schema.whole_number()})  # some files have the columns, too
 
     def set_state(self, state: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from cynn.components.monitoring import check_mode, check_name, is_better, monito
 from cynn.errors import check_number, check_switch, check_whole_number
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["EarlyStopping", "Timer"]
 
@@ -115,7 +115,7 @@ class EarlyStopping(Callback):
             "best_weights": self._best_weights,
         }
 
-    def _state_schema(self, network: Network) -> Any:
+    def _state_schema(self, network: Model) -> Any:
         return {
             "best": schema.Optional(schema.number(is_finite=False)),
             "best_epoch": schema.whole_number(),
@@ -180,7 +180,7 @@ class Timer(Callback):
             "seconds_of_this_epoch": time.perf_counter() - self._epoch_begin,
         }
 
-    def _state_schema(self, network: Network) -> Any:
+    def _state_schema(self, network: Model) -> Any:
         return {"epoch_seconds": schema.ListOf(schema.number(0)), "seconds_of_this_epoch": schema.number(0)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:

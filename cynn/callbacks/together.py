@@ -18,7 +18,7 @@ from cynn.components.monitoring import Directions
 from cynn.errors import InvalidParameterError, as_list, shown
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["CallbackList"]
 
@@ -26,7 +26,7 @@ __all__ = ["CallbackList"]
 class CallbackList:
     """The callbacks of a `fit`, called as one."""
 
-    def __init__(self, callbacks: Any, network: Network) -> None:
+    def __init__(self, callbacks: Any, network: Model) -> None:
         given = [callbacks] if isinstance(callbacks, Callback) else as_list(callbacks)
         if given is None or not all(isinstance(callback, Callback) for callback in given):
             raise InvalidParameterError(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cynn.display import summary
 
 if TYPE_CHECKING:
-    from cynn.network import Network
-    from cynn.training.history import History
+    from cynn.errors import Figures
+    from cynn.model import Model
 
 __all__ = ["history_face", "network_face"]
 
@@ -22,7 +22,7 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360.0, 180.0, 56.0, 36.0, 24.0  # of a c
 _MAX_POINTS = 400  # of a curve; of more, some are left out
 
 
-def network_face(network: Network) -> str:
+def network_face(network: Model) -> str:
     """The summary as a table, and a drawing of the layers over it.
 
     Examples
@@ -36,7 +36,7 @@ def network_face(network: Network) -> str:
     return f'<div style="overflow-x:auto">{_layers(network)}{_table(network)}</div>'
 
 
-def history_face(history: History) -> str:
+def history_face(history: Figures) -> str:
     """The curve of the loss, training against validation, over the last figures.
 
     Examples
@@ -59,7 +59,7 @@ def _escape(text: str) -> str:
 # ----------------------------------------------------------------------------------------------- network
 
 
-def _table(network: Network) -> str:
+def _table(network: Model) -> str:
     head = "".join(_cell("th", text, i) for i, text in enumerate(summary.HEADINGS))
     body = "".join(
         "<tr>" + "".join(_cell("td", text, i) for i, text in enumerate(row)) + "</tr>" for row in summary.rows(network)
@@ -72,7 +72,7 @@ def _cell(tag: str, text: str, column: int) -> str:
     return f'<{tag} style="text-align:{side}">{_escape(text)}</{tag}>'
 
 
-def _layers(network: Network) -> str:
+def _layers(network: Model) -> str:
     """A bar a layer, the taller the more units, on a logarithmic scale; name and units under it."""
     sizes = [network.input.units, *(layer.units or 0 for layer in network.layers)]
     names = ["input", *map(summary.name_of, network.layers)]
@@ -108,7 +108,7 @@ def _layers(network: Network) -> str:
 # ----------------------------------------------------------------------------------------------- history
 
 
-def _curves(history: History) -> str:
+def _curves(history: Figures) -> str:
     lines = {
         name: _finite(history.history[key])
         for name, key in (("training", "loss"), ("validation", "val_loss"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["HEADINGS", "WORDS", "columns", "name_of", "rows", "table"]
 
@@ -14,7 +14,7 @@ HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
 WORDS = 2  # columns, the first ones
 
 
-def rows(network: Network) -> list[tuple[str, ...]]:
+def rows(network: Model) -> list[tuple[str, ...]]:
     """One row per layer: its kind, activation, inputs, units and parameters; the total last."""
     cells: list[tuple[str, ...]] = [("input", "", "", f"{network.input.units}", "0")]
     cells += [
@@ -62,7 +62,7 @@ def columns(rows: Sequence[Sequence[str]], words: int) -> list[str]:
     ]
 
 
-def table(network: Network) -> str:
+def table(network: Model) -> str:
     """The rows in columns, with lines between headings, layers and total."""
     lines = columns([HEADINGS, *rows(network)], WORDS)
     rule = "-" * max(map(len, lines))

@@ -18,7 +18,7 @@ from cynn.errors import CheckpointError, InvalidParameterError
 from cynn.saving import model_file, tensor_file
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["check", "check_same", "read", "write"]
 
@@ -30,7 +30,7 @@ _BEFORE_ROW_WEIGHTS = "2"  # the sums of an epoch had, for each output, weights 
 _KINDS = "biuf"  # of the dtypes that safetensors and NumPy have in common
 
 
-def write(path: str, network: Network, state: Mapping[str, Any]) -> None:
+def write(path: str, network: Model, state: Mapping[str, Any]) -> None:
     """Write a network, and the state of its training."""
     import json
 

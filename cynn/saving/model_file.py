@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 
@@ -17,28 +17,28 @@ from cynn.data import inputs
 from cynn.errors import CynnError, ModelFileError, PluginError, UnknownNameError
 from cynn.layers.builder import Builder
 from cynn.saving import provenance, tensor_file
+from cynn.version import __version__
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
-__all__ = ["contents", "load", "pickled", "save"]
+__all__ = ["contents", "pickled", "read", "save"]
 
 Array = npt.NDArray[Any]
+M = TypeVar("M", bound="Model")
 
 _FORMAT = "cynn"
 _FORMAT_VERSION = 1
 
 
-def save(network: Network, path: str | os.PathLike[str]) -> None:
+def save(network: Model, path: str | os.PathLike[str]) -> None:
     """Write a network to a file. The file appears whole or not at all."""
     tensor_file.write(file_access.as_path(path, "path", "save"), *contents(network))
 
 
-def contents(network: Network) -> tuple[dict[str, Array], dict[str, str]]:
+def contents(network: Model) -> tuple[dict[str, Array], dict[str, str]]:
     """The tensors and the metadata of a model file."""
     import json
-
-    from cynn import __version__
 
     metadata = {
         "format": _FORMAT,
@@ -51,7 +51,7 @@ def contents(network: Network) -> tuple[dict[str, Array], dict[str, str]]:
         return {name: array.copy() for name, array in layers.arrays(network.layers)}, metadata
 
 
-def pickled(network: Network) -> dict[str, Any]:
+def pickled(network: Model) -> dict[str, Any]:
     """What is pickled of a network: its description, and copies of all that training changes."""
     state: dict[str, Any] = {
         "layers": [network.input, *network._composition.layers],
@@ -71,60 +71,21 @@ def pickled(network: Network) -> dict[str, Any]:
     return state
 
 
-def load(path: str | os.PathLike[str]) -> Network:
-    """Read a network that `Network.save` wrote, or the network in a checkpoint.
-
-    Parameters
-    ----------
-    path : str or path
-        A file that `Network.save` wrote.
-
-    Returns
-    -------
-    Network
-        With the weights of the file.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    InvalidParameterError
-        `path` is no path.
-    NotAFileError
-        It is a directory, a FIFO, a socket or a device.
-    ModelFileError
-        It is no model file, or not a whole one.
-    UnknownNameError
-        It needs an activation that nothing has.
-    PluginError
-        It needs a plugin whose package is not installed; the message names it.
-    CynnWarning
-        Only a warning: a plugin is installed in another version than the network was saved with.
-
-    Examples
-    --------
-    >>> import cynn, tempfile, pathlib
-    >>> net = cynn.Network.mlp([2, 3, 1], seed=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "net.safetensors")
-    ...     net.save(path)
-    ...     same = cynn.load(path)
-    >>> same
-    Network([Input(2), Dense(3, activation=ReLU()), Dense(1, activation=Identity())], seed=0, dtype='float32')
-    """
+def read(path: str | os.PathLike[str], kind: type[M]) -> M:
+    """The model in a file that `save` wrote, or in a checkpoint, as one of that class; `cynn.load` says more."""
     path = file_access.as_path(path, "path", "load")
     try:
-        return _read(path)
+        return _read(path, kind)
     except MemoryError as error:
         raise _bad(path, "a network for which there is memory", "one that is larger") from error
 
 
-def _read(path: str) -> Network:
+def _read(path: str, kind: type[M]) -> M:
     tensors, metadata = tensor_file.read(path, "model file")
     config = _checked_config(path, metadata)
     if "training" in metadata:  # a checkpoint holds more than the network
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("training/")}
-    network = _network(path, config, tensors)
+    network = _network(path, config, tensors, kind)
     for name, array in layers.arrays(network.layers):
         array[...] = tensors[name]
     return network
@@ -158,15 +119,8 @@ def _json(path: str, metadata: dict[str, str], name: str, default: str) -> Any:
         raise _bad(path, f"its {name} as JSON", str(error)) from error
 
 
-def _is_plugin(given: Any) -> bool:
-    names = ("kind", "name", "distribution", "version")
-    return isinstance(given, dict) and all(isinstance(given.get(name), str) for name in names)
-
-
-def _network(path: str, config: dict[str, Any], tensors: dict[str, Array]) -> Network:
+def _network(path: str, config: dict[str, Any], tensors: dict[str, Array], kind: type[M]) -> M:
     """The network of a description, once shapes and dtypes agree: a wrong one must not ask for memory."""
-    from cynn.network import Network
-
     try:
         expected = _expected_arrays(config)
         for name in sorted(expected | tensors):
@@ -178,7 +132,7 @@ def _network(path: str, config: dict[str, Any], tensors: dict[str, Array]) -> Ne
                 )
             if expected[name].dtype != tensors[name].dtype:
                 raise _bad(path, f"{name} in {expected[name].dtype}", tensors[name].dtype.name)
-        return Network.from_config(config)
+        return kind.from_config(config)
     except (PluginError, UnknownNameError, ModelFileError):
         raise
     except CynnError as error:

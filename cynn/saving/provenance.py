@@ -12,7 +12,7 @@ from cynn.components.hyperparameters import Component
 from cynn.errors import PluginError, warn
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["is_record", "record", "resolve"]
 
@@ -20,7 +20,7 @@ __all__ = ["is_record", "record", "resolve"]
 _UNPACKAGED = "unpackaged"
 
 
-def record(network: Network) -> list[dict[str, str]]:
+def record(network: Model) -> list[dict[str, str]]:
     """Kind, name, distribution and version of every plugin in a network.
 
     Examples

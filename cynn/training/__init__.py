@@ -11,19 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cynn.callbacks.base import Callback
-    from cynn.training.fitting import fit, gradients, train_batch
     from cynn.training.history import History
 
-__all__ = ["Callback", "History", "fit", "gradients", "train_batch"]
+__all__ = ["Callback", "History"]
 
 # The modules in which these names live, imported when somebody asks: this wing's parts are used one by one.
-_HOMES = {
-    "Callback": "cynn.callbacks.base",
-    "History": "cynn.training.history",
-    "fit": "cynn.training.fitting",
-    "gradients": "cynn.training.fitting",
-    "train_batch": "cynn.training.fitting",
-}
+_HOMES = {"Callback": "cynn.callbacks.base", "History": "cynn.training.history"}
 
 
 def __getattr__(name: str) -> Any:

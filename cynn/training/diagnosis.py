@@ -14,10 +14,11 @@ from cynn import layers, registry
 from cynn.display.summary import columns
 from cynn.engine.activation_kernel import ActivationKernel
 from cynn.training.optimizer_state import optimizer_state
+from cynn.training.steps import gradients, train_batch
 
 if TYPE_CHECKING:
     from cynn.layers import Layer
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["Diagnosis", "LayerDiagnosis", "diagnose"]
 
@@ -69,20 +70,20 @@ class Diagnosis(list[LayerDiagnosis]):
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def diagnose(network: Network, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Diagnosis:
+def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Diagnosis:
     """`Network.diagnose`."""
     tried = copy.deepcopy(network)  # a step is taken on it
     outputs = network.activations(x)
-    gradients = itertools.chain(*network.gradients(x, y, loss=loss))
+    gradient_of = itertools.chain(*gradients(network, x, y, loss=loss))
     own = None if optimizer is None else copy.deepcopy(registry.optimizers.get(optimizer))
     optimizer_state(tried, own).settings.accumulation = 1
-    tried.train_batch(x, y, loss=loss)
+    train_batch(tried, x, y, loss=loss)
     found = Diagnosis()
     for number, (layer, after) in enumerate(zip(network.layers, tried.layers, strict=True)):
         a = outputs[number + 1].astype(np.float64)
         w = _parameters(layer)
         moved = [None if one is None else one - old for old, one in zip(w, _parameters(after), strict=True)]
-        grad = list(itertools.islice(gradients, len(w)))
+        grad = list(itertools.islice(gradient_of, len(w)))
         is_trained = any(one is not None for one in grad)
         size = _norm(w)
         found.append(
@@ -109,7 +110,7 @@ def _norm(arrays: list[Array | None]) -> float:
     return float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays if array is not None)))
 
 
-def _dead(network: Network, layer: Layer, number: int, outputs: list[Array]) -> float:
+def _dead(network: Model, layer: Layer, number: int, outputs: list[Array]) -> float:
     a = outputs[number + 1]
     slope = _slope(network, layer, number, outputs)
     if slope is None:
@@ -117,7 +118,7 @@ def _dead(network: Network, layer: Layer, number: int, outputs: list[Array]) -> 
     return float(np.mean(np.abs(slope).max(axis=0) < _DEAD_BELOW))
 
 
-def _slope(network: Network, layer: Layer, number: int, outputs: list[Array]) -> Array | None:
+def _slope(network: Model, layer: Layer, number: int, outputs: list[Array]) -> Array | None:
     """f'(z) for a dense layer whose f is of single elements."""
     weights, biases, activation = (getattr(layer, name, None) for name in ("weights", "biases", "activation"))
     sources = network._composition.sources[number]

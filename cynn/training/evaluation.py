@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cynn.data.objective import Objective
     from cynn.data.row_weights import RowWeights
     from cynn.data.targets import Targets
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["checked", "evaluate", "figures", "those_that_count"]
 
@@ -25,7 +25,7 @@ Checked = tuple[Array, "Targets", "RowWeights"]
 
 
 def evaluate(
-    network: Network,
+    network: Model,
     x: Any,
     y: Any,
     *,
@@ -46,7 +46,7 @@ def evaluate(
 
 
 def checked(
-    network: Network,
+    network: Model,
     objective: Objective,
     x: Any,
     y: Any,
@@ -75,7 +75,7 @@ def those_that_count(rows: Array, target: Targets, weights: RowWeights) -> Check
 
 
 def figures(
-    network: Network,
+    network: Model,
     objective: Objective,
     rows: Array,
     target: Targets,

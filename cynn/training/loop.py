@@ -15,13 +15,13 @@ from cynn.components import schema
 from cynn.engine.trainer import Diverged
 from cynn.errors import InvalidParameterError, TrainingDivergedError
 from cynn.saving import checkpoint_file
-from cynn.training.batches import Feed, RowFeed
+from cynn.training.batches import ArrayBatches, BatchSource
 from cynn.training.history import History
 from cynn.training.progress import Progress
 
 if TYPE_CHECKING:
     from cynn.callbacks.checkpoint import Checkpoint
-    from cynn.network import Network
+    from cynn.model import Model
     from cynn.training.optimizer_state import OptimizerState
 
 __all__ = ["Loop", "diverged_error"]
@@ -40,8 +40,8 @@ class Loop:
 
     Parameters
     ----------
-    network : Network
-    feed : Feed
+    network : Model
+    source : BatchSource
     called : CallbackList
     figures : function
         Gives the figures of an epoch that is over.
@@ -54,15 +54,15 @@ class Loop:
 
     def __init__(
         self,
-        network: Network,
-        feed: Feed,
+        network: Model,
+        source: BatchSource,
         called: CallbackList,
         figures: Callable[[], dict[str, float]],
         has_own_figures: bool,
         epochs: int,
         settings: dict[str, Any],
     ) -> None:
-        self.network, self.feed, self.called = network, feed, called
+        self.network, self.source, self.called = network, source, called
         self.figures, self.has_own_figures = figures, has_own_figures
         self.epochs, self.settings = epochs, settings
         self.optimizer: OptimizerState = network._optimizer_state
@@ -81,7 +81,7 @@ class Loop:
     @property
     def total_steps(self) -> int | None:
         """How many the optimizer will have taken at the end; None where nobody knows."""
-        per_epoch = self.feed.steps_per_epoch
+        per_epoch = self.source.steps_per_epoch
         return None if per_epoch is None else self.t_before + self.epochs * per_epoch
 
     def read(self, path: str) -> dict[str, Any]:
@@ -101,8 +101,8 @@ class Loop:
         self.network.history = self.history
         if state is not None:
             self._set_state(state)
-        done = (self.epoch - self.is_in_epoch) * (self.feed.rows_per_epoch or 0)
-        self.bar = Progress(progress, self.epochs, self.feed.rows_per_epoch, done)
+        done = (self.epoch - self.is_in_epoch) * (self.source.rows_per_epoch or 0)
+        self.bar = Progress(progress, self.epochs, self.source.rows_per_epoch, done)
         try:
             with self.called:
                 self.has_begun = True
@@ -130,7 +130,7 @@ class Loop:
             self.began_at = time.perf_counter()
             self.epoch += 1
             self.called.on_epoch_begin(self.epoch)
-            self.feed.begin_epoch(self.network.epochs_trained, self.total_steps)
+            self.source.begin_epoch(self.network.epochs_trained, self.total_steps)
             self.is_in_epoch = True
         self.bar.begin_epoch(self.epoch)
         self._take_steps()
@@ -140,7 +140,7 @@ class Loop:
             each.count(self.epoch)
         logs = self.figures()
         if self.optimizer.has_schedule:
-            logs["learning_rate"] = self.feed.last_rate
+            logs["learning_rate"] = self.source.last_rate
         logs["seconds"] = time.perf_counter() - self.began_at
         self.history.append(logs)
         self.bar.end_epoch(logs)
@@ -150,19 +150,19 @@ class Loop:
         self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=True))
 
     def _take_steps(self) -> None:
-        sums = self.feed.sums()
+        sums = self.source.sums()
         try:
-            while self.feed.take_steps(*self._limits()):
-                self.bar.advance_to(self.feed.rows_done)
+            while self.source.take_steps(*self._limits()):
+                self.bar.advance_to(self.source.rows_done)
                 if self.called.want_steps:
-                    before, sums = sums, self.feed.sums()
-                    loss, _ = self.feed.setting.objective.mean_losses(sums - before)
-                    self.called.on_step_end(self.feed.step, {"loss": float(loss)})
+                    before, sums = sums, self.source.sums()
+                    loss, _ = self.source.context.objective.mean_losses(sums - before)
+                    self.called.on_step_end(self.source.step, {"loss": float(loss)})
                     if self.called.stop_training:
                         break
                 self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=False))
         except Diverged as diverged:
-            raise self._diverged((diverged.what, diverged.figure), self.epoch, self.feed.step + 1) from None
+            raise self._diverged((diverged.what, diverged.figure), self.epoch, self.source.step + 1) from None
 
     def _limits(self) -> tuple[float, int]:
         """For how long, and how many, steps may be taken before somebody wants to look."""
@@ -174,24 +174,24 @@ class Loop:
         )
 
     def _may_hurry(self) -> bool:
-        is_short = isinstance(self.feed, RowFeed) and self.history["seconds"][-1] < _SHORT_SECONDS
+        is_short = isinstance(self.source, ArrayBatches) and self.history["seconds"][-1] < _SHORT_SECONDS
         wanted = self.called or self.has_own_figures or self.optimizer.has_schedule or self.bar.is_shown
         return is_short and not wanted
 
     def _run_short_epochs(self) -> None:
         """The other epochs, many between two looks: nobody wants to see anything of them but the figures."""
-        feed = self.feed
-        assert isinstance(feed, RowFeed)
+        source = self.source
+        assert isinstance(source, ArrayBatches)
         while self.epoch < self.epochs:
-            figures = np.empty((min(self.epochs - self.epoch, 100_000), len(feed.sums()) + 1))
+            figures = np.empty((min(self.epochs - self.epoch, 100_000), len(source.sums()) + 1))
             try:
-                feed.take_epochs(self.network.epochs_trained, figures, _SECONDS_BETWEEN_LOOKS)
+                source.take_epochs(self.network.epochs_trained, figures, _SECONDS_BETWEEN_LOOKS)
             except Diverged as diverged:
-                failed_epoch = self.epoch + feed.trainer.epochs_done + 1
-                raise self._diverged((diverged.what, diverged.figure), failed_epoch, feed.step + 1) from None
+                failed_epoch = self.epoch + source.trainer.epochs_done + 1
+                raise self._diverged((diverged.what, diverged.figure), failed_epoch, source.step + 1) from None
             finally:
-                done = feed.trainer.epochs_done
-                losses, _ = feed.setting.objective.mean_losses(figures[:done, :-1])
+                done = source.trainer.epochs_done
+                losses, _ = source.context.objective.mean_losses(figures[:done, :-1])
                 self.history.extend({"loss": losses.tolist(), "seconds": figures[:done, -1].tolist()})
                 self.network.epochs_trained += done
                 self.epoch += done
@@ -199,11 +199,11 @@ class Loop:
 
     def _check_finite(self) -> None:
         """Nothing that is not is returned, written down, or kept as the best there was."""
-        if not self.feed.is_finite():
-            raise self._diverged(NOT_FINITE, self.epoch, self.feed.step)
+        if not self.source.is_finite():
+            raise self._diverged(NOT_FINITE, self.epoch, self.source.step)
 
     def _diverged(self, problem: tuple[str, object], epoch: int, step: int) -> TrainingDivergedError:
-        return diverged_error(*problem, self.feed.last_rate, epoch, step, self.history, self.feed.is_finite())
+        return diverged_error(*problem, self.source.last_rate, epoch, step, self.history, self.source.is_finite())
 
     # -------------------------------------------------------------------------------------- final weights
 
@@ -264,8 +264,8 @@ class Loop:
             "history": self.history.history,
             "optimizer": self.optimizer.get_state(),
             "callbacks": self.called.get_state(),
-            "capacity": self.feed.capacity,
-            "feed": self.feed.get_state() if self.is_in_epoch else None,
+            "capacity": self.source.capacity,
+            "feed": self.source.get_state() if self.is_in_epoch else None,
             "seconds": time.perf_counter() - self.began_at,
         }
 
@@ -280,8 +280,8 @@ class Loop:
             "history": schema.ByName(schema.ListOf(_FIGURE)),
             "optimizer": self.optimizer.state_schema(),
             "callbacks": self.called.state_schema(),
-            "capacity": self.feed.capacity_schema(),
-            "feed": schema.Optional(self.feed.state_schema()),
+            "capacity": self.source.capacity_schema(),
+            "feed": schema.Optional(self.source.state_schema()),
             "seconds": schema.number(0),
         }
 
@@ -301,7 +301,7 @@ class Loop:
 
     def _check_rates(self, state: Mapping[str, Any]) -> None:
         """Whether the schedule has a rate for every step of the epoch that goes on, if there is one."""
-        per_epoch = self.feed.steps_per_epoch
+        per_epoch = self.source.steps_per_epoch
         if state["feed"] is not None and per_epoch is not None:
             first = state["optimizer"]["t"] - state["feed"]["step"]
             schedule = self.optimizer.schedule_of(state["optimizer"])
@@ -317,10 +317,10 @@ class Loop:
         self.history.history = state["history"]
         self.epoch, self.t_before = state["epoch"], state["t_before"]
         self.began_at = time.perf_counter() - state["seconds"]
-        self.feed.capacity = state["capacity"]
+        self.source.capacity = state["capacity"]
         if state["feed"] is not None:
             self.is_in_epoch = True
-            self.feed.begin_epoch(self.network.epochs_trained, self.total_steps, state["feed"])
+            self.source.begin_epoch(self.network.epochs_trained, self.total_steps, state["feed"])
 
 
 #: What is wrong after a step that met finite figures only.

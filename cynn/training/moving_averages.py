@@ -13,7 +13,7 @@ from cynn.errors import ShapeError, warn
 
 if TYPE_CHECKING:
     from cynn.engine.operations import Operation
-    from cynn.network import Network
+    from cynn.model import Model
 
 __all__ = ["has_moving_averages", "pieces", "update", "warn_of_a_single_row"]
 
@@ -22,17 +22,17 @@ Array = npt.NDArray[Any]
 _ROWS_AT_A_TIME = 4096
 
 
-def _normalizations(network: Network) -> list[Operation]:
+def _normalizations(network: Model) -> list[Operation]:
     batch = kernels.normalization.KERNELS["batch"]
     return [o for o in network._engine.operations if o.kernels is batch and o.trainable]
 
 
-def has_moving_averages(network: Network) -> bool:
+def has_moving_averages(network: Model) -> bool:
     """Whether there are some that training moves."""
     return bool(_normalizations(network))
 
 
-def warn_of_a_single_row(network: Network) -> None:
+def warn_of_a_single_row(network: Model) -> None:
     """Say that a batch of one row has no statistics, where the network wants some."""
     if has_moving_averages(network):
         warn(
@@ -52,7 +52,7 @@ def pieces(
         yield rows[at], None if weight is None else weight[at]
 
 
-def update(network: Network, batches: Callable[[], Iterable[tuple[Array, Array | None]]], n_threads: int) -> None:
+def update(network: Model, batches: Callable[[], Iterable[tuple[Array, Array | None]]], n_threads: int) -> None:
     """Make them the mean and the variance over all rows of `batches()`, which is called once for each layer.
 
     A layer is done when those before it are: what it sees is what it will see in predictions.

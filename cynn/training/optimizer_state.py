@@ -19,7 +19,7 @@ from cynn.engine.workspace import aligned_copy, aligned_zeros
 from cynn.errors import CynnError
 
 if TYPE_CHECKING:
-    from cynn.network import Network
+    from cynn.model import Model
     from cynn.optimizers import Optimizer
 
 __all__ = ["OptimizerState", "optimizer_state"]
@@ -28,7 +28,7 @@ __all__ = ["OptimizerState", "optimizer_state"]
 class OptimizerState:
     """An optimizer and what it remembers of one network's parameters."""
 
-    def __init__(self, optimizer: Optimizer, network: Network) -> None:
+    def __init__(self, optimizer: Optimizer, network: Model) -> None:
         optimizer.check_held(network.dtype)
         self.optimizer = optimizer
         self.dtype = network.dtype
@@ -82,7 +82,7 @@ class OptimizerState:
         """The learning rates of `count` steps, from so many ahead of the next."""
         return self.schedule.rates(self.t + ahead, count, total_steps)
 
-    def begin(self, network: Network, greater_is_better: Directions) -> None:
+    def begin(self, network: Model, greater_is_better: Directions) -> None:
         """Start averaging at the weights as they are; the schedule hears which figures are to rise."""
         self._first, self._directions = self.optimizer.learning_rate, greater_is_better
         self.schedule.on_train_begin(greater_is_better)
@@ -90,7 +90,7 @@ class OptimizerState:
             if mean is not None:
                 mean[...] = parameter
 
-    def averaged(self, network: Network) -> list[Any] | None:
+    def averaged(self, network: Model) -> list[Any] | None:
         """The weights of the network with the averages in the place of what is trained; None where there are none."""
         if not self.settings.averages:
             return None
@@ -179,7 +179,7 @@ def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 _RATE = schema.Kind("a number or the configuration of a schedule", lambda value: type(value) in (int, float, dict))
 
 
-def optimizer_state(network: Network, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:
+def optimizer_state(network: Model, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:
     """The state that goes on, where the optimizer is the one of last time, or None; else a new one.
 
     With `equal_goes_on`, one that is equal to it goes on, too.

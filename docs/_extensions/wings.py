@@ -31,7 +31,7 @@ WINGS = {
     "model": {"model"},
     "saving": {"saving"},
     "training": {"callbacks", "training"},
-    "network": {"network", "trainable"},
+    "network": {"network"},
     "plugins": {"plugins", "testing"},
     "plot": {"plot"},
     "cli": {"cli"},

@@ -28,7 +28,6 @@ INTERNAL = {
     "cynn.metrics": {"greater_is_better", "of_outputs", "resolve"},
     "cynn.regularizers": {"get"},
     "cynn.schedules": {"learning_rate_of", "started"},
-    "cynn.training": {"fit", "gradients", "train_batch"},  # they are methods of Network
 }
 
 

@@ -26,7 +26,7 @@ MEASURE = """
     import numpy as np
     import cynn
 
-    from cynn.training.batches import Setting
+    from cynn.training.context import TrainingContext
     from cynn.training.optimizer_state import OptimizerState
 
     count = ctypes.CDLL(None).allocation_count
@@ -42,7 +42,7 @@ MEASURE = """
     target = objective.targets(y, n, "y", check_finite=True)
     state = OptimizerState(cynn.registry.optimizers.get(optimizer), net)
     weights = objective.sample_weights(None, n)
-    trainer = Setting(net, objective, state, n_threads, True).trainer(x, target, weights, batch_size)
+    trainer = TrainingContext(net, objective, state, n_threads, True).trainer(x, target, weights, batch_size)
     rates = np.full(steps, 0.01)
 
     rates = np.full(steps, 0.01)

@@ -33,7 +33,7 @@ from cynn.engine.randomness import Purpose
 from cynn.errors import DataError, InvalidParameterError, ShapeError, UnknownNameError
 from cynn.kernels import random
 from cynn.regularizers import L1L2
-from cynn.training import batches
+from cynn.training.context import TrainingContext
 
 X, Y = np.random.default_rng(0).normal(size=(2, 37, 5))
 CATEGORIES = np.random.default_rng(1).integers(0, 4, size=(37, 2))
@@ -135,7 +135,7 @@ class TrainingLoss:
         objective = self.net.objective("mean_squared_error")
         rows = as_rows(self.x, 5, "x")
         target = objective.targets(self.y, len(rows), "y", check_finite=True)
-        setting = batches.Setting(self.net, objective, None, 1, True)
+        setting = TrainingContext(self.net, objective, None, 1, True)
         trainer = setting.trainer(rows, target, objective.sample_weights(None, len(rows)), len(rows))
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
         return float(objective.mean_losses(trainer.sums)[0])

@@ -1,0 +1,108 @@
+"""What the steps of a training have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.components import schema
+from cynn.data.row_weights import RowWeights
+from cynn.data.targets import Targets
+from cynn.engine.operations import UpdateSettings
+from cynn.engine.optimizer_kernel import OptimizerKernel
+from cynn.engine.trainer import Trainer
+from cynn.training import moving_averages
+from cynn.training.optimizer_state import OptimizerState
+
+if TYPE_CHECKING:
+    from cynn.data.objective import Objective
+    from cynn.model import Model
+
+__all__ = ["TrainingContext"]
+
+Array = npt.NDArray[Any]
+
+
+class TrainingContext:
+    """The network, the losses, the optimizer and the options that every step needs.
+
+    Parameters
+    ----------
+    network : Model
+    objective : Objective
+    state : OptimizerState or None
+        None where no step is taken.
+    n_threads : int
+    check_finite : bool
+    """
+
+    def __init__(
+        self,
+        network: Model,
+        objective: Objective,
+        state: OptimizerState | None,
+        n_threads: int,
+        check_finite: bool,
+    ) -> None:
+        self.network = network
+        self.objective = objective
+        self.state = state
+        self.n_threads = n_threads
+        self.check_finite = check_finite
+        self._has_met_a_single_row = False
+
+    def warn_of_a_single_row(self) -> None:
+        """Say, once, that a batch of one row has no statistics, where the network wants some."""
+        if not self._has_met_a_single_row:
+            self._has_met_a_single_row = True
+            moving_averages.warn_of_a_single_row(self.network)
+
+    def trainer(self, rows: Array, target: Targets, weights: RowWeights, batch_size: int) -> Trainer:
+        """A trainer on these data."""
+        kernel = None
+        if self.state is not None:
+            kernel = OptimizerKernel(self.state.optimizer)
+            kernel.require_dtype(self.network.dtype)
+        return Trainer(
+            self.network._engine,
+            rows,
+            [(part.values, part.classes) for part in target.parts],
+            weights.each,
+            weights.rows,
+            self.objective.kernels,
+            self.objective.weights,
+            kernel,
+            self.state.slots if self.state else [],
+            self.state.settings if self.state else UpdateSettings(),
+            batch_size,
+            self.n_threads,
+        )
+
+    def room_for_predictions(self, rows: int) -> list[Array]:
+        """A matrix for each output."""
+        return [np.empty((rows, units), self.network.dtype) for units in self.objective.outputs.units]
+
+    def schemas_of_predictions(self, rows: int) -> list[Any]:
+        """What such matrices are in a checkpoint."""
+        return [
+            schema.array((rows, units), self.network.dtype, is_finite=False) for units in self.objective.outputs.units
+        ]
+
+    def schema_of_sums(self) -> dict[str, Any]:
+        """What every feed has in a checkpoint, beside its steps."""
+        sums = schema.array((2 + len(self.objective.kernels),), np.float64)
+        return {"sums": sums, "last_rate": schema.number(0)}
+
+    def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
+        """Have steps taken, from the number t that is handed over, and count them whatever happens."""
+        assert self.state is not None
+        with self.network._weights_lock.turn():
+            t_before = self.state.t - trainer.steps
+            try:
+                take_steps(self.state.t + 1)
+            finally:
+                # Ctrl-C is heard as `run` returns, and a plugin may raise in it
+                self.state.t = t_before + trainer.steps

@@ -1,0 +1,278 @@
+"""`Network.fit`: what it is given is checked here; the epochs run in loop.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import metrics
+from cynn.callbacks.together import CallbackList
+from cynn.data import inputs
+from cynn.engine import randomness, threads
+from cynn.engine.trainer import UnusableRow
+from cynn.errors import InvalidParameterError, warn
+from cynn.training import evaluation
+from cynn.training.batches import ArrayBatches, BatchSource
+from cynn.training.context import TrainingContext
+from cynn.training.fit_options import FitOptions
+from cynn.training.history import History
+from cynn.training.iterable_batches import IterableBatches, transformed
+from cynn.training.loop import Loop
+from cynn.training.optimizer_state import OptimizerState, optimizer_state
+from cynn.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from cynn.data.objective import Objective
+    from cynn.model import Model
+    from cynn.training.evaluation import Checked
+
+__all__ = ["fit"]
+
+Array = npt.NDArray[Any]
+Places = npt.NDArray[np.int64]
+
+
+def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
+    """`Network.fit`."""
+    objective = network.objective(options.loss, options.loss_weights)
+    metrics_by_name = metrics.of_outputs(objective.outputs, options.metrics)
+    _warn_of_constant_units(network)
+    called = CallbackList(options.callbacks, network)
+    called.greater_is_better = _directions(objective, metrics_by_name)
+    validation = _checked_validation(network, objective, options)
+    state_before: OptimizerState | None = network._optimizer_state
+
+    def context() -> TrainingContext:
+        """To be made once the data have been checked: until then the network's optimizer stays what it is."""
+        state = optimizer_state(network, options.optimizer)
+        return TrainingContext(network, objective, state, threads.resolve(options.n_threads), options.check_finite)
+
+    source: BatchSource
+    snapshot: Snapshot | None = None
+    if y is None:
+        options.check_for_batches(objective.outputs.split_if(options.class_weight, "class_weight"))
+        batches_of = _batches(x, is_gone_through_again=bool(called.checkpoints or options.resume))
+        source = IterableBatches(
+            context(), batches_of, options.class_weight, 0, None, _n_steps(x, options), bool(metrics_by_name),
+            are_all=options.steps_per_epoch is None,
+        )  # fmt: skip
+    else:
+        options.check_for_rows()
+        given, places, held_out = _training_rows(network, objective, x, y, options)
+        validation = held_out or validation
+        if options.check_finite or network._categories:
+            snapshot = Snapshot(network, given[0], places)
+        source = _source_of_rows(context(), given, places, options, bool(metrics_by_name))
+
+    def figures() -> dict[str, float]:
+        found = _figures(source, objective, metrics_by_name)
+        if validation is not None:
+            with loop.with_final_weights():
+                of_validation = evaluation.figures(
+                    network, objective, *validation, metrics_by_name, options.n_threads, "validation x"
+                )
+            found.update({f"val_{name}": figure for name, figure in of_validation.items()})
+        return found
+
+    path = called.checkpoint_for(options.resume)
+    settings: dict[str, Any] = {}
+    if path is not None or called.checkpoints:
+        settings = _settings(network, objective, source, options, called, list(metrics_by_name), validation)
+    if y is not None or not isinstance(x, Iterator):  # an iterator is gone through once
+        called.training_rows = source.training_rows
+    has_own_figures = bool(metrics_by_name or validation or not objective.outputs.is_one)
+    loop = Loop(network, source, called, figures, has_own_figures, options.epochs, settings)
+    try:
+        loop.run(None if path is None else loop.read(path), options.progress)
+    except UnusableRow:
+        assert snapshot is not None
+        snapshot.restore()
+        network.raise_unusable(snapshot.rows, "x", snapshot.places, check_finite=options.check_finite)
+    finally:
+        source.close()
+        if not loop.has_begun:
+            network._optimizer_state = state_before
+    return loop.history
+
+
+def _settings(
+    network: Model,
+    objective: Objective,
+    source: BatchSource,
+    options: FitOptions,
+    called: CallbackList,
+    metrics: list[str],
+    validation: Checked | None,
+) -> dict[str, Any]:
+    """What must be the same where a training goes on from a checkpoint."""
+    state: OptimizerState = network._optimizer_state
+    transform = options.transform
+    return {
+        "network": network.get_config(),
+        "loss": objective.get_config(),
+        "optimizer": state.get_config(),
+        "rows": source.rows_per_epoch,
+        "batch_size": options.batch_size,
+        "shuffle": options.shuffle,
+        "steps_per_epoch": source.steps_per_epoch,
+        "class_weight": None if options.class_weight is None else str(options.class_weight),
+        "transform": None if transform is None else getattr(transform, "__qualname__", type(transform).__name__),
+        "metrics": metrics,
+        "validation rows": 0 if validation is None else len(validation[0]),
+        "callbacks": called.names,
+        "epochs": options.epochs if state.has_schedule else None,
+    }
+
+
+def _training_rows(
+    network: Model, objective: Objective, x: Any, y: Any, options: FitOptions
+) -> tuple[Checked, Places | None, Checked | None]:
+    """Rows with targets and weights, the places of those to train on (None for all), and the rows that validate."""
+    # steps look at the rows that they take: all are looked at before where no step takes them as they are
+    look_at_x = options.epochs == 0 or options.transform is not None
+    rows, target, weights = evaluation.checked(
+        network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x
+    )
+    places, held_out = weights.places(), None
+    if options.validation_split:
+        places, held_out = _split(network, (rows, target, weights), places, options)
+    if options.class_weight is not None:
+        weights = objective.with_class_weights(weights, options.class_weight, target, places)
+        places = weights.places(places)
+    return (rows, target, weights.scaled(places)), places, held_out
+
+
+def _split(
+    network: Model, given: Checked, among: Places | None, options: FitOptions
+) -> tuple[Places, Checked]:
+    """The places of the rows to train on, of all or of some, and the rows that are held out."""
+    rows, target, weights = given
+    if among is None:
+        among = np.arange(len(rows))
+    parts = inputs.split(target.take(among), len(among), options.validation_split or 0.0, network.seed)
+    train, held_out = (among[part] for part in parts)
+    validation = rows[held_out]
+    network.check_rows(rows, "x of the validation split", held_out, check_finite=options.check_finite)
+    return train, (validation, target.take(held_out), weights.take(held_out).scaled())
+
+
+def _checked_validation(
+    network: Model, objective: Objective, options: FitOptions
+) -> Checked | None:
+    validation_data = options.validation_data
+    if validation_data is None:
+        return None
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        raise InvalidParameterError(
+            "The 'validation_data' parameter of fit must be a tuple (x, y) or (x, y, sample_weight). "
+            f"Got {type(validation_data).__name__} instead."
+        )
+    x, y, *rest = validation_data
+    weight = rest[0] if rest else None
+    return evaluation.those_that_count(
+        *evaluation.checked(network, objective, x, y, weight, "validation ", check_finite=options.check_finite)
+    )
+
+
+def _source_of_rows(
+    context: TrainingContext,
+    given: Checked,
+    places: Array | None,
+    options: FitOptions,
+    keep_predictions: bool,
+) -> BatchSource:
+    """The rows at these places, or all; through the transform, where there is one."""
+    rows, target, weights = given
+    n, seed = len(rows) if places is None else len(places), context.network.seed
+    order_of = _order(n, places, options.shuffle, seed)
+    transform = options.transform
+    if transform is None:
+        return ArrayBatches(context, rows, target, weights, options.batch_size, order_of, n, keep_predictions)
+    size = min(options.batch_size, n)
+
+    def batches(epoch: int, first_step: int) -> Iterable[Any]:
+        return transformed(transform, rows, target, weights, order_of(epoch), size, seed, epoch, first_step)
+
+    return IterableBatches(context, batches, None, size, n, -(-n // size), keep_predictions, are_all=True)
+
+
+def _order(
+    n: int, places: Array | None, shuffle: bool | str, seed: int
+) -> Callable[[int], npt.NDArray[np.int64]]:
+    """The order of the rows in an epoch, from 0; of those at `places`, where not all are trained on."""
+
+    in_order = np.arange(n) if places is None else places
+
+    def order_of(epoch: int) -> npt.NDArray[np.int64]:
+        if not shuffle:
+            return in_order
+        permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
+        order = permutation(n, seed, randomness.Purpose.SHUFFLE, epoch)
+        return order if places is None else places[order]
+
+    return order_of
+
+
+def _batches(given: Any, *, is_gone_through_again: bool) -> Callable[[int, int], Iterable[Any]]:
+    """What gives the batches of an epoch, from a step on."""
+    if is_gone_through_again and isinstance(given, Iterator):
+        raise InvalidParameterError(
+            "With a Checkpoint, or to go on from one, x must give its batches again: a list, or a function of the "
+            f"epoch. Got {type(given).__name__} instead, which can be gone through once."
+        )
+    if isinstance(given, Iterable) and not isinstance(given, (np.ndarray, str, bytes, dict)):
+        return lambda epoch, first_step: islice(given, first_step, None)
+    if callable(given):
+        function: Callable[[int], Iterable[Any]] = given
+        return lambda epoch, first_step: islice(function(epoch), first_step, None)
+    raise InvalidParameterError(
+        "Without y, x must be an iterable of batches (x, y) or (x, y, sample_weight), or a function of the epoch "
+        f"that returns one. Got {type(given).__name__} instead."
+    )
+
+
+def _n_steps(given: Any, options: FitOptions) -> int | None:
+    """How many batches make an epoch; None where nobody knows."""
+    if options.steps_per_epoch is not None:
+        return options.steps_per_epoch
+    try:
+        return len(given) or None
+    except TypeError:
+        return None
+
+
+def _warn_of_constant_units(network: Model) -> None:
+    for operation in network._engine.operations:
+        if operation.is_activation and operation.activation is not None:
+            activation = operation.activation.component
+            if operation.units < activation.least_units:
+                warn(
+                    f"{type(activation).__name__} must be of at least {activation.least_units} units to learn. Got "
+                    f"{operation.units}, for which it is the same whatever goes in: sigmoid fits one class of two.",
+                    stacklevel=4,
+                )
+
+
+def _directions(objective: Objective, metrics_by_name: dict[str, metrics.Directed]) -> dict[str, bool | None]:
+    """Of each figure of the training, whether it is to rise: losses are to fall, a metric says it itself."""
+    losses = evaluation.of_each_output(objective, [0.0] * len(objective.losses))
+    directions: dict[str, bool | None] = dict.fromkeys(["loss", *losses], False)
+    directions.update({name: metric.greater_is_better for name, metric in metrics_by_name.items()})
+    directions |= {f"val_{name}": rises for name, rises in directions.items()}
+    return directions | {"seconds": None}
+
+
+def _figures(
+    source: BatchSource, objective: Objective, metrics_by_name: dict[str, metrics.Directed]
+) -> dict[str, float]:
+    """The losses and the metrics of the epoch that was trained."""
+    loss, losses = objective.mean_losses(source.sums())
+    figures = {"loss": float(loss)} | evaluation.of_each_output(objective, losses)
+    if metrics_by_name:
+        seen = source.predicted()
+        figures.update({name: metric(*seen) for name, metric in metrics_by_name.items()})
+    return figures

@@ -1,0 +1,340 @@
+"""Batches that come one after the other, from outside or from a transform.
+
+One half of a buffer is filled while the other half is trained on. The caller's own thread draws the batches, so that
+Ctrl-C is heard in what draws them, and another thread takes the step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.components import schema
+from cynn.data import row_weights
+from cynn.data.row_weights import RowWeights
+from cynn.data.targets import Targets
+from cynn.engine import randomness
+from cynn.engine.trainer import UnusableRow
+from cynn.errors import DataError, InvalidParameterError
+from cynn.training.background import Background
+from cynn.training.batches import BatchSource
+from cynn.training.context import TrainingContext
+
+__all__ = ["BatchBuffer", "IterableBatches", "checked_batch", "transformed"]
+
+Array = npt.NDArray[Any]
+#: Rows, targets and weights of a batch, before they have been checked.
+RawBatch = tuple[Any, Any, Any]
+_NO_BATCH: Any = object()  # a user may give None
+
+
+class BatchBuffer:
+    """A buffer of two halves, each for a batch, and a trainer on it.
+
+    Parameters
+    ----------
+    context : TrainingContext
+    rows, target : array, Targets
+        The first batch: it decides on the dtypes, and on classes or values.
+    capacity : int
+        Rows of a half.
+    """
+
+    def __init__(self, context: TrainingContext, rows: Array, target: Targets, capacity: int) -> None:
+        if context.state is not None and context.state.settings.accumulation > 1:
+            raise InvalidParameterError(
+                "The 'gradient_accumulation_steps' parameter of an optimizer must be 1 where batches come one by "
+                f"one. Got {context.state.settings.accumulation} instead: give larger batches."
+            )
+        self.context = context
+        self.capacity = capacity
+        self.rows = np.zeros((2 * capacity, rows.shape[1]), rows.dtype)
+        self.target = target.with_room(2 * capacity)
+        self.weights = RowWeights.room(2 * capacity, len(target.parts))
+        self.trainer = context.trainer(self.rows, self.target, self.weights, capacity)
+
+    def takes(self, rows: Array, target: Targets) -> bool:
+        """Whether this batch has a place in it."""
+        return len(rows) <= self.capacity and rows.dtype == self.rows.dtype and self.target.has_form_of(target)
+
+    def put(self, half: int, rows: Array, target: Targets, weights: RowWeights) -> Array:
+        """Copy a batch into a half; returns where its rows are."""
+        begin = half * self.capacity
+        place = slice(begin, begin + len(rows))
+        self.rows[place] = rows
+        self.target.put(place, target)
+        self.weights.put(place, weights)
+        return np.arange(place.start, place.stop)
+
+    def step(self, order: Array, rate: float, predictions: list[Array] | None, name: str) -> None:
+        """A step on what lies at `order`."""
+        if len(order) == 1:
+            self.context.warn_of_a_single_row()
+        try:
+            self.context.count(
+                self.trainer, lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0)
+            )
+        except UnusableRow:
+            self.context.network.raise_unusable(self.rows[order], name, check_finite=self.context.check_finite)
+
+
+class IterableBatches(BatchSource):
+    """Batches that come one after the other."""
+
+    def __init__(
+        self,
+        context: TrainingContext,
+        batches_of: Callable[[int, int], Iterable[RawBatch]],
+        class_weight: Any,
+        capacity: int,
+        rows_per_epoch: int | None,
+        steps_per_epoch: int | None,
+        keep_predictions: bool,
+        *,
+        are_all: bool,
+    ) -> None:
+        self.context = context
+        self.batches_of = batches_of
+        self.class_weight = class_weight
+        self.capacity = capacity
+        self.rows_per_epoch = rows_per_epoch
+        self.steps_per_epoch = steps_per_epoch
+        self.keep_predictions = keep_predictions
+        self.are_all = are_all  # the steps of an epoch: else there may be more batches, which are left
+        self.buffer: BatchBuffer | None = None
+        self.last_rate = 0.0
+        self.half = 0
+        self.background = Background("cynn-steps")
+
+    def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
+        """Fetch the first batch."""
+        self.step = self.fetched = state["step"] if state else 0
+        self.batches: Iterator[Any] = iter(self.batches_of(number, self.step))
+        self.number = number
+        self.rows_done = 0
+        self.total_steps = total_steps
+        self.targets: list[Targets] = []
+        self.predictions: list[list[Array]] = []
+        self.weights: list[RowWeights] = []
+        self.sums_before = state["sums"] if state else np.zeros(2 + len(self.context.objective.kernels))
+        if state:
+            self.rows_done, self.last_rate = state["rows"], state["last_rate"]
+            if self.keep_predictions:
+                objective = self.context.objective
+                thresholds = [loss.decision_threshold for loss in objective.losses]
+                parts = zip(state["values"], state["classes"], objective.outputs.units, thresholds, strict=True)
+                self.targets = [objective.as_one([Targets(*part) for part in parts])]
+                self.predictions = [state["predictions"]]
+                self.weights = [RowWeights(state["weights"], objective.outputs.names)]
+        if self.buffer is not None:
+            self.buffer.trainer.begin_epoch(self.context.check_finite, number, self.step, self.sums_before)
+        self._fetch_next()
+
+    def _fetch_next(self) -> None:
+        """The next batch; what is wrong with it is raised when its turn comes."""
+        self.next, self.problem = None, None
+        try:
+            self.next = self._fetch()
+        except Exception as problem:
+            self.problem = problem
+
+    def _fetch(self) -> tuple[Array | None, Array, Targets, RowWeights] | None:
+        """The next batch, in the half that is not trained on where it fits; None after the last."""
+        is_at_end = self.fetched == self.steps_per_epoch
+        raw = _NO_BATCH if is_at_end and not self.are_all else next(self.batches, _NO_BATCH)
+        if raw is _NO_BATCH and (self.steps_per_epoch is None or is_at_end):
+            if self.fetched == 0:
+                raise DataError(
+                    "The batches of an epoch must be at least one. Got none instead: what can be gone through once "
+                    "is at its end. A function that returns an iterator anew, or steps_per_epoch, helps."
+                )
+            return None
+        if raw is _NO_BATCH or is_at_end:
+            raise DataError(
+                f"The batches of an epoch must be {self.steps_per_epoch}, as "
+                f"{'the length of x' if self.are_all else 'steps_per_epoch'} says. Got "
+                f"{'more' if is_at_end else self.fetched} in epoch {self.number + 1} instead."
+            )
+        self.fetched += 1
+        name = f"batch {self.fetched}"
+        if not isinstance(raw, (tuple, list)) or len(raw) not in (2, 3):
+            raise InvalidParameterError(
+                f"A batch must be a tuple (x, y) or (x, y, sample_weight). Got {type(raw).__name__} for {name} "
+                "instead."
+            )
+        x, y, *rest = raw
+        rows, target, weights = checked_batch(
+            self.context, x, y, rest[0] if rest else None, f" of {name}", self.class_weight
+        )
+        order = None
+        if self.buffer is not None and self.buffer.takes(rows, target):
+            order = self.buffer.put(1 - self.half, rows, target, weights)
+        return order, rows, target, weights
+
+    def take_steps(self, seconds: float, most_steps: int) -> bool:
+        """One step, whatever the time."""
+        state = self.context.state
+        assert state is not None
+        if self.problem is not None:
+            raise self.problem
+        if self.next is None:
+            return False
+        order, rows, target, weights = self.next
+        self.half = 1 - self.half
+        if order is None:
+            order = self._new_buffer(rows, target).put(self.half, rows, target, weights)
+        self.last_rate = float(state.rates(1, self.total_steps)[0])
+        predictions = None
+        if self.keep_predictions:
+            predictions = self.context.room_for_predictions(len(rows))
+            self.targets.append(target.take(np.arange(len(rows))))  # the next batch may come in the same memory
+            self.predictions.append(predictions)
+            self.weights.append(weights)
+        self._step_and_fetch(order, predictions)
+        self.step += 1
+        self.rows_done += len(rows)
+        return True
+
+    def _step_and_fetch(self, order: Array, predictions: list[Array] | None) -> None:
+        buffer, rate, name = self.buffer, self.last_rate, f"x of batch {self.step + 1}"
+        assert buffer is not None
+        if buffer.trainer.calls_python:
+            buffer.step(order, rate, predictions, name)
+            self._fetch_next()
+            return
+        try:
+            self.background.start(lambda: buffer.step(order, rate, predictions, name))
+            self._fetch_next()
+        finally:
+            self.background.finish()
+
+    def _new_buffer(self, rows: Array, target: Targets) -> BatchBuffer:
+        sums = self.sums()
+        self.capacity = max(self.capacity, len(rows))
+        self.buffer = BatchBuffer(self.context, rows, target, self.capacity)
+        self.buffer.trainer.begin_epoch(self.context.check_finite, self.number, self.step, sums)
+        return self.buffer
+
+    def sums(self) -> npt.NDArray[np.float64]:
+        return self.sums_before if self.buffer is None else self.buffer.trainer.sums
+
+    def is_finite(self) -> bool:
+        return self.buffer is None or self.buffer.trainer.is_finite()
+
+    def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
+        of_outputs = zip(*self.predictions, strict=True)
+        sizes = [len(of_batch[0]) for of_batch in self.predictions]
+        return (
+            type(self.targets[0]).concatenated(self.targets),
+            [np.concatenate(list(of_one)) for of_one in of_outputs],
+            RowWeights.concatenated(self.weights, sizes),
+        )
+
+    def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
+        number = max(0, self.context.network.epochs_trained - 1)
+        for batch in islice(self.batches_of(number, 0), self.steps_per_epoch):
+            rows, _, weights = checked_batch(
+                self.context, *batch[:2], batch[2] if len(batch) == 3 else None, "", self.class_weight
+            )
+            yield rows, weights.rows
+
+    def get_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {
+            "step": self.step,
+            "rows": self.rows_done,
+            "sums": self.sums(),
+            "last_rate": self.last_rate,
+        }
+        if self.keep_predictions:
+            target, predictions, weights = self.predicted()
+            state["values"] = [part.values for part in target.parts]
+            state["classes"] = [part.classes for part in target.parts]
+            state["predictions"] = predictions
+            state["weights"] = weights.each
+        return state
+
+    def state_schema(self) -> Any:
+        most = 2**31 if self.steps_per_epoch is None else self.steps_per_epoch
+        counts = {"step": schema.whole_number(1, most), "rows": schema.whole_number(1)}
+
+        def with_predictions(state: Mapping[str, Any]) -> Any:
+            rows, units = state["rows"], self.context.objective.outputs.units
+            seen = {
+                "values": [schema.Optional(schema.array((rows, each), "u1", "f4", "f8")) for each in units],
+                "classes": [schema.Optional(_classes((rows,), max(2, each))) for each in units],
+                "predictions": self.context.schemas_of_predictions(rows),
+                "weights": [schema.Optional(schema.array((rows,), np.float64)) for _ in units],
+            }
+            return {**counts, **self.context.schema_of_sums(), **(seen if self.keep_predictions else {})}
+
+        def with_one_form(state: Mapping[str, Any]) -> Any:
+            if not self.keep_predictions:
+                return schema.ANYTHING
+            classes = [schema.ANYTHING if each is None else schema.NOTHING for each in state["values"]]
+            return schema.Having({"classes": classes})
+
+        return schema.Then(schema.Having(counts), lambda state: schema.Then(with_predictions(state), with_one_form))
+
+    def capacity_schema(self) -> Any:
+        """So many rows as there is memory for, with all that the layers make of them."""
+        network = self.context.network
+        columns = network.input.units + sum(operation.units for operation in network._engine.operations)
+        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return schema.whole_number(0, memory_bytes // (2 * columns * np.dtype(network.dtype).itemsize))
+
+    def close(self) -> None:
+        self.background.close()
+
+
+def _classes(shape: tuple[int, ...], n_classes: int) -> schema.Kind:
+    integers = schema.array(shape, np.int64)
+    return schema.Kind(
+        f"classes from 0 to {n_classes - 1} of shape {shape}",
+        lambda value: integers.holds(value) and bool(((value >= 0) & (value < n_classes)).all()),
+    )
+
+
+def checked_batch(
+    context: TrainingContext, x: Any, y: Any, sample_weight: Any, of: str, class_weight: Any = None
+) -> tuple[Array, Targets, RowWeights]:
+    """A batch as the engine takes it, without rows of weight 0. NaN in x is looked for in its step."""
+    network = context.network
+    rows = network.as_rows(x, f"x{of}")
+    if len(rows) == 0:
+        raise DataError(f"x{of} must have at least one row. Got none instead.")
+    objective = context.objective
+    weights = objective.sample_weights(sample_weight, len(rows), may_be_zero=True)
+    target = objective.targets(y, len(rows), f"y{of}", weights, check_finite=context.check_finite)
+    if class_weight is not None:
+        weights = objective.with_class_weights(weights, class_weight, target, None)
+    row_weights.check_as_given(weights, of, network.dtype)
+    places = weights.places()
+    return (rows, target, weights) if places is None else (rows[places], target.take(places), weights.take(places))
+
+
+def transformed(
+    transform: Callable[..., Any],
+    rows: Array,
+    target: Targets,
+    weights: RowWeights,
+    order: npt.NDArray[np.int64],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    first_step: int,
+) -> Iterator[RawBatch]:
+    """The batches of an epoch from that step on, each as `transform(x, y, generator)` gives it."""
+    for step in range(first_step, -(-len(order) // batch_size)):
+        places = order[step * batch_size : (step + 1) * batch_size]
+        generator = randomness.generator(seed, randomness.Purpose.TRANSFORM, epoch, step)
+        given = transform(rows[places], target.take(places).as_given(), generator)
+        if not isinstance(given, tuple) or len(given) != 2:
+            raise InvalidParameterError(
+                f"The 'transform' parameter of fit must return a tuple (x, y). Got {type(given).__name__} instead."
+            )
+        yield given[0], given[1], weights.take(places)

@@ -1,0 +1,51 @@
+"""A network as it was before a fit, to go back to where a row turns out to be unusable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn import layers
+
+if TYPE_CHECKING:
+    from cynn.model import Model
+    from cynn.training.optimizer_state import OptimizerState
+
+__all__ = ["Snapshot"]
+
+Array = npt.NDArray[Any]
+Places = npt.NDArray[np.int64]
+
+
+class Snapshot:
+    """What training changes of a network, as it is now.
+
+    Parameters
+    ----------
+    network : Model
+    rows, places : array
+        The rows that are trained on, and which of them; they are kept for the message.
+    """
+
+    def __init__(self, network: Model, rows: Array, places: Places | None) -> None:
+        self.network, self.rows, self.places = network, rows, places
+        self.history, self.epochs_trained = network.history, network.epochs_trained
+        self.state: OptimizerState | None = network._optimizer_state
+        self.t = self.state.t if self.state else 0
+        self.copies = [(array, array.copy()) for array in self._arrays()]
+
+    def _arrays(self) -> list[Array]:
+        of_network = [array for _, array in layers.arrays(self.network.layers)]
+        return of_network + [slot for slots in (self.state.slots if self.state else []) for slot in slots]
+
+    def restore(self) -> None:
+        """Make the network what it was."""
+        with self.network._weights_lock.turn():
+            for array, copy in self.copies:
+                array[...] = copy
+            if self.state:
+                self.state.t = self.t
+        self.network._optimizer_state = self.state
+        self.network.history, self.network.epochs_trained = self.history, self.epochs_trained
