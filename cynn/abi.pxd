@@ -19,6 +19,7 @@ cdef extern from "cynn/abi.h" nogil:
         CYNN_LOSS_FLAGS
         CYNN_ELEMENTWISE
         CYNN_OPTIMIZER_FLAGS
+        CYNN_MAX_SLOTS
         CYNN_MOST_SLOTS
         CYNN_ACTIVATION_SMALLEST_SIZE
         CYNN_LOSS_SMALLEST_SIZE

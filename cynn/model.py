@@ -79,7 +79,7 @@ class Model:
             self._categories,
         )
         # Looking for it anew would show in the time of a prediction on one row.
-        self._predict_few = self._engine.predict_few if self._outputs.is_one else None
+        self._predict_small_batch = self._engine.predict_small_batch if self._outputs.is_one else None
 
     @property
     def outputs(self) -> Any:
@@ -135,9 +135,9 @@ class Model:
             threads.resolve(n_threads)
         if check_finite is not True and check_finite is not False:  # on every call of a prediction on one row
             check_finite = check_switch(check_finite, "check_finite", "predict")
-        predict_few = self._predict_few
-        if predict_few is not None:
-            few = predict_few(x, out, check_finite)
+        predict_small_batch = self._predict_small_batch
+        if predict_small_batch is not None:
+            few = predict_small_batch(x, out, check_finite)
             if few is not None:
                 return few
         outputs = self._outputs

@@ -23,5 +23,5 @@ cdef class Engine:
     cdef bint describe_rows(self, object array, Rows *rows) noexcept
     cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept
     cdef bint lies_in_network(self, const char *begin, const char *end) noexcept
-    cdef int forward_few(self, const Rows *rows, bint check_finite, void *out) except -1
+    cdef int forward_small_batch(self, const Rows *rows, bint check_finite, void *out) except -1
     cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil

@@ -14,7 +14,7 @@ from cynn.abi cimport floating
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.kernels.blas cimport faults, raise_faults_since
 from cynn.engine.row_matrix cimport Categories, RowMatrix, Source, are_categories, gathered, kernels_of_rows
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, MOST_PARAMETERS, UINT8, Ahead, Op, Pass, Rows
+from cynn.kernels.tables cimport FLOAT32, FLOAT64, MAX_PARAMETERS, UINT8, Prefetch, Op, Pass, Rows
 from cynn.engine.ndarray cimport (
     ALIGNED,
     C_CONTIGUOUS,
@@ -31,7 +31,7 @@ from cynn.engine.ndarray cimport (
     is_native,
     type_number,
 )
-from cynn.engine.thread_team cimport MOST_THREADS, Team, give_back, take_team
+from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
 from cynn.engine.workspace cimport Node, Workspace, address_of, forward_node
 
 # Rows that go through the network together. Fewer cost BLAS its speed on wide layers, more would
@@ -62,14 +62,14 @@ ctypedef struct ForwardPass:
     int unusable              # a flag: a row held a NaN or an infinity, or no category where it must
 
 
-cdef inline void next_tile(const ForwardPass *job, int64_t begin, Ahead *ahead) noexcept nogil:
+cdef inline void next_tile(const ForwardPass *job, int64_t begin, Prefetch *prefetch) noexcept nogil:
     """What to fetch: the rows of the tile that starts there, which this thread is likely to have next."""
-    ahead.data = job.rows.data + begin * job.rows.row_stride
-    ahead.index = NULL
-    ahead.row_stride = job.rows.row_stride
-    ahead.row_bytes = job.rows.columns * job.rows.column_stride
-    ahead.rows = max(0, min(job.tile, job.rows.rows - begin)) if ahead.row_bytes > 0 else 0
-    ahead.at = ahead.end = NULL
+    prefetch.data = job.rows.data + begin * job.rows.row_stride
+    prefetch.index = NULL
+    prefetch.row_stride = job.rows.row_stride
+    prefetch.row_bytes = job.rows.columns * job.rows.column_stride
+    prefetch.rows = max(0, min(job.tile, job.rows.rows - begin)) if prefetch.row_bytes > 0 else 0
+    prefetch.at = prefetch.end = NULL
 
 
 cdef inline bint is_nonfinite(
@@ -94,10 +94,10 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     cdef floating *room = <floating *>workspace_x(job.workspaces[thread])
     cdef const floating *x
     cdef Pass pass_
-    cdef Ahead ahead
+    cdef Prefetch prefetch
     # z of the first layer has fewer numbers to look at than x; uint8 is finite but for a large scale
     cdef bint look_at_z = (
-        job.check_finite and tile.kind != UINT8 and nodes.op.kernels.shows_nonfinite
+        job.check_finite and tile.kind != UINT8 and nodes.op.kernels.propagates_nonfinite
         and nodes.op.units < source.inputs
     )
     tile.data = job.rows.data + begin * job.rows.row_stride
@@ -109,11 +109,11 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
     point_at(job.workspaces[thread], x)
     if job.outputs[0] != NULL:
         memcpy(<floating *>job.outputs[0] + begin * source.inputs, x, rows * source.inputs * sizeof(floating))
-    next_tile(job, begin + job.tile, &ahead)
+    next_tile(job, begin + job.tile, &prefetch)
     memset(&pass_, 0, sizeof(Pass))
     pass_.rows = rows
     for i in range(job.n_nodes):
-        pass_.ahead = &ahead if i == 0 else NULL  # the first operation has the most to do
+        pass_.prefetch = &prefetch if i == 0 else NULL  # the first operation has the most to do
         if forward_node(&nodes[i], &pass_, 0, rows, type_):
             raise_flag(&job.failed)
             return
@@ -236,7 +236,7 @@ cdef class Engine:
         found = []
         for operation in self.operations:
             own = list(operation.parameters) if operation.trainable else []
-            found += own + [None] * (MOST_PARAMETERS - len(own))
+            found += own + [None] * (MAX_PARAMETERS - len(own))
         return found
 
     def multiplications(self):
@@ -285,13 +285,13 @@ cdef class Engine:
         cdef int64_t i, enough = 1, faults_before = faults()
         cdef Workspace workspace
         cdef Team team
-        cdef void *of_threads[MOST_THREADS]
+        cdef void *of_threads[MAX_THREADS]
         cdef list root
         cdef dict made = {}
         if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
             n_threads = 1
         # not every number of tiles a team of its own
-        while enough < n_pieces and enough < MOST_THREADS:
+        while enough < n_pieces and enough < MAX_THREADS:
             enough *= 2
         n_threads = <int>max(1, min(n_threads, enough))
         workspaces = [self.workspace() for _ in range(n_threads)]
@@ -330,7 +330,7 @@ cdef class Engine:
                 output[...] = made[root[value]]
         return not is_raised(&job.unusable)
 
-    def predict_few(self, x, out, bint check_finite):
+    def predict_small_batch(self, x, out, bint check_finite):
         """The last value for one row, or a few, with as little around the arithmetic as can be.
 
         Parameters
@@ -366,7 +366,7 @@ cdef class Engine:
             or self.must_not_be_written(&rows, array_data(out), rows.rows * self.last_units * self.itemsize)
         ):
             return None
-        return out if self.forward_few(&rows, check_finite, array_data(out)) else None
+        return out if self.forward_small_batch(&rows, check_finite, array_data(out)) else None
 
     cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept:
         """Whether so many bytes share some with the rows that are read, or with the network itself."""
@@ -401,7 +401,7 @@ cdef class Engine:
         return self.lies_in_network(begin, begin + <int64_t>array.nbytes)
 
     cdef bint describe_rows(self, object array, Rows *rows) noexcept:
-        """Whether predict_few is for this array of NumPy; if so, how it lies in memory."""
+        """Whether predict_small_batch is for this array of NumPy; if so, how it lies in memory."""
         cdef int ndim = array_ndim(array), number = type_number(array)
         if ndim != 1 and ndim != 2 or array_shape(array)[ndim - 1] != self.source.inputs:
             return False
@@ -424,7 +424,7 @@ cdef class Engine:
         rows.column_stride = array_strides(array)[ndim - 1]
         return True
 
-    cdef int forward_few(self, const Rows *rows, bint check_finite, void *out) except -1:
+    cdef int forward_small_batch(self, const Rows *rows, bint check_finite, void *out) except -1:
         """1; 0 where `check_finite` finds a NaN or an infinity, or there is no category where there must be one."""
         cdef bint is_done
         cdef Workspace workspace = self.workspace()

@@ -9,10 +9,10 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from cynn.engine.activation_kernel import ActivationKernel
 
-__all__ = ["Operation", "Rule", "Saved", "UpdateSettings"]
+__all__ = ["Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"]
 
 
-class Saved:
+class SavedForBackward:
     """A matrix that forward leaves for backward: a row for each row of the batch, or one row."""
 
     def __init__(
@@ -24,7 +24,7 @@ class Saved:
         self.for_each_row = for_each_row
 
 
-class Rule:
+class ParameterRule:
     """What holds for a parameter in training: a penalty on its size, and what it is brought back to.
 
     Attributes
@@ -106,11 +106,11 @@ class Operation:
         What an optimizer moves; None stands for one that the kernels know and this operation lacks.
     trainable : bool
         Whether it does.
-    rules : list of Rule
+    rules : list of ParameterRule
         What holds for each parameter; empty for none.
     states : list of arrays
         What training changes beside parameters, such as running averages.
-    saved : list of Saved
+    saved : list of SavedForBackward
     hyperparameters : list of float
     activation : ActivationKernel, optional
         Which its kernels call.
@@ -129,7 +129,7 @@ class Operation:
     column_piece : int
         In training it works on columns of the whole batch, so many at a time; 0: on rows.
     multiplications : int
-        What a row costs.
+        Per row.
     """
 
     def __init__(
@@ -140,9 +140,9 @@ class Operation:
         units: int,
         parameters: list[npt.NDArray[Any] | None] | None = None,
         trainable: bool = True,
-        rules: list[Rule] | None = None,
+        rules: list[ParameterRule] | None = None,
         states: list[npt.NDArray[Any]] | None = None,
-        saved: list[Saved] | None = None,
+        saved: list[SavedForBackward] | None = None,
         hyperparameters: list[float] | None = None,
         activation: ActivationKernel | None = None,
         is_activation: bool = False,
@@ -160,9 +160,9 @@ class Operation:
         self.units = units
         self.parameters: list[npt.NDArray[Any] | None] = parameters or []
         self.trainable = trainable
-        self.rules: list[Rule] = rules or []
+        self.rules: list[ParameterRule] = rules or []
         self.states: list[npt.NDArray[Any]] = states or []
-        self.saved: list[Saved] = saved or []
+        self.saved: list[SavedForBackward] = saved or []
         self.hyperparameters: list[float] = hyperparameters or []
         self.activation = activation
         self.is_activation = is_activation

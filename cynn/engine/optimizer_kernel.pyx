@@ -7,7 +7,7 @@ from cynn.errors import PluginError, ShapeError
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport (
-    CYNN_MOST_SLOTS,
+    CYNN_MAX_SLOTS,
     CYNN_OPTIMIZER_CAPSULE,
     CYNN_OPTIMIZER_FLAGS,
     CYNN_OPTIMIZER_SMALLEST_SIZE,
@@ -24,7 +24,7 @@ cdef step_on_matrix(
     OptimizerKernel kernel, floating[:, ::1] w, floating[:, ::1] grad, list slots, double learning_rate,
     int64_t t
 ):
-    cdef floating *addresses[CYNN_MOST_SLOTS]
+    cdef floating *addresses[CYNN_MAX_SLOTS]
     cdef floating[:, ::1] slot
     cdef int64_t faults_before = faults()
     cdef int i
@@ -62,9 +62,9 @@ cdef class OptimizerKernel(KernelObject):
             if self.functions.step_f32 == NULL and self.functions.step_f64 == NULL:
                 raise nothing_offered(component, "step")
             n_slots = self.functions.n_slots
-        if not isinstance(n_slots, int) or not 0 <= n_slots <= CYNN_MOST_SLOTS:
+        if not isinstance(n_slots, int) or not 0 <= n_slots <= CYNN_MAX_SLOTS:
             raise PluginError(
-                f"The n_slots of {describe(component)} must be a whole number from 0 to {CYNN_MOST_SLOTS}. "
+                f"The n_slots of {describe(component)} must be a whole number from 0 to {CYNN_MAX_SLOTS}. "
                 f"Got {n_slots!r} instead."
             )
         self.n_slots = n_slots

@@ -123,10 +123,10 @@ ctypedef struct Step:
     # buffers of one batch
     double *batch_row_weight
     void **block_gradient            # of each thread
-    # each parameter: those of node i begin at MOST_PARAMETERS i
+    # each parameter: those of node i begin at MAX_PARAMETERS i
     void **w
     void **gradient                  # whole gradients, when not is_direct
-    void **slots                     # CYNN_MOST_SLOTS for each parameter
+    void **slots                     # CYNN_MAX_SLOTS for each parameter
     # what happens to gradients and parameters beside the optimizer's step
     const UpdateKernels *updates
     bint is_added                    # to the gradients of the batches before, for one step on all
@@ -143,10 +143,10 @@ ctypedef struct Step:
     double *block_norm               # of each block: that of the gradient
     # this batch
     const int64_t *order
-    int64_t ahead                    # entries of order after this batch
-    bint first_is_fetched            # the rows of the first tile were asked for in the step before
-    int64_t fetched_rows             # of the next batch's first tile, asked for in the course of the step
-    int64_t most_fetched_rows        # 0 where the first operation fetches nothing on the way
+    int64_t rows_left                # entries of order after this batch
+    bint first_is_prefetched            # the rows of the first tile were asked for in the step before
+    int64_t prefetched_rows             # of the next batch's first tile, asked for in the course of the step
+    int64_t max_prefetched_rows        # 0 where the first operation fetches nothing on the way
     int64_t tile
     int64_t n_tiles
     Part *parts

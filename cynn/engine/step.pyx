@@ -16,19 +16,19 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
-from cynn.abi cimport CYNN_MOST_SLOTS, floating
+from cynn.abi cimport CYNN_MAX_SLOTS, floating
 from cynn.engine.row_matrix cimport are_categories, gather_rows
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.engine.loss_kernel cimport loss_of_rows
 from cynn.engine.optimizer_kernel cimport step_on_piece
-from cynn.kernels.tables cimport Ahead, Op, Pass, Rows, UpdateKernels
+from cynn.kernels.tables cimport Prefetch, Op, Pass, Rows, UpdateKernels
 from cynn.engine.workspace cimport Node, backward_node, forward_node
 
 
 # Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
 # cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
-cdef int64_t MOST_BLOCK_ROWS = 256
-cdef int64_t LEAST_BLOCK_ROWS = 32
+cdef int64_t MAX_BLOCK_ROWS = 256
+cdef int64_t MIN_BLOCK_ROWS = 32
 cdef double BLOCK_MULTIPLICATIONS = 5e5
 cdef int64_t NARROW_UNITS = 512
 
@@ -47,7 +47,7 @@ cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64
     """
     cdef int64_t size, n, k
     size = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>columns * batch_size))
-    size = MOST_BLOCK_ROWS if columns > NARROW_UNITS else max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, size))
+    size = MAX_BLOCK_ROWS if columns > NARROW_UNITS else max(MIN_BLOCK_ROWS, min(MAX_BLOCK_ROWS, size))
     n = (rows + size * n_parts - 1) // (size * n_parts) * n_parts
     return [(rows * k // n + BLOCK_GROUP // 2) // BLOCK_GROUP * BLOCK_GROUP for k in range(n)] + [rows]
 
@@ -122,35 +122,35 @@ cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil
     return rows
 
 
-cdef inline void rows_to_fetch(
-    const Step *step, const Part *part, int64_t first, int64_t count, Ahead *ahead
+cdef inline void rows_to_prefetch(
+    const Step *step, const Part *part, int64_t first, int64_t count, Prefetch *prefetch
 ) noexcept nogil:
     """Rows of x to fetch on the way, the first of which is number `first` as counted from this batch's first."""
     cdef Rows rows = columns_of_x(step, part)
-    ahead.data = rows.data
-    ahead.index = step.order + first
-    ahead.row_stride = rows.row_stride
-    ahead.row_bytes = rows.columns * rows.column_stride
-    ahead.rows = count
-    ahead.at = ahead.end = NULL
+    prefetch.data = rows.data
+    prefetch.index = step.order + first
+    prefetch.row_stride = rows.row_stride
+    prefetch.row_bytes = rows.columns * rows.column_stride
+    prefetch.rows = count
+    prefetch.at = prefetch.end = NULL
 
 
-cdef inline void fetch_next_tile(
-    const Step *step, const Part *part, int64_t begin, int64_t end, Ahead *ahead
+cdef inline void prefetch_next_tile(
+    const Step *step, const Part *part, int64_t begin, int64_t end, Prefetch *prefetch
 ) noexcept nogil:
     """While rows begin..end are worked on: the tile behind, or half of the next batch's first."""
     if end < step.pass_.rows:
-        rows_to_fetch(step, part, end, min(end - begin, step.pass_.rows - end, step.most_fetched_rows), ahead)
+        rows_to_prefetch(step, part, end, min(end - begin, step.pass_.rows - end, step.max_prefetched_rows), prefetch)
     else:
-        rows_to_fetch(step, part, end, step.fetched_rows // 2, ahead)
+        rows_to_prefetch(step, part, end, step.prefetched_rows // 2, prefetch)
 
 
-cdef inline void fetch_next_batch(
-    const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Ahead *ahead
+cdef inline void prefetch_next_batch(
+    const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Prefetch *prefetch
 ) noexcept nogil:
     """While blocks begin..end of all are worked on: their share of the other half of the next batch's first tile."""
-    cdef int64_t half = step.fetched_rows // 2, rest = step.fetched_rows - half, first = rest * begin // total
-    rows_to_fetch(step, part, step.pass_.rows + half + first, rest * end // total - first, ahead)
+    cdef int64_t half = step.prefetched_rows // 2, rest = step.prefetched_rows - half, first = rest * begin // total
+    rows_to_prefetch(step, part, step.pass_.rows + half + first, rest * end // total - first, prefetch)
 
 
 cdef inline void gather_tile(
@@ -158,8 +158,8 @@ cdef inline void gather_tile(
 ) noexcept nogil:
     cdef int64_t count = end - begin
     cdef Rows rows = columns_of_x(step, part)
-    cdef bint are_fetched = count <= step.most_fetched_rows and (begin > 0 or step.first_is_fetched)
-    cdef int64_t ahead = -count if are_fetched else step.pass_.rows - end
+    cdef bint are_prefetched = count <= step.max_prefetched_rows and (begin > 0 or step.first_is_prefetched)
+    cdef int64_t ahead = -count if are_prefetched else step.pass_.rows - end
     cdef floating *x = <floating *>part.op.x[0] + begin * rows.columns
     if gather_rows(
         step.source, &rows, step.order + begin, count, ahead, step.source.scale, step.source.offset,
@@ -184,7 +184,7 @@ cdef inline void gather_targets(
             head.batch_classes[begin + i] = head.classes[order[i]]
     else:
         gather_rows(
-            step.source, head.target_source, order, rows, step.pass_.rows - end + step.ahead, 1, 0, False,
+            step.source, head.target_source, order, rows, step.pass_.rows - end + step.rows_left, 1, 0, False,
             <floating *>head.target + begin * outputs
         )
 
@@ -193,9 +193,9 @@ cdef inline void forward_part(
     const Step *step, const Part *part, int64_t begin, int64_t end, floating *type_
 ) noexcept nogil:
     cdef Pass pass_ = step.pass_
-    cdef Ahead next_rows
-    fetch_next_tile(step, part, begin, end, &next_rows)
-    pass_.ahead = &next_rows
+    cdef Prefetch next_rows
+    prefetch_next_tile(step, part, begin, end, &next_rows)
+    pass_.prefetch = &next_rows
     if floating is float:
         part.op.kernels.forward_f32(&part.op, &pass_, begin, end, <float *>part.op.out)
     else:
@@ -258,7 +258,7 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
     cdef int64_t i, j, first_part = 0, last_part = step.n_parts
     cdef Node *node
     cdef Pass pass_ = step.pass_
-    cdef Ahead next_rows
+    cdef Prefetch next_rows
     if stage.pieces == PARTS_OF_TILES:
         first_part = piece // tiles
         last_part = first_part + 1
@@ -278,10 +278,10 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
         elif step.instructions[i].task == FORWARD:
             if step.instructions[i].only_predicts and not step.predicts:
                 continue
-            pass_.ahead = NULL
+            pass_.prefetch = NULL
             if node == step.nodes and stage.pieces == TILES:
-                fetch_next_tile(step, step.parts, begin, end, &next_rows)
-                pass_.ahead = &next_rows
+                prefetch_next_tile(step, step.parts, begin, end, &next_rows)
+                pass_.prefetch = &next_rows
             if forward_node(node, &pass_, begin, end, type_):
                 raise_flag(&step.failed)
         elif step.instructions[i].task == LOSS:
@@ -315,14 +315,14 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
     cdef double l1, l2, share = <double>step.pass_.rows / step.rows  # of the step's penalty, which the batch adds
     cdef floating *grad
     cdef Pass pass_ = step.pass_
-    cdef Ahead next_rows
+    cdef Prefetch next_rows
     if part != NULL:
         op = &part.op
         begin -= part.first
         end -= part.first
         width = op.parameter_rows[0]
-        fetch_next_batch(step, part, begin, end, width, &next_rows)
-        pass_.ahead = &next_rows
+        prefetch_next_batch(step, part, begin, end, width, &next_rows)
+        pass_.prefetch = &next_rows
     if step.is_direct or step.is_added:
         grad = <floating *>step.block_gradient[thread]
     else:
@@ -386,10 +386,10 @@ cdef inline void update(Step *step, const Block *block, floating *grad) noexcept
 cdef inline void optimizer_step(
     Step *step, int64_t place, int64_t rows, int64_t cols, int64_t offset, floating *grad
 ) noexcept nogil:
-    cdef floating *slots[CYNN_MOST_SLOTS]
+    cdef floating *slots[CYNN_MAX_SLOTS]
     cdef int64_t i
     for i in range(step.n_slots):
-        slots[i] = <floating *>step.slots[place * CYNN_MOST_SLOTS + i] + offset
+        slots[i] = <floating *>step.slots[place * CYNN_MAX_SLOTS + i] + offset
     step_on_piece(
         &step.optimizer, step.optimizer_h, step.learning_rate, step.t, rows, cols,
         <floating *>step.w[place] + offset, grad, slots

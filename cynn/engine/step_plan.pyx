@@ -3,20 +3,20 @@
 import numpy as np
 
 from cynn import kernels
-from cynn.engine.operations import Rule
+from cynn.engine.operations import ParameterRule
 from cynn.engine.workspace import aligned_zeros
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
-from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, CYNN_MOST_SLOTS
+from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, CYNN_MAX_SLOTS
 from cynn.engine.engine cimport Engine
 from cynn.engine.loss_kernel cimport LossKernel
 from cynn.engine.optimizer_kernel cimport OptimizerKernel
 from cynn.kernels.tables cimport (
     MAX_NORM,
-    MOST_PARAMETERS,
+    MAX_PARAMETERS,
     NON_NEGATIVE,
     UNIT_NORM,
     ConstraintKind,
@@ -24,26 +24,26 @@ from cynn.kernels.tables cimport (
 )
 from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Block, Head, Part, Step, block_borders, plan_stages
-from cynn.engine.thread_team cimport MOST_THREADS, Team
+from cynn.engine.thread_team cimport MAX_THREADS, Team
 from cynn.engine.workspace cimport Node, address_of, aligned
 
 # An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
 # batch at a time: BLAS then packs its W once per step, and not once per tile.
 cdef int64_t WIDE = 1 << 18
-cdef int64_t LEAST_WIDE_ROWS = 64
+cdef int64_t MIN_WIDE_ROWS = 64
 cdef int64_t WIDE_PIECE = 256
 
 # What so many inputs contribute to the first layer is summed up in parts, so that a thread meets the same
 # columns of x and the same rows of W again in every step, and finds them in its own cache.
-cdef int64_t LEAST_DIVIDED_INPUTS = 256
+cdef int64_t MIN_DIVIDED_INPUTS = 256
 cdef int64_t PARTS = 2
 
-cdef int64_t MOST_TILE_ROWS = 256
-cdef int64_t LEAST_TILE_ROWS = 32
+cdef int64_t MAX_TILE_ROWS = 256
+cdef int64_t MIN_TILE_ROWS = 32
 cdef double TILE_MULTIPLICATIONS = 3e5
 
 # Of the next tile's rows so much is asked for while a tile is worked on: they are to find room in the L2 cache.
-cdef int64_t MOST_FETCHED_BYTES = 1 << 19
+cdef int64_t MAX_PREFETCHED_BYTES = 1 << 19
 
 # Columns, or rows, of a constrained parameter that are a piece.
 cdef int64_t CONSTRAINED_AT_ONCE = 256
@@ -120,7 +120,7 @@ cdef class StepMemory:
         step.pass_.training = True
         step.pass_.updates = optimizer is not None
         step.pass_.seed = engine.seed
-        self.allocate(max(1, min(n_threads, MOST_THREADS)), values, passed_over)
+        self.allocate(max(1, min(n_threads, MAX_THREADS)), values, passed_over)
 
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight
@@ -162,7 +162,7 @@ cdef class StepMemory:
             if operation.column_piece:
                 node.column_piece = operation.column_piece
                 node.forward_by_columns = node.backward_by_columns = True
-            elif operation.multiplications > WIDE and self.batch_size >= LEAST_WIDE_ROWS and not whole_batch:
+            elif operation.multiplications > WIDE and self.batch_size >= MIN_WIDE_ROWS and not whole_batch:
                 node.column_piece = WIDE_PIECE
                 node.forward_by_columns = node.op.units >= 2 * WIDE_PIECE
                 node.backward_by_columns = node.op.widths[0] >= 2 * WIDE_PIECE
@@ -171,7 +171,7 @@ cdef class StepMemory:
         if whole_batch:
             return self.batch_size
         rows = <int64_t>(TILE_MULTIPLICATIONS / max(1, multiplications))
-        return max(LEAST_TILE_ROWS, min(MOST_TILE_ROWS, rows))
+        return max(MIN_TILE_ROWS, min(MAX_TILE_ROWS, rows))
 
     cdef allocate_head(self, int64_t number, int64_t loss_input):
         cdef Head *head = &self.step.heads[number]
@@ -195,7 +195,7 @@ cdef class StepMemory:
         cdef Node *first = &self.step.nodes[0]
         return (
             first.op.kernels.is_divisible and not first.forward_by_columns and self.workspace.n_takes_x == 1
-            and self.engine.source.inputs >= LEAST_DIVIDED_INPUTS
+            and self.engine.source.inputs >= MIN_DIVIDED_INPUTS
         )
 
     cdef const Part *part_of(self, int64_t row):
@@ -252,7 +252,7 @@ cdef class StepMemory:
         plan_stages(step, passed_over - taken - set(loss_inputs))
         row_bytes = step.x_source.columns * step.x_source.column_stride
         if row_bytes > 0 and step.nodes.op.kernels.linear_step_f32 != NULL and not step.nodes.forward_by_columns:
-            step.most_fetched_rows = min(self.batch_size, step.stages.piece_size, MOST_FETCHED_BYTES // row_bytes)
+            step.max_prefetched_rows = min(self.batch_size, step.stages.piece_size, MAX_PREFETCHED_BYTES // row_bytes)
 
         self.weights = self.engine.trained_parameters()
         self.n_parameters = len(self.weights)
@@ -263,7 +263,7 @@ cdef class StepMemory:
         step.gradient = self.addresses(self.own_gradients)
         every_slot = []
         for of_one in self.own_slots or [[] for _ in self.weights]:
-            every_slot += list(of_one) + [None] * (CYNN_MOST_SLOTS - len(of_one))
+            every_slot += list(of_one) + [None] * (CYNN_MAX_SLOTS - len(of_one))
         step.slots = self.addresses(every_slot)
         averages = self.settings.averages or [None] * self.n_parameters
         for w, mean, of_one in zip(self.weights, averages, self.own_slots or [[]] * self.n_parameters):
@@ -273,8 +273,8 @@ cdef class StepMemory:
         blocks = []
         for i in range(step.n_nodes):
             node = &step.nodes[i]
-            for j in range(MOST_PARAMETERS):
-                if self.weights[MOST_PARAMETERS * i + j] is None:
+            for j in range(MAX_PARAMETERS):
+                if self.weights[MAX_PARAMETERS * i + j] is None:
                     continue
                 rows, columns = node.op.parameter_rows[j], node.op.parameter_columns[j]
                 borders = block_borders(rows, columns, self.batch_size, step.n_parts if i == j == 0 else 1)
@@ -289,7 +289,7 @@ cdef class StepMemory:
             if step.blocks[i].place == 0:
                 step.blocks[i].part = self.part_of(step.blocks[i].begin)
         whole = [
-            (place // MOST_PARAMETERS, place % MOST_PARAMETERS, 0, w.shape[0] if w.ndim == 2 else 1)
+            (place // MAX_PARAMETERS, place % MAX_PARAMETERS, 0, w.shape[0] if w.ndim == 2 else 1)
             for place, w in enumerate(self.weights) if w is not None
         ]
         updated = blocks if self.is_elementwise else whole
@@ -313,7 +313,7 @@ cdef class StepMemory:
             raise MemoryError
         for i, (number, parameter, begin, end) in enumerate(described):
             blocks[i] = Block(
-                &self.step.nodes[<int64_t>number], parameter, begin, end, MOST_PARAMETERS * number + parameter, NULL
+                &self.step.nodes[<int64_t>number], parameter, begin, end, MAX_PARAMETERS * number + parameter, NULL
             )
         return blocks
 
@@ -330,7 +330,7 @@ cdef class StepMemory:
         kinds = {"none": 0, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
         rules = []
         for operation in self.engine.operations:
-            rules += list(operation.rules) + [Rule()] * (MOST_PARAMETERS - len(operation.rules))
+            rules += list(operation.rules) + [ParameterRule()] * (MAX_PARAMETERS - len(operation.rules))
         step.l1 = self.doubles([rule.l1 for rule in rules])
         step.l2 = self.doubles([rule.l2 for rule in rules])
         step.factor = self.doubles([1.0] * self.n_parameters)
@@ -344,7 +344,7 @@ cdef class StepMemory:
             step.constraint[place] = kinds[rule.constraint]
             step.constrains_rows[place] = rule.of_rows
             if rule.constraint != "none" and self.weights[place] is not None:
-                number, parameter = place // MOST_PARAMETERS, place % MOST_PARAMETERS
+                number, parameter = place // MAX_PARAMETERS, place % MAX_PARAMETERS
                 n = self.weights[place].shape[0 if rule.of_rows else -1]
                 pieces += [
                     (number, parameter, begin, min(begin + CONSTRAINED_AT_ONCE, n))

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
-    MOST_THREADS = 256  # more are not started, however many are asked for
+    MAX_THREADS = 256  # more are not started, however many are asked for
 
 ctypedef void (*Task)(void *context, int64_t piece, int thread) noexcept nogil
 

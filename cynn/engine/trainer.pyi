@@ -70,5 +70,5 @@ class Trainer:
         learning_rates: npt.NDArray[np.float64],
         predictions: list[_Array] | None,
         seconds: float,
-        most_steps: int = 4611686018427387904,
+        max_steps: int = 4611686018427387904,
     ) -> int: ...

@@ -30,7 +30,7 @@ from cynn.engine.step cimport (
 from cynn.engine.step_plan cimport StepMemory
 from cynn.engine.workspace cimport IS_DEBUG, address_of, update_states
 
-cdef int64_t MOST_STEPS = 1 << 62  # no limit
+cdef int64_t MAX_STEPS = 1 << 62  # no limit
 
 
 cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
@@ -212,7 +212,7 @@ cdef class Trainer(StepMemory):
 
     def run(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
-        predictions, double seconds, int64_t most_steps=MOST_STEPS
+        predictions, double seconds, int64_t max_steps=MAX_STEPS
     ):
         """Train on batches of an epoch, until it ends, the time is up or so many steps are taken.
 
@@ -230,7 +230,7 @@ cdef class Trainer(StepMemory):
             Filled with what the network predicted for each row of `order` in its step, for each output.
         seconds : float
             After this time no further step is begun.
-        most_steps : int
+        max_steps : int
             Nor after so many.
 
         Returns
@@ -238,11 +238,11 @@ cdef class Trainer(StepMemory):
         int
             How many batches were trained on: those of one step at least.
         """
-        return self.take_steps(order, first_batch, t, learning_rates, predictions, seconds, most_steps)
+        return self.take_steps(order, first_batch, t, learning_rates, predictions, seconds, max_steps)
 
     cdef int64_t take_steps(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
-        list predictions, double seconds, int64_t most_steps
+        list predictions, double seconds, int64_t max_steps
     ) except -1:
         """As `run`."""
         cdef Step *step = &self.step
@@ -261,7 +261,7 @@ cdef class Trainer(StepMemory):
         step.predicts = predictions is not None
         for i in range(step.n_heads):
             step.heads[i].predictions = address_of(predictions[i]) if step.predicts else NULL
-        step.fetched_rows = 0
+        step.prefetched_rows = 0
         step.is_added = False
         self.team.begin()
         with nogil:
@@ -272,9 +272,9 @@ cdef class Trainer(StepMemory):
                 step.rows = min((first_of_step + accumulation) * self.batch_size, n) - first_of_step * self.batch_size
                 step.pass_.step = <uint32_t>self.batches
                 step.order = &order[step.first_row]
-                step.ahead = n - step.first_row - step.pass_.rows
-                step.first_is_fetched = step.fetched_rows > 0
-                step.fetched_rows = min(step.ahead, step.most_fetched_rows)
+                step.rows_left = n - step.first_row - step.pass_.rows
+                step.first_is_prefetched = step.prefetched_rows > 0
+                step.prefetched_rows = min(step.rows_left, step.max_prefetched_rows)
                 step.learning_rate = learning_rates[batch // accumulation]
                 step.t = t + self.steps - steps_before
                 ends_step = batch + 1 == n_batches or (batch + 1) % accumulation == 0
@@ -300,7 +300,7 @@ cdef class Trainer(StepMemory):
                 self.batches += 1
                 if batch == n_batches:
                     break
-                if ends_step and (self.steps - steps_before >= most_steps or cynn_seconds() >= until):
+                if ends_step and (self.steps - steps_before >= max_steps or cynn_seconds() >= until):
                     break
         raise_faults_since(faults_before)
         if status == 1:
@@ -346,7 +346,7 @@ cdef class Trainer(StepMemory):
             this_order = order_of(first_epoch + self.epochs_done)
             if this_order is not last_order:
                 order = last_order = this_order
-            self.take_steps(order, 0, t + self.steps - steps_before, learning_rates, None, 1e9, MOST_STEPS)
+            self.take_steps(order, 0, t + self.steps - steps_before, learning_rates, None, 1e9, MAX_STEPS)
             now = cynn_seconds()
             for i in range(n_sums):
                 figures[self.epochs_done, i] = self.own_sums[i]

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.engine.activation_kernel cimport ActivationKernel
-from cynn.kernels.tables cimport MOST_PARAMETERS, MOST_SAVED, MOST_STATES, Op, OpKernels, Pass, in_capsule
+from cynn.kernels.tables cimport MAX_PARAMETERS, MAX_SAVED, MAX_STATES, Op, OpKernels, Pass, in_capsule
 from cynn.engine.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
 
 
@@ -196,8 +196,8 @@ cdef class Workspace:
         cdef ActivationKernel activation
         cdef Op *op = &node.op
         if (
-            len(operation.parameters) > MOST_PARAMETERS or len(operation.states) > MOST_STATES
-            or len(operation.saved) > MOST_SAVED
+            len(operation.parameters) > MAX_PARAMETERS or len(operation.states) > MAX_STATES
+            or len(operation.saved) > MAX_SAVED
         ):
             raise ValueError(f"an operation has more than kernels have room for: {operation}")
         op.n_inputs = len(operation.inputs)

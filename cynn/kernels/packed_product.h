@@ -1,7 +1,7 @@
 /* C := alpha A.B + beta C for matrices that are large: as in small_product.h a block of C stays in registers
  * while k runs, but B is copied first, a panel of some vectors' width at a time, so that each panel lies in
  * one piece in the cache while all rows of A meet it. A is read where it lies. A BLAS copies both at every call,
- * and does not fetch on the way what will be wanted later (ahead.h).
+ * and does not fetch on the way what will be wanted later (prefetch.h).
  *
  * This file is included once for each dtype, with T, the element type, and NAME(x), x with the dtype's
  * suffix. Measured against OpenBLAS: 1.1 to 1.25 times as quick with AVX-512; with AVX2, whose peak OpenBLAS
@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ahead.h" /* and before this file transpose.h and small_product.h */
+#include "prefetch.h" /* and before this file transpose.h and small_product.h */
 
 /* Rows of A that meet a panel between two looks ahead: whole blocks of any number of vectors. */
 #define CYNN_PACKED_ROWS 24
@@ -43,7 +43,7 @@
 #ifdef __AVX512F__
 
 /* The panel at work, and the columns of A: memory of each thread. */
-static _Thread_local T NAME(cynn_panel_memory)[CYNN_PACKED_DEPTH * CYNN_MOST_VECTORS * CYNN_VECTOR_BYTES /
+static _Thread_local T NAME(cynn_panel_memory)[CYNN_PACKED_DEPTH * CYNN_MAX_VECTORS * CYNN_VECTOR_BYTES /
                                                CYNN_ELEMENT_BYTES] __attribute__((aligned(64)));
 static _Thread_local T NAME(cynn_columns_memory)[CYNN_PACKED_L1_DEPTH * CYNN_PACKED_COPY_STRIDE]
     __attribute__((aligned(64)));
@@ -74,12 +74,12 @@ static void NAME(cynn_pack_panel)(int64_t k, int64_t columns, int64_t width, con
 /* C (m x columns) := alpha A.panel + beta C, or A.panel + bias. */
 static void NAME(cynn_times_panel)(int64_t m, int64_t columns, int64_t k, const T *A, int64_t row_stride,
                                    int64_t k_stride, int64_t vectors, const T *panel, const T *bias, T alpha, T beta,
-                                   T *C, int64_t ldc, cynn_ahead *ahead)
+                                   T *C, int64_t ldc, cynn_prefetch *prefetch)
 {
     enum { lanes = CYNN_VECTOR_BYTES / sizeof(T) };
     const int64_t width = vectors * lanes, last = width - lanes;
     const NAME(cynn_panel) product = NAME(cynn_panels)[__builtin_ctzll(lanes)][k_stride != 1][vectors - 1];
-    T tile[CYNN_PACKED_ROWS * CYNN_MOST_VECTORS * lanes], padded_bias[CYNN_MOST_VECTORS * lanes];
+    T tile[CYNN_PACKED_ROWS * CYNN_MAX_VECTORS * lanes], padded_bias[CYNN_MAX_VECTORS * lanes];
     if (bias && columns < width) {
         memset(padded_bias, 0, sizeof padded_bias);
         memcpy(padded_bias, bias, columns * sizeof(T));
@@ -98,19 +98,19 @@ static void NAME(cynn_times_panel)(int64_t m, int64_t columns, int64_t k, const 
                     c[r * ldc + j] =
                         beta == 0 ? tile[r * width + j] : alpha * tile[r * width + j] + beta * c[r * ldc + j];
         }
-        if (ahead) cynn_fetch_ahead(ahead);
+        if (prefetch) cynn_prefetch_some(prefetch);
     }
 }
 
 /* C (m x n) := alpha A.B + beta C, or A.B + bias, with A (m x k) and B (k x n) of contiguous rows or columns, bias (n)
- * or NULL. With beta = 0, C is not read and alpha is taken as 1. ahead: what to fetch on the way, or NULL.
+ * or NULL. With beta = 0, C is not read and alpha is taken as 1. prefetch: what to fetch on the way, or NULL.
  * Returns 0, and does nothing, where a BLAS is quicker. */
 static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A, int64_t row_stride,
                                      int64_t k_stride, const T *B, int64_t row_stride_of_B, int64_t column_stride,
-                                     const T *bias, T alpha, T beta, T *C, int64_t ldc, cynn_ahead *ahead)
+                                     const T *bias, T alpha, T beta, T *C, int64_t ldc, cynn_prefetch *prefetch)
 {
     enum { lanes = CYNN_VECTOR_BYTES / sizeof(T) };
-    const int64_t vectors = (n + lanes - 1) / lanes, panels = (vectors + CYNN_MOST_VECTORS - 1) / CYNN_MOST_VECTORS;
+    const int64_t vectors = (n + lanes - 1) / lanes, panels = (vectors + CYNN_MAX_VECTORS - 1) / CYNN_MAX_VECTORS;
     T *panel = NAME(cynn_panel_memory), *copy = NAME(cynn_columns_memory);
     const int64_t most = row_stride == 1 && column_stride == 1 && m <= CYNN_PACKED_L1_ROWS ? CYNN_PACKED_L1_DEPTH
                                                                                            : CYNN_PACKED_DEPTH;
@@ -121,7 +121,9 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
     memset(panel, 0xff, sizeof NAME(cynn_panel_memory));
     memset(copy, 0xff, sizeof NAME(cynn_columns_memory));
 #endif
-    if (ahead) cynn_spread(ahead, panels * ((k + most - 1) / most) * ((m + CYNN_PACKED_ROWS - 1) / CYNN_PACKED_ROWS));
+    if (prefetch)
+        cynn_spread_prefetch(
+            prefetch, panels * ((k + most - 1) / most) * ((m + CYNN_PACKED_ROWS - 1) / CYNN_PACKED_ROWS));
     for (int64_t first = 0; first < k; first += most, bias = NULL) {
         const int64_t depth = k - first < most ? k - first : most;
         const T *a = A + first * k_stride;
@@ -138,7 +140,8 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
             const T *b = B + first * row_stride_of_B + column * column_stride;
             NAME(cynn_pack_panel)(depth, columns, width, b, row_stride_of_B, column_stride, panel);
             NAME(cynn_times_panel)(m, columns, depth, a, row_stride, a_stride, of_panel, panel,
-                                   bias ? bias + column : NULL, alpha, first == 0 ? beta : 1, C + column, ldc, ahead);
+                                   bias ? bias + column : NULL, alpha, first == 0 ? beta : 1, C + column, ldc,
+                                   prefetch);
         }
     }
     return 1;
@@ -148,10 +151,10 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
 
 static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A, int64_t row_stride,
                                      int64_t k_stride, const T *B, int64_t row_stride_of_B, int64_t column_stride,
-                                     const T *bias, T alpha, T beta, T *C, int64_t ldc, cynn_ahead *ahead)
+                                     const T *bias, T alpha, T beta, T *C, int64_t ldc, cynn_prefetch *prefetch)
 {
     (void)m, (void)n, (void)k, (void)A, (void)row_stride, (void)k_stride, (void)B, (void)row_stride_of_B;
-    (void)column_stride, (void)bias, (void)alpha, (void)beta, (void)C, (void)ldc, (void)ahead;
+    (void)column_stride, (void)bias, (void)alpha, (void)beta, (void)C, (void)ldc, (void)prefetch;
     return 0;
 }
 

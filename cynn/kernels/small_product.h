@@ -16,11 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ahead.h"
+#include "prefetch.h"
 
 #if defined(__AVX512F__)
 #define CYNN_VECTOR_BYTES 64
-#define CYNN_MOST_VECTORS 4
+#define CYNN_MAX_VECTORS 4
 /* Rows in a block of one vector, two, three and four: all sums in 32 registers; and of one vector where rows of A
  * are next to each other, and need no registers themselves. */
 #define CYNN_ROWS_OF_1 12
@@ -30,13 +30,13 @@
 #define CYNN_ADJACENT_ROWS_OF_1 24
 #elif defined(__AVX__)
 #define CYNN_VECTOR_BYTES 32
-#define CYNN_MOST_VECTORS 2
+#define CYNN_MAX_VECTORS 2
 #define CYNN_ROWS_OF_1 8 /* 16 registers */
 #define CYNN_ROWS_OF_2 6
 #define CYNN_ADJACENT_ROWS_OF_1 8
 #else
 #define CYNN_VECTOR_BYTES 16
-#define CYNN_MOST_VECTORS 2
+#define CYNN_MAX_VECTORS 2
 #define CYNN_ROWS_OF_1 8 /* 16 registers, and a broadcast takes one */
 #define CYNN_ROWS_OF_2 4
 #define CYNN_ADJACENT_ROWS_OF_1 8
@@ -119,13 +119,13 @@
                 }                                                                                           \
         int64_t i = 0;                                                                                      \
         do {                                                                                                \
-            const int64_t pause = ahead && i + CYNN_STRIP < k ? i + CYNN_STRIP : k;                         \
+            const int64_t pause = prefetch && i + CYNN_STRIP < k ? i + CYNN_STRIP : k;                      \
             for (; i + unrolled <= pause; i += unrolled) {                                                  \
                 _Pragma("GCC unroll 8") for (int u = 0; u < unrolled; u++)                                  \
                     CYNN_TERM(rows_are, R, V, u, u % S)                                                     \
                 CYNN_NEXT_##rows_are(R, unrolled)                                                           \
             }                                                                                               \
-            if (ahead) cynn_fetch_ahead(ahead);                                                             \
+            if (prefetch) cynn_prefetch_some(prefetch);                                                     \
         } while (i + unrolled <= k);                                                                        \
         for (; i < k; i++) {                                                                                \
             CYNN_TERM(rows_are, R, V, 0, 0)                                                                 \
@@ -159,7 +159,8 @@
 #define CYNN_PANEL(rows_are, R, V, w)                                                                       \
     static CYNN_WRITTEN_ONCE void NAME(cynn_panel_##rows_are##_##V##_##w)(                                  \
         int64_t m, int64_t k, const T *A, int64_t row_stride, int64_t k_stride, const T *B, int64_t ldb,    \
-        const T *bias, T alpha, T beta, T *C, int64_t ldc, int64_t last, int fetches_C, cynn_ahead *ahead)  \
+        const T *bias, T alpha, T beta, T *C, int64_t ldc, int64_t last, int fetches_C,                     \
+        cynn_prefetch *prefetch)                                                                            \
     {                                                                                                       \
         while (m >= R) CYNN_BLOCK(rows_are, R, V, 1, w)                                                     \
         if (R > 16 && m >= 16) CYNN_BLOCK(rows_are, (R > 16 ? 16 : 1), V, 1, w)                             \
@@ -220,14 +221,14 @@ CYNN_PANELS(8)
 #if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES >= 16
 CYNN_PANELS(16)
 #endif
-#if CYNN_MOST_VECTORS == 4 && CYNN_ELEMENT_BYTES == 4
+#if CYNN_MAX_VECTORS == 4 && CYNN_ELEMENT_BYTES == 4
 CYNN_WIDE_PANELS(16)
-#elif CYNN_MOST_VECTORS == 4
+#elif CYNN_MAX_VECTORS == 4
 CYNN_WIDE_PANELS(8)
 #endif
 
 typedef void (*NAME(cynn_panel))(int64_t, int64_t, const T *, int64_t, int64_t, const T *, int64_t, const T *, T, T,
-                                 T *, int64_t, int64_t, int, cynn_ahead *);
+                                 T *, int64_t, int64_t, int, cynn_prefetch *);
 
 /* The panels of one vector and two, or up to four, for rows of A that are strided and for those that are adjacent. */
 #define CYNN_PANELS_OF(w)                                                                                   \
@@ -248,12 +249,12 @@ typedef void (*NAME(cynn_panel))(int64_t, int64_t, const T *, int64_t, int64_t, 
     }
 
 /* By the logarithm of the vectors' width. */
-static const NAME(cynn_panel) NAME(cynn_panels)[][2][CYNN_MOST_VECTORS] = {
+static const NAME(cynn_panel) NAME(cynn_panels)[][2][CYNN_MAX_VECTORS] = {
     {{NAME(cynn_panel_strided_1_1)}, {NAME(cynn_panel_adjacent_1_1)}},
     CYNN_PANELS_OF(2),
 #if CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 4
     CYNN_PANELS_OF(4),
-#elif CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 8 && CYNN_MOST_VECTORS == 2
+#elif CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 8 && CYNN_MAX_VECTORS == 2
     CYNN_PANELS_OF(4), CYNN_PANELS_OF(8),
 #elif CYNN_VECTOR_BYTES / CYNN_ELEMENT_BYTES == 8
     CYNN_PANELS_OF(4), CYNN_PANELS_OF_WIDEST(8),
@@ -265,24 +266,25 @@ static const NAME(cynn_panel) NAME(cynn_panels)[][2][CYNN_MOST_VECTORS] = {
 /* C (m x n) := alpha A.B + beta C, or A.B + bias, with A (m x k) of contiguous rows or columns, B (k x n) of row length
  * ldb, bias (n) or NULL. With beta = 0, C is not read and alpha is taken as 1. With another, n must be a
  * multiple of NAME(cynn_lanes), since columns that are computed twice would be added to twice.
- * ahead: what to fetch on the way, or NULL. */
+ * prefetch: what to fetch on the way, or NULL. */
 static void NAME(cynn_small_product)(int64_t m, int64_t n, int64_t k, const T *A, int64_t row_stride,
                                      int64_t k_stride, const T *B, int64_t ldb, const T *bias, T alpha, T beta,
-                                     T *C, int64_t ldc, cynn_ahead *ahead)
+                                     T *C, int64_t ldc, cynn_prefetch *prefetch)
 {
     int64_t width = NAME(cynn_lanes), log_width = __builtin_ctzll(NAME(cynn_lanes));
     while (width > n) width /= 2, log_width--;
-    const int64_t vectors = (n + width - 1) / width, panels = (vectors + CYNN_MOST_VECTORS - 1) / CYNN_MOST_VECTORS;
-    if (ahead) {
+    const int64_t vectors = (n + width - 1) / width, panels = (vectors + CYNN_MAX_VECTORS - 1) / CYNN_MAX_VECTORS;
+    if (prefetch) {
         const int64_t rows_of_1 = k_stride == 1 ? CYNN_ROWS_OF_1 : CYNN_ADJACENT_ROWS_OF_1;
-        const int64_t most_rows = vectors > 1 ? CYNN_ROWS_OF_2 : rows_of_1;
-        cynn_spread(ahead, panels * ((m + most_rows - 1) / most_rows) * (k < CYNN_STRIP ? 1 : k / CYNN_STRIP));
+        const int64_t max_rows = vectors > 1 ? CYNN_ROWS_OF_2 : rows_of_1;
+        cynn_spread_prefetch(
+            prefetch, panels * ((m + max_rows - 1) / max_rows) * (k < CYNN_STRIP ? 1 : k / CYNN_STRIP));
     }
     for (int64_t panel = 0; panel < panels; panel++) {
         const int64_t begin = vectors * panel / panels, end = vectors * (panel + 1) / panels, column = begin * width;
         const int64_t last = end * width < n ? (end - 1) * width : n - width; /* where the last vector begins */
         NAME(cynn_panels)[log_width][k_stride != 1][end - begin - 1](
             m, k, A, row_stride, k_stride, B + column, ldb, bias ? bias + column : NULL, alpha, beta, C + column, ldc,
-            last - column, 0, ahead);
+            last - column, 0, prefetch);
     }
 }

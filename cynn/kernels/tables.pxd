@@ -21,9 +21,9 @@ ctypedef struct Rows:
     int64_t column_stride
 
 
-cdef extern from "ahead.h" nogil:
+cdef extern from "prefetch.h" nogil:
     # Rows index[0..rows) of a matrix, which a product asks memory for on the way; the rest is its own.
-    ctypedef struct Ahead "cynn_ahead":
+    ctypedef struct Prefetch "cynn_prefetch":
         const char *data
         const int64_t *index
         int64_t row_stride
@@ -51,9 +51,9 @@ ctypedef struct RowKernels:
 
 
 cdef enum:
-    MOST_PARAMETERS = 2
-    MOST_STATES = 2
-    MOST_SAVED = 3
+    MAX_PARAMETERS = 2
+    MAX_STATES = 2
+    MAX_SAVED = 3
 
 
 # What is true of one pass through the network, for all of its operations.
@@ -66,7 +66,7 @@ ctypedef struct Pass:
     uint64_t seed       # the random numbers of a pass depend on these alone
     uint32_t epoch
     uint32_t step
-    Ahead *ahead        # what to fetch on the way, or NULL
+    Prefetch *prefetch  # what to prefetch on the way, or NULL
 
 
 # An operation of a network, as its kernels see it. Matrices have a row for each row of the batch.
@@ -78,11 +78,11 @@ ctypedef struct Op:
     void **dx                              # dC/dx: where it goes, NULL where it is not wanted
     void *out
     void *delta                            # dC/dout
-    void *parameters[MOST_PARAMETERS]      # NULL: it has none
-    int64_t parameter_rows[MOST_PARAMETERS]
-    int64_t parameter_columns[MOST_PARAMETERS]
-    void *states[MOST_STATES]              # what training changes beside parameters: running averages
-    void *saved[MOST_SAVED]                # what forward leaves for backward
+    void *parameters[MAX_PARAMETERS]      # NULL: it has none
+    int64_t parameter_rows[MAX_PARAMETERS]
+    int64_t parameter_columns[MAX_PARAMETERS]
+    void *states[MAX_STATES]              # what training changes beside parameters: running averages
+    void *saved[MAX_SAVED]                # what forward leaves for backward
     const double *h                        # hyperparameters
     uint32_t number                        # its own random numbers
     cynn_activation activation             # of those that have one
@@ -95,7 +95,7 @@ ctypedef struct Op:
 # begin..end of the output's columns (backward: of the first input's) for the whole batch. A kind has
 # the first, the second, or both; backward may find op.dx the same as op.delta, where it says that it can.
 ctypedef struct OpKernels:
-    bint shows_nonfinite   # a row of x with a NaN or an infinity makes a row of out with one
+    bint propagates_nonfinite   # a row of x with a NaN or an infinity makes a row of out with one
     bint is_divisible      # out is the sum of what parts of x's columns, with their rows of parameter 0, make
     void (*forward_f32)(const Op *, const Pass *, int64_t begin, int64_t end, float *out) noexcept nogil
     void (*forward_f64)(const Op *, const Pass *, int64_t begin, int64_t end, double *out) noexcept nogil

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
-from cynn.engine.operations import Saved
+from cynn.engine.operations import SavedForBackward
 from cynn.errors import check_number, check_switch
 from cynn.layers.layer import Layer, Parameter
 
@@ -92,7 +92,7 @@ class BatchNorm(Layer):
             parameters=[self._arrays.get("gamma"), self._arrays.get("beta")],
             trainable=self.trainable,
             states=[self._arrays["moving_mean"], self._arrays["moving_variance"]],
-            saved=[Saved(2 * units, for_each_row=False)] * 2 if self.trainable else [],
+            saved=[SavedForBackward(2 * units, for_each_row=False)] * 2 if self.trainable else [],
             hyperparameters=[self.momentum, self.epsilon],
             column_piece=kernels.normalization.COLUMN_PIECE if self.trainable else 0,
         )

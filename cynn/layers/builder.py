@@ -13,7 +13,7 @@ from cynn import activations, initializers, kernels
 from cynn.constraints import Constraint
 from cynn.engine import randomness
 from cynn.engine.activation_kernel import ActivationKernel
-from cynn.engine.operations import Operation, Rule
+from cynn.engine.operations import Operation, ParameterRule
 from cynn.engine.weights_lock import WeightsLock
 from cynn.engine.workspace import aligned_zeros
 from cynn.errors import InvalidParameterError, ShapeError, check_held
@@ -138,9 +138,11 @@ class Builder:
                 )
         return W
 
-    def rule(self, regularizer: Regularizer | None, constraint: Constraint | None, *, of_rows: bool = False) -> Rule:
+    def rule(
+        self, regularizer: Regularizer | None, constraint: Constraint | None, *, of_rows: bool = False
+    ) -> ParameterRule:
         """What holds for weights of a layer with these; the constraint for each column, or for each row."""
-        rule = Rule(of_rows=of_rows)
+        rule = ParameterRule(of_rows=of_rows)
         regularizer = regularizer or self.regularizer
         if regularizer is not None:
             rule.l1, rule.l2 = regularizer.l1, regularizer.l2
@@ -178,7 +180,7 @@ class Builder:
         activation.check_held(self.dtype)
         kernel = ActivationKernel(activation)
         return self.add(
-            kernels.activate.KERNELS["activation"],
+            kernels.activation_op.KERNELS["activation"],
             [value],
             self.widths[value],
             activation=kernel,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
-from cynn.engine.operations import Saved
+from cynn.engine.operations import SavedForBackward
 from cynn.engine.randomness import Purpose
 from cynn.errors import check_number
 from cynn.layers.layer import Layer
@@ -50,7 +50,7 @@ class Dropout(Layer):
             kernels.noise.KERNELS["dropout"],
             values,
             units,
-            saved=[Saved(units)],
+            saved=[SavedForBackward(units)],
             hyperparameters=[self.rate, slope, kept, dropped],
             number=builder.number(Purpose.NOISE),
             in_place=True,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import kernels
 from cynn.engine.activation_kernel import ActivationKernel
-from cynn.engine.operations import Saved
+from cynn.engine.operations import SavedForBackward
 from cynn.errors import InvalidParameterError, check_whole_number
 from cynn.layers.dense import Dense
 from cynn.layers.layer import LARGEST_DIMENSION
@@ -83,9 +83,9 @@ class GLU(Dense):
         assert self.units is not None
         z = self._affine(builder, values, 2 * self.units)
         return builder.add(
-            kernels.gates.KERNELS["product"],
+            kernels.parametric_activations.KERNELS["product"],
             [z],
             self.units,
-            saved=[Saved(self.units)],
+            saved=[SavedForBackward(self.units)],
             activation=ActivationKernel(self.activation),
         )

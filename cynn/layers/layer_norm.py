@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
-from cynn.engine.operations import Saved
+from cynn.engine.operations import SavedForBackward
 from cynn.errors import check_number, check_switch
 from cynn.layers.layer import Layer, Parameter
 
@@ -72,7 +72,7 @@ class LayerNorm(Layer):
             units,
             parameters=[self._arrays.get("gamma"), self._arrays.get("beta")],
             trainable=self.trainable,
-            saved=[Saved(units), Saved(1)],
+            saved=[SavedForBackward(units), SavedForBackward(1)],
             hyperparameters=[self.epsilon, self.is_centered],
             in_place=True,
         )

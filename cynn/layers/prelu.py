@@ -52,5 +52,5 @@ class PReLU(Layer):
         units = builder.widths[values[0]]
         alpha = self._arrays["alpha"] = builder.constant(self.initial, units)
         return builder.add(
-            kernels.gates.KERNELS["prelu"], values, units, parameters=[alpha], trainable=self.trainable
+            kernels.parametric_activations.KERNELS["prelu"], values, units, parameters=[alpha], trainable=self.trainable
         )

@@ -38,7 +38,7 @@ class BatchSource(Protocol):
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
         """Get ready for an epoch of that number in the life of the network, from 0; or for the rest of one."""
 
-    def take_steps(self, seconds: float, most_steps: int) -> bool:
+    def take_steps(self, seconds: float, max_steps: int) -> bool:
         """Take steps until the time is up or so many are taken; False, and none, where the epoch is over."""
 
     def sums(self) -> npt.NDArray[np.float64]:
@@ -117,7 +117,7 @@ class ArrayBatches(BatchSource):
                     own[...] = saved
         self.check_finite = False  # every epoch sees every row
 
-    def take_steps(self, seconds: float, most_steps: int) -> bool:
+    def take_steps(self, seconds: float, max_steps: int) -> bool:
         state, trainer = self.context.state, self.trainer
         assert state is not None
         if self.rows_done == self.n:
@@ -130,7 +130,7 @@ class ArrayBatches(BatchSource):
             self.context.count(
                 trainer,
                 lambda t: trainer.run(
-                    self.order, trainer.batches, t, self.rates, self.predictions, seconds, most_steps
+                    self.order, trainer.batches, t, self.rates, self.predictions, seconds, max_steps
                 ),
             )
         except Diverged as diverged:

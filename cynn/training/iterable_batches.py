@@ -176,7 +176,7 @@ class IterableBatches(BatchSource):
             order = self.buffer.put(1 - self.half, rows, target, weights)
         return order, rows, target, weights
 
-    def take_steps(self, seconds: float, most_steps: int) -> bool:
+    def take_steps(self, seconds: float, max_steps: int) -> bool:
         """One step, whatever the time."""
         state = self.context.state
         assert state is not None

@@ -138,7 +138,8 @@ typedef struct {
 
 #define CYNN_ELEMENTWISE 1u     /* each element is updated by itself: may be called on any piece */
 #define CYNN_OPTIMIZER_FLAGS 1u /* all that this version knows */
-#define CYNN_MOST_SLOTS 16      /* n_slots is at most this */
+#define CYNN_MAX_SLOTS 16       /* n_slots is at most this */
+#define CYNN_MOST_SLOTS CYNN_MAX_SLOTS /* its old name */
 
 /* w, grad, slots[i]: rows x cols. A bias is a matrix of one row. Without CYNN_ELEMENTWISE a call gets a
  * whole parameter; with it, any piece: any part of its elements, as a matrix of any shape.

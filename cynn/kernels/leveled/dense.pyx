@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 from cynn.abi cimport floating
 from cynn.kernels.blas cimport gemm, gemv
-from cynn.kernels.tables cimport Ahead, Op, OpKernels, Pass, capsule
+from cynn.kernels.tables cimport Prefetch, Op, OpKernels, Pass, capsule
 from cynn.sums cimport sums_of_columns
 
 cdef extern from *:
@@ -34,22 +34,22 @@ cdef extern from *:
     void cynn_small_product_f32(
         int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
         int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc,
-        Ahead *ahead
+        Prefetch *prefetch
     ) noexcept nogil
     void cynn_small_product_f64(
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
         const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc,
-        Ahead *ahead
+        Prefetch *prefetch
     ) noexcept nogil
     bint cynn_packed_product_f32(
         int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
         int64_t row_stride_of_B, int64_t column_stride, const float *bias, float alpha, float beta, float *C,
-        int64_t ldc, Ahead *ahead
+        int64_t ldc, Prefetch *prefetch
     ) noexcept nogil
     bint cynn_packed_product_f64(
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
         const double *B, int64_t row_stride_of_B, int64_t column_stride, const double *bias, double alpha,
-        double beta, double *C, int64_t ldc, Ahead *ahead
+        double beta, double *C, int64_t ldc, Prefetch *prefetch
     ) noexcept nogil
     void cynn_transpose_f32(
         int64_t rows, int64_t columns, const float *from_, int64_t from_stride, float *to, int64_t to_stride
@@ -60,8 +60,8 @@ cdef extern from *:
     int64_t cynn_lanes_f32
     int64_t cynn_lanes_f64
 
-cdef extern from "ahead.h" nogil:
-    void cynn_fetch_rest(Ahead *)
+cdef extern from "prefetch.h" nogil:
+    void cynn_prefetch_rest(Prefetch *)
 
 cdef enum:
     # Measured: up to here the second factor stays in the L2 cache, and not to pack it wins over BLAS.
@@ -88,17 +88,17 @@ cdef inline bint is_whole(int64_t n, floating *type_) noexcept nogil:
 cdef inline bint own_product(
     int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
     const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C,
-    Ahead *ahead
+    Prefetch *prefetch
 ) noexcept nogil:
     """C := alpha A.B + beta C, or A.B + bias, by a kernel of our own; False where BLAS is quicker."""
     if n == 1 and ldb == 1 and row_stride == 1 and bias == NULL and beta == 0:
         # a column, which lies in memory as a row does: the vectors run along A
-        return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C, ahead)
+        return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C, prefetch)
     if is_small(n, k, sizeof(floating)):
         if floating is float:
-            cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n, ahead)
+            cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n, prefetch)
         else:
-            cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n, ahead)
+            cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n, prefetch)
         return True
     return False
 
@@ -118,7 +118,7 @@ cdef inline void fill_rows(
 cdef inline void large_product(
     int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
     const floating *B, int64_t ldb, bint transpose_b, const floating *bias, floating alpha, floating beta,
-    floating *C, int64_t ldc, Ahead *ahead
+    floating *C, int64_t ldc, Prefetch *prefetch
 ) noexcept nogil:
     """C (m x n) := alpha A.op(B) + beta C, or A.op(B) + bias, where one of A's strides is 1."""
     cdef int64_t row_stride_of_b = 1 if transpose_b else ldb, column_stride = ldb if transpose_b else 1
@@ -127,24 +127,24 @@ cdef inline void large_product(
     cdef int64_t lda = (k if m == 1 else row_stride) if by_rows else (m if k == 1 else k_stride)
     if floating is float:
         if cynn_packed_product_f32(
-            m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, ahead
+            m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, prefetch
         ):
             return
     else:
         if cynn_packed_product_f64(
-            m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, ahead
+            m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, prefetch
         ):
             return
     if bias != NULL:
         beta = 1
         fill_rows(m, n, bias, C, ldc)
     gemm[floating](not by_rows, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)
-    cynn_fetch_rest(ahead)
+    cynn_prefetch_rest(prefetch)
 
 
 cdef inline void affine_rows(
     int64_t rows, int64_t inputs, int64_t units, const floating *x, const floating *W, const floating *b,
-    floating *z, Ahead *ahead
+    floating *z, Prefetch *prefetch
 ) noexcept nogil:
     """z (rows x units) := x W + b, with x (rows x inputs), W (inputs x units), b (units) or NULL."""
     if units == 1:
@@ -153,8 +153,8 @@ cdef inline void affine_rows(
     elif rows == 1 and not is_small(units, inputs, sizeof(floating)):
         fill_rows(rows, units, b, z, units)
         gemv[floating](True, inputs, units, 1, W, units, x, 1, z)
-    elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, ahead):
-        large_product(rows, units, inputs, x, inputs, 1, W, units, False, b, 1, 0, z, units, ahead)
+    elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, prefetch):
+        large_product(rows, units, inputs, x, inputs, 1, W, units, False, b, 1, 0, z, units, prefetch)
 
 
 cdef void forward(
@@ -164,7 +164,7 @@ cdef void forward(
     affine_rows(
         end - begin, inputs, op.units, <const floating *>op.x[0] + begin * inputs,
         <const floating *>op.parameters[0], <const floating *>op.parameters[1], out + begin * op.units,
-        pass_.ahead
+        pass_.prefetch
     )
 
 
@@ -201,7 +201,7 @@ cdef void forward_columns(
     large_product(
         pass_.rows, end - begin, inputs, <const floating *>op.x[0], inputs, 1,
         <const floating *>op.parameters[0] + begin, units, False, NULL if b == NULL else b + begin, 1, 0,
-        out + begin, units, pass_.ahead
+        out + begin, units, pass_.prefetch
     )
 
 
@@ -225,11 +225,11 @@ cdef void weight_gradient(
     cdef const floating *x = <const floating *>op.x[0]
     cdef const floating *delta = <const floating *>op.delta
     if not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, pass_.ahead
+        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, pass_.prefetch
     ):
         large_product(
             end - begin, units, rows, x + begin, 1, inputs, delta, units, False, <floating *>NULL, 1, 0, dW, units,
-            pass_.ahead
+            pass_.prefetch
         )
 
 
@@ -269,16 +269,16 @@ cdef void linear_step(
             W[i] = beta_ * W[i] + alpha_ * scratch[i]
     elif not own_product(
         end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W,
-        pass_.ahead
+        pass_.prefetch
     ):
         large_product(
             end - begin, units, rows, x + begin, 1, inputs, delta, units, False, <floating *>NULL, alpha_, beta_, W,
-            units, pass_.ahead
+            units, pass_.prefetch
         )
 
 
 cdef OpKernels table
-table.shows_nonfinite = True  # 0 times either is NaN
+table.propagates_nonfinite = True  # 0 times either is NaN
 table.is_divisible = True
 table.forward_f32 = forward[float]
 table.forward_f64 = forward[double]

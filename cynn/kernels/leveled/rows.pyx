@@ -15,12 +15,12 @@ cdef extern from "cynn/vector_math.h" nogil:
 cdef extern from *:
     """
     #if defined(__GNUC__)
-    #define cynn_prefetch(address) __builtin_prefetch(address)
+    #define cynn_prefetch_line(address) __builtin_prefetch(address)
     #else
-    #define cynn_prefetch(address) ((void)(address))
+    #define cynn_prefetch_line(address) ((void)(address))
     #endif
     """
-    void cynn_prefetch(const void *address) noexcept nogil
+    void cynn_prefetch_line(const void *address) noexcept nogil
 
 ctypedef fused element:
     uint8_t
@@ -37,7 +37,7 @@ cdef inline void prefetch_row(const Rows *source, int64_t row) noexcept nogil:
     cdef const char *address = source.data + row * source.row_stride
     cdef int64_t size = source.columns * source.column_stride
     for byte in range(0, size if size < PREFETCH_BYTES else PREFETCH_BYTES, 64):
-        cynn_prefetch(address + byte)
+        cynn_prefetch_line(address + byte)
 
 
 cdef inline bint is_exact_in_float(element *typed, double scale, double offset, floating *out) noexcept nogil:

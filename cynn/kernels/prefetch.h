@@ -1,0 +1,51 @@
+/* Memory that will be wanted soon, asked for between blocks of a product so that it comes while there is
+ * something to compute. */
+#ifndef CYNN_PREFETCH_H
+#define CYNN_PREFETCH_H
+
+#include <stdint.h>
+
+/* Rows index[0..rows) of a matrix, or rows 0..rows where index is NULL; `lines` of 64 bytes are asked for at a time. */
+typedef struct {
+    const char *data;
+    const int64_t *index;
+    int64_t row_stride, row_bytes, rows;
+    int64_t lines;
+    const char *at, *end; /* what is left of the current row */
+} cynn_prefetch;
+
+static inline void cynn_prefetch_some(cynn_prefetch *prefetch)
+{
+    for (int64_t i = prefetch->lines; i > 0; i--) {
+        if (prefetch->at >= prefetch->end) {
+            if (prefetch->rows == 0) {
+                prefetch->lines = 0;
+                return;
+            }
+            prefetch->rows--;
+            prefetch->at = prefetch->data;
+            if (prefetch->index)
+                prefetch->at += *prefetch->index++ * prefetch->row_stride;
+            else
+                prefetch->data += prefetch->row_stride;
+            prefetch->end = prefetch->at + prefetch->row_bytes;
+        }
+        __builtin_prefetch(prefetch->at, 0, 2);
+        prefetch->at += 64;
+    }
+}
+
+/* So many lines at a time that all have been asked for after that many looks ahead. */
+static inline void cynn_spread_prefetch(cynn_prefetch *prefetch, int64_t looks)
+{
+    prefetch->lines = prefetch->rows * (prefetch->row_bytes / 64 + 1) / looks + 1;
+}
+
+static inline void cynn_prefetch_rest(cynn_prefetch *prefetch)
+{
+    if (!prefetch) return;
+    prefetch->lines = INT64_MAX;
+    cynn_prefetch_some(prefetch);
+}
+
+#endif
