@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 
 
 class Model:
-    """Layers with parameters, and the engine that runs them: what every user of a network needs but for training.
+    """Layers with their parameters, and the engine that runs them.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class Model:
         """
         if n_threads is not None:
             threads.resolve(n_threads)
-        if check_finite is not True and check_finite is not False:  # on every call of a prediction on one row
+        if check_finite is not True and check_finite is not False:  # quicker than a call, in a prediction on one row
             check_finite = check_switch(check_finite, "check_finite", "predict")
         predict_small_batch = self._predict_small_batch
         if predict_small_batch is not None:
@@ -148,7 +148,7 @@ class Model:
         else:
             wanted = outputs.split(out, "out")
             inputs.check_outs(wanted, shapes, self.dtype, self._engine.holds)
-            # x is read to the end before anything in it is overwritten
+            # x must be read to its end before any of it is overwritten
             found = [np.empty_like(one, subok=False) if np.may_share_memory(one, rows) else one for one in wanted]
         self.forward(rows, outputs.values, found, n_threads, check_finite=check_finite)
         for array, result in zip(wanted, found, strict=True):
@@ -185,14 +185,14 @@ class Model:
         return [output[0] for output in outputs] if single else outputs
 
     def as_rows(self, x: Any, name: str) -> Array:
-        """`x` as rows that the engine reads; their numbers are not looked at.
+        """Convert `x` to rows that the engine reads. Their numbers are not checked.
 
         Parameters
         ----------
         x : array-like of shape (rows, inputs)
-            What somebody has given.
+            User input.
         name : str
-            How messages call it.
+            What messages call it.
 
         Returns
         -------
@@ -366,7 +366,7 @@ class Model:
         if len(given) != len(own):
             raise ShapeError(f"The weights must be {len(own)} arrays. Got {len(given)} instead.")
         pairs = [
-            (array, layers.as_values(value, array, f"array {name}"))  # copies: they may be views of these very weights
+            (array, layers.as_values(value, array, f"array {name}"))  # a copy: it may be a view of these weights
             for (name, array), value in zip(own, given, strict=True)
         ]
         with self._weights_lock.turn_to_set("set_weights"):

@@ -1,4 +1,4 @@
-"""Anything array-like as an array of numbers."""
+"""Converts anything array-like to an array of numbers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _READ_AS_THEY_ARE = (np.uint8, np.float32, np.float64)
 
 
 def as_array(x: Any, name: str) -> Array:
-    """`x` as an array of whatever dtype and shape."""
+    """Convert `x` to an array of any dtype and shape."""
     if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
         raise DataError(
             f"{name} must have no masked values: fill them, or leave their rows out. "
             f"Got {int(np.ma.getmaskarray(x).sum())} masked values instead."
         )
-    if hasattr(x, "toarray"):  # NumPy would make one object of it
+    if hasattr(x, "toarray"):  # a sparse matrix, of which NumPy would make a single object
         raise InvalidParameterError(f"{name} must be dense: use {name}.toarray(). Got {type(x).__name__} instead.")
     try:
         return np.asarray(x)
@@ -31,25 +31,25 @@ def as_array(x: Any, name: str) -> Array:
         raise ShapeError(
             f"{name} must be a matrix of numbers. Got rows of different lengths instead."
         ) from error
-    except Exception as error:  # what __array__ of another library raises
+    except Exception as error:  # the __array__ of another library may raise anything
         raise InvalidParameterError(
             f"{name} must be what NumPy makes an array of. Got {type(x).__name__} instead: {error}"
         ) from error
 
 
 def as_numbers(x: Any, name: str, *, exactly: bool = False) -> Array:
-    """`x` as an array of uint8, float32 or float64, of any shape; `exactly`, as for `cynn.data.inputs.as_rows`."""
+    """Convert `x` to an array of uint8, float32 or float64, of any shape; `exactly` as for `inputs.as_rows`."""
     return numbers_of(as_array(x, name), name, exactly=exactly)
 
 
 def numbers_of(array: Array, name: str, *, exactly: bool = False) -> Array:
-    """An array of uint8, float32 or float64 with the numbers of one of any dtype."""
+    """Convert an array of any dtype to one of uint8, float32 or float64."""
     if array.dtype in _READ_AS_THEY_ARE and array.flags.aligned:
-        return array.view()  # whose shape stays what it is, whatever becomes of that of the caller's
+        return array.view()  # the caller may change the shape of their own array later
     if array.dtype.kind not in "buif":
         raise InvalidParameterError(f"{name} must hold real numbers. Got the dtype {array.dtype} instead.")
     exact_in_float32 = array.dtype.itemsize <= 2 or (array.dtype.kind == "f" and array.dtype.itemsize == 4)
-    with np.errstate(over="ignore"):  # of a longdouble; an infinity is found by who looks for it
+    with np.errstate(over="ignore"):  # a longdouble may become infinite; the check for finite numbers finds that
         numbers = array.astype(np.float32 if exact_in_float32 else np.float64)
     if exactly and array.dtype.kind in "iu" and array.dtype.itemsize == 8:
         wrong = numbers.astype(np.longdouble) != array

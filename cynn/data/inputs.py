@@ -1,4 +1,4 @@
-"""Validates what a user hands over, and converts it to what the engine reads."""
+"""Validates and converts user input to what the engine reads."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Conversion(NamedTuple):
 
 
 def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
-    """`x` as a matrix of uint8, float32 or float64 with that many columns; it is not copied if it is one.
+    """Convert `x` to a matrix of uint8, float32 or float64 with that many columns; one of these is not copied.
 
     Other numbers are converted: float16, small integers and bools to float32, which holds them
     exactly, others to float64; with `exactly`, it is an error where that does not hold them.
@@ -60,7 +60,7 @@ def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
 
 
 def as_rows_or_one(x: Any, columns: int, name: str, *, exactly: bool = False) -> tuple[Array, bool]:
-    """`x` as such a matrix, and whether it is a single row, without the dimension of the rows."""
+    """Convert `x` likewise, where it may be a single row of shape (inputs,); also return whether it is one."""
     numbers = as_numbers(x, name, exactly=exactly)
     is_single = numbers.ndim == 1
     return _with_columns(numbers[None, :] if is_single else numbers, columns, name), is_single
@@ -131,7 +131,7 @@ def _check_finite(rows: Array, name: str, conversion: Conversion, places: Places
 
 
 def _first_nonfinite_row(rows: Array, conversion: Conversion, places: Places | None) -> int:
-    """Its number; -1 for none."""
+    """Return the number of the first row with a NaN or an infinity; -1 if there is none."""
     if places is None:
         return RowMatrix(rows).first_nonfinite_row(conversion)
     for some in _pieces(places):
@@ -156,7 +156,7 @@ def _check_categories(
 
 
 def _pieces(places: Places) -> Iterator[Places]:
-    """So many at a time that a copy of their rows is small."""
+    """Yield the places in pieces, so that a copy of their rows needs little memory."""
     for first in range(0, len(places), _ROWS_AT_A_TIME):
         yield places[first : first + _ROWS_AT_A_TIME]
 
@@ -164,9 +164,9 @@ def _pieces(places: Places) -> Iterator[Places]:
 def as_targets(
     y: Any, outputs: int, loss: Loss, name: str, weight: Array | None, *, n: int, dtype: str, check_finite: bool = True
 ) -> Targets:
-    """`y` as classes, where it is one whole number per row and there are several outputs, else as values.
+    """Convert `y` to targets: classes if it is one whole number per row and there are several outputs, else values.
 
-    The target of a row of weight 0 is not read: that of another row stands there.
+    The target of a row of weight 0 is not checked: that of another row takes its place.
     """
     given = _as_numbers_or_integers(y, name)
     if given.ndim == 0 or given.shape[0] != n:
@@ -177,7 +177,7 @@ def as_targets(
     if one_a_row and outputs > 1:
         return Targets(None, _as_classes(given.reshape(n), outputs, name), outputs, loss.decision_threshold)
     if one_a_row:
-        given = given.reshape(n, 1).copy()  # as for classes: what has been checked stays as it is
+        given = given.reshape(n, 1).copy()  # a copy, as for classes: what has been checked cannot change afterwards
     values = as_rows(given, outputs, name)
     if check_finite:
         _check_finite(values, name, Conversion(dtype), None)
@@ -186,7 +186,7 @@ def as_targets(
 
 
 def _row_that_counts(weight: Array) -> npt.NDArray[np.int64]:
-    """For each row itself, where its weight is not 0, or else the last before it, or the first of all, that counts."""
+    """Return each row whose weight is not 0, and in place of any other the last one before it, or else the first."""
     counts = weight > 0
     rows = np.where(counts, np.arange(len(weight)), int(np.argmax(counts)))
     last: npt.NDArray[np.int64] = np.maximum.accumulate(rows)
@@ -200,7 +200,8 @@ def _as_numbers_or_integers(y: Any, name: str) -> Array:
 
 def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]:
     with np.errstate(invalid="ignore"):
-        classes = np.array(labels, dtype=np.int64, order="C")  # our own: the engine takes them for places in memory
+        # a copy: the engine uses classes as indices, which must not change after the check
+        classes = np.array(labels, dtype=np.int64, order="C")
     wrong = (classes != labels) | (classes < 0) | (classes >= outputs)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -216,9 +217,9 @@ def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]
 def split(
     target: Targets, n: int, fraction: float, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The rows to train on and those to validate with, each in ascending order.
+    """Split the rows into those to train on and those to validate with, each in ascending order.
 
-    Which those are depends on the seed alone. Of every class there is the same share in both, to a row. Of several
+    Which those are depends on the seed alone. Both have the same share of every class, to within one row. Of several
     outputs, that holds for every combination of their classes, and for the classes of the first that has some.
     """
     order = randomness.permutation(n, seed, randomness.Purpose.SPLIT)
@@ -226,7 +227,7 @@ def split(
         labels = part.as_labels()
         if labels is not None:
             order = order[np.argsort(labels[order], kind="stable")]
-    # every (1 / fraction)-th row of the classes one after the other
+    # sorted by class: every (1 / fraction)-th row is held out
     counted = np.floor(np.arange(n + 1) * fraction + 0.5)
     held_out = counted[1:] > counted[:-1]
     if held_out.all() or not held_out.any():
@@ -240,7 +241,7 @@ def split(
 def check_outs(
     outs: Sequence[Any], shapes: Sequence[tuple[int, ...]], dtype: str, is_of_network: Callable[[Array], bool]
 ) -> None:
-    """Raise an error unless the engine can write into each of `outs`, without a change to what it reads or writes."""
+    """Raise an error unless the engine can write to each of `outs` without changing the network or another of them."""
     for number, (out, shape) in enumerate(zip(outs, shapes, strict=True)):
         _check_out(out, shape, dtype)
         if is_of_network(out):
@@ -260,7 +261,7 @@ def _check_out(out: Any, shape: tuple[int, ...], dtype: str) -> None:
 
 
 def check_dtype(dtype: Any) -> str:
-    """The name of the dtype of a network, from that name or from what NumPy takes for it."""
+    """Return the name of a dtype that a network can have, from that name or anything that NumPy has for it."""
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", getattr(dtype, "name", None))
     if not isinstance(name, str) or name not in ("float32", "float64"):
         raise InvalidParameterError(

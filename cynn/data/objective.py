@@ -1,4 +1,4 @@
-"""What training makes small: the loss of each output, and how they are weighed."""
+"""What training minimizes: the weighted sum of the losses of the outputs."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class Objective:
 
     @property
     def losses(self) -> list[Loss]:
-        """Of each output."""
+        """The loss of each output."""
         return [kernel.component for kernel in self.kernels]
 
     def get_config(self) -> Any:
-        """Of the loss and its weight; of several, in the form of the outputs."""
+        """Return the configuration of the loss with its weight; for several outputs, a list or a dict of them."""
         configs = [
             {**loss.get_config(), "weight": weight} for loss, weight in zip(self.losses, self.weights, strict=True)
         ]
@@ -75,7 +75,7 @@ class Objective:
     def targets(
         self, y: Any, n: int, name: str, weights: RowWeights | None = None, *, check_finite: bool
     ) -> Targets:
-        """`y` as targets of the outputs, checked where rows count."""
+        """Validate and convert `y` to the targets of the outputs. Rows of weight 0 are not checked."""
         names = self._names(name)
         counted = [None] * len(names) if weights is None else weights.each
         of_outputs = zip(
@@ -89,7 +89,7 @@ class Objective:
         )
 
     def sample_weights(self, given: Any, n: int, *, may_be_zero: bool = False) -> RowWeights:
-        """The weights of rows for each output, checked: the same for all where one number per row is given."""
+        """Validate the weights of rows for each output: the same for all outputs if one number per row is given."""
         if isinstance(given, RowWeights):
             return given
         names = self._names("sample_weight")
@@ -105,7 +105,7 @@ class Objective:
     def with_class_weights(
         self, weights: RowWeights, class_weight: Any, target: Targets, places: Array | None
     ) -> RowWeights:
-        """These weights, each times that of the class of its row, as `row_weights.of_classes` has it."""
+        """Multiply weights of rows by those of the classes of the rows: see `row_weights.of_classes`."""
         names = self._names("class_weight")
         factors = [
             None if given is None else row_weights.of_classes(given, part, weight, places, name)
@@ -116,11 +116,11 @@ class Objective:
         return weights.times(factors, names)
 
     def _names(self, name: str) -> list[str]:
-        """How messages call something of each output."""
+        """The names in messages: one for each output."""
         return [name] if self.outputs.is_one else [f"{name} of {output}" for output in self.outputs.names]
 
     def mean_losses(self, sums: Array) -> tuple[Array, Array]:
-        """The loss, and the own loss of each output, from what `Trainer.sums` counts: of an epoch, a row.
+        """Return the mean loss per row, and that of each output, from the sums of an epoch in `Trainer.sums`.
 
         Parameters
         ----------
@@ -137,5 +137,5 @@ class Objective:
         return (losses * self.weights).sum(axis=-1) + penalty_and_losses[..., 0], losses
 
     def as_one(self, parts: list[Targets]) -> Targets:
-        """The targets of each output as those of the network."""
+        """Join the targets of each output to those of the network."""
         return parts[0] if self.outputs.is_one else JointTargets(parts, self.outputs.join)

@@ -1,4 +1,4 @@
-"""The outputs of a network, one or several: in what form a user gives and gets something for each."""
+"""The outputs of a network: one, a list or a dict. It converts what users give and get for each to and from lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Outputs:
-    """One output, a list of them, or a dict of named ones; within, always a list.
+    """One output, a list of them, or a dict of named ones; inside the library it is always a list.
 
     Attributes
     ----------
@@ -32,13 +32,13 @@ class Outputs:
         self.units = units
 
     def join(self, each: list[T]) -> Any:
-        """What a user gets: for one output that of the list alone, else a list or a dict."""
+        """Return what a user gets: the only item for one output, else a list or a dict."""
         if self.is_one:
             return each[0]
         return list(each) if self._keys is None else dict(zip(self._keys, each, strict=True))
 
     def split(self, given: Any, name: str) -> list[Any]:
-        """The inverse of `join`, for what a user gives."""
+        """The inverse of `join`: convert what a user gives to a list with an item for each output."""
         if self.is_one:
             return [given]
         if self._keys is None:
@@ -52,7 +52,7 @@ class Outputs:
         return list(given) if self._keys is None else [given[key] for key in self._keys]
 
     def split_if(self, given: Any, name: str) -> list[Any]:
-        """Likewise, of what may be the same for all outputs, and may be left out for some in a dict by name."""
+        """Likewise, for what may be given once for all outputs, or by name for some of them; None for the others."""
         if self.is_one:
             return [given]
         if isinstance(given, dict):

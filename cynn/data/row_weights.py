@@ -1,4 +1,4 @@
-"""Weights of rows: a weight of w means that the row is there w times."""
+"""Weights of rows: a weight of w means w copies of the row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Places = npt.NDArray[np.int64]
 
 
 class RowWeights:
-    """How often each row counts.
+    """The weights of the rows for each output.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class RowWeights:
 
     @classmethod
     def room(cls, n: int, n_outputs: int) -> RowWeights:
-        """For those of n rows, to be filled."""
+        """Make room for the weights of n rows, to be filled by `put`."""
         weights = cls([np.zeros(n) for _ in range(n_outputs)], [""] * n_outputs)
         weights.rows = np.zeros(n)
         return weights
@@ -58,7 +58,7 @@ class RowWeights:
         return weights
 
     def places(self, among: Places | None = None) -> Places | None:
-        """Where the rows are that are there, among all or some; None where these are all."""
+        """The places of the rows whose weight is not 0, among all rows or some; None if that is all rows."""
         if self.rows is None:
             return among
         is_there = self.rows > 0
@@ -67,12 +67,12 @@ class RowWeights:
         return None if is_there.all() else np.flatnonzero(is_there)
 
     def take(self, places: Array) -> RowWeights:
-        """Those of some rows, in that order."""
+        """The weights of the rows at these places, in that order."""
         each = [None if one is None else one[places] for one in self.each]
         return self._with(each, None if self.rows is None else self.rows[places])
 
     def scaled(self, places: Places | None = None) -> RowWeights:
-        """Divided by their mean over all rows, or over some; the others become 0.
+        """The weights divided by their mean over all rows, or over some; those of the other rows become 0.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class RowWeights:
         return self._with(each, _over_mean(self.rows, places, self.names[0]))
 
     def times(self, factors: Sequence[Array | None], names: Sequence[str]) -> RowWeights:
-        """Multiplied, output by output; None stands for ones."""
+        """The weights multiplied by a factor per row for each output; None stands for ones."""
         each, own_names = list(self.each), list(self.names)
         for number, (own, factor) in enumerate(zip(self.each, factors, strict=True)):
             if factor is not None:
@@ -94,14 +94,14 @@ class RowWeights:
         return RowWeights(each, own_names)
 
     def put(self, place: slice, others: RowWeights) -> None:
-        """Write others into some of these, which are none of them None."""
+        """Write other weights into a slice of these, none of which may be None."""
         for own, other in zip([*self.each, self.rows], [*others.each, others.rows], strict=True):
             assert own is not None
             own[place] = 1 if other is None else other
 
     @classmethod
     def concatenated(cls, parts: Sequence[RowWeights], sizes: Sequence[int]) -> RowWeights:
-        """Those of several batches, of so many rows, one after the other."""
+        """Concatenate the weights of several batches of these sizes."""
         each: list[Array | None] = []
         for of_batches in zip(*(part.each for part in parts), strict=True):
             filled = [np.ones(n) if one is None else one for one, n in zip(of_batches, sizes, strict=True)]
@@ -120,7 +120,7 @@ def _over_mean(weight: Array | None, places: Places | None, name: str) -> Array 
     largest = seen.max(initial=0.0)
     if largest == 0:
         raise _nothing_counts(name)
-    seen = seen / largest  # which keeps what is very small from being lost
+    seen = seen / largest  # so that very small weights do not underflow
     scaled = np.zeros(len(weight))
     scaled[slice(None) if places is None else places] = seen / seen.mean()
     return scaled
@@ -131,7 +131,7 @@ def _nothing_counts(name: str) -> DataError:
 
 
 def of_one_output(sample_weight: Any, n: int) -> RowWeights:
-    """What a user gives where there is one number per row, checked."""
+    """Validate the weights where there is one number per row."""
     return RowWeights([as_sample_weight(sample_weight, n, "sample_weight")], ["sample_weight"])
 
 
@@ -146,7 +146,7 @@ def check_as_given(weights: RowWeights, of: str, dtype: str) -> None:
 
 
 def as_sample_weight(sample_weight: Any, n: int, name: str, *, may_be_zero: bool = False) -> Array | None:
-    """Weights of rows as float64: finite, not negative, not all zero unless that `may_be_zero`."""
+    """Validate and convert weights of rows to float64: finite, not negative, and not all zero unless `may_be_zero`."""
     if sample_weight is None:
         return None
     weight = np.array(as_numbers(sample_weight, name), dtype=np.float64, order="C")
@@ -171,7 +171,7 @@ def _check_sum_finite(weight: Array, name: str) -> None:
 
 
 def of_classes(class_weight: Any, target: Targets, weight: Array | None, places: Places | None, name: str) -> Array:
-    """The weight of the class of each row.
+    """Return, for each row, the weight of its class.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def of_classes(class_weight: Any, target: Targets, weight: Array | None, places:
 
 
 def _by_class(class_weight: dict[Any, Any], target: Targets, n_classes: int, name: str) -> dict[int, Any]:
-    """By the numbers of the classes: where the sign decides, -1 is another name of class 0."""
+    """Return the weights by the number of the class. Where targets are -1 and 1, -1 is another name of class 0."""
     smallest = -1 if target.outputs == 1 and target.decision_threshold == 0 else 0
     found: dict[int, Any] = {}
     for label, value in class_weight.items():

@@ -1,4 +1,4 @@
-"""Targets as the engine takes them, and what they are to a metric."""
+"""Targets in the form that the engine reads, and in the forms that metrics read."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Targets:
 
     @property
     def parts(self) -> list[Targets]:
-        """Those of each output of the network."""
+        """The targets of each output of the network."""
         return [self]
 
     @property
     def kind(self) -> str:
-        """What the targets are, as far as they tell.
+        """What the targets are, judged by their values.
 
         "classes": whole numbers, rows of one 1 and else 0, or a single column of 0 and 1; "labels": rows of 0 and 1
         of which any number may be 1; "values": anything else. Instead of 0 there may be -1 everywhere.
@@ -65,7 +65,7 @@ class Targets:
 
     @property
     def decision_threshold(self) -> float:
-        """Above it, a prediction means 1 and not 0 or -1: what the loss says, or half-way between the two."""
+        """A prediction above it means 1, not 0 or -1: as the loss says, else half-way between the two."""
         if self._decision_threshold is not None:
             return self._decision_threshold
         return (1 + self._smallest) / 2 if self.kind in ("classes", "labels") else 0.5
@@ -102,24 +102,24 @@ class Targets:
         return classes
 
     def take(self, order: Array) -> Targets:
-        """The targets in that order."""
+        """The targets of the rows at these places, in that order."""
         taken = Targets(
             None if self.values is None else self.values[order],
             None if self.classes is None else self.classes[order],
             self.outputs,
             self._decision_threshold,
         )
-        taken._kind, taken._smallest = self.kind, self._smallest  # a few rows tell less than all
+        taken._kind, taken._smallest = self.kind, self._smallest  # the kind was judged by all rows
         return taken
 
     def as_given(self) -> Array:
-        """What a metric of one's own receives as y_true: a copy, into which it may write."""
+        """A copy in the form that a user gave: the y_true of a metric that is a function."""
         given = self.values if self.classes is None else self.classes
         assert given is not None
         return given.copy()
 
     def with_room(self, rows: int) -> Targets:
-        """Of the same form, for so many rows, to be filled."""
+        """Make room for targets of the same form for so many rows, to be filled by `put`."""
         return Targets(
             None if self.values is None else np.zeros((rows, self.outputs), self.values.dtype),
             None if self.classes is None else np.zeros(rows, np.int64),
@@ -134,14 +134,14 @@ class Targets:
         return self.values.dtype == other.values.dtype
 
     def put(self, place: slice, other: Targets) -> None:
-        """Write others of that form into rows of these."""
+        """Write other targets of the same form into a slice of these."""
         for own, given in ((self.values, other.values), (self.classes, other.classes)):
             if own is not None:
                 own[place] = given
 
     @classmethod
     def concatenated(cls, batches: list[Targets]) -> Targets:
-        """Those of several batches, one after the other: as classes if all are, else as values."""
+        """Concatenate the targets of several batches: classes if all are classes, else values."""
         outputs, threshold = batches[0].outputs, batches[0]._decision_threshold
         if all(batch.classes is not None for batch in batches):
             return cls(None, np.concatenate([batch.as_classes() for batch in batches]), outputs, threshold)
@@ -186,7 +186,7 @@ class JointTargets(Targets):
 
     @classmethod
     def concatenated(cls, batches: list[Targets]) -> Targets:
-        """Likewise, output by output."""
+        """Concatenate the targets of several batches, output by output."""
         first = batches[0]
         assert isinstance(first, JointTargets)
         of_parts = zip(*(batch.parts for batch in batches), strict=True)

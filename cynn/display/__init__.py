@@ -1,4 +1,4 @@
-"""How networks and histories show themselves, in a terminal and in a notebook.
+"""What a terminal and a notebook show of networks and histories.
 
 It reads them by what is public, and changes nothing.
 """

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["history_face", "network_face"]
 
 _FONT = "font-family:sans-serif;font-size:11px"
-_VALIDATION = "#e07b28"  # the text's colour is for training; this one is seen on light and on dark
+_VALIDATION = "#e07b28"  # training has the colour of the text; this one can be seen on light and on dark pages
 _TALLEST = 96.0  # pixels
 _MAX_LAYERS = 14  # a longer network is cut in the middle
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360.0, 180.0, 56.0, 36.0, 24.0  # of a curve and its margins
-_MAX_POINTS = 400  # of a curve; of more, some are left out
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360.0, 180.0, 56.0, 36.0, 24.0  # of the drawing of a curve, and its margins
+_MAX_POINTS = 400  # of a curve: a longer one is thinned out
 
 
 def network_face(network: Model) -> str:
@@ -51,7 +51,7 @@ def history_face(history: Figures) -> str:
 
 
 def _escape(text: str) -> str:
-    from html import escape  # not at every import of the package
+    from html import escape  # imported when needed, as it takes time
 
     return escape(text)
 
@@ -73,7 +73,7 @@ def _cell(tag: str, text: str, column: int) -> str:
 
 
 def _layers(network: Model) -> str:
-    """A bar a layer, the taller the more units, on a logarithmic scale; name and units under it."""
+    """A bar per layer, whose height is the logarithm of its units; its name and units stand below."""
     sizes = [network.input.units, *(layer.units or 0 for layer in network.layers)]
     names = ["input", *map(summary.name_of, network.layers)]
     bars: list[tuple[str, int] | None] = list(zip(names, sizes, strict=True))
@@ -153,7 +153,7 @@ def _curves(history: Figures) -> str:
 
 
 def _finite(figures: Sequence[float]) -> list[tuple[int, float]]:
-    """(epoch, figure) of those that are numbers, thinned out where there are very many."""
+    """The finite figures as (epoch, figure), thinned out if there are very many."""
     found = [(i, y) for i, y in enumerate(figures, start=1) if math.isfinite(y)]
     step = math.ceil(len(found) / _MAX_POINTS)
     return [*found[:-1:step], found[-1]] if found else []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["HEADINGS", "WORDS", "columns", "name_of", "rows", "table"]
 
 HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
-WORDS = 2  # columns, the first ones
+WORDS = 2  # the first columns hold words
 
 
 def rows(network: Model) -> list[tuple[str, ...]]:

@@ -85,7 +85,7 @@ def build_layers(
     values = [value]
     for number, description in enumerate(described):
         try:
-            layer, output = description.bound(builder, [values[k] for k in sources[number]])
+            layer, output = description.bind(builder, [values[k] for k in sources[number]])
         except ShapeError as error:
             raise ShapeError(f"{place.format(number)}, {description!r}: {error}") from None
         layers.append(layer)

@@ -50,7 +50,7 @@ class Layer:
     #: How many inputs it can be called on; None: any number.
     n_inputs: ClassVar[int | None] = 1
 
-    def bound(self, builder: Builder, values: list[int]) -> tuple[Self, int]:
+    def bind(self, builder: Builder, values: list[int]) -> tuple[Self, int]:
         """A copy of this description with arrays of its own, for one network, and the number of its output.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Checkpoint files: a model file that also holds where its training stands.
+"""Checkpoint files: a model file that also holds the state of its training.
 
 That state is one tree of dicts and lists. Its arrays are tensors of the file, each under the path to its place
 in the tree, such as `training/optimizer/slots/0/1`; all else is JSON in the metadata.
@@ -26,8 +26,8 @@ Array = npt.NDArray[Any]
 
 _ROOT = "training"
 _VERSION = "3"
-_BEFORE_ROW_WEIGHTS = "2"  # the sums of an epoch had, for each output, weights of its own
-_KINDS = "biuf"  # of the dtypes that safetensors and NumPy have in common
+_BEFORE_ROW_WEIGHTS = "2"  # see _convert_epoch
+_KINDS = "biuf"  # the kinds of dtypes that both safetensors and NumPy have
 
 
 def write(path: str, network: Model, state: Mapping[str, Any]) -> None:
@@ -41,7 +41,7 @@ def write(path: str, network: Model, state: Mapping[str, Any]) -> None:
 
 
 def read(path: str) -> dict[str, Any]:
-    """The state of a training; the arrays of its network, by name, are `state["network"]`."""
+    """Read the state of a training; the arrays of its network, by name, are `state["network"]`."""
     try:
         tensors, metadata = tensor_file.read(path, "checkpoint", needs_checksum=True)
     except OSError as error:
@@ -67,14 +67,14 @@ def read(path: str) -> dict[str, Any]:
         elif not _put(state, place, tensor):
             raise tensor_file.bad(path, "checkpoint", "a place for every array", f"none for {name!r}")
     if version == _BEFORE_ROW_WEIGHTS:
-        _convert_feed(state.get("feed"))
+        _convert_epoch(state.get("feed"))
     return state
 
 
-def _convert_feed(feed: Any) -> None:
-    """The state of a feed from version 2, where nothing said what a row of a batch counts in a metric.
+def _convert_epoch(feed: Any) -> None:
+    """Convert the state of an epoch from version 2, which had no weights of rows for metrics.
 
-    The sums were rows, rows * penalty, and weight * loss and weight of each output.
+    Its sums were rows, rows * penalty, and weight * loss and weight of each output.
     """
     if not isinstance(feed, dict):
         return
@@ -98,7 +98,7 @@ def check(path: str, state: Mapping[str, Any], expected: Any) -> None:
 
 
 def _without_arrays(value: Any, place: str, arrays: dict[str, Array]) -> Any:
-    """The tree with None in the place of every array, which goes to `arrays`."""
+    """Return the tree with None in the place of every array, and put the arrays into `arrays`."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -131,11 +131,11 @@ def _put(tree: Any, place: list[str], array: Array) -> bool:
 
 
 def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")  # as in a JSON pointer
+    return key.replace("~", "~0").replace("/", "~1")  # escaped as in a JSON pointer
 
 
 def _key(tree: Any, step: str) -> Any:
-    """What a step of a path means in a list or a dict; None where there is no such part."""
+    """Return the index or key that a step of a path means in a list or a dict; None if there is none."""
     if isinstance(tree, list):
         is_number = re.fullmatch(r"0|[1-9][0-9]{0,9}", step)
         return int(step) if is_number and int(step) < len(tree) else None
@@ -144,7 +144,7 @@ def _key(tree: Any, step: str) -> Any:
 
 
 def check_same(path: str, saved: Any, given: Any) -> None:
-    """Whether the settings of a fit are those that it was begun with; the error names the first that is not."""
+    """Raise an error that names the first setting of a fit that is not as it was when the training began."""
     difference = _difference(saved, _without_arrays(given, "settings", {}), "")
     if difference is not None:
         name, was, got = difference

@@ -1,4 +1,4 @@
-"""The interpreter does not end while a daemon thread is in code that must not be cut off.
+"""Keeps the interpreter from ending while a daemon thread is in code that must not be interrupted.
 
 Where Python ends, it ends a daemon thread as soon as that asks for the GIL: before 3.14 by unwinding its stack. C
 lets that happen. Rust, which safetensors is written in, does not: the process aborts ("exception not rethrown").
@@ -24,7 +24,7 @@ class _Gate:
     def enter(self) -> None:
         with self.changed:
             while self.is_closed:
-                self.changed.wait()  # for the end of the process
+                self.changed.wait()  # until the process ends
             self.inside += 1
 
     def leave(self) -> None:
@@ -44,7 +44,7 @@ _gate = _Gate()
 
 @contextmanager
 def before_exit() -> Iterator[None]:
-    """What runs within is over before the interpreter ends."""
+    """Let the interpreter end only after the code within has finished."""
     if not threading.current_thread().daemon:
         yield
         return
@@ -57,7 +57,7 @@ def before_exit() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """The threads of the parent are not here."""
+    """Start anew in a forked child, which does not have the threads of its parent."""
     global _gate
     _gate = _Gate()
 

@@ -47,12 +47,12 @@ def contents(network: Model) -> tuple[dict[str, Array], dict[str, str]]:
         "network": json.dumps(network.get_config()),
         "plugins": json.dumps(provenance.record(network)),
     }
-    with network._weights_lock.turn():  # all of them after the same step
+    with network._weights_lock.turn():  # so that all of them are of the same step
         return {name: array.copy() for name, array in layers.arrays(network.layers)}, metadata
 
 
 def pickled(network: Model) -> dict[str, Any]:
-    """What is pickled of a network: its description, and copies of all that training changes."""
+    """Return what is pickled of a network: its description, and copies of all that training changes."""
     state: dict[str, Any] = {
         "layers": [network.input, *network._composition.layers],
         "options": {
@@ -63,7 +63,7 @@ def pickled(network: Model) -> dict[str, Any]:
             "outputs": None if network._outputs.is_one else network._composition.outputs,
         },
     }
-    with network._weights_lock.turn():  # all of them after the same step
+    with network._weights_lock.turn():  # so that all of them are of the same step
         state["arrays"] = network.get_weights()
         state["history"] = network.history and network.history.copy()
         state["epochs_trained"] = network.epochs_trained
@@ -72,7 +72,7 @@ def pickled(network: Model) -> dict[str, Any]:
 
 
 def read(path: str | os.PathLike[str], kind: type[M]) -> M:
-    """The model in a file that `save` wrote, or in a checkpoint, as one of that class; `cynn.load` says more."""
+    """Read the model in a model file or a checkpoint, as an object of that class: see `cynn.load`."""
     path = file_access.as_path(path, "path", "load")
     try:
         return _read(path, kind)
@@ -83,7 +83,7 @@ def read(path: str | os.PathLike[str], kind: type[M]) -> M:
 def _read(path: str, kind: type[M]) -> M:
     tensors, metadata = tensor_file.read(path, "model file")
     config = _checked_config(path, metadata)
-    if "training" in metadata:  # a checkpoint holds more than the network
+    if "training" in metadata:  # it is a checkpoint
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("training/")}
     network = _network(path, config, tensors, kind)
     for name, array in layers.arrays(network.layers):
@@ -120,7 +120,7 @@ def _json(path: str, metadata: dict[str, str], name: str, default: str) -> Any:
 
 
 def _network(path: str, config: dict[str, Any], tensors: dict[str, Array], kind: type[M]) -> M:
-    """The network of a description, once shapes and dtypes agree: a wrong one must not ask for memory."""
+    """Build the network after its arrays have been checked: a wrong description must not allocate memory."""
     try:
         expected = _expected_arrays(config)
         for name in sorted(expected | tensors):
@@ -140,7 +140,7 @@ def _network(path: str, config: dict[str, Any], tensors: dict[str, Array], kind:
 
 
 def _expected_arrays(config: dict[str, Any]) -> dict[str, Array]:
-    """Every array of the network that is described, without its memory."""
+    """Return the shapes and dtypes of all arrays of the network, as arrays that take no memory."""
     composition = layers.compose(layers.of_network(config), config.get("sources"), config.get("outputs"))
     builder = Builder(composition.input.units, inputs.check_dtype(config["dtype"]), 0, only_shapes=True)
     built, _ = composition.build(builder)

@@ -1,4 +1,4 @@
-"""What plain pickle cannot take along is named before it fails: it says `<lambda>`, and not of what."""
+"""Names the part of a network that cannot be pickled: the error of pickle itself says only `<lambda>`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from cynn.errors import InvalidParameterError
 
 __all__ = ["check"]
 
-# These can take functions without a name along, or need not.
+# Modules that can pickle functions without a name, or that copy and need not.
 _OTHERS = {"copy", "cloudpickle", "dill"}
 
 
 def check(layers: list[Any], optimizer_state: Any) -> None:
-    """Raise an InvalidParameterError that names the first part that the pickle which asks for a state cannot take.
+    """Raise an InvalidParameterError that names the first part that the calling pickler cannot pickle.
 
-    It is to be called in `__getstate__`.
+    To be called in `__getstate__`.
     """
     parts = {f"layer {number}": layer for number, layer in enumerate(layers)}
     if optimizer_state is not None:

@@ -1,7 +1,6 @@
-"""Safetensors files that are whole or not there, and say so themselves: a sha256 of the content is in the metadata.
+"""Safetensors files that appear whole or not at all; their metadata hold a sha256 of the content.
 
-What is read is looked at before it is believed, byte for byte, and without the file being mapped: it may change
-while it is read.
+All that is read is checked before it is used. Files are not mapped into memory, as they may change while they are read.
 """
 
 from __future__ import annotations
@@ -78,11 +77,11 @@ def read(path: str, kind: str, *, needs_checksum: bool = False) -> tuple[dict[st
 
 
 class _NotWhole(Exception):
-    """What a file has that a safetensors file has not."""
+    """The file is no safetensors file, or not a whole one."""
 
 
 class _Entry(NamedTuple):
-    """A tensor, as the header has it."""
+    """What the header says about a tensor."""
 
     name: str
     dtype: np.dtype[Any]
@@ -92,7 +91,7 @@ class _Entry(NamedTuple):
 
 
 def _header(file: IO[bytes]) -> tuple[list[_Entry], dict[str, str]]:
-    """The tensors in the order of their bytes, which fill the file to its end, and the metadata."""
+    """Read the metadata and the entries of the tensors, which must fill the file without gaps."""
     size = file.seek(0, 2)
     file.seek(0)
     header_bytes = int.from_bytes(file.read(8), "little")
@@ -128,7 +127,7 @@ def _entry(name: str, given: Any) -> _Entry:
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise _NotWhole(f"a tensor {name!r} in the dtype {str(dtype)[:200]!r}, which NumPy does not have")
     of_numpy = np.dtype(_DTYPES[dtype])
-    whole = of_numpy.itemsize * math.prod(max(1, n) for n in shape)  # NumPy counts so, where one is 0
+    whole = of_numpy.itemsize * math.prod(max(1, n) for n in shape)  # NumPy counts 0 as 1 here
     if offsets[1] - offsets[0] != of_numpy.itemsize * math.prod(shape) or whole >= 2**63:
         raise wrong
     return _Entry(name, of_numpy, tuple(shape), *offsets)
@@ -153,7 +152,7 @@ def _bytes(file: IO[bytes], count: int) -> bytes:
 
 
 def parsed(text: str) -> Any:
-    """What JSON says, if it says it once and is nested no deeper than `MAX_NESTED`; else a ValueError."""
+    """Parse JSON; a ValueError if a name is there twice, or if it is nested deeper than `MAX_NESTED`."""
     import json
 
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "History"]
 
-# The modules in which these names live, imported when somebody asks: this wing's parts are used one by one.
+# Imported when they are asked for, as the modules of this wing do not need them all.
 _HOMES = {"Callback": "cynn.callbacks.base", "History": "cynn.training.history"}
 
 

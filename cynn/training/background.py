@@ -1,4 +1,4 @@
-"""A thread that does one thing while the caller does another."""
+"""A thread that runs a function while the caller goes on."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Background"]
 
 
 class Background:
-    """Runs a function while the caller goes on, who then waits for it.
+    """Runs a function in a thread while the caller goes on; the caller then waits for it.
 
-    Only what ends soon, and calls nothing of a user's, may run here: Ctrl-C is heard by the caller, who still waits.
-    The thread is a daemon where the caller's is one: so the end of the process waits for both, or for neither.
+    Only functions that end soon and call no code of a user may run here: Ctrl-C reaches the caller, who waits for them.
+    The thread is a daemon if the caller's is one, so that the process waits for both at its end, or for neither.
     """
 
     def __init__(self, name: str) -> None:
@@ -29,7 +29,7 @@ class Background:
         self._is_at_work = False
 
     def start(self, function: Callable[[], object]) -> None:
-        """Begin with a function. It has the GIL first, so that one without the GIL is on its way at once."""
+        """Start a function. The thread gets the GIL first, so that a function without the GIL starts at once."""
         if self._thread is None:
             import threading
 
@@ -40,12 +40,12 @@ class Background:
         self._begun.get()
 
     def finish(self) -> None:
-        """Wait until the function that was started, if there is one, is done; raises what it has raised."""
+        """Wait for the function that was started, if there is one, and raise what it has raised."""
         if not self._is_at_work:
             return
         try:
             problem = self._done.get()
-        except BaseException:  # Ctrl-C comes while it runs
+        except BaseException:  # Ctrl-C was pressed while it ran
             self._done.get()
             raise
         finally:

@@ -1,4 +1,4 @@
-"""Where the steps of an epoch take their rows from: a `BatchSource`. Here is the one of rows in an array."""
+"""Batch sources: where the steps of an epoch take their rows from. `ArrayBatches` takes them from an array."""
 
 from __future__ import annotations
 
@@ -21,53 +21,53 @@ Array = npt.NDArray[Any]
 
 
 class BatchSource(Protocol):
-    """The steps of an epoch, one epoch after the other."""
+    """Takes the steps of an epoch, one epoch after the other."""
 
     context: TrainingContext
-    #: Rows and steps of an epoch; None where nobody knows.
+    #: Rows and steps of an epoch; None if that is not known beforehand.
     rows_per_epoch: int | None
     steps_per_epoch: int | None
-    #: Rows of the largest batch so far: the borders of the work depend on it.
+    #: Rows of the largest batch so far: how the work is divided depends on it.
     capacity: int
-    #: Of this epoch, so far.
+    #: Steps and rows of this epoch so far.
     step: int
     rows_done: int
-    #: Of the last step, or of the one that failed.
+    #: The learning rate of the last step, or of the one that failed.
     last_rate: float
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
-        """Get ready for an epoch of that number in the life of the network, from 0; or for the rest of one."""
+        """Begin an epoch, or continue one from its `state`. Its number counts all epochs of the network, from 0."""
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
-        """Take steps until the time is up or so many are taken; False, and none, where the epoch is over."""
+        """Take steps until the time is up or `max_steps` are taken. False, and no step, if the epoch is over."""
 
     def sums(self) -> npt.NDArray[np.float64]:
-        """Over the rows of the epoch so far, as `Trainer.sums`."""
+        """The sums over the rows of the epoch so far: see `Trainer.sums`."""
 
     def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
-        """The targets of the epoch's rows so far, what each output was for them in their steps, and their weights."""
+        """Targets, predictions and weights of the epoch's rows so far; the predictions were made in the steps."""
 
     def is_finite(self) -> bool:
-        """Whether all that the steps so far have changed is finite."""
+        """Whether everything that the steps have changed is finite."""
 
     def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
-        """The rows of an epoch as they are trained on, a piece at a time, and how often each is there."""
+        """Yield the training rows of an epoch in pieces, each with the weights of its rows."""
 
     def get_state(self) -> dict[str, Any]:
-        """How far the epoch is, for `begin_epoch` to go on with it."""
+        """The state of the epoch, from which `begin_epoch` can continue it."""
 
     def state_schema(self) -> Any:
-        """What `get_state` returns."""
+        """The schema of `get_state`."""
 
     def capacity_schema(self) -> Any:
-        """What `capacity` may be."""
+        """The schema of `capacity`."""
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release resources."""
 
 
 class ArrayBatches(BatchSource):
-    """Batches of rows in an array, in an order of each epoch. An epoch is one call of the engine."""
+    """Batches of rows in an array, in an order of each epoch. One call of the engine takes many steps."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class ArrayBatches(BatchSource):
         self.last_rate = 0.0
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
-        """The order and the rates of the epoch."""
+        """Begin an epoch: its order of rows and its learning rates."""
         assert self.context.state is not None
         assert self.steps_per_epoch is not None
         if 1 in (self.batch_size, self.n % self.batch_size):
@@ -115,14 +115,14 @@ class ArrayBatches(BatchSource):
             if self.predictions is not None:
                 for own, saved in zip(self._seen_predictions(), state["predictions"], strict=True):
                     own[...] = saved
-        self.check_finite = False  # every epoch sees every row
+        self.check_finite = False  # every epoch reads every row, so that one check is enough
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
         state, trainer = self.context.state, self.trainer
         assert state is not None
         if self.rows_done == self.n:
             return False
-        if state.optimizer.learning_rate is not self.given:  # a callback of this epoch's steps has set it
+        if state.optimizer.learning_rate is not self.given:  # a callback has set it after a step of this epoch
             self.rates[self.step :] = state.rates(len(self.rates) - self.step, self.total_steps)
             self.given = state.optimizer.learning_rate
         steps = trainer.steps
@@ -143,7 +143,7 @@ class ArrayBatches(BatchSource):
         return True
 
     def take_epochs(self, number: int, figures: npt.NDArray[np.float64], seconds: float) -> None:
-        """Whole epochs from that number on, as `Trainer.run_epochs`, after an epoch that has begun as others do."""
+        """Train whole epochs from that number on, as `Trainer.run_epochs`, after `begin_epoch`."""
         try:
             self.context.count(
                 self.trainer,

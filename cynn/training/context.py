@@ -1,4 +1,4 @@
-"""What the steps of a training have in common."""
+"""The training context: what all steps of a training need."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class TrainingContext:
         self._has_met_a_single_row = False
 
     def warn_of_a_single_row(self) -> None:
-        """Say, once, that a batch of one row has no statistics, where the network wants some."""
+        """Warn once that a batch of one row has no statistics for BatchNorm."""
         if not self._has_met_a_single_row:
             self._has_met_a_single_row = True
             moving_averages.warn_of_a_single_row(self.network)
 
     def trainer(self, rows: Array, target: Targets, weights: RowWeights, batch_size: int) -> Trainer:
-        """A trainer on these data."""
+        """Make a trainer on these data."""
         kernel = None
         if self.state is not None:
             kernel = OptimizerKernel(self.state.optimizer)
@@ -82,27 +82,27 @@ class TrainingContext:
         )
 
     def room_for_predictions(self, rows: int) -> list[Array]:
-        """A matrix for each output."""
+        """Allocate a matrix of predictions for each output."""
         return [np.empty((rows, units), self.network.dtype) for units in self.objective.outputs.units]
 
     def schemas_of_predictions(self, rows: int) -> list[Any]:
-        """What such matrices are in a checkpoint."""
+        """The schemas of these matrices in a checkpoint."""
         return [
             schema.array((rows, units), self.network.dtype, is_finite=False) for units in self.objective.outputs.units
         ]
 
     def schema_of_sums(self) -> dict[str, Any]:
-        """What every feed has in a checkpoint, beside its steps."""
+        """The schema of what every batch source writes to a checkpoint."""
         sums = schema.array((2 + len(self.objective.kernels),), np.float64)
         return {"sums": sums, "last_rate": schema.number(0)}
 
     def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
-        """Have steps taken, from the number t that is handed over, and count them whatever happens."""
+        """Call `take_steps` with the number t of the next step, and count its steps also if it raises."""
         assert self.state is not None
         with self.network._weights_lock.turn():
             t_before = self.state.t - trainer.steps
             try:
                 take_steps(self.state.t + 1)
             finally:
-                # Ctrl-C is heard as `run` returns, and a plugin may raise in it
+                # Ctrl-C is raised when `run` returns, and a plugin may raise within it
                 self.state.t = t_before + trainer.steps

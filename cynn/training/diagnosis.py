@@ -24,7 +24,7 @@ __all__ = ["Diagnosis", "LayerDiagnosis", "diagnose"]
 
 Array = npt.NDArray[Any]
 
-# A unit is dead where |f'(z)| stays below this for all rows: what it passes back is all but nothing.
+# A unit is dead if |f'(z)| is below this for all rows: almost no gradient passes through it.
 _DEAD_BELOW = 0.01
 
 
@@ -100,13 +100,13 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
 
 
 def _parameters(layer: Layer) -> list[Array | None]:
-    """Those of the layer and of the layers within it, in the order of their gradients; None for what one lacks."""
+    """The parameters of a layer and of those within it, in the order of their gradients; None where there is none."""
     given = [array for one in layers.walk([layer]) for array in one.parameters.values()]
     return [None if array is None else array.astype(np.float64) for array in given]
 
 
 def _norm(arrays: list[Array | None]) -> float:
-    """Of all of them together."""
+    """The norm of all arrays together."""
     return float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays if array is not None)))
 
 
@@ -119,7 +119,7 @@ def _dead(network: Model, layer: Layer, number: int, outputs: list[Array]) -> fl
 
 
 def _slope(network: Model, layer: Layer, number: int, outputs: list[Array]) -> Array | None:
-    """f'(z) for a dense layer whose f is of single elements."""
+    """f'(z) of a dense layer whose activation is element-wise; None for other layers."""
     weights, biases, activation = (getattr(layer, name, None) for name in ("weights", "biases", "activation"))
     sources = network._composition.sources[number]
     if weights is None or activation is None or weights.shape[1] != layer.units:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cynn.data.targets import Targets
     from cynn.model import Model
 
-__all__ = ["checked", "evaluate", "figures", "those_that_count"]
+__all__ = ["checked", "counted", "evaluate", "figures"]
 
 Array = npt.NDArray[Any]
 #: Rows, their targets and their weights.
@@ -41,7 +41,7 @@ def evaluate(
     objective = network.objective(loss, loss_weights)
     given = checked(network, objective, x, y, sample_weight, "", check_finite=check_finite)
     return figures(
-        network, objective, *those_that_count(*given), _of_outputs(objective.outputs, metrics), n_threads
+        network, objective, *counted(*given), _of_outputs(objective.outputs, metrics), n_threads
     )
 
 
@@ -56,7 +56,7 @@ def checked(
     check_finite: bool,
     look_at_x: bool = True,
 ) -> Checked:
-    """What a user gives, checked where its weight is not 0; the numbers of x only if `look_at_x`."""
+    """Validate and convert x, y and weights. Rows of weight 0 are not checked; the numbers of x only if `look_at_x`."""
     rows = network.as_rows(x, f"{prefix}x")
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
@@ -66,8 +66,8 @@ def checked(
     return rows, objective.targets(y, len(rows), f"{prefix}y", weights, check_finite=check_finite), weights
 
 
-def those_that_count(rows: Array, target: Targets, weights: RowWeights) -> Checked:
-    """The rows that are there, with weights whose mean over them is 1."""
+def counted(rows: Array, target: Targets, weights: RowWeights) -> Checked:
+    """Return the rows whose weight is not 0, with weights that are divided by their mean."""
     places = weights.places()
     if places is not None:
         rows, target, weights = rows[places], target.take(places), weights.take(places)
@@ -84,7 +84,7 @@ def figures(
     n_threads: int | None,
     name: str = "x",
 ) -> dict[str, float]:
-    """What `evaluate` returns, for `those_that_count`; messages call the rows by that name."""
+    """Return the loss and the metrics for rows from `counted`; `name` is what messages call the rows."""
     found = network.outputs_for_loss(objective, rows, n_threads, name)
     losses, predictions = [], []
     for kernel, part, weight, (prediction, activation) in zip(
@@ -102,7 +102,7 @@ def figures(
 
 
 def of_each_output(objective: Objective, losses: Iterable[float]) -> dict[str, float]:
-    """The loss of each output by its name in the history; nothing where there is one output."""
+    """The loss of each output by its name in the history; empty if there is one output."""
     if objective.outputs.is_one:
         return {}
     return {f"{name}_loss": float(loss) for name, loss in zip(objective.outputs.names, losses, strict=True)}

@@ -1,4 +1,4 @@
-"""`Network.fit`: what it is given is checked here; the epochs run in loop.py."""
+"""`Network.fit`: validates the data and chooses the batch source; loop.py runs the epochs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     state_before: OptimizerState | None = network._optimizer_state
 
     def context() -> TrainingContext:
-        """To be made once the data have been checked: until then the network's optimizer stays what it is."""
+        """Made after the data have been checked: it replaces the optimizer of the network."""
         state = optimizer_state(network, options.optimizer)
         return TrainingContext(network, objective, state, threads.resolve(options.n_threads), options.check_finite)
 
@@ -82,7 +82,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     settings: dict[str, Any] = {}
     if path is not None or called.checkpoints:
         settings = _settings(network, objective, source, options, called, list(metrics_by_name), validation)
-    if y is not None or not isinstance(x, Iterator):  # an iterator is gone through once
+    if y is not None or not isinstance(x, Iterator):  # an iterator gives its batches only once
         called.training_rows = source.training_rows
     has_own_figures = bool(metrics_by_name or validation or not objective.outputs.is_one)
     loop = Loop(network, source, called, figures, has_own_figures, options.epochs, settings)
@@ -108,7 +108,7 @@ def _settings(
     metrics: list[str],
     validation: Checked | None,
 ) -> dict[str, Any]:
-    """What must be the same where a training goes on from a checkpoint."""
+    """Return what must be the same when a training is resumed from a checkpoint."""
     state: OptimizerState = network._optimizer_state
     transform = options.transform
     return {
@@ -131,8 +131,8 @@ def _settings(
 def _training_rows(
     network: Model, objective: Objective, x: Any, y: Any, options: FitOptions
 ) -> tuple[Checked, Places | None, Checked | None]:
-    """Rows with targets and weights, the places of those to train on (None for all), and the rows that validate."""
-    # steps look at the rows that they take: all are looked at before where no step takes them as they are
+    """Validate x and y; return them, the places of the rows to train on (None for all), and the held-out rows."""
+    # steps check the rows that they read: all are checked here only if no step reads them, or reads transformed ones
     look_at_x = options.epochs == 0 or options.transform is not None
     rows, target, weights = evaluation.checked(
         network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x
@@ -149,7 +149,7 @@ def _training_rows(
 def _split(
     network: Model, given: Checked, among: Places | None, options: FitOptions
 ) -> tuple[Places, Checked]:
-    """The places of the rows to train on, of all or of some, and the rows that are held out."""
+    """Split all rows, or those at some places; return the places of the training rows, and the held-out rows."""
     rows, target, weights = given
     if among is None:
         among = np.arange(len(rows))
@@ -173,7 +173,7 @@ def _checked_validation(
         )
     x, y, *rest = validation_data
     weight = rest[0] if rest else None
-    return evaluation.those_that_count(
+    return evaluation.counted(
         *evaluation.checked(network, objective, x, y, weight, "validation ", check_finite=options.check_finite)
     )
 
@@ -185,7 +185,7 @@ def _source_of_rows(
     options: FitOptions,
     keep_predictions: bool,
 ) -> BatchSource:
-    """The rows at these places, or all; through the transform, where there is one."""
+    """Return the source of batches of the rows at these places, or all; transformed, if there is a transform."""
     rows, target, weights = given
     n, seed = len(rows) if places is None else len(places), context.network.seed
     order_of = _order(n, places, options.shuffle, seed)
@@ -203,8 +203,7 @@ def _source_of_rows(
 def _order(
     n: int, places: Array | None, shuffle: bool | str, seed: int
 ) -> Callable[[int], npt.NDArray[np.int64]]:
-    """The order of the rows in an epoch, from 0; of those at `places`, where not all are trained on."""
-
+    """Return the function that gives the order of the rows in an epoch: of all n rows, or of those at `places`."""
     in_order = np.arange(n) if places is None else places
 
     def order_of(epoch: int) -> npt.NDArray[np.int64]:
@@ -218,7 +217,7 @@ def _order(
 
 
 def _batches(given: Any, *, is_gone_through_again: bool) -> Callable[[int, int], Iterable[Any]]:
-    """What gives the batches of an epoch, from a step on."""
+    """Return the function that gives the batches of an epoch from a step on."""
     if is_gone_through_again and isinstance(given, Iterator):
         raise InvalidParameterError(
             "With a Checkpoint, or to go on from one, x must give its batches again: a list, or a function of the "
@@ -236,7 +235,7 @@ def _batches(given: Any, *, is_gone_through_again: bool) -> Callable[[int, int],
 
 
 def _n_steps(given: Any, options: FitOptions) -> int | None:
-    """How many batches make an epoch; None where nobody knows."""
+    """Return how many batches make an epoch; None if that is not known beforehand."""
     if options.steps_per_epoch is not None:
         return options.steps_per_epoch
     try:
@@ -258,7 +257,7 @@ def _warn_of_constant_units(network: Model) -> None:
 
 
 def _directions(objective: Objective, metrics_by_name: dict[str, metrics.Directed]) -> dict[str, bool | None]:
-    """Of each figure of the training, whether it is to rise: losses are to fall, a metric says it itself."""
+    """Return, for each figure of the history, whether greater is better: losses fall, metrics say it themselves."""
     losses = evaluation.of_each_output(objective, [0.0] * len(objective.losses))
     directions: dict[str, bool | None] = dict.fromkeys(["loss", *losses], False)
     directions.update({name: metric.greater_is_better for name, metric in metrics_by_name.items()})
@@ -269,7 +268,7 @@ def _directions(objective: Objective, metrics_by_name: dict[str, metrics.Directe
 def _figures(
     source: BatchSource, objective: Objective, metrics_by_name: dict[str, metrics.Directed]
 ) -> dict[str, float]:
-    """The losses and the metrics of the epoch that was trained."""
+    """Return the losses and the metrics of the epoch that was just trained."""
     loss, losses = objective.mean_losses(source.sums())
     figures = {"loss": float(loss)} | evaluation.of_each_output(objective, losses)
     if metrics_by_name:

@@ -1,7 +1,7 @@
-"""Batches that come one after the other, from outside or from a transform.
+"""Batches that are drawn one by one from an iterable or a transform.
 
-One half of a buffer is filled while the other half is trained on. The caller's own thread draws the batches, so that
-Ctrl-C is heard in what draws them, and another thread takes the step.
+One half of a buffer is filled while the other half is trained on. The thread of the caller draws the batches, so that
+Ctrl-C interrupts the drawing, and another thread takes the steps.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["BatchBuffer", "IterableBatches", "checked_batch", "transformed"]
 Array = npt.NDArray[Any]
 #: Rows, targets and weights of a batch, before they have been checked.
 RawBatch = tuple[Any, Any, Any]
-_NO_BATCH: Any = object()  # a user may give None
+_NO_BATCH: Any = object()  # None may be a batch that a user gave by mistake
 
 
 class BatchBuffer:
@@ -59,11 +59,11 @@ class BatchBuffer:
         self.trainer = context.trainer(self.rows, self.target, self.weights, capacity)
 
     def takes(self, rows: Array, target: Targets) -> bool:
-        """Whether this batch has a place in it."""
+        """Whether this batch fits into a half."""
         return len(rows) <= self.capacity and rows.dtype == self.rows.dtype and self.target.has_form_of(target)
 
     def put(self, half: int, rows: Array, target: Targets, weights: RowWeights) -> Array:
-        """Copy a batch into a half; returns where its rows are."""
+        """Copy a batch into a half; return the places of its rows."""
         begin = half * self.capacity
         place = slice(begin, begin + len(rows))
         self.rows[place] = rows
@@ -72,7 +72,7 @@ class BatchBuffer:
         return np.arange(place.start, place.stop)
 
     def step(self, order: Array, rate: float, predictions: list[Array] | None, name: str) -> None:
-        """A step on what lies at `order`."""
+        """Take a step on the rows at these places."""
         if len(order) == 1:
             self.context.warn_of_a_single_row()
         try:
@@ -84,7 +84,7 @@ class BatchBuffer:
 
 
 class IterableBatches(BatchSource):
-    """Batches that come one after the other."""
+    """Batches from an iterable, one after the other."""
 
     def __init__(
         self,
@@ -105,14 +105,14 @@ class IterableBatches(BatchSource):
         self.rows_per_epoch = rows_per_epoch
         self.steps_per_epoch = steps_per_epoch
         self.keep_predictions = keep_predictions
-        self.are_all = are_all  # the steps of an epoch: else there may be more batches, which are left
+        self.are_all = are_all  # whether an epoch takes all batches: else there may be more, which are not drawn
         self.buffer: BatchBuffer | None = None
         self.last_rate = 0.0
         self.half = 0
         self.background = Background("cynn-steps")
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
-        """Fetch the first batch."""
+        """Begin an epoch: fetch its first batch."""
         self.step = self.fetched = state["step"] if state else 0
         self.batches: Iterator[Any] = iter(self.batches_of(number, self.step))
         self.number = number
@@ -136,7 +136,7 @@ class IterableBatches(BatchSource):
         self._fetch_next()
 
     def _fetch_next(self) -> None:
-        """The next batch; what is wrong with it is raised when its turn comes."""
+        """Fetch the next batch; an error in it is raised when its step is to be taken."""
         self.next, self.problem = None, None
         try:
             self.next = self._fetch()
@@ -144,7 +144,7 @@ class IterableBatches(BatchSource):
             self.problem = problem
 
     def _fetch(self) -> tuple[Array | None, Array, Targets, RowWeights] | None:
-        """The next batch, in the half that is not trained on where it fits; None after the last."""
+        """Draw the next batch, and copy it into the free half if it fits; None after the last."""
         is_at_end = self.fetched == self.steps_per_epoch
         raw = _NO_BATCH if is_at_end and not self.are_all else next(self.batches, _NO_BATCH)
         if raw is _NO_BATCH and (self.steps_per_epoch is None or is_at_end):
@@ -177,7 +177,7 @@ class IterableBatches(BatchSource):
         return order, rows, target, weights
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
-        """One step, whatever the time."""
+        """Take one step, however long it takes."""
         state = self.context.state
         assert state is not None
         if self.problem is not None:
@@ -192,7 +192,7 @@ class IterableBatches(BatchSource):
         predictions = None
         if self.keep_predictions:
             predictions = self.context.room_for_predictions(len(rows))
-            self.targets.append(target.take(np.arange(len(rows))))  # the next batch may come in the same memory
+            self.targets.append(target.take(np.arange(len(rows))))  # a copy: the next batch may use the same memory
             self.predictions.append(predictions)
             self.weights.append(weights)
         self._step_and_fetch(order, predictions)
@@ -281,7 +281,7 @@ class IterableBatches(BatchSource):
         return schema.Then(schema.Having(counts), lambda state: schema.Then(with_predictions(state), with_one_form))
 
     def capacity_schema(self) -> Any:
-        """So many rows as there is memory for, with all that the layers make of them."""
+        """At most as many rows as fit into memory with the outputs of all layers."""
         network = self.context.network
         columns = network.input.units + sum(operation.units for operation in network._engine.operations)
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -302,7 +302,7 @@ def _classes(shape: tuple[int, ...], n_classes: int) -> schema.Kind:
 def checked_batch(
     context: TrainingContext, x: Any, y: Any, sample_weight: Any, of: str, class_weight: Any = None
 ) -> tuple[Array, Targets, RowWeights]:
-    """A batch as the engine takes it, without rows of weight 0. NaN in x is looked for in its step."""
+    """Validate and convert a batch, and leave out rows of weight 0. The numbers of x are checked in its step."""
     network = context.network
     rows = network.as_rows(x, f"x{of}")
     if len(rows) == 0:
@@ -328,7 +328,7 @@ def transformed(
     epoch: int,
     first_step: int,
 ) -> Iterator[RawBatch]:
-    """The batches of an epoch from that step on, each as `transform(x, y, generator)` gives it."""
+    """Yield the batches of an epoch from a step on, each as `transform(x, y, generator)` returns it."""
     for step in range(first_step, -(-len(order) // batch_size)):
         places = order[step * batch_size : (step + 1) * batch_size]
         generator = randomness.generator(seed, randomness.Purpose.TRANSFORM, epoch, step)

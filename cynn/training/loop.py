@@ -1,4 +1,4 @@
-"""The loop of a fit: epochs of steps, figures, callbacks. What a checkpoint holds of a training is here."""
+"""The training loop: epochs of steps, figures, callbacks, and the state of a training for checkpoints."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Loop", "diverged_error"]
 
-# The engine comes back this often, so that Ctrl-C is heard and the progress bar moves.
+# The engine returns to Python this often, for Ctrl-C and the progress bar.
 _SECONDS_BETWEEN_LOOKS = 0.1
-# Epochs that are over sooner are trained many at a time, where nobody looks at them one by one.
+# Epochs that take less are trained many at a time, if nothing has to run between them.
 _SHORT_SECONDS = 0.01
-# Random numbers know an epoch by 32 bits.
+# The random generator takes an epoch number of 32 bits.
 _MAX_EPOCHS = 2**31
 _FIGURE = schema.number(is_finite=False)
 
 
 class Loop:
-    """A training under way.
+    """A training that is running.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Loop:
         self.epochs, self.settings = epochs, settings
         self.optimizer: OptimizerState = network._optimizer_state
         self.history = History()
-        self.epoch = 0  # that runs, or that ran last, counted from 1
+        self.epoch = 0  # the current or the last epoch, counted from 1
         self.is_in_epoch = False
         self.has_begun = False
         self.began_at = time.perf_counter()
@@ -75,17 +75,17 @@ class Loop:
 
     @property
     def steps(self) -> int:
-        """How many steps this training has taken."""
+        """The steps that this training has taken."""
         return self.optimizer.t - self.t_before
 
     @property
     def total_steps(self) -> int | None:
-        """How many the optimizer will have taken at the end; None where nobody knows."""
+        """The steps that the optimizer will have taken in the end; None if that is not known beforehand."""
         per_epoch = self.source.steps_per_epoch
         return None if per_epoch is None else self.t_before + self.epochs * per_epoch
 
     def read(self, path: str) -> dict[str, Any]:
-        """The state in a checkpoint, all of it checked: that this training can go on from it. Nothing is changed."""
+        """Read a checkpoint, and check that this training can continue from it. Nothing is changed."""
         state = checkpoint_file.read(path)
         checkpoint_file.check(path, state, schema.Having({"settings": schema.ANYTHING}))
         checkpoint_file.check_same(path, state["settings"], self.settings)
@@ -94,7 +94,7 @@ class Loop:
         return state
 
     def run(self, state: Mapping[str, Any] | None, progress: bool) -> None:
-        """Train to the end, from the beginning or from the state in a checkpoint on."""
+        """Train to the end, from the beginning or from the state of a checkpoint."""
         self._check_final_weights()
         self.called.final_weights = self.final_weights
         self.optimizer.begin(self.network, self.called.greater_is_better)
@@ -121,7 +121,7 @@ class Loop:
     def _run_epochs(self) -> None:
         while self.is_in_epoch or (self.epoch < self.epochs and not self.called.stop_training):
             self._run_epoch()
-            if self._may_hurry():
+            if self._may_run_short_epochs():
                 self._run_short_epochs()
         self._write_checkpoints(lambda each: each.last != self._place())
 
@@ -165,7 +165,7 @@ class Loop:
             raise self._diverged((diverged.what, diverged.figure), self.epoch, self.source.step + 1) from None
 
     def _limits(self) -> tuple[float, int]:
-        """For how long, and how many, steps may be taken before somebody wants to look."""
+        """For how many seconds, and for how many steps, the engine may run before a callback or a checkpoint is due."""
         checkpoints = self.called.checkpoints
         seconds = 0.0 if self.called.want_steps else _SECONDS_BETWEEN_LOOKS
         return (
@@ -173,13 +173,13 @@ class Loop:
             min((each.steps_left(self.steps) for each in checkpoints), default=1 << 62),
         )
 
-    def _may_hurry(self) -> bool:
+    def _may_run_short_epochs(self) -> bool:
         is_short = isinstance(self.source, ArrayBatches) and self.history["seconds"][-1] < _SHORT_SECONDS
         wanted = self.called or self.has_own_figures or self.optimizer.has_schedule or self.bar.is_shown
         return is_short and not wanted
 
     def _run_short_epochs(self) -> None:
-        """The other epochs, many between two looks: nobody wants to see anything of them but the figures."""
+        """Train the other epochs, many in one call of the engine: nothing but their figures is needed."""
         source = self.source
         assert isinstance(source, ArrayBatches)
         while self.epoch < self.epochs:
@@ -198,7 +198,7 @@ class Loop:
             self._check_finite()
 
     def _check_finite(self) -> None:
-        """Nothing that is not is returned, written down, or kept as the best there was."""
+        """Raise an error before weights that are not finite are returned, saved or kept as the best."""
         if not self.source.is_finite():
             raise self._diverged(NOT_FINITE, self.epoch, self.source.step)
 
@@ -209,11 +209,11 @@ class Loop:
 
     @property
     def is_averaging(self) -> bool:
-        """Whether the network gets an average of its weights in the end."""
+        """Whether the final weights are an average."""
         return bool(self.called.averaging or self.optimizer.settings.averages)
 
     def _check_final_weights(self) -> None:
-        """Which weights a fit ends with must not depend on the order of callbacks."""
+        """Raise an error where the final weights would depend on the order of callbacks."""
         of_epochs = {(each.start_epoch, each.every_epochs) for each in self.called.averaging}
         averages = ["StochasticWeightAveraging"] * len(of_epochs)
         averages += ["use_ema"] if self.optimizer.settings.averages else []
@@ -225,7 +225,7 @@ class Loop:
                 raise InvalidParameterError(f"A fit must have one {kind} at most. Got {' and '.join(got)} instead.")
 
     def final_weights(self) -> list[Any]:
-        """Copies of what the network gets if training ends here, but for the best weights of an EarlyStopping."""
+        """Copies of the weights that the network gets if training ends here and no EarlyStopping restores others."""
         found = self.optimizer.averaged(self.network)
         for each in self.called.averaging:
             found = each.averaged()
@@ -233,7 +233,7 @@ class Loop:
 
     @contextmanager
     def with_final_weights(self) -> Iterator[None]:
-        """The network has its final weights within: those that validation is of."""
+        """Give the network its final weights within the context, for validation."""
         if not self.is_averaging:
             yield
             return
@@ -270,7 +270,7 @@ class Loop:
         }
 
     def _schema(self) -> Any:
-        """What `_get_state` returns, with the arrays of the network."""
+        """The schema of `_get_state`, with the arrays of the network."""
         return {
             "network": {name: schema.array_like(array) for name, array in layers.arrays(self.network.layers)},
             "settings": schema.ANYTHING,
@@ -286,7 +286,7 @@ class Loop:
         }
 
     def _schema_of_counts(self, state: Mapping[str, Any]) -> Any:
-        """What the numbers of epochs and of steps say about each other, and about the history."""
+        """The schema of how the numbers of epochs and steps and the history must agree."""
         done = state["epoch"] - (state["feed"] is not None)
         steps = 0 if state["feed"] is None else state["feed"]["step"]
         loss = {"loss": schema.ListOf(_FIGURE, done, done)} if done else {}
@@ -300,7 +300,7 @@ class Loop:
         )
 
     def _check_rates(self, state: Mapping[str, Any]) -> None:
-        """Whether the schedule has a rate for every step of the epoch that goes on, if there is one."""
+        """Raise an error unless the schedule has a rate for every step of the epoch that continues."""
         per_epoch = self.source.steps_per_epoch
         if state["feed"] is not None and per_epoch is not None:
             first = state["optimizer"]["t"] - state["feed"]["step"]
@@ -308,7 +308,7 @@ class Loop:
             schedule.rates(first, per_epoch, state["t_before"] + self.epochs * per_epoch)
 
     def _set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `read` returned: none of this fails."""
+        """Continue from what `read` returned; nothing in it can fail."""
         with self.network._weights_lock.turn():
             for name, array in layers.arrays(self.network.layers):
                 array[...] = state["network"][name]
@@ -323,14 +323,14 @@ class Loop:
             self.source.begin_epoch(self.network.epochs_trained, self.total_steps, state["feed"])
 
 
-#: What is wrong after a step that met finite figures only.
+#: What diverged, and how, where the losses themselves are finite.
 NOT_FINITE = "weights, their averages and the optimizer's memory", "NaN or infinity"
 
 
 def diverged_error(
     what: str, got: object, rate: float, epoch: int, step: int, history: History, is_finite: bool
 ) -> TrainingDivergedError:
-    """The error for a training that has met what is not finite; `is_finite` says whether the network still is."""
+    """Make the error for a training that diverged; `is_finite` says whether the weights are still finite."""
     holds = (
         "the network holds the weights from before that step"
         if is_finite

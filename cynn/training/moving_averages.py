@@ -1,4 +1,4 @@
-"""Batch normalization's moving averages computed anew, for weights that did not come about step by step."""
+"""Batch normalization's moving averages computed anew, for weights that are not the result of training steps."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _normalizations(network: Model) -> list[Operation]:
 
 
 def has_moving_averages(network: Model) -> bool:
-    """Whether there are some that training moves."""
+    """Whether a network has moving averages that training updates."""
     return bool(_normalizations(network))
 
 
 def warn_of_a_single_row(network: Model) -> None:
-    """Say that a batch of one row has no statistics, where the network wants some."""
+    """Warn that a batch of one row has no statistics, if the network has a BatchNorm."""
     if has_moving_averages(network):
         warn(
             "A batch must have at least two rows for BatchNorm to take their mean and variance. Got one instead: it is "
@@ -45,7 +45,7 @@ def warn_of_a_single_row(network: Model) -> None:
 def pieces(
     rows: Array, weight: Array | None, places: npt.NDArray[np.int64] | None = None
 ) -> Iterator[tuple[Array, Array | None]]:
-    """The rows, or those at some places, and how often each is there, so many at a time as fit in memory."""
+    """Yield the rows, or those at some places, in pieces that need little memory, each with its weights."""
     for begin in range(0, len(rows) if places is None else len(places), _ROWS_AT_A_TIME):
         part: Any = slice(begin, begin + _ROWS_AT_A_TIME)
         at = part if places is None else places[part]
@@ -53,9 +53,9 @@ def pieces(
 
 
 def update(network: Model, batches: Callable[[], Iterable[tuple[Array, Array | None]]], n_threads: int) -> None:
-    """Make them the mean and the variance over all rows of `batches()`, which is called once for each layer.
+    """Set the moving averages to mean and variance over all rows of `batches()`, which is called once for each layer.
 
-    A layer is done when those before it are: what it sees is what it will see in predictions.
+    The layers are updated in turn, so that each gets the inputs that it will get in predictions.
     """
     for operation in _normalizations(network):
         (value,), (columns,) = operation.inputs, operation.widths
@@ -67,7 +67,7 @@ def update(network: Model, batches: Callable[[], Iterable[tuple[Array, Array | N
             own = of_row.sum()
             found = of_row @ x / own
             difference, total = found - mean, weight + own
-            # Chan, Golub and LeVeque, 1979: sums of squares around the means of two parts make one of the whole
+            # Chan, Golub and LeVeque, 1979: the sum of squares of the whole from those of two parts
             squares += of_row @ np.square(x - found) + np.square(difference) * weight * own / total
             mean += difference * own / total
             n_rows, weight = n_rows + len(rows), total

@@ -1,4 +1,4 @@
-"""An optimizer at work on one network: its memory, its step and its learning rate."""
+"""The state of an optimizer for one network: its memory, step and learning rate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["OptimizerState", "optimizer_state"]
 
 
 class OptimizerState:
-    """An optimizer and what it remembers of one network's parameters."""
+    """An optimizer, and its memory for the parameters of one network."""
 
     def __init__(self, optimizer: Optimizer, network: Model) -> None:
         optimizer.check_held(network.dtype)
@@ -49,7 +49,7 @@ class OptimizerState:
             average_momentum=optimizer.ema_momentum if optimizer.use_ema else 0.0,
             averages=[None if p is None else _own(p) for p in parameters] if optimizer.use_ema else [],
         )
-        self._first: Any = optimizer.learning_rate  # of this fit
+        self._first: Any = optimizer.learning_rate  # the learning rate at the begin of this fit
         self._given: Any = None
         self._schedule: schedules.Schedule | None = None
         self._directions: Directions = {}
@@ -58,7 +58,7 @@ class OptimizerState:
         return {**self.__dict__, "_schedule": copy.deepcopy(self._schedule)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """What the engine writes is ours: unpickled arrays may be read-only, or lie in the memory of somebody else."""
+        """Copy the arrays that the engine writes: unpickled ones may be read-only, or share the memory of others."""
         self.__dict__.update(state)
         self.slots = [[_own(slot) for slot in of_one] for of_one in self.slots]
         self.settings = copy.copy(self.settings)
@@ -66,7 +66,7 @@ class OptimizerState:
 
     @property
     def schedule(self) -> schedules.Schedule:
-        """What the learning rate follows; started anew where the optimizer was given another."""
+        """The schedule of the learning rate; a new one if the optimizer was given another learning rate."""
         given = self.optimizer.learning_rate
         if self._schedule is None or given is not self._given:
             self._given, self._schedule = given, schedules.started(given)
@@ -79,11 +79,11 @@ class OptimizerState:
         return callable(self.optimizer.learning_rate)
 
     def rates(self, count: int, total_steps: int | None, *, ahead: int = 0) -> npt.NDArray[np.float64]:
-        """The learning rates of `count` steps, from so many ahead of the next."""
+        """The learning rates of `count` steps; the first of them is `ahead` steps after the next one."""
         return self.schedule.rates(self.t + ahead, count, total_steps)
 
     def begin(self, network: Model, greater_is_better: Directions) -> None:
-        """Start averaging at the weights as they are; the schedule hears which figures are to rise."""
+        """Begin a fit: averages start at the current weights, and the schedule is told which figures are to rise."""
         self._first, self._directions = self.optimizer.learning_rate, greater_is_better
         self.schedule.on_train_begin(greater_is_better)
         for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
@@ -91,7 +91,7 @@ class OptimizerState:
                 mean[...] = parameter
 
     def averaged(self, network: Model) -> list[Any] | None:
-        """The weights of the network with the averages in the place of what is trained; None where there are none."""
+        """The weights of the network with averages in place of trained parameters; None if nothing is averaged."""
         if not self.settings.averages:
             return None
         parameters = network._engine.trained_parameters()
@@ -104,11 +104,11 @@ class OptimizerState:
         return [mean_of.get(array.ctypes.data, array).reshape(array.shape).copy() for array in own]
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
-        """Let the schedule see the figures of an epoch."""
+        """Give the figures of an epoch to the schedule."""
         self.schedule.on_epoch_end(logs)
 
     def get_config(self) -> dict[str, Any]:
-        """The optimizer's, also where its learning rate is a function of the step: that by its name."""
+        """The configuration of the optimizer, in which a learning rate that is a function is replaced by its name."""
         try:
             return self.optimizer.get_config()
         except CynnError:
@@ -117,7 +117,7 @@ class OptimizerState:
             return {"name": self.optimizer.name, **self.optimizer._described(), "learning_rate": name}
 
     def get_state(self) -> dict[str, Any]:
-        """All that it has come to know, for a checkpoint."""
+        """The state for a checkpoint."""
         rate = self.optimizer.learning_rate
         return {
             "t": self.t,
@@ -128,7 +128,7 @@ class OptimizerState:
         }
 
     def state_schema(self) -> Any:
-        """What `get_state` returns, for this network."""
+        """The schema of `get_state` for this network."""
         known = {
             "t": schema.whole_number(),
             "slots": [[schema.array_like(slot, is_finite=False) for slot in of_one] for of_one in self.slots],
@@ -144,21 +144,21 @@ class OptimizerState:
         return schema.Then(schema.Having(known), with_schedule)
 
     def _rate_of(self, state: Mapping[str, Any]) -> Any:
-        """The learning rate: that of the optimizer, or another that it was given in the course of the training."""
+        """The learning rate: that of the optimizer, or one that it was given during the training."""
         given = state["learning_rate"]
         if given is None:
             return self.optimizer.learning_rate
         return schedules.learning_rate_of(given, "learning_rate", type(self.optimizer).__name__)
 
     def schedule_of(self, state: Mapping[str, Any]) -> schedules.Schedule:
-        """One like the schedule as it was, from a state that is as its schema says."""
+        """Make the schedule that a state describes; the state must fit its schema."""
         schedule = schedules.started(self._rate_of(state))
         with schema.taken_by(repr(schedule)):
             schedule.set_state(state["schedule"])
         return schedule
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned, if it is as its schema says."""
+        """Continue from what `get_state` returned; it must fit its schema."""
         for slots, saved in zip(self.slots, state["slots"], strict=True):
             for slot, values in zip(slots, saved, strict=True):
                 slot[...] = values
@@ -175,14 +175,14 @@ def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return aligned_copy(array, array.dtype.newbyteorder("="))
 
 
-# JSON has no functions, and `learning_rate_of` looks at the rest.
+# JSON has no functions, and `learning_rate_of` checks the rest.
 _RATE = schema.Kind("a number or the configuration of a schedule", lambda value: type(value) in (int, float, dict))
 
 
 def optimizer_state(network: Model, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:
-    """The state that goes on, where the optimizer is the one of last time, or None; else a new one.
+    """Return the state of the network's optimizer if `optimizer` is None or the one of last time; else a new state.
 
-    With `equal_goes_on`, one that is equal to it goes on, too.
+    With `equal_goes_on`, an equal optimizer keeps the state, too.
     """
     state: OptimizerState | None = network._optimizer_state
     if optimizer is None and state is None:
@@ -193,6 +193,6 @@ def optimizer_state(network: Model, optimizer: Any, *, equal_goes_on: bool = Fal
             state = OptimizerState(found, network)
     assert state is not None
     if state.n_slots != OptimizerKernel(state.optimizer).n_slots:
-        state = OptimizerState(state.optimizer, network)  # it was changed: with or without momentum
+        state = OptimizerState(state.optimizer, network)  # momentum was added or removed
     network._optimizer_state = state
     return state

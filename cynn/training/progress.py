@@ -11,7 +11,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """One bar over all epochs, with the figures of the last; nothing at all where it is not shown."""
+    """One progress bar over all epochs, with the figures of the last; it does nothing if it is not shown."""
 
     def __init__(self, wanted: bool, epochs: int, rows: int | None, done: int = 0) -> None:
         self._epochs = epochs
@@ -21,7 +21,7 @@ class Progress:
             from tqdm import tqdm
 
             total = rows and epochs * rows
-            with contextlib.suppress(OSError, ValueError):  # the terminal is gone
+            with contextlib.suppress(OSError, ValueError):  # the terminal was closed
                 self._bar = tqdm(total=total, initial=done, unit=" rows", unit_scale=True, dynamic_ncols=True)
 
     @property
@@ -30,13 +30,13 @@ class Progress:
         return self._bar is not None
 
     def begin_epoch(self, epoch: int) -> None:
-        """Name the epoch, counted from 1."""
+        """Show the number of the epoch, counted from 1."""
         if self._bar is not None:
             self._done_before = self._bar.n
             self._show(lambda bar: bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False))
 
     def advance_to(self, row: int) -> None:
-        """So many rows of this epoch are done."""
+        """Move the bar to this row of the epoch."""
         self._show(lambda bar: bar.update(self._done_before + row - bar.n))
 
     def end_epoch(self, logs: dict[str, float]) -> None:
@@ -45,21 +45,21 @@ class Progress:
         self._show(lambda bar: bar.set_postfix(figures))
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Close the bar, which stays visible."""
         self._show(lambda bar: bar.close())
 
     def _show(self, change: Callable[[Any], object]) -> None:
-        """Change the bar; there is none any more where the terminal is gone."""
+        """Change the bar; drop it if the terminal was closed."""
         if self._bar is not None:
             try:
                 change(self._bar)
             except (OSError, ValueError):
-                self._bar.disable = True  # else it is closed, and writes, when it is collected
+                self._bar.disable = True  # or it would write to the terminal when it is garbage-collected
                 self._bar = None
 
 
 def _is_terminal(stream: Any) -> bool:
-    """Whether a bar can be shown; a program without a console has no stream, or a closed one."""
+    """Whether a bar can be shown. A program without a console has no stream, or a closed one."""
     try:
         return stream is not None and bool(stream.isatty())
     except (AttributeError, OSError, ValueError):

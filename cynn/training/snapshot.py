@@ -20,7 +20,7 @@ Places = npt.NDArray[np.int64]
 
 
 class Snapshot:
-    """What training changes of a network, as it is now.
+    """A copy of everything that training changes in a network.
 
     Parameters
     ----------

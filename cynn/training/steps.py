@@ -73,7 +73,7 @@ def gradients(
     """`Network.gradients`: a step over all rows without an optimizer."""
     objective = network.objective(loss, loss_weights)
     given = evaluation.checked(network, objective, x, y, sample_weight, "", check_finite=True)
-    rows, target, weights = evaluation.those_that_count(*given)
+    rows, target, weights = evaluation.counted(*given)
     context = TrainingContext(network, objective, None, threads.resolve(None), check_finite=True)
     if len(rows) == 1:
         context.warn_of_a_single_row()
