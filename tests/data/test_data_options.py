@@ -102,8 +102,9 @@ class TestSplit:
             helpers.classifier().fit(x, y, validation_split=0.001)
         with pytest.raises(InvalidParameterError, match="must be 0 where there is validation_data"):
             helpers.classifier().fit(x, y, validation_split=0.1, validation_data=(x, y))
-        x[inputs.split(of_classes(y), 30, 0.2, 0)[1][0]] = np.nan
-        with pytest.raises(DataError, match="x of the validation split must be finite"):
+        held_out = inputs.split(of_classes(y), 30, 0.2, 0)[1][1]
+        x[held_out] = np.nan
+        with pytest.raises(DataError, match=f"x of the validation split must be finite. Got nan in row {held_out},"):
             helpers.classifier().fit(x, y, validation_split=0.2)
 
 

@@ -14,6 +14,8 @@ from safetensors.numpy import save as to_bytes
 import cynn
 from cynn import Dense, Input, Network
 from cynn.errors import CynnError, ModelFileError, UnknownNameError
+from cynn.model import Model
+from cynn.saving import model_file
 
 
 @pytest.fixture
@@ -101,6 +103,18 @@ class TestRoundTrip:
         tensors = load_file(path)
         assert set(tensors) == {f"layers.{i}.{part}" for i in (0, 1) for part in ("weights", "biases")}
         assert (tensors["layers.0.weights"] == net.layers[0].weights).all()
+
+
+def test_a_file_is_read_as_the_class_that_is_asked_for(path):
+    class Own(Network):
+        pass
+
+    net = small()
+    net.save(path)
+    for kind in (Own, Model):
+        read = model_file.read(path, kind)
+        assert type(read) is kind
+        np.testing.assert_array_equal(read.predict(np.ones(net.input.units)), net.predict(np.ones(net.input.units)))
 
 
 class TestSaving:

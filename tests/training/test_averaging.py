@@ -205,6 +205,24 @@ class TestMovingAverages:
         np.testing.assert_allclose(norm.moving_mean, (X @ dense.weights + dense.biases).mean(axis=0), rtol=1e-12)
 
 
+class Fails(cynn.activations.Activation):
+    """Of a layer that nothing needs."""
+
+    name = "fails"
+
+    def forward(self, z):
+        raise ArithmeticError
+
+    def backward(self, z, a, grad):
+        return grad
+
+
+def test_layers_behind_the_last_batch_norm_are_left_out():
+    net = Network([Input(1), BatchNorm(), Dense(1, Fails())], seed=0)
+    net.update_moving_averages([[1.0], [3.0]])
+    assert net.layers[0].moving_mean == [2.0]
+
+
 def test_adam_is_averaged_too():
     net = fit(helpers.classifier(), StochasticWeightAveraging(2), optimizer=Adam(0.01))
     assert net.evaluate(X, Y)["loss"] < 1.2

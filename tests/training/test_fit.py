@@ -1,5 +1,7 @@
 """`fit`: epochs, figures, weights of rows, callbacks, and what happens when it ends early."""
 
+import dataclasses
+import inspect
 import signal
 import threading
 import time
@@ -13,8 +15,19 @@ from hypothesis import strategies as st
 
 import cynn
 from cynn import Network
-from cynn.errors import TrainingDivergedError
+from cynn.errors import InvalidParameterError, TrainingDivergedError
 from cynn.optimizers import SGD, Adam, AdamW
+from cynn.training.fit_options import FitOptions
+
+
+def test_the_options_are_the_parameters():
+    """All but x and y, in the same order; what is wrong with one is said where they are made."""
+    parameters = inspect.signature(Network.fit).parameters
+    assert [field.name for field in dataclasses.fields(FitOptions)] == list(parameters)[3:]
+    given = {name: parameter.default for name, parameter in list(parameters.items())[3:]}
+    assert FitOptions(**given).shuffle is True
+    with pytest.raises(InvalidParameterError, match="'epochs' parameter of fit must be"):
+        FitOptions(**given | {"epochs": -1})
 
 
 class TestHistory:
