@@ -1,4 +1,5 @@
-# Sums of rows that may be long: in double and side by side, in an order that depends on neither compiler nor CPU.
+# Sums of rows that may be long, and softmax, which divides by one: in double and side by side, in an order that depends
+# on neither compiler nor CPU.
 # Short ones are taken in the type itself, where rounding has no time to add up and conversions would cost more than
 # the sum.
 from libc.math cimport sqrt
@@ -75,6 +76,19 @@ cdef inline double sum_of_exp(int64_t n, const floating *z, floating largest) no
     return sum_of_lanes(sums)
 
 
+# The largest z with sign 1, the smallest with -1; NaNs behind the first element do not count
+cdef inline floating extreme_of(int sign, int64_t n, const floating *z) noexcept nogil:
+    cdef int64_t j
+    cdef floating extreme = z[0]
+    for j in range(1, n):
+        extreme = z[j] if sign * z[j] > sign * extreme else extreme
+    return extreme
+
+
+cdef inline floating largest_of(int64_t n, const floating *z) noexcept nogil:
+    return extreme_of(1, n, z)
+
+
 # Σ x y
 cdef inline double sum_of_products(int64_t n, const floating *x, const floating *y) noexcept nogil:
     cdef double[LANES] sums
@@ -144,3 +158,34 @@ cdef inline void sums_of_columns(
                     totals[j] += <double>x[row * columns + first + j] * y[row * columns + first + j]
         for j in range(n):
             sums[first + j] = <floating>totals[j]
+
+
+# Of each row a := exp(sign z) / Σ exp(sign z): softmax with sign 1, softmin with -1
+cdef inline void softmax_of_rows(
+    int sign, int64_t rows, int64_t cols, const floating *z, floating *a
+) noexcept nogil:
+    cdef int64_t _row, j
+    cdef floating extreme, total
+    for _row in range(rows):
+        extreme = extreme_of(sign, cols, z)
+        for j in range(cols):
+            a[j] = vector_math.exp(sign * (z[j] - extreme))
+        total = <floating>sum_of(cols, a)
+        for j in range(cols):
+            a[j] = a[j] / total
+        z += cols
+        a += cols
+
+
+# dC/dz = a (sign dC/da - sign Σ dC/da a), in place on grad
+cdef inline void softmax_gradient_of_rows(
+    int sign, int64_t rows, int64_t cols, const floating *a, floating *grad
+) noexcept nogil:
+    cdef int64_t _row, j
+    cdef floating total
+    for _row in range(rows):
+        total = <floating>(sign * sum_of_products(cols, grad, a))
+        for j in range(cols):
+            grad[j] = a[j] * (sign * grad[j] - total)
+        a += cols
+        grad += cols

@@ -5,53 +5,19 @@ from libc.stdint cimport int64_t
 
 from cynn cimport vector_math
 from cynn.abi cimport CYNN_IN_PLACE, CYNN_NEEDS_A, CYNN_ROWWISE, activation_capsule, cynn_activation, floating
-from cynn.sums cimport sum_of, sum_of_exp, sum_of_products
-
-
-cdef inline floating largest_of(int64_t cols, const floating *z) noexcept nogil:
-    cdef int64_t j
-    cdef floating largest = z[0]
-    for j in range(1, cols):
-        largest = z[j] if z[j] > largest else largest
-    return largest
-
-
-cdef inline floating smallest_of(int64_t cols, const floating *z) noexcept nogil:
-    cdef int64_t j
-    cdef floating smallest = z[0]
-    for j in range(1, cols):
-        smallest = z[j] if z[j] < smallest else smallest
-    return smallest
+from cynn.sums cimport largest_of, softmax_gradient_of_rows, softmax_of_rows, sum_of, sum_of_exp
 
 
 cdef void softmin_forward(
     const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
 ) noexcept nogil:
-    cdef int64_t _row, j
-    cdef floating smallest, total
-    for _row in range(rows):
-        smallest = smallest_of(cols, z)
-        for j in range(cols):
-            a[j] = vector_math.exp(smallest - z[j])
-        total = <floating>sum_of(cols, a)
-        for j in range(cols):
-            a[j] = a[j] / total
-        z += cols
-        a += cols
+    softmax_of_rows(-1, rows, cols, z, a)
 
 
 cdef void softmin_backward(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
 ) noexcept nogil:
-    # dC/dz = a * (sum(dC/da * a) - dC/da)
-    cdef int64_t _row, j
-    cdef floating total
-    for _row in range(rows):
-        total = <floating>sum_of_products(cols, grad, a)
-        for j in range(cols):
-            grad[j] = a[j] * (total - grad[j])
-        a += cols
-        grad += cols
+    softmax_gradient_of_rows(-1, rows, cols, a, grad)
 
 
 cdef void log_softmax_forward(

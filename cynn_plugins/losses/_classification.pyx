@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 
 from cynn cimport vector_math
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
-from cynn_plugins.losses.rows cimport at_least, sum_over_outputs, target_at, weight_of
+from cynn.loss_rows cimport at_least, log_total_of, sum_over_outputs, target_at, weight_of
 
 # Probabilities are kept this far from 0 and 1 where they are not computed from z; beyond, a loss goes on
 # as its tangent.
@@ -150,17 +150,11 @@ cdef double categorical_focal_of_z(
 ) noexcept nogil:
     # with s_j = t_j p_j dfocal/dp_j: dC/dz_j = s_j - p_j sum(s)
     cdef int64_t row, j
-    cdef double total = 0, weight, row_total, largest, log_total, log_p, t, sum_of_s
-    cdef double p_slope = 0
+    cdef double total = 0, weight, row_total, log_total, log_p, t, sum_of_s
+    cdef double largest = 0, p_slope = 0
     for row in range(rows):
         weight = h[0] * weight_of(sample_weight, row)
-        largest = prediction[0]
-        for j in range(1, cols):
-            largest = max(largest, <double>prediction[j])
-        log_total = 0
-        for j in range(cols):
-            log_total += exp(prediction[j] - largest)
-        log_total = log(log_total)
+        log_total = log_total_of(cols, prediction, &largest)
         row_total = 0
         sum_of_s = 0
         for j in range(cols):

@@ -8,7 +8,7 @@ from libc.math cimport exp, log, pow
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
-from cynn_plugins.losses.rows cimport at_least, sum_over_outputs, target_at, weight_of
+from cynn.loss_rows cimport at_least, log_total_of, sum_over_outputs, target_at, weight_of
 
 cdef double SMALLEST = 1e-7
 cdef double HALF_LOG_2_PI = 0.91893853320467274178
@@ -139,18 +139,14 @@ cdef double kl_divergence_of_z(
 ) noexcept nogil:
     # C = sum(t log(t)) - sum(t log(p)), log(p) = z - log(sum(exp(z))); dC/dz = sum(t) p - t
     cdef int64_t row, j
-    cdef double total = 0, weight, row_total, largest, log_total, sum_of_t, log_p, t
+    cdef double total = 0, weight, row_total, log_total, sum_of_t, log_p, t
+    cdef double largest = 0
     for row in range(rows):
         weight = weight_of(sample_weight, row)
-        largest = prediction[row * cols]
-        for j in range(1, cols):
-            largest = max(largest, <double>prediction[row * cols + j])
-        log_total = 0
+        log_total = log_total_of(cols, prediction + row * cols, &largest)
         sum_of_t = 0
         for j in range(cols):
-            log_total += exp(prediction[row * cols + j] - largest)
             sum_of_t += target_at(target, class_index, row, cols, j)
-        log_total = log(log_total)
         row_total = 0
         for j in range(cols):
             t = target_at(target, class_index, row, cols, j)

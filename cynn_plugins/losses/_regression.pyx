@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
 from cynn.sums cimport norm_of
-from cynn_plugins.losses.rows cimport at_least, sum_over_outputs, target_at, weight_of
+from cynn.loss_rows cimport at_least, sum_over_outputs, target_at, weight_of
 
 cdef double LOG_2 = 0.69314718055994530942
 

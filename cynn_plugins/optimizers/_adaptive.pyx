@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_ELEMENTWISE, cynn_optimizer, floating, optimizer_capsule
+from cynn.moments cimport moving_average, moving_average_of_square
 from cynn.vector_math cimport absolute, sqrt
 
 
@@ -18,8 +19,7 @@ cdef void rmsprop_step(
     # if centered
     cdef int64_t i
     cdef floating rate = <floating>learning_rate
-    cdef floating rho = <floating>h[0]
-    cdef floating rest = <floating>(1 - h[0])
+    cdef double rho = h[0]
     cdef floating momentum = <floating>h[1]
     cdef floating epsilon = <floating>h[3]
     cdef floating *square = slots[0]
@@ -29,13 +29,13 @@ cdef void rmsprop_step(
     if h[2] != 0:
         mean = slots[2]
         for i in range(rows * cols):
-            square[i] = rho * square[i] + rest * grad[i] * grad[i]
-            mean[i] = rho * mean[i] + rest * grad[i]
+            square[i] = moving_average_of_square(rho, square[i], grad[i])
+            mean[i] = moving_average(rho, mean[i], grad[i])
             variance = square[i] - mean[i] * mean[i]
             grad[i] = grad[i] / (sqrt(0 if variance < 0 else variance) + epsilon)
     else:
         for i in range(rows * cols):
-            square[i] = rho * square[i] + rest * grad[i] * grad[i]
+            square[i] = moving_average_of_square(rho, square[i], grad[i])
             grad[i] = grad[i] / (sqrt(square[i]) + epsilon)
     if h[1] != 0:
         velocity = slots[1]
@@ -69,16 +69,15 @@ cdef void adadelta_step(
     # h: rho, epsilon
     cdef int64_t i
     cdef floating rate = <floating>learning_rate
-    cdef floating rho = <floating>h[0]
-    cdef floating rest = <floating>(1 - h[0])
+    cdef double rho = h[0]
     cdef floating epsilon = <floating>h[1]
     cdef floating *square = slots[0]
     cdef floating *step_square = slots[1]
     cdef floating step
     for i in range(rows * cols):
-        square[i] = rho * square[i] + rest * grad[i] * grad[i]
+        square[i] = moving_average_of_square(rho, square[i], grad[i])
         step = sqrt(step_square[i] + epsilon) / sqrt(square[i] + epsilon) * grad[i]
-        step_square[i] = rho * step_square[i] + rest * step * step
+        step_square[i] = moving_average_of_square(rho, step_square[i], step)
         w[i] -= rate * step
 
 

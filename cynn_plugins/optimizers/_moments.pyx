@@ -10,12 +10,8 @@ from libc.math cimport sqrt as libm_sqrt
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_ELEMENTWISE, cynn_optimizer, floating, optimizer_capsule
+from cynn.moments cimport bias_correction, moving_average, moving_average_of_square
 from cynn.vector_math cimport absolute, sqrt
-
-
-# 1 - beta^t, by which a running mean that began at 0 is too small after t steps
-cdef inline double weight_of_mean(double beta, int64_t t) noexcept nogil:
-    return 1 - pow(beta, t)
 
 
 cdef void adamax_step(
@@ -23,18 +19,17 @@ cdef void adamax_step(
     floating *w, floating *grad, floating *const *slots
 ) noexcept nogil:
     cdef int64_t i
-    cdef floating beta_1 = <floating>h[0]
-    cdef floating rest_1 = <floating>(1 - h[0])
-    cdef floating beta_2 = <floating>h[1]
+    cdef double beta_1 = h[0], beta_2 = h[1]
     cdef floating epsilon = <floating>h[2]
-    cdef floating rate = <floating>(learning_rate / weight_of_mean(h[0], t))
+    cdef floating rate = <floating>(learning_rate / bias_correction(beta_1, t))
     cdef floating *m = slots[0]
     cdef floating *largest = slots[1]
-    cdef floating size
+    cdef floating size, decayed
     for i in range(rows * cols):
-        m[i] = beta_1 * m[i] + rest_1 * grad[i]
+        m[i] = moving_average(beta_1, m[i], grad[i])
         size = absolute(grad[i]) + epsilon
-        largest[i] = size if not beta_2 * largest[i] >= size else beta_2 * largest[i]
+        decayed = <floating>beta_2 * largest[i]
+        largest[i] = size if not decayed >= size else decayed
         w[i] -= rate * m[i] / largest[i]
 
 
@@ -67,12 +62,9 @@ cdef void nadam_step(
 ) noexcept nogil:
     # h[3]: momentum_decay
     cdef int64_t i
-    cdef floating beta_1 = <floating>h[0]
-    cdef floating rest_1 = <floating>(1 - h[0])
-    cdef floating beta_2 = <floating>h[1]
-    cdef floating rest_2 = <floating>(1 - h[1])
+    cdef double beta_1 = h[0], beta_2 = h[1]
     cdef floating epsilon = <floating>h[2]
-    cdef floating correction = <floating>(1 / libm_sqrt(weight_of_mean(h[1], t)))
+    cdef floating correction = <floating>(1 / libm_sqrt(bias_correction(beta_2, t)))
     cdef floating *m = slots[0]
     cdef floating *v = slots[1]
     cdef double product = nadam_product(h[0], h[3], t)
@@ -80,8 +72,8 @@ cdef void nadam_step(
     cdef floating rate_of_m = <floating>(learning_rate * next_one / (1 - product * next_one))
     cdef floating rate_of_g = <floating>(learning_rate * (1 - now) / (1 - product))
     for i in range(rows * cols):
-        m[i] = beta_1 * m[i] + rest_1 * grad[i]
-        v[i] = beta_2 * v[i] + rest_2 * grad[i] * grad[i]
+        m[i] = moving_average(beta_1, m[i], grad[i])
+        v[i] = moving_average_of_square(beta_2, v[i], grad[i])
         w[i] -= (rate_of_m * m[i] + rate_of_g * grad[i]) / (sqrt(v[i]) * correction + epsilon)
 
 
@@ -90,21 +82,18 @@ cdef void radam_step(
     floating *w, floating *grad, floating *const *slots
 ) noexcept nogil:
     cdef int64_t i
-    cdef floating beta_1 = <floating>h[0]
-    cdef floating rest_1 = <floating>(1 - h[0])
-    cdef floating beta_2 = <floating>h[1]
-    cdef floating rest_2 = <floating>(1 - h[1])
+    cdef double beta_1 = h[0], beta_2 = h[1]
     cdef floating epsilon = <floating>h[2]
-    cdef floating rate = <floating>(learning_rate / weight_of_mean(h[0], t))
+    cdef floating rate = <floating>(learning_rate / bias_correction(beta_1, t))
     cdef floating *m = slots[0]
     cdef floating *v = slots[1]
-    cdef double weight = weight_of_mean(h[1], t)
+    cdef double weight = bias_correction(beta_2, t)
     cdef double longest = 2 / (1 - h[1]) - 1
     cdef double length = longest - 2 * t * (1 - weight) / weight  # of the average that v is
     cdef floating rectified
     for i in range(rows * cols):
-        m[i] = beta_1 * m[i] + rest_1 * grad[i]
-        v[i] = beta_2 * v[i] + rest_2 * grad[i] * grad[i]
+        m[i] = moving_average(beta_1, m[i], grad[i])
+        v[i] = moving_average_of_square(beta_2, v[i], grad[i])
     if length > 5:
         rectified = rate * <floating>libm_sqrt(
             weight * (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
@@ -121,19 +110,16 @@ cdef void amsgrad_step(
     floating *w, floating *grad, floating *const *slots
 ) noexcept nogil:
     cdef int64_t i
-    cdef floating beta_1 = <floating>h[0]
-    cdef floating rest_1 = <floating>(1 - h[0])
-    cdef floating beta_2 = <floating>h[1]
-    cdef floating rest_2 = <floating>(1 - h[1])
+    cdef double beta_1 = h[0], beta_2 = h[1]
     cdef floating epsilon = <floating>h[2]
-    cdef floating rate = <floating>(learning_rate / weight_of_mean(h[0], t))
-    cdef floating correction = <floating>(1 / libm_sqrt(weight_of_mean(h[1], t)))
+    cdef floating rate = <floating>(learning_rate / bias_correction(beta_1, t))
+    cdef floating correction = <floating>(1 / libm_sqrt(bias_correction(beta_2, t)))
     cdef floating *m = slots[0]
     cdef floating *v = slots[1]
     cdef floating *largest = slots[2]
     for i in range(rows * cols):
-        m[i] = beta_1 * m[i] + rest_1 * grad[i]
-        v[i] = beta_2 * v[i] + rest_2 * grad[i] * grad[i]
+        m[i] = moving_average(beta_1, m[i], grad[i])
+        v[i] = moving_average_of_square(beta_2, v[i], grad[i])
         largest[i] = largest[i] if largest[i] >= v[i] else v[i]
         w[i] -= rate * m[i] / (sqrt(largest[i]) * correction + epsilon)
 
@@ -143,20 +129,17 @@ cdef void adabelief_step(
     floating *w, floating *grad, floating *const *slots
 ) noexcept nogil:
     cdef int64_t i
-    cdef floating beta_1 = <floating>h[0]
-    cdef floating rest_1 = <floating>(1 - h[0])
-    cdef floating beta_2 = <floating>h[1]
-    cdef floating rest_2 = <floating>(1 - h[1])
+    cdef double beta_1 = h[0], beta_2 = h[1]
     cdef floating epsilon = <floating>h[2]
-    cdef floating rate = <floating>(learning_rate / weight_of_mean(h[0], t))
-    cdef floating correction = <floating>(1 / libm_sqrt(weight_of_mean(h[1], t)))
+    cdef floating rate = <floating>(learning_rate / bias_correction(beta_1, t))
+    cdef floating correction = <floating>(1 / libm_sqrt(bias_correction(beta_2, t)))
     cdef floating *m = slots[0]
     cdef floating *v = slots[1]
     cdef floating surprise
     for i in range(rows * cols):
-        m[i] = beta_1 * m[i] + rest_1 * grad[i]
+        m[i] = moving_average(beta_1, m[i], grad[i])
         surprise = grad[i] - m[i]
-        v[i] = beta_2 * v[i] + rest_2 * surprise * surprise + epsilon
+        v[i] = moving_average_of_square(beta_2, v[i], surprise) + epsilon
         w[i] -= rate * m[i] / (sqrt(v[i]) * correction + epsilon)
 
 
@@ -167,17 +150,12 @@ cdef void adan_step(
     # h: beta_1, beta_2, beta_3, epsilon, weight_decay. slots: the means of g, of its change and of the
     # square of where g is going, and the last g
     cdef int64_t i
-    cdef floating beta_1 = <floating>h[0]
-    cdef floating rest_1 = <floating>(1 - h[0])
-    cdef floating beta_2 = <floating>h[1]
-    cdef floating rest_2 = <floating>(1 - h[1])
-    cdef floating beta_3 = <floating>h[2]
-    cdef floating rest_3 = <floating>(1 - h[2])
+    cdef double beta_1 = h[0], beta_2 = h[1], beta_3 = h[2]
     cdef floating epsilon = <floating>h[3]
     cdef floating shrink = <floating>(1 / (1 + learning_rate * h[4]))
-    cdef floating rate_of_m = <floating>(learning_rate / weight_of_mean(h[0], t))
-    cdef floating rate_of_change = <floating>(learning_rate * h[1] / weight_of_mean(h[1], t))
-    cdef floating correction = <floating>(1 / libm_sqrt(weight_of_mean(h[2], t)))
+    cdef floating rate_of_m = <floating>(learning_rate / bias_correction(beta_1, t))
+    cdef floating rate_of_change = <floating>(learning_rate * h[1] / bias_correction(beta_2, t))
+    cdef floating correction = <floating>(1 / libm_sqrt(bias_correction(beta_3, t)))
     cdef floating *m = slots[0]
     cdef floating *change = slots[1]
     cdef floating *square = slots[2]
@@ -185,10 +163,10 @@ cdef void adan_step(
     cdef floating difference, ahead
     for i in range(rows * cols):
         difference = grad[i] - last[i] if t > 1 else 0
-        ahead = grad[i] + beta_2 * difference
-        m[i] = beta_1 * m[i] + rest_1 * grad[i]
-        change[i] = beta_2 * change[i] + rest_2 * difference
-        square[i] = beta_3 * square[i] + rest_3 * ahead * ahead
+        ahead = grad[i] + <floating>beta_2 * difference
+        m[i] = moving_average(beta_1, m[i], grad[i])
+        change[i] = moving_average(beta_2, change[i], difference)
+        square[i] = moving_average_of_square(beta_3, square[i], ahead)
         last[i] = grad[i]
         w[i] = shrink * (
             w[i] - (rate_of_m * m[i] + rate_of_change * change[i]) / (sqrt(square[i]) * correction + epsilon)
@@ -201,19 +179,16 @@ cdef void lion_step(
 ) noexcept nogil:
     # h: beta_1, beta_2, weight_decay
     cdef int64_t i
-    cdef floating beta_1 = <floating>h[0]
-    cdef floating rest_1 = <floating>(1 - h[0])
-    cdef floating beta_2 = <floating>h[1]
-    cdef floating rest_2 = <floating>(1 - h[1])
+    cdef double beta_1 = h[0], beta_2 = h[1]
     cdef floating rate = <floating>learning_rate
     cdef floating decay = <floating>(1 - learning_rate * h[2])
     cdef floating *m = slots[0]
     cdef floating direction
     for i in range(rows * cols):
-        direction = beta_1 * m[i] + rest_1 * grad[i]
+        direction = moving_average(beta_1, m[i], grad[i])
         direction = 1 if direction > 0 else (-1 if direction < 0 else 0 * direction)  # 0, or a NaN
         w[i] = decay * w[i] - rate * direction
-        m[i] = beta_2 * m[i] + rest_2 * grad[i]
+        m[i] = moving_average(beta_2, m[i], grad[i])
 
 
 # Schedule-free: w is y, between z, where plain steps lead, and x, the mean of the z: y = (1 - beta_1) z +
@@ -244,11 +219,10 @@ cdef void schedule_free_adamw_step(
     cdef floating rest_1 = <floating>(1 - h[0])
     cdef floating keep = <floating>(1 - c)
     cdef floating of_new_z = <floating>(1 - h[0] + h[0] * c)
-    cdef floating beta_2 = <floating>h[1]
-    cdef floating rest_2 = <floating>(1 - h[1])
+    cdef double beta_2 = h[1]
     cdef floating epsilon = <floating>h[2]
     cdef floating weight_decay = <floating>h[3]
-    cdef floating correction = <floating>(1 / libm_sqrt(weight_of_mean(h[1], t)))
+    cdef floating correction = <floating>(1 / libm_sqrt(bias_correction(beta_2, t)))
     cdef floating *z = slots[0]
     cdef floating *v = slots[1]
     cdef floating of_x
@@ -256,7 +230,7 @@ cdef void schedule_free_adamw_step(
         for i in range(rows * cols):
             z[i] = w[i]
     for i in range(rows * cols):
-        v[i] = beta_2 * v[i] + rest_2 * grad[i] * grad[i]
+        v[i] = moving_average_of_square(beta_2, v[i], grad[i])
         of_x = w[i] - rest_1 * z[i]
         z[i] -= rate * (grad[i] / (sqrt(v[i]) * correction + epsilon) + weight_decay * w[i])
         w[i] = keep * of_x + of_new_z * z[i]

@@ -7,24 +7,21 @@ from libc.string cimport memcpy
 from cynn cimport vector_math
 from cynn.abi cimport cynn_optimizer, floating, optimizer_capsule
 from cynn.blas cimport gemm
+from cynn.moments cimport bias_correction, moving_average, moving_average_of_square
 from cynn.sums cimport norm_of
 
 
 # Adam's direction, m / (sqrt(v) + epsilon) without bias, in place of the gradient.
 cdef inline void to_adam_direction(
-    double of_m, double of_v, double small, int64_t t, int64_t size, floating *grad, floating *m, floating *v
+    double beta_1, double beta_2, double small, int64_t t, int64_t size, floating *grad, floating *m, floating *v
 ) noexcept nogil:
     cdef int64_t i
-    cdef floating beta_1 = <floating>of_m
-    cdef floating rest_1 = <floating>(1 - of_m)
-    cdef floating beta_2 = <floating>of_v
-    cdef floating rest_2 = <floating>(1 - of_v)
     cdef floating epsilon = <floating>small
-    cdef floating correction_1 = <floating>(1 / (1 - pow(of_m, t)))
-    cdef floating correction_2 = <floating>(1 / sqrt(1 - pow(of_v, t)))
+    cdef floating correction_1 = <floating>(1 / bias_correction(beta_1, t))
+    cdef floating correction_2 = <floating>(1 / sqrt(bias_correction(beta_2, t)))
     for i in range(size):
-        m[i] = beta_1 * m[i] + rest_1 * grad[i]
-        v[i] = beta_2 * v[i] + rest_2 * grad[i] * grad[i]
+        m[i] = moving_average(beta_1, m[i], grad[i])
+        v[i] = moving_average_of_square(beta_2, v[i], grad[i])
         grad[i] = correction_1 * m[i] / (vector_math.sqrt(v[i]) * correction_2 + epsilon)
 
 
@@ -90,8 +87,6 @@ cdef void adafactor_step(
     cdef double largest = learning_rate if learning_rate * sqrt(<double>t) < 1 else 1 / sqrt(<double>t)
     cdef double scale = norm_of(size, w) / root_of_size
     cdef double size_of_step
-    cdef floating beta_2 = <floating>beta
-    cdef floating rest_2 = <floating>(1 - beta)
     cdef floating epsilon = <floating>h[1]
     cdef floating rate
     cdef floating *v = slots[0]
@@ -99,7 +94,7 @@ cdef void adafactor_step(
         divide_by_factored_root(beta, h[1], rows, cols, grad, v, v + rows)
     else:
         for i in range(size):
-            v[i] = beta_2 * v[i] + rest_2 * (grad[i] * grad[i] + epsilon)
+            v[i] = moving_average(beta, v[i], grad[i] * grad[i] + epsilon)
             grad[i] = grad[i] / vector_math.sqrt(v[i])
     size_of_step = norm_of(size, grad) / root_of_size / h[3]
     scale = largest * (scale if scale > h[2] else h[2])
@@ -150,8 +145,7 @@ cdef void muon_step(
     # and for a matrix two to compute in (of a bias Adam's v)
     cdef int64_t i
     cdef int64_t size = rows * cols
-    cdef floating momentum = <floating>h[0]
-    cdef floating rest = <floating>(1 - h[0])
+    cdef double momentum = h[0]
     cdef floating decay = <floating>(1 - learning_rate * h[3])
     cdef floating rate
     cdef floating *velocity = slots[0]
@@ -164,8 +158,8 @@ cdef void muon_step(
         # cols / rows: the outputs over the inputs of the layer
         rate = <floating>(learning_rate * sqrt(max(1.0, <double>cols / max(rows, 1))))
         for i in range(size):
-            velocity[i] = momentum * velocity[i] + rest * grad[i]
-            grad[i] = rest * grad[i] + momentum * velocity[i] if h[1] else velocity[i]
+            velocity[i] = moving_average(momentum, velocity[i], grad[i])
+            grad[i] = moving_average(momentum, velocity[i], grad[i]) if h[1] else velocity[i]
         direction = orthogonalized(<int>h[2], rows, cols, grad, slots[1], slots[2])
     for i in range(size):
         w[i] = decay * w[i] - rate * direction[i]

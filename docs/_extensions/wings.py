@@ -15,7 +15,8 @@ PACKAGE = ROOT / "cynn"
 # From the bottom up: the files and folders of `cynn/`. What one imports is of its own wing, or of one below.
 WINGS = {
     "errors, ABI": {
-        "abi", "errors", "file_access", "installation", "old_names", "sums", "vector_math", "version",
+        "abi", "errors", "file_access", "installation", "loss_rows", "moments", "old_names", "sums", "vector_math",
+        "version",
     },
     "kernels": {"blas", "kernels"},
     "components": {"components"},

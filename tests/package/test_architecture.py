@@ -112,6 +112,8 @@ def test_plugins_use_what_every_plugin_may_use():
         "blas",
         "vector_math",
         "sums",
+        "loss_rows",
+        "moments",
         "activations",
         "losses",
         "optimizers",

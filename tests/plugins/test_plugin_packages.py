@@ -84,7 +84,7 @@ def install_and_test(tmp_path, combinations):
 @pytest.mark.parametrize(
     "combinations",
     [
-        [("cython", "activation"), ("c", "loss"), ("python", "optimizer")],
+        [("cython", "loss"), ("c", "activation"), ("python", "optimizer")],
         pytest.param([("numba", "loss")], marks=NUMBA),
     ],
 )

@@ -11,7 +11,7 @@ from cynn.abi cimport (
     floating,
 )
 from cynn cimport vector_math
-from cynn.sums cimport sum_of, sum_of_products
+from cynn.sums cimport softmax_gradient_of_rows, softmax_of_rows
 
 
 cdef void identity_forward(
@@ -99,33 +99,13 @@ cdef void leaky_relu_backward(
 cdef void softmax_forward(
     const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
 ) noexcept nogil:
-    cdef int64_t _, j
-    cdef floating largest, total
-    for _ in range(rows):
-        largest = z[0]
-        for j in range(1, cols):
-            largest = z[j] if z[j] > largest else largest
-        for j in range(cols):
-            a[j] = vector_math.exp(z[j] - largest)
-        total = <floating>sum_of(cols, a)
-        for j in range(cols):
-            a[j] = a[j] / total
-        z += cols
-        a += cols
+    softmax_of_rows(1, rows, cols, z, a)
 
 
 cdef void softmax_backward(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
 ) noexcept nogil:
-    # dC/dz = a * (dC/da - sum(dC/da * a))
-    cdef int64_t _, j
-    cdef floating total
-    for _ in range(rows):
-        total = <floating>sum_of_products(cols, grad, a)
-        for j in range(cols):
-            grad[j] = a[j] * (grad[j] - total)
-        a += cols
-        grad += cols
+    softmax_gradient_of_rows(1, rows, cols, a, grad)
 
 
 cdef cynn_activation identity

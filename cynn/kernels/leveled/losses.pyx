@@ -11,7 +11,8 @@ from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
 from cynn cimport vector_math
-from cynn.sums cimport sum_of, sum_of_exp
+from cynn.loss_rows cimport target_at, weight_of
+from cynn.sums cimport largest_of, sum_of, sum_of_exp
 
 # Probabilities are kept this far from 0 and 1 where a loss is given probabilities and not z.
 cdef double SMALLEST_PROBABILITY = 1e-7
@@ -21,18 +22,6 @@ cdef enum:
     # A softmax goes over so many rows in one go, while they are few enough elements to stay in the L1 cache.
     ROWS_AT_ONCE = 32
     ELEMENTS_AT_ONCE = 2048
-
-
-cdef inline floating target_at(
-    const floating *target, const int64_t *class_index, int64_t row, int64_t cols, int64_t j
-) noexcept nogil:
-    if class_index != NULL:
-        return 1 if class_index[row] == j else 0
-    return target[row * cols + j]
-
-
-cdef inline double weight_of(const floating *sample_weight, int64_t row) noexcept nogil:
-    return sample_weight[row] if sample_weight != NULL else 1.0
 
 
 cdef bint are_equal(int64_t n, const floating *values) noexcept nogil:
@@ -224,9 +213,7 @@ cdef double cross_entropy_of_some(
     cdef floating[ROWS_AT_ONCE] largest
     cdef floating factor, weight_t, weight_spread
     for row in range(rows):
-        largest[row] = z[row * cols]
-        for j in range(row * cols + 1, (row + 1) * cols):
-            largest[row] = z[j] if z[j] > largest[row] else largest[row]
+        largest[row] = largest_of(cols, z + row * cols)
     sums_of_exp(rows, cols, z, largest, grad, sums)
     for row in range(rows):
         logarithms[row] = vector_math.log(sums[row])

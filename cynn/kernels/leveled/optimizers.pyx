@@ -1,9 +1,10 @@
 """The built-in optimizers, each an ABI struct in a capsule, by name in `KERNELS`."""
 
-from libc.math cimport pow, sqrt, sqrtf
+from libc.math cimport sqrt, sqrtf
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_ELEMENTWISE, cynn_optimizer, floating, optimizer_capsule
+from cynn.moments cimport bias_correction, moving_average, moving_average_of_square
 
 
 cdef inline floating square_root(floating x) noexcept nogil:
@@ -57,17 +58,14 @@ cdef inline void adam_update(
 ) noexcept nogil:
     # h: beta_1, beta_2, epsilon
     cdef int64_t i
-    cdef floating beta_1 = <floating>h[0]
-    cdef floating beta_2 = <floating>h[1]
-    cdef floating rest_1 = <floating>(1 - h[0])
-    cdef floating rest_2 = <floating>(1 - h[1])
+    cdef double beta_1 = h[0], beta_2 = h[1]
     cdef floating epsilon = <floating>h[2]
-    cdef floating rate = <floating>(learning_rate / (1 - pow(h[0], t)))
-    cdef floating correction = <floating>(1 / sqrt(1 - pow(h[1], t)))
+    cdef floating rate = <floating>(learning_rate / bias_correction(beta_1, t))
+    cdef floating correction = <floating>(1 / sqrt(bias_correction(beta_2, t)))
     cdef floating decay = <floating>(1 - learning_rate * weight_decay)
     for i in range(size):
-        m[i] = beta_1 * m[i] + rest_1 * grad[i]
-        v[i] = beta_2 * v[i] + rest_2 * grad[i] * grad[i]
+        m[i] = moving_average(beta_1, m[i], grad[i])
+        v[i] = moving_average_of_square(beta_2, v[i], grad[i])
         w[i] = decay * w[i] - rate * m[i] / (square_root(v[i]) * correction + epsilon)
 
 

@@ -1,12 +1,15 @@
-# What the losses share: a row's target and weight, and the loop over outputs that stand alone.
+# What losses share: the target and the weight of a row, the loop over outputs that stand alone, and softmax in double.
+from libc.math cimport exp, log
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport floating
+from cynn.sums cimport largest_of
 
-# The loss of one output in double, and its slope in the prediction.
+# The loss of one output, computed in double, and its slope in the prediction.
 ctypedef double (*OutputLoss)(const double *h, double prediction, double target, double *slope) noexcept nogil
 
 
+# Element j of a row's target, which is given by values or by the index of a class
 cdef inline floating target_at(
     const floating *target, const int64_t *class_index, int64_t row, int64_t cols, int64_t j
 ) noexcept nogil:
@@ -15,11 +18,12 @@ cdef inline floating target_at(
     return target[row * cols + j]
 
 
+# 1 where all rows count alike
 cdef inline double weight_of(const floating *sample_weight, int64_t row) noexcept nogil:
     return sample_weight[row] if sample_weight != NULL else 1.0
 
 
-# The sum over rows of weight * share * sum over outputs of loss(prediction, target).
+# The sum over rows of weight * share * sum over outputs of loss(prediction, target); its gradient, unless grad is NULL
 cdef inline double sum_over_outputs(
     OutputLoss loss, double share, const double *h, int64_t rows, int64_t cols, const floating *prediction,
     const floating *target, const int64_t *class_index, const floating *sample_weight, floating *grad
@@ -40,8 +44,17 @@ cdef inline double sum_over_outputs(
     return total
 
 
-# max(x, smallest), for the logarithm of what should be positive; a NaN stays. Below `smallest` a loss goes
-# on as its tangent there, so that its gradient still says where to go:
-# value += slope * (x - at_least(x, smallest)).
+# log(Σ exp(z - largest)) of a row, where softmax is p: log(p) = z - largest - that
+cdef inline double log_total_of(int64_t cols, const floating *z, double *largest) noexcept nogil:
+    cdef int64_t j
+    cdef double total = 0
+    largest[0] = largest_of(cols, z)
+    for j in range(cols):
+        total += exp(z[j] - largest[0])
+    return log(total)
+
+
+# max(x, smallest), for the logarithm of what should be positive; a NaN stays. Below `smallest` a loss goes on as its
+# tangent there, so that its gradient still says where to go: value += slope * (x - at_least(x, smallest)).
 cdef inline double at_least(double x, double smallest) noexcept nogil:
     return smallest if x < smallest else x

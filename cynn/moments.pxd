@@ -1,0 +1,23 @@
+# Adam's moments, and other moving averages of gradients. They start at 0, in slots.
+#
+# beta is a double of the kernel's own, read from h before the loop over the elements: the compiler then converts it
+# once, and not for each element.
+from libc.math cimport pow
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport floating
+
+
+# beta mean + (1 - beta) x
+cdef inline floating moving_average(double beta, floating mean, floating x) noexcept nogil:
+    return <floating>beta * mean + <floating>(1 - beta) * x
+
+
+# beta mean + (1 - beta) x²
+cdef inline floating moving_average_of_square(double beta, floating mean, floating x) noexcept nogil:
+    return <floating>beta * mean + <floating>(1 - beta) * x * x
+
+
+# 1 - beta^t: what an average that started at 0 is to be divided by after t steps
+cdef inline double bias_correction(double beta, int64_t t) noexcept nogil:
+    return 1 - pow(beta, t)
