@@ -9,17 +9,11 @@ import numpy as np
 
 from cynn.activations import Activation
 from cynn.testing import abi, differences
-from cynn.testing.calls import ActivationCalls, dtypes_of
-from cynn.testing.common import (
-    as_component,
-    check_class,
-    check_memory,
-    require_sound_memory,
-    same_in_two_threads,
-    variants,
-)
-from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
-from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
+from cynn.testing.calls import ActivationCalls
+from cynn.testing.checks import Check, Checks
+from cynn.testing.common import variants
+from cynn.testing.memory import Array, aligned_copy, first_difference
+from cynn.testing.report import Failure, Report, Skipped
 from cynn.testing.words import require_close, short
 
 __all__ = ["check_activation"]
@@ -55,47 +49,34 @@ def check_activation(activation: Any, *, raise_on_failure: bool = True) -> Repor
     >>> check_activation("tanh").passed
     True
     """
-    component = as_component("activation", activation)
-    report = _Checks(component).report
-    if raise_on_failure and not report.passed:
-        raise ConformanceError(report)
-    return report
+    return _ActivationChecks.report_on(activation, raise_on_failure=raise_on_failure)
 
 
-class _Checks:
-    def __init__(self, component: Activation) -> None:
-        self.component = component
-        self.report = Report(title_of(component))
-        self.violations = Violations()
-        self.random = np.random.default_rng(20)
-        self.dtypes: list[str] = []
-        self.rowwise = False
-        run = self.report.run
-        run("kernel", self.kernel)
-        if self.report.passed:
-            run("gradient", self.gradient)
-            run("no NaN at extreme inputs", self.extremes)
-            run("float32 against float64", self.float32)
-            run("rows independent of the batch", self.batch)
-            run("rowwise as declared", self.rowwise_as_declared)
-            run("aliasing as declared", self.aliasing)
-            run("reads only its arguments", self.reads)
-            run("deterministic", self.deterministic)
-            run("re-entrant", self.reentrant)
-            run("zero rows and one row", self.few_rows)
-            check_memory(self.report, self.violations)
-        check_class(self.report, component)
+class _ActivationChecks(Checks[Activation, ActivationCalls]):
+    kind = "activation"
+    seed = 20
+    calls_of = ActivationCalls
 
-    def calls(self, dtype: str, component: Activation | None = None) -> ActivationCalls:
-        return ActivationCalls(component or self.component, dtype, self.violations)
+    def checks(self) -> list[Check]:
+        return [
+            ("gradient", self.gradient),
+            ("no NaN at extreme inputs", self.extremes),
+            ("float32 against float64", self.float32),
+            ("rows independent of the batch", self.batch),
+            ("rowwise as declared", self.rowwise_as_declared),
+            ("aliasing as declared", self.aliasing),
+            ("reads only its arguments", self.reads),
+            ("deterministic", self.deterministic),
+            ("re-entrant", self.reentrant),
+            ("zero rows and one row", self.few_rows),
+        ]
 
     def rows(self, rows: int = 7, columns: int = 5) -> Array:
         return self.random.normal(0, 2, (rows, columns))
 
-    def kernel(self) -> str:
-        self.dtypes = dtypes_of(self.component)
-        self.rowwise = self.calls(self.dtypes[0]).rowwise
-        return ", ".join(self.dtypes) + (", rowwise" if self.rowwise else ", elementwise")
+    def declared(self, calls: ActivationCalls) -> list[str]:
+        self.rowwise = calls.rowwise
+        return ["rowwise" if self.rowwise else "elementwise"]
 
     # ---------------------------------------------------------------------------------- derivative
 
@@ -194,8 +175,7 @@ class _Checks:
         return f"{n} points to ±1e4, denormals and zeros among them"
 
     def float32(self) -> str:
-        if len(self.dtypes) == 1:
-            raise Skipped(f"it offers {self.dtypes[0]} alone")
+        self.require_both_dtypes()
         single, double = self.calls("float32"), self.calls("float64")
         largest = 0.0
         for z in [POINTS.reshape(-1, 1) + 0.1357, self.rows(40), *self.matrices()]:
@@ -286,8 +266,7 @@ class _Checks:
         return "each row depends on itself alone"
 
     def aliasing(self) -> str:
-        if not self.component.is_compiled():
-            raise Skipped("Python methods get arrays that are apart")
+        self.require_compiled("Python methods get arrays that are apart")
         calls = self.calls(self.dtypes[0])
         if not calls.flags & abi.IN_PLACE:
             raise Skipped("it does not declare CYNN_IN_PLACE")
@@ -302,8 +281,7 @@ class _Checks:
         return "forward in place gives the same bits"
 
     def reads(self) -> str:
-        if not self.component.is_compiled():
-            raise Skipped("Python methods get no memory but their arrays")
+        self.require_compiled("Python methods get no memory but their arrays")
         for dtype in self.dtypes:
             calls = self.calls(dtype)
             for rows, columns in [(1, 1), (3, 5), (7, 33)]:
@@ -360,36 +338,28 @@ class _Checks:
                         )
         return "the same bits in repeated calls, with others in between"
 
-    def reentrant(self) -> str:
-        require_sound_memory(self.report, self.violations)
-        dtype = self.dtypes[-1]
-        calls = self.calls(dtype)
-        rows, columns = (512, 128) if self.component.is_compiled() else (64, 16)
+    def call_with_data(self, calls: ActivationCalls) -> Callable[[], list[Array]]:
+        rows, columns = (512, 128) if calls.compiled else (64, 16)
+        z, grad = (aligned_copy(calls.cast(self.rows(rows, columns))) for _ in range(2))
+        if not calls.compiled:
+            component = self.component
 
-        def make(number: int) -> Callable[[], list[Array]]:
-            z = aligned_copy(self.rows(rows, columns).astype(dtype))
-            grad = aligned_copy(np.full(z.shape, 1 + number, dtype))
-            if not self.component.is_compiled():
-                component = self.component
+            def python() -> list[Array]:
+                a = np.asarray(component.forward(z))
+                return [a, np.asarray(component.backward(z, a, grad.copy()))]
 
-                def python() -> list[Array]:
-                    a = np.asarray(component.forward(z))
-                    return [a, np.asarray(component.backward(z, a, grad.copy()))]
+            return python
+        h, a, delta = calls.h(), aligned_copy(z), aligned_copy(z)
+        forward, backward = calls.function("forward"), calls.function("backward")
+        address = h.address if h else None
 
-                return python
-            h, a, delta = calls.h(), aligned_copy(z), aligned_copy(z)
-            forward, backward = calls.function("forward"), calls.function("backward")
-            address = h.address if h else None
+        def compiled(h: object = h) -> list[Array]:  # h is kept alive
+            delta[...] = grad
+            forward(address, rows, columns, z.ctypes.data, a.ctypes.data)
+            backward(address, rows, columns, z.ctypes.data, a.ctypes.data, delta.ctypes.data)
+            return [a, delta]
 
-            def compiled(h: object = h) -> list[Array]:  # h is kept alive
-                delta[...] = grad
-                forward(address, rows, columns, z.ctypes.data, a.ctypes.data)
-                backward(address, rows, columns, z.ctypes.data, a.ctypes.data, delta.ctypes.data)
-                return [a, delta]
-
-            return compiled
-
-        return same_in_two_threads(make)
+        return compiled
 
     def few_rows(self) -> str:
         for dtype in self.dtypes:

@@ -18,7 +18,7 @@ from cynn.testing import abi
 from cynn.testing.memory import Array, Guarded, Violations, hyperparameter_array
 from cynn.testing.report import Failure
 
-__all__ = ["ActivationCalls", "LossCalls", "OptimizerCalls", "dtypes_of"]
+__all__ = ["ActivationCalls", "Calls", "LossCalls", "OptimizerCalls", "dtypes_of"]
 
 _SUFFIX = {"float32": "f32", "float64": "f64"}
 
@@ -34,7 +34,7 @@ def dtypes_of(component: Any) -> list[str]:
     return [dtype for dtype, suffix in reversed(_SUFFIX.items()) if f"{first}_{suffix}" in functions]
 
 
-class _Calls:
+class Calls:
     """What the three kinds share: the struct, its functions of one dtype, the hyperparameters."""
 
     def __init__(self, component: Any, dtype: str, violations: Violations | None = None) -> None:
@@ -69,7 +69,7 @@ class _Calls:
         return self.cast(result)
 
 
-class ActivationCalls(_Calls):
+class ActivationCalls(Calls):
     """Forward and backward of an activation in one dtype."""
 
     component: Activation
@@ -125,7 +125,7 @@ class ActivationCalls(_Calls):
         return self.backward(z, self.forward(z), grad)
 
 
-class LossCalls(_Calls):
+class LossCalls(Calls):
     """The value and gradient of a loss in one dtype."""
 
     component: Loss
@@ -227,7 +227,7 @@ class _Slots(list[Array]):
             ) from error
 
 
-class OptimizerCalls(_Calls):
+class OptimizerCalls(Calls):
     """Steps of an optimizer in one dtype."""
 
     component: Optimizer

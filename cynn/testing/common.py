@@ -1,40 +1,18 @@
-"""What is checked of all three kinds: the class, its configuration, its hyperparameters, threads."""
+"""What is checked of all three kinds: the class, its configuration, its hyperparameters."""
 
 from __future__ import annotations
 
-import functools
 import pickle
 import re
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
-import numpy as np
-
-from cynn import registry
 from cynn.components.hyperparameters import Component
 from cynn.errors import CynnError
-from cynn.testing.memory import Array, Violations, first_difference
 from cynn.testing.report import Failure, Report, Skipped
 
-__all__ = [
-    "as_component",
-    "check_class",
-    "check_memory",
-    "require_sound_memory",
-    "same_in_two_threads",
-    "variants",
-]
-
-_SECONDS_OF_THREADS = 0.12
-
-
-def as_component(kind: str, spec: Any) -> Any:
-    """An instance for a name, a class or an instance."""
-    return registry.OF_KIND[kind].get(spec)
-
+__all__ = ["check_class", "variants"]
 
 C = TypeVar("C", bound=Component)
 
@@ -64,18 +42,6 @@ def check_class(report: Report, component: Component) -> None:
     report.run("documented hyperparameters", lambda: _hyperparameter_docs(component))
     report.run("get_config round trip", lambda: _round_trip(component))
     report.run("pickling", lambda: _pickling(component))
-
-
-def check_memory(report: Report, violations: Violations) -> None:
-    """What all the calls before have left behind."""
-    for name, rule in [("inputs unchanged", "inputs"), ("writes nothing outside its output", "bounds")]:
-        report.run(name, functools.partial(_no_violation, violations, rule))
-
-
-def _no_violation(violations: Violations, rule: str) -> str:
-    if rule in violations.evidence:
-        raise Failure(violations.evidence[rule])
-    return f"{violations.calls} calls"
 
 
 def _docstring(component: Component) -> str:
@@ -136,56 +102,3 @@ def _pickling(component: Component) -> str:
     if other != component or other.get_config() != component.get_config():
         raise Failure(f"pickling must give an equal one, {component!r}. Got {other!r} instead.")
     return f"{len(pickle.dumps(component))} bytes"
-
-
-def require_sound_memory(report: Report, violations: Violations) -> None:
-    """Skip what calls kernels without guards, where a check before has seen that these are needed."""
-    faults = {check.name for check in report.failures} & {"reads only its arguments", "slots as declared"}
-    if faults or violations.evidence.keys() & {"bounds", "slots"}:
-        raise Skipped("not tried, as it reads or writes what is not its own")
-
-
-def same_in_two_threads(make: Callable[[int], Callable[[], list[Array]]]) -> str:
-    """Run two calls in two threads at once, again and again.
-
-    Parameters
-    ----------
-    make : function of a number
-        Gives a function that calls the kernel with data of that number and returns its results.
-    """
-    calls = [make(0), make(1)]
-    expected = [[array.copy() for array in call()] for call in calls]
-    start, wrong, counts = threading.Barrier(2), [""], [0, 0]
-
-    def work(number: int) -> None:
-        start.wait()
-        until = time.perf_counter() + _SECONDS_OF_THREADS
-        try:
-            while not wrong[0] and (time.perf_counter() < until or counts[number] < 5):
-                for got, good in zip(calls[number](), expected[number], strict=True):
-                    place = first_difference(good, got)
-                    if place is not None:
-                        wrong[0] = (
-                            f"two threads at once must give what one gives. In call {counts[number] + 1} "
-                            "element "
-                            f"{place} was {got.ravel()[place]!s}, alone it is {good.ravel()[place]!s}: is a "
-                            "static or global buffer written?"
-                        )
-                counts[number] += 1
-        except Exception as error:
-            wrong[0] = f"two threads at once: {type(error).__name__}: {error}"
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # so that Python methods are interrupted in their middle
-    try:
-        with np.errstate(all="ignore"):
-            threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    if wrong[0]:
-        raise Failure(wrong[0])
-    return f"{sum(counts)} calls in two threads"

@@ -11,18 +11,12 @@ from cynn import registry
 from cynn.errors import CynnError
 from cynn.losses import Loss
 from cynn.testing import abi, differences
-from cynn.testing.calls import LossCalls, dtypes_of
-from cynn.testing.common import (
-    as_component,
-    check_class,
-    check_memory,
-    require_sound_memory,
-    same_in_two_threads,
-    variants,
-)
+from cynn.testing.calls import LossCalls
+from cynn.testing.checks import Check, Checks
+from cynn.testing.common import variants
 from cynn.testing.loss_data import OUTPUTS, predictions, targets
-from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
-from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
+from cynn.testing.memory import Array, aligned_copy, first_difference
+from cynn.testing.report import Failure, Report, Skipped
 from cynn.testing.words import near, short, worst
 
 __all__ = ["check_loss"]
@@ -58,47 +52,36 @@ def check_loss(loss: Any, *, raise_on_failure: bool = True) -> Report:
     >>> check_loss("mean_squared_error").passed
     True
     """
-    component = as_component("loss", loss)
-    report = _Checks(component).report
-    if raise_on_failure and not report.passed:
-        raise ConformanceError(report)
-    return report
+    return _LossChecks.report_on(loss, raise_on_failure=raise_on_failure)
 
 
-class _Checks:
-    def __init__(self, component: Loss) -> None:
-        self.component = component
-        self.report = Report(title_of(component))
-        self.violations = Violations()
-        self.random = np.random.default_rng(21)
-        self.dtypes: list[str] = []
-        self.fuses_with: str | None = None
-        run = self.report.run
-        run("kernel", self.kernel)
-        run("targets", self.targets_are_taken)
-        if self.report.passed:
-            run("gradient", self.gradient)
-            run("no NaN at extreme inputs", self.extremes)
-            run("float32 against float64", self.float32)
-            run("value is the sum over rows", self.sum_of_rows)
-            run("sample weights", self.weights)
-            run("value without gradient", self.value_alone)
-            run("classes as one-hot rows", self.classes)
-            run("fused form", self.fused)
-            run("reads only its arguments", self.reads)
-            run("deterministic", self.deterministic)
-            run("re-entrant", self.reentrant)
-            run("zero rows", self.no_rows)
-            check_memory(self.report, self.violations)
-        check_class(self.report, component)
+class _LossChecks(Checks[Loss, LossCalls]):
+    kind = "loss"
+    seed = 21
+    calls_of = LossCalls
 
-    def calls(self, dtype: str, component: Loss | None = None) -> LossCalls:
-        return LossCalls(component or self.component, dtype, self.violations)
+    def first_checks(self) -> list[Check]:
+        return [*super().first_checks(), ("targets", self.targets_are_taken)]
 
-    def kernel(self) -> str:
-        self.dtypes = dtypes_of(self.component)
-        self.fuses_with = self.calls(self.dtypes[0]).fuses_with
-        return ", ".join(self.dtypes) + (f", fused with {self.fuses_with}" if self.fuses_with else "")
+    def checks(self) -> list[Check]:
+        return [
+            ("gradient", self.gradient),
+            ("no NaN at extreme inputs", self.extremes),
+            ("float32 against float64", self.float32),
+            ("value is the sum over rows", self.sum_of_rows),
+            ("sample weights", self.weights),
+            ("value without gradient", self.value_alone),
+            ("classes as one-hot rows", self.classes),
+            ("fused form", self.fused),
+            ("reads only its arguments", self.reads),
+            ("deterministic", self.deterministic),
+            ("re-entrant", self.reentrant),
+            ("zero rows", self.no_rows),
+        ]
+
+    def declared(self, calls: LossCalls) -> list[str]:
+        self.fuses_with = calls.fuses_with
+        return [f"fused with {self.fuses_with}"] if self.fuses_with else []
 
     # --------------------------------------------------------------------------------------- data
 
@@ -189,8 +172,7 @@ class _Checks:
         return f"{n} rows to ±1e4, denormals and zeros among them"
 
     def float32(self) -> str:
-        if len(self.dtypes) == 1:
-            raise Skipped(f"it offers {self.dtypes[0]} alone")
+        self.require_both_dtypes()
         single, double = self.calls("float32"), self.calls("float64")
         largest = 0.0
         for name, prediction, target, fused in self.cases(31):
@@ -269,8 +251,7 @@ class _Checks:
         return "7 rows with weights from 0 to 4, which sum to 7.75"
 
     def value_alone(self) -> str:
-        if not self.component.is_compiled():
-            raise Skipped("a Python method always returns both")
+        self.require_compiled("a Python method always returns both")
         for dtype in self.dtypes:
             calls = self.calls(dtype)
             for name, prediction, target, fused in self.cases():
@@ -341,8 +322,7 @@ class _Checks:
     # ------------------------------------------------------------------------------------ repeats
 
     def reads(self) -> str:
-        if not self.component.is_compiled():
-            raise Skipped("Python methods get no memory but their arrays")
+        self.require_compiled("Python methods get no memory but their arrays")
         for dtype in self.dtypes:
             calls = self.calls(dtype)
             for name, prediction, target, fused in self.cases(5):
@@ -372,33 +352,26 @@ class _Checks:
                     )
         return "the same bits in repeated calls, with others in between"
 
-    def reentrant(self) -> str:
-        require_sound_memory(self.report, self.violations)
-        dtype = self.dtypes[-1]
-        calls = self.calls(dtype)
-        rows = 4096 if self.component.is_compiled() else 64
+    def call_with_data(self, calls: LossCalls) -> Callable[[], list[Array]]:
+        rows = 4096 if calls.compiled else 64
+        target = aligned_copy(calls.cast(next(self.targets(rows))[1]))
+        prediction = aligned_copy(calls.cast(self.predictions(rows)))
+        if not calls.compiled:
+            component = self.component
 
-        def make(number: int) -> Callable[[], list[Array]]:
-            target = aligned_copy(calls.cast(next(self.targets(rows))[1]))
-            prediction = aligned_copy(calls.cast(self.predictions(rows)))
-            if not self.component.is_compiled():
-                component = self.component
+            def python() -> list[Array]:
+                value, grad = component.value_and_gradient(prediction, target)
+                return [np.asarray(value), np.asarray(grad)]
 
-                def python() -> list[Array]:
-                    value, grad = component.value_and_gradient(prediction, target)
-                    return [np.asarray(value), np.asarray(grad)]
+            return python
+        h, grad = calls.h(), aligned_copy(prediction)
+        function, address = calls.function("value_and_gradient"), h.address if h else None
 
-                return python
-            h, grad = calls.h(), aligned_copy(prediction)
-            function, address = calls.function("value_and_gradient"), h.address if h else None
+        def compiled(h: object = h) -> list[Array]:  # h is kept alive
+            inputs = (prediction.ctypes.data, target.ctypes.data, None, None)
+            return [np.array([function(address, rows, OUTPUTS, *inputs, grad.ctypes.data)]), grad]
 
-            def compiled(h: object = h) -> list[Array]:  # h is kept alive
-                inputs = (prediction.ctypes.data, target.ctypes.data, None, None)
-                return [np.array([function(address, rows, OUTPUTS, *inputs, grad.ctypes.data)]), grad]
-
-            return compiled
-
-        return same_in_two_threads(make)
+        return compiled
 
     def no_rows(self) -> str:
         none = np.zeros((0, OUTPUTS))

@@ -11,17 +11,11 @@ import numpy as np
 
 from cynn.optimizers import Optimizer
 from cynn.schedules import started
-from cynn.testing.calls import OptimizerCalls, dtypes_of
-from cynn.testing.common import (
-    as_component,
-    check_class,
-    check_memory,
-    require_sound_memory,
-    same_in_two_threads,
-    variants,
-)
-from cynn.testing.memory import Array, Violations, aligned_copy, first_difference
-from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
+from cynn.testing.calls import OptimizerCalls
+from cynn.testing.checks import Check, Checks
+from cynn.testing.common import variants
+from cynn.testing.memory import Array, aligned_copy, first_difference
+from cynn.testing.report import Failure, Report, Skipped
 
 __all__ = ["check_optimizer"]
 
@@ -54,41 +48,30 @@ def check_optimizer(optimizer: Any, *, raise_on_failure: bool = True) -> Report:
     >>> check_optimizer("adam").passed
     True
     """
-    component = as_component("optimizer", optimizer)
-    report = _Checks(component).report
-    if raise_on_failure and not report.passed:
-        raise ConformanceError(report)
-    return report
+    return _OptimizerChecks.report_on(optimizer, raise_on_failure=raise_on_failure)
 
 
-class _Checks:
-    def __init__(self, component: Optimizer) -> None:
-        self.component = component
-        self.report = Report(title_of(component))
-        self.violations = Violations()
-        self.random = np.random.default_rng(22)
-        self.dtypes: list[str] = []
-        run = self.report.run
-        run("kernel", self.kernel)
-        if self.report.passed:
-            run("first step goes against the gradient", self.direction)
-            run("goes down a bowl", self.descends)
-            run("no NaN at extreme gradients", self.extremes)
-            run("float32 against float64", self.float32)
-            run("elementwise as declared", self.pieces)
-            run("linear step as declared", self.linear)
-            run("saved and restored in the middle", self.restored)
-            run("parameters apart from each other", self.apart)
-            run("slots as declared", self.slots)
-            run("reads only its arguments", self.reads)
-            run("deterministic", self.deterministic)
-            run("re-entrant", self.reentrant)
-            run("zero rows and one row", self.few_rows)
-            check_memory(self.report, self.violations)
-        check_class(self.report, component)
+class _OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
+    kind = "optimizer"
+    seed = 22
+    calls_of = OptimizerCalls
 
-    def calls(self, dtype: str, component: Optimizer | None = None) -> OptimizerCalls:
-        return OptimizerCalls(component or self.component, dtype, self.violations)
+    def checks(self) -> list[Check]:
+        return [
+            ("first step goes against the gradient", self.direction),
+            ("goes down a bowl", self.descends),
+            ("no NaN at extreme gradients", self.extremes),
+            ("float32 against float64", self.float32),
+            ("elementwise as declared", self.pieces),
+            ("linear step as declared", self.linear),
+            ("saved and restored in the middle", self.restored),
+            ("parameters apart from each other", self.apart),
+            ("slots as declared", self.slots),
+            ("reads only its arguments", self.reads),
+            ("deterministic", self.deterministic),
+            ("re-entrant", self.reentrant),
+            ("zero rows and one row", self.few_rows),
+        ]
 
     def gradients(self, steps: int, shape: tuple[int, int] = SHAPE) -> list[Array]:
         return [self.random.normal(0.2, 1, shape) for _ in range(steps)]
@@ -97,11 +80,8 @@ class _Checks:
         w = calls.cast(np.linspace(-1, 1, shape[0] * shape[1]).reshape(shape) + 0.01)
         return w, calls.zero_slots(w)
 
-    def kernel(self) -> str:
-        self.dtypes = dtypes_of(self.component)
-        calls = self.calls(self.dtypes[0])
-        whole = "elementwise" if calls.elementwise else "whole parameters"
-        return f"{', '.join(self.dtypes)}, {calls.n_slots} slots, {whole}"
+    def declared(self, calls: OptimizerCalls) -> list[str]:
+        return [f"{calls.n_slots} slots", "elementwise" if calls.elementwise else "whole parameters"]
 
     # ------------------------------------------------------------------------------------- direction
 
@@ -156,8 +136,7 @@ class _Checks:
         return f"{n} steps with gradients 0, ±1e4 and denormals"
 
     def float32(self) -> str:
-        if len(self.dtypes) == 1:
-            raise Skipped(f"it offers {self.dtypes[0]} alone")
+        self.require_both_dtypes()
         largest = 0.0
         for one in variants(self.component):
             ends = []
@@ -183,8 +162,7 @@ class _Checks:
     # ---------------------------------------------------------------------------------------- pieces
 
     def pieces(self) -> str:
-        if not self.component.is_compiled():
-            raise Skipped("Python methods get whole parameters")
+        self.require_compiled("Python methods get whole parameters")
         if not self.calls(self.dtypes[0]).elementwise:
             raise Skipped("it does not declare CYNN_ELEMENTWISE: it gets whole parameters")
         grads = self.gradients(4)
@@ -302,8 +280,7 @@ class _Checks:
         return f"{n} slots, zero before step 1"
 
     def reads(self) -> str:
-        if not self.component.is_compiled():
-            raise Skipped("Python methods get no memory but their arrays")
+        self.require_compiled("Python methods get no memory but their arrays")
         for dtype in self.dtypes:
             ends = []
             grads = np.random.default_rng(6).normal(0.2, 1, (3, *SHAPE))
@@ -345,40 +322,33 @@ class _Checks:
                 )
         return "5 steps, twice, give the same bits"
 
-    def reentrant(self) -> str:
-        require_sound_memory(self.report, self.violations)
-        dtype = self.dtypes[-1]
-        calls = self.calls(dtype)
-        shape = (512, 128) if self.component.is_compiled() else (16, 8)
-        if self.component.is_compiled() and not calls.elementwise:
+    def call_with_data(self, calls: OptimizerCalls) -> Callable[[], list[Array]]:
+        shape = (512, 128) if calls.compiled else (16, 8)
+        if calls.compiled and not calls.elementwise:
             shape = (96, 64)  # whole matrices may be costly
+        first = aligned_copy(calls.cast(self.random.normal(size=shape)))
+        given = aligned_copy(calls.cast(self.random.normal(size=shape)))
+        w, grad = aligned_copy(first), aligned_copy(given)
+        slots = [aligned_copy(slot) for slot in calls.zero_slots(first)]
+        rate, component = started(self.component.learning_rate)(0), self.component
+        h = calls.h()
+        function = calls.function("step") if calls.compiled else None
+        table = (ctypes.c_void_p * max(1, len(slots)))(*(slot.ctypes.data for slot in slots))
 
-        def make(number: int) -> Callable[[], list[Array]]:
-            first = aligned_copy(calls.cast(self.random.normal(size=shape)))
-            given = aligned_copy(calls.cast(self.random.normal(size=shape)))
-            w, grad = aligned_copy(first), aligned_copy(given)
-            slots = [aligned_copy(slot) for slot in calls.zero_slots(first)]
-            rate, component, compiled = started(self.component.learning_rate)(0), self.component, calls.compiled
-            h = calls.h()
-            function = calls.function("step") if compiled else None
-            table = (ctypes.c_void_p * max(1, len(slots)))(*(slot.ctypes.data for slot in slots))
+        def steps(h: Any = h) -> list[Array]:  # h is kept alive
+            w[...] = first
+            for slot in slots:
+                slot[...] = 0
+            for t in (1, 2):
+                grad[...] = given
+                if function is None:
+                    component.step(w, grad, list(slots), rate, t)
+                else:
+                    address = h.address if h else None
+                    function(address, rate, t, *shape, w.ctypes.data, grad.ctypes.data, table)
+            return [w, *slots]
 
-            def steps(h: Any = h) -> list[Array]:  # h is kept alive
-                w[...] = first
-                for slot in slots:
-                    slot[...] = 0
-                for t in (1, 2):
-                    grad[...] = given
-                    if function is None:
-                        component.step(w, grad, list(slots), rate, t)
-                    else:
-                        address = h.address if h else None
-                        function(address, rate, t, *shape, w.ctypes.data, grad.ctypes.data, table)
-                return [w, *slots]
-
-            return steps
-
-        return same_in_two_threads(make)
+        return steps
 
     def few_rows(self) -> str:
         for dtype in self.dtypes:

@@ -533,7 +533,7 @@ COMPILED_FAULTS = [
     (activation, {"forward": "forward_reads_beyond"}, "reads only its arguments", "what lies beside"),
     (activation, {"forward": "forward_changes_z"}, "inputs unchanged", "forward changed its input z"),
     (activation, {"backward": "backward_changes_h"}, "inputs unchanged", "backward changed its input h"),
-    (activation, {"forward": "forward_static"}, "re-entrant", "static or global buffer"),
+    (activation, {"forward": "forward_static"}, "re-entrant", r"bytes of the static memory of faulty\.so"),
     (
         activation,
         {"forward": "forward_keeps", "backward": "backward_kept"},
@@ -570,13 +570,14 @@ COMPILED_FAULTS = [
     (loss, {"name": "loss_without_grad"}, "value without gradient", "must not depend on grad"),
     (loss, {"name": "loss_remembers"}, "deterministic", "remembered from call to call"),
     (loss, {"name": "loss_changes_target"}, "inputs unchanged", "changed its input target"),
-    (loss, {"name": "loss_static"}, "re-entrant", "static or global buffer"),
+    (loss, {"name": "loss_static"}, "re-entrant", r"bytes of the static memory of faulty\.so"),
+    (loss, {"name": "loss_heap"}, "re-entrant", r"two threads at once .* alone it is"),
     (loss, {"name": "loss_of_no_rows"}, "zero rows", "the loss of no rows must be 0. Got nan"),
     (loss, {"fuses_with": "sigmoid"}, "fused form", "that of sigmoid and then the loss"),
     (loss, {"fuses_with": "sigmiod"}, "fused form", "fuses_with must name an activation"),
     (optimizer, {"name": "step_up"}, "first step goes", "w moved up"),
     (optimizer, {"name": "step_up_later", "n_slots": 0}, "goes down a bowl", r"must end lower than .* Got \d"),
-    (optimizer, {"name": "step_static", "n_slots": 0}, "re-entrant", "static or global buffer"),
+    (optimizer, {"name": "step_static", "n_slots": 0}, "re-entrant", r"bytes of the static memory of faulty\.so"),
     (
         optimizer,
         {"name": "step_at_least_one", "n_slots": 0},
@@ -610,6 +611,19 @@ def test_fault_in_compiled_code(library, make, arguments, check, pattern):
         CHECKS[make.__name__](make(library, **arguments))
     failures = [f"{failure.name}: {failure.evidence}" for failure in error.value.report.failures]
     assert any(re.search(f"^{check}.*: .*{pattern}", failure) for failure in failures), failures
+
+
+def test_static_buffers_are_seen_however_busy_the_machine_is(library, monkeypatch):
+    """Without any luck: here no second thread is started."""
+    monkeypatch.setattr("cynn.testing.checks.same_in_two_threads", lambda calls: "not tried")
+    for component in (activation(library, "forward_static"), loss(library, "loss_static"),
+                      optimizer(library, "step_static", n_slots=0)):
+        found = CHECKS[component.kind](component, raise_on_failure=False)
+        assert [failure.name for failure in found.failures] == ["re-entrant"]
+
+
+def test_a_counter_on_which_nothing_depends_is_no_fault(library):
+    assert testing.check_loss(loss(library, "loss_counts")).passed
 
 
 @pytest.mark.parametrize(

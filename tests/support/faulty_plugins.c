@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #define ACTIVATION_ARGUMENTS const double *h, int64_t rows, int64_t cols
 #define LOSS_ARGUMENTS(T) const double *h, int64_t rows, int64_t cols, const T *prediction, const T *target, \
@@ -10,7 +11,9 @@
     T *grad, T *const *slots
 
 static double kept[1 << 20]; /* what no kernel may have */
+static double *on_the_heap; /* likewise, and no memory of the library */
 static double remembered;
+static int64_t counted; /* a number of calls, on which nothing depends */
 
 #define KERNELS(T, _) \
 /* a = z |z|, f' = 2 |z|, and ways to get it wrong */ \
@@ -108,6 +111,15 @@ double loss_static##_(LOSS_ARGUMENTS(T)) \
   for (int64_t i = 0; i < rows * cols; i++) kept[i] = grad[i]; \
   for (int64_t i = 0; i < rows * cols; i++) grad[i] = (T)kept[i]; \
   return total; } \
+double loss_heap##_(LOSS_ARGUMENTS(T)) \
+{ double total = loss_good##_(h, rows, cols, prediction, target, class_index, sample_weight, grad); \
+  if (!grad) return total; \
+  if (!on_the_heap) on_the_heap = malloc(sizeof(double) << 20); \
+  for (int64_t i = 0; i < rows * cols; i++) on_the_heap[i] = grad[i]; \
+  for (int64_t i = 0; i < rows * cols; i++) grad[i] = (T)on_the_heap[i]; \
+  return total; } \
+double loss_counts##_(LOSS_ARGUMENTS(T)) \
+{ counted++; return loss_good##_(h, rows, cols, prediction, target, class_index, sample_weight, grad); } \
 /* momentum with one slot, and ways to get it wrong */ \
 void step_good##_(STEP_ARGUMENTS(T)) \
 { for (int64_t i = 0; i < rows * cols; i++) { \

@@ -1,0 +1,83 @@
+"""The memory of a library that its functions may write: what a kernel must leave alone, since threads share it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+__all__ = ["what_is_kept"]
+
+_LOADED, _WRITABLE = 1, 2  # ELF: the type PT_LOAD, and the flag PF_W
+
+
+class _Library(ctypes.Structure):
+    """`Dl_info`: the library that an address is of."""
+
+    _fields_ = [
+        ("path", ctypes.c_char_p),
+        ("base", ctypes.c_void_p),
+        ("symbol", ctypes.c_char_p),
+        ("symbol_address", ctypes.c_void_p),
+    ]
+
+
+def _library_of(address: int) -> tuple[str, int] | None:
+    """The name of the library and where it starts, or None: code made at run time is of none."""
+    dladdr = getattr(ctypes.CDLL(None), "dladdr", None)
+    found = _Library()
+    if dladdr is None or not dladdr(ctypes.c_void_p(address), ctypes.byref(found)) or not found.base:
+        return None
+    return os.path.basename(os.fsdecode(found.path or b"")), found.base
+
+
+def _writable(base: int) -> list[tuple[int, int]]:
+    """Address and size of each writable part of a library, from the headers at its start: 64-bit ELF alone."""
+    header = ctypes.string_at(base, 64)
+    if header[:5] != b"\x7fELF\x02":
+        return []
+    (offset,), (size, count) = struct.unpack_from("Q", header, 32), struct.unpack_from("HH", header, 54)
+    parts = []
+    for i in range(count):
+        entry = ctypes.string_at(base + offset + i * size, 56)
+        kind, flags, _, address, _, _, length, _ = struct.unpack("IIQQQQQQ", entry)
+        if kind == _LOADED:
+            parts.append((flags, address, length))
+    start = min((address for _, address, _ in parts), default=0) & -4096  # not 0 in a program at a fixed address
+    return [(base - start + address, length) for flags, address, length in parts if flags & _WRITABLE]
+
+
+def what_is_kept(functions: Iterable[int], first: Callable[[], object], second: Callable[[], object]) -> str | None:
+    """What the library of functions keeps of a call in static memory, in words, or None.
+
+    Two calls take turns. A byte that each of them leaves as it did before, and the other one otherwise, holds what was
+    computed. Counters, locks and what is set up once do not.
+
+    Parameters
+    ----------
+    functions : iterable of int
+        The addresses of the kernel's functions.
+    first, second : function without arguments
+        Calls of them with different data.
+
+    Returns
+    -------
+    str or None
+        How many bytes of which library.
+    """
+    libraries = {library for library in map(_library_of, functions) if library is not None}
+    memory = {name: _writable(base) for name, base in libraries}
+    first(), second()  # what the first call binds and sets up is there
+    states: list[dict[str, bytes]] = []
+    for call in (first, second, first, second):
+        call()
+        states.append({name: b"".join(ctypes.string_at(*part) for part in parts) for name, parts in memory.items()})
+    for name in memory:
+        a, b, again_a, again_b = (np.frombuffer(state[name], np.uint8) for state in states)
+        kept = int(((a == again_a) & (b == again_b) & (a != b)).sum())
+        if kept:
+            return f"{kept} bytes of the static memory of {name}"
+    return None
