@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from cynn import constraints, initializers, kernels, registry, regularizers
 from cynn.errors import check_switch, check_whole_number
@@ -11,7 +12,20 @@ from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
 
-__all__ = ["Dense"]
+__all__ = ["Dense", "DenseOptions"]
+
+
+_ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+class DenseOptions(TypedDict, total=False):
+    """What `Dense` and the layers that are made from it take by name."""
+
+    use_bias: bool
+    initializer: Any
+    regularizer: Any
+    constraint: Any
+    trainable: bool
 
 
 class Dense(Layer):
@@ -60,6 +74,17 @@ class Dense(Layer):
     settings: ClassVar[tuple[str, ...]] = ("units", "activation", *_usual)
     weights = Parameter()
     biases = Parameter()
+
+    def __init_subclass__(cls) -> None:
+        """The signature shows the options that `__init__` only hands on, as `**options`."""
+        super().__init_subclass__()
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        if {each.kind for each in parameters} & _ANY == {inspect.Parameter.VAR_KEYWORD}:
+            base = next(each for each in cls.__mro__[1:] if issubclass(each, Dense))
+            names = {each.name for each in parameters}
+            options = [each for each in inspect.signature(base).parameters.values() if each.kind is each.KEYWORD_ONLY]
+            parameters[-1:] = [each for each in options if each.name not in names]
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect alone
 
     def __init__(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from cynn import kernels
 from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.operations import SavedForBackward
 from cynn.errors import InvalidParameterError, check_whole_number
-from cynn.layers.dense import Dense
+from cynn.layers.dense import Dense, DenseOptions
 from cynn.layers.layer import LARGEST_DIMENSION
 
 if TYPE_CHECKING:
@@ -53,25 +53,8 @@ class GLU(Dense):
 
     name: ClassVar[str] = "glu"
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "sigmoid",
-        *,
-        use_bias: bool = True,
-        initializer: Any = None,
-        regularizer: Any = None,
-        constraint: Any = None,
-        trainable: bool = True,
-    ) -> None:
-        super().__init__(
-            units, activation,
-            use_bias=use_bias,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-            trainable=trainable,
-        )
+    def __init__(self, units: int, activation: Any = "sigmoid", **options: Unpack[DenseOptions]) -> None:
+        super().__init__(units, activation, **options)
         check_whole_number(units, "units", "GLU", maximum=LARGEST_DIMENSION // 2)
         if not self.activation.is_compiled():
             raise InvalidParameterError(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from cynn import kernels
 from cynn.errors import check_whole_number
-from cynn.layers.dense import Dense
+from cynn.layers.dense import Dense, DenseOptions
 from cynn.layers.layer import LARGEST_DIMENSION
 
 if TYPE_CHECKING:
@@ -51,25 +51,8 @@ class Maxout(Dense):
     name: ClassVar[str] = "maxout"
     settings: ClassVar[tuple[str, ...]] = ("units", "pieces", *Dense._usual)
 
-    def __init__(
-        self,
-        units: int,
-        pieces: int = 2,
-        *,
-        use_bias: bool = True,
-        initializer: Any = None,
-        regularizer: Any = None,
-        constraint: Any = None,
-        trainable: bool = True,
-    ) -> None:
-        super().__init__(
-            units,
-            use_bias=use_bias,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-            trainable=trainable,
-        )
+    def __init__(self, units: int, pieces: int = 2, **options: Unpack[DenseOptions]) -> None:
+        super().__init__(units, "identity", **options)
         most = LARGEST_DIMENSION // (self.units or 1)
         self.pieces = check_whole_number(pieces, "pieces", "Maxout", minimum=1, maximum=most)
 

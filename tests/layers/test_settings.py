@@ -95,6 +95,50 @@ def test_no_layer_and_no_setting_is_missing_here():
             assert SETTINGS[cls][name] != parameter.default, (cls, name)
 
 
+OPTIONS = "use_bias: 'bool' = True, initializer: 'Any' = None, regularizer: 'Any' = None, constraint: 'Any' = None, "
+OPTIONS += "trainable: 'bool' = True)"
+
+
+class WithSlope(GLU):
+    def __init__(self, units, *, slope=0.5, trainable=False, **options):
+        super().__init__(units, "identity", trainable=trainable, **options)
+        self.slope = slope
+
+
+class OfAnything(Dense):
+    def __init__(self, *given, **options):
+        super().__init__(*given, **options)
+
+
+class OfNothing(GLU):
+    def __init__(self):
+        super().__init__(3)
+
+
+@pytest.mark.parametrize(
+    ("cls", "signature"),
+    [
+        (Dense, f"(units: 'int', activation: 'Any' = 'identity', *, {OPTIONS} -> 'None'"),
+        (GLU, f"(units: 'int', activation: 'Any' = 'sigmoid', *, {OPTIONS}"),
+        (Maxout, f"(units: 'int', pieces: 'int' = 2, *, {OPTIONS}"),
+        (WithSlope, "(units, *, slope=0.5, trainable=False, " + OPTIONS.partition(", trainable")[0] + ")"),
+        (OfAnything, "(*given, **options)"),
+        (OfNothing, "()"),
+    ],
+)
+def test_layers_made_from_dense_show_its_options(cls, signature):
+    assert str(inspect.signature(cls)) == signature
+
+
+@pytest.mark.parametrize("options", [{"activation": "relu"}, {"slope": 1}])
+def test_an_option_that_is_none(options):
+    with pytest.raises(TypeError, match=next(iter(options))):
+        Maxout(3, **options)
+    if "slope" in options:
+        with pytest.raises(TypeError, match="slope"):
+            GLU(3, **options)
+
+
 @pytest.mark.parametrize(("cls", "options"), list(cases()))
 class TestEverySetting:
     def test_it_is_in_the_description(self, cls, options):
