@@ -114,6 +114,10 @@ class TestPluginPages:
             shown += self.HEADER[start:end]
         return shown
 
+    def test_every_file_for_kernels_in_cython_is_on_the_page(self):
+        for path in Path(cynn.__file__).parent.glob("*.pxd"):
+            assert f"\n``cynn.{path.stem}``" in self.ABI
+
     def test_every_name_of_the_header_is_on_the_page(self):
         shown = self.included()
         names = set(re.findall(r"\b(?:CYNN|cynn)_\w+", self.HEADER)) - {"CYNN_ABI_H"}
