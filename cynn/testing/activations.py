@@ -10,7 +10,7 @@ import numpy as np
 from cynn.activations import Activation
 from cynn.testing import abi, differences
 from cynn.testing.calls import ActivationCalls
-from cynn.testing.checks import Check, Checks
+from cynn.testing.checks import Checks, NamedCheck
 from cynn.testing.common import variants
 from cynn.testing.memory import Array, aligned_copy, first_difference
 from cynn.testing.report import Failure, Report, Skipped
@@ -57,7 +57,7 @@ class _ActivationChecks(Checks[Activation, ActivationCalls]):
     seed = 20
     calls_of = ActivationCalls
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[NamedCheck]:
         return [
             ("gradient", self.gradient),
             ("no NaN at extreme inputs", self.extremes),

@@ -18,12 +18,12 @@ from cynn.testing.reentrancy import same_in_two_threads
 from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
 from cynn.testing.static_memory import what_is_kept
 
-__all__ = ["Checks"]
+__all__ = ["Checks", "NamedCheck"]
 
 P = TypeVar("P", bound=Component)
 C = TypeVar("C", bound=Calls)
 
-Check = tuple[str, Callable[[], str]]
+NamedCheck = tuple[str, Callable[[], str]]
 
 
 class Checks(Generic[P, C]):
@@ -56,21 +56,21 @@ class Checks(Generic[P, C]):
             self.run(*self.checks(), *self.checks_of_memory())
         check_class(self.report, component)
 
-    def run(self, *checks: Check) -> None:
+    def run(self, *checks: NamedCheck) -> None:
         for name, check in checks:
             self.report.run(name, check)
 
     def calls(self, dtype: str, component: P | None = None) -> C:
         return type(self).calls_of(component or self.component, dtype, self.violations)
 
-    def first_checks(self) -> list[Check]:
+    def first_checks(self) -> list[NamedCheck]:
         """Without these, the others make no sense."""
         return [("kernel", self.kernel)]
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[NamedCheck]:
         raise NotImplementedError
 
-    def checks_of_memory(self) -> list[Check]:
+    def checks_of_memory(self) -> list[NamedCheck]:
         """What all the calls before have left behind."""
         rules = {"inputs unchanged": "inputs", "writes nothing outside its output": "bounds"}
         return [(name, functools.partial(self.no_violation, rule)) for name, rule in rules.items()]

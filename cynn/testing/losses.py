@@ -12,7 +12,7 @@ from cynn.errors import CynnError
 from cynn.losses import Loss
 from cynn.testing import abi, differences
 from cynn.testing.calls import LossCalls
-from cynn.testing.checks import Check, Checks
+from cynn.testing.checks import Checks, NamedCheck
 from cynn.testing.common import variants
 from cynn.testing.loss_data import OUTPUTS, predictions, targets
 from cynn.testing.memory import Array, aligned_copy, first_difference
@@ -60,10 +60,10 @@ class _LossChecks(Checks[Loss, LossCalls]):
     seed = 21
     calls_of = LossCalls
 
-    def first_checks(self) -> list[Check]:
+    def first_checks(self) -> list[NamedCheck]:
         return [*super().first_checks(), ("targets", self.targets_are_taken)]
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[NamedCheck]:
         return [
             ("gradient", self.gradient),
             ("no NaN at extreme inputs", self.extremes),

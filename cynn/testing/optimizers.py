@@ -12,7 +12,7 @@ import numpy as np
 from cynn.optimizers import Optimizer
 from cynn.schedules import started
 from cynn.testing.calls import OptimizerCalls
-from cynn.testing.checks import Check, Checks
+from cynn.testing.checks import Checks, NamedCheck
 from cynn.testing.common import variants
 from cynn.testing.memory import Array, aligned_copy, first_difference
 from cynn.testing.report import Failure, Report, Skipped
@@ -56,7 +56,7 @@ class _OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
     seed = 22
     calls_of = OptimizerCalls
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[NamedCheck]:
         return [
             ("first step goes against the gradient", self.direction),
             ("goes down a bowl", self.descends),

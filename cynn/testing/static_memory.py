@@ -70,7 +70,8 @@ def what_is_kept(functions: Iterable[int], first: Callable[[], object], second: 
     """
     libraries = {library for library in map(_library_of, functions) if library is not None}
     memory = {name: _writable(base) for name, base in libraries}
-    first(), second()  # what the first call binds and sets up is there
+    for call in (first, second):  # then all is there that the first call binds and sets up
+        call()
     states: list[dict[str, bytes]] = []
     for call in (first, second, first, second):
         call()

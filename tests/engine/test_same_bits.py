@@ -16,7 +16,7 @@ def digests():
 
 def test_every_part_and_every_parameter_has_a_network():
     missing = every_part.missing()
-    assert missing == [], f"{', '.join(missing)}: to be added to tests/every_part.py"
+    assert missing == [], f"{', '.join(missing)}: to be added to tests/support/every_part.py"
 
 
 def test_what_is_missing_is_named(monkeypatch):

@@ -145,3 +145,10 @@ def test_a_class_is_found_wherever_it_is_written():
         assert Shift in parts("layer")
     finally:
         Shift.__module__ = __name__
+
+
+def test_the_files_that_contributing_names_are_there():
+    told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    files = re.findall(r"`((?:tests|docs|cynn|cynn_plugins|benchmarks|\.ci)/[\w./-]*)`", told)
+    assert len(files) > 20
+    assert [file for file in files if not (ROOT / file).exists()] == []
