@@ -56,10 +56,10 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     if y is None:
         options.check_for_batches(objective.outputs.split_if(options.class_weight, "class_weight"))
         batches_of = _batches(x, is_gone_through_again=bool(called.checkpoints or options.resume))
+        n_steps, are_all = _n_steps(x, options), options.steps_per_epoch is None
         source = IterableBatches(
-            context(), batches_of, options.class_weight, 0, None, _n_steps(x, options), bool(metrics_by_name),
-            are_all=options.steps_per_epoch is None,
-        )  # fmt: skip
+            context(), batches_of, options.class_weight, 0, None, n_steps, bool(metrics_by_name), are_all=are_all
+        )
     else:
         options.check_for_rows()
         given, places, held_out = _training_rows(network, objective, x, y, options)
