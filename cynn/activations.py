@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cynn import kernels
+from cynn import kernels, registry
 from cynn.components.hyperparameters import Component, hyperparameter
 
 __all__ = ["Activation", "Identity", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
@@ -50,6 +50,8 @@ class Activation(Component):
     methods: ClassVar[tuple[str, ...]] = ("forward", "backward")
     #: The initializer of the weights of a layer with this activation, where the layer names none.
     initializer: ClassVar[str] = "glorot_uniform"
+    #: The loss of an output with this activation, where `fit` is given none.
+    default_loss: ClassVar[str] = "mean_squared_error"
     #: Units below which it is the same for every z, so that nothing behind it learns: 2 for shares of a row.
     least_units: ClassVar[int] = 1
 
@@ -200,6 +202,7 @@ class Sigmoid(Activation):
     """
 
     name = "sigmoid"
+    default_loss = "binary_cross_entropy"
     kernel = kernels.activations.KERNELS["sigmoid"]
 
 
@@ -270,5 +273,9 @@ class Softmax(Activation):
     """
 
     name = "softmax"
+    default_loss = "cross_entropy"
     least_units = 2
     kernel = kernels.activations.KERNELS["softmax"]
+
+
+registry.declare(Activation, globals())

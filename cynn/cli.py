@@ -151,7 +151,8 @@ def _optimizer(options: argparse.Namespace) -> Optimizer:
     hyperparameters = HYPERPARAMETERS if options.optimizer == OPTIMIZER else {}
     said = {"learning_rate": options.learning_rate, "weight_decay": options.weight_decay}
     hyperparameters = hyperparameters | {name: value for name, value in said.items() if value is not None}
-    return cynn.registry.optimizers.get(options.optimizer, **hyperparameters)
+    optimizer: Optimizer = cynn.registry.optimizers.get(options.optimizer, **hyperparameters)
+    return optimizer
 
 
 class _FallingRate(Callback):

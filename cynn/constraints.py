@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from cynn.components.configurable import Described, look_up
+from cynn import registry
+from cynn.components.configurable import Configurable
 from cynn.errors import check_number
 
 __all__ = ["Constraint", "MaxNorm", "NonNegative", "UnitNorm", "get"]
 
 
-class Constraint(Described):
-    """The base of constraints."""
+class Constraint(Configurable):
+    """The base of constraints. One of your own is a subclass of one of those below, with its values.
 
+    Attributes
+    ----------
+    rule : {"max_norm", "unit_norm", "non_negative"}
+        What is done to the weights.
+    max_value : float
+        The norm.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> @cynn.registry.constraints.register
+    ... class Short(cynn.constraints.MaxNorm):
+    ...     name = "short"
+    ...     def __init__(self):
+    ...         super().__init__(max_value=0.5)
+    >>> cynn.Dense(3, constraint="short")
+    Dense(3, activation=Identity(), constraint=Short())
+    """
+
+    kind: ClassVar[str] = "constraint"
+    rule: ClassVar[str] = ""
     max_value: float = 1.0
 
 
@@ -40,7 +62,7 @@ class MaxNorm(Constraint):
            [0.8]], dtype=float32)
     """
 
-    name = "max_norm"
+    name = rule = "max_norm"
 
     def __init__(self, max_value: float = 2.0) -> None:
         self.max_value = check_number(max_value, "max_value", "MaxNorm", above=0)
@@ -58,7 +80,7 @@ class UnitNorm(Constraint):
     Dense(3, activation=Identity(), constraint=UnitNorm())
     """
 
-    name = "unit_norm"
+    name = rule = "unit_norm"
 
 
 class NonNegative(Constraint):
@@ -71,10 +93,10 @@ class NonNegative(Constraint):
     Dense(3, activation=Identity(), constraint=NonNegative())
     """
 
-    name = "non_negative"
+    name = rule = "non_negative"
 
 
-_BY_NAME: dict[str, type[Constraint]] = {cls.name: cls for cls in (MaxNorm, NonNegative, UnitNorm)}
+registry.declare(Constraint, globals())
 
 
 def get(given: Any) -> Constraint | None:
@@ -86,6 +108,4 @@ def get(given: Any) -> Constraint | None:
     >>> constraints.get("max_norm")
     MaxNorm(max_value=2.0)
     """
-    if given is None:
-        return None
-    return look_up(given, Constraint, _BY_NAME, "a name, a Constraint, its configuration, or None")
+    return None if given is None else registry.constraints.get(given)

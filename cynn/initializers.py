@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn.components.configurable import Described, look_up, made
+from cynn import registry
+from cynn.components.configurable import Configurable, made
+from cynn.components.schema import in_words
 from cynn.engine import randomness
-from cynn.errors import check_number, check_switch, unknown_name
+from cynn.errors import InvalidParameterError, check_number, check_switch, unknown_name
 
 __all__ = [
     "Constant",
@@ -35,7 +37,7 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 
-class Initializer(Described):
+class Initializer(Configurable):
     """The base of initializers: a function of the shape, the seed and the layer's number.
 
     Examples
@@ -43,7 +45,21 @@ class Initializer(Described):
     >>> from cynn import initializers
     >>> initializers.get("he_normal"), initializers.get({"name": "constant", "value": 2})
     (VarianceScaling(name='he_normal'), Constant(value=2.0))
+
+    One of your own is a subclass with a name, known once it is registered:
+
+    >>> import cynn, numpy as np
+    >>> @cynn.registry.initializers.register
+    ... class Eye(initializers.Initializer):
+    ...     name = "eye"
+    ...     def weights(self, inputs, units, seed, layer):
+    ...         return np.eye(inputs, units)
+    >>> cynn.Network([cynn.Input(2), cynn.Dense(3, initializer="eye")]).layers[0].weights
+    array([[1., 0., 0.],
+           [0., 1., 0.]], dtype=float32)
     """
+
+    kind: ClassVar[str] = "initializer"
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         """Weights of shape (inputs, units).
@@ -70,6 +86,7 @@ _VARIANCES: dict[str, Callable[[int, int], float]] = {
     "he": lambda inputs, units: 2 / inputs,
     "lecun": lambda inputs, units: 1 / inputs,
 }
+_SCALED = tuple(f"{scheme}_{distribution}" for scheme in _VARIANCES for distribution in ("uniform", "normal"))
 
 
 class VarianceScaling(Initializer):
@@ -88,10 +105,12 @@ class VarianceScaling(Initializer):
     True
     """
 
+    aliases = _SCALED
+
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or name not in _SCALED:
             raise unknown_name("initializer", name, _SCALED)
-        self.name = name
+        self.name = name  # type: ignore[misc]  # of this class alone it is a parameter
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -262,24 +281,24 @@ class Zeros(Initializer):
         return np.zeros((inputs, units))
 
 
-_SCALED = [f"{scheme}_{distribution}" for scheme in _VARIANCES for distribution in ("uniform", "normal")]
-_BY_NAME: dict[str, type[Initializer]] = dict.fromkeys(_SCALED, VarianceScaling)
-_BY_NAME |= {cls.name: cls for cls in (Constant, Orthogonal, Siren, TruncatedNormal, Zeros)}
+registry.declare(Initializer, globals())
 
 #: The initializers that there are.
-NAMES = list(_BY_NAME)
+NAMES = list(registry.initializers.builtins)
 
 
 def get(spec: Any) -> Initializer:
     """An initializer from a name, an instance or a configuration."""
-    return look_up(spec, Initializer, _BY_NAME, "a name, an Initializer or its configuration")
+    found: Initializer = registry.initializers.get(spec)
+    return found
 
 
 def check_name(spec: Any) -> Any:
-    """An initializer as a layer keeps it: its name, or its configuration where it has parameters; or None."""
+    """An initializer as a layer keeps it: a built-in one by its name, or its configuration; or None."""
     if spec is None or (isinstance(spec, str) and spec in NAMES):
         return spec
-    return get(spec).get_config()
+    found = get(spec)
+    return found.get_config() if type(found) in registry.initializers.builtins.values() else found
 
 
 def initial_weights(spec: Any, inputs: int, units: int, seed: int, layer: int) -> npt.NDArray[Any]:
@@ -292,4 +311,11 @@ def initial_weights(spec: Any, inputs: int, units: int, seed: int, layer: int) -
     >>> W.shape, bool(abs(W).max() <= (6 / 800) ** 0.5)
     ((784, 16), True)
     """
-    return get(spec).weights(inputs, units, seed, layer)
+    initializer = get(spec)
+    found = initializer.weights(inputs, units, seed, layer)
+    if not isinstance(found, np.ndarray) or found.shape != (inputs, units) or found.dtype.kind not in "biuf":
+        raise InvalidParameterError(
+            f"The weights of an initializer must be an array of numbers of shape {(inputs, units)}. Got "
+            f"{in_words(found)} of {initializer!r} instead."
+        )
+    return found

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cynn import kernels
+from cynn import kernels, registry
 from cynn.components.hyperparameters import Component, hyperparameter
 from cynn.errors import DataError
 
@@ -250,3 +250,6 @@ class CrossEntropy(Loss):
                 "The targets of cross_entropy must be classes or rows of probabilities >= 0. "
                 f"Got {target[row][negative[row]][0]:g} in row {row} instead."
             )
+
+
+registry.declare(Loss, globals())

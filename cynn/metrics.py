@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cynn.components.configurable import call
+from cynn import registry
+from cynn.components.configurable import Configurable
 from cynn.data.row_weights import RowWeights, as_sample_weight
 from cynn.data.targets import Targets
 from cynn.errors import (
@@ -24,7 +25,6 @@ from cynn.errors import (
     check_switch,
     check_whole_number,
     shown,
-    unknown_name,
     warn,
 )
 
@@ -36,6 +36,7 @@ __all__ = [
     "BinaryAccuracy",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Metric",
     "R2Score",
     "RootMeanSquaredError",
     "TopKAccuracy",
@@ -52,21 +53,42 @@ OfOutputs = Callable[[Targets, list[Array], RowWeights], float]
 
 
 class Directed:
-    """A metric, called as `function` is, and whether greater is better; None where nothing says it."""
+    """A metric, called as `function` is, and whether greater is better; None where nothing says it.
 
-    def __init__(self, function: Callable[..., float], greater_is_better: bool | None) -> None:
+    `part` is the metric itself, if it is an object of a class of metrics and no function.
+    """
+
+    def __init__(
+        self, function: Callable[..., float], greater_is_better: bool | None, part: Metric | None = None
+    ) -> None:
         self.function = function
         self.greater_is_better = greater_is_better
+        self.part = part
 
     def __call__(self, *args: Any) -> float:
         return self.function(*args)
 
 
-class Metric:
-    """The base of the built-in metrics; called with arrays, it is one like any other."""
+class Metric(Configurable):
+    """The base of metrics that have a name. A subclass defines `of`; called with arrays, it is one like any other.
 
-    name: ClassVar[str] = ""
-    aliases: ClassVar[tuple[str, ...]] = ()
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cynn
+    >>> @cynn.registry.metrics.register
+    ... class LargestError(cynn.metrics.Metric):
+    ...     name = "largest_error"
+    ...     greater_is_better = False
+    ...     def of(self, target, prediction, weight=None):
+    ...         return float(np.abs(prediction - target.as_values()).max())
+    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+    >>> net.layers[0].weights = [[2.0]]
+    >>> net.evaluate([[1.0], [2.0]], [2.0, 5.0], metrics=["largest_error"])
+    {'loss': 0.5, 'largest_error': 1.0}
+    """
+
+    kind: ClassVar[str] = "metric"
     #: Of two figures, which is the better; None where a class does not say.
     greater_is_better: ClassVar[bool | None] = None
 
@@ -88,11 +110,23 @@ class Metric:
         return _of_counted(self.of, Targets(true.reshape(len(true), -1), None, outputs), prediction, weight)
 
     def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
-        """The figure for checked targets, of rows that count."""
-        raise NotImplementedError
+        """The figure for checked targets, of rows that count.
 
-    def __repr__(self) -> str:
-        return call(self, vars(self))
+        Parameters
+        ----------
+        target : Targets
+            `as_values()` has them as numbers, of shape (rows, outputs); `as_classes()` as classes, of shape (rows,).
+        prediction : array of shape (rows, outputs)
+            What the network returns for these rows.
+        weight : array of shape (rows,), optional
+            How often each row counts; None where each counts once.
+
+        Returns
+        -------
+        float
+            The figure.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define of(target, prediction, weight).")
 
 
 class Accuracy(Metric):
@@ -273,19 +307,7 @@ def _of_counted(metric: Resolved, target: Targets, prediction: Array, weight: Ar
     return metric(target, prediction, weight)
 
 
-_BUILT_IN: dict[str, type[Metric]] = {
-    name: cls
-    for cls in (
-        Accuracy,
-        BinaryAccuracy,
-        MeanAbsoluteError,
-        MeanSquaredError,
-        R2Score,
-        RootMeanSquaredError,
-        TopKAccuracy,
-    )
-    for name in (cls.name, *cls.aliases)
-}
+registry.declare(Metric, globals())
 
 
 def resolve(metrics: Any) -> dict[str, Directed]:
@@ -301,10 +323,15 @@ def resolve(metrics: Any) -> dict[str, Directed]:
         )
     found: dict[str, Directed] = {}
     for metric in given:
-        name, resolved = _resolve_one(metric)
+        part = _as_part(metric)
+        if part is None:
+            name, resolved = _resolve_function(metric)
+        else:
+            name = metric.rpartition(":")[2] if isinstance(metric, str) else part.name
+            resolved = _checking(part.of, name)
         if name in found:
             raise InvalidParameterError(f"Metrics must have different names. Got {shown(name)} twice instead.")
-        found[name] = Directed(resolved, greater_is_better(metric))
+        found[name] = Directed(resolved, greater_is_better(part or metric), part)
     return found
 
 
@@ -329,7 +356,7 @@ def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, Directed]:
         each = outputs.split_if(metrics, "metrics")
     return {
         name if outputs.is_one else f"{outputs.names[number]}_{name}": Directed(
-            of_output(number, metric), metric.greater_is_better
+            of_output(number, metric), metric.greater_is_better, metric.part
         )
         for number, given in enumerate(each)
         for name, metric in resolve(given).items()
@@ -357,7 +384,7 @@ def greater_is_better(metric: Any) -> bool | None:
     (True, False, None)
     """
     if isinstance(metric, str):
-        return _BUILT_IN[metric].greater_is_better if metric in _BUILT_IN else None
+        return registry.metrics.find(metric).greater_is_better if registry.metrics.has(metric) else None
     function, said = metric, getattr(metric, "greater_is_better", None)
     while said is None and isinstance(function, functools.partial):
         function = function.func
@@ -368,15 +395,18 @@ def greater_is_better(metric: Any) -> bool | None:
     return _of_sklearn_name(name) if _is_of_sklearn(function) else None
 
 
-def _resolve_one(metric: Any) -> tuple[str, Resolved]:
-    if isinstance(metric, str):
-        if metric not in _BUILT_IN:
-            raise unknown_name("metric", metric, _BUILT_IN)
-        return metric, _BUILT_IN[metric]().of
-    if isinstance(metric, type) and issubclass(metric, Metric):
-        return metric.name, metric().of
-    if isinstance(metric, Metric):
-        return metric.name, metric.of
+def _as_part(metric: Any) -> Metric | None:
+    """The object of a class of metrics that a name, a configuration, such a class or an object stands for."""
+    is_one = isinstance(metric, (str, dict, Metric)) or (isinstance(metric, type) and issubclass(metric, Metric))
+    return registry.metrics.get(metric) if is_one else None
+
+
+def _checking(metric: Callable[..., Any], name: str) -> Resolved:
+    """The metric, whose figure is a number."""
+    return lambda *given: _figure(metric(*given), name)
+
+
+def _resolve_function(metric: Any) -> tuple[str, Resolved]:
     if not callable(metric):
         raise InvalidParameterError(f"A metric must be a name or a callable. Got {shown(metric)} instead.")
     function = metric
@@ -386,8 +416,8 @@ def _resolve_one(metric: Any) -> tuple[str, Resolved]:
     if _is_of_sklearn(function):
         return name, _of_sklearn(metric, function)
     weighed = _with_weights(metric)
-    return name, lambda target, prediction, weight: _figure(
-        weighed(weight)(target.as_given(), prediction.copy()), name
+    return name, _checking(
+        lambda target, prediction, weight: weighed(weight)(target.as_given(), prediction.copy()), name
     )
 
 

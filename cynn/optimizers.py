@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from cynn import kernels, schedules
+from cynn import kernels, registry, schedules
 from cynn.components.hyperparameters import Component, Hyperparameter, hyperparameter, option
+from cynn.schedules import Schedule
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
@@ -58,6 +59,7 @@ class Optimizer(Component):
 
     kind: ClassVar[str] = "optimizer"
     methods: ClassVar[tuple[str, ...]] = ("step",)
+    max_nested: ClassVar[int] = Schedule.max_nested + 1
     n_slots: ClassVar[int] = 0
     assignable: ClassVar[frozenset[str]] = frozenset({"learning_rate"})
     learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
@@ -224,3 +226,6 @@ class AdamW(Adam):
     weight_decay: float = hyperparameter(
         default=0.01, minimum=0, doc="The part of w that goes each step, times η."
     )
+
+
+registry.declare(Optimizer, globals())

@@ -1,38 +1,76 @@
-"""Where activations, losses and optimizers are found by name: built in, registered, or plugged in.
+"""Where parts are found by name: built in, registered, or plugged in.
 
-A plugin is a class that an installed package names in an entry point of the group
-`cynn.activations`, `cynn.losses` or `cynn.optimizers`. Entry points are read on the first name that
-is not built in; only the plugin that is asked for is imported.
+Each kind of part has a registry: `cynn.registry.activations`, `losses`, `optimizers`, `layers`, `initializers`,
+`regularizers`, `constraints`, `schedules`, `metrics` and `callbacks`. This module knows no part itself: the module of
+the same name in `cynn`, where the base of a kind lives, declares what is built in.
+
+A plugin is a class that an installed package names in an entry point of the group of its kind, such as
+`cynn.activations`. Entry points are read on the first name that is not built in; only the plugin that is asked for is
+imported.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from cynn import activations as _activations
-from cynn import losses as _losses
-from cynn import optimizers as _optimizers
 from cynn.components import package_names
-from cynn.components.hyperparameters import Component
 from cynn.errors import CynnError, InvalidParameterError, PluginError, shown, unknown_name
 from cynn.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from importlib.metadata import EntryPoint
 
-__all__ = ["Description", "Registry", "activations", "losses", "optimizers"]
+__all__ = [
+    "Description",
+    "Registry",
+    "activations",
+    "callbacks",
+    "constraints",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "of_kind",
+    "optimizers",
+    "regularizers",
+    "schedules",
+]
 
-C = TypeVar("C", bound=Component)
+C = TypeVar("C")
+T = TypeVar("T")
+
+activations: Registry[Any]
+callbacks: Registry[Any]
+constraints: Registry[Any]
+initializers: Registry[Any]
+layers: Registry[Any]
+losses: Registry[Any]
+metrics: Registry[Any]
+optimizers: Registry[Any]
+regularizers: Registry[Any]
+schedules: Registry[Any]
+
+# What is declared so far: the modules of the same names make these registries.
+_NAMES = frozenset(__annotations__)
+
+#: Of these, those whose parts have kernels, by kind: activations, losses and optimizers.
+OF_KIND: dict[str, Registry[Any]] = {}
+
+#: The version of a class that no package provides; its module stands in the place of the package.
+UNPACKAGED = "unpackaged"
 
 
 class Description(NamedTuple):
-    """Where a component comes from.
+    """Where a part comes from.
 
     Attributes
     ----------
     kind, name : str
-        `"activation"`, `"loss"` or `"optimizer"`, and the name that was asked for.
+        Such as `"activation"`, and the name that was asked for.
     distribution, version : str
         The package that provides it; a module and `"unpackaged"` for a class of none.
     compiled : bool
@@ -47,13 +85,13 @@ class Description(NamedTuple):
 
 
 class Registry(Generic[C]):
-    """The components of one kind, by name.
+    """The parts of one kind, by name.
 
     Parameters
     ----------
     base : type
-        The base class of its components.
-    builtins : list of type
+        The base class of the kind.
+    builtins : iterable of type
         The classes that come with CyNN.
 
     Examples
@@ -65,14 +103,26 @@ class Registry(Generic[C]):
     True
     """
 
-    def __init__(self, base: type[C], builtins: list[type[C]]) -> None:
-        self.kind = base.kind
-        self.group = f"cynn.{_plural(base.kind)}"
+    def __init__(self, base: Any, builtins: Iterable[Any]) -> None:
         self._base = base
-        self._builtins = {name: cls for cls in builtins for name in (cls.name, *cls.aliases)}
-        self._registered: dict[str, type[C]] = {}
+        self.kind: str = self._base.kind
+        self.group = f"cynn.{_plural(self.kind)}"
+        self.place = f"cynn.registry.{_plural(self.kind)}"
+        names = ((name, cls) for cls in builtins for name in (cls.name, *cls.aliases))
+        self._builtins: dict[str, type[Any]] = {name: cls for name, cls in names if name}
+        self._registered: dict[str, type[Any]] = {}
         self._entry_points: dict[str, list[EntryPoint]] | None = None
-        self._loaded: dict[type[Component], EntryPoint] = {}
+        self._loaded: dict[type[Any], EntryPoint] = {}
+
+    @property
+    def builtins(self) -> Mapping[str, type[Any]]:
+        """The classes that come with CyNN, by their names and aliases."""
+        return MappingProxyType(self._builtins)
+
+    @property
+    def has_kernels(self) -> bool:
+        """Whether its parts have kernels, or methods in the place of these."""
+        return hasattr(self._base, "is_compiled")
 
     def get(self, spec: Any, **hyperparameters: Any) -> C:
         """An instance for a name, a configuration, a class or an instance.
@@ -83,11 +133,11 @@ class Registry(Generic[C]):
             A name (`"relu"`, or `"package:name"` where two packages offer one name), what
             `get_config` returned, a class of this kind, or an instance, returned as it is.
         **hyperparameters
-            Values for the hyperparameters; not with an instance or a configuration.
+            Values for the parameters; not with an instance or a configuration.
 
         Returns
         -------
-        Component
+        object
             Of the registry's kind.
 
         Raises
@@ -97,25 +147,28 @@ class Registry(Generic[C]):
         PluginError
             The plugin cannot be imported or made, or two packages offer the name.
         """
+        key = self._base.config_key
         if isinstance(spec, self._base) and not hyperparameters:
-            return spec
-        if isinstance(spec, dict) and isinstance(spec.get("name"), str) and not hyperparameters:
-            cls = self.find(spec["name"])
-            return self._build(cls, lambda: cls.from_config(spec))
-        if isinstance(spec, (str, type)):
-            if isinstance(spec, str):
-                spec = self.find(spec)
-            if issubclass(spec, self._base):
-                cls = spec
-                return self._build(cls, lambda: cls(**hyperparameters))
+            return spec  # type: ignore[no-any-return]  # checked on the line above
+        if isinstance(spec, Mapping) and isinstance(spec.get(key), str) and not hyperparameters:
+            return self._made(self.find(self._in_full(spec[key])), {**spec, key: _bare(spec[key])})
+        if isinstance(spec, str):
+            return self._made(self.find(spec), {key: _bare(spec), **hyperparameters})
+        if isinstance(spec, type) and issubclass(spec, self._base):
+            return self._made(spec, hyperparameters)
         raise InvalidParameterError(
-            f"The {self.kind} must be a name, an instance of {self._base.__name__}, such a class, or a dict "
-            f"with a 'name'. Got {shown(spec)} instead."
+            f"{self._article} {self.kind} must be a name, an instance of {self._base.__name__}, such a class, or a "
+            f"dict with a {key!r}. Got {shown(spec)} instead."
         )
 
-    def _build(self, cls: type[C], make: Callable[[], C]) -> C:
+    @property
+    def _article(self) -> str:
+        """A layer has one activation, and a `fit` one loss and one optimizer; of others there may be several."""
+        return "The" if self.has_kernels else "An" if self.kind[0] in "aeiou" else "A"
+
+    def _made(self, cls: type[Any], config: Mapping[str, Any]) -> C:
         try:
-            return make()
+            return cls.from_config(config)  # type: ignore[no-any-return]  # of whatever class the caller has found
         except CynnError:
             raise
         except Exception as error:
@@ -125,7 +178,7 @@ class Registry(Generic[C]):
                 f"{type(error).__name__}: {error}"
             ) from error
 
-    def find(self, name: str) -> type[C]:
+    def find(self, name: str) -> type[Any]:
         """The class of that name.
 
         Parameters
@@ -147,7 +200,8 @@ class Registry(Generic[C]):
 
     def names(self) -> list[str]:
         """All names, without loading anything; package:name where several packages offer one."""
-        found = {cls.name for known in (self._builtins, self._registered) for cls in known.values()}
+        # a class without a name of its own has a name for each form of it
+        found = {cls.name or name for known in (self._builtins, self._registered) for name, cls in known.items()}
         for name, entry_points in self._scan().items():
             if len(entry_points) == 1:
                 found.add(name)
@@ -170,15 +224,15 @@ class Registry(Generic[C]):
         """
         cls = self.find(name)
         distribution, version = self.origin(cls)
-        return Description(self.kind, name, distribution, version, compiled=cls.is_compiled())
+        return Description(self.kind, name, distribution, version, compiled=self.has_kernels and cls.is_compiled())
 
-    def origin(self, cls: type[Component]) -> tuple[str, str]:
+    def origin(self, cls: type[Any]) -> tuple[str, str]:
         """The distribution that a class comes from, and its version.
 
         Parameters
         ----------
         cls : type
-            Of a component.
+            Of this kind.
 
         Returns
         -------
@@ -187,13 +241,83 @@ class Registry(Generic[C]):
         """
         if cls in self._builtins.values():
             return package_names.OWN, __version__
-        if cls in self._loaded:
-            return _distribution(self._loaded[cls])
-        for entry_points in self._scan().values():
-            for entry_point in entry_points:
-                if (entry_point.module, entry_point.attr) == (cls.__module__, cls.__qualname__):
-                    return _distribution(entry_point)
-        return cls.__module__, "unpackaged"
+        entry_points = self._entry_points_of(cls)
+        return _distribution(entry_points[0]) if entry_points else (cls.__module__, UNPACKAGED)
+
+    def knows(self, cls: type[Any]) -> bool:
+        """Whether a class is found by a name: it is built in, registered, or in a package with an entry point.
+
+        Parameters
+        ----------
+        cls : type
+            Of this kind.
+
+        Returns
+        -------
+        bool
+            False for a class that merely has the name of another.
+        """
+        return cls in self._registered.values() or self.origin(cls)[1] != UNPACKAGED
+
+    def name_of(self, part: Any) -> str:
+        """The name that leads back to the class of a part: `"package:name"`, where somebody's package provides it.
+
+        Parameters
+        ----------
+        part : object
+            Of this kind.
+
+        Returns
+        -------
+        str
+            The part's own name, where it is built in, registered, or known to no registry.
+        """
+        if type(part) in self._builtins.values() or type(part) in self._registered.values():
+            return part.name  # type: ignore[no-any-return]  # a str, as `_check` has seen
+        entry_points = self._entry_points_of(type(part))
+        names = [entry_point.name for entry_point in entry_points]
+        if not names:
+            return part.name  # type: ignore[no-any-return]  # likewise
+        name: str = part.name if part.name in names else names[0]
+        return name if _is_ours(entry_points[0]) else f"{_package(entry_points[0])}:{name}"
+
+    def _in_full(self, name: str) -> str:
+        """A name from a configuration, where one without a package means ours, whoever else offers it."""
+        if ":" in name or name in self._builtins or name in self._registered:
+            return name
+        return f"{package_names.OWN}:{name}" if package_names.OWN in self.offers(name) else name
+
+    def require_known(self, cls: type[Any]) -> None:
+        """Raise a PluginError unless a class is found by a name.
+
+        Parameters
+        ----------
+        cls : type
+            Of this kind.
+        """
+        if not self.knows(cls):
+            raise PluginError(
+                f"What is saved must be found again by its name. Got the {self.kind} {cls.name!r}, whose class "
+                f"{cls.__module__}.{cls.__qualname__} is neither registered nor in a package with an entry point of "
+                f"the group {self.group}: call {self.place}.register({cls.__name__}) before saving, and before loading."
+            )
+
+    def overrides(self, cls: type[Any], method: str) -> bool:
+        """Whether a class has a method of its own, where the base of the kind has one.
+
+        Parameters
+        ----------
+        cls : type
+            Of this kind.
+        method : str
+            Its name.
+
+        Returns
+        -------
+        bool
+            False for the method of the base.
+        """
+        return getattr(cls, method) is not getattr(self._base, method)
 
     def has(self, name: str) -> bool:
         """Whether anything has that name, without loading it.
@@ -254,7 +378,7 @@ class Registry(Generic[C]):
             return package_names.OWN
         return "" if name in self._registered else _distribution(self._entry_point(name))[0]
 
-    def register(self, cls: type[C]) -> type[C]:
+    def register(self, cls: type[T]) -> type[T]:
         """Make a class known by its name and aliases in this process; returns it, so that it decorates.
 
         Parameters
@@ -267,8 +391,8 @@ class Registry(Generic[C]):
         type
             The same class.
         """
-        self._check(cls, repr(cls))
-        names = (cls.name, *cls.aliases)
+        known: Any = self._check(cls, repr(cls))
+        names = (known.name, *known.aliases)
         for name in names:
             taken = self._builtins.get(name) or self._registered.get(name, cls)
             if taken is not cls:
@@ -292,6 +416,12 @@ class Registry(Generic[C]):
             }
         return self._entry_points
 
+    def _entry_points_of(self, cls: type[Any]) -> list[EntryPoint]:
+        """Those that lead to a class; where several packages have some, of one of them."""
+        found = [self._loaded[cls]] if cls in self._loaded else []
+        found += [each for offered in self._scan().values() for each in offered if _leads_to(each, cls)]
+        return [each for each in found if _package(each) == _package(found[0])]
+
     def _entry_point(self, name: str) -> EntryPoint:
         package, _, bare = name.rpartition(":")
         candidates = self._scan().get(bare, [])
@@ -307,7 +437,7 @@ class Registry(Generic[C]):
             )
         return candidates[0]
 
-    def _load(self, entry_point: EntryPoint) -> type[C]:
+    def _load(self, entry_point: EntryPoint) -> type[Any]:
         distribution, version = _distribution(entry_point)
         source = f"the {self.kind} {entry_point.name!r} of {distribution} {version} ({entry_point.value})"
         try:
@@ -325,13 +455,89 @@ class Registry(Generic[C]):
                 f"Got the name {cls.name!r} instead."
             )
         self._loaded[cls] = entry_point
-        return cls  # type: ignore[no-any-return]  # checked on the line above
+        return cls  # type: ignore[no-any-return]  # checked above
 
-    def _check(self, cls: Any, source: str) -> None:
+    def _check(self, cls: Any, source: str) -> Any:
         if not (isinstance(cls, type) and issubclass(cls, self._base)):
             raise PluginError(f"{source} must be a subclass of {self._base.__name__}. Got {shown(cls)} instead.")
-        if not cls.name:
+        name = getattr(cls, "name", None)
+        if not isinstance(name, str) or not name:
             raise PluginError(f"{source} must have a name. Got an empty one instead.")
+        return cls
+
+
+def of_kind(kind: str) -> Registry[Any]:
+    """The registry of a kind.
+
+    Parameters
+    ----------
+    kind : str
+        Such as `"activation"`.
+
+    Returns
+    -------
+    Registry
+        Such as `cynn.registry.activations`.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.of_kind("loss") is cynn.registry.losses
+    True
+    """
+    found: Registry[Any] = getattr(sys.modules[__name__], _plural(kind))
+    return found
+
+
+def is_kind(kind: str) -> bool:
+    """Whether there is a registry of a kind.
+
+    Parameters
+    ----------
+    kind : str
+        Such as `"activation"`.
+
+    Returns
+    -------
+    bool
+        Its module need not have been imported.
+    """
+    return _plural(kind) in _NAMES
+
+
+def every() -> list[Registry[Any]]:
+    """The registries of all kinds, in the order of their names."""
+    return [getattr(sys.modules[__name__], name) for name in sorted(_NAMES)]
+
+
+def declare(base: type[Any], module: Mapping[str, Any]) -> None:
+    """Make the registry of a kind, with the public classes of that kind in a module as its built-ins.
+
+    Parameters
+    ----------
+    base : type
+        The base class of the kind.
+    module : dict
+        What `globals()` returns in the module, whose `__all__` says what is public.
+    """
+    public = (module.get(name) for name in module["__all__"])
+    builtins = [each for each in public if isinstance(each, type) and getattr(each, "kind", None) == base.kind]
+    found: Registry[Any] = Registry(base, [cls for cls in builtins if cls is not base])
+    globals()[_plural(base.kind)] = found
+    if found.has_kernels:
+        OF_KIND[found.kind] = found
+
+
+def __getattr__(name: str) -> Any:
+    """A registry whose module has not been imported yet, and which that module declares."""
+    if name in _NAMES:
+        importlib.import_module(f"cynn.{name}")
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _bare(name: str) -> str:
+    return name.rpartition(":")[2]
 
 
 def _plural(kind: str) -> str:
@@ -354,6 +560,17 @@ def _package(entry_point: EntryPoint) -> str:
     return package_names.canonical(_distribution(entry_point)[0])
 
 
+def _leads_to(entry_point: EntryPoint, cls: type[Any]) -> bool:
+    """Whether an entry point names a class, without importing anything."""
+    if (entry_point.module, entry_point.attr) == (cls.__module__, cls.__qualname__):
+        return True
+    # or the package has the class from a module of its own
+    found: Any = sys.modules.get(entry_point.module)
+    for part in (entry_point.attr or "").split("."):
+        found = getattr(found, "__dict__", {}).get(part)
+    return found is cls
+
+
 def _is_ours(entry_point: EntryPoint) -> bool:
     # by its module, too: there is another project of our former name
     return package_names.is_ours(_name(entry_point)) and entry_point.value.startswith("cynn_plugins.")
@@ -368,13 +585,3 @@ def _without_former(entry_points: list[EntryPoint]) -> list[EntryPoint]:
     if any(_is_ours(entry_point) and not _is_former(entry_point) for entry_point in entry_points):
         return [entry_point for entry_point in entry_points if not _is_former(entry_point)]
     return entry_points
-
-
-def _subclasses(module: Any, base: type[C]) -> list[type[C]]:
-    return [getattr(module, name) for name in module.__all__ if getattr(module, name) is not base]
-
-
-activations = Registry(_activations.Activation, _subclasses(_activations, _activations.Activation))
-losses = Registry(_losses.Loss, _subclasses(_losses, _losses.Loss))
-optimizers = Registry(_optimizers.Optimizer, _subclasses(_optimizers, _optimizers.Optimizer))
-OF_KIND: dict[str, Registry[Any]] = {of_kind.kind: of_kind for of_kind in (activations, losses, optimizers)}

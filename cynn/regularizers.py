@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from cynn.components.configurable import Described, look_up
+from cynn import registry
+from cynn.components.configurable import Configurable
 from cynn.errors import check_number
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "get"]
 
 
-class Regularizer(Described):
+class Regularizer(Configurable):
     """The base of regularizers: l1 Σ|w| + l2 Σw², over the weights of a layer, is added to the loss.
 
     Sources: Nielsen, "Neural networks and deep learning", 2015, chapter 3; Zou and Hastie, "Regularization
     and variable selection via the elastic net", 2005 (both together).
 
+    One of your own is a subclass that says what its l1 and its l2 are.
+
     Attributes
     ----------
     l1, l2 : float
+
+    Examples
+    --------
+    >>> import cynn
+    >>> @cynn.registry.regularizers.register
+    ... class Bayesian(cynn.regularizers.Regularizer):
+    ...     '''Of weights that are drawn from a normal distribution.'''
+    ...     name = "bayesian"
+    ...     def __init__(self, deviation=1.0):
+    ...         self.deviation = deviation
+    ...         self.l2 = 0.5 / deviation**2
+    >>> cynn.regularizers.get({"name": "bayesian", "deviation": 10}).l2
+    0.005
     """
 
+    kind: ClassVar[str] = "regularizer"
     l1: float = 0.0
     l2: float = 0.0
 
@@ -91,7 +108,7 @@ class L1L2(Regularizer):
         self.l2 = check_number(l2, "l2", "L1L2", minimum=0)
 
 
-_BY_NAME: dict[str, type[Regularizer]] = {cls.name: cls for cls in (L1, L2, L1L2)}
+registry.declare(Regularizer, globals())
 
 
 def get(given: Any) -> Regularizer | None:
@@ -103,6 +120,4 @@ def get(given: Any) -> Regularizer | None:
     >>> regularizers.get({"name": "l2", "l2": 0.5})
     L2(l2=0.5)
     """
-    if given is None:
-        return None
-    return look_up(given, Regularizer, _BY_NAME, "a name, a Regularizer, its configuration, or None")
+    return None if given is None else registry.regularizers.get(given)

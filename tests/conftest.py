@@ -20,7 +20,7 @@ os.environ.setdefault("MPLBACKEND", "agg")  # pictures are drawn, and no window 
 @pytest.fixture(autouse=True)
 def registrations_are_forgotten():
     """A class that a test, or a page of the documentation, registers is unknown to the next one."""
-    registries = [registry.activations, registry.losses, registry.optimizers]
+    registries = registry.every()
     before = [dict(each._registered) for each in registries]
     yield
     for each, names in zip(registries, before, strict=True):

@@ -4,6 +4,7 @@ They see the network, the figures of each epoch and the batches, and may end a t
 They may use the model and the files, and all that the public interface has.
 """
 
+from cynn import registry
 from cynn.callbacks.averaging import StochasticWeightAveraging
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
@@ -19,3 +20,5 @@ __all__ = [
     "TensorBoard",
     "Timer",
 ]
+
+registry.declare(Callback, globals())

@@ -53,6 +53,8 @@ class StochasticWeightAveraging(Callback):
     3
     """
 
+    name = "stochastic_weight_averaging"
+
     def __init__(self, start_epoch: int, *, every_epochs: int = 1) -> None:
         owner = "StochasticWeightAveraging"
         self.start_epoch = check_whole_number(start_epoch, "start_epoch", owner, minimum=1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from cynn.components.configurable import Configurable
 from cynn.components.monitoring import Directions
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Callback"]
 
 
-class Callback:
+class Callback(Configurable):
     """What is called in the course of training. A subclass overrides what it wants.
 
     One that raises ends the training: the network is whole then, and `network.history` has the figures up
@@ -47,6 +48,10 @@ class Callback:
     epoch 2
     """
 
+    kind: ClassVar[str] = "callback"
+    # two that are made alike come to know different things
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
     network: Any  # a Network, which stands above this wing
     training_rows: Callable[[], Iterable[Any]] | None = None
     greater_is_better: Directions = MappingProxyType({})

@@ -11,7 +11,7 @@ from typing import Any
 from cynn import file_access
 from cynn.callbacks.base import Callback
 from cynn.errors import CheckpointError, InvalidParameterError, check_number, check_whole_number, shown, warn
-from cynn.saving import checkpoint_file
+from cynn.saving import checkpoint_file, provenance
 
 __all__ = ["Checkpoint"]
 
@@ -61,6 +61,8 @@ class Checkpoint(Callback):
     5 5
     """
 
+    name = "checkpoint"
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -97,6 +99,7 @@ class Checkpoint(Callback):
     def on_train_begin(self) -> None:
         self.last = None
         self._written_at = time.monotonic()
+        provenance.record(self.network)  # what cannot be saved is known before the first step
         with self._reported(self.path):
             os.makedirs(self._folder, exist_ok=True)
             file_access.remove_leftovers(self._folder, self._pattern)

@@ -47,6 +47,8 @@ class CSVLogger(Callback):
     2,...,...
     """
 
+    name = "csv_logger"
+
     def __init__(
         self, filename: str | os.PathLike[str], *, separator: str = ",", append: bool = False
     ) -> None:
@@ -150,6 +152,8 @@ class TensorBoard(Callback):
     >>> import cynn
     >>> cynn.callbacks.TensorBoard("logs/first")  # doctest: +SKIP
     """
+
+    name = "tensor_board"
 
     def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
         try:

@@ -63,6 +63,8 @@ class EarlyStopping(Callback):
     (3, 1)
     """
 
+    name = "early_stopping"
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -150,6 +152,8 @@ class Timer(Callback):
     >>> len(timer.epoch_seconds), timer.total_seconds > 0
     (3, True)
     """
+
+    name = "timer"
 
     def __init__(self, limit_seconds: float | None = None) -> None:
         self.limit_seconds = (

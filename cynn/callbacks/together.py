@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cynn import file_access
+from cynn import file_access, registry
 from cynn.callbacks.averaging import StochasticWeightAveraging
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["CallbackList"]
 
 
+def _as_list(callbacks: Any) -> list[Any] | None:
+    """Callbacks, some of which may be given by their names or configurations; None for what cannot be gone through."""
+    given = [callbacks] if isinstance(callbacks, (Callback, str, dict)) else as_list(callbacks)
+    return given and [registry.callbacks.get(one) if isinstance(one, (str, dict)) else one for one in given]
+
+
 class CallbackList:
     """The callbacks of a `fit`, called as one."""
 
     def __init__(self, callbacks: Any, network: Model) -> None:
-        given = [callbacks] if isinstance(callbacks, Callback) else as_list(callbacks)
+        given: list[Any] | None = _as_list(callbacks)
         if given is None or not all(isinstance(callback, Callback) for callback in given):
             raise InvalidParameterError(
                 "The 'callbacks' parameter of fit must be a list of cynn.callbacks.Callback. "
@@ -46,6 +52,11 @@ class CallbackList:
 
     def __bool__(self) -> bool:
         return bool(self._all)
+
+    @property
+    def callbacks(self) -> list[Callback]:
+        """All of them."""
+        return self._all
 
     @property
     def want_steps(self) -> bool:

@@ -1,34 +1,50 @@
-"""What is described by a name and parameters: constraints, initializers, regularizers, schedules."""
+"""The base of every part: a name, parameters, and what follows from these."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Self, TypeVar
 
-from cynn.errors import CynnError, InvalidParameterError, did_you_mean, shown, unknown_name
+import numpy as np
 
-__all__ = ["MAX_NESTED", "Described", "call", "check_config", "config_of", "is_nested_deeper", "look_up", "made"]
+from cynn import registry
+from cynn.errors import CynnError, InvalidParameterError, did_you_mean, shown
+
+__all__ = [
+    "MAX_NESTED", "Configurable", "call", "check_config", "config_of", "is_nested_deeper", "made", "parts_within"
+]  # fmt: skip
 
 #: Lists and dicts within each other, in a configuration.
 MAX_NESTED = 200
 # A schedule around another has a copy of that, so that its size doubles with each.
-_MAX_NESTED_DESCRIPTIONS = 8
+_MAX_NESTED_PARTS = 8
 
 T = TypeVar("T")
 
 
-class Described:
-    """The base of what is described by its name and its parameters.
+class Configurable:
+    """The base of every kind of part: activations, losses, optimizers, layers, schedules and so on.
 
-    Of the public attributes that `__init__` keeps are made the configuration, the repr, and whether two are equal.
+    Its parameters are those of `__init__`, each kept as an attribute of the same name. Of these are made the
+    configuration, the repr, and whether two are equal.
     """
 
-    name: str = ""
+    #: Such as `"activation"`; the plural is the name of the registry.
+    kind: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    #: Other names by which the class is found.
+    aliases: ClassVar[tuple[str, ...]] = ()
+    #: Under which a configuration has the name.
+    config_key: ClassVar[str] = "name"
+    #: How deep lists and dicts may be nested in a configuration.
+    max_nested: ClassVar[int] = _MAX_NESTED_PARTS
+    _names: ClassVar[tuple[str, ...]]
 
     def get_config(self) -> dict[str, Any]:
         """Its name and its parameters, from which `from_config` makes an equal one."""
-        return {"name": self.name} | {key: config_of(value) for key, value in self._parameters().items()}
+        name = registry.of_kind(self.kind).name_of(self)
+        return {self.config_key: name} | {key: config_of(value) for key, value in self._parameters().items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -44,16 +60,30 @@ class Described:
         object
             One of this class.
         """
-        kind = next(base for base in cls.__mro__ if Described in base.__bases__)
-        of = f"{kind.__name__.lower()} {cls.name!r}"
-        check_config(config, of, optional=config)
-        return made(cls, {key: value for key, value in config.items() if key != "name"}, of)
+        described = f"{cls.kind} {cls.name!r}" if cls.name else cls.__name__
+        check_config(config, described, optional=config)
+        if is_nested_deeper(config, cls.max_nested):
+            raise InvalidParameterError(
+                f"The configuration of {_with_article(cls.kind)} must be nested no more than {cls.max_nested} deep. "
+                f"Got {cls.name!r} with more."
+            )
+        return cls._made({key: value for key, value in config.items() if key != cls.config_key}, described)
+
+    @classmethod
+    def _made(cls, parameters: dict[str, Any], described: str) -> Self:
+        return made(cls, parameters, described)
 
     def _parameters(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if not key.startswith("_")}
+        return {name: getattr(self, name) for name in self._parameter_names() if hasattr(self, name)}
+
+    @classmethod
+    def _parameter_names(cls) -> tuple[str, ...]:
+        if "_names" not in vars(cls):  # reading a signature takes its time
+            cls._names = tuple(inspect.signature(cls).parameters)
+        return cls._names
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Described) or type(self) is not type(other):
+        if not isinstance(other, Configurable) or type(self) is not type(other):
             return False
         return self._parameters() == other._parameters()
 
@@ -62,6 +92,20 @@ class Described:
 
     def __repr__(self) -> str:
         return call(self, self._parameters())
+
+
+def parts_within(value: Any) -> Iterator[Configurable]:
+    """The parts that a value is or holds, and those that are their parameters."""
+    if isinstance(value, Configurable):
+        yield value
+        value = list(value._parameters().values())
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from parts_within(each)
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
 
 
 def call(made: object, arguments: Mapping[str, Any]) -> str:
@@ -78,14 +122,23 @@ def call(made: object, arguments: Mapping[str, Any]) -> str:
 
 def config_of(value: Any) -> Any:
     """A parameter as it stands in a configuration: by its own where it has one."""
-    if hasattr(value, "get_config"):
+    if isinstance(value, Configurable):
         return value.get_config()
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [config_of(one) for one in value]
+    if isinstance(value, dict):
+        return {key: config_of(one) for key, one in value.items()}
+    if isinstance(value, np.generic):
+        value = value.item()
     if callable(value):  # of all parameters, only a learning rate may be a function
         raise CynnError(
             f"A learning rate must be a number or a schedule to have a configuration. Got {value!r} instead: "
             "a function of the step has none."
+        )
+    if not isinstance(value, (bool, int, float, str, type(None))):
+        raise InvalidParameterError(
+            "A parameter must be a number, a switch, text, None, a part, or a list or a dict of these to be in a "
+            f"configuration. Got {shown(value)} instead."
         )
     return value
 
@@ -129,24 +182,3 @@ def is_nested_deeper(tree: Any, limit: int) -> bool:
         level = [part for each in level for part in (each.values() if isinstance(each, dict) else each)]
     return True
 
-
-Kind = TypeVar("Kind", bound=Described)
-
-
-def look_up(given: Any, kind: type[Kind], by_name: Mapping[str, type[Kind]], allowed: str) -> Kind:
-    """An instance of a kind, from one, a name or a configuration; `allowed` says so in words."""
-    if isinstance(given, kind):
-        return given
-    config = given if isinstance(given, dict) else {"name": given}
-    word, name = kind.__name__.lower(), config.get("name")
-    described = f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
-    if not isinstance(name, str):
-        raise InvalidParameterError(f"{described.capitalize()} must be {allowed}. Got {shown(given)} instead.")
-    if name not in by_name:
-        raise unknown_name(word, name, by_name)
-    if is_nested_deeper(config, _MAX_NESTED_DESCRIPTIONS):
-        raise InvalidParameterError(
-            f"The configuration of {described} must be nested no more than {_MAX_NESTED_DESCRIPTIONS} deep. "
-            f"Got {name!r} with more."
-        )
-    return by_name[name].from_config(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from cynn.components.configurable import call, check_config, config_of
+from cynn.components.configurable import Configurable
 from cynn.errors import (
     InvalidParameterError,
     ReadOnlyError,
@@ -132,7 +132,7 @@ def hyperparameter(
 
 
 @dataclass_transform(field_specifiers=(hyperparameter,))
-class Component:
+class Component(Configurable):
     """The base of `Activation`, `Loss` and `Optimizer`.
 
     A subclass sets `name`, declares its hyperparameters, and has either a compiled `kernel` (a
@@ -140,8 +140,6 @@ class Component:
     """
 
     kind: ClassVar[str] = "component"
-    name: ClassVar[str] = ""
-    aliases: ClassVar[tuple[str, ...]] = ()
     hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
     #: Settings of all components of the kind, given by name, that no kernel sees.
     options: ClassVar[dict[str, Hyperparameter]] = {}
@@ -197,7 +195,7 @@ class Component:
             for name, declared in self.options.items()
         }
 
-    def _described(self) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, Any]:
         """The hyperparameters, and the options that are not as they are by default."""
         changed = {n: v for n, v in self._options.items() if v != self.options[n].default}
         return {**self._values, **changed}
@@ -216,26 +214,9 @@ class Component:
                 return False
         return False
 
-    def get_config(self) -> dict[str, Any]:
-        """The name and the hyperparameters, from which `from_config` makes an equal one."""
-        return {"name": self.name} | {name: config_of(value) for name, value in self._described().items()}
-
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_config` returned it; the name may be left out.
-
-        Returns
-        -------
-        Component
-            One of this class.
-        """
-        check_config(config, cls.__name__, optional=config)
-        return cls(**{key: value for key, value in config.items() if key != "name"})
+    def _made(cls, parameters: dict[str, Any], described: str) -> Self:
+        return cls(**parameters)  # which says itself what it does not know
 
     def kernel_values(self) -> list[float]:
         """The hyperparameters as a kernel receives them: without those that it gets with every call."""
@@ -252,17 +233,3 @@ class Component:
         for name, value in self._values.items():
             if isinstance(value, float):
                 check_held(value, name, type(self).__name__, dtype)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Component)
-            and type(self) is type(other)
-            and self._values == other._values
-            and self._options == other._options
-        )
-
-    def __hash__(self) -> int:
-        return hash((type(self), *self._values.items(), *self._options.items()))
-
-    def __repr__(self) -> str:
-        return call(self, self._described())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cynn import registry
 from cynn.errors import InvalidParameterError, shown, unknown_name
 
 __all__ = ["Directions", "check_mode", "check_name", "is_better", "monitored", "rises"]
@@ -56,9 +57,9 @@ def rises(monitor: str, mode: str, directions: Directions, owner: str) -> bool:
 
 
 def _of_name(name: str) -> bool | None:
-    from cynn import metrics
-
-    return False if name == "loss" else metrics.greater_is_better(name)
+    if name == "loss":
+        return False
+    return registry.metrics.find(name).greater_is_better if registry.metrics.has(name) else None
 
 
 def is_better(figure: float, best: float | None, min_delta: float, *, rising: bool) -> bool:

@@ -201,7 +201,7 @@ def in_words(value: Any) -> str:
 
 
 def _not_finite(value: npt.NDArray[Any]) -> str:
-    return "" if np.isfinite(value).all() else ", not all finite"
+    return "" if value.dtype.kind != "f" or np.isfinite(value).all() else ", not all finite"
 
 
 @contextmanager

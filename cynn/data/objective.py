@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import registry
+from cynn.activations import Activation
 from cynn.data import inputs, row_weights
 from cynn.data.row_weights import RowWeights
 from cynn.data.targets import JointTargets, Targets
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Objective"]
 
 Array = npt.NDArray[Any]
-
-_FITTING = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 
 
 class Objective:
@@ -47,8 +46,7 @@ class Objective:
         self.kernels = []
         for given, activation in zip(outputs.split_if(loss, "loss"), activations, strict=True):
             if given is None:
-                name = "identity" if activation is None else activation.component.name
-                given = _FITTING.get(name, "mean_squared_error")
+                given = (Activation if activation is None else activation.component).default_loss
             kernel = LossKernel(registry.losses.get(given))
             kernel.require_dtype(dtype)
             kernel.component.check_held(dtype)

@@ -11,4 +11,4 @@ cdef int check_offer(
 ) except -1
 cdef object nothing_offered(object component, str functions)
 cdef object missing_dtype(object component, str dtype)
-cdef object require_overridden(object component, type base, str method)
+cdef object require_overridden(object component, str method)

@@ -1,5 +1,6 @@
 """Checks of what a part hands to the engine: that the struct in its capsule is of this ABI, and whole."""
 
+from cynn import registry
 from cynn.errors import PluginError
 
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer, PyCapsule_IsValid
@@ -127,10 +128,7 @@ def describe(component):
     str
         Such as `the activation 'relu' of cynn-nn 1.0`.
     """
-    from cynn import registry
-
-    cls = type(component)
-    distribution, version = getattr(registry, registry._plural(component.kind)).origin(cls)
+    distribution, version = registry.of_kind(component.kind).origin(type(component))
     return f"the {component.kind} {component.name!r} of {distribution} {version}"
 
 
@@ -165,8 +163,8 @@ cdef object missing_dtype(object component, str dtype):
     )
 
 
-cdef object require_overridden(object component, type base, str method):
-    if getattr(type(component), method) is getattr(base, method):
+cdef object require_overridden(object component, str method):
+    if not registry.of_kind(component.kind).overrides(type(component), method):
         raise PluginError(
             f"The class of {describe(component)} must have a compiled kernel or define {method}(). "
             "It has neither."

@@ -55,10 +55,8 @@ cdef class ActivationKernel(KernelObject):
     def __init__(self, component, *, bint use_kernel=False):
         super().__init__(component, use_kernel=use_kernel)
         if self.is_python:
-            from cynn.activations import Activation
-
-            require_overridden(component, Activation, "forward")
-            require_overridden(component, Activation, "backward")
+            require_overridden(component, "forward")
+            require_overridden(component, "backward")
         else:
             copy_struct(
                 component, component.kernel, CYNN_ACTIVATION_CAPSULE, CYNN_ACTIVATION_FLAGS,

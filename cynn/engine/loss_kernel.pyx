@@ -96,9 +96,7 @@ cdef class LossKernel(KernelObject):
     def __init__(self, component, *, bint use_kernel=False):
         super().__init__(component, use_kernel=use_kernel)
         if self.is_python:
-            from cynn.losses import Loss
-
-            require_overridden(component, Loss, "value_and_gradient")
+            require_overridden(component, "value_and_gradient")
         else:
             copy_struct(
                 component, component.kernel, CYNN_LOSS_CAPSULE, CYNN_LOSS_FLAGS, CYNN_LOSS_SMALLEST_SIZE,

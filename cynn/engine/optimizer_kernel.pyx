@@ -50,9 +50,7 @@ cdef class OptimizerKernel(KernelObject):
     def __init__(self, component, *, bint use_kernel=False):
         super().__init__(component, use_kernel=use_kernel)
         if self.is_python:
-            from cynn.optimizers import Optimizer
-
-            require_overridden(component, Optimizer, "step")
+            require_overridden(component, "step")
             n_slots = component.n_slots
         else:
             copy_struct(

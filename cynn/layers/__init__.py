@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cynn.components.configurable import MAX_NESTED, check_config, is_nested_deeper, made
-from cynn.errors import InvalidParameterError, shown, unknown_name
+from cynn import registry
+from cynn.components.configurable import check_config
+from cynn.errors import InvalidParameterError, shown
 from cynn.layers.activation import Activation
 from cynn.layers.alpha_dropout import AlphaDropout
 from cynn.layers.batch_norm import BatchNorm
@@ -54,27 +55,7 @@ __all__ = [
     "walk",
 ]
 
-#: Every kind of layer, by its name in a configuration.
-BY_NAME: dict[str, type[Layer]] = {
-    cls.name: cls
-    for cls in (
-        Activation,
-        Add,
-        AlphaDropout,
-        BatchNorm,
-        Concatenate,
-        Dense,
-        Dropout,
-        Embedding,
-        GLU,
-        GaussianNoise,
-        LayerNorm,
-        Maxout,
-        PReLU,
-        RMSNorm,
-        Residual,
-    )
-}
+registry.declare(Layer, globals())
 
 
 def from_config(config: dict[str, Any]) -> Input | Layer:
@@ -83,7 +64,7 @@ def from_config(config: dict[str, Any]) -> Input | Layer:
     Parameters
     ----------
     config : dict
-        As `get_config` returned it: its kind as `layer`, and its settings.
+        As `get_config` returned it: its kind as `layer`, and its parameters.
 
     Returns
     -------
@@ -97,21 +78,12 @@ def from_config(config: dict[str, Any]) -> Input | Layer:
     Dense(3, activation=ReLU())
     """
     check_config(config, "layer", optional=config)
-    if is_nested_deeper(config, MAX_NESTED):
-        raise InvalidParameterError(
-            f"The configuration of a layer must be nested no more than {MAX_NESTED} deep. Got more."
-        )
-    arguments = dict(config)
-    kind = arguments.pop("layer", None)
-    if not isinstance(kind, str):
+    if not isinstance(config.get("layer"), str):
         raise InvalidParameterError(
             f"A layer's description must name its kind as 'layer'. Got {shown(config)} instead."
         )
-    if kind == Input.name:
-        return made(Input, arguments)
-    if kind not in BY_NAME:
-        raise unknown_name("layer", kind, [Input.name, *BY_NAME])
-    return BY_NAME[kind].from_config(arguments)
+    found: Input | Layer = registry.layers.get(config)
+    return found
 
 
 def of_network(config: Any) -> list[Input | Layer]:

@@ -30,7 +30,6 @@ class Activation(Layer):
     """
 
     name: ClassVar[str] = "activation"
-    settings: ClassVar[tuple[str, ...]] = ("activation",)
 
     def __init__(self, activation: Any) -> None:
         super().__init__()

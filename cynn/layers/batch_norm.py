@@ -55,7 +55,6 @@ class BatchNorm(Layer):
     """
 
     name: ClassVar[str] = "batch_norm"
-    settings: ClassVar[tuple[str, ...]] = ("momentum", "epsilon", "use_scale", "use_bias", "trainable")
     gamma = Parameter()
     beta = Parameter()
     moving_mean = Parameter(is_trained=False)

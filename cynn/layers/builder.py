@@ -16,13 +16,16 @@ from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.operations import Operation, ParameterRule
 from cynn.engine.weights_lock import WeightsLock
 from cynn.engine.workspace import aligned_zeros
-from cynn.errors import InvalidParameterError, ShapeError, check_held
+from cynn.errors import InvalidParameterError, ShapeError, check_held, check_number, shown
 from cynn.layers.layer import LARGEST_DIMENSION
 from cynn.regularizers import Regularizer
 
 __all__ = ["Builder"]
 
 _MAX_NUMBERS = 2**48  # more than any memory has
+
+# What the engine does after a step.
+_RULES = ("max_norm", "unit_norm", "non_negative")
 
 Array = npt.NDArray[Any]
 
@@ -145,11 +148,18 @@ class Builder:
         rule = ParameterRule(of_rows=of_rows)
         regularizer = regularizer or self.regularizer
         if regularizer is not None:
-            rule.l1, rule.l2 = regularizer.l1, regularizer.l2
+            rule.l1 = check_number(regularizer.l1, "l1", "a regularizer", minimum=0)
+            rule.l2 = check_number(regularizer.l2, "l2", "a regularizer", minimum=0)
             check_held(rule.l1, "l1", "a regularizer", self.dtype)
             check_held(rule.l2, "l2", "a regularizer", self.dtype)
         if constraint is not None:
-            rule.constraint, rule.value = constraint.name, constraint.max_value
+            if constraint.rule not in _RULES:
+                raise InvalidParameterError(
+                    f"The 'rule' of a constraint must be {', '.join(map(repr, _RULES))}. Got {shown(constraint.rule)} "
+                    f"of {constraint!r} instead."
+                )
+            rule.constraint = constraint.rule
+            rule.value = check_number(constraint.max_value, "max_value", "a constraint", above=0)
             check_held(rule.value, "max_value", "a constraint", self.dtype)
         return rule
 

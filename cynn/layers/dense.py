@@ -71,7 +71,6 @@ class Dense(Layer):
     _usual: ClassVar[dict[str, Any]] = {
         "use_bias": True, "initializer": None, "regularizer": None, "constraint": None, "trainable": True
     }
-    settings: ClassVar[tuple[str, ...]] = ("units", "activation", *_usual)
     weights = Parameter()
     biases = Parameter()
 
@@ -129,6 +128,6 @@ class Dense(Layer):
         )
 
     def __repr__(self) -> str:
-        named = [(name, getattr(self, name)) for name in self.settings if name != "units"]
+        named = [(name, getattr(self, name)) for name in self._parameters() if name != "units"]
         told = [f"{name}={value!r}" for name, value in named if name not in self._usual or value != self._usual[name]]
         return f"{type(self).__name__}({', '.join([str(self.units), *told])})"

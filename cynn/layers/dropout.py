@@ -37,7 +37,6 @@ class Dropout(Layer):
     """
 
     name: ClassVar[str] = "dropout"
-    settings: ClassVar[tuple[str, ...]] = ("rate",)
 
     def __init__(self, rate: float) -> None:
         super().__init__()

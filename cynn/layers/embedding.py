@@ -58,9 +58,6 @@ class Embedding(Layer):
     """
 
     name: ClassVar[str] = "embedding"
-    settings: ClassVar[tuple[str, ...]] = (
-        "input_dim", "output_dim", "columns", "initializer", "regularizer", "constraint", "trainable"
-    )
     weights = Parameter()
 
     def __init__(

@@ -34,7 +34,6 @@ class GaussianNoise(Layer):
     """
 
     name: ClassVar[str] = "gaussian_noise"
-    settings: ClassVar[tuple[str, ...]] = ("stddev",)
 
     def __init__(self, stddev: float) -> None:
         super().__init__()

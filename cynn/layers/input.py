@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from cynn.components.configurable import Configurable
 from cynn.errors import check_number, check_whole_number
-from cynn.layers.layer import LARGEST_DIMENSION
+from cynn.layers.layer import LARGEST_DIMENSION, Layer
 
 __all__ = ["Input"]
 
 
-class Input:
+class Input(Configurable):
     """What a network takes: rows of numbers, and how they are scaled.
 
     Parameters
@@ -29,16 +30,17 @@ class Input:
     Input(784, scale=0.00392156862745098)
     """
 
+    kind: ClassVar[str] = Layer.kind
+    config_key: ClassVar[str] = Layer.config_key
     name: ClassVar[str] = "input"
+    # of two inputs that are alike, a network that is no chain has one
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __init__(self, units: int, *, scale: float = 1.0, offset: float = 0.0) -> None:
         self.units = check_whole_number(units, "units", "Input", minimum=1, maximum=LARGEST_DIMENSION)
         self.scale = check_number(scale, "scale", "Input")
         self.offset = check_number(offset, "offset", "Input")
-
-    def get_config(self) -> dict[str, Any]:
-        """From which `from_config` makes an equal one."""
-        return {"layer": "input", "units": self.units, "scale": self.scale, "offset": self.offset}
 
     def __repr__(self) -> str:
         extra = "".join(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn.components.configurable import call, config_of, made
+from cynn.components.configurable import MAX_NESTED, Configurable
 from cynn.engine.weights_lock import WeightsLock
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError, shown
 
@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 LARGEST_DIMENSION = 2**31 - 1  # BLAS counts in 32 bits
 
 
-class Layer:
+class Layer(Configurable):
     """A part of a network, with one output.
 
     A subclass has a `name`, describes itself by `get_config`, and says in `build` of which operations
@@ -36,7 +36,12 @@ class Layer:
     parameter_count : int
     """
 
-    name: ClassVar[str]
+    kind: ClassVar[str] = "layer"
+    config_key: ClassVar[str] = "layer"
+    max_nested: ClassVar[int] = MAX_NESTED
+    # of two layers in networks each has weights of its own
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
     inputs: int | None = None
     units: int | None = None
     trainable: bool = True
@@ -154,32 +159,6 @@ class Layer:
                 "cynn.Network([...]).layers holds the layers with their weights."
             )
         return self._arrays
-
-    #: The arguments of `__init__` by which a layer describes itself, each an attribute.
-    settings: ClassVar[tuple[str, ...]] = ()
-
-    def get_config(self) -> dict[str, Any]:
-        """From which `cynn.layers.from_config` makes an equal description."""
-        return {"layer": self.name} | {name: config_of(getattr(self, name)) for name in self.settings}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`, without the key `layer`.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_config` returned it, without the key `layer`.
-
-        Returns
-        -------
-        Layer
-            One of this class.
-        """
-        return made(cls, config)
-
-    def __repr__(self) -> str:
-        return call(self, {name: getattr(self, name) for name in self.settings})
 
 
 class Parameter:

@@ -43,7 +43,6 @@ class LayerNorm(Layer):
     """
 
     name: ClassVar[str] = "layer_norm"
-    settings: ClassVar[tuple[str, ...]] = ("epsilon", "use_scale", "use_bias", "trainable")
     gamma = Parameter()
     beta = Parameter()
 

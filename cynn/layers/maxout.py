@@ -49,7 +49,6 @@ class Maxout(Dense):
     """
 
     name: ClassVar[str] = "maxout"
-    settings: ClassVar[tuple[str, ...]] = ("units", "pieces", *Dense._usual)
 
     def __init__(self, units: int, pieces: int = 2, **options: Unpack[DenseOptions]) -> None:
         super().__init__(units, "identity", **options)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cynn import kernels
-from cynn.components.configurable import check_config
+from cynn import kernels, registry
 from cynn.errors import InvalidParameterError, ShapeError, as_list, shown
 from cynn.layers.composition import as_layers, build_layers, chain
 from cynn.layers.layer import Layer
@@ -29,7 +28,6 @@ class _Merge(Layer):
     """
 
     n_inputs: ClassVar[int | None] = None
-    settings: ClassVar[tuple[str, ...]] = ("branches",)
 
     def __init__(self, branches: Sequence[Sequence[Layer]] | None = None) -> None:
         super().__init__()
@@ -61,24 +59,6 @@ class _Merge(Layer):
     def merge(self, builder: Builder, values: list[int]) -> int:
         """Add the operation over the values."""
         raise NotImplementedError
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_config` returned it, without the key `layer`.
-
-        Returns
-        -------
-        Layer
-            One of this class.
-        """
-        check_config(config, cls.__name__, optional=cls.settings)
-        branches = config.get("branches")
-        return cls([_described(branch) for branch in branches] if isinstance(branches, list) else branches)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.branches is None else repr(self.branches)})"
@@ -149,7 +129,6 @@ class Residual(Layer):
     """
 
     name: ClassVar[str] = "residual"
-    settings: ClassVar[tuple[str, ...]] = ("layers",)
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
@@ -171,29 +150,14 @@ class Residual(Layer):
             )
         return builder.add(kernels.merge.KERNELS["add"], [value, inner], builder.widths[value])
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_config` returned it, without the key `layer`.
-
-        Returns
-        -------
-        Layer
-            One of this class.
-        """
-        check_config(config, cls.__name__, cls.settings)
-        return cls(_described(config["layers"]))
-
     def __repr__(self) -> str:
         return f"Residual({self._layers!r})"
 
 
 def _checked(given: Any, owner: type[Layer]) -> list[Layer]:
-    layers = as_layers(given)
+    """A list of layers, of which some may be given by their configurations."""
+    described = as_list(given)
+    layers = described and as_layers([registry.layers.get(one) if isinstance(one, dict) else one for one in described])
     if layers is None:
         raise InvalidParameterError(
             f"The layers of {owner.__name__} must be lists of layers. Got {shown(given)} instead."
@@ -210,13 +174,6 @@ def _depth(layers: list[Layer], owner: type[Layer]) -> int:
             "a list of layers that are called on each other is as good."
         )
     return depth
-
-
-def _described(given: Any) -> Any:
-    """Layers from a list of their configurations; what is none, `_checked` refuses."""
-    from cynn.layers import from_config
-
-    return [from_config(layer) for layer in given] if isinstance(given, list) else given
 
 
 def _build(described: list[Layer], builder: Builder, value: int) -> tuple[list[Layer], int]:

@@ -40,7 +40,6 @@ class PReLU(Layer):
     """
 
     name: ClassVar[str] = "prelu"
-    settings: ClassVar[tuple[str, ...]] = ("initial", "trainable")
     alpha = Parameter()
 
     def __init__(self, initial: float = 0.25, *, trainable: bool = True) -> None:

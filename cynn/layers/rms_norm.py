@@ -37,7 +37,6 @@ class RMSNorm(LayerNorm):
     """
 
     name: ClassVar[str] = "rms_norm"
-    settings: ClassVar[tuple[str, ...]] = ("epsilon", "use_scale", "trainable")
     is_centered: ClassVar[bool] = False
 
     def __init__(self, epsilon: float = 1e-6, *, use_scale: bool = True, trainable: bool = True) -> None:

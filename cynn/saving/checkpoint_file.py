@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cynn.components import schema
 from cynn.errors import CheckpointError, InvalidParameterError
-from cynn.saving import model_file, tensor_file
+from cynn.saving import model_file, provenance, tensor_file
 
 if TYPE_CHECKING:
     from cynn.model import Model
@@ -31,11 +31,13 @@ _KINDS = "biuf"  # the kinds of dtypes that both safetensors and NumPy have
 
 
 def write(path: str, network: Model, state: Mapping[str, Any]) -> None:
-    """Write a network, and the state of its training."""
+    """Write a network, and the state of its training, with the plugins that take part in this as `state["plugins"]`."""
     import json
 
     tensors, metadata = model_file.contents(network)
     metadata["training_version"] = _VERSION
+    state = dict(state)
+    metadata["training_plugins"] = json.dumps(state.pop("plugins", []))
     metadata[_ROOT] = json.dumps(_without_arrays(state, _ROOT, tensors))
     tensor_file.write(path, tensors, metadata)
 
@@ -68,7 +70,20 @@ def read(path: str) -> dict[str, Any]:
             raise tensor_file.bad(path, "checkpoint", "a place for every array", f"none for {name!r}")
     if version == _BEFORE_ROW_WEIGHTS:
         _convert_epoch(state.get("feed"))
+    for name in ("plugins", "training_plugins"):
+        provenance.check(_plugins(path, metadata.get(name, "[]")), stacklevel=5)
     return state
+
+
+def _plugins(path: str, text: str) -> list[dict[str, str]]:
+    try:
+        plugins = tensor_file.parsed(text)
+    except ValueError as error:
+        raise tensor_file.bad(path, "checkpoint", "its plugins as JSON", str(error)) from error
+    if not isinstance(plugins, list) or not all(provenance.is_record(plugin) for plugin in plugins):
+        allowed = "its plugins, each with kind, name, distribution and version"
+        raise tensor_file.bad(path, "checkpoint", allowed, str(plugins)[:200])
+    return plugins
 
 
 def _convert_epoch(feed: Any) -> None:
@@ -154,6 +169,12 @@ def check_same(path: str, saved: Any, given: Any) -> None:
         )
 
 
+def _is_same_name(name: str, saved: Any, given: Any) -> bool:
+    """Whether a checkpoint of before, which did not say which package a plugin is of, has the name that is given."""
+    of_part = name.rpartition(".")[2] in ("name", "layer")
+    return of_part and isinstance(given, str) and ":" in given and given.rpartition(":")[2] == saved
+
+
 def _difference(saved: Any, given: Any, name: str) -> tuple[str, Any, Any] | None:
     pairs: Iterable[tuple[str, Any, Any]]
     if isinstance(saved, dict) and isinstance(given, dict) and set(saved) == set(given):
@@ -161,6 +182,6 @@ def _difference(saved: Any, given: Any, name: str) -> tuple[str, Any, Any] | Non
     elif isinstance(saved, list) and isinstance(given, list) and len(saved) == len(given):
         pairs = ((f"{name}[{n}]", *both) for n, both in enumerate(zip(saved, given, strict=True)))
     else:
-        return None if saved == given else (name, saved, given)
+        return None if saved == given or _is_same_name(name, saved, given) else (name, saved, given)
     found = (_difference(value, other, path) for path, value, other in pairs)
     return next((difference for difference in found if difference is not None), None)

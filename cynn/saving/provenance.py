@@ -1,32 +1,35 @@
-"""Which package each plugin in a model came from: written into model files, looked at when one is read."""
+"""Which package each plugin came from: written into model files and checkpoints, looked at when one is read."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from cynn import layers, registry
+from cynn import registry
 from cynn.components import package_names
-from cynn.components.hyperparameters import Component
+from cynn.components.configurable import Configurable, parts_within
 from cynn.errors import PluginError, warn
 
 if TYPE_CHECKING:
     from cynn.model import Model
 
-__all__ = ["is_record", "record", "resolve"]
-
-# The version of a class that no package provides; its module stands in the place of the package.
-_UNPACKAGED = "unpackaged"
+__all__ = ["check", "is_record", "of_parts", "record", "require_known", "resolve"]
 
 
 def record(network: Model) -> list[dict[str, str]]:
     """Kind, name, distribution and version of every plugin in a network.
 
+    Raises
+    ------
+    PluginError
+        A class of the network is found by no name, so that what is saved could not be loaded.
+
     Examples
     --------
     >>> import cynn
-    >>> class Cube(cynn.activations.Activation):
+    >>> @cynn.registry.activations.register
+    ... class Cube(cynn.activations.Activation):
     ...     name = "cube"
     ...     def forward(self, z):
     ...         return z**3
@@ -36,24 +39,35 @@ def record(network: Model) -> list[dict[str, str]]:
     >>> plugin["name"], plugin["version"]
     ('cube', 'unpackaged')
     """
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for layer in layers.walk(network.layers):
-        if not hasattr(layer, "activation"):
-            continue
-        plugin = _described(layer.activation)
-        if plugin["distribution"] != package_names.OWN:  # ours have the version of CyNN itself
-            found[plugin["kind"], plugin["name"]] = plugin
-    return list(found.values())
+    parts = [*network.layers, *([network.regularizer] if network.regularizer else [])]
+    require_known(parts)
+    return of_parts(parts)
 
 
-def _described(component: Component) -> dict[str, str]:
-    distribution, version = registry.activations.origin(type(component))
-    return {
-        "kind": component.kind,
-        "name": component.name,
-        "distribution": distribution,
-        "version": version,
-    }
+def require_known(parts: Any) -> None:
+    """Raise a PluginError where a part, or one within it, is found by no name, so that it could not be loaded.
+
+    Parameters
+    ----------
+    parts : part or list of parts
+        Other values, such as a number for a learning rate, are passed over.
+    """
+    for part in parts_within(parts):
+        registry.of_kind(part.kind).require_known(type(part))
+
+
+def of_parts(parts: Iterable[Configurable]) -> list[dict[str, str]]:
+    """Kind, name, distribution and version of every plugin among parts, and among those within them."""
+    found = []
+    for part in parts_within(list(parts)):
+        of_kind = registry.of_kind(part.kind)
+        distribution, version = of_kind.origin(type(part))
+        name = of_kind.name_of(part).rpartition(":")[2]
+        plugin = {"kind": part.kind, "name": name, "distribution": distribution, "version": version}
+        # ours have the version of CyNN itself
+        if distribution != package_names.OWN and plugin not in found:
+            found.append(plugin)
+    return found
 
 
 def is_record(found: Any) -> bool:
@@ -70,7 +84,33 @@ def is_record(found: Any) -> bool:
     parts = [found.get(key) for key in ("kind", "name", "distribution", "version")]
     if not all(isinstance(part, str) for part in parts):
         return False
-    return found["version"] == _UNPACKAGED or package_names.is_valid(found["distribution"])
+    if not registry.is_kind(found["kind"]):
+        return False
+    return found["version"] == registry.UNPACKAGED or package_names.is_valid(found["distribution"])
+
+
+def check(plugins: Iterable[dict[str, str]], *, stacklevel: int) -> None:
+    """Whether each plugin of a record is there, as it was.
+
+    Parameters
+    ----------
+    plugins : iterable of dict
+        As `of_parts` returned them.
+    stacklevel : int
+        Where a warning points to; 1 is the caller.
+
+    Raises
+    ------
+    PluginError
+        A package that is needed is not installed, or offers that name no more.
+
+    Warns
+    -----
+    CynnWarning
+        It is installed in another version.
+    """
+    for plugin in plugins:
+        _name_to_ask_for(plugin, stacklevel + 2)
 
 
 def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, Any]:
@@ -86,12 +126,16 @@ def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, 
     CynnWarning
         It is installed in another version.
     """
+    names = {}
+    for plugin in plugins:
+        names[plugin["kind"], plugin["name"]] = _name_to_ask_for(plugin, 7)
     resolved = copy.deepcopy(config)
-    recorded = {plugin["name"]: plugin for plugin in plugins if plugin["kind"] == "activation"}
-    for activation in _activations(resolved.get("layers")):
-        name = activation.get("name")
-        if isinstance(name, str) and name in recorded:
-            activation["name"] = _name_to_ask_for(registry.activations, recorded[name])
+    activations = [each for each in _activations(resolved.get("layers")) if isinstance(each.get("name"), str)]
+    packaged = {each["name"].rpartition(":")[2] for each in activations if ":" in each["name"]}
+    # in files of before, whose plugins are activations, the configuration does not name their packages
+    for activation in activations:
+        if activation["name"] not in packaged:
+            activation["name"] = names.get(("activation", activation["name"]), activation["name"])
     return resolved
 
 
@@ -108,14 +152,15 @@ def _activations(described: Any) -> Iterator[dict[str, Any]]:
             yield from _activations(described.get(key))
 
 
-def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) -> str:
+def _name_to_ask_for(plugin: dict[str, str], stacklevel: int) -> str:
     kind, name, distribution, version = (plugin[key] for key in ("kind", "name", "distribution", "version"))
-    if version == _UNPACKAGED:
-        if name not in of_kind.names():
+    of_kind = registry.of_kind(kind)
+    if version == registry.UNPACKAGED:
+        if not of_kind.has(name):
             raise PluginError(
                 f"The model needs {kind} {name!r}, a class of the module {distribution!r} that no package "
                 "provided: "
-                f"import it and call cynn.registry.{of_kind.group.removeprefix('cynn.')}.register(...) "
+                f"import it and call {of_kind.place}.register(...) "
                 "before loading."
             )
         return name
@@ -127,7 +172,7 @@ def _name_to_ask_for(of_kind: registry.Registry[Any], plugin: dict[str, str]) ->
                 warn(
                     f"The model was saved with {kind} {name!r} of {of_version!r}; {installed} is installed. "
                     f"Its predictions may differ: pip install {package_names.requirement(wanted, version)}",
-                    stacklevel=6,
+                    stacklevel=stacklevel,
                 )
             return f"{offering}:{name}"
     raise PluginError(

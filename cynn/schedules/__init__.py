@@ -5,7 +5,7 @@ all its steps are computed as one array, so that no Python runs between the step
 where a schedule follows a figure, the figures of epochs; schedules may use the components alone.
 """
 
-from cynn.schedules import base
+from cynn import registry
 from cynn.schedules.around import ReduceOnPlateau, WarmUp
 from cynn.schedules.base import Constant, Schedule, learning_rate_of, started
 from cynn.schedules.decays import (
@@ -32,15 +32,4 @@ __all__ = [
     "started",
 ]
 
-for _cls in (
-    Constant,
-    CosineDecay,
-    CosineDecayRestarts,
-    ExponentialDecay,
-    OneCycle,
-    PolynomialDecay,
-    ReduceOnPlateau,
-    StepDecay,
-    WarmUp,
-):
-    base.BUILT_IN[_cls.name] = _cls
+registry.declare(Schedule, globals())

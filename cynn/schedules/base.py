@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cynn.components.configurable import Described, look_up
+from cynn import registry
+from cynn.components.configurable import Configurable
 from cynn.components.monitoring import Directions
 from cynn.errors import InvalidParameterError, check_number, shown
 
@@ -18,10 +19,10 @@ __all__ = ["Constant", "LearningRate", "Rates", "Schedule", "learning_rate_of", 
 Rates = npt.NDArray[np.float64]
 
 
-class Schedule(Described):
+class Schedule(Configurable):
     """The base of schedules. A subclass of one's own defines `at`.
 
-    What `__init__` keeps as public attributes are the parameters: of these are made the configuration,
+    What `__init__` takes it keeps as attributes of the same names: of these parameters are made the configuration,
     the repr, and whether two schedules are equal.
 
     Examples
@@ -37,6 +38,8 @@ class Schedule(Described):
     >>> cynn.optimizers.SGD(learning_rate=InverseSquareRoot(0.1)).learning_rate.rates(0, 4)
     array([0.1       , 0.07071068, 0.05773503, 0.05      ])
     """
+
+    kind: ClassVar[str] = "schedule"
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         """The rates of steps.
@@ -128,9 +131,6 @@ class Schedule(Described):
 #: What an optimizer takes for its learning rate.
 LearningRate = float | Schedule | Callable[[int], float]
 
-#: The schedules that a configuration may name.
-BUILT_IN: dict[str, type[Schedule]] = {}
-
 
 class Constant(Schedule):
     """The same rate at every step; what a number becomes.
@@ -171,7 +171,7 @@ class _Function(Schedule):
 def learning_rate_of(value: Any, name: str, owner: str) -> Any:
     """A learning rate as an optimizer keeps it: a schedule, also from its config, a function, or a number > 0."""
     if isinstance(value, dict) and isinstance(value.get("name"), str):
-        return look_up(value, Schedule, BUILT_IN, "a schedule or its configuration")
+        return registry.schedules.get(value)
     if isinstance(value, Schedule) or (callable(value) and not isinstance(value, type)):
         return value
     try:

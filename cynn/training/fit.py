@@ -85,7 +85,8 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     if y is not None or not isinstance(x, Iterator):  # an iterator gives its batches only once
         called.training_rows = source.training_rows
     has_own_figures = bool(metrics_by_name or validation or not objective.outputs.is_one)
-    loop = Loop(network, source, called, figures, has_own_figures, options.epochs, settings)
+    parts = [*objective.losses, *(metric.part for metric in metrics_by_name.values() if metric.part)]
+    loop = Loop(network, source, called, figures, has_own_figures, options.epochs, settings, parts)
     try:
         loop.run(None if path is None else loop.read(path), options.progress)
     except UnusableRow:

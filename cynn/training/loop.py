@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cynn import layers
+from cynn import layers, registry
 from cynn.callbacks.together import CallbackList
 from cynn.components import schema
 from cynn.engine.trainer import Diverged
 from cynn.errors import InvalidParameterError, TrainingDivergedError
-from cynn.saving import checkpoint_file
+from cynn.saving import checkpoint_file, provenance
 from cynn.training.batches import ArrayBatches, BatchSource
 from cynn.training.history import History
 from cynn.training.progress import Progress
 
 if TYPE_CHECKING:
     from cynn.callbacks.checkpoint import Checkpoint
+    from cynn.components.configurable import Configurable
     from cynn.model import Model
     from cynn.training.optimizer_state import OptimizerState
 
@@ -50,6 +51,8 @@ class Loop:
     epochs : int
     settings : dict
         What must be the same where the training goes on from a checkpoint.
+    parts : list of Configurable
+        Losses and metrics: a checkpoint says which packages they are from.
     """
 
     def __init__(
@@ -61,10 +64,11 @@ class Loop:
         has_own_figures: bool,
         epochs: int,
         settings: dict[str, Any],
+        parts: list[Configurable],
     ) -> None:
         self.network, self.source, self.called = network, source, called
         self.figures, self.has_own_figures = figures, has_own_figures
-        self.epochs, self.settings = epochs, settings
+        self.epochs, self.settings, self.parts = epochs, settings, parts
         self.optimizer: OptimizerState = network._optimizer_state
         self.history = History()
         self.epoch = 0  # the current or the last epoch, counted from 1
@@ -256,8 +260,10 @@ class Loop:
                 each.write(self._get_state(), self._place())
 
     def _get_state(self) -> dict[str, Any]:
+        parts = [self.optimizer.optimizer, *self.parts, *self.called.callbacks]
         return {
             "settings": self.settings,
+            "plugins": [each for each in provenance.of_parts(parts) if each["version"] != registry.UNPACKAGED],
             "epoch": self.epoch,
             "epochs_trained": self.network.epochs_trained,
             "t_before": self.t_before,

@@ -17,6 +17,7 @@ from cynn.engine.operations import UpdateSettings
 from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.engine.workspace import aligned_copy, aligned_zeros
 from cynn.errors import CynnError
+from cynn.saving import provenance
 
 if TYPE_CHECKING:
     from cynn.model import Model
@@ -114,11 +115,13 @@ class OptimizerState:
         except CynnError:
             rate = self.optimizer.learning_rate
             name = getattr(rate, "__qualname__", type(rate).__qualname__)
-            return {"name": self.optimizer.name, **self.optimizer._described(), "learning_rate": name}
+            return {"name": self.optimizer.name, **self.optimizer._parameters(), "learning_rate": name}
 
     def get_state(self) -> dict[str, Any]:
         """The state for a checkpoint."""
         rate = self.optimizer.learning_rate
+        if rate is not self._first:
+            provenance.require_known(rate)
         return {
             "t": self.t,
             "slots": self.slots,

@@ -19,8 +19,7 @@ WINGS = {
         "version",
     },
     "kernels": {"blas", "kernels"},
-    "components": {"components"},
-    "registry": {"registry"},
+    "components, registry": {"components", "registry"},
     "engine": {"engine"},
     "parts": {
         "activations", "constraints", "hyperparameters", "initializers", "losses", "optimizers", "regularizers",

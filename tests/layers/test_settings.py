@@ -27,6 +27,7 @@ from cynn import (
     RMSNorm,
     kernels,
     layers,
+    registry,
 )
 from cynn.constraints import MaxNorm
 from cynn.initializers import Constant
@@ -88,7 +89,7 @@ def network(layer, dtype="float32"):
 
 
 def test_no_layer_and_no_setting_is_missing_here():
-    assert set(SETTINGS) == set(layers.BY_NAME.values())
+    assert set(SETTINGS) == set(registry.layers.builtins.values()) - {Input}
     for cls in SETTINGS:
         assert set(parameters(cls)) == set(SETTINGS[cls]), cls
         for name, parameter in parameters(cls).items():
@@ -206,10 +207,9 @@ def test_weights_begin_as_the_activation_wants_it(cls, activation, initializer):
 
 
 class Doubled(layers.Layer):
-    """x + x: a layer as somebody would write it, in one file, with one line in `layers.BY_NAME`."""
+    """x + x: a layer as somebody would write it, in one file."""
 
     name = "doubled"
-    settings = ("note",)
     offset = layers.layer.Parameter()
 
     def __init__(self, note="none"):
@@ -225,8 +225,8 @@ class Doubled(layers.Layer):
 
 class TestANewLayer:
     @pytest.fixture(autouse=True)
-    def registered(self, monkeypatch):
-        monkeypatch.setitem(layers.BY_NAME, Doubled.name, Doubled)
+    def registered(self):
+        registry.layers.register(Doubled)
 
     def test_it_is_trained_shown_and_saved(self, tmp_path):
         net = Network([Input(4), Doubled("first"), Residual([Doubled(), Dense(4, "tanh")]), Dense(2)], seed=0)

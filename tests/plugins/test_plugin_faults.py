@@ -329,7 +329,7 @@ class TestModelFiles:
             {"kind": "activation", "name": "cube", "distribution": "cynn-cube", "version": "1.2"}
         ]
         layer = json.loads(metadata["network"])["layers"][1]
-        assert layer["activation"] == {"name": "cube", "size": 0.5}
+        assert layer["activation"] == {"name": "cynn-cube:cube", "size": 0.5}
 
     def test_load(self, model):
         net = cynn.load(model)
@@ -382,12 +382,18 @@ class TestModelFiles:
             name = "local"
 
         path = tmp_path / "local.safetensors"
-        cynn.Network.mlp([1, 2, 1], activation=Local(), seed=0).save(path)
-        with pytest.raises(
-            PluginError, match=r"a class of the module 'test_plugin_faults'.*activations\.register"
-        ):
-            cynn.load(path)
-        monkeypatch.setattr(registry.activations, "_registered", {"local": Local})
+        net = cynn.Network.mlp([1, 2, 1], activation=Local(), seed=0)
+        with pytest.raises(PluginError, match=r"activation 'local', .*: call .*activations\.register\(Local\)"):
+            net.save(path)
+        assert not path.exists()
+        registry.activations.register(Local)
+        net.save(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(registry.activations, "_registered", {})
+            with pytest.raises(
+                PluginError, match=r"a class of the module 'test_plugin_faults'.*activations\.register"
+            ):
+                cynn.load(path)
         assert type(cynn.load(path).layers[0].activation) is Local
 
     def test_own_plugins_are_not_recorded(self, tmp_path):

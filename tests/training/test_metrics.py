@@ -7,7 +7,7 @@ import helpers
 import numpy as np
 import pytest
 
-from cynn import Network, metrics
+from cynn import Network, metrics, registry
 from cynn.errors import InvalidParameterError, ShapeError, UnknownNameError
 
 ROWS = 200
@@ -280,7 +280,7 @@ def test_every_figure_of_scikit_learn_works_as_it_is():
 
 class TestDirection:
     def test_of_our_own(self):
-        for cls in set(metrics._BUILT_IN.values()):
+        for cls in set(registry.metrics.builtins.values()):
             assert metrics.greater_is_better(cls) is metrics.greater_is_better(cls.name) is cls.greater_is_better
             assert isinstance(cls.greater_is_better, bool), cls
         assert not metrics.greater_is_better("rmse")
