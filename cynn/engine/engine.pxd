@@ -11,11 +11,10 @@ cdef class Engine:
     cdef readonly object seed
     cdef readonly list operations
     cdef readonly bint has_python
-    cdef bint is_float32
     cdef object numpy_dtype
     cdef readonly list outputs          # by the numbers of their values
     cdef list own_arrays                # parameters and states
-    cdef int64_t last_units, itemsize
+    cdef int64_t last_units
     cdef double multiplications_of_row
     cdef list idle_workspaces
     cdef Workspace new_workspace(self, int64_t rows, bint training, list losses)

@@ -10,11 +10,11 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from cynn.abi cimport floating
+from cynn.engine.dtypes cimport Dtype, at, dtype_named
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.kernels.blas cimport faults, raise_faults_since
-from cynn.engine.row_matrix cimport Categories, RowMatrix, Source, are_categories, gathered, kernels_of_rows
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, MAX_PARAMETERS, UINT8, Prefetch, Op, Pass, Rows
+from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, gathered
+from cynn.kernels.tables cimport FLOAT32, FLOAT64, MAX_PARAMETERS, UINT8, Categories, Op, Pass, Prefetch, Rows
 from cynn.engine.ndarray cimport (
     ALIGNED,
     C_CONTIGUOUS,
@@ -72,27 +72,35 @@ cdef inline void next_tile(const ForwardPass *job, int64_t begin, Prefetch *pref
     prefetch.at = prefetch.end = NULL
 
 
-cdef inline bint is_nonfinite(
-    const Source *source, const Node *node, int64_t rows, const floating *type_
-) noexcept nogil:
+cdef inline bint is_nonfinite(const Dtype *dtype, const Node *node, int64_t rows) noexcept nogil:
     """Whether something in the node's output is not finite."""
     cdef Rows out
     out.data = <const char *>node.op.out
-    out.kind = FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64
+    out.kind = dtype.kind
     out.rows, out.columns = rows, node.op.units
-    out.row_stride, out.column_stride = out.columns * <int64_t>sizeof(floating), sizeof(floating)
-    return source.row_kernels.first_nonfinite_row(&out) >= 0
+    out.row_stride, out.column_stride = out.columns * dtype.itemsize, dtype.itemsize
+    return dtype.first_nonfinite_row(&out) >= 0
 
 
-cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floating *type_) noexcept nogil:
+cdef inline void hand_out(
+    const ForwardPass *job, int64_t value, const void *made, int64_t begin, int64_t rows, int64_t columns
+) noexcept nogil:
+    """Copy rows of a value to where they are wanted."""
+    cdef const Dtype *dtype = job.source.dtype
+    if job.outputs[value] != NULL:
+        memcpy(at(dtype, job.outputs[value], begin * columns), made, rows * columns * dtype.itemsize)
+
+
+cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef ForwardPass *job = <ForwardPass *>context
     cdef const Source *source = job.source
     cdef Node *nodes = workspace_nodes(job.workspaces[thread])
     cdef int64_t begin = piece * job.tile
     cdef int64_t rows = min(job.tile, job.rows.rows - begin)
-    cdef int64_t i, units
+    cdef int64_t i
     cdef Rows tile = job.rows[0]
-    cdef floating *room = <floating *>workspace_x(job.workspaces[thread])
-    cdef const floating *x
+    cdef void *room = workspace_x(job.workspaces[thread])
+    cdef const void *x
     cdef Pass pass_
     cdef Prefetch prefetch
     # z of the first layer has fewer numbers to look at than x; uint8 is finite but for a large scale
@@ -107,27 +115,21 @@ cdef inline void forward_piece(ForwardPass *job, int64_t piece, int thread, floa
         raise_flag(&job.unusable)
         return
     point_at(job.workspaces[thread], x)
-    if job.outputs[0] != NULL:
-        memcpy(<floating *>job.outputs[0] + begin * source.inputs, x, rows * source.inputs * sizeof(floating))
+    hand_out(job, 0, x, begin, rows, source.inputs)
     next_tile(job, begin + job.tile, &prefetch)
     memset(&pass_, 0, sizeof(Pass))
     pass_.rows = rows
     for i in range(job.n_nodes):
         pass_.prefetch = &prefetch if i == 0 else NULL  # the first operation has the most to do
-        if forward_node(&nodes[i], &pass_, 0, rows, type_):
+        if forward_node(source.dtype, &nodes[i], &pass_, 0, rows):
             raise_flag(&job.failed)
             return
-        if look_at_z and i == 0 and is_nonfinite(source, nodes, rows, x):
+        if look_at_z and i == 0 and is_nonfinite(source.dtype, nodes, rows):
             # it may have overflown from what is finite
             if gathered(source, &tile, True, room) == NULL:
                 raise_flag(&job.unusable)
                 return
-        if job.outputs[nodes[i].value] != NULL:
-            units = nodes[i].op.units
-            memcpy(
-                <floating *>job.outputs[nodes[i].value] + begin * units, nodes[i].op.out,
-                rows * units * sizeof(floating)
-            )
+        hand_out(job, nodes[i].value, nodes[i].op.out, begin, rows, nodes[i].op.units)
 
 
 # Workspaces are kept alive by the caller, so that these need no GIL.
@@ -142,14 +144,6 @@ cdef inline void *workspace_x(void *workspace) noexcept nogil:
 
 cdef inline void point_at(void *workspace, const void *x) noexcept nogil:
     (<Workspace>workspace).set_x(x)
-
-
-cdef void forward_piece_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    forward_piece[float](<ForwardPass *>context, piece, thread, NULL)
-
-
-cdef void forward_piece_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    forward_piece[double](<ForwardPass *>context, piece, thread, NULL)
 
 
 cdef class Engine:
@@ -184,14 +178,13 @@ cdef class Engine:
         cdef int64_t i
         self.dtype = dtype
         self.seed = seed
-        self.is_float32 = dtype == "float32"
         self.numpy_dtype = np.dtype(dtype)
         self.operations = operations
         self.idle_workspaces = []
         self.source.inputs = inputs
         self.source.scale = scale
         self.source.offset = offset
-        self.source.row_kernels = kernels_of_rows
+        self.source.dtype = dtype_named(dtype)
         categories = categories or {}
         self.source.categories = <Categories *>calloc(max(1, len(categories)), sizeof(Categories))
         if self.source.categories == NULL:
@@ -208,7 +201,6 @@ cdef class Engine:
             array for operation in operations for array in [*operation.parameters, *operation.states]
             if array is not None
         ]
-        self.itemsize = self.numpy_dtype.itemsize
         self.last_units = operations[-1].units
         self.multiplications_of_row = self.multiplications()
 
@@ -316,7 +308,7 @@ cdef class Engine:
                 job.outputs[i] = address_of(output)
             team = take_team(n_threads)
             with nogil:
-                team.run(forward_piece_f32 if self.is_float32 else forward_piece_f64, &job, n_pieces)
+                team.run(forward_piece, &job, n_pieces)
             give_back(team)
             if is_raised(&job.failed):
                 for workspace in workspaces:  # before another thread has them
@@ -363,7 +355,9 @@ cdef class Engine:
             or array_shape(out)[ndim - 1] != self.last_units
             or ndim == 2 and array_shape(out)[0] != rows.rows
             or not is_all_set(array_flags(out), ALIGNED | C_CONTIGUOUS | WRITEABLE)
-            or self.must_not_be_written(&rows, array_data(out), rows.rows * self.last_units * self.itemsize)
+            or self.must_not_be_written(
+                &rows, array_data(out), rows.rows * self.last_units * self.source.dtype.itemsize
+            )
         ):
             return None
         return out if self.forward_small_batch(&rows, check_finite, array_data(out)) else None
@@ -443,23 +437,14 @@ cdef class Engine:
         return is_done
 
     cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil:
-        cdef const void *x
+        cdef const void *x = gathered(&self.source, rows, check_finite, workspace.x)
         cdef Pass pass_
         cdef int64_t i
+        if x == NULL:
+            return False
+        workspace.set_x(x)
         memset(&pass_, 0, sizeof(Pass))
         pass_.rows = rows.rows
-        if self.is_float32:
-            x = gathered[float](&self.source, rows, check_finite, <float *>workspace.x)
-            if x == NULL or not are_categories[float](&self.source, rows.rows, <const float *>x):
-                return False
-            workspace.set_x(x)
-            for i in range(workspace.n_nodes):
-                forward_node[float](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)
-        else:
-            x = gathered[double](&self.source, rows, check_finite, <double *>workspace.x)
-            if x == NULL or not are_categories[double](&self.source, rows.rows, <const double *>x):
-                return False
-            workspace.set_x(x)
-            for i in range(workspace.n_nodes):
-                forward_node[double](&workspace.nodes[i], &pass_, 0, rows.rows, NULL)
+        for i in range(workspace.n_nodes):
+            forward_node(self.source.dtype, &workspace.nodes[i], &pass_, 0, rows.rows)
         return True

@@ -2,22 +2,14 @@
 
 import numpy as np
 
-from cynn import kernels
-
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
-from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport floating
+from cynn.engine.dtypes cimport Dtype, dtype_named
 from cynn.engine.workspace cimport address_of
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, RowKernels, Rows
+from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Rows
 
 cdef int64_t CONVERTED_AT_ONCE = 128  # rows, whose conversions are to stay in cache
-
-
-cdef const RowKernels *kernels_of_rows = <const RowKernels *>PyCapsule_GetPointer(
-    kernels.rows.TABLE, "cynn.kernels.rows"
-)
 
 
 cdef class RowMatrix:
@@ -58,7 +50,7 @@ cdef class RowMatrix:
         cdef double scale, offset
         dtype, scale, offset = conversion
         found = np.empty((self.rows.rows, self.rows.columns), dtype)
-        self.convert(dtype == "float32", 0, self.rows.rows, scale, offset, False, address_of(found))
+        self.convert(dtype_named(dtype), 0, self.rows.rows, scale, offset, False, address_of(found))
         return found
 
     def first_nonfinite_row(self, conversion):
@@ -77,78 +69,58 @@ cdef class RowMatrix:
         cdef str dtype
         cdef double scale, offset
         cdef int64_t begin, found
-        cdef bint is_float32
+        cdef const Dtype *converted
         cdef void *out
         dtype, scale, offset = conversion
-        is_float32 = dtype == "float32"
-        if scale == 1 and offset == 0 and self.rows.kind == (FLOAT32 if is_float32 else FLOAT64):
+        converted = dtype_named(dtype)
+        if scale == 1 and offset == 0 and self.rows.kind == converted.kind:
             with nogil:
-                found = kernels_of_rows.first_nonfinite_row(&self.rows)
+                found = converted.first_nonfinite_row(&self.rows)
             return found
         room = np.empty((CONVERTED_AT_ONCE, self.rows.columns), dtype)
         out = address_of(room)
         for begin in range(0, self.rows.rows, CONVERTED_AT_ONCE):
             found = self.convert(
-                is_float32, begin, min(CONVERTED_AT_ONCE, self.rows.rows - begin), scale, offset, True, out
+                converted, begin, min(CONVERTED_AT_ONCE, self.rows.rows - begin), scale, offset, True, out
             )
             if found >= 0:
                 return begin + found
         return -1
 
     cdef int64_t convert(
-        self, bint is_float32, int64_t begin, int64_t count, double scale, double offset, bint check_finite, void *out
+        self, const Dtype *dtype, int64_t begin, int64_t count, double scale, double offset, bint check_finite,
+        void *out
     ):
         """Some of the rows, one after the other; the first of them that is not finite, as `gather` says."""
         cdef Rows rows = self.rows
         rows.data += begin * rows.row_stride
         with nogil:
-            if is_float32:
-                begin = kernels_of_rows.gather_f32(&rows, NULL, count, 0, scale, offset, check_finite, <float *>out)
-            else:
-                begin = kernels_of_rows.gather_f64(&rows, NULL, count, 0, scale, offset, check_finite, <double *>out)
+            begin = dtype.gather(&rows, NULL, count, 0, scale, offset, check_finite, out)
         return begin
 
 
-cdef int64_t gather_rows(
-    const Source *source, const Rows *rows, const int64_t *index, int64_t count, int64_t ahead, double scale,
-    double offset, bint check_finite, floating *out
-) noexcept nogil:
-    if floating is float:
-        return source.row_kernels.gather_f32(rows, index, count, ahead, scale, offset, check_finite, out)
-    else:
-        return source.row_kernels.gather_f64(rows, index, count, ahead, scale, offset, check_finite, out)
-
-
-cdef bint are_categories(const Source *source, int64_t rows, const floating *x) noexcept nogil:
+cdef bint are_categories(const Source *source, int64_t rows, const void *x) noexcept nogil:
     """Whether gathered rows hold categories where they must."""
-    cdef const Categories *one
-    cdef int64_t i, row
-    cdef floating category
-    for i in range(source.n_categories):
-        one = &source.categories[i]
-        for row in range(rows):
-            category = x[row * source.inputs + one.column]
-            if not (category >= 0 and category < one.count and category == <floating><int64_t>category):
-                return False
-    return True
+    return source.n_categories == 0 or source.dtype.are_categories(
+        source.n_categories, source.categories, rows, source.inputs, x
+    )
 
 
-cdef const floating *gathered(
-    const Source *source, const Rows *rows, bint check_finite, floating *x
-) noexcept nogil:
+cdef const void *gathered(const Source *source, const Rows *rows, bint check_finite, void *x) noexcept nogil:
     """The rows as the network sees them: gathered into x, or where they lie if they are as they must be.
 
     NULL where `check_finite` finds a NaN or an infinity.
     """
+    cdef const Dtype *dtype = source.dtype
     cdef bint as_they_are = (
-        rows.kind == (FLOAT32 if sizeof(floating) == sizeof(float) else FLOAT64)
-        and source.scale == 1 and source.offset == 0 and rows.column_stride == sizeof(floating)
-        and (rows.rows == 1 or rows.row_stride == rows.columns * <int64_t>sizeof(floating))
+        rows.kind == dtype.kind and source.scale == 1 and source.offset == 0
+        and rows.column_stride == dtype.itemsize
+        and (rows.rows == 1 or rows.row_stride == rows.columns * dtype.itemsize)
     )
     if as_they_are:
-        if check_finite and source.row_kernels.first_nonfinite_row(rows) >= 0:
+        if check_finite and dtype.first_nonfinite_row(rows) >= 0:
             return NULL
-        return <const floating *>rows.data
-    if gather_rows(source, rows, NULL, rows.rows, 0, source.scale, source.offset, check_finite, x) >= 0:
+        return rows.data
+    if dtype.gather(rows, NULL, rows.rows, 0, source.scale, source.offset, check_finite, x) >= 0:
         return NULL
     return x

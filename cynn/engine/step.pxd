@@ -2,8 +2,9 @@
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport cynn_loss, cynn_optimizer
+from cynn.engine.dtypes cimport Dtype
 from cynn.engine.row_matrix cimport Source
-from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Rows, UpdateKernels
+from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Rows
 from cynn.engine.workspace cimport Node
 
 
@@ -98,6 +99,7 @@ ctypedef struct Block:
 
 
 ctypedef struct Step:
+    const Dtype *dtype
     const Source *source
     Node *nodes
     int64_t n_nodes
@@ -128,7 +130,6 @@ ctypedef struct Step:
     void **gradient                  # whole gradients, when not is_direct
     void **slots                     # CYNN_MAX_SLOTS for each parameter
     # what happens to gradients and parameters beside the optimizer's step
-    const UpdateKernels *updates
     bint is_added                    # to the gradients of the batches before, for one step on all
     double clip_value                # 0: none, as of all that follow
     double average_momentum
@@ -165,13 +166,8 @@ ctypedef struct Step:
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)
 cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil
 cdef int plan_stages(Step *step, set only_predicted) except -1
-cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
-cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
-cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
-cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
-cdef void norms_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
-cdef void norms_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
-cdef void update_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
-cdef void update_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
-cdef void constraint_phase_f32(void *context, int64_t piece, int thread) noexcept nogil
-cdef void constraint_phase_f64(void *context, int64_t piece, int thread) noexcept nogil
+cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil
+cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil
+cdef void norms_phase(void *context, int64_t piece, int thread) noexcept nogil
+cdef void update_phase(void *context, int64_t piece, int thread) noexcept nogil
+cdef void constraint_phase(void *context, int64_t piece, int thread) noexcept nogil

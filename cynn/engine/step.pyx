@@ -14,15 +14,14 @@ Python, takes its steps in a third phase.
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
-from cynn.abi cimport CYNN_MAX_SLOTS, floating
-from cynn.engine.row_matrix cimport are_categories, gather_rows
+from cynn.abi cimport CYNN_MAX_SLOTS
+from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.flags cimport is_raised, raise_flag
-from cynn.engine.loss_kernel cimport loss_of_rows
-from cynn.engine.optimizer_kernel cimport step_on_piece
-from cynn.kernels.tables cimport Prefetch, Op, Pass, Rows, UpdateKernels
+from cynn.engine.row_matrix cimport are_categories
 from cynn.engine.workspace cimport Node, backward_node, forward_node
+from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Prefetch, Rows
 
 
 # Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
@@ -153,105 +152,88 @@ cdef inline void prefetch_next_batch(
     rows_to_prefetch(step, part, step.pass_.rows + half + first, rest * end // total - first, prefetch)
 
 
-cdef inline void gather_tile(
-    Step *step, const Part *part, int64_t begin, int64_t end, floating *type_
-) noexcept nogil:
+cdef inline void gather_tile(Step *step, const Part *part, int64_t begin, int64_t end) noexcept nogil:
     cdef int64_t count = end - begin
     cdef Rows rows = columns_of_x(step, part)
     cdef bint are_prefetched = count <= step.max_prefetched_rows and (begin > 0 or step.first_is_prefetched)
     cdef int64_t ahead = -count if are_prefetched else step.pass_.rows - end
-    cdef floating *x = <floating *>part.op.x[0] + begin * rows.columns
-    if gather_rows(
-        step.source, &rows, step.order + begin, count, ahead, step.source.scale, step.source.offset,
-        step.check_finite, x
+    cdef void *x = at(step.dtype, part.op.x[0], begin * rows.columns)
+    if step.dtype.gather(
+        &rows, step.order + begin, count, ahead, step.source.scale, step.source.offset, step.check_finite, x
     ) >= 0 or not are_categories(step.source, count, x):
         raise_flag(&step.unusable)
 
 
-cdef inline void gather_targets(
-    Step *step, Head *head, int64_t begin, int64_t end, floating *type_
-) noexcept nogil:
-    cdef int64_t i, outputs = head.outputs, rows = end - begin
+cdef inline void gather_targets(Step *step, Head *head, int64_t begin, int64_t end) noexcept nogil:
+    cdef int64_t i, rows = end - begin
     cdef const int64_t *order = step.order + begin
-    cdef floating *target
+    cdef void *target = at(step.dtype, head.target, begin * head.outputs)
     if head.one_hot:
-        target = <floating *>head.target + begin * outputs
-        memset(target, 0, rows * outputs * sizeof(floating))
-        for i in range(rows):
-            target[i * outputs + head.classes[order[i]]] = 1
+        step.dtype.one_hot(head.classes, order, rows, head.outputs, target)
     elif head.classes != NULL:
         for i in range(rows):
             head.batch_classes[begin + i] = head.classes[order[i]]
     else:
-        gather_rows(
-            step.source, head.target_source, order, rows, step.pass_.rows - end + step.rows_left, 1, 0, False,
-            <floating *>head.target + begin * outputs
+        step.dtype.gather(
+            head.target_source, order, rows, step.pass_.rows - end + step.rows_left, 1, 0, False, target
         )
 
 
-cdef inline void forward_part(
-    const Step *step, const Part *part, int64_t begin, int64_t end, floating *type_
-) noexcept nogil:
+cdef inline void forward_part(const Step *step, const Part *part, int64_t begin, int64_t end) noexcept nogil:
     cdef Pass pass_ = step.pass_
     cdef Prefetch next_rows
     prefetch_next_tile(step, part, begin, end, &next_rows)
     pass_.prefetch = &next_rows
-    if floating is float:
-        part.op.kernels.forward_f32(&part.op, &pass_, begin, end, <float *>part.op.out)
-    else:
-        part.op.kernels.forward_f64(&part.op, &pass_, begin, end, <double *>part.op.out)
+    step.dtype.forward(&part.op, &pass_, begin, end)
 
 
-cdef inline void add_to(const Step *step, floating *total, const floating *x, int64_t size) noexcept nogil:
-    if floating is float:
-        step.updates.add_f32(size, x, total)
-    else:
-        step.updates.add_f64(size, x, total)
+cdef inline void add_rows(
+    const Step *step, void *total, const void *x, int64_t begin, int64_t end, int64_t columns
+) noexcept nogil:
+    cdef int64_t offset = begin * columns
+    step.dtype.add((end - begin) * columns, at(step.dtype, x, offset), at(step.dtype, total, offset))
 
 
-cdef inline void add_parts(const Step *step, int64_t begin, int64_t end, floating *type_) noexcept nogil:
+cdef inline void add_parts(const Step *step, int64_t begin, int64_t end) noexcept nogil:
     """Sum up, always in the same order, what the parts make."""
-    cdef int64_t i, offset = begin * step.nodes.op.units, size = (end - begin) * step.nodes.op.units
+    cdef int64_t i
     for i in range(1, step.n_parts):
-        add_to(step, <floating *>step.parts.op.out + offset, <floating *>step.parts[i].op.out + offset, size)
+        add_rows(step, step.parts.op.out, step.parts[i].op.out, begin, end, step.nodes.op.units)
 
 
-cdef inline void add_gradients(
-    const Step *step, const Node *node, int64_t begin, int64_t end, floating *type_
-) noexcept nogil:
+cdef inline void add_gradients(const Step *step, const Node *node, int64_t begin, int64_t end) noexcept nogil:
     """Add up what several operations have found as dC/dout, for rows begin..end."""
-    cdef int64_t i, offset = begin * node.op.units, size = (end - begin) * node.op.units
+    cdef int64_t i
     for i in range(node.n_sums):
-        add_to(step, <floating *>node.op.delta + offset, <floating *>node.sums[i] + offset, size)
+        add_rows(step, node.op.delta, node.sums[i], begin, end, node.op.units)
 
 
-cdef inline void loss_of_tile(
-    Step *step, Head *head, int64_t piece, int64_t begin, int64_t end, floating *type_
-) noexcept nogil:
-    cdef int64_t rows = end - begin, outputs = head.outputs
-    cdef floating *target = NULL
+cdef inline void loss_of_tile(Step *step, Head *head, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
+    cdef const Dtype *dtype = step.dtype
+    cdef int64_t rows = end - begin, offset = begin * head.outputs
+    cdef void *target = NULL
     cdef int64_t *classes = NULL
     if head.classes != NULL and not head.one_hot:
         classes = head.batch_classes + begin
     else:
-        target = <floating *>head.target + begin * outputs
+        target = at(dtype, head.target, offset)
     if head.predictions != NULL:
         memcpy(
-            <floating *>head.predictions + (step.first_row + begin) * outputs,
-            <const floating *>head.output + begin * outputs, rows * outputs * sizeof(floating)
+            at(dtype, head.predictions, step.first_row * head.outputs + offset), at(dtype, head.output, offset),
+            rows * head.outputs * dtype.itemsize
         )
     if head.python_loss != NULL:
         if head.call_python_loss(head.python_loss, head.number, rows, &head.tile_loss[piece]):
             raise_flag(&step.failed)
     else:
-        head.tile_loss[piece] = loss_of_rows(
-            &head.loss, head.loss_h, head.fused, rows, outputs,
-            <const floating *>head.loss_input + begin * outputs, target, classes,
-            <const floating *>head.weight + begin, <floating *>head.loss_gradient + begin * outputs
+        head.tile_loss[piece] = dtype.loss(
+            &head.loss, head.loss_h, head.fused, rows, head.outputs, at(dtype, head.loss_input, offset), target,
+            classes, at(dtype, head.weight, begin), at(dtype, head.loss_gradient, offset)
         )
 
 
-cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef Step *step = <Step *>context
     cdef const Stage *stage = step.stage
     cdef int64_t tiles = tiles_of(step, stage), total = total_of(step, stage)
     cdef int64_t begin = piece % tiles * stage.piece_size, end = min(begin + stage.piece_size, total)
@@ -266,15 +248,15 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
         node = step.instructions[i].node
         if step.instructions[i].task == GATHER:
             for j in range(first_part, last_part):
-                gather_tile(step, &step.parts[j], begin, end, type_)
+                gather_tile(step, &step.parts[j], begin, end)
         elif step.instructions[i].task == FORWARD_PARTS:
             for j in range(first_part, last_part):
-                forward_part(step, &step.parts[j], begin, end, type_)
+                forward_part(step, &step.parts[j], begin, end)
         elif step.instructions[i].task == ADD_PARTS:
-            add_parts(step, begin, end, type_)
+            add_parts(step, begin, end)
         elif step.instructions[i].task == GATHER_TARGETS:
             for j in range(step.n_heads):
-                gather_targets(step, &step.heads[j], begin, end, type_)
+                gather_targets(step, &step.heads[j], begin, end)
         elif step.instructions[i].task == FORWARD:
             if step.instructions[i].only_predicts and not step.predicts:
                 continue
@@ -282,14 +264,14 @@ cdef inline void stage_phase(Step *step, int64_t piece, int thread, floating *ty
             if node == step.nodes and stage.pieces == TILES:
                 prefetch_next_tile(step, step.parts, begin, end, &next_rows)
                 pass_.prefetch = &next_rows
-            if forward_node(node, &pass_, begin, end, type_):
+            if forward_node(step.dtype, node, &pass_, begin, end):
                 raise_flag(&step.failed)
         elif step.instructions[i].task == LOSS:
             for j in range(step.n_heads):
-                loss_of_tile(step, &step.heads[j], piece, begin, end, type_)
+                loss_of_tile(step, &step.heads[j], piece, begin, end)
         elif step.instructions[i].task == ADD:
-            add_gradients(step, node, begin, end, type_)
-        elif backward_node(node, &pass_, begin, end, type_):
+            add_gradients(step, node, begin, end)
+        elif backward_node(step.dtype, node, &pass_, begin, end):
             raise_flag(&step.failed)
         if is_raised(&step.failed) or is_raised(&step.unusable):
             return
@@ -307,13 +289,19 @@ cdef inline int64_t size_of(const Block *block) noexcept nogil:
     return (block.end - block.begin) * columns_of(block)
 
 
-cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+cdef inline void *rows_of(const Step *step, void **arrays, const Block *block) noexcept nogil:
+    """The block's rows of the one of the arrays that is of its parameter."""
+    return at(step.dtype, arrays[block.place], offset_of(block))
+
+
+cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef Step *step = <Step *>context
     cdef const Block *block = &step.blocks[piece]
     cdef const Op *op = &block.node.op
     cdef const Part *part = block.part
-    cdef int64_t offset = offset_of(block), size = size_of(block), begin = block.begin, end = block.end, width
+    cdef int64_t size = size_of(block), begin = block.begin, end = block.end, width
     cdef double l1, l2, share = <double>step.pass_.rows / step.rows  # of the step's penalty, which the batch adds
-    cdef floating *grad
+    cdef void *grad
     cdef Pass pass_ = step.pass_
     cdef Prefetch next_rows
     if part != NULL:
@@ -324,151 +312,62 @@ cdef inline void block_phase(Step *step, int64_t piece, int thread, floating *ty
         prefetch_next_batch(step, part, begin, end, width, &next_rows)
         pass_.prefetch = &next_rows
     if step.is_direct or step.is_added:
-        grad = <floating *>step.block_gradient[thread]
+        grad = step.block_gradient[thread]
     else:
-        grad = <floating *>step.gradient[block.place] + offset
-    if floating is float:
-        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f32 != NULL:
-            op.kernels.linear_step_f32(op, &pass_, begin, end, step.alpha, step.beta, grad)
-            return
-        op.kernels.gradient_f32(op, &pass_, block.parameter, begin, end, grad)
-    else:
-        if step.is_linear and block.parameter == 0 and op.kernels.linear_step_f64 != NULL:
-            op.kernels.linear_step_f64(op, &pass_, begin, end, step.alpha, step.beta, grad)
-            return
-        op.kernels.gradient_f64(op, &pass_, block.parameter, begin, end, grad)
+        grad = rows_of(step, step.gradient, block)
+    if step.is_linear and block.parameter == 0 and step.dtype.has_linear_step(op):
+        step.dtype.linear_step(op, &pass_, begin, end, step.alpha, step.beta, grad)
+        return
+    step.dtype.gradient(op, &pass_, block.parameter, begin, end, grad)
     l1, l2 = share * step.l1[block.place], share * step.l2[block.place]
     if l1 != 0 or l2 != 0:
-        if floating is float:
-            step.block_penalty[piece] = step.updates.regularize_f32(
-                size, <float *>step.w[block.place] + offset, l1, l2, grad
-            )
-        else:
-            step.block_penalty[piece] = step.updates.regularize_f64(
-                size, <double *>step.w[block.place] + offset, l1, l2, grad
-            )
+        step.block_penalty[piece] = step.dtype.regularize(size, rows_of(step, step.w, block), l1, l2, grad)
     if step.is_direct:
         update(step, block, grad)
     elif step.is_added:
-        add_to(step, <floating *>step.gradient[block.place] + offset, grad, size)
+        step.dtype.add(size, grad, rows_of(step, step.gradient, block))
 
 
-cdef inline void update(Step *step, const Block *block, floating *grad) noexcept nogil:
+cdef inline void update(Step *step, const Block *block, void *grad) noexcept nogil:
     """The optimizer's step on rows of a parameter, whose gradient is there."""
-    cdef const UpdateKernels *updates = step.updates
-    cdef int64_t offset = offset_of(block), size = size_of(block)
+    cdef const Dtype *dtype = step.dtype
+    cdef int64_t size = size_of(block)
     cdef double factor = step.factor[block.place], momentum = step.average_momentum
     if factor != 1:
-        if floating is float:
-            updates.scale_f32(size, factor, grad)
-        else:
-            updates.scale_f64(size, factor, grad)
+        dtype.scale(size, factor, grad)
     if step.clip_value > 0:
-        if floating is float:
-            updates.clip_f32(size, step.clip_value, grad)
-        else:
-            updates.clip_f64(size, step.clip_value, grad)
+        dtype.clip(size, step.clip_value, grad)
     if step.optimizer.struct_size == 0:
         return  # it is written in Python, and steps later
-    optimizer_step(step, block.place, block.end - block.begin, columns_of(block), offset, grad)
-    if momentum > 0:
-        if floating is float:
-            updates.average_f32(
-                size, <float *>step.w[block.place] + offset, momentum, <float *>step.averages[block.place] + offset
-            )
-        else:
-            updates.average_f64(
-                size, <double *>step.w[block.place] + offset, momentum,
-                <double *>step.averages[block.place] + offset
-            )
-
-
-cdef inline void optimizer_step(
-    Step *step, int64_t place, int64_t rows, int64_t cols, int64_t offset, floating *grad
-) noexcept nogil:
-    cdef floating *slots[CYNN_MAX_SLOTS]
-    cdef int64_t i
-    for i in range(step.n_slots):
-        slots[i] = <floating *>step.slots[place * CYNN_MAX_SLOTS + i] + offset
-    step_on_piece(
-        &step.optimizer, step.optimizer_h, step.learning_rate, step.t, rows, cols,
-        <floating *>step.w[place] + offset, grad, slots
+    dtype.optimizer_step(
+        &step.optimizer, step.optimizer_h, step.learning_rate, step.t, block.end - block.begin, columns_of(block),
+        offset_of(block), step.w[block.place], grad, step.slots + block.place * CYNN_MAX_SLOTS
     )
+    if momentum > 0:
+        dtype.average(size, rows_of(step, step.w, block), momentum, rows_of(step, step.averages, block))
 
 
-cdef inline void norms_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+cdef void norms_phase(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef Step *step = <Step *>context
     cdef const Block *block = &step.blocks[piece]
-    cdef int64_t offset = offset_of(block), size = size_of(block)
-    if floating is float:
-        step.block_norm[piece] = step.updates.norm_f32(size, <float *>step.gradient[block.place] + offset)
-    else:
-        step.block_norm[piece] = step.updates.norm_f64(size, <double *>step.gradient[block.place] + offset)
+    step.block_norm[piece] = step.dtype.norm(size_of(block), rows_of(step, step.gradient, block))
 
 
-cdef inline void update_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+cdef void update_phase(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef Step *step = <Step *>context
     cdef const Block *block = &step.updated[piece]
-    update(step, block, <floating *>step.gradient[block.place] + offset_of(block))
+    update(step, block, rows_of(step, step.gradient, block))
 
 
-cdef inline void constraint_phase(Step *step, int64_t piece, int thread, floating *type_) noexcept nogil:
+cdef void constraint_phase(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef Step *step = <Step *>context
     cdef const Block *block = &step.constrained[piece]
+    cdef ConstraintKind kind = step.constraint[block.place]
+    cdef double value = step.constraint_value[block.place]
     cdef int64_t rows = block.node.op.parameter_rows[block.parameter], columns = columns_of(block), row
-    cdef floating *w = <floating *>step.w[block.place]
+    cdef void *w = step.w[block.place]
     if not step.constrains_rows[block.place]:
-        constrain_columns(step, block.place, rows, columns, block.begin, block.end, w)
+        step.dtype.constrain(kind, value, rows, columns, block.begin, block.end, w)
         return
     for row in range(block.begin, block.end):  # as a matrix of one column
-        constrain_columns(step, block.place, columns, 1, 0, 1, w + row * columns)
-
-
-cdef inline void constrain_columns(
-    Step *step, int64_t place, int64_t rows, int64_t columns, int64_t begin, int64_t end, floating *w
-) noexcept nogil:
-    if floating is float:
-        step.updates.constrain_f32(
-            step.constraint[place], step.constraint_value[place], rows, columns, begin, end, w
-        )
-    else:
-        step.updates.constrain_f64(
-            step.constraint[place], step.constraint_value[place], rows, columns, begin, end, w
-        )
-
-
-cdef void stage_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    stage_phase[float](<Step *>context, piece, thread, NULL)
-
-
-cdef void stage_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    stage_phase[double](<Step *>context, piece, thread, NULL)
-
-
-cdef void block_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    block_phase[float](<Step *>context, piece, thread, NULL)
-
-
-cdef void block_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    block_phase[double](<Step *>context, piece, thread, NULL)
-
-
-cdef void norms_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    norms_phase[float](<Step *>context, piece, thread, NULL)
-
-
-cdef void norms_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    norms_phase[double](<Step *>context, piece, thread, NULL)
-
-
-cdef void update_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    update_phase[float](<Step *>context, piece, thread, NULL)
-
-
-cdef void update_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    update_phase[double](<Step *>context, piece, thread, NULL)
-
-
-cdef void constraint_phase_f32(void *context, int64_t piece, int thread) noexcept nogil:
-    constraint_phase[float](<Step *>context, piece, thread, NULL)
-
-
-cdef void constraint_phase_f64(void *context, int64_t piece, int thread) noexcept nogil:
-    constraint_phase[double](<Step *>context, piece, thread, NULL)
+        step.dtype.constrain(kind, value, columns, 1, 0, 1, at(step.dtype, w, row * columns))

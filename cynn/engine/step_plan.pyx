@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from cynn import kernels
 from cynn.engine.operations import ParameterRule
 from cynn.engine.workspace import aligned_zeros
 
-from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
@@ -20,7 +18,6 @@ from cynn.kernels.tables cimport (
     NON_NEGATIVE,
     UNIT_NORM,
     ConstraintKind,
-    UpdateKernels,
 )
 from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Block, Head, Part, Step, block_borders, plan_stages
@@ -68,6 +65,7 @@ cdef class StepMemory:
         self.keep = []
         self.x = RowMatrix(x)
         step.source = &engine.source
+        step.dtype = engine.source.dtype
         step.x_source = &self.x.rows
         if row_weight is not None:
             row_weight_view = row_weight
@@ -107,9 +105,6 @@ cdef class StepMemory:
             values.append(value)
         self.workspace = engine.new_workspace(batch_size, True, values)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
-        step.updates = <const UpdateKernels *>PyCapsule_GetPointer(
-            kernels.updates.TABLE, "cynn.kernels.updates"
-        )
         step.tile = self.tile_rows(engine.has_python or python_loss)
         step.n_parts = 1
         # Python methods take whole batches.
@@ -251,7 +246,7 @@ cdef class StepMemory:
         taken = {value for operation in self.engine.operations for value in operation.inputs}
         plan_stages(step, passed_over - taken - set(loss_inputs))
         row_bytes = step.x_source.columns * step.x_source.column_stride
-        if row_bytes > 0 and step.nodes.op.kernels.linear_step_f32 != NULL and not step.nodes.forward_by_columns:
+        if row_bytes > 0 and step.dtype.has_linear_step(&step.nodes.op) and not step.nodes.forward_by_columns:
             step.max_prefetched_rows = min(self.batch_size, step.stages.piece_size, MAX_PREFETCHED_BYTES // row_bytes)
 
         self.weights = self.engine.trained_parameters()

@@ -8,41 +8,36 @@ from cynn.engine.loss_kernel import checked_loss
 from libc.math cimport hypot, isfinite
 from libc.stdint cimport int64_t, uint32_t
 
-from cynn.abi cimport floating
+from cynn.engine.dtypes cimport Dtype
 from cynn.engine.flags cimport is_raised, lower_flag
-from cynn.kernels.blas cimport faults, raise_faults_since
 from cynn.engine.step cimport (
     Head,
     Step,
-    block_phase_f32,
-    block_phase_f64,
-    constraint_phase_f32,
-    constraint_phase_f64,
+    block_phase,
+    constraint_phase,
     cynn_seconds,
-    norms_phase_f32,
-    norms_phase_f64,
+    norms_phase,
     pieces_of,
-    stage_phase_f32,
-    stage_phase_f64,
-    update_phase_f32,
-    update_phase_f64,
+    stage_phase,
+    update_phase,
 )
 from cynn.engine.step_plan cimport StepMemory
-from cynn.engine.workspace cimport IS_DEBUG, address_of, update_states
+from cynn.engine.workspace cimport IS_DEBUG, address_of
+from cynn.kernels.blas cimport faults, raise_faults_since
 
 cdef int64_t MAX_STEPS = 1 << 62  # no limit
+
+# What becomes of a batch. Of all but the first, the weights stay as they were.
+cdef enum Status:
+    STEPPED
+    LOSS_IS_NOT_FINITE
+    NORM_IS_NOT_FINITE   # that of a gradient that is to be clipped
+    ROW_IS_UNUSABLE      # a row of x
+    PYTHON_RAISED
 
 
 cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
     return (<Trainer>trainer).python_loss(head, rows, value)
-
-
-cdef inline void weigh_rows(const Step *step, const Head *head, floating *weight) noexcept nogil:
-    """The weights of the batch's rows for an output: a loss is a mean over the rows of the whole step."""
-    cdef int64_t i
-    cdef double share = head.loss_weight / step.rows
-    for i in range(step.pass_.rows):
-        weight[i] = <floating>(share * (1 if head.sample_weight == NULL else head.sample_weight[step.order[i]]))
 
 
 cdef inline void count_rows(Step *step) noexcept nogil:
@@ -184,18 +179,12 @@ cdef class Trainer(StepMemory):
 
     def is_finite(self):
         """Whether all that steps change is: weights, their averages, the optimizer's memory and the layers' states."""
+        cdef const Dtype *dtype = self.step.dtype
         cdef int64_t i
-        cdef bint finite = True, is_float32 = self.engine.is_float32
+        cdef bint finite = True
         with nogil:
             for i in range(self.moved.shape[0]):
-                if is_float32:
-                    finite &= self.step.updates.are_finite_f32(
-                        self.moved[i, 1], <const float *><size_t>self.moved[i, 0]
-                    )
-                else:
-                    finite &= self.step.updates.are_finite_f64(
-                        self.moved[i, 1], <const double *><size_t>self.moved[i, 0]
-                    )
+                finite &= dtype.are_finite(self.moved[i, 1], <const void *><size_t>self.moved[i, 0])
         return finite
 
     @property
@@ -250,11 +239,10 @@ cdef class Trainer(StepMemory):
         cdef int64_t n_batches = (n + self.batch_size - 1) // self.batch_size
         cdef int64_t accumulation = self.settings.accumulation
         cdef int64_t i, first_of_step, batch = first_batch, steps_before = self.steps, faults_before = faults()
-        cdef int status = 0
+        cdef Status status = STEPPED
         cdef bint ends_step
         cdef double until = cynn_seconds() + seconds
         cdef double loss = 0
-        cdef bint is_float32 = self.engine.is_float32
         cdef bint python_optimizer = self.optimizer is not None and self.optimizer.is_python
         if learning_rates.shape[0] < (n_batches + accumulation - 1) // accumulation:
             raise ValueError("there must be a learning rate for every step of the epoch")
@@ -281,20 +269,15 @@ cdef class Trainer(StepMemory):
                 if IS_DEBUG:
                     with gil:
                         self.workspace.begin_pass()
-                if is_float32:
-                    status = self.train_on_batch[float](ends_step, &loss, NULL)
-                else:
-                    status = self.train_on_batch[double](ends_step, &loss, NULL)
-                if status == 0 and python_optimizer and ends_step:
+                status = self.train_on_batch(ends_step, &loss)
+                if status == STEPPED and python_optimizer and ends_step:
                     with gil:
                         status = self.python_optimizer_step()
-                if status == 0 and ends_step:
+                if status == STEPPED and ends_step:
                     if step.pass_.updates:
-                        self.team.run(
-                            constraint_phase_f32 if is_float32 else constraint_phase_f64, step, self.n_constrained
-                        )
+                        self.team.run(constraint_phase, step, self.n_constrained)
                     self.steps += 1
-                if status or faults() != faults_before:
+                if status != STEPPED or faults() != faults_before:
                     break
                 batch += 1
                 self.batches += 1
@@ -303,13 +286,13 @@ cdef class Trainer(StepMemory):
                 if ends_step and (self.steps - steps_before >= max_steps or cynn_seconds() >= until):
                     break
         raise_faults_since(faults_before)
-        if status == 1:
+        if status == LOSS_IS_NOT_FINITE:
             raise Diverged(batch, "loss", loss)
-        if status == 4:
+        if status == NORM_IS_NOT_FINITE:
             raise Diverged(batch, "norm of the gradient", self.norm)
-        if status == 3:
+        if status == ROW_IS_UNUSABLE:
             raise UnusableRow
-        if status:
+        if status == PYTHON_RAISED:
             self.raise_python_error()
         return batch - first_batch
 
@@ -355,29 +338,28 @@ cdef class Trainer(StepMemory):
             if now >= until:
                 break
 
-    cdef int train_on_batch(self, bint ends_step, double *loss, floating *type_) noexcept nogil:
-        """0; else the weights are unchanged: 1 when the loss is not finite, 2 when Python raised, 3 when
-        x cannot be used, 4 when the norm of a gradient that is to be clipped is not.
-        """
+    cdef Status train_on_batch(self, bint ends_step, double *loss) noexcept nogil:
         cdef Step *step = &self.step
         cdef int64_t i, j
         cdef double of_output, penalty = 0
         cdef Head *head
         for j in range(step.n_heads):
-            weigh_rows(step, &step.heads[j], <floating *>step.heads[j].weight)
+            head = &step.heads[j]
+            # a loss is a mean over the rows of the whole step
+            step.dtype.weigh(
+                head.sample_weight, step.order, step.pass_.rows, head.loss_weight / step.rows, head.weight
+            )
         count_rows(step)
         lower_flag(&step.failed)
         lower_flag(&step.unusable)
         step.n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
         for i in range(step.n_stages):
             step.stage = &step.stages[i]
-            self.team.run(
-                stage_phase_f32 if floating is float else stage_phase_f64, step, pieces_of(step, step.stage)
-            )
+            self.team.run(stage_phase, step, pieces_of(step, step.stage))
             if is_raised(&step.failed):
-                return 2
+                return PYTHON_RAISED
             if is_raised(&step.unusable):
-                return 3
+                return ROW_IS_UNUSABLE
         loss[0] = 0
         for j in range(step.n_heads):
             head = &step.heads[j]
@@ -387,27 +369,27 @@ cdef class Trainer(StepMemory):
             loss[0] += of_output
             self.own_sums[2 + j] += of_output / head.loss_weight * step.rows
         if not isfinite(loss[0]):
-            return 1
+            return LOSS_IS_NOT_FINITE
         if step.is_linear:
             step.optimizer.linear_step(
                 step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
             )
-        self.team.run(block_phase_f32 if floating is float else block_phase_f64, step, self.n_blocks)
+        self.team.run(block_phase, step, self.n_blocks)
         for i in range(self.n_blocks):
             penalty += step.block_penalty[i]
         if not step.is_direct and self.optimizer is not None:
             step.is_added = not ends_step
             if ends_step:
-                if not self.find_factors(type_):
-                    return 4
-                self.team.run(update_phase_f32 if floating is float else update_phase_f64, step, self.n_updated)
+                if not self.find_factors():
+                    return NORM_IS_NOT_FINITE
+                self.team.run(update_phase, step, self.n_updated)
         for i in range(step.n_nodes if step.pass_.updates else 0):
-            update_states(&step.nodes[i], &step.pass_, type_)
+            step.dtype.update_states(&step.nodes[i].op, &step.pass_)
         self.own_sums[0] += step.pass_.rows
         self.own_sums[1] += step.rows * penalty
-        return 0
+        return STEPPED
 
-    cdef bint find_factors(self, floating *type_) noexcept nogil:
+    cdef bint find_factors(self) noexcept nogil:
         """What each gradient is multiplied by before the step; False where a norm to be clipped is not finite."""
         cdef Step *step = &self.step
         cdef double total = 0, norm
@@ -416,7 +398,7 @@ cdef class Trainer(StepMemory):
             step.factor[place] = 1
         if self.clip_norm == 0 and self.global_clip_norm == 0:
             return True
-        self.team.run(norms_phase_f32 if floating is float else norms_phase_f64, step, self.n_blocks)
+        self.team.run(norms_phase, step, self.n_blocks)
         for place in range(self.n_parameters):
             self.norms[place] = 0
         for i in range(self.n_blocks):
@@ -452,7 +434,7 @@ cdef class Trainer(StepMemory):
             self.python_error = (component, error)
             return -1
 
-    cdef int python_optimizer_step(self) noexcept:
+    cdef Status python_optimizer_step(self) noexcept:
         """Steps on copies first: if one raises, no parameter has moved."""
         try:
             moved = []
@@ -470,10 +452,10 @@ cdef class Trainer(StepMemory):
             for w, mean in zip(self.weights, self.settings.averages, strict=False):
                 if momentum and w is not None:
                     mean[...] = momentum * mean + (1 - momentum) * w
-            return 0
+            return STEPPED
         except BaseException as error:
             self.python_error = (self.optimizer.component, error)
-            return 2
+            return PYTHON_RAISED
 
     cdef raise_python_error(self):
         if self.python_error is not None:

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport floating
+from cynn.engine.dtypes cimport Dtype
 from cynn.kernels.tables cimport Op, Pass
 
 
@@ -54,9 +54,8 @@ cdef object aligned(object shape, object dtype)
 cdef void *address_of(object array) except NULL
 
 cdef int forward_node(
-    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
+    const Dtype *dtype, const Node *node, const Pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil
 cdef int backward_node(
-    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
+    const Dtype *dtype, const Node *node, const Pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil
-cdef void update_states(const Node *node, const Pass *pass_, floating *type_) noexcept nogil

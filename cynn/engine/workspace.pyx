@@ -11,9 +11,9 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from cynn.abi cimport floating
 from cynn.engine.activation_kernel cimport ActivationKernel
-from cynn.kernels.tables cimport MAX_PARAMETERS, MAX_SAVED, MAX_STATES, Op, OpKernels, Pass, in_capsule
+from cynn.engine.dtypes cimport Dtype, at
+from cynn.kernels.tables cimport MAX_PARAMETERS, MAX_SAVED, MAX_STATES, Op, Pass, in_capsule
 from cynn.engine.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
 
 
@@ -322,61 +322,36 @@ cdef class Workspace:
 
 
 cdef int forward_node(
-    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
+    const Dtype *dtype, const Node *node, const Pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil:
     """0, or -1 if Python raised."""
     cdef const Op *op = &node.op
-    cdef const OpKernels *kernels_ = op.kernels
     if op.python != NULL:
         return call_python(<PyObject *>op.python, False, end)
-    if floating is float:
-        if node.forward_by_columns:
-            kernels_.forward_columns_f32(op, pass_, begin, end, <float *>op.out)
-        else:
-            kernels_.forward_f32(op, pass_, begin, end, <float *>op.out)
+    if node.forward_by_columns:
+        dtype.forward_columns(op, pass_, begin, end)
     else:
-        if node.forward_by_columns:
-            kernels_.forward_columns_f64(op, pass_, begin, end, <double *>op.out)
-        else:
-            kernels_.forward_f64(op, pass_, begin, end, <double *>op.out)
+        dtype.forward(op, pass_, begin, end)
     return 0
 
 
 cdef int backward_node(
-    const Node *node, const Pass *pass_, int64_t begin, int64_t end, floating *type_
+    const Dtype *dtype, const Node *node, const Pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil:
     """dC/dx from dC/dout; 0, or -1 if Python raised."""
     cdef const Op *op = &node.op
-    cdef const OpKernels *kernels_ = op.kernels
-    cdef floating *delta = <floating *>op.delta
-    cdef int64_t size = (end - begin) * op.units
+    cdef void *delta = op.delta
+    cdef int64_t offset = begin * op.units, size = (end - begin) * op.units
     if node.gradient_in_place:
         if op.dx[0] == NULL:
             return 0
         if op.dx[0] != op.delta:
-            memcpy(
-                <floating *>op.dx[0] + begin * op.units, delta + begin * op.units, size * sizeof(floating)
-            )
-            delta = <floating *>op.dx[0]
+            memcpy(at(dtype, op.dx[0], offset), at(dtype, delta, offset), size * dtype.itemsize)
+            delta = op.dx[0]
     if op.python != NULL:
         return call_python(<PyObject *>op.python, True, end)
-    if floating is float:
-        if node.backward_by_columns:
-            kernels_.backward_columns_f32(op, pass_, begin, end, delta)
-        else:
-            kernels_.backward_f32(op, pass_, begin, end, delta)
+    if node.backward_by_columns:
+        dtype.backward_columns(op, pass_, begin, end, delta)
     else:
-        if node.backward_by_columns:
-            kernels_.backward_columns_f64(op, pass_, begin, end, delta)
-        else:
-            kernels_.backward_f64(op, pass_, begin, end, delta)
+        dtype.backward(op, pass_, begin, end, delta)
     return 0
-
-
-cdef void update_states(const Node *node, const Pass *pass_, floating *type_) noexcept nogil:
-    if floating is float:
-        if node.op.kernels.update_states_f32 != NULL:
-            node.op.kernels.update_states_f32(&node.op, pass_)
-    else:
-        if node.op.kernels.update_states_f64 != NULL:
-            node.op.kernels.update_states_f64(&node.op, pass_)

@@ -4,9 +4,10 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.float cimport DBL_MAX, FLT_MAX, FLT_MIN
 from libc.math cimport fabs
 from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memset
 
 from cynn.abi cimport floating
-from cynn.kernels.tables cimport FLOAT32, UINT8, RowKernels, Rows
+from cynn.kernels.tables cimport FLOAT32, UINT8, Categories, RowKernels, Rows
 
 cdef extern from "cynn/vector_math.h" nogil:
     int cynn_nonfinite_f32(float) noexcept
@@ -158,9 +159,45 @@ cdef int64_t first_nonfinite_row(const Rows *source) noexcept nogil:
     return -1
 
 
+cdef bint are_categories(
+    int64_t n, const Categories *categories, int64_t rows, int64_t columns, const floating *x
+) noexcept nogil:
+    cdef int64_t i, row
+    cdef floating category
+    for i in range(n):
+        for row in range(rows):
+            category = x[row * columns + categories[i].column]
+            if not (category >= 0 and category < categories[i].count and category == <floating><int64_t>category):
+                return False
+    return True
+
+
+cdef void one_hot(
+    const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, floating *target
+) noexcept nogil:
+    cdef int64_t i
+    memset(target, 0, count * columns * sizeof(floating))
+    for i in range(count):
+        target[i * columns + classes[index[i]]] = 1
+
+
+cdef void weigh(
+    const double *sample_weight, const int64_t *index, int64_t count, double share, floating *weight
+) noexcept nogil:
+    cdef int64_t i
+    for i in range(count):
+        weight[i] = <floating>(share * (1 if sample_weight == NULL else sample_weight[index[i]]))
+
+
 cdef RowKernels table
 table.gather_f32 = gather[float]
 table.gather_f64 = gather[double]
 table.first_nonfinite_row = first_nonfinite_row
+table.are_categories_f32 = are_categories[float]
+table.are_categories_f64 = are_categories[double]
+table.one_hot_f32 = one_hot[float]
+table.one_hot_f64 = one_hot[double]
+table.weigh_f32 = weigh[float]
+table.weigh_f64 = weigh[double]
 
 TABLE = PyCapsule_New(&table, "cynn.kernels.rows", NULL)

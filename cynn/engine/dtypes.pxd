@@ -1,0 +1,48 @@
+# The functions of each dtype, chosen once: when an engine is built.
+from libc.stdint cimport int64_t
+
+from cynn.abi cimport cynn_loss, cynn_optimizer
+from cynn.kernels.tables cimport Categories, ConstraintKind, ElementKind, Op, Pass, Rows
+
+
+cdef extern from "dtype_table.h" nogil:
+    ctypedef struct Dtype "cynn_dtype":
+        ElementKind kind
+        int64_t itemsize
+        int64_t (*gather)(const Rows *, const int64_t *, int64_t, int64_t, double, double, bint, void *) noexcept nogil
+        int64_t (*first_nonfinite_row)(const Rows *) noexcept nogil
+        bint (*are_categories)(int64_t, const Categories *, int64_t, int64_t, const void *) noexcept nogil
+        void (*one_hot)(const int64_t *, const int64_t *, int64_t, int64_t, void *) noexcept nogil
+        void (*weigh)(const double *, const int64_t *, int64_t, double, void *) noexcept nogil
+        void (*forward)(const Op *, const Pass *, int64_t, int64_t) noexcept nogil
+        void (*backward)(const Op *, const Pass *, int64_t, int64_t, void *) noexcept nogil
+        void (*forward_columns)(const Op *, const Pass *, int64_t, int64_t) noexcept nogil
+        void (*backward_columns)(const Op *, const Pass *, int64_t, int64_t, void *) noexcept nogil
+        void (*gradient)(const Op *, const Pass *, int64_t, int64_t, int64_t, void *) noexcept nogil
+        bint (*has_linear_step)(const Op *) noexcept nogil
+        void (*linear_step)(const Op *, const Pass *, int64_t, int64_t, double, double, void *) noexcept nogil
+        void (*update_states)(const Op *, const Pass *) noexcept nogil
+        double (*loss)(
+            const cynn_loss *, const double *, bint, int64_t, int64_t, const void *, const void *, const int64_t *,
+            const void *, void *
+        ) noexcept nogil
+        void (*optimizer_step)(
+            const cynn_optimizer *, const double *, double, int64_t, int64_t, int64_t, int64_t, void *, void *,
+            void *const *
+        ) noexcept nogil
+        double (*regularize)(int64_t, const void *, double, double, void *) noexcept nogil
+        bint (*are_finite)(int64_t, const void *) noexcept nogil
+        double (*norm)(int64_t, const void *) noexcept nogil
+        void (*scale)(int64_t, double, void *) noexcept nogil
+        void (*add)(int64_t, const void *, void *) noexcept nogil
+        void (*clip)(int64_t, double, void *) noexcept nogil
+        void (*average)(int64_t, const void *, double, void *) noexcept nogil
+        void (*constrain)(ConstraintKind, double, int64_t, int64_t, int64_t, int64_t, void *) noexcept nogil
+
+
+cdef const Dtype *dtype_named(str name) except NULL
+
+
+cdef inline void *at(const Dtype *dtype, const void *array, int64_t element) noexcept nogil:
+    """The address of an element of an array of that dtype."""
+    return <char *>array + element * dtype.itemsize

@@ -1,0 +1,37 @@
+"""The functions of each dtype, chosen once: when an engine is built."""
+
+from cynn import kernels
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+
+from cynn.kernels.tables cimport RowKernels, UpdateKernels
+
+cdef extern from *:
+    """
+    #include "dtype_table.h"
+
+    static const cynn_row_kernels *row_kernels;
+    static const cynn_update_kernels *update_kernels;
+
+    #define T float
+    #define NAME(x) x##_f32
+    #include "dtype_functions.h"
+    #undef T
+    #undef NAME
+    #define T double
+    #define NAME(x) x##_f64
+    #include "dtype_functions.h"
+    """
+    const RowKernels *row_kernels
+    const UpdateKernels *update_kernels
+    const Dtype FLOAT32 "cynn_dtype_f32"
+    const Dtype FLOAT64 "cynn_dtype_f64"
+
+row_kernels = <const RowKernels *>PyCapsule_GetPointer(kernels.rows.TABLE, "cynn.kernels.rows")
+update_kernels = <const UpdateKernels *>PyCapsule_GetPointer(kernels.updates.TABLE, "cynn.kernels.updates")
+
+
+cdef const Dtype *dtype_named(str name) except NULL:
+    if name not in ("float32", "float64"):
+        raise ValueError(f"a network must be of float32 or float64. Got {name!r} instead.")
+    return &FLOAT32 if name == "float32" else &FLOAT64

@@ -1,0 +1,155 @@
+/* What the kernels of one CPU level hand to the engine: structs of function pointers, and what these work on.
+ *
+ * As in abi.h, a function is there twice, over float and over double; the engine picks those of its dtype once
+ * (dtype_functions.h). */
+#ifndef CYNN_TABLES_H
+#define CYNN_TABLES_H
+
+#include <stdint.h>
+
+#include "cynn/abi.h"
+#include "prefetch.h"
+
+/* ---- rows ---------------------------------------------------------------------------------- */
+
+typedef enum { CYNN_UINT8, CYNN_FLOAT32, CYNN_FLOAT64 } cynn_element_kind;
+
+/* A caller's matrix as it lies in memory; strides in bytes, of either sign. */
+typedef struct {
+    const char *data;
+    cynn_element_kind kind;
+    int64_t rows, columns, row_stride, column_stride;
+} cynn_rows;
+
+/* A column that must hold whole numbers from 0 to count - 1. */
+typedef struct {
+    int64_t column, count;
+} cynn_categories;
+
+typedef struct {
+    /* out (count x columns) := scale * source[index[0..count)] + offset, in double before it is narrowed, or as
+     * exactly. index NULL: rows 0..count. Rows are prefetched up to `ahead` entries of index beyond count (-count:
+     * none). check_finite: returns the place in index of the first row with a NaN or an infinity in out, and stops
+     * there; else, and for none, -1. */
+    int64_t (*gather_f32)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
+                          double offset, int check_finite, float *out);
+    int64_t (*gather_f64)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
+                          double offset, int check_finite, double *out);
+    /* The first row with a NaN or an infinity, -1 for none. */
+    int64_t (*first_nonfinite_row)(const cynn_rows *source);
+    /* Whether gathered rows hold categories where they must. */
+    int (*are_categories_f32)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns,
+                              const float *x);
+    int (*are_categories_f64)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns,
+                              const double *x);
+    /* target (count x columns): a row of zeros with a 1 at classes[index[i]], for each i. */
+    void (*one_hot_f32)(const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, float *target);
+    void (*one_hot_f64)(const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, double *target);
+    /* weight[i] := share * sample_weight[index[i]]; sample_weight NULL: all ones. */
+    void (*weigh_f32)(const double *sample_weight, const int64_t *index, int64_t count, double share, float *weight);
+    void (*weigh_f64)(const double *sample_weight, const int64_t *index, int64_t count, double share, double *weight);
+} cynn_row_kernels;
+
+/* ---- operations ----------------------------------------------------------------------------- */
+
+enum { CYNN_MAX_PARAMETERS = 2, CYNN_MAX_STATES = 2, CYNN_MAX_SAVED = 3 };
+
+/* What is true of one pass through the network, for all of its operations. */
+typedef struct {
+    int64_t rows;             /* of the whole batch */
+    const double *row_weight; /* how often each is there, for statistics over the batch; NULL: once */
+    double total_weight;      /* their sum */
+    int training;             /* 0: a prediction */
+    int updates;              /* running averages move */
+    uint64_t seed;            /* the random numbers of a pass depend on these alone */
+    uint32_t epoch, step;
+    cynn_prefetch *prefetch; /* what to prefetch on the way, or NULL */
+} cynn_pass;
+
+typedef struct cynn_op_kernels cynn_op_kernels;
+
+/* An operation of a network, as its kernels see it. Matrices have a row for each row of the batch. */
+typedef struct {
+    int64_t n_inputs;
+    int64_t *widths;                       /* of each input */
+    int64_t units;                         /* of the output */
+    void **x;                              /* n_inputs matrices */
+    void **dx;                             /* dC/dx: where it goes, NULL where it is not wanted */
+    void *out;
+    void *delta;                           /* dC/dout */
+    void *parameters[CYNN_MAX_PARAMETERS]; /* NULL: it has none */
+    int64_t parameter_rows[CYNN_MAX_PARAMETERS], parameter_columns[CYNN_MAX_PARAMETERS];
+    void *states[CYNN_MAX_STATES];         /* what training changes beside parameters: running averages */
+    void *saved[CYNN_MAX_SAVED];           /* what forward leaves for backward */
+    const double *h;                       /* hyperparameters */
+    uint32_t number;                       /* its own random numbers */
+    cynn_activation activation;            /* of those that have one */
+    const double *activation_h;
+    void *python;                          /* its methods are Python: the engine calls these instead */
+    const cynn_op_kernels *kernels;
+} cynn_op;
+
+/* The functions of a kind of operation. Those over rows see begin..end of the batch, those over columns begin..end
+ * of the output's columns (backward: of the first input's) for the whole batch. A kind has the first, the second, or
+ * both; backward may find op->dx the same as op->delta, where it says that it can. */
+struct cynn_op_kernels {
+    int propagates_nonfinite; /* a row of x with a NaN or an infinity makes a row of out with one */
+    int is_divisible;         /* out is the sum of what parts of x's columns, with their rows of parameter 0, make */
+    void (*forward_f32)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, float *out);
+    void (*forward_f64)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, double *out);
+    void (*backward_f32)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, float *delta);
+    void (*backward_f64)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, double *delta);
+    void (*forward_columns_f32)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, float *out);
+    void (*forward_columns_f64)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, double *out);
+    void (*backward_columns_f32)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, float *delta);
+    void (*backward_columns_f64)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, double *delta);
+    /* grad := rows begin..end of dC/dparameter, over the whole batch. */
+    void (*gradient_f32)(const cynn_op *, const cynn_pass *, int64_t parameter, int64_t begin, int64_t end,
+                         float *grad);
+    void (*gradient_f64)(const cynn_op *, const cynn_pass *, int64_t parameter, int64_t begin, int64_t end,
+                         double *grad);
+    /* Optional: rows begin..end of parameter 0 := beta parameter + alpha gradient; scratch holds as much. */
+    void (*linear_step_f32)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, double alpha, double beta,
+                            float *scratch);
+    void (*linear_step_f64)(const cynn_op *, const cynn_pass *, int64_t begin, int64_t end, double alpha, double beta,
+                            double *scratch);
+    /* Optional: move the states; once per batch that is trained on, when nothing in it has turned out not finite. */
+    void (*update_states_f32)(const cynn_op *, const cynn_pass *);
+    void (*update_states_f64)(const cynn_op *, const cynn_pass *);
+};
+
+/* ---- updates -------------------------------------------------------------------------------- */
+
+typedef enum {
+    CYNN_UNCONSTRAINED,
+    CYNN_MAX_NORM,  /* the norm of each column is at most `value` */
+    CYNN_UNIT_NORM, /* the norm of each column is `value` */
+    CYNN_NON_NEGATIVE
+} cynn_constraint_kind;
+
+typedef struct {
+    /* grad += dP/dw for P = sum of l1 |w| + l2 w^2; returns P */
+    double (*regularize_f32)(int64_t size, const float *w, double l1, double l2, float *grad);
+    double (*regularize_f64)(int64_t size, const double *w, double l1, double l2, double *grad);
+    int (*are_finite_f32)(int64_t size, const float *x);
+    int (*are_finite_f64)(int64_t size, const double *x);
+    double (*norm_f32)(int64_t size, const float *x);
+    double (*norm_f64)(int64_t size, const double *x);
+    void (*scale_f32)(int64_t size, double factor, float *x);
+    void (*scale_f64)(int64_t size, double factor, double *x);
+    void (*add_f32)(int64_t size, const float *x, float *total);
+    void (*add_f64)(int64_t size, const double *x, double *total);
+    /* x := x, or the nearer of -limit and limit */
+    void (*clip_f32)(int64_t size, double limit, float *x);
+    void (*clip_f64)(int64_t size, double limit, double *x);
+    /* mean := momentum mean + (1 - momentum) w */
+    void (*average_f32)(int64_t size, const float *w, double momentum, float *mean);
+    void (*average_f64)(int64_t size, const double *w, double momentum, double *mean);
+    /* columns begin..end of a whole parameter */
+    void (*constrain_f32)(cynn_constraint_kind kind, double value, int64_t rows, int64_t columns, int64_t begin,
+                          int64_t end, float *w);
+    void (*constrain_f64)(cynn_constraint_kind kind, double value, int64_t rows, int64_t columns, int64_t begin,
+                          int64_t end, double *w);
+} cynn_update_kernels;
+
+#endif
