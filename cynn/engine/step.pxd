@@ -1,11 +1,11 @@
 # One training step as C structs, and the phases that threads carry out on it.
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport cynn_loss, cynn_optimizer
+from cynn.abi cimport CYNN_MAX_SLOTS, cynn_loss, cynn_optimizer
 from cynn.engine.dtypes cimport Dtype
 from cynn.engine.row_matrix cimport Source
-from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Rows
 from cynn.engine.workspace cimport Node
+from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Rows
 
 
 cdef extern from *:
@@ -37,6 +37,43 @@ ctypedef struct Instruction:
     bint only_predicts   # nothing but a prediction takes what it makes
 
 
+# What the pieces of a stage are.
+cdef enum Pieces:
+    TILES             # rows
+    PARTS_OF_TILES    # some columns of x in these rows
+    COLUMNS           # columns of the whole batch
+
+
+# Instructions that need not wait for other tiles: they are carried out together for each piece.
+ctypedef struct Stage:
+    int64_t begin
+    int64_t end
+    Pieces pieces
+    int64_t columns      # of one instruction
+    int64_t piece_size   # columns, or rows
+
+
+# Some columns of x, for which the first node is an operation of their own: those together sum to it.
+ctypedef struct Part:
+    int64_t first
+    int64_t last
+    Op op
+    int64_t width        # what op.widths and op.x point to, where there are several parts
+    void *x
+
+
+# The first phase.
+ctypedef struct Schedule:
+    Instruction *instructions
+    Stage *stages
+    int64_t n_stages
+    Stage *stage         # the one at work
+    int64_t tile         # rows
+    int64_t n_tiles
+    Part *parts
+    int64_t n_parts      # 1: all inputs
+
+
 # An output of the network, and its loss.
 ctypedef struct Head:
     int64_t outputs                  # columns
@@ -63,103 +100,98 @@ ctypedef struct Head:
     int (*call_python_loss)(void *python_loss, int64_t head, int64_t rows, double *value) noexcept nogil
 
 
-# What the pieces of a stage are.
-cdef enum Pieces:
-    TILES             # rows
-    PARTS_OF_TILES    # some columns of x in these rows
-    COLUMNS           # columns of the whole batch
+# The rows of this batch.
+ctypedef struct Batch:
+    const int64_t *order
+    int64_t first_row                # in the epoch
+    int64_t rows_left                # entries of order after this batch
+    int64_t rows_of_step             # of all batches whose gradients make the step that this one is for
+    double *row_weight               # how often each is there
+    bint predicts                    # predictions are wanted
+    bint check_finite                # look at every row of x that is gathered
 
 
-# Instructions that need not wait for other tiles: they are carried out together for each piece.
-ctypedef struct Stage:
-    int64_t begin
-    int64_t end
-    Pieces pieces
-    int64_t columns      # of one instruction
-    int64_t piece_size   # columns, or rows
+# Rows of x that are asked for before they are gathered.
+ctypedef struct Prefetching:
+    bint has_first                   # those of the first tile were asked for in the step before
+    int64_t rows                     # of the next batch's first tile, asked for in the course of the step
+    int64_t max_rows                 # 0 where the first operation prefetches nothing on the way
 
 
-# Some columns of x, for which the first node is an operation of their own: those together sum to it.
-ctypedef struct Part:
-    int64_t first
-    int64_t last
-    Op op
-    int64_t width        # what op.widths and op.x point to, where there are several parts
-    void *x
+# What an optimizer moves, and what holds for it.
+ctypedef struct Parameter:
+    void *w                          # NULL: there is none in this place
+    void *gradient                   # the whole of it; NULL where the optimizer steps on each block at once
+    void *slots[CYNN_MAX_SLOTS]
+    void *average
+    double l1
+    double l2
+    double norm                      # of the gradient
+    double factor                    # what the gradient is multiplied by before the step
+    ConstraintKind constraint
+    double constraint_value
+    bint constrains_rows             # or else columns
 
 
 # Some rows of a parameter.
 ctypedef struct Block:
-    Node *node
-    int64_t parameter
+    const Op *op                     # that of the part, where there are parts
+    int64_t number                   # of the parameter in its operation
+    Parameter *parameter
     int64_t begin
     int64_t end
-    int64_t place        # of the parameter in the lists of all
-    const Part *part     # that the rows belong to, or NULL
+    const Part *part                 # that the rows belong to, or NULL
+    double penalty                   # what the regularizer adds to the loss
+    double norm                      # of the gradient
+
+
+# The second phase, and those behind it.
+ctypedef struct Blocks:
+    Block *blocks
+    int64_t n_blocks
+    Block *updated                   # blocks, or whole parameters, whichever the optimizer takes
+    int64_t n_updated
+    Block *constrained               # begin and end are columns, or rows where these are constrained
+    int64_t n_constrained
+    void **gradient                  # of one block, for each thread
+
+
+# What becomes of gradients. A limit of 0 is none.
+ctypedef struct Updates:
+    cynn_optimizer optimizer
+    const double *h
+    double learning_rate
+    int64_t t
+    bint is_elementwise
+    bint is_direct                   # the optimizer steps on each block as soon as its gradient is there
+    bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
+    double alpha
+    double beta
+    bint is_added                    # to the gradients of the batches before, for one step on all
+    double clip_value
+    double clip_norm                 # of each parameter's gradient
+    double global_clip_norm          # of all gradients
+    double average_momentum          # 0: there are no averages
 
 
 ctypedef struct Step:
     const Dtype *dtype
     const Source *source
+    const Rows *x                    # of the whole run
+    const double *row_weight         # how often a row of x is there; NULL: once
     Node *nodes
     int64_t n_nodes
     Head *heads
     int64_t n_heads
-    bint predicts                    # predictions are wanted
-    Instruction *instructions
-    Stage *stages
-    int64_t n_stages
-    Stage *stage                     # the one at work
+    Parameter *parameters            # those of node i begin at MAX_PARAMETERS i
+    int64_t n_parameters
     Pass pass_
-    # the data of the whole run
-    const Rows *x_source
-    const double *row_weight         # how often a row is there; NULL: once
-    cynn_optimizer optimizer
-    const double *optimizer_h
-    bint is_direct                   # the optimizer steps on each block as soon as its gradient is there
-    bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
-    double alpha
-    double beta
-    double learning_rate
-    int64_t t
-    # buffers of one batch
-    double *batch_row_weight
-    void **block_gradient            # of each thread
-    # each parameter: those of node i begin at MAX_PARAMETERS i
-    void **w
-    void **gradient                  # whole gradients, when not is_direct
-    void **slots                     # CYNN_MAX_SLOTS for each parameter
-    # what happens to gradients and parameters beside the optimizer's step
-    bint is_added                    # to the gradients of the batches before, for one step on all
-    double clip_value                # 0: none, as of all that follow
-    double average_momentum
-    double *l1                       # of each parameter
-    double *l2
-    double *factor                   # what its gradient is multiplied by before the step
-    void **averages
-    ConstraintKind *constraint
-    double *constraint_value
-    bint *constrains_rows            # or else columns
-    double *block_penalty            # of each block: what the regularizer adds to the loss
-    double *block_norm               # of each block: that of the gradient
-    # this batch
-    const int64_t *order
-    int64_t rows_left                # entries of order after this batch
-    bint first_is_prefetched            # the rows of the first tile were asked for in the step before
-    int64_t prefetched_rows             # of the next batch's first tile, asked for in the course of the step
-    int64_t max_prefetched_rows        # 0 where the first operation fetches nothing on the way
-    int64_t tile
-    int64_t n_tiles
-    Part *parts
-    int64_t n_parts                  # 1: all inputs
-    int64_t first_row                # in the epoch
-    int64_t rows                     # of all batches whose gradients make the step that this one is for
-    Block *blocks
-    Block *updated                   # blocks, or whole parameters, whichever the optimizer takes
-    Block *constrained               # begin and end are columns, or rows where these are constrained
-    int64_t n_slots
-    bint check_finite                # look at every row of x that is gathered
-    int unusable                     # a flag: one has a NaN or an infinity, or no category where there must be one
+    Schedule schedule
+    Batch batch
+    Prefetching prefetching
+    Blocks blocks
+    Updates updates
+    int unusable                     # a flag: a row has a NaN or an infinity, or no category where there must be one
     int failed                       # a flag: Python raised
 
 

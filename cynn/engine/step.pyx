@@ -16,12 +16,11 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
-from cynn.abi cimport CYNN_MAX_SLOTS
 from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.engine.row_matrix cimport are_categories
 from cynn.engine.workspace cimport Node, backward_node, forward_node
-from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Prefetch, Rows
+from cynn.kernels.tables cimport Op, Pass, Prefetch, Rows
 
 
 # Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
@@ -59,12 +58,12 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
     cdef int64_t i, n = 0
     cdef Stage *stage
     cdef Node *node
-    step.instructions = <Instruction *>calloc(3 * step.n_nodes + 4, sizeof(Instruction))
-    step.stages = <Stage *>calloc(3 * step.n_nodes + 4, sizeof(Stage))
-    if step.instructions == NULL or step.stages == NULL:
+    step.schedule.instructions = <Instruction *>calloc(3 * step.n_nodes + 4, sizeof(Instruction))
+    step.schedule.stages = <Stage *>calloc(3 * step.n_nodes + 4, sizeof(Stage))
+    if step.schedule.instructions == NULL or step.schedule.stages == NULL:
         raise MemoryError
     planned = [(GATHER, 0)]
-    planned += [(FORWARD_PARTS, 0), (ADD_PARTS, 0)] if step.n_parts > 1 else [(FORWARD, 0)]
+    planned += [(FORWARD_PARTS, 0), (ADD_PARTS, 0)] if step.schedule.n_parts > 1 else [(FORWARD, 0)]
     planned.append((GATHER_TARGETS, 0))
     planned += [(FORWARD, i) for i in range(1, step.n_nodes)]
     planned.append((LOSS, 0))
@@ -77,25 +76,25 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
         planned.append((BACKWARD, i))
     for i, (task, number) in enumerate(planned):
         node = &step.nodes[<int64_t>number]
-        step.instructions[i].task = task
-        step.instructions[i].node = node
-        step.instructions[i].only_predicts = task == FORWARD and node.value in only_predicted
+        step.schedule.instructions[i].task = task
+        step.schedule.instructions[i].node = node
+        step.schedule.instructions[i].only_predicts = task == FORWARD and node.value in only_predicted
         pieces = TILES
         if (task == FORWARD and node.forward_by_columns) or (task == BACKWARD and node.backward_by_columns):
             pieces = COLUMNS
-        elif step.n_parts > 1 and task in (GATHER, FORWARD_PARTS):
+        elif step.schedule.n_parts > 1 and task in (GATHER, FORWARD_PARTS):
             pieces = PARTS_OF_TILES
-        if i == 0 or pieces == COLUMNS or pieces != step.stages[n - 1].pieces:
+        if i == 0 or pieces == COLUMNS or pieces != step.schedule.stages[n - 1].pieces:
             n += 1
-            stage = &step.stages[n - 1]
+            stage = &step.schedule.stages[n - 1]
             stage.begin = i
             stage.pieces = pieces
             stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
-            stage.piece_size = node.column_piece if pieces == COLUMNS else step.tile
+            stage.piece_size = node.column_piece if pieces == COLUMNS else step.schedule.tile
             if pieces == PARTS_OF_TILES:
                 stage.piece_size *= TILES_OF_A_PART
-        step.stages[n - 1].end = i + 1
-    step.n_stages = n
+        step.schedule.stages[n - 1].end = i + 1
+    step.schedule.n_stages = n
     return 0
 
 
@@ -110,12 +109,12 @@ cdef inline int64_t tiles_of(const Step *step, const Stage *stage) noexcept nogi
 
 cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil:
     """How many pieces a stage has."""
-    return tiles_of(step, stage) * (step.n_parts if stage.pieces == PARTS_OF_TILES else 1)
+    return tiles_of(step, stage) * (step.schedule.n_parts if stage.pieces == PARTS_OF_TILES else 1)
 
 
 cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil:
     """The part's columns of the caller's rows."""
-    cdef Rows rows = step.x_source[0]
+    cdef Rows rows = step.x[0]
     rows.data += part.first * rows.column_stride
     rows.columns = part.last - part.first
     return rows
@@ -127,7 +126,7 @@ cdef inline void rows_to_prefetch(
     """Rows of x to fetch on the way, the first of which is number `first` as counted from this batch's first."""
     cdef Rows rows = columns_of_x(step, part)
     prefetch.data = rows.data
-    prefetch.index = step.order + first
+    prefetch.index = step.batch.order + first
     prefetch.row_stride = rows.row_stride
     prefetch.row_bytes = rows.columns * rows.column_stride
     prefetch.rows = count
@@ -139,34 +138,34 @@ cdef inline void prefetch_next_tile(
 ) noexcept nogil:
     """While rows begin..end are worked on: the tile behind, or half of the next batch's first."""
     if end < step.pass_.rows:
-        rows_to_prefetch(step, part, end, min(end - begin, step.pass_.rows - end, step.max_prefetched_rows), prefetch)
+        rows_to_prefetch(step, part, end, min(end - begin, step.pass_.rows - end, step.prefetching.max_rows), prefetch)
     else:
-        rows_to_prefetch(step, part, end, step.prefetched_rows // 2, prefetch)
+        rows_to_prefetch(step, part, end, step.prefetching.rows // 2, prefetch)
 
 
 cdef inline void prefetch_next_batch(
     const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Prefetch *prefetch
 ) noexcept nogil:
     """While blocks begin..end of all are worked on: their share of the other half of the next batch's first tile."""
-    cdef int64_t half = step.prefetched_rows // 2, rest = step.prefetched_rows - half, first = rest * begin // total
+    cdef int64_t half = step.prefetching.rows // 2, rest = step.prefetching.rows - half, first = rest * begin // total
     rows_to_prefetch(step, part, step.pass_.rows + half + first, rest * end // total - first, prefetch)
 
 
 cdef inline void gather_tile(Step *step, const Part *part, int64_t begin, int64_t end) noexcept nogil:
     cdef int64_t count = end - begin
     cdef Rows rows = columns_of_x(step, part)
-    cdef bint are_prefetched = count <= step.max_prefetched_rows and (begin > 0 or step.first_is_prefetched)
+    cdef bint are_prefetched = count <= step.prefetching.max_rows and (begin > 0 or step.prefetching.has_first)
     cdef int64_t ahead = -count if are_prefetched else step.pass_.rows - end
     cdef void *x = at(step.dtype, part.op.x[0], begin * rows.columns)
     if step.dtype.gather(
-        &rows, step.order + begin, count, ahead, step.source.scale, step.source.offset, step.check_finite, x
+        &rows, step.batch.order + begin, count, ahead, step.source.scale, step.source.offset, step.batch.check_finite, x
     ) >= 0 or not are_categories(step.source, count, x):
         raise_flag(&step.unusable)
 
 
 cdef inline void gather_targets(Step *step, Head *head, int64_t begin, int64_t end) noexcept nogil:
     cdef int64_t i, rows = end - begin
-    cdef const int64_t *order = step.order + begin
+    cdef const int64_t *order = step.batch.order + begin
     cdef void *target = at(step.dtype, head.target, begin * head.outputs)
     if head.one_hot:
         step.dtype.one_hot(head.classes, order, rows, head.outputs, target)
@@ -175,7 +174,7 @@ cdef inline void gather_targets(Step *step, Head *head, int64_t begin, int64_t e
             head.batch_classes[begin + i] = head.classes[order[i]]
     else:
         step.dtype.gather(
-            head.target_source, order, rows, step.pass_.rows - end + step.rows_left, 1, 0, False, target
+            head.target_source, order, rows, step.pass_.rows - end + step.batch.rows_left, 1, 0, False, target
         )
 
 
@@ -197,8 +196,8 @@ cdef inline void add_rows(
 cdef inline void add_parts(const Step *step, int64_t begin, int64_t end) noexcept nogil:
     """Sum up, always in the same order, what the parts make."""
     cdef int64_t i
-    for i in range(1, step.n_parts):
-        add_rows(step, step.parts.op.out, step.parts[i].op.out, begin, end, step.nodes.op.units)
+    for i in range(1, step.schedule.n_parts):
+        add_rows(step, step.schedule.parts.op.out, step.schedule.parts[i].op.out, begin, end, step.nodes.op.units)
 
 
 cdef inline void add_gradients(const Step *step, const Node *node, int64_t begin, int64_t end) noexcept nogil:
@@ -219,7 +218,7 @@ cdef inline void loss_of_tile(Step *step, Head *head, int64_t piece, int64_t beg
         target = at(dtype, head.target, offset)
     if head.predictions != NULL:
         memcpy(
-            at(dtype, head.predictions, step.first_row * head.outputs + offset), at(dtype, head.output, offset),
+            at(dtype, head.predictions, step.batch.first_row * head.outputs + offset), at(dtype, head.output, offset),
             rows * head.outputs * dtype.itemsize
         )
     if head.python_loss != NULL:
@@ -234,10 +233,10 @@ cdef inline void loss_of_tile(Step *step, Head *head, int64_t piece, int64_t beg
 
 cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Step *step = <Step *>context
-    cdef const Stage *stage = step.stage
+    cdef const Stage *stage = step.schedule.stage
     cdef int64_t tiles = tiles_of(step, stage), total = total_of(step, stage)
     cdef int64_t begin = piece % tiles * stage.piece_size, end = min(begin + stage.piece_size, total)
-    cdef int64_t i, j, first_part = 0, last_part = step.n_parts
+    cdef int64_t i, j, first_part = 0, last_part = step.schedule.n_parts
     cdef Node *node
     cdef Pass pass_ = step.pass_
     cdef Prefetch next_rows
@@ -245,31 +244,31 @@ cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
         first_part = piece // tiles
         last_part = first_part + 1
     for i in range(stage.begin, stage.end):
-        node = step.instructions[i].node
-        if step.instructions[i].task == GATHER:
+        node = step.schedule.instructions[i].node
+        if step.schedule.instructions[i].task == GATHER:
             for j in range(first_part, last_part):
-                gather_tile(step, &step.parts[j], begin, end)
-        elif step.instructions[i].task == FORWARD_PARTS:
+                gather_tile(step, &step.schedule.parts[j], begin, end)
+        elif step.schedule.instructions[i].task == FORWARD_PARTS:
             for j in range(first_part, last_part):
-                forward_part(step, &step.parts[j], begin, end)
-        elif step.instructions[i].task == ADD_PARTS:
+                forward_part(step, &step.schedule.parts[j], begin, end)
+        elif step.schedule.instructions[i].task == ADD_PARTS:
             add_parts(step, begin, end)
-        elif step.instructions[i].task == GATHER_TARGETS:
+        elif step.schedule.instructions[i].task == GATHER_TARGETS:
             for j in range(step.n_heads):
                 gather_targets(step, &step.heads[j], begin, end)
-        elif step.instructions[i].task == FORWARD:
-            if step.instructions[i].only_predicts and not step.predicts:
+        elif step.schedule.instructions[i].task == FORWARD:
+            if step.schedule.instructions[i].only_predicts and not step.batch.predicts:
                 continue
             pass_.prefetch = NULL
             if node == step.nodes and stage.pieces == TILES:
-                prefetch_next_tile(step, step.parts, begin, end, &next_rows)
+                prefetch_next_tile(step, step.schedule.parts, begin, end, &next_rows)
                 pass_.prefetch = &next_rows
             if forward_node(step.dtype, node, &pass_, begin, end):
                 raise_flag(&step.failed)
-        elif step.instructions[i].task == LOSS:
+        elif step.schedule.instructions[i].task == LOSS:
             for j in range(step.n_heads):
                 loss_of_tile(step, &step.heads[j], piece, begin, end)
-        elif step.instructions[i].task == ADD:
+        elif step.schedule.instructions[i].task == ADD:
             add_gradients(step, node, begin, end)
         elif backward_node(step.dtype, node, &pass_, begin, end):
             raise_flag(&step.failed)
@@ -278,96 +277,99 @@ cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
 
 
 cdef inline int64_t columns_of(const Block *block) noexcept nogil:
-    return block.node.op.parameter_columns[block.parameter]
-
-
-cdef inline int64_t offset_of(const Block *block) noexcept nogil:
-    return block.begin * columns_of(block)
+    return block.op.parameter_columns[block.number]
 
 
 cdef inline int64_t size_of(const Block *block) noexcept nogil:
     return (block.end - block.begin) * columns_of(block)
 
 
-cdef inline void *rows_of(const Step *step, void **arrays, const Block *block) noexcept nogil:
-    """The block's rows of the one of the arrays that is of its parameter."""
-    return at(step.dtype, arrays[block.place], offset_of(block))
+cdef inline void *rows_of(const Step *step, const Block *block, void *array) noexcept nogil:
+    """The block's rows of an array as large as its parameter."""
+    return at(step.dtype, array, block.begin * columns_of(block))
 
 
 cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Step *step = <Step *>context
-    cdef const Block *block = &step.blocks[piece]
-    cdef const Op *op = &block.node.op
-    cdef const Part *part = block.part
-    cdef int64_t size = size_of(block), begin = block.begin, end = block.end, width
-    cdef double l1, l2, share = <double>step.pass_.rows / step.rows  # of the step's penalty, which the batch adds
+    cdef Block *block = &step.blocks.blocks[piece]
+    cdef const Parameter *parameter = block.parameter
+    cdef const Updates *updates = &step.updates
+    cdef const Op *op = block.op
+    cdef int64_t size = size_of(block), begin = block.begin, end = block.end
+    # of the step's penalty, which the batch adds
+    cdef double l1, l2, share = <double>step.pass_.rows / step.batch.rows_of_step
     cdef void *grad
     cdef Pass pass_ = step.pass_
     cdef Prefetch next_rows
-    if part != NULL:
-        op = &part.op
-        begin -= part.first
-        end -= part.first
-        width = op.parameter_rows[0]
-        prefetch_next_batch(step, part, begin, end, width, &next_rows)
+    if block.part != NULL:
+        begin -= block.part.first
+        end -= block.part.first
+        prefetch_next_batch(step, block.part, begin, end, op.parameter_rows[0], &next_rows)
         pass_.prefetch = &next_rows
-    if step.is_direct or step.is_added:
-        grad = step.block_gradient[thread]
+    if updates.is_direct or updates.is_added:
+        grad = step.blocks.gradient[thread]
     else:
-        grad = rows_of(step, step.gradient, block)
-    if step.is_linear and block.parameter == 0 and step.dtype.has_linear_step(op):
-        step.dtype.linear_step(op, &pass_, begin, end, step.alpha, step.beta, grad)
+        grad = rows_of(step, block, parameter.gradient)
+    if updates.is_linear and block.number == 0 and step.dtype.has_linear_step(op):
+        step.dtype.linear_step(op, &pass_, begin, end, updates.alpha, updates.beta, grad)
         return
-    step.dtype.gradient(op, &pass_, block.parameter, begin, end, grad)
-    l1, l2 = share * step.l1[block.place], share * step.l2[block.place]
+    step.dtype.gradient(op, &pass_, block.number, begin, end, grad)
+    l1, l2 = share * parameter.l1, share * parameter.l2
     if l1 != 0 or l2 != 0:
-        step.block_penalty[piece] = step.dtype.regularize(size, rows_of(step, step.w, block), l1, l2, grad)
-    if step.is_direct:
+        block.penalty = step.dtype.regularize(size, rows_of(step, block, parameter.w), l1, l2, grad)
+    if updates.is_direct:
         update(step, block, grad)
-    elif step.is_added:
-        step.dtype.add(size, grad, rows_of(step, step.gradient, block))
+    elif updates.is_added:
+        step.dtype.add(size, grad, rows_of(step, block, parameter.gradient))
 
 
-cdef inline void update(Step *step, const Block *block, void *grad) noexcept nogil:
+cdef inline void update(const Step *step, const Block *block, void *grad) noexcept nogil:
     """The optimizer's step on rows of a parameter, whose gradient is there."""
     cdef const Dtype *dtype = step.dtype
+    cdef const Updates *updates = &step.updates
+    cdef const Parameter *parameter = block.parameter
     cdef int64_t size = size_of(block)
-    cdef double factor = step.factor[block.place], momentum = step.average_momentum
-    if factor != 1:
-        dtype.scale(size, factor, grad)
-    if step.clip_value > 0:
-        dtype.clip(size, step.clip_value, grad)
-    if step.optimizer.struct_size == 0:
+    if parameter.factor != 1:
+        dtype.scale(size, parameter.factor, grad)
+    if updates.clip_value > 0:
+        dtype.clip(size, updates.clip_value, grad)
+    if updates.optimizer.struct_size == 0:
         return  # it is written in Python, and steps later
     dtype.optimizer_step(
-        &step.optimizer, step.optimizer_h, step.learning_rate, step.t, block.end - block.begin, columns_of(block),
-        offset_of(block), step.w[block.place], grad, step.slots + block.place * CYNN_MAX_SLOTS
+        &updates.optimizer, updates.h, updates.learning_rate, updates.t, block.end - block.begin, columns_of(block),
+        block.begin * columns_of(block), parameter.w, grad, parameter.slots
     )
-    if momentum > 0:
-        dtype.average(size, rows_of(step, step.w, block), momentum, rows_of(step, step.averages, block))
+    if updates.average_momentum > 0:
+        dtype.average(
+            size, rows_of(step, block, parameter.w), updates.average_momentum,
+            rows_of(step, block, parameter.average)
+        )
 
 
 cdef void norms_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Step *step = <Step *>context
-    cdef const Block *block = &step.blocks[piece]
-    step.block_norm[piece] = step.dtype.norm(size_of(block), rows_of(step, step.gradient, block))
+    cdef Block *block = &step.blocks.blocks[piece]
+    block.norm = step.dtype.norm(size_of(block), rows_of(step, block, block.parameter.gradient))
 
 
 cdef void update_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Step *step = <Step *>context
-    cdef const Block *block = &step.updated[piece]
-    update(step, block, rows_of(step, step.gradient, block))
+    cdef const Block *block = &step.blocks.updated[piece]
+    update(step, block, rows_of(step, block, block.parameter.gradient))
 
 
 cdef void constraint_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Step *step = <Step *>context
-    cdef const Block *block = &step.constrained[piece]
-    cdef ConstraintKind kind = step.constraint[block.place]
-    cdef double value = step.constraint_value[block.place]
-    cdef int64_t rows = block.node.op.parameter_rows[block.parameter], columns = columns_of(block), row
-    cdef void *w = step.w[block.place]
-    if not step.constrains_rows[block.place]:
-        step.dtype.constrain(kind, value, rows, columns, block.begin, block.end, w)
+    cdef const Block *block = &step.blocks.constrained[piece]
+    cdef const Parameter *parameter = block.parameter
+    cdef int64_t rows = block.op.parameter_rows[block.number], columns = columns_of(block), row
+    if not parameter.constrains_rows:
+        step.dtype.constrain(
+            parameter.constraint, parameter.constraint_value, rows, columns, block.begin, block.end, parameter.w
+        )
         return
     for row in range(block.begin, block.end):  # as a matrix of one column
-        step.dtype.constrain(kind, value, columns, 1, 0, 1, at(step.dtype, w, row * columns))
+        step.dtype.constrain(
+            parameter.constraint, parameter.constraint_value, columns, 1, 0, 1,
+            at(step.dtype, parameter.w, row * columns)
+        )

@@ -1,4 +1,5 @@
-# What a step of training works on.
+# The plan of a step of training: what it works on.
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
 
 from cynn.engine.engine cimport Engine
@@ -10,7 +11,7 @@ from cynn.engine.thread_team cimport Team
 from cynn.engine.workspace cimport Workspace
 
 
-cdef class StepMemory:
+cdef class StepPlan:
     cdef Step step
     cdef Engine engine
     cdef Workspace workspace
@@ -19,28 +20,32 @@ cdef class StepMemory:
     cdef OptimizerKernel optimizer
     cdef RowMatrix x
     cdef list keep                     # what the addresses in step belong to
-    cdef list weights                  # W and b of every layer in turn, b perhaps None
-    cdef list own_gradients            # None where the optimizer steps as soon as one is there
-    cdef list own_slots
+    cdef list weights                  # those of every operation in turn, None in places that it lacks
+    cdef list gradients                # None where the optimizer steps as soon as one is there
+    cdef list slots, averages          # of each of the weights, if there are some
     cdef list batch_targets, batch_weights   # of each output
-    cdef double[::1] own_sums
-    cdef object settings
-    cdef double clip_norm, global_clip_norm
-    cdef double *norms                 # of each parameter's gradient
-    cdef bint is_elementwise
-    cdef int64_t n_blocks, n_updated, n_constrained, n_parameters
+    cdef double[::1] sums              # of this epoch
     cdef int64_t batch_size
+    cdef int64_t accumulation          # batches that make a step
 
+    cdef set_data(self, x, row_weight)
+    cdef set_updates(self, settings)
+    cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights)
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight
     ) except -1
     cdef int64_t tile_rows(self, bint whole_batch)
     cdef bint is_divided(self)
-    cdef const Part *part_of(self, int64_t row)
-    cdef divide_inputs(self)
+    cdef allocate_heads(self, list values)
     cdef allocate_head(self, int64_t number, int64_t loss_input)
-    cdef allocate(self, int n_threads, list loss_inputs, set passed_over)
-    cdef Block *as_blocks(self, list described) except NULL
-    cdef double *doubles(self, list values) except NULL
+    cdef divide_inputs(self)
+    cdef const Part *part_of(self, int64_t row)
+    cdef plan_prefetching(self)
+    cdef set_parameters(self)
     cdef set_rules(self)
+    cdef plan_blocks(self)
+    cdef plan_constraints(self)
+    cdef Block *as_blocks(self, list planned) except NULL
+    cdef double *doubles(self, list values) except NULL
     cdef void **addresses(self, list arrays) except NULL
+    cdef void *zeros(self, int64_t n, size_t size) except NULL

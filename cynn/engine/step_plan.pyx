@@ -1,26 +1,19 @@
-"""What a step of training works on: buffers, pieces of work, and where each parameter lies."""
+"""The plan of a step of training: buffers, pieces of work, and where each parameter lies."""
 
 import numpy as np
 
-from cynn.engine.operations import ParameterRule
 from cynn.engine.workspace import aligned_zeros
 
 from libc.stdint cimport int64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 
-from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE, CYNN_MAX_SLOTS
+from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE
 from cynn.engine.engine cimport Engine
 from cynn.engine.loss_kernel cimport LossKernel
 from cynn.engine.optimizer_kernel cimport OptimizerKernel
-from cynn.kernels.tables cimport (
-    MAX_NORM,
-    MAX_PARAMETERS,
-    NON_NEGATIVE,
-    UNIT_NORM,
-    ConstraintKind,
-)
+from cynn.kernels.tables cimport MAX_NORM, MAX_PARAMETERS, NON_NEGATIVE, UNCONSTRAINED, UNIT_NORM, Op
 from cynn.engine.row_matrix cimport RowMatrix
-from cynn.engine.step cimport Block, Head, Part, Step, block_borders, plan_stages
+from cynn.engine.step cimport Block, Blocks, Head, Parameter, Part, Step, Updates, block_borders, plan_stages
 from cynn.engine.thread_team cimport MAX_THREADS, Team
 from cynn.engine.workspace cimport Node, address_of, aligned
 
@@ -49,73 +42,94 @@ cdef int64_t CONSTRAINED_AT_ONCE = 256
 cdef double WORTH_A_TEAM = 3e6
 
 
-cdef class StepMemory:
-    """Lays out a step: what a Trainer, whose parameters these are, carries out."""
+cdef class StepPlan:
+    """What a step of training works on, for a Trainer, whose parameters these are."""
 
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
         OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads
     ):
         cdef Step *step = &self.step
-        cdef bint python_loss = any(loss.is_python for loss in losses)
-        cdef bint python_optimizer = optimizer is not None and optimizer.is_python
-        cdef const double[::1] row_weight_view
-        self.engine, self.losses, self.optimizer, self.own_slots = engine, losses, optimizer, slots
+        # Python methods take whole batches.
+        cdef bint whole_batch = engine.has_python or any(loss.is_python for loss in losses)
+        cdef list values
+        cdef set passed_over
+        self.engine, self.losses, self.optimizer = engine, losses, optimizer
+        self.slots, self.averages = slots, settings.averages
         self.batch_size = batch_size
         self.keep = []
+        self.set_data(x, row_weight)
+        self.set_updates(settings)
+        values, passed_over = self.set_heads(targets, sample_weights, loss_weights)
+        self.workspace = engine.new_workspace(batch_size, True, values)
+        step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
+        step.pass_.training = True
+        step.pass_.updates = optimizer is not None
+        step.pass_.seed = engine.seed
+        step.schedule.tile = self.tile_rows(whole_batch)
+        step.schedule.n_parts = 1
+        if whole_batch or engine.multiplications() * batch_size < WORTH_A_TEAM:
+            n_threads = 1
+        elif self.is_divided():
+            step.schedule.n_parts = PARTS
+        self.team = Team(max(1, min(n_threads, MAX_THREADS)))
+        self.allocate_heads(values)
+        self.divide_inputs()
+        taken = {value for operation in engine.operations for value in operation.inputs}
+        plan_stages(step, passed_over - taken - set(values))
+        self.plan_prefetching()
+        self.set_parameters()
+        self.set_rules()
+        self.plan_blocks()
+        self.plan_constraints()
+
+    cdef set_data(self, x, row_weight):
+        cdef Step *step = &self.step
+        cdef const double[::1] row_weight_view
         self.x = RowMatrix(x)
-        step.source = &engine.source
-        step.dtype = engine.source.dtype
-        step.x_source = &self.x.rows
+        step.source = &self.engine.source
+        step.dtype = self.engine.source.dtype
+        step.x = &self.x.rows
+        step.batch.row_weight = self.doubles([0.0] * self.batch_size)
         if row_weight is not None:
             row_weight_view = row_weight
             step.row_weight = &row_weight_view[0]
             self.keep.append(row_weight)
 
-        if optimizer is not None and not python_optimizer:
-            step.optimizer = optimizer.functions
-            step.optimizer_h = optimizer.h
-            step.n_slots = optimizer.n_slots
-            self.is_elementwise = (optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
-        self.settings = settings
-        self.clip_norm, self.global_clip_norm = settings.clip_norm, settings.global_clip_norm
-        step.clip_value, step.average_momentum = settings.clip_value, settings.average_momentum
-        step.is_direct = (
-            self.is_elementwise and settings.accumulation == 1 and settings.clip_norm == 0
+    cdef set_updates(self, settings):
+        """What becomes of gradients, and which way to the step is the shortest."""
+        cdef Updates *updates = &self.step.updates
+        if self.optimizer is not None and not self.optimizer.is_python:
+            updates.optimizer, updates.h = self.optimizer.functions, self.optimizer.h
+            updates.is_elementwise = (self.optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
+        self.accumulation = settings.accumulation
+        updates.clip_value, updates.average_momentum = settings.clip_value, settings.average_momentum
+        updates.clip_norm, updates.global_clip_norm = settings.clip_norm, settings.global_clip_norm
+        updates.is_direct = (
+            updates.is_elementwise and settings.accumulation == 1 and settings.clip_norm == 0
             and settings.global_clip_norm == 0
         )
-        rules = [rule for operation in engine.operations for rule in operation.rules]
-        step.is_linear = (
-            step.is_direct and step.optimizer.linear_step != NULL and settings.clip_value == 0
+        rules = [rule for operation in self.engine.operations for rule in operation.rules]
+        updates.is_linear = (
+            updates.is_direct and updates.optimizer.linear_step != NULL and settings.clip_value == 0
             and settings.average_momentum == 0 and all(rule.l1 == rule.l2 == 0 for rule in rules)
         )
 
-        step.n_heads = len(engine.outputs)
-        step.heads = <Head *>calloc(step.n_heads, sizeof(Head))
-        if step.heads == NULL:
-            raise MemoryError
+    cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights):
+        """The values that losses take, and those that they are computed without: outputs of activations."""
+        self.step.n_heads = len(self.engine.outputs)
+        self.step.heads = <Head *>self.zeros(self.step.n_heads, sizeof(Head))
+        self.sums = np.zeros(2 + self.step.n_heads)
         passed_over, values = set(), []
-        for number, value in enumerate(engine.outputs):
+        for number, value in enumerate(self.engine.outputs):
             target, classes = targets[number]
             if self.set_head(
-                number, losses[number], loss_weights[number], target, classes, sample_weights[number]
+                number, self.losses[number], loss_weights[number], target, classes, sample_weights[number]
             ):
                 passed_over.add(value)
-                value = engine.operations[value - 1].inputs[0]
+                value = self.engine.operations[value - 1].inputs[0]
             values.append(value)
-        self.workspace = engine.new_workspace(batch_size, True, values)
-        step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
-        step.tile = self.tile_rows(engine.has_python or python_loss)
-        step.n_parts = 1
-        # Python methods take whole batches.
-        if engine.has_python or python_loss or engine.multiplications() * batch_size < WORTH_A_TEAM:
-            n_threads = 1
-        elif self.is_divided():
-            step.n_parts = PARTS
-        step.pass_.training = True
-        step.pass_.updates = optimizer is not None
-        step.pass_.seed = engine.seed
-        self.allocate(max(1, min(n_threads, MAX_THREADS)), values, passed_over)
+        return values, passed_over
 
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight
@@ -168,6 +182,11 @@ cdef class StepMemory:
         rows = <int64_t>(TILE_MULTIPLICATIONS / max(1, multiplications))
         return max(MIN_TILE_ROWS, min(MAX_TILE_ROWS, rows))
 
+    cdef allocate_heads(self, list values):
+        self.batch_targets, self.batch_weights = [], []
+        for number, value in enumerate(values):
+            self.allocate_head(number, value)
+
     cdef allocate_head(self, int64_t number, int64_t loss_input):
         cdef Head *head = &self.step.heads[number]
         cdef int64_t batch = self.batch_size
@@ -181,7 +200,7 @@ cdef class StepMemory:
         self.batch_weights.append(weight)
         head.target, head.weight = address_of(target), address_of(weight)
         classes = self.workspace.allocate((batch,), np.int64)
-        tile_loss = self.workspace.allocate((batch // self.step.tile + 1,), np.float64)
+        tile_loss = self.workspace.allocate((batch // self.step.schedule.tile + 1,), np.float64)
         head.batch_classes, head.tile_loss = <int64_t *>address_of(classes), <double *>address_of(tile_loss)
         self.keep += [classes, tile_loss]
 
@@ -196,9 +215,9 @@ cdef class StepMemory:
     cdef const Part *part_of(self, int64_t row):
         """The part of the inputs that a row of the first parameter belongs to."""
         cdef int64_t i = 0
-        while i + 1 < self.step.n_parts and self.step.parts[i].last <= row:
+        while i + 1 < self.step.schedule.n_parts and self.step.schedule.parts[i].last <= row:
             i += 1
-        return &self.step.parts[i]
+        return &self.step.schedule.parts[i]
 
     cdef divide_inputs(self):
         """The parts of the inputs, as operations of their own where there are several."""
@@ -207,17 +226,15 @@ cdef class StepMemory:
         cdef Part *part
         dtype = self.engine.dtype
         borders = [0, inputs]
-        if step.n_parts > 1:
-            blocks = block_borders(inputs, units, self.batch_size, step.n_parts)
-            borders = blocks[:: (len(blocks) - 1) // step.n_parts]
-        step.parts = <Part *>calloc(step.n_parts, sizeof(Part))
-        if step.parts == NULL:
-            raise MemoryError
-        for i in range(step.n_parts):
-            part = &step.parts[i]
+        if step.schedule.n_parts > 1:
+            blocks = block_borders(inputs, units, self.batch_size, step.schedule.n_parts)
+            borders = blocks[:: (len(blocks) - 1) // step.schedule.n_parts]
+        step.schedule.parts = <Part *>self.zeros(step.schedule.n_parts, sizeof(Part))
+        for i in range(step.schedule.n_parts):
+            part = &step.schedule.parts[i]
             part.first, part.last = borders[i], borders[i + 1]
             part.op = step.nodes.op
-            if step.n_parts == 1:
+            if step.schedule.n_parts == 1:
                 break
             part.width = part.last - part.first
             part.op.widths, part.op.x = &part.width, &part.x
@@ -232,84 +249,120 @@ cdef class StepMemory:
                 part.op.parameters[1] = NULL  # the first part has the bias
                 self.keep.append(out)
 
-    cdef allocate(self, int n_threads, list loss_inputs, set passed_over):
+    cdef plan_prefetching(self):
         cdef Step *step = &self.step
-        cdef int64_t i, j, scratch = 1
-        cdef Node *node
-        dtype = self.engine.dtype
-        self.batch_targets, self.batch_weights = [], []
-        self.own_sums = np.zeros(2 + step.n_heads)
-        step.batch_row_weight = self.doubles([0.0] * self.batch_size)
-        for i, value in enumerate(loss_inputs):
-            self.allocate_head(i, value)
-        self.divide_inputs()
-        taken = {value for operation in self.engine.operations for value in operation.inputs}
-        plan_stages(step, passed_over - taken - set(loss_inputs))
-        row_bytes = step.x_source.columns * step.x_source.column_stride
+        row_bytes = step.x.columns * step.x.column_stride
         if row_bytes > 0 and step.dtype.has_linear_step(&step.nodes.op) and not step.nodes.forward_by_columns:
-            step.max_prefetched_rows = min(self.batch_size, step.stages.piece_size, MAX_PREFETCHED_BYTES // row_bytes)
+            step.prefetching.max_rows = min(
+                self.batch_size, step.schedule.stages.piece_size, MAX_PREFETCHED_BYTES // row_bytes
+            )
 
+    cdef set_parameters(self):
+        """Where each parameter lies, with all that belongs to it."""
+        cdef Step *step = &self.step
+        cdef int64_t place, i
+        cdef Parameter *parameter
         self.weights = self.engine.trained_parameters()
-        self.n_parameters = len(self.weights)
-        step.w = self.addresses(self.weights)
-        self.own_gradients = [
-            None if step.is_direct or w is None else aligned_zeros(w.shape, dtype) for w in self.weights
+        self.gradients = [
+            None if step.updates.is_direct or w is None else aligned_zeros(w.shape, self.engine.dtype)
+            for w in self.weights
         ]
-        step.gradient = self.addresses(self.own_gradients)
-        every_slot = []
-        for of_one in self.own_slots or [[] for _ in self.weights]:
-            every_slot += list(of_one) + [None] * (CYNN_MAX_SLOTS - len(of_one))
-        step.slots = self.addresses(every_slot)
-        averages = self.settings.averages or [None] * self.n_parameters
-        for w, mean, of_one in zip(self.weights, averages, self.own_slots or [[]] * self.n_parameters):
-            if any((array.shape, array.dtype) != (w.shape, w.dtype) for array in [*of_one, mean] if array is not None):
-                raise ValueError("the memory of an optimizer must have the shapes and the dtype of the parameters")
+        step.n_parameters = len(self.weights)
+        step.parameters = <Parameter *>self.zeros(step.n_parameters, sizeof(Parameter))
+        slots = self.slots or [[]] * step.n_parameters
+        averages = self.averages or [None] * step.n_parameters
+        self.keep += [slots, averages]
+        for place, w in enumerate(self.weights):
+            parameter = &step.parameters[place]
+            parameter.factor = 1
+            if w is None:
+                continue
+            for array in [*slots[place], averages[place]]:
+                if array is not None and (array.shape, array.dtype) != (w.shape, w.dtype):
+                    raise ValueError(
+                        "the memory of an optimizer must have the shapes and the dtype of the parameters"
+                    )
+            parameter.w = address_of(w)
+            if self.gradients[place] is not None:
+                parameter.gradient = address_of(self.gradients[place])
+            if averages[place] is not None:
+                parameter.average = address_of(averages[place])
+            for i, slot in enumerate(slots[place]):
+                parameter.slots[i] = address_of(slot)
 
-        blocks = []
+    cdef set_rules(self):
+        """What holds for each parameter."""
+        cdef int64_t place
+        cdef Parameter *parameter
+        kinds = {"none": UNCONSTRAINED, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
+        for i, operation in enumerate(self.engine.operations):
+            for j, rule in enumerate(operation.rules):
+                place = MAX_PARAMETERS * i + j
+                parameter = &self.step.parameters[place]
+                parameter.l1, parameter.l2 = rule.l1, rule.l2
+                parameter.constraint, parameter.constraint_value = kinds[rule.constraint], rule.value
+                parameter.constrains_rows = rule.of_rows
+
+    cdef plan_blocks(self):
+        """The pieces of the second phase, and those of the optimizer, where it takes whole parameters."""
+        cdef Step *step = &self.step
+        cdef Blocks *blocks = &step.blocks
+        cdef int64_t i, j, scratch = 1
+        cdef Op *op
+        cdef const Part *part
+        planned, whole = [], []
         for i in range(step.n_nodes):
-            node = &step.nodes[i]
+            op = &step.nodes[i].op
             for j in range(MAX_PARAMETERS):
                 if self.weights[MAX_PARAMETERS * i + j] is None:
                     continue
-                rows, columns = node.op.parameter_rows[j], node.op.parameter_columns[j]
-                borders = block_borders(rows, columns, self.batch_size, step.n_parts if i == j == 0 else 1)
+                rows, columns = op.parameter_rows[j], op.parameter_columns[j]
+                whole.append((i, j, 0, rows))
+                borders = block_borders(
+                    rows, columns, self.batch_size, step.schedule.n_parts if i == j == 0 else 1
+                )
                 for begin, end in zip(borders, borders[1:]):
-                    blocks.append(((begin + end) / (2 * rows), (i, j, begin, end)))
+                    planned.append(((begin + end) / (2 * rows), (i, j, begin, end)))
                     scratch = max(scratch, columns * (end - begin))
         # By where in their parameters they lie: a thread's share has the same rows of W in every step.
-        blocks = [block for _, block in sorted(blocks, key=lambda place_and_block: place_and_block[0])]
-        self.n_blocks = len(blocks)
-        step.blocks = self.as_blocks(blocks)
-        for i in range(self.n_blocks):
-            if step.blocks[i].place == 0:
-                step.blocks[i].part = self.part_of(step.blocks[i].begin)
-        whole = [
-            (place // MAX_PARAMETERS, place % MAX_PARAMETERS, 0, w.shape[0] if w.ndim == 2 else 1)
-            for place, w in enumerate(self.weights) if w is not None
-        ]
-        updated = blocks if self.is_elementwise else whole
-        self.n_updated = len(updated)
-        step.updated = self.as_blocks(updated)
-        self.set_rules()
-        step.averages = self.addresses(averages)
-        step.block_penalty = self.doubles([0.0] * self.n_blocks)
-        step.block_norm = self.doubles([0.0] * self.n_blocks)
-        self.norms = self.doubles([0.0] * self.n_parameters)
-
-        self.team = Team(n_threads)
-        step.block_gradient = self.addresses(
-            [self.workspace.allocate((scratch,), dtype) for _ in range(n_threads)]
+        planned = [block for _, block in sorted(planned, key=lambda place_and_block: place_and_block[0])]
+        blocks.n_blocks, blocks.blocks = len(planned), self.as_blocks(planned)
+        for i in range(blocks.n_blocks):
+            if blocks.blocks[i].parameter == step.parameters:
+                part = self.part_of(blocks.blocks[i].begin)
+                blocks.blocks[i].part, blocks.blocks[i].op = part, &part.op
+        updated = planned if step.updates.is_elementwise else whole
+        blocks.n_updated, blocks.updated = len(updated), self.as_blocks(updated)
+        blocks.gradient = self.addresses(
+            [self.workspace.allocate((scratch,), self.engine.dtype) for _ in range(self.team.state.n_threads)]
         )
 
-    cdef Block *as_blocks(self, list described) except NULL:
-        cdef Block *blocks = <Block *>calloc(max(1, len(described)), sizeof(Block))
-        cdef int64_t i
-        if blocks == NULL:
-            raise MemoryError
-        for i, (number, parameter, begin, end) in enumerate(described):
-            blocks[i] = Block(
-                &self.step.nodes[<int64_t>number], parameter, begin, end, MAX_PARAMETERS * number + parameter, NULL
-            )
+    cdef plan_constraints(self):
+        """The pieces of those parameters that are brought back to something."""
+        cdef Blocks *blocks = &self.step.blocks
+        cdef int64_t place
+        cdef Parameter *parameter
+        pieces = []
+        for place, w in enumerate(self.weights):
+            parameter = &self.step.parameters[place]
+            if w is None or parameter.constraint == UNCONSTRAINED:
+                continue
+            n = w.shape[0 if parameter.constrains_rows else -1]
+            pieces += [
+                (place // MAX_PARAMETERS, place % MAX_PARAMETERS, begin, min(begin + CONSTRAINED_AT_ONCE, n))
+                for begin in range(0, n, CONSTRAINED_AT_ONCE)
+            ]
+        blocks.n_constrained, blocks.constrained = len(pieces), self.as_blocks(pieces)
+
+    cdef Block *as_blocks(self, list planned) except NULL:
+        """Blocks of (operation, parameter of it, begin, end)."""
+        cdef Block *blocks = <Block *>self.zeros(len(planned), sizeof(Block))
+        cdef int64_t i, j, number
+        for i, (number, j, begin, end) in enumerate(planned):
+            blocks[i].op = &self.step.nodes[number].op
+            blocks[i].number = j
+            blocks[i].parameter = &self.step.parameters[MAX_PARAMETERS * number + j]
+            blocks[i].begin, blocks[i].end = begin, end
         return blocks
 
     cdef double *doubles(self, list values) except NULL:
@@ -318,60 +371,20 @@ cdef class StepMemory:
         self.keep.append(array)
         return <double *>address_of(array)
 
-    cdef set_rules(self):
-        """What holds for each parameter, and the pieces of those that are brought back to something."""
-        cdef Step *step = &self.step
-        cdef int64_t place
-        kinds = {"none": 0, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
-        rules = []
-        for operation in self.engine.operations:
-            rules += list(operation.rules) + [ParameterRule()] * (MAX_PARAMETERS - len(operation.rules))
-        step.l1 = self.doubles([rule.l1 for rule in rules])
-        step.l2 = self.doubles([rule.l2 for rule in rules])
-        step.factor = self.doubles([1.0] * self.n_parameters)
-        step.constraint_value = self.doubles([rule.value for rule in rules])
-        step.constraint = <ConstraintKind *>calloc(self.n_parameters, sizeof(ConstraintKind))
-        step.constrains_rows = <bint *>calloc(self.n_parameters, sizeof(bint))
-        if step.constraint == NULL or step.constrains_rows == NULL:
-            raise MemoryError
-        pieces = []
-        for place, rule in enumerate(rules):
-            step.constraint[place] = kinds[rule.constraint]
-            step.constrains_rows[place] = rule.of_rows
-            if rule.constraint != "none" and self.weights[place] is not None:
-                number, parameter = place // MAX_PARAMETERS, place % MAX_PARAMETERS
-                n = self.weights[place].shape[0 if rule.of_rows else -1]
-                pieces += [
-                    (number, parameter, begin, min(begin + CONSTRAINED_AT_ONCE, n))
-                    for begin in range(0, n, CONSTRAINED_AT_ONCE)
-                ]
-        self.n_constrained = len(pieces)
-        step.constrained = self.as_blocks(pieces)
-
     cdef void **addresses(self, list arrays) except NULL:
-        """The addresses of arrays, NULL for None, in memory that ends with the trainer."""
-        cdef void **result = <void **>calloc(max(1, len(arrays)), sizeof(void *))
+        cdef void **result = <void **>self.zeros(len(arrays), sizeof(void *))
         cdef int64_t i
-        if result == NULL:
-            raise MemoryError
         self.keep.append(arrays)
         for i, array in enumerate(arrays):
-            if array is not None:
-                result[i] = address_of(array)
+            result[i] = address_of(array)
         return result
 
+    cdef void *zeros(self, int64_t n, size_t size) except NULL:
+        """Memory for n structs, which ends with the plan."""
+        array = aligned_zeros((max(1, n) * size,), np.uint8)
+        self.keep.append(array)
+        return address_of(array)
+
     def __dealloc__(self):
-        free(self.step.heads)
-        free(self.step.instructions)
-        free(self.step.stages)
-        free(self.step.parts)
-        free(self.step.blocks)
-        free(self.step.updated)
-        free(self.step.constrained)
-        free(self.step.constraint)
-        free(self.step.constrains_rows)
-        free(self.step.averages)
-        free(self.step.w)
-        free(self.step.gradient)
-        free(self.step.slots)
-        free(self.step.block_gradient)
+        free(self.step.schedule.instructions)
+        free(self.step.schedule.stages)

@@ -1,4 +1,4 @@
-"""Steps of training, one after the other: what each works on is in step_memory.pyx, the step itself in step.pyx."""
+"""Steps of training, one after the other: what each works on is in step_plan.pyx, the step itself in step.pyx."""
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from libc.stdint cimport int64_t, uint32_t
 from cynn.engine.dtypes cimport Dtype
 from cynn.engine.flags cimport is_raised, lower_flag
 from cynn.engine.step cimport (
+    Block,
     Head,
     Step,
+    Updates,
     block_phase,
     constraint_phase,
     cynn_seconds,
@@ -21,7 +23,9 @@ from cynn.engine.step cimport (
     stage_phase,
     update_phase,
 )
-from cynn.engine.step_plan cimport StepMemory
+from cynn.engine.engine cimport Engine
+from cynn.engine.optimizer_kernel cimport OptimizerKernel
+from cynn.engine.step_plan cimport StepPlan
 from cynn.engine.workspace cimport IS_DEBUG, address_of
 from cynn.kernels.blas cimport faults, raise_faults_since
 
@@ -46,10 +50,10 @@ cdef inline void count_rows(Step *step) noexcept nogil:
     step.pass_.total_weight = step.pass_.rows
     if step.row_weight == NULL:
         return
-    step.pass_.row_weight, step.pass_.total_weight = step.batch_row_weight, 0
+    step.pass_.row_weight, step.pass_.total_weight = step.batch.row_weight, 0
     for i in range(step.pass_.rows):
-        step.batch_row_weight[i] = step.row_weight[step.order[i]]
-        step.pass_.total_weight += step.batch_row_weight[i]
+        step.batch.row_weight[i] = step.row_weight[step.batch.order[i]]
+        step.pass_.total_weight += step.batch.row_weight[i]
 
 
 class Diverged(Exception):
@@ -76,7 +80,7 @@ class UnusableRow(Exception):
     """A row of x holds a NaN or an infinity, or no category where it must; the weights are those before its step."""
 
 
-cdef class Trainer(StepMemory):
+cdef class Trainer:
     """Runs steps of training on one network with one set of data.
 
     Parameters
@@ -123,6 +127,7 @@ cdef class Trainer(StepMemory):
         Over the rows of this epoch: 1, penalty, and for each output weight * loss, as if its loss weight were 1.
     """
 
+    cdef StepPlan plan
     cdef object python_error
     cdef const int64_t[:, ::1] moved   # the address and the size of each array that steps change
     cdef double norm                   # of the gradient, where it is not finite
@@ -130,15 +135,23 @@ cdef class Trainer(StepMemory):
     cdef readonly int64_t batches      # of this epoch that are done
     cdef readonly int64_t epochs_done  # in the last run_epochs
 
-    def __cinit__(self, *_):
+    def __cinit__(
+        self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
+        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads
+    ):
         cdef int64_t i
         cdef Head *head
-        for i in range(self.step.n_heads):
-            if self.losses[i].is_python:
-                head = &self.step.heads[i]
+        cdef StepPlan plan = StepPlan(
+            engine, x, targets, sample_weights, row_weight, losses, loss_weights, optimizer, slots, settings,
+            batch_size, n_threads
+        )
+        self.plan = plan
+        for i in range(plan.step.n_heads):
+            if losses[i].is_python:
+                head = &plan.step.heads[i]
                 head.python_loss, head.number, head.call_python_loss = <void *>self, i, call_python_loss
-        arrays = [*self.weights, *self.settings.averages]
-        for each in [*self.own_slots, *(operation.states for operation in self.engine.operations)]:
+        arrays = [*plan.weights, *plan.averages]
+        for each in [*plan.slots, *(operation.states for operation in engine.operations)]:
             arrays += each
         self.moved = np.array(
             [(<size_t>address_of(array), array.size) for array in arrays if array is not None], np.int64
@@ -161,25 +174,25 @@ cdef class Trainer(StepMemory):
         self.start_epoch(check_finite, epoch)
         self.batches = batches
         if sums is not None:
-            self.own_sums[:] = sums
+            self.plan.sums[:] = sums
 
     cdef void start_epoch(self, bint check_finite, int64_t epoch) noexcept:
-        self.step.check_finite = check_finite
-        self.step.pass_.epoch = <uint32_t>epoch
+        self.plan.step.batch.check_finite = check_finite
+        self.plan.step.pass_.epoch = <uint32_t>epoch
         self.batches = 0
-        self.own_sums[:] = 0
+        self.plan.sums[:] = 0
 
     @property
     def calls_python(self):
         """Whether a step runs Python, of a plugin."""
         return (
-            self.engine.has_python or any(loss.is_python for loss in self.losses)
-            or (self.optimizer is not None and self.optimizer.is_python)
+            self.plan.engine.has_python or any(loss.is_python for loss in self.plan.losses)
+            or (self.plan.optimizer is not None and self.plan.optimizer.is_python)
         )
 
     def is_finite(self):
         """Whether all that steps change is: weights, their averages, the optimizer's memory and the layers' states."""
-        cdef const Dtype *dtype = self.step.dtype
+        cdef const Dtype *dtype = self.plan.step.dtype
         cdef int64_t i
         cdef bint finite = True
         with nogil:
@@ -189,15 +202,15 @@ cdef class Trainer(StepMemory):
 
     @property
     def gradients(self):
-        return self.own_gradients
+        return self.plan.gradients
 
     @property
     def slots(self):
-        return self.own_slots
+        return self.plan.slots
 
     @property
     def sums(self):
-        return np.array(self.own_sums)
+        return np.array(self.plan.sums)
 
     def run(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
@@ -234,48 +247,50 @@ cdef class Trainer(StepMemory):
         list predictions, double seconds, int64_t max_steps
     ) except -1:
         """As `run`."""
-        cdef Step *step = &self.step
+        cdef Step *step = &self.plan.step
         cdef int64_t n = order.shape[0]
-        cdef int64_t n_batches = (n + self.batch_size - 1) // self.batch_size
-        cdef int64_t accumulation = self.settings.accumulation
+        cdef int64_t batch_size = self.plan.batch_size, n_batches = (n + batch_size - 1) // batch_size
+        cdef int64_t accumulation = self.plan.accumulation
         cdef int64_t i, first_of_step, batch = first_batch, steps_before = self.steps, faults_before = faults()
         cdef Status status = STEPPED
         cdef bint ends_step
         cdef double until = cynn_seconds() + seconds
         cdef double loss = 0
-        cdef bint python_optimizer = self.optimizer is not None and self.optimizer.is_python
+        cdef bint python_optimizer = self.plan.optimizer is not None and self.plan.optimizer.is_python
         if learning_rates.shape[0] < (n_batches + accumulation - 1) // accumulation:
             raise ValueError("there must be a learning rate for every step of the epoch")
-        step.predicts = predictions is not None
+        step.batch.predicts = predictions is not None
         for i in range(step.n_heads):
-            step.heads[i].predictions = address_of(predictions[i]) if step.predicts else NULL
-        step.prefetched_rows = 0
-        step.is_added = False
-        self.team.begin()
+            step.heads[i].predictions = address_of(predictions[i]) if step.batch.predicts else NULL
+        step.prefetching.rows = 0
+        step.updates.is_added = False
+        self.plan.team.begin()
         with nogil:
             while True:
-                step.first_row = batch * self.batch_size
-                step.pass_.rows = min(self.batch_size, n - step.first_row)
+                step.batch.first_row = batch * batch_size
+                step.pass_.rows = min(batch_size, n - step.batch.first_row)
                 first_of_step = batch - batch % accumulation
-                step.rows = min((first_of_step + accumulation) * self.batch_size, n) - first_of_step * self.batch_size
+                step.batch.rows_of_step = (
+                    min((first_of_step + accumulation) * batch_size, n) - first_of_step * batch_size
+                )
                 step.pass_.step = <uint32_t>self.batches
-                step.order = &order[step.first_row]
-                step.rows_left = n - step.first_row - step.pass_.rows
-                step.first_is_prefetched = step.prefetched_rows > 0
-                step.prefetched_rows = min(step.rows_left, step.max_prefetched_rows)
-                step.learning_rate = learning_rates[batch // accumulation]
-                step.t = t + self.steps - steps_before
+                step.batch.order = &order[step.batch.first_row]
+                step.batch.rows_left = n - step.batch.first_row - step.pass_.rows
+                step.prefetching.has_first = step.prefetching.rows > 0
+                step.prefetching.rows = min(step.batch.rows_left, step.prefetching.max_rows)
+                step.updates.learning_rate = learning_rates[batch // accumulation]
+                step.updates.t = t + self.steps - steps_before
                 ends_step = batch + 1 == n_batches or (batch + 1) % accumulation == 0
                 if IS_DEBUG:
                     with gil:
-                        self.workspace.begin_pass()
+                        self.plan.workspace.begin_pass()
                 status = self.train_on_batch(ends_step, &loss)
                 if status == STEPPED and python_optimizer and ends_step:
                     with gil:
                         status = self.python_optimizer_step()
                 if status == STEPPED and ends_step:
                     if step.pass_.updates:
-                        self.team.run(constraint_phase, step, self.n_constrained)
+                        self.plan.team.run(constraint_phase, step, step.blocks.n_constrained)
                     self.steps += 1
                 if status != STEPPED or faults() != faults_before:
                     break
@@ -319,7 +334,7 @@ cdef class Trainer(StepMemory):
         """
         cdef double begin, now = cynn_seconds()
         cdef double until = now + seconds
-        cdef int64_t steps_before = self.steps, n_sums = self.own_sums.shape[0], i
+        cdef int64_t steps_before = self.steps, n_sums = self.plan.sums.shape[0], i
         cdef const int64_t[::1] order
         cdef object last_order = None
         self.epochs_done = 0
@@ -332,14 +347,15 @@ cdef class Trainer(StepMemory):
             self.take_steps(order, 0, t + self.steps - steps_before, learning_rates, None, 1e9, MAX_STEPS)
             now = cynn_seconds()
             for i in range(n_sums):
-                figures[self.epochs_done, i] = self.own_sums[i]
+                figures[self.epochs_done, i] = self.plan.sums[i]
             figures[self.epochs_done, n_sums] = now - begin
             self.epochs_done += 1
             if now >= until:
                 break
 
     cdef Status train_on_batch(self, bint ends_step, double *loss) noexcept nogil:
-        cdef Step *step = &self.step
+        cdef Step *step = &self.plan.step
+        cdef Updates *updates = &step.updates
         cdef int64_t i, j
         cdef double of_output, penalty = 0
         cdef Head *head
@@ -347,15 +363,16 @@ cdef class Trainer(StepMemory):
             head = &step.heads[j]
             # a loss is a mean over the rows of the whole step
             step.dtype.weigh(
-                head.sample_weight, step.order, step.pass_.rows, head.loss_weight / step.rows, head.weight
+                head.sample_weight, step.batch.order, step.pass_.rows,
+                head.loss_weight / step.batch.rows_of_step, head.weight
             )
         count_rows(step)
         lower_flag(&step.failed)
         lower_flag(&step.unusable)
-        step.n_tiles = (step.pass_.rows + step.tile - 1) // step.tile
-        for i in range(step.n_stages):
-            step.stage = &step.stages[i]
-            self.team.run(stage_phase, step, pieces_of(step, step.stage))
+        step.schedule.n_tiles = (step.pass_.rows + step.schedule.tile - 1) // step.schedule.tile
+        for i in range(step.schedule.n_stages):
+            step.schedule.stage = &step.schedule.stages[i]
+            self.plan.team.run(stage_phase, step, pieces_of(step, step.schedule.stage))
             if is_raised(&step.failed):
                 return PYTHON_RAISED
             if is_raised(&step.unusable):
@@ -364,71 +381,73 @@ cdef class Trainer(StepMemory):
         for j in range(step.n_heads):
             head = &step.heads[j]
             of_output = 0
-            for i in range(step.n_tiles):
+            for i in range(step.schedule.n_tiles):
                 of_output += head.tile_loss[i]
             loss[0] += of_output
-            self.own_sums[2 + j] += of_output / head.loss_weight * step.rows
+            self.plan.sums[2 + j] += of_output / head.loss_weight * step.batch.rows_of_step
         if not isfinite(loss[0]):
             return LOSS_IS_NOT_FINITE
-        if step.is_linear:
-            step.optimizer.linear_step(
-                step.optimizer_h, step.learning_rate, step.t, &step.alpha, &step.beta
+        if updates.is_linear:
+            updates.optimizer.linear_step(
+                updates.h, updates.learning_rate, updates.t, &updates.alpha, &updates.beta
             )
-        self.team.run(block_phase, step, self.n_blocks)
-        for i in range(self.n_blocks):
-            penalty += step.block_penalty[i]
-        if not step.is_direct and self.optimizer is not None:
-            step.is_added = not ends_step
+        self.plan.team.run(block_phase, step, step.blocks.n_blocks)
+        for i in range(step.blocks.n_blocks):
+            penalty += step.blocks.blocks[i].penalty
+        if not updates.is_direct and self.plan.optimizer is not None:
+            updates.is_added = not ends_step
             if ends_step:
                 if not self.find_factors():
                     return NORM_IS_NOT_FINITE
-                self.team.run(update_phase, step, self.n_updated)
+                self.plan.team.run(update_phase, step, step.blocks.n_updated)
         for i in range(step.n_nodes if step.pass_.updates else 0):
             step.dtype.update_states(&step.nodes[i].op, &step.pass_)
-        self.own_sums[0] += step.pass_.rows
-        self.own_sums[1] += step.rows * penalty
+        self.plan.sums[0] += step.pass_.rows
+        self.plan.sums[1] += step.batch.rows_of_step * penalty
         return STEPPED
 
     cdef bint find_factors(self) noexcept nogil:
         """What each gradient is multiplied by before the step; False where a norm to be clipped is not finite."""
-        cdef Step *step = &self.step
+        cdef Step *step = &self.plan.step
+        cdef const Updates *updates = &step.updates
         cdef double total = 0, norm
         cdef int64_t i, place
-        for place in range(self.n_parameters):
-            step.factor[place] = 1
-        if self.clip_norm == 0 and self.global_clip_norm == 0:
+        cdef Block *block
+        for place in range(step.n_parameters):
+            step.parameters[place].factor = 1
+        if updates.clip_norm == 0 and updates.global_clip_norm == 0:
             return True
-        self.team.run(norms_phase, step, self.n_blocks)
-        for place in range(self.n_parameters):
-            self.norms[place] = 0
-        for i in range(self.n_blocks):
-            place = step.blocks[i].place
-            self.norms[place] = hypot(self.norms[place], step.block_norm[i])
-        for place in range(self.n_parameters):
-            norm = self.norms[place]
+        self.plan.team.run(norms_phase, step, step.blocks.n_blocks)
+        for place in range(step.n_parameters):
+            step.parameters[place].norm = 0
+        for i in range(step.blocks.n_blocks):
+            block = &step.blocks.blocks[i]
+            block.parameter.norm = hypot(block.parameter.norm, block.norm)
+        for place in range(step.n_parameters):
+            norm = step.parameters[place].norm
             if not isfinite(norm):
                 self.norm = norm
                 return False
-            if self.clip_norm > 0 and norm > self.clip_norm:
-                step.factor[place] *= self.clip_norm / norm
-                norm = self.clip_norm
+            if updates.clip_norm > 0 and norm > updates.clip_norm:
+                step.parameters[place].factor *= updates.clip_norm / norm
+                norm = updates.clip_norm
             total = hypot(total, norm)
         if not isfinite(total):
             self.norm = total
             return False
-        if self.global_clip_norm > 0 and total > self.global_clip_norm:
-            for place in range(self.n_parameters):
-                step.factor[place] *= self.global_clip_norm / total
+        if updates.global_clip_norm > 0 and total > updates.global_clip_norm:
+            for place in range(step.n_parameters):
+                step.parameters[place].factor *= updates.global_clip_norm / total
         return True
 
     cdef int python_loss(self, int64_t head, int64_t rows, double *value) noexcept:
-        component = self.losses[head].component
+        component = self.plan.losses[head].component
         try:
-            prediction = self.workspace.values[<int64_t>self.engine.outputs[head]][:rows]
-            values, gradient = checked_loss(component, prediction.copy(), self.batch_targets[head][:rows].copy())
-            weight = self.batch_weights[head][:rows]
+            prediction = self.plan.workspace.values[<int64_t>self.plan.engine.outputs[head]][:rows]
+            values, gradient = checked_loss(component, prediction.copy(), self.plan.batch_targets[head][:rows].copy())
+            weight = self.plan.batch_weights[head][:rows]
             value[0] = float(np.dot(np.asarray(values, np.float64), weight))
-            self.workspace.loss_gradients[head][:rows] = gradient * weight[:, None]
+            self.plan.workspace.loss_gradients[head][:rows] = gradient * weight[:, None]
             return 0
         except BaseException as error:
             self.python_error = (component, error)
@@ -436,29 +455,29 @@ cdef class Trainer(StepMemory):
 
     cdef Status python_optimizer_step(self) noexcept:
         """Steps on copies first: if one raises, no parameter has moved."""
+        cdef Updates *updates = &self.plan.step.updates
         try:
             moved = []
-            for w, grad, slots in zip(self.weights, self.own_gradients, self.own_slots, strict=True):
+            for w, grad, slots in zip(self.plan.weights, self.plan.gradients, self.plan.slots, strict=True):
                 if w is not None:
                     matrices = [array.reshape(-1, array.shape[-1]).copy() for array in (w, *slots)]
-                    self.optimizer.component.step(
-                        matrices[0], grad.reshape(matrices[0].shape), matrices[1:], self.step.learning_rate,
-                        self.step.t
+                    self.plan.optimizer.component.step(
+                        matrices[0], grad.reshape(matrices[0].shape), matrices[1:], updates.learning_rate, updates.t
                     )
                     moved += zip((w, *slots), matrices, strict=True)
             for array, matrix in moved:
                 array[...] = matrix.reshape(array.shape)
-            momentum = self.settings.average_momentum
-            for w, mean in zip(self.weights, self.settings.averages, strict=False):
+            momentum = self.plan.step.updates.average_momentum
+            for w, mean in zip(self.plan.weights, self.plan.averages, strict=False):
                 if momentum and w is not None:
                     mean[...] = momentum * mean + (1 - momentum) * w
             return STEPPED
         except BaseException as error:
-            self.python_error = (self.optimizer.component, error)
+            self.python_error = (self.plan.optimizer.component, error)
             return PYTHON_RAISED
 
     cdef raise_python_error(self):
         if self.python_error is not None:
             (component, error), self.python_error = self.python_error, None
             raise_plugin_error(component, error)
-        self.workspace.raise_error()
+        self.plan.workspace.raise_error()

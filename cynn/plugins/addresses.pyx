@@ -45,10 +45,10 @@ def activation_kernel(functions, *, bint needs_z, bint needs_a, bint rowwise, bi
     memset(&kernel, 0, sizeof(kernel))
     write_prefix(<cynn_abi_prefix *>&kernel, sizeof(kernel), flags)
     for name, value in functions.items():
-        set_pointer(name, value, b"forward_f32", <void **>&kernel.forward_f32)
-        set_pointer(name, value, b"backward_f32", <void **>&kernel.backward_f32)
-        set_pointer(name, value, b"forward_f64", <void **>&kernel.forward_f64)
-        set_pointer(name, value, b"backward_f64", <void **>&kernel.backward_f64)
+        set_pointer(name, value, b"forward_f32", &kernel.forward_f32)
+        set_pointer(name, value, b"backward_f32", &kernel.backward_f32)
+        set_pointer(name, value, b"forward_f64", &kernel.forward_f64)
+        set_pointer(name, value, b"backward_f64", &kernel.backward_f64)
     return owning_capsule(&kernel, sizeof(kernel), CYNN_ACTIVATION_CAPSULE, list(functions.values()))
 
 
@@ -61,13 +61,13 @@ def loss_kernel(functions, *, fuses_with, bint class_index):
     if fuses_with is not None:
         kernel.fuses_with = name_of_activation
     for name, value in functions.items():
-        set_pointer(name, value, b"value_and_gradient_f32", <void **>&kernel.value_and_gradient_f32)
-        set_pointer(name, value, b"value_and_gradient_f64", <void **>&kernel.value_and_gradient_f64)
+        set_pointer(name, value, b"value_and_gradient_f32", &kernel.value_and_gradient_f32)
+        set_pointer(name, value, b"value_and_gradient_f64", &kernel.value_and_gradient_f64)
         set_pointer(
-            name, value, b"fused_value_and_gradient_f32", <void **>&kernel.fused_value_and_gradient_f32
+            name, value, b"fused_value_and_gradient_f32", &kernel.fused_value_and_gradient_f32
         )
         set_pointer(
-            name, value, b"fused_value_and_gradient_f64", <void **>&kernel.fused_value_and_gradient_f64
+            name, value, b"fused_value_and_gradient_f64", &kernel.fused_value_and_gradient_f64
         )
     return owning_capsule(
         &kernel, sizeof(kernel), CYNN_LOSS_CAPSULE, [name_of_activation, *functions.values()]
@@ -81,9 +81,9 @@ def optimizer_kernel(functions, *, n_slots, bint elementwise):
     write_prefix(<cynn_abi_prefix *>&kernel, sizeof(kernel), CYNN_ELEMENTWISE * elementwise)
     kernel.n_slots = n_slots
     for name, value in functions.items():
-        set_pointer(name, value, b"step_f32", <void **>&kernel.step_f32)
-        set_pointer(name, value, b"step_f64", <void **>&kernel.step_f64)
-        set_pointer(name, value, b"linear_step", <void **>&kernel.linear_step)
+        set_pointer(name, value, b"step_f32", &kernel.step_f32)
+        set_pointer(name, value, b"step_f64", &kernel.step_f64)
+        set_pointer(name, value, b"linear_step", &kernel.linear_step)
     return owning_capsule(&kernel, sizeof(kernel), CYNN_OPTIMIZER_CAPSULE, list(functions.values()))
 
 
@@ -94,9 +94,12 @@ cdef void write_prefix(cynn_abi_prefix *prefix, uint32_t struct_size, uint64_t f
     prefix.flags = flags
 
 
-cdef int set_pointer(str name, object value, const char *field, void **pointer) except -1:
+cdef int set_pointer(str name, object value, const char *field, void *pointer) except -1:
+    """Write the address into that field of a struct, a pointer to a function, if it has that name."""
+    cdef uintptr_t address
     if name.encode() == field:
-        pointer[0] = <void *><uintptr_t>address_of_function(name, value)
+        address = address_of_function(name, value)
+        memcpy(pointer, &address, sizeof(address))
     return 0
 
 
