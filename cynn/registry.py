@@ -54,10 +54,10 @@ optimizers: Registry[Any]
 regularizers: Registry[Any]
 schedules: Registry[Any]
 
-# What is declared so far: the modules of the same names make these registries.
+# Those annotated above. Each is made by the module of the same name in `cynn`, when that is imported.
 _NAMES = frozenset(__annotations__)
 
-#: Of these, those whose parts have kernels, by kind: activations, losses and optimizers.
+#: Those whose parts have kernels, by kind: activations, losses and optimizers.
 OF_KIND: dict[str, Registry[Any]] = {}
 
 #: The version of a class that no package provides; its module stands in the place of the package.

@@ -11,6 +11,7 @@ import numpy as np
 from cynn import registry
 from cynn.activations import Activation
 from cynn.components import package_names
+from cynn.components.configurable import Configurable
 from cynn.components.hyperparameters import Component
 from cynn.display.summary import columns
 from cynn.engine.activation_kernel import ActivationKernel
@@ -49,7 +50,9 @@ def dtypes_of(component: Component) -> list[str]:
 
 
 def table() -> str:
-    """A line for every activation, loss and optimizer. All plugins are imported; a broken one is a line too.
+    """A line for every activation, loss and optimizer, and for what packages offer of other kinds.
+
+    All plugins are imported; a broken one is a line too.
 
     Examples
     --------
@@ -61,11 +64,11 @@ def table() -> str:
     """
     rows = [("kind", "name", "from", "version", "runs", "dtypes")]
     broken = []
-    for of_kind in registry.OF_KIND.values():
-        for name in of_kind.names():
+    for of_kind, names in _listed().items():
+        for name in names:
             try:
                 entry = of_kind.describe(name)
-                dtypes = " ".join(dtypes_of(of_kind.get(name)))
+                dtypes = " ".join(dtypes_of(of_kind.get(name))) if of_kind.has_kernels else ""
             except CynnError as error:
                 found = of_kind.offers(name.rpartition(":")[2]) or {"": ""}
                 distribution, version = next(iter(found.items()))
@@ -77,10 +80,20 @@ def table() -> str:
     return "\n".join([*columns(rows, words=len(rows[0])), *broken, *_misled()])
 
 
+def _listed() -> dict[registry.Registry[Any], list[str]]:
+    """The names of each kind; where parts have no kernels, of those that are not built in."""
+    with_kernels = {of_kind: of_kind.names() for of_kind in registry.OF_KIND.values()}
+    return with_kernels | {
+        of_kind: [name for name in of_kind.names() if name not in of_kind.builtins]
+        for of_kind in registry.every()
+        if not of_kind.has_kernels
+    }
+
+
 def _misled() -> list[str]:
     """A line for each package with plugins that requires what is another project's."""
     required: dict[str, list[str]] = {}
-    for of_kind in registry.OF_KIND.values():
+    for of_kind in registry.every():
         required |= of_kind.requirements()
     return [
         f"warning: {package} requires the package {package_names.FORMER}, which is another project's. It should "
@@ -91,7 +104,7 @@ def _misled() -> list[str]:
 
 
 def details(name: str) -> str:
-    """Formula, source and hyperparameters of everything of that name; of an activation, its curve.
+    """Formula, source and hyperparameters of everything of that name that `table` lists; of an activation, its curve.
 
     Examples
     --------
@@ -109,21 +122,25 @@ def details(name: str) -> str:
     ...
     """
     found = []
-    for of_kind in registry.OF_KIND.values():
+    listed = _listed()
+    for of_kind in listed:
+        if not of_kind.has_kernels and name in of_kind.builtins:
+            continue
         try:
             of_kind.find(name)
         except UnknownNameError:
             continue
         found.append(_details(of_kind, name))
     if not found:
-        raise unknown_name(
-            "plugin", name, [known for of_kind in registry.OF_KIND.values() for known in of_kind.names()]
-        )
+        raise unknown_name("plugin", name, [known for names in listed.values() for known in names])
     return "\n\n".join(found)
 
 
 def _details(of_kind: registry.Registry[Any], name: str) -> str:
     entry = of_kind.describe(name)
+    if not of_kind.has_kernels:
+        described = f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}"
+        return "\n\n".join([described, *paragraphs(of_kind.find(name))])
     component = of_kind.get(name)
     runs = "compiled" if entry.compiled else "Python"
     parts = [
@@ -139,7 +156,7 @@ def _details(of_kind: registry.Registry[Any], name: str) -> str:
     return "\n\n".join(parts)
 
 
-def paragraphs(cls: type[Component]) -> list[str]:
+def paragraphs(cls: type[Configurable]) -> list[str]:
     """The docstring without its examples: formula and source come first."""
     text = inspect.cleandoc(vars(cls).get("__doc__") or "It has no docstring.")
     return [paragraph for paragraph in text.partition("\nExamples\n")[0].strip().split("\n\n") if paragraph]

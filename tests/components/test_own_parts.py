@@ -3,6 +3,7 @@
 import importlib
 import json
 import pickle
+import re
 import sys
 
 import helpers
@@ -13,7 +14,9 @@ from safetensors import safe_open
 
 import cynn
 from cynn import Dense, Input, Network, registry
-from cynn.errors import CynnError, CynnWarning, InvalidParameterError, PluginError, UnknownNameError
+from cynn.errors import CynnError, CynnWarning, InvalidParameterError, ModelFileError, PluginError, UnknownNameError
+from cynn.plugins.table import details, table
+from cynn.saving import tensor_file
 
 SOURCE = '''
 import numpy as np
@@ -280,6 +283,18 @@ def test_what_is_ours_stays_ours(install):
     assert type(registry.activations.get(other.get_config())) is type(other)
 
 
+def test_they_are_listed(install):
+    install()
+    lines = [re.split(r" {2,}", line) for line in table().splitlines()]
+    for kind in KINDS:
+        assert [kind, "own", "own-parts", "1.5", "Python"] in [line[:5] for line in lines]
+    assert not any(line[:2] == ["layer", "dense"] for line in lines)
+    assert details("own").count(", of own-parts 1.5") == len(KINDS)
+    assert "metric own, of own-parts 1.5\n\nIt has no docstring." in details("own")
+    install("broken-parts", "broken", source="1 / 0")
+    assert re.search(r"^schedule +broken +broken-parts +1.5 +broken$", table(), re.MULTILINE)
+
+
 class TestNetworks:
     def check(self, net, path):
         net.fit(X, Y, epochs=1, optimizer="sgd", progress=False)
@@ -441,6 +456,37 @@ class TestTraining:
             self.fit(path, resume=True)
         assert len(warned) == 10
         assert {each.filename for each in warned} == {__file__}
+
+    def test_files_of_before_name_no_packages(self, install, tmp_path):
+        """And say only of activations where they are from."""
+        install()
+        path = tmp_path / "run"
+        whole, _ = self.fit(path)
+        tensors, metadata = tensor_file.read(str(path), "checkpoint")
+        plugins = [each for each in json.loads(metadata["plugins"]) if each["kind"] == "activation"]
+        assert "own-parts:own" in metadata["network"]
+        assert "own-parts:own" in metadata["training"]
+        for name in ("network", "training"):
+            metadata[name] = metadata[name].replace("own-parts:own", "own")
+        del metadata["training_plugins"]
+        tensor_file.write(str(path), tensors, metadata | {"plugins": json.dumps(plugins)})
+        assert cynn.load(path).get_config() == whole.get_config()
+        again, _ = self.fit(path, resume=True)
+        assert helpers.digest(again) == helpers.digest(whole)
+        with pytest.raises(InvalidParameterError, match=r"network\.layers\[1\]\.activation\.name must be 'own'"):
+            other = Network([Input(3), Dense(4, "relu"), *whole.layers[1:]], seed=0, regularizer="own")
+            self.fit(path, other, resume=True)
+
+    @pytest.mark.parametrize("plugins", ["{", "3", "[3]", '[{"name": "own"}]', "null", '[["kind"]]'])
+    @pytest.mark.parametrize("name", ["plugins", "training_plugins"])
+    def test_nonsense_in_a_checkpoint(self, install, tmp_path, name, plugins):
+        install()
+        path = tmp_path / "run"
+        self.fit(path)
+        tensors, metadata = tensor_file.read(str(path), "checkpoint")
+        tensor_file.write(str(path), tensors, metadata | {name: plugins})
+        with pytest.raises(ModelFileError, match="must hold its plugins"):
+            self.fit(path, resume=True)
 
     def test_a_schedule_that_comes_in_the_course_of_training(self, module, tmp_path):
         class Change(cynn.callbacks.Callback):
