@@ -65,6 +65,7 @@ def has_python(page):
 def run_page(tmp_path, monkeypatch, capsys):
     """What the blocks of a page leave behind, run one after the other in an empty folder, and what they print."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(DOCS / "_extensions")  # as docs/conf.py does
 
     def run(page):
         names, said = {}, []
