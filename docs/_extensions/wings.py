@@ -93,7 +93,7 @@ def of_python(text):
 def of_cython(text):
     """Likewise, in Cython."""
     text = re.sub(r'""".*?"""', "", text, flags=re.S)
-    statement = r"^( *)(?:from|cimport|import) +(cynn[\w.]*)(?: +c?import +(\([^)]*\)|.*))?"
+    statement = r"^( *)(?:from|cimport|import) +(cynn(?:\.\w+)*)(?: +c?import +(\([^)]*\)|.*))?"
     for space, module, names in re.findall(statement, text, re.M):
         yield module, re.findall(r"\w+", re.sub(r"#.*", "", names)), "function" if space else "top"
 
