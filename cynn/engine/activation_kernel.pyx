@@ -15,7 +15,6 @@ from cynn.abi cimport (
     CYNN_NEEDS_Z,
     CYNN_ROWWISE,
     cynn_activation,
-    floating,
 )
 from cynn.engine.abi_checks import describe
 from cynn.engine.abi_checks cimport (
@@ -25,28 +24,10 @@ from cynn.engine.abi_checks cimport (
     nothing_offered,
     require_overridden,
 )
+from cynn.engine.dtypes cimport dtype_of
 from cynn.engine.kernel_object cimport KernelObject, as_matrix, check_pair
+from cynn.engine.ndarray cimport array_data
 from cynn.kernels.blas cimport faults, raise_faults_since
-
-
-cdef forward_rows(ActivationKernel kernel, const floating[:, ::1] z, floating[:, ::1] a):
-    cdef int64_t faults_before = faults()
-    if floating is float:
-        kernel.functions.forward_f32(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0])
-    else:
-        kernel.functions.forward_f64(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0])
-    raise_faults_since(faults_before)
-
-
-cdef backward_rows(
-    ActivationKernel kernel, const floating[:, ::1] z, const floating[:, ::1] a, floating[:, ::1] grad
-):
-    cdef int64_t faults_before = faults()
-    if floating is float:
-        kernel.functions.backward_f32(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0], &grad[0, 0])
-    else:
-        kernel.functions.backward_f64(kernel.h, z.shape[0], z.shape[1], &z[0, 0], &a[0, 0], &grad[0, 0])
-    raise_faults_since(faults_before)
 
 
 cdef class ActivationKernel(KernelObject):
@@ -133,15 +114,17 @@ cdef class ActivationKernel(KernelObject):
         array
             a, of the same shape and dtype.
         """
+        cdef int64_t faults_before = faults()
         z = as_matrix(z, "z")
         if self.is_python:
             return self.component.forward(z)
         self.require_dtype(z.dtype.name)
         a = np.empty_like(z)
-        if z.size and z.dtype == np.float32:
-            forward_rows[float](self, z, a)
-        elif z.size:
-            forward_rows[double](self, z, a)
+        if z.size:
+            dtype_of(z).activation_forward(
+                &self.functions, self.h, z.shape[0], z.shape[1], array_data(z), array_data(a)
+            )
+        raise_faults_since(faults_before)
         return a
 
     def backward(self, z, a, grad):
@@ -159,14 +142,16 @@ cdef class ActivationKernel(KernelObject):
         array
             dC/dz, of the same shape and dtype.
         """
+        cdef int64_t faults_before = faults()
         z, a, grad = as_matrix(z, "z"), as_matrix(a, "a"), as_matrix(grad, "grad").copy()
         check_pair(z, a, "z", "a")
         check_pair(z, grad, "z", "grad")
         if self.is_python:
             return self.component.backward(z, a, grad)
         self.require_dtype(z.dtype.name)
-        if z.size and z.dtype == np.float32:
-            backward_rows[float](self, z, a, grad)
-        elif z.size:
-            backward_rows[double](self, z, a, grad)
+        if z.size:
+            dtype_of(z).activation_backward(
+                &self.functions, self.h, z.shape[0], z.shape[1], array_data(z), array_data(a), array_data(grad)
+            )
+        raise_faults_since(faults_before)
         return grad

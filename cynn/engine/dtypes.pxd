@@ -1,7 +1,7 @@
 # The functions of each dtype, chosen once: when an engine is built.
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport cynn_loss, cynn_optimizer
+from cynn.abi cimport cynn_activation, cynn_loss, cynn_optimizer
 from cynn.kernels.tables cimport Categories, ConstraintKind, ElementKind, Op, Pass, Rows
 
 
@@ -22,6 +22,12 @@ cdef extern from "dtype_table.h" nogil:
         bint (*has_linear_step)(const Op *) noexcept nogil
         void (*linear_step)(const Op *, const Pass *, int64_t, int64_t, double, double, void *) noexcept nogil
         void (*update_states)(const Op *, const Pass *) noexcept nogil
+        void (*activation_forward)(
+            const cynn_activation *, const double *, int64_t, int64_t, const void *, void *
+        ) noexcept nogil
+        void (*activation_backward)(
+            const cynn_activation *, const double *, int64_t, int64_t, const void *, const void *, void *
+        ) noexcept nogil
         double (*loss)(
             const cynn_loss *, const double *, bint, int64_t, int64_t, const void *, const void *, const int64_t *,
             const void *, void *
@@ -41,6 +47,7 @@ cdef extern from "dtype_table.h" nogil:
 
 
 cdef const Dtype *dtype_named(str name) except NULL
+cdef const Dtype *dtype_of(object array) except NULL
 
 
 cdef inline void *at(const Dtype *dtype, const void *array, int64_t element) noexcept nogil:

@@ -33,5 +33,9 @@ update_kernels = <const UpdateKernels *>PyCapsule_GetPointer(kernels.updates.TAB
 
 cdef const Dtype *dtype_named(str name) except NULL:
     if name not in ("float32", "float64"):
-        raise ValueError(f"a network must be of float32 or float64. Got {name!r} instead.")
+        raise ValueError(f"the dtype of the engine must be float32 or float64. Got {name} instead.")
     return &FLOAT32 if name == "float32" else &FLOAT64
+
+
+cdef const Dtype *dtype_of(object array) except NULL:
+    return dtype_named(array.dtype.name if array.dtype.isnative else str(array.dtype))

@@ -20,7 +20,7 @@ cdef int check_pair(object first, object second, str first_name, str second_name
 
 
 cdef object as_matrix(object array_like, str name):
-    matrix = np.ascontiguousarray(array_like)
+    matrix = np.require(array_like, requirements=["C", "A"])
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
         raise ShapeError(
             f"{name} must be a two-dimensional array of float32 or float64. "

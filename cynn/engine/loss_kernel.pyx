@@ -12,7 +12,6 @@ from cynn.abi cimport (
     CYNN_LOSS_FLAGS,
     CYNN_LOSS_SMALLEST_SIZE,
     cynn_loss,
-    floating,
 )
 from cynn.engine.abi_checks import describe, raise_plugin_error
 from cynn.engine.abi_checks cimport (
@@ -23,7 +22,9 @@ from cynn.engine.abi_checks cimport (
     require_overridden,
 )
 from cynn.engine.activation_kernel cimport ActivationKernel
+from cynn.engine.dtypes cimport Dtype, at, dtype_of
 from cynn.engine.kernel_object cimport KernelObject, as_matrix, check_pair
+from cynn.engine.ndarray cimport array_data
 from cynn.kernels.blas cimport faults, raise_faults_since
 
 
@@ -51,43 +52,6 @@ def checked_loss(component, prediction, target):
             f"Got {np.shape(value)} and {np.shape(gradient)} instead."
         )
     return value, gradient
-
-
-cdef loss_of_each_row(
-    LossKernel kernel, bint fused, const floating[:, ::1] prediction, const floating[:, ::1] target,
-    floating[::1] value, floating[:, ::1] gradient
-):
-    cdef int64_t row, faults_before = faults()
-    for row in range(prediction.shape[0]):
-        value[row] = <floating>loss_of_rows(
-            &kernel.functions, kernel.h, fused, 1, prediction.shape[1], &prediction[row, 0], &target[row, 0],
-            NULL, <const floating *>NULL, &gradient[row, 0]
-        )
-    raise_faults_since(faults_before)
-
-
-cdef double total_loss(
-    LossKernel kernel, bint fused, const floating[:, ::1] prediction, const floating[:, ::1] target,
-    const int64_t[::1] classes, const floating[::1] sample_weight
-) except? -1:
-    cdef const floating *target_address = NULL
-    cdef const int64_t *class_address = NULL
-    cdef const floating *weight_address = NULL
-    cdef int64_t faults_before = faults()
-    cdef double total
-    if target is not None:
-        target_address = &target[0, 0]
-    if classes is not None:
-        class_address = &classes[0]
-    if sample_weight is not None:
-        weight_address = &sample_weight[0]
-    with nogil:
-        total = loss_of_rows(
-            &kernel.functions, kernel.h, fused, prediction.shape[0], prediction.shape[1], &prediction[0, 0],
-            target_address, class_address, weight_address, <floating *>NULL
-        )
-    raise_faults_since(faults_before)
-    return total
 
 
 cdef class LossKernel(KernelObject):
@@ -181,6 +145,8 @@ cdef class LossKernel(KernelObject):
         gradient : array of shape (rows, outputs)
             Of each row's loss, for its prediction.
         """
+        cdef const Dtype *dtype
+        cdef int64_t rows, outputs, row, faults_before = faults()
         prediction, target = as_matrix(prediction, "prediction"), as_matrix(target, "target")
         check_pair(prediction, target, "prediction", "target")
         if self.is_python:
@@ -191,11 +157,16 @@ cdef class LossKernel(KernelObject):
                 f"fused must be False for {describe(self.component)}, which fuses with no activation. "
                 "Got True instead."
             )
-        value, gradient = np.zeros(prediction.shape[0], prediction.dtype), np.empty_like(prediction)
-        if prediction.size and prediction.dtype == np.float32:
-            loss_of_each_row[float](self, fused, prediction, target, value, gradient)
-        elif prediction.size:
-            loss_of_each_row[double](self, fused, prediction, target, value, gradient)
+        dtype = dtype_of(prediction)
+        rows, outputs = prediction.shape
+        value, gradient = np.zeros(rows, prediction.dtype), np.empty_like(prediction)
+        for row in range(rows if outputs else 0):
+            value[row] = dtype.loss(
+                &self.functions, self.h, fused, 1, outputs, at(dtype, array_data(prediction), row * outputs),
+                at(dtype, array_data(target), row * outputs), NULL, NULL,
+                at(dtype, array_data(gradient), row * outputs)
+            )
+        raise_faults_since(faults_before)
         return value, gradient
 
     def total(self, prediction, target, classes, sample_weight, bint fused):
@@ -221,15 +192,24 @@ cdef class LossKernel(KernelObject):
         float
             The sum.
         """
+        cdef const Dtype *dtype
+        cdef const int64_t[::1] class_view
+        cdef const int64_t *class_index = NULL
+        cdef const void *predictions
+        cdef const void *targets = NULL
+        cdef const void *weights = NULL
+        cdef int64_t rows, outputs, faults_before = faults()
+        cdef double total
+        prediction = as_matrix(prediction, "prediction")
         rows, outputs = prediction.shape
         if classes is not None and (self.is_python or not self.functions.flags & CYNN_CLASS_INDEX):
             target = np.zeros((rows, outputs), prediction.dtype)
             target[np.arange(rows), classes] = 1
             classes = None
         if target is not None:
-            target = np.ascontiguousarray(target, dtype=prediction.dtype)
+            target = np.require(target, prediction.dtype, ["C", "A"])
         if sample_weight is not None:
-            sample_weight = np.ascontiguousarray(sample_weight, dtype=prediction.dtype)
+            sample_weight = np.require(sample_weight, prediction.dtype, ["C", "A"])
         if self.is_python:
             try:
                 value, _ = checked_loss(self.component, prediction, target)
@@ -237,6 +217,17 @@ cdef class LossKernel(KernelObject):
                 raise_plugin_error(self.component, error)
             weight = 1 if sample_weight is None else sample_weight
             return float(np.sum(np.asarray(value, np.float64) * weight))
-        if prediction.dtype == np.float32:
-            return total_loss[float](self, fused, prediction, target, classes, sample_weight)
-        return total_loss[double](self, fused, prediction, target, classes, sample_weight)
+        dtype, predictions = dtype_of(prediction), array_data(prediction)
+        if target is not None:
+            targets = array_data(target)
+        if classes is not None and rows:
+            class_view = classes
+            class_index = &class_view[0]
+        if sample_weight is not None:
+            weights = array_data(sample_weight)
+        with nogil:
+            total = dtype.loss(
+                &self.functions, self.h, fused, rows, outputs, predictions, targets, class_index, weights, NULL
+            )
+        raise_faults_since(faults_before)
+        return total

@@ -1,7 +1,5 @@
 """The functions of an optimizer."""
 
-import numpy as np
-
 from cynn.errors import PluginError, ShapeError
 
 from libc.stdint cimport int64_t
@@ -12,30 +10,13 @@ from cynn.abi cimport (
     CYNN_OPTIMIZER_FLAGS,
     CYNN_OPTIMIZER_SMALLEST_SIZE,
     cynn_optimizer,
-    floating,
 )
 from cynn.engine.abi_checks import describe
 from cynn.engine.abi_checks cimport copy_struct, missing_dtype, nothing_offered, require_overridden
+from cynn.engine.dtypes cimport dtype_of
 from cynn.engine.kernel_object cimport KernelObject, check_pair
+from cynn.engine.ndarray cimport array_data
 from cynn.kernels.blas cimport faults, raise_faults_since
-
-
-cdef step_on_matrix(
-    OptimizerKernel kernel, floating[:, ::1] w, floating[:, ::1] grad, list slots, double learning_rate,
-    int64_t t
-):
-    cdef floating *addresses[CYNN_MAX_SLOTS]
-    cdef floating[:, ::1] slot
-    cdef int64_t faults_before = faults()
-    cdef int i
-    for i in range(kernel.n_slots):
-        slot = slots[i]
-        addresses[i] = &slot[0, 0]
-    step_on_piece(
-        &kernel.functions, kernel.h, learning_rate, t, w.shape[0], w.shape[1], &w[0, 0], &grad[0, 0],
-        addresses
-    )
-    raise_faults_since(faults_before)
 
 
 cdef class OptimizerKernel(KernelObject):
@@ -95,10 +76,13 @@ cdef class OptimizerKernel(KernelObject):
         t : int
             The number of the step, from 1.
         """
+        cdef void *addresses[CYNN_MAX_SLOTS]
+        cdef int64_t faults_before = faults()
+        cdef int i
         for array_, name in [(w, "w"), (grad, "grad"), *((slot, "a slot") for slot in slots)]:
-            if not array_.flags.c_contiguous or not array_.flags.writeable or array_.ndim != 2:
+            if not array_.flags.carray or array_.ndim != 2:
                 raise ShapeError(
-                    f"{name} must be a writeable, C-contiguous matrix. Got {array_.flags} instead."
+                    f"{name} must be a writeable, C-contiguous matrix of aligned numbers. Got {array_.flags} instead."
                 )
             check_pair(w, array_, "w", name)
         if len(slots) != self.n_slots:
@@ -107,7 +91,11 @@ cdef class OptimizerKernel(KernelObject):
             self.component.step(w, grad, slots, learning_rate, t)
             return
         self.require_dtype(w.dtype.name)
-        if w.size and w.dtype == np.float32:
-            step_on_matrix[float](self, w, grad, slots, learning_rate, t)
-        elif w.size:
-            step_on_matrix[double](self, w, grad, slots, learning_rate, t)
+        for i, slot in enumerate(slots):
+            addresses[i] = array_data(slot)
+        if w.size:
+            dtype_of(w).optimizer_step(
+                &self.functions, self.h, learning_rate, t, w.shape[0], w.shape[1], 0, array_data(w),
+                array_data(grad), addresses
+            )
+        raise_faults_since(faults_before)

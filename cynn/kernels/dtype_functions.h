@@ -73,6 +73,18 @@ static void NAME(cynn_update_states)(const cynn_op *op, const cynn_pass *pass)
     if (op->kernels->NAME(update_states)) op->kernels->NAME(update_states)(op, pass);
 }
 
+static void NAME(cynn_activation_forward)(const cynn_activation *activation, const double *h, int64_t rows,
+                                          int64_t cols, const void *z, void *a)
+{
+    activation->NAME(forward)(h, rows, cols, z, a);
+}
+
+static void NAME(cynn_activation_backward)(const cynn_activation *activation, const double *h, int64_t rows,
+                                           int64_t cols, const void *z, const void *a, void *grad)
+{
+    activation->NAME(backward)(h, rows, cols, z, a, grad);
+}
+
 static double NAME(cynn_loss_of_rows)(const cynn_loss *loss, const double *h, int fused, int64_t rows, int64_t cols,
                                       const void *prediction, const void *target, const int64_t *class_index,
                                       const void *sample_weight, void *grad)
@@ -134,6 +146,8 @@ static const cynn_dtype NAME(cynn_dtype) = {
     .has_linear_step = NAME(cynn_has_linear_step),
     .linear_step = NAME(cynn_linear_step),
     .update_states = NAME(cynn_update_states),
+    .activation_forward = NAME(cynn_activation_forward),
+    .activation_backward = NAME(cynn_activation_backward),
     .loss = NAME(cynn_loss_of_rows),
     .optimizer_step = NAME(cynn_optimizer_step),
     .regularize = NAME(cynn_regularize),

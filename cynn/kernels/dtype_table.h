@@ -26,6 +26,10 @@ typedef struct {
                         double beta, void *scratch);
     void (*update_states)(const cynn_op *op, const cynn_pass *pass); /* if there are some */
     /* parts: the structs of abi.h */
+    void (*activation_forward)(const cynn_activation *activation, const double *h, int64_t rows, int64_t cols,
+                               const void *z, void *a);
+    void (*activation_backward)(const cynn_activation *activation, const double *h, int64_t rows, int64_t cols,
+                                const void *z, const void *a, void *grad);
     double (*loss)(const cynn_loss *loss, const double *h, int fused, int64_t rows, int64_t cols,
                    const void *prediction, const void *target, const int64_t *class_index, const void *sample_weight,
                    void *grad);

@@ -103,6 +103,12 @@ def test_what_does_not_fit_is_refused():
         SGD().step(np.zeros((1, 2)), np.zeros((2, 1)), [], 0.1, 1)
     with pytest.raises(cynn.errors.ShapeError, match="w must be a writeable, C-contiguous matrix"):
         SGD().step(np.zeros((3, 2)).T, np.zeros((2, 3)), [], 0.1, 1)
+    unaligned = np.zeros(33, np.uint8)[1:].view(np.float64).reshape(2, 2)
+    with pytest.raises(cynn.errors.ShapeError, match="w must be a writeable, C-contiguous matrix of aligned numbers"):
+        SGD().step(unaligned, np.zeros((2, 2)), [], 0.1, 1)
+    for dtype in (">f8", ">f4", "int64"):
+        with pytest.raises(ValueError, match=f"float32 or float64. Got {dtype} instead"):
+            SGD().step(np.zeros((2, 2), dtype), np.zeros((2, 2), dtype), [], 0.1, 1)
 
 
 def test_the_equation_of_the_textbook():
