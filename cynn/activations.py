@@ -53,7 +53,7 @@ class Activation(Component):
     #: The loss of an output with this activation, where `fit` is given none.
     default_loss: ClassVar[str] = "mean_squared_error"
     #: Units below which it is the same for every z, so that nothing behind it learns: 2 for shares of a row.
-    least_units: ClassVar[int] = 1
+    min_units: ClassVar[int] = 1
 
     def initializer_of(self, *, is_first: bool) -> Any:
         """How the weights in front of this activation start, where their layer does not say: its `initializer`.
@@ -274,7 +274,7 @@ class Softmax(Activation):
 
     name = "softmax"
     default_loss = "cross_entropy"
-    least_units = 2
+    min_units = 2
     kernel = kernels.activations.KERNELS["softmax"]
 
 

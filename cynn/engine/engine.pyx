@@ -440,7 +440,7 @@ cdef class Engine:
         cdef const void *x = gathered(&self.source, rows, check_finite, workspace.x)
         cdef Pass pass_
         cdef int64_t i
-        if x == NULL:
+        if x == NULL or not are_categories(&self.source, rows.rows, x):
             return False
         workspace.set_x(x)
         memset(&pass_, 0, sizeof(Pass))

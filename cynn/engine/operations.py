@@ -9,7 +9,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from cynn.engine.activation_kernel import ActivationKernel
 
-__all__ = ["Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"]
+__all__ = ["MAX_DIMENSION", "Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"]
+
+MAX_DIMENSION = 2**31 - 1  # BLAS counts in 32 bits
 
 
 class SavedForBackward:

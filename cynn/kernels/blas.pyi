@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-LARGEST_DIMENSION: int
+MAX_DIMENSION: int
 
 _Array = npt.NDArray[Any]
 

@@ -1,7 +1,7 @@
 """Row-major matrix products over CBLAS, for the other kernels and, as `matmul`, for tests.
 
 Sizes must fit in the 32-bit integers of CBLAS; networks and batches are checked against
-`LARGEST_DIMENSION` where they are made.
+`MAX_DIMENSION` where they are made.
 
 A BLAS that is given arguments which cannot be prints a line, computes nothing and returns. So they are looked at
 before every call: of a product that cannot be, nothing is computed either, and it is counted as a fault. Whoever has
@@ -91,7 +91,7 @@ cdef extern from *:
 cdef enum:
     LARGEST = 0x7FFFFFFF
 
-LARGEST_DIMENSION = LARGEST
+MAX_DIMENSION = LARGEST
 
 cdef void on_xerbla(const char *name, const int *parameter, size_t length) noexcept nogil:
     add_fault("%.*s whose parameter %d is not allowed", <int>length, name, parameter[0])

@@ -13,11 +13,10 @@ from cynn import activations, initializers, kernels
 from cynn.constraints import Constraint
 from cynn.engine import randomness
 from cynn.engine.activation_kernel import ActivationKernel
-from cynn.engine.operations import Operation, ParameterRule
+from cynn.engine.operations import MAX_DIMENSION, Operation, ParameterRule
 from cynn.engine.weights_lock import WeightsLock
 from cynn.engine.workspace import aligned_zeros
 from cynn.errors import InvalidParameterError, ShapeError, check_held, check_number, shown
-from cynn.layers.layer import LARGEST_DIMENSION
 from cynn.regularizers import Regularizer
 
 __all__ = ["Builder"]
@@ -168,8 +167,8 @@ class Builder:
 
         It gets views: whoever changes the shape of a layer's array changes nothing for the engine.
         """
-        if units > LARGEST_DIMENSION:
-            raise ShapeError(f"A layer must return no more than {LARGEST_DIMENSION} columns. Got {units} instead.")
+        if units > MAX_DIMENSION:
+            raise ShapeError(f"A layer must return no more than {MAX_DIMENSION} columns. Got {units} instead.")
         for name in ("parameters", "states"):
             rest[name] = [None if array is None else array.view() for array in rest.get(name, ())]
         widths = [self.widths[value] for value in inputs]

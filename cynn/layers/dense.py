@@ -6,8 +6,9 @@ import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from cynn import constraints, initializers, kernels, registry, regularizers
+from cynn.engine.operations import MAX_DIMENSION
 from cynn.errors import check_switch, check_whole_number
-from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
+from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -98,7 +99,7 @@ class Dense(Layer):
     ) -> None:
         super().__init__()
         owner = type(self).__name__
-        self.units = check_whole_number(units, "units", owner, minimum=1, maximum=LARGEST_DIMENSION)
+        self.units = check_whole_number(units, "units", owner, minimum=1, maximum=MAX_DIMENSION)
         self.activation = registry.activations.get("identity" if activation is None else activation)
         self.use_bias = check_switch(use_bias, "use_bias", owner)
         self.initializer = initializers.check_name(initializer)

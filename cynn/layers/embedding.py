@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import constraints, initializers, kernels, regularizers
+from cynn.engine.operations import MAX_DIMENSION
 from cynn.errors import InvalidParameterError, ShapeError, check_switch, check_whole_number, shown
-from cynn.layers.layer import LARGEST_DIMENSION, Layer, Parameter
+from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -76,7 +77,7 @@ class Embedding(Layer):
             input_dim, "input_dim", "Embedding", minimum=1, maximum=_MAX_CATEGORIES
         )
         self.output_dim = check_whole_number(
-            output_dim, "output_dim", "Embedding", minimum=1, maximum=LARGEST_DIMENSION
+            output_dim, "output_dim", "Embedding", minimum=1, maximum=MAX_DIMENSION
         )
         several = list(columns) if isinstance(columns, (list, tuple)) else [columns]
         checked = [check_whole_number(column, "columns", "Embedding") for column in several]

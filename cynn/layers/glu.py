@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from cynn import kernels
 from cynn.engine.activation_kernel import ActivationKernel
-from cynn.engine.operations import SavedForBackward
+from cynn.engine.operations import MAX_DIMENSION, SavedForBackward
 from cynn.errors import InvalidParameterError, check_whole_number
 from cynn.layers.dense import Dense, DenseOptions
-from cynn.layers.layer import LARGEST_DIMENSION
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -55,7 +54,7 @@ class GLU(Dense):
 
     def __init__(self, units: int, activation: Any = "sigmoid", **options: Unpack[DenseOptions]) -> None:
         super().__init__(units, activation, **options)
-        check_whole_number(units, "units", "GLU", maximum=LARGEST_DIMENSION // 2)
+        check_whole_number(units, "units", "GLU", maximum=MAX_DIMENSION // 2)
         if not self.activation.is_compiled():
             raise InvalidParameterError(
                 f"The 'activation' parameter of GLU must be compiled. Got {self.activation!r} instead, "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cynn.components.configurable import Configurable
+from cynn.engine.operations import MAX_DIMENSION
 from cynn.errors import check_number, check_whole_number
-from cynn.layers.layer import LARGEST_DIMENSION, Layer
+from cynn.layers.layer import Layer
 
 __all__ = ["Input"]
 
@@ -38,7 +39,7 @@ class Input(Configurable):
     __hash__ = object.__hash__
 
     def __init__(self, units: int, *, scale: float = 1.0, offset: float = 0.0) -> None:
-        self.units = check_whole_number(units, "units", "Input", minimum=1, maximum=LARGEST_DIMENSION)
+        self.units = check_whole_number(units, "units", "Input", minimum=1, maximum=MAX_DIMENSION)
         self.scale = check_number(scale, "scale", "Input")
         self.offset = check_number(offset, "offset", "Input")
 

@@ -20,7 +20,6 @@ __all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "walk"]
 
 Array = npt.NDArray[Any]
 
-LARGEST_DIMENSION = 2**31 - 1  # BLAS counts in 32 bits
 
 
 class Layer(Configurable):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from cynn import kernels
+from cynn.engine.operations import MAX_DIMENSION
 from cynn.errors import check_whole_number
 from cynn.layers.dense import Dense, DenseOptions
-from cynn.layers.layer import LARGEST_DIMENSION
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -52,7 +52,7 @@ class Maxout(Dense):
 
     def __init__(self, units: int, pieces: int = 2, **options: Unpack[DenseOptions]) -> None:
         super().__init__(units, "identity", **options)
-        most = LARGEST_DIMENSION // (self.units or 1)
+        most = MAX_DIMENSION // (self.units or 1)
         self.pieces = check_whole_number(pieces, "pieces", "Maxout", minimum=1, maximum=most)
 
     def build(self, builder: Builder, values: list[int]) -> int:

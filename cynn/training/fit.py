@@ -249,9 +249,9 @@ def _warn_of_constant_units(network: Model) -> None:
     for operation in network._engine.operations:
         if operation.is_activation and operation.activation is not None:
             activation = operation.activation.component
-            if operation.units < activation.least_units:
+            if operation.units < activation.min_units:
                 warn(
-                    f"{type(activation).__name__} must be of at least {activation.least_units} units to learn. Got "
+                    f"{type(activation).__name__} must be of at least {activation.min_units} units to learn. Got "
                     f"{operation.units}, for which it is the same whatever goes in: sigmoid fits one class of two.",
                     stacklevel=4,
                 )

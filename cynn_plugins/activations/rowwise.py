@@ -22,7 +22,7 @@ class Softmin(Activation):
     """
 
     name = "softmin"
-    least_units = 2
+    min_units = 2
     kernel = KERNELS["softmin"]
 
 
@@ -41,7 +41,7 @@ class LogSoftmax(Activation):
     """
 
     name = "log_softmax"
-    least_units = 2
+    min_units = 2
     kernel = KERNELS["log_softmax"]
 
 
@@ -61,5 +61,5 @@ class Sparsemax(Activation):
     """
 
     name = "sparsemax"
-    least_units = 2
+    min_units = 2
     kernel = KERNELS["sparsemax"]
