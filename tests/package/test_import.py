@@ -12,6 +12,7 @@ LATER = {
     "tqdm", "safetensors", "PIL", "importlib.metadata", "argparse", "subprocess", "asyncio", "unittest",
     "doctest", "multiprocessing", "concurrent.futures", "logging", "email", "http", "urllib.request", "ssl",
     "socket", "sqlite3", "cynn.cli", "cynn.data.images", "cynn.plot", "cynn.testing", "cynn_plugins", "Cython", "scipy",
+    "importlib.abc", "importlib.resources", "tempfile", "shutil",
     "pandas", "matplotlib", "numpy.f2py", "numpy.testing", "setuptools", "pkg_resources",
 }  # fmt: skip
 FOR_TRAINING = {"cynn.training", "cynn.engine.trainer", "cynn.callbacks", "cynn.metrics", "cynn.datasets"}
