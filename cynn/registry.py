@@ -439,19 +439,18 @@ class Registry(Generic[C]):
 
     def _load(self, entry_point: EntryPoint) -> type[Any]:
         distribution, version = _distribution(entry_point)
-        source = f"the {self.kind} {entry_point.name!r} of {distribution} {version} ({entry_point.value})"
+        source = f"The {self.kind} {entry_point.name!r} of {distribution} {version} ({entry_point.value})"
         try:
             cls = entry_point.load()
         except (Exception, SystemExit) as error:
             raise PluginError(
-                f"{source[0].upper()}{source[1:]} could not be imported: {type(error).__name__}: {error}"
+                f"{source} could not be imported: {type(error).__name__}: {error}"
             ) from error
-        self._check(cls, f"{source[0].upper()}{source[1:]}")
+        self._check(cls, source)
         if entry_point.name not in (cls.name, *cls.aliases):
             # a saved network names the class, and is to find it by that name
             raise PluginError(
-                f"{source[0].upper()}{source[1:]} must have the name of its entry point, or that among "
-                "its aliases. "
+                f"{source} must have the name of its entry point, or that among its aliases. "
                 f"Got the name {cls.name!r} instead."
             )
         self._loaded[cls] = entry_point

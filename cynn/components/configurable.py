@@ -104,8 +104,8 @@ def parts_within(value: Any) -> Iterator[Configurable]:
             yield from parts_within(each)
 
 
-def _with_article(kind: str) -> str:
-    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
+def _with_article(described: str) -> str:
+    return f"{'an' if described[:1] in 'AEIOUaeiou' else 'a'} {described}"
 
 
 def call(made: object, arguments: Mapping[str, Any]) -> str:
@@ -145,7 +145,7 @@ def config_of(value: Any) -> Any:
 
 def check_config(config: Any, of: str, needed: Iterable[str] = (), optional: Iterable[str] = ()) -> None:
     """Raise an InvalidParameterError unless a configuration is a dict with all that it needs and nothing unknown."""
-    described = f"{'an' if of[0] in 'AEIOUaeiou' else 'a'} {of}"
+    described = _with_article(of)
     if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
         raise InvalidParameterError(f"A configuration must describe {described} by names. Got: {config!r}.")
     needed = list(needed)

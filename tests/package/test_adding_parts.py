@@ -50,7 +50,7 @@ REFERENCES = {
 
 
 def plural(kind):
-    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+    return cynn.registry.of_kind(kind).group.removeprefix("cynn.")
 
 
 def parts(kind):
