@@ -107,10 +107,10 @@ def _new_file(folder: str, name: str, path: str, mode: int) -> tuple[int, str]:
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) from None  # by the name that the user knows
         with contextlib.suppress(OSError):  # there are file systems without locks: on these, leftovers stay
-            _lock(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # who has taken it for a leftover has removed it by then
         if os.fstat(descriptor).st_nlink:
             return descriptor, written
-        os.close(descriptor)  # taken for a leftover in the moment before it was locked
+        os.close(descriptor)
 
 
 def _take_over(descriptor: int, before: os.stat_result) -> None:
@@ -127,10 +127,6 @@ def _take_over(descriptor: int, before: os.stat_result) -> None:
     os.fchmod(descriptor, mode)
 
 
-def _lock(descriptor: int) -> None:
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 def remove_leftovers(folder: str, name: str) -> None:
     """Remove what killed processes left of files whose names are as a regular expression says.
 
@@ -145,7 +141,7 @@ def remove_leftovers(folder: str, name: str) -> None:
         with contextlib.suppress(OSError):
             descriptor = os.open(left, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
             try:
-                _lock(descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.unlink(left)
             finally:
                 os.close(descriptor)

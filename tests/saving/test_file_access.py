@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -268,6 +269,36 @@ class TestWhole:
         for process in running:
             assert process.wait() == 0, process.stderr.read()
             process.stderr.close()
+        assert os.listdir(path.parent) == [path.name]
+
+    def test_what_is_removed_while_it_is_made_is_made_again(self, path, monkeypatch):
+        """Another thread takes the new file for a leftover: it has locked it, and removes it a moment later."""
+        real, found = os.open, threading.Event()
+
+        def open_slowly(name, flags, *mode):
+            descriptor = real(name, flags, *mode)
+            if flags & os.O_CREAT and not found.is_set():
+                found.wait(10)
+            return descriptor
+
+        def unlink_slowly(name):
+            found.set()
+            time.sleep(0.2)  # the maker goes on meanwhile, if it does not wait
+            os.remove(name)
+
+        monkeypatch.setattr(file_access.os, "open", open_slowly)
+        monkeypatch.setattr(file_access.os, "unlink", unlink_slowly)
+
+        def remove():
+            while not found.is_set():
+                file_access.remove_leftovers(str(path.parent), path.name)
+
+        remover = threading.Thread(target=remove)
+        remover.start()
+        with file_access.replacing(str(path)) as file:
+            file.write(b"all of it")
+            remover.join()
+        assert path.read_bytes() == b"all of it"
         assert os.listdir(path.parent) == [path.name]
 
     def test_many_threads_at_once(self, net, path):
