@@ -10,11 +10,9 @@ import numpy.typing as npt
 
 from cynn import layers
 from cynn.data import row_weights
-from cynn.display import notebook, summary
 from cynn.engine import threads
 from cynn.errors import InvalidParameterError, as_list, shown
 from cynn.model import Model
-from cynn.saving import model_file, pickling
 
 if TYPE_CHECKING:
     from cynn.training.diagnosis import Diagnosis
@@ -144,6 +142,8 @@ class Network(Model):
         --------------------------------------------
         total                                 13,002
         """
+        from cynn.display import summary
+
         return summary.table(self)
 
     def fit(
@@ -537,11 +537,18 @@ class Network(Model):
         path : str or path
             Where to write; what is there is replaced.
         """
+        from cynn.saving import model_file
+
         model_file.save(self, path)
 
-    _repr_html_ = notebook.network_face
+    def _repr_html_(self) -> str:
+        from cynn.display import notebook
+
+        return notebook.network_face(self)
 
     def __getstate__(self) -> dict[str, Any]:
+        from cynn.saving import model_file, pickling
+
         pickling.check([self.input, *self._composition.layers], self._optimizer_state)
         return model_file.pickled(self)
 
@@ -595,4 +602,6 @@ def load(path: str | os.PathLike[str]) -> Network:
     >>> same
     Network([Input(2), Dense(3, activation=ReLU()), Dense(1, activation=Identity())], seed=0, dtype='float32')
     """
+    from cynn.saving import model_file
+
     return model_file.read(path, Network)

@@ -19,7 +19,8 @@ class _Gate:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.inside = 0
-        self.is_closed = False
+        # Where the main thread has ended, nobody calls `close` any more: this module was imported too late for it.
+        self.is_closed = not threading.main_thread().is_alive()
 
     def enter(self) -> None:
         with self.changed:

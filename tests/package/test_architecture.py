@@ -13,7 +13,7 @@ import cynn
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(cynn.__file__).parent
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyx"), *PACKAGE.rglob("*.pxd")])
-PLUGINS = sorted((PACKAGE.parent / "cynn_plugins").rglob("*.py*"))
+PLUGINS = sorted(p for p in (PACKAGE.parent / "cynn_plugins").rglob("*.py*") if p.suffix != ".pyc")
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(ROOT / "docs" / "_extensions")
