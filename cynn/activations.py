@@ -46,7 +46,7 @@ class Activation(Component):
     array([[0.]], dtype=float32)
     """
 
-    kind: ClassVar[str] = "activation"
+    kind = "activation"
     methods: ClassVar[tuple[str, ...]] = ("forward", "backward")
     #: The initializer of the weights of a layer with this activation, where the layer names none.
     initializer: ClassVar[str] = "glorot_uniform"

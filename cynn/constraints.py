@@ -33,7 +33,7 @@ class Constraint(Configurable):
     Dense(3, activation=Identity(), constraint=Short())
     """
 
-    kind: ClassVar[str] = "constraint"
+    kind = "constraint"
     rule: ClassVar[str] = ""
     max_value: float = 1.0
 

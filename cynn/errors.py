@@ -27,6 +27,7 @@ __all__ = [
     "ShapeError",
     "TrainingDivergedError",
     "UnknownNameError",
+    "UnknownParameterError",
     "check_number",
     "check_whole_number",
 ]
@@ -69,6 +70,10 @@ class UnknownNameError(CynnError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the repr
+
+
+class UnknownParameterError(UnknownNameError, InvalidParameterError):
+    """A class has no parameter of that name."""
 
 
 class PluginError(CynnError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,7 @@ class Initializer(Configurable):
            [0., 1., 0.]], dtype=float32)
     """
 
-    kind: ClassVar[str] = "initializer"
+    kind = "initializer"
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         """Weights of shape (inputs, units).

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import kernels, registry
+from cynn.components.declarations import attribute
 from cynn.components.hyperparameters import Component, hyperparameter
 from cynn.errors import DataError
 
@@ -45,7 +46,7 @@ class Loss(Component):
     {'loss': 1.0}
     """
 
-    kind: ClassVar[str] = "loss"
+    kind = "loss"
     methods: ClassVar[tuple[str, ...]] = ("value_and_gradient",)
 
     @staticmethod
@@ -122,12 +123,12 @@ class Loss(Component):
 
     #: The open interval in which predictions lie, as the activation before this loss must leave them. The
     #: conformance kit takes its predictions from there. May be a property, where hyperparameters matter.
-    prediction_range: tuple[float, float] = (-np.inf, np.inf)
+    prediction_range: tuple[float, float] = attribute((-np.inf, np.inf))
 
     #: Above this an output means yes, where it stands for a class or a label alone: metrics of classes go by it.
     #: 0 for margins and other scores whose sign decides; None: half-way between the two targets, which is 0.5 for 0
     #: and 1, as for probabilities, and 0 for -1 and 1. May be a property, where hyperparameters matter.
-    decision_threshold: float | None = None
+    decision_threshold: float | None = attribute(None)
 
     def check_target(self, target: Array) -> None:
         """Raise a `DataError` that names the first row whose target this loss cannot take.

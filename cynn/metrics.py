@@ -88,7 +88,7 @@ class Metric(Configurable):
     {'loss': 0.5, 'largest_error': 1.0}
     """
 
-    kind: ClassVar[str] = "metric"
+    kind = "metric"
     #: Of two figures, which is the better; None where a class does not say.
     greater_is_better: ClassVar[bool | None] = None
 

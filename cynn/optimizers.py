@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 
 from cynn import kernels, registry, schedules
-from cynn.components.hyperparameters import Component, Hyperparameter, hyperparameter, option
+from cynn.components.declarations import Declaration
+from cynn.components.hyperparameters import Component, hyperparameter, option
 from cynn.schedules import Schedule
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
@@ -57,7 +58,7 @@ class Optimizer(Component):
     array([[2.]], dtype=float32)
     """
 
-    kind: ClassVar[str] = "optimizer"
+    kind = "optimizer"
     methods: ClassVar[tuple[str, ...]] = ("step",)
     max_nested: ClassVar[int] = Schedule.max_nested + 1
     n_slots: ClassVar[int] = 0
@@ -66,8 +67,8 @@ class Optimizer(Component):
     clipvalue: float = option(default=0.0, doc="The largest element of a gradient; 0: any.")
     clipnorm: float = option(default=0.0, doc="The largest norm of each parameter's gradient; 0: any.")
     global_clipnorm: float = option(default=0.0, doc="The largest norm of all gradients together; 0: any.")
-    gradient_accumulation_steps: float = option(
-        default=1, minimum=1, is_whole=True, doc="A step is on the mean gradient over the rows of so many batches."
+    gradient_accumulation_steps: int = option(
+        default=1, minimum=1, doc="A step is on the mean gradient over the rows of so many batches."
     )
     use_ema: bool = option(default=False, doc="After training, weights are their moving average.")
     ema_momentum: float = option(default=0.99, below=1, doc="How slowly that average forgets.")
@@ -118,10 +119,10 @@ class Optimizer(Component):
         functions = {"step_f32": step_f32, "step_f64": step_f64, "linear_step": linear_step}
         return optimizer_kernel(functions, n_slots=n_slots, elementwise=elementwise)
 
-    def _checked(self, declared: Hyperparameter, value: Any) -> Any:
-        if declared.name == "learning_rate":
-            return schedules.learning_rate_of(value, declared.name, type(self).__name__)
-        return super()._checked(declared, value)
+    def _checked(self, declaration: Declaration, value: Any) -> Any:
+        if declaration.name == "learning_rate":
+            return schedules.learning_rate_of(value, declaration.name, type(self).__name__)
+        return super()._checked(declaration, value)
 
     def step(self, w: Array, grad: Array, slots: list[Array], learning_rate: float, t: int) -> None:
         """Move `w`, in place.

@@ -465,6 +465,16 @@ class Registry(Generic[C]):
         return cls
 
 
+class _OfKind:
+    """The registry of a kind as an attribute of its classes: so these, which stand below, find it."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def __get__(self, instance: object, owner: type) -> Registry[Any]:
+        return of_kind(self._kind)
+
+
 def of_kind(kind: str) -> Registry[Any]:
     """The registry of a kind.
 
@@ -523,6 +533,8 @@ def declare(base: type[Any], module: Mapping[str, Any]) -> None:
     builtins = [each for each in public if isinstance(each, type) and getattr(each, "kind", None) == base.kind]
     found: Registry[Any] = Registry(base, [cls for cls in builtins if cls is not base])
     globals()[_plural(base.kind)] = found
+    for cls in (base, *builtins):  # an input is a layer to its registry, and has another base
+        cls.registry = _OfKind(base.kind)  # type: ignore[attr-defined]  # of whatever base the kind has
     if found.has_kernels:
         OF_KIND[found.kind] = found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from cynn import registry
 from cynn.components.configurable import Configurable
@@ -37,7 +37,7 @@ class Regularizer(Configurable):
     0.005
     """
 
-    kind: ClassVar[str] = "regularizer"
+    kind = "regularizer"
     l1: float = 0.0
     l2: float = 0.0
 

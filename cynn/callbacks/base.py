@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from cynn.components.configurable import Configurable
-from cynn.components.monitoring import Directions
+from cynn.schedules.monitoring import Directions
 
 if TYPE_CHECKING:
     from cynn.model import Model
@@ -48,7 +48,7 @@ class Callback(Configurable):
     epoch 2
     """
 
-    kind: ClassVar[str] = "callback"
+    kind = "callback"
     # two that are made alike come to know different things
     __eq__ = object.__eq__
     __hash__ = object.__hash__

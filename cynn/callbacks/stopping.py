@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cynn import layers
 from cynn.callbacks.base import Callback
 from cynn.components import schema
-from cynn.components.monitoring import check_mode, check_name, is_better, monitored, rises
 from cynn.errors import check_number, check_switch, check_whole_number
+from cynn.schedules.monitoring import check_mode, check_name, is_better, monitored, rises
 
 if TYPE_CHECKING:
     from cynn.model import Model

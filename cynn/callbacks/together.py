@@ -14,8 +14,8 @@ from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
 from cynn.callbacks.stopping import EarlyStopping
 from cynn.components import schema
-from cynn.components.monitoring import Directions
 from cynn.errors import InvalidParameterError, as_list, shown
+from cynn.schedules.monitoring import Directions
 
 if TYPE_CHECKING:
     from cynn.model import Model

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
 
-from cynn import registry
-from cynn.errors import CynnError, InvalidParameterError, did_you_mean, shown
+from cynn.components.declarations import (
+    Declaration,
+    attribute,
+    checked_by,
+    choice,
+    number,
+    part,
+    switch,
+    whole_number,
+)
+from cynn.errors import (
+    CynnError,
+    InvalidParameterError,
+    UnknownParameterError,
+    did_you_mean,
+    shown,
+    unknown_name,
+)
 
 __all__ = [
     "MAX_NESTED", "Configurable", "call", "check_config", "config_of", "is_nested_deeper", "made", "parts_within"
@@ -20,18 +36,32 @@ MAX_NESTED = 200
 # A schedule around another has a copy of that, so that its size doubles with each.
 _MAX_NESTED_PARTS = 8
 
+_ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+_BY_NAME = inspect.Parameter.KEYWORD_ONLY
+
 T = TypeVar("T")
 
 
+class _Signature:
+    """The signature of a class, which `inspect` asks for; of an instance that is called, it is that of `__call__`."""
+
+    def __get__(self, instance: object, owner: type[Configurable]) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        return owner._signature()
+
+
+@dataclass_transform(field_specifiers=(attribute, checked_by, choice, number, part, switch, whole_number))
 class Configurable:
     """The base of every kind of part: activations, losses, optimizers, layers, schedules and so on.
 
-    Its parameters are those of `__init__`, each kept as an attribute of the same name. Of these are made the
+    Its parameters are declared in the body of the class, in the words of `cynn.components.declarations`, or they are
+    those of an `__init__` of its own, which keeps each as an attribute of the same name. Of these are made the
     configuration, the repr, and whether two are equal.
     """
 
     #: Such as `"activation"`; the plural is the name of the registry.
-    kind: ClassVar[str] = ""
+    kind: str = attribute("")
     name: ClassVar[str] = ""
     #: Other names by which the class is found.
     aliases: ClassVar[tuple[str, ...]] = ()
@@ -39,11 +69,65 @@ class Configurable:
     config_key: ClassVar[str] = "name"
     #: How deep lists and dicts may be nested in a configuration.
     max_nested: ClassVar[int] = _MAX_NESTED_PARTS
-    _names: ClassVar[tuple[str, ...]]
+    #: Where parts of the kind are found by name; who declares the registry of a kind puts it here.
+    registry: ClassVar[Any]
+    #: The declared parameters, those of the bases first.
+    declared: ClassVar[dict[str, Declaration]] = {}
+    _kept_signature: ClassVar[inspect.Signature]
+    #: What messages call a parameter.
+    parameter_word: ClassVar[str] = "parameter"
+
+    if not TYPE_CHECKING:
+        __signature__ = _Signature()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own, annotations = vars(cls), inspect.get_annotations(cls)
+        for name, declaration in own.items():
+            if isinstance(declaration, Declaration):
+                declaration.annotation = annotations.get(name, declaration.annotation)
+        declared = cls.declared | {name: value for name, value in own.items() if isinstance(value, Declaration)}
+        cls.declared = {name: value for name, value in declared.items() if own.get(name, value) is value}
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        given = self._given(args, values)
+        for name, declaration in self.declared.items():
+            vars(self)[name] = self._checked(declaration, given[name])
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """What a class does when its parameters are there: checks of several together, and attributes of its own."""
+
+    def _given(self, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+        """What `__init__` got, by name, with the defaults of what it did not get."""
+        owner, word = type(self).__name__, self.parameter_word
+        names = [name for name, declaration in self.declared.items() if not declaration.kw_only]
+        if len(args) > len(names):
+            raise InvalidParameterError(
+                f"{owner} takes {len(names)} {word}s ({', '.join(names) or 'none'}). Got {len(args)} values instead."
+            )
+        given = dict(zip(names, args, strict=False))
+        for name in values:
+            if name not in self.declared:
+                unknown = unknown_name(f"{word} of {owner}", name, self.declared or ["(none)"])
+                raise UnknownParameterError(str(unknown))
+            if name in given:
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {owner} must be given once. Got it twice instead."
+                )
+        found = {name: declaration.default for name, declaration in self.declared.items()} | given | values
+        for name, value in found.items():
+            if value is inspect.Parameter.empty:
+                raise InvalidParameterError(f"The {name!r} parameter of {owner} must be given. Got nothing instead.")
+        return found
+
+    def _checked(self, declaration: Declaration, value: Any) -> Any:
+        """The value to keep for a parameter."""
+        return declaration.check(value, type(self).__name__)
 
     def get_config(self) -> dict[str, Any]:
         """Its name and its parameters, from which `from_config` makes an equal one."""
-        name = registry.of_kind(self.kind).name_of(self)
+        name = self.registry.name_of(self)
         return {self.config_key: name} | {key: config_of(value) for key, value in self._parameters().items()}
 
     @classmethod
@@ -60,11 +144,12 @@ class Configurable:
         object
             One of this class.
         """
-        described = f"{cls.kind} {cls.name!r}" if cls.name else cls.__name__
+        kind = cls.registry.kind
+        described = f"{kind} {cls.name!r}" if cls.name else cls.__name__
         check_config(config, described, optional=config)
         if is_nested_deeper(config, cls.max_nested):
             raise InvalidParameterError(
-                f"The configuration of {_with_article(cls.kind)} must be nested no more than {cls.max_nested} deep. "
+                f"The configuration of {_with_article(kind)} must be nested no more than {cls.max_nested} deep. "
                 f"Got {cls.name!r} with more."
             )
         return cls._made({key: value for key, value in config.items() if key != cls.config_key}, described)
@@ -74,13 +159,32 @@ class Configurable:
         return made(cls, parameters, described)
 
     def _parameters(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._parameter_names() if hasattr(self, name)}
+        return {name: getattr(self, name) for name in self._signature().parameters if hasattr(self, name)}
 
     @classmethod
-    def _parameter_names(cls) -> tuple[str, ...]:
-        if "_names" not in vars(cls):  # reading a signature takes its time
-            cls._names = tuple(inspect.signature(cls).parameters)
-        return cls._names
+    def _signature(cls) -> inspect.Signature:
+        if "_kept_signature" not in vars(cls):
+            cls._kept_signature = cls._new_signature()
+        return cls._kept_signature
+
+    @classmethod
+    def _declared_signature(cls) -> inspect.Signature:
+        parameters = [declaration.in_signature() for declaration in cls.declared.values()]
+        return inspect.Signature(sorted(parameters, key=lambda parameter: parameter.kind))
+
+    @classmethod
+    def _new_signature(cls) -> inspect.Signature:
+        """What is declared, or the parameters of an `__init__` of its own; `**options` stands for those of the base."""
+        owner = next(each for each in cls.__mro__ if "__init__" in vars(each))
+        if owner is Configurable:
+            return cls._declared_signature()
+        own = list(inspect.signature(vars(owner)["__init__"]).parameters.values())[1:]
+        if {each.kind for each in own} & _ANY == {inspect.Parameter.VAR_KEYWORD}:
+            base = inspect.signature(owner.__mro__[1])
+            options = [each for each in base.parameters.values() if each.kind is each.KEYWORD_ONLY]
+            names = {each.name for each in own}
+            own[-1:] = [each for each in options if each.name not in names] or own[-1:]
+        return inspect.Signature(own)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Configurable) or type(self) is not type(other):
@@ -91,7 +195,16 @@ class Configurable:
         return hash((type(self), *self._parameters().items()))
 
     def __repr__(self) -> str:
-        return call(self, self._parameters())
+        return call(self, self._shown())
+
+    def _shown(self) -> dict[str, Any]:
+        """The parameters in the repr: those that are given by name alone where they are not as by default."""
+        usual = {each.name: each.default for each in self._signature().parameters.values() if each.kind is _BY_NAME}
+        return {
+            name: value
+            for name, value in self._parameters().items()
+            if name not in usual or repr(value) != repr(usual[name])  # two arrays need not be equal or not
+        }
 
 
 def parts_within(value: Any) -> Iterator[Configurable]:

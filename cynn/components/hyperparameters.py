@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from cynn.components.configurable import Configurable
+from cynn.components.declarations import Declaration, attribute, check_choice
 from cynn.errors import (
     InvalidParameterError,
     ReadOnlyError,
+    as_list,
     bounds_in_words,
     check_held,
     check_number,
     check_switch,
     not_allowed,
     shown,
-    unknown_name,
 )
 
 __all__ = ["Component", "Hyperparameter", "hyperparameter", "option"]
 
+# Beyond it a double has not every whole number.
+_MAX_WHOLE = 2**53
 
-class Hyperparameter:
-    """A number or a switch of a component, declared once in the body of its class.
+
+class Hyperparameter(Declaration):
+    """A number, a whole number, a switch or a choice of a component, declared once in the body of its class.
 
     A kernel receives the values as doubles, in the order of declaration. It is given a copy of them once,
     so they are read only, but for those that the class names as `assignable`.
@@ -30,81 +35,93 @@ class Hyperparameter:
 
     def __init__(
         self,
-        default: float | bool,
+        default: float | bool | str,
         bounds: dict[str, float],
         doc: str,
         *,
-        is_option: bool = False,
-        is_whole: bool = False,
+        choices: tuple[str, ...] = (),
+        kw_only: bool = False,
     ) -> None:
-        self.default = default
+        super().__init__(self._check_value, default, kw_only=kw_only)
         self.bounds = bounds
+        self.choices = choices
         self.doc = self.__doc__ = doc
-        self.is_option = is_option
-        self.is_whole = is_whole
-        self.name = ""
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: Component | None, owner: type) -> Any:
-        if instance is None:
-            return self
-        return (instance._options if self.is_option else instance._values)[self.name]
-
-    def __set__(self, instance: Component, value: Any) -> None:
+    def __set__(self, instance: Configurable, value: Any) -> None:
         owner = type(instance).__name__
-        if self.name not in instance.assignable:
+        if self.name not in type(instance).assignable:  # type: ignore[attr-defined]  # a component has hyperparameters
             raise ReadOnlyError(
                 f"The {self.name!r} parameter of {owner} must be given when the instance is made, as in "
                 f"{owner}({self.name}={shown(value)}). Got an assignment instead."
             )
-        instance._values[self.name] = instance._checked(self, value)
+        super().__set__(instance, value)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the class has it as an int."""
+        return self.annotation in (int, "int")
 
     @property
     def allowed(self) -> str:
-        """Its bounds in words."""
+        """Its bounds, or its choices, in words."""
         if isinstance(self.default, bool):
             return "True or False"
-        return " and ".join(bounds_in_words(**self.bounds)) or "any"
+        if self.choices:
+            return ", ".join(map(repr, self.choices))
+        words = " and ".join(bounds_in_words(**self.bounds))
+        return f"a whole number {words}".strip() if self.is_whole else words or "any"
 
-    def check(self, value: Any, owner: str) -> float | bool:
-        """`value` as a bool or a finite float within the bounds."""
+    def _check_value(self, value: Any, name: str, owner: str) -> float | bool | str:
         if isinstance(self.default, bool):
-            return check_switch(value, self.name, owner)
-        number = check_number(value, self.name, owner, **self.bounds)
-        if self.is_whole and not number.is_integer():
-            raise not_allowed(self.name, owner, f"a whole number {self.allowed}", value)
-        return number
+            return check_switch(value, name, owner)
+        if isinstance(self.default, str):
+            return check_choice(value, name, owner, choices=self.choices)
+        if not self.is_whole:
+            return check_number(value, name, owner, **self.bounds)
+        try:  # a float that is whole, too: so have configurations of before it
+            number = check_number(value, name, owner, **self.bounds)
+        except InvalidParameterError:
+            number = 0.5
+        if not number.is_integer() or abs(number) > _MAX_WHOLE:
+            raise not_allowed(name, owner, self.allowed, value)
+        return int(number)
+
+    def as_double(self, value: Any) -> float:
+        """What a kernel receives: of a choice its place among all, from 0; of a switch 0 or 1."""
+        return float(self.choices.index(value) if self.choices else value)
 
 
-def option(
-    default: float | bool, *, minimum: float = 0.0, below: float | None = None, is_whole: bool = False, doc: str = ""
-) -> Any:
+def option(default: float | bool, *, minimum: float = 0.0, below: float | None = None, doc: str = "") -> Any:
     """Declare a setting that all components of a kind have, given by name and passed to no kernel."""
     bounds = {"minimum": minimum} if below is None else {"minimum": minimum, "below": below}
-    return Hyperparameter(default, {} if isinstance(default, bool) else bounds, doc, is_option=True, is_whole=is_whole)
+    return Hyperparameter(default, {} if isinstance(default, bool) else bounds, doc, kw_only=True)
 
 
 def hyperparameter(
-    default: float | bool,
+    default: float | bool | str,
     *,
     minimum: float | None = None,
     maximum: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    choices: Iterable[str] = (),
     doc: str = "",
 ) -> Any:
     """Declare a hyperparameter in the body of an activation, a loss or an optimizer.
 
+    It is a number; a whole number, where the class annotates it as `int`; a switch, where the default is True or
+    False; or one of several texts.
+
     Parameters
     ----------
-    default : float or bool
+    default : float, int, bool or str
         Its value where none is given.
     minimum, maximum : float, optional
         The bounds, allowed themselves.
     above, below : float, optional
         Bounds that are not allowed themselves.
+    choices : list of str, optional
+        The texts that are allowed. A kernel receives the place of the one that is chosen, from 0.
     doc : str
         One line on what it does.
 
@@ -112,6 +129,11 @@ def hyperparameter(
     -------
     Hyperparameter
         A descriptor, read in an instance as the value.
+
+    Raises
+    ------
+    InvalidParameterError
+        The choices are not texts, or the default is a text that is not among them.
 
     Examples
     --------
@@ -126,12 +148,37 @@ def hyperparameter(
     ...         return self.factor * grad
     >>> Scaled(factor=2)
     Scaled(factor=2.0)
+
+    Whole numbers and choices are read as such:
+
+    >>> class Power(cynn.activations.Activation):
+    ...     '''a = zⁿ, or its absolute value'''
+    ...     name = "power"
+    ...     n: int = cynn.hyperparameter(default=2, minimum=1, doc="The exponent.")
+    ...     kind: str = cynn.hyperparameter(default="plain", choices=["plain", "absolute"], doc="Which of the two.")
+    ...     def forward(self, z):
+    ...         return abs(z**self.n) if self.kind == "absolute" else z**self.n
+    ...     def backward(self, z, a, grad):
+    ...         sign = (-1.0) ** (z**self.n < 0) if self.kind == "absolute" else 1.0
+    ...         return grad * sign * self.n * z ** (self.n - 1)
+    >>> Power(3, "absolute")([-2.0])
+    array([8.])
+    >>> Power(3, "absolute").kernel_values()
+    [3.0, 1.0]
     """
+    texts = tuple(as_list(choices) or ())
+    are_texts = all(isinstance(each, str) for each in texts) and len(set(texts)) > 1 and default in texts
+    if not are_texts and (isinstance(default, str) or choices != ()):
+        raise InvalidParameterError(
+            "The 'choices' parameter of hyperparameter must be two or more texts, the default among them. "
+            f"Got {shown(choices)} and the default {shown(default)} instead."
+        )
     bounds = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
-    return Hyperparameter(default, {key: bound for key, bound in bounds.items() if bound is not None}, doc)
+    given = {key: bound for key, bound in bounds.items() if bound is not None}
+    return Hyperparameter(default, given, doc, choices=texts)
 
 
-@dataclass_transform(field_specifiers=(hyperparameter,))
+@dataclass_transform(field_specifiers=(attribute, hyperparameter, option))
 class Component(Configurable):
     """The base of `Activation`, `Loss` and `Optimizer`.
 
@@ -139,70 +186,40 @@ class Component(Configurable):
     capsule of the plugin ABI) or methods over NumPy arrays.
     """
 
-    kind: ClassVar[str] = "component"
+    kind = "component"
+    parameter_word: ClassVar[str] = "hyperparameter"
+    #: Those declared parameters that a kernel gets; the others are settings of all components of the kind.
     hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
-    #: Settings of all components of the kind, given by name, that no kernel sees.
-    options: ClassVar[dict[str, Hyperparameter]] = {}
     #: The hyperparameters that may change later: a kernel gets them with every call.
     assignable: ClassVar[frozenset[str]] = frozenset()
     #: What a class without a kernel defines, over NumPy arrays.
     methods: ClassVar[tuple[str, ...]] = ()
-    kernel: Any = None
-
-    _values: dict[str, Any]
+    kernel: ClassVar[Any] = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        declared = {name: value for name, value in vars(cls).items() if isinstance(value, Hyperparameter)}
-        for declaration in declared.values():
-            declaration.check(declaration.default, f"{cls.__name__} (its default)")
-        cls.hyperparameters = cls.hyperparameters | {n: d for n, d in declared.items() if not d.is_option}
-        cls.options = cls.options | {n: d for n, d in declared.items() if d.is_option}
-        parameters = [
-            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=declared.default)
-            for name, declared in cls.hyperparameters.items()
-        ]
-        parameters += [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=declared.default)
-            for name, declared in cls.options.items()
-        ]
-        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect alone
+        declared = {name: each for name, each in cls.declared.items() if isinstance(each, Hyperparameter)}
+        for name in vars(cls).keys() & declared.keys():
+            declared[name].check(declared[name].default, f"{cls.__name__} (its default)")
+        cls.hyperparameters = {name: each for name, each in declared.items() if not each.kw_only}
 
-    def __init__(self, *args: Any, **values: Any) -> None:
-        names = list(self.hyperparameters)
-        if len(args) > len(names):
-            raise InvalidParameterError(
-                f"{type(self).__name__} takes {len(names)} hyperparameters ({', '.join(names) or 'none'}). "
-                f"Got {len(args)} values instead."
-            )
-        given = dict(zip(names, args, strict=False))
-        for name in values:
-            if name not in self.hyperparameters and name not in self.options:
-                known = [*names, *self.options]
-                raise unknown_name(f"hyperparameter of {type(self).__name__}", name, known or ["(none)"])
-            if name in given:
-                owner = type(self).__name__
-                raise InvalidParameterError(
-                    f"The {name!r} parameter of {owner} must be given once. Got it twice instead."
-                )
-        given.update(values)
-        self._values = {
-            name: self._checked(declared, given.get(name, declared.default))
-            for name, declared in self.hyperparameters.items()
-        }
-        self._options = {
-            name: self._checked(declared, given.get(name, declared.default))
-            for name, declared in self.options.items()
-        }
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From pickles of before, too, which have the values in dicts of their own."""
+        values = state.pop("_values", {}) | state.pop("_options", {})
+        vars(self).update(state, **{name: self._checked(self.declared[name], values[name]) for name in values})
 
     def _parameters(self) -> dict[str, Any]:
-        """The hyperparameters, and the options that are not as they are by default."""
-        changed = {n: v for n, v in self._options.items() if v != self.options[n].default}
-        return {**self._values, **changed}
+        """The hyperparameters, and the settings that are not as they are by default."""
+        values = {name: getattr(self, name) for name in self._signature().parameters}
+        return {
+            name: value
+            for name, value in values.items()
+            if name in self.hyperparameters or value != self.declared[name].default
+        }
 
-    def _checked(self, declared: Hyperparameter, value: Any) -> Any:
-        """The value to keep for a hyperparameter."""
-        return declared.check(value, type(self).__name__)
+    @classmethod
+    def _new_signature(cls) -> inspect.Signature:
+        return cls._declared_signature()  # whatever its `__init__` does besides, a kernel is given these
 
     @classmethod
     def is_compiled(cls) -> bool:
@@ -220,7 +237,11 @@ class Component(Configurable):
 
     def kernel_values(self) -> list[float]:
         """The hyperparameters as a kernel receives them: without those that it gets with every call."""
-        return [float(value) for name, value in self._values.items() if name not in self.assignable]
+        return [
+            declaration.as_double(getattr(self, name))
+            for name, declaration in self.hyperparameters.items()
+            if name not in self.assignable
+        ]
 
     def check_held(self, dtype: str) -> None:
         """Raise an InvalidParameterError where a hyperparameter becomes infinite, or 0, in the dtype of a network.
@@ -230,6 +251,7 @@ class Component(Configurable):
         dtype : {"float32", "float64"}
             That of the network.
         """
-        for name, value in self._values.items():
+        for name in self.hyperparameters:
+            value = getattr(self, name)
             if isinstance(value, float):
                 check_held(value, name, type(self).__name__, dtype)

@@ -1,6 +1,5 @@
 """Checks of what a part hands to the engine: that the struct in its capsule is of this ABI, and whole."""
 
-from cynn import registry
 from cynn.errors import PluginError
 
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer, PyCapsule_IsValid
@@ -128,8 +127,8 @@ def describe(component):
     str
         Such as `the activation 'relu' of cynn-nn 1.0`.
     """
-    distribution, version = registry.of_kind(component.kind).origin(type(component))
-    return f"the {component.kind} {component.name!r} of {distribution} {version}"
+    distribution, version = component.registry.origin(type(component))
+    return f"the {component.registry.kind} {component.name!r} of {distribution} {version}"
 
 
 def raise_plugin_error(component, error):
@@ -164,7 +163,7 @@ cdef object missing_dtype(object component, str dtype):
 
 
 cdef object require_overridden(object component, str method):
-    if not registry.of_kind(component.kind).overrides(type(component), method):
+    if not component.registry.overrides(type(component), method):
         raise PluginError(
             f"The class of {describe(component)} must have a compiled kernel or define {method}(). "
             "It has neither."

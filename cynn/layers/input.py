@@ -31,7 +31,7 @@ class Input(Configurable):
     Input(784, scale=0.00392156862745098)
     """
 
-    kind: ClassVar[str] = Layer.kind
+    kind = Layer.kind
     config_key: ClassVar[str] = Layer.config_key
     name: ClassVar[str] = "input"
     # of two inputs that are alike, a network that is no chain has one

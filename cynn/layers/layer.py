@@ -35,7 +35,7 @@ class Layer(Configurable):
     parameter_count : int
     """
 
-    kind: ClassVar[str] = "layer"
+    kind = "layer"
     config_key: ClassVar[str] = "layer"
     max_nested: ClassVar[int] = MAX_NESTED
     # of two layers in networks each has weights of its own

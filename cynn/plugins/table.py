@@ -38,7 +38,7 @@ def dtypes_of(component: Component) -> list[str]:
     >>> dtypes_of(cynn.activations.Tanh())
     ['float32', 'float64']
     """
-    kernel = _KERNELS[component.kind](component)
+    kernel = _KERNELS[component.registry.kind](component)
     offered = []
     for dtype in ("float32", "float64"):
         try:
@@ -166,7 +166,7 @@ def hyperparameter_rows(component: Component) -> list[tuple[str, ...]]:
     """A head, and a row for each hyperparameter."""
     rows: list[tuple[str, ...]] = [("hyperparameter", "default", "allowed", "what it does")]
     for name, declared in component.hyperparameters.items():
-        default = declared.default if isinstance(declared.default, bool) else f"{declared.default:g}"
+        default = declared.default if isinstance(declared.default, (bool, str)) else f"{declared.default:g}"
         rows.append((name, str(default), declared.allowed, declared.doc))
     return rows
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from cynn.components import schema
-from cynn.components.monitoring import Directions, check_mode, check_name, is_better, monitored, rises
 from cynn.errors import check_number, check_whole_number
 from cynn.schedules.base import Rates, Schedule, learning_rate_of, started
+from cynn.schedules.monitoring import Directions, check_mode, check_name, is_better, monitored, rises
 
 __all__ = ["ReduceOnPlateau", "WarmUp"]
 

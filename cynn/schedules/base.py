@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cynn import registry
 from cynn.components.configurable import Configurable
-from cynn.components.monitoring import Directions
 from cynn.errors import InvalidParameterError, check_number, shown
+from cynn.schedules.monitoring import Directions
 
 __all__ = ["Constant", "LearningRate", "Rates", "Schedule", "learning_rate_of", "started"]
 
@@ -39,7 +39,7 @@ class Schedule(Configurable):
     array([0.1       , 0.07071068, 0.05773503, 0.05      ])
     """
 
-    kind: ClassVar[str] = "schedule"
+    kind = "schedule"
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         """The rates of steps.

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from cynn.components.hyperparameters import Component
+from cynn.components.hyperparameters import Component, Hyperparameter
 from cynn.errors import CynnError
 from cynn.testing.report import Failure, Report, Skipped
 
@@ -25,8 +25,7 @@ def variants(component: C) -> Iterator[C]:
         if name == "learning_rate":
             continue
         default = config[name]
-        candidates = [not default] if isinstance(default, bool) else [1.5 * default + 0.25, 0.5 * default]
-        for value in candidates:
+        for value in _others(declared, default):
             try:
                 if declared.check(value, "") == default:
                     continue
@@ -34,6 +33,17 @@ def variants(component: C) -> Iterator[C]:
             except CynnError:  # out of its bounds, or at odds with another
                 continue
             break
+
+
+def _others(declared: Hyperparameter, default: Any) -> list[Any]:
+    """Values to try in the place of the default."""
+    if isinstance(default, bool):
+        return [not default]
+    if declared.choices:
+        return [each for each in declared.choices if each != default]
+    if declared.is_whole:
+        return [default + 1, default - 1]
+    return [1.5 * default + 0.25, 0.5 * default]
 
 
 def check_class(report: Report, component: Component) -> None:

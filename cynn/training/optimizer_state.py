@@ -12,12 +12,12 @@ import numpy.typing as npt
 from cynn import layers, registry, schedules
 from cynn.components import schema
 from cynn.components.configurable import config_of
-from cynn.components.monitoring import Directions
 from cynn.engine.operations import UpdateSettings
 from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.engine.workspace import aligned_copy, aligned_zeros
 from cynn.errors import CynnError
 from cynn.saving import provenance
+from cynn.schedules.monitoring import Directions
 
 if TYPE_CHECKING:
     from cynn.model import Model

@@ -19,7 +19,8 @@ WINGS = {
         "version",
     },
     "kernels": {"blas", "kernels"},
-    "components, registry": {"components", "registry"},
+    "components": {"components"},
+    "registry": {"registry"},
     "engine": {"engine"},
     "parts": {
         "activations", "constraints", "hyperparameters", "initializers", "losses", "optimizers", "regularizers",

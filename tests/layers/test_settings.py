@@ -119,7 +119,7 @@ class OfNothing(GLU):
 @pytest.mark.parametrize(
     ("cls", "signature"),
     [
-        (Dense, f"(units: 'int', activation: 'Any' = 'identity', *, {OPTIONS} -> 'None'"),
+        (Dense, f"(units: 'int', activation: 'Any' = 'identity', *, {OPTIONS}"),
         (GLU, f"(units: 'int', activation: 'Any' = 'sigmoid', *, {OPTIONS}"),
         (Maxout, f"(units: 'int', pieces: 'int' = 2, *, {OPTIONS}"),
         (WithSlope, "(units, *, slope=0.5, trainable=False, " + OPTIONS.partition(", trainable")[0] + ")"),

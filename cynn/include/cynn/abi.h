@@ -28,7 +28,8 @@
  *
  * h
  *   The hyperparameters as doubles, in the order in which the plugin's class declares them; a switch
- *   is 0 or 1. NULL when it declares none. An optimizer's learning rate is an argument of its own and
+ *   is 0 or 1, a choice its place among the choices as the class lists them, from 0, and a whole number
+ *   is exact: up to 2^53 it is allowed to be. NULL when it declares none. An optimizer's learning rate is an argument of its own and
  *   not among them. h is read-only, and the same for the whole of a run.
  *
  * dtypes

@@ -1,0 +1,132 @@
+"""The parameters of a part, declared once, in the body of its class.
+
+Of the declarations follow the signature of the class, the checks of what it is given, its configuration and its repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from cynn.errors import check_number, check_switch, check_whole_number, not_allowed
+
+if TYPE_CHECKING:
+    from cynn.components.configurable import Configurable
+
+__all__ = [
+    "Declaration", "attribute", "check_choice", "checked_by", "choice", "number", "part", "switch", "whole_number"
+]  # fmt: skip
+
+T = TypeVar("T")
+
+#: Called with a value, the name of the parameter and that of its class: the value to keep, or an InvalidParameterError.
+Check = Callable[[Any, str, str], Any]
+
+_REQUIRED: Any = Parameter.empty
+
+
+class Declaration:
+    """A parameter of a part: a descriptor, which checks what is given and what is assigned.
+
+    None is allowed where it is the default.
+
+    Parameters
+    ----------
+    check : callable
+        Called as `check(value, name, owner)`; returns the value to keep.
+    default : object
+        Where none is given; left out, one must be.
+    kw_only : bool
+        Whether it is given by name alone. The repr leaves out such a one where it is as by default.
+    """
+
+    #: As the body of the class has it, also as text.
+    annotation: Any = Parameter.empty
+
+    def __init__(self, check: Check, default: Any = _REQUIRED, *, kw_only: bool = False) -> None:
+        self._check = check
+        self.default = default
+        self.kw_only = kw_only
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Configurable | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        if self.name not in instance.__dict__:  # a pickle of before may lack it
+            if self.default is _REQUIRED:
+                raise AttributeError(self.name)
+            instance.__dict__[self.name] = instance._checked(self, self.default)
+        return instance.__dict__[self.name]
+
+    def __set__(self, instance: Configurable, value: Any) -> None:
+        instance.__dict__[self.name] = instance._checked(self, value)
+
+    def check(self, value: Any, owner: str) -> Any:
+        """The value to keep for one that is given."""
+        if value is None and self.default is None:
+            return None
+        return self._check(value, self.name, owner)
+
+    def in_signature(self) -> Parameter:
+        """As a parameter of a function."""
+        kind = Parameter.KEYWORD_ONLY if self.kw_only else Parameter.POSITIONAL_OR_KEYWORD
+        return Parameter(self.name, kind, default=self.default, annotation=self.annotation)
+
+
+def number(
+    *,
+    default: Any = _REQUIRED,
+    minimum: float = float("-inf"),
+    maximum: float = float("inf"),
+    above: float | None = None,
+    below: float | None = None,
+    kw_only: bool = False,
+) -> Any:
+    """Declare a finite number; `above` and `below` exclude the bound itself."""
+    check = partial(check_number, minimum=minimum, maximum=maximum, above=above, below=below)
+    return Declaration(check, default, kw_only=kw_only)
+
+
+def whole_number(
+    *, default: Any = _REQUIRED, minimum: int = 0, maximum: int = 2**63 - 1, kw_only: bool = False
+) -> Any:
+    """Declare a whole number."""
+    return Declaration(partial(check_whole_number, minimum=minimum, maximum=maximum), default, kw_only=kw_only)
+
+
+def switch(*, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
+    """Declare True or False."""
+    return Declaration(check_switch, default, kw_only=kw_only)
+
+
+def choice(*choices: str, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
+    """Declare one of several texts."""
+    return Declaration(partial(check_choice, choices=choices), default, kw_only=kw_only)
+
+
+def part(base: type[Configurable], *, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
+    """Declare a part of the kind of `base`: one is given by its name, its configuration, its class, or as it is."""
+    return Declaration(lambda value, name, owner: base.registry.get(value), default, kw_only=kw_only)
+
+
+def checked_by(check: Check, *, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
+    """Declare what has a check of its own, called as `check(value, name, owner)`; it returns the value to keep."""
+    return Declaration(check, default, kw_only=kw_only)
+
+
+def attribute(value: T, *, init: Literal[False] = False) -> T:
+    """Say, to a checker of types too, that this is no parameter: one that the base declares is none any more."""
+    return value
+
+
+def check_choice(value: Any, name: str, owner: str, *, choices: tuple[str, ...]) -> str:
+    """`value`, if it is one of these texts."""
+    if not isinstance(value, str) or value not in choices:
+        *others, last = map(repr, choices)
+        raise not_allowed(name, owner, f"{', '.join(others)} or {last}" if others else last, value)
+    return value
