@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from cynn import registry
 from cynn.components.configurable import Configurable
-from cynn.errors import check_number
+from cynn.components.declarations import attribute, number
 
 __all__ = ["Constraint", "MaxNorm", "NonNegative", "UnitNorm", "get"]
 
@@ -35,7 +35,7 @@ class Constraint(Configurable):
 
     kind = "constraint"
     rule: ClassVar[str] = ""
-    max_value: float = 1.0
+    max_value: float = attribute(1.0)
 
 
 class MaxNorm(Constraint):
@@ -63,9 +63,7 @@ class MaxNorm(Constraint):
     """
 
     name = rule = "max_norm"
-
-    def __init__(self, max_value: float = 2.0) -> None:
-        self.max_value = check_number(max_value, "max_value", "MaxNorm", above=0)
+    max_value: float = number(default=2.0, above=0)
 
 
 class UnitNorm(Constraint):

@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from cynn import registry
 from cynn.components.configurable import Configurable, made
+from cynn.components.declarations import number, switch
 from cynn.components.schema import in_words
 from cynn.engine import randomness
-from cynn.errors import InvalidParameterError, check_number, check_switch, unknown_name
+from cynn.errors import InvalidParameterError, unknown_name
 
 __all__ = [
     "Constant",
@@ -162,9 +163,7 @@ class Orthogonal(Initializer):
     """
 
     name = "orthogonal"
-
-    def __init__(self, gain: float = 1.0) -> None:
-        self.gain = check_number(gain, "gain", "Orthogonal")
+    gain: float = number(default=1.0)
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         shape = (max(inputs, units), min(inputs, units))
@@ -190,10 +189,8 @@ class TruncatedNormal(Initializer):
     """
 
     name = "truncated_normal"
-
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
-        self.mean = check_number(mean, "mean", "TruncatedNormal")
-        self.stddev = check_number(stddev, "stddev", "TruncatedNormal", minimum=0)
+    mean: float = number(default=0.0)
+    stddev: float = number(default=0.05, minimum=0)
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         purpose, shape = randomness.Purpose.INITIAL_WEIGHTS, (inputs, units)
@@ -230,10 +227,8 @@ class Siren(Initializer):
     """
 
     name = "siren"
-
-    def __init__(self, w0: float = 30.0, is_first: bool = False) -> None:
-        self.w0 = check_number(w0, "w0", "Siren", above=0)
-        self.is_first = check_switch(is_first, "is_first", "Siren")
+    w0: float = number(default=30.0, above=0)
+    is_first: bool = switch(default=False)
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         limit = 1 / inputs if self.is_first else math.sqrt(6 / inputs) / self.w0
@@ -257,9 +252,7 @@ class Constant(Initializer):
     """
 
     name = "constant"
-
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = check_number(value, "value", "Constant")
+    value: float = number(default=0.0)
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         return np.full((inputs, units), self.value)

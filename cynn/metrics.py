@@ -15,15 +15,14 @@ import numpy.typing as npt
 
 from cynn import registry
 from cynn.components.configurable import Configurable
+from cynn.components.declarations import number, whole_number
 from cynn.data.row_weights import RowWeights, as_sample_weight
 from cynn.data.targets import Targets
 from cynn.errors import (
     InvalidParameterError,
     ShapeError,
     as_list,
-    check_number,
     check_switch,
-    check_whole_number,
     shown,
     warn,
 )
@@ -169,9 +168,7 @@ class BinaryAccuracy(Metric):
 
     name = "binary_accuracy"
     greater_is_better = True
-
-    def __init__(self, threshold: float | None = None) -> None:
-        self.threshold = None if threshold is None else check_number(threshold, "threshold", "BinaryAccuracy")
+    threshold: float | None = number(default=None)
 
     def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
         threshold = target.decision_threshold if self.threshold is None else self.threshold
@@ -196,9 +193,7 @@ class TopKAccuracy(Metric):
     name = "top_k_accuracy"
     aliases = ("top_k_categorical_accuracy",)
     greater_is_better = True
-
-    def __init__(self, k: int = 5) -> None:
-        self.k = check_whole_number(k, "k", "TopKAccuracy", minimum=1)
+    k: int = whole_number(default=5, minimum=1)
 
     def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
         own = np.take_along_axis(prediction, target.as_classes()[:, None], axis=1)

@@ -534,7 +534,7 @@ def declare(base: type[Any], module: Mapping[str, Any]) -> None:
     found: Registry[Any] = Registry(base, [cls for cls in builtins if cls is not base])
     globals()[_plural(base.kind)] = found
     for cls in (base, *builtins):  # an input is a layer to its registry, and has another base
-        cls.registry = _OfKind(base.kind)  # type: ignore[attr-defined]  # of whatever base the kind has
+        cls._registry = _OfKind(base.kind)  # type: ignore[attr-defined]  # of whatever base the kind has
     if found.has_kernels:
         OF_KIND[found.kind] = found
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cynn import registry
 from cynn.components.configurable import Configurable
-from cynn.errors import check_number
+from cynn.components.declarations import attribute, number
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "get"]
 
@@ -38,8 +38,8 @@ class Regularizer(Configurable):
     """
 
     kind = "regularizer"
-    l1: float = 0.0
-    l2: float = 0.0
+    l1: float = attribute(0.0)
+    l2: float = attribute(0.0)
 
 
 class L1(Regularizer):
@@ -60,9 +60,7 @@ class L1(Regularizer):
     """
 
     name = "l1"
-
-    def __init__(self, l1: float = 0.01) -> None:
-        self.l1 = check_number(l1, "l1", "L1", minimum=0)
+    l1: float = number(default=0.01, minimum=0)
 
 
 class L2(Regularizer):
@@ -81,9 +79,7 @@ class L2(Regularizer):
     """
 
     name = "l2"
-
-    def __init__(self, l2: float = 0.01) -> None:
-        self.l2 = check_number(l2, "l2", "L2", minimum=0)
+    l2: float = number(default=0.01, minimum=0)
 
 
 class L1L2(Regularizer):
@@ -102,10 +98,8 @@ class L1L2(Regularizer):
     """
 
     name = "l1_l2"
-
-    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1 = check_number(l1, "l1", "L1L2", minimum=0)
-        self.l2 = check_number(l2, "l2", "L1L2", minimum=0)
+    l1: float = number(default=0.0, minimum=0)
+    l2: float = number(default=0.0, minimum=0)
 
 
 registry.declare(Regularizer, globals())

@@ -10,7 +10,8 @@ import numpy as np
 from cynn import layers
 from cynn.callbacks.base import Callback
 from cynn.components import schema
-from cynn.errors import InvalidParameterError, check_whole_number
+from cynn.components.declarations import whole_number
+from cynn.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from cynn.model import Model
@@ -54,14 +55,10 @@ class StochasticWeightAveraging(Callback):
     """
 
     name = "stochastic_weight_averaging"
+    start_epoch: int = whole_number(minimum=1)
+    every_epochs: int = whole_number(default=1, minimum=1, kw_only=True)
 
-    def __init__(self, start_epoch: int, *, every_epochs: int = 1) -> None:
-        owner = "StochasticWeightAveraging"
-        self.start_epoch = check_whole_number(start_epoch, "start_epoch", owner, minimum=1)
-        self.every_epochs = check_whole_number(every_epochs, "every_epochs", owner, minimum=1)
-        self._begin()
-
-    def _begin(self) -> None:
+    def __post_init__(self) -> None:
         self.n_averaged = 0
         self._mean: list[Any] = []
         self._averaged: list[Any] | None = None
@@ -69,7 +66,7 @@ class StochasticWeightAveraging(Callback):
     def on_train_begin(self) -> None:
         from cynn.training.moving_averages import has_moving_averages
 
-        self._begin()
+        self.__post_init__()
         if self.training_rows is None and has_moving_averages(self.network):
             raise InvalidParameterError(
                 "The batches of a fit with StochasticWeightAveraging must be such that one can go through them again, "

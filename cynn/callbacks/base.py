@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cynn.components.configurable import Configurable
+from cynn.components.declarations import attribute
 from cynn.schedules.monitoring import Directions
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class Callback(Configurable):
     # two that are made alike come to know different things
     __eq__ = object.__eq__
     __hash__ = object.__hash__
-    network: Any  # a Network, which stands above this wing
-    training_rows: Callable[[], Iterable[Any]] | None = None
-    greater_is_better: Directions = MappingProxyType({})
-    final_weights: Callable[[], list[Any]] | None = None
-    stop_training: bool = False
+    network: Any = attribute(None)  # a Network, which stands above this wing
+    training_rows: Callable[[], Iterable[Any]] | None = attribute(None)
+    greater_is_better: Directions = attribute(MappingProxyType({}))
+    final_weights: Callable[[], list[Any]] | None = attribute(None)
+    stop_training: bool = attribute(False)
 
     def on_train_begin(self) -> None:
         """Before the first epoch."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from cynn import file_access
 from cynn.callbacks.base import Callback
-from cynn.errors import CheckpointError, InvalidParameterError, check_number, check_whole_number, shown, warn
+from cynn.components.declarations import checked_by, choice, number, whole_number
+from cynn.errors import CheckpointError, InvalidParameterError, shown, warn
 from cynn.saving import checkpoint_file, provenance
 
 __all__ = ["Checkpoint"]
@@ -62,37 +63,21 @@ class Checkpoint(Callback):
     """
 
     name = "checkpoint"
+    path: str | os.PathLike[str] = checked_by(file_access.as_path)
+    every_steps: int | None = whole_number(default=None, minimum=1, kw_only=True)
+    every_seconds: float | None = number(default=None, minimum=0, kw_only=True)
+    keep: int | None = whole_number(default=None, minimum=1, kw_only=True)
+    on_error: str = choice("raise", "warn", default="raise", kw_only=True)
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        every_steps: int | None = None,
-        every_seconds: float | None = None,
-        keep: int | None = None,
-        on_error: str = "raise",
-    ) -> None:
-        self.path = file_access.as_path(path, "path", "Checkpoint")
+    def __post_init__(self) -> None:
         folder, name = os.path.split(self.path)
         self._folder = folder or os.curdir
         self._pattern, has_fields = _pattern(name)
-        if every_steps is not None:
-            every_steps = check_whole_number(every_steps, "every_steps", "Checkpoint", minimum=1)
-        if every_seconds is not None:
-            every_seconds = check_number(every_seconds, "every_seconds", "Checkpoint", minimum=0)
-        if keep is not None:
-            keep = check_whole_number(keep, "keep", "Checkpoint", minimum=1)
-        self.every_steps, self.every_seconds, self.keep = every_steps, every_seconds, keep
         if self.keep is not None and not has_fields:
             raise InvalidParameterError(
                 "The 'path' parameter of Checkpoint must have {epoch} or {step} in its name where 'keep' is given. "
                 f"Got {shown(self.path)} instead."
             )
-        if not isinstance(on_error, str) or on_error not in ("raise", "warn"):
-            raise InvalidParameterError(
-                f"The 'on_error' parameter of Checkpoint must be 'raise' or 'warn'. Got {shown(on_error)} instead."
-            )
-        self.on_error = on_error
         self.last: tuple[int, int, bool] | None = None
         self._written_at = 0.0
 
@@ -100,7 +85,7 @@ class Checkpoint(Callback):
         self.last = None
         self._written_at = time.monotonic()
         provenance.record(self.network)  # what cannot be saved is known before the first step
-        with self._reported(self.path):
+        with self._reported(os.fspath(self.path)):
             os.makedirs(self._folder, exist_ok=True)
             file_access.remove_leftovers(self._folder, self._pattern)
 

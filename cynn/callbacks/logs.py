@@ -12,12 +12,19 @@ from typing import IO, TYPE_CHECKING, Any
 from cynn import file_access
 from cynn.callbacks.base import Callback
 from cynn.components import schema
-from cynn.errors import InvalidParameterError, MissingDependencyError
+from cynn.components.declarations import as_given, checked_by, switch
+from cynn.errors import InvalidParameterError, MissingDependencyError, not_allowed
 
 if TYPE_CHECKING:
     from cynn.model import Model
 
 __all__ = ["CSVLogger", "TensorBoard"]
+
+
+def _separator(value: Any, name: str, owner: str) -> str:
+    if not isinstance(value, str) or len(value) != 1 or value in '"\r\n':
+        raise not_allowed(name, owner, "one character, no quote and no end of a line", value)
+    return value
 
 
 class CSVLogger(Callback):
@@ -48,19 +55,12 @@ class CSVLogger(Callback):
     """
 
     name = "csv_logger"
+    filename: str | os.PathLike[str] = checked_by(as_given)
+    separator: str = checked_by(_separator, default=",", kw_only=True)
+    append: bool = switch(default=False, kw_only=True)
 
-    def __init__(
-        self, filename: str | os.PathLike[str], *, separator: str = ",", append: bool = False
-    ) -> None:
-        self.filename = filename
-        self._path = file_access.as_path(filename, "filename", "CSVLogger")
-        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
-            raise InvalidParameterError(
-                f"The 'separator' parameter of CSVLogger must be one character, no quote and no end of a line. "
-                f"Got {separator!r} instead."
-            )
-        self.separator = separator
-        self.append = append
+    def __post_init__(self) -> None:
+        self._path = file_access.as_path(self.filename, "filename", type(self).__name__)
         self._file: IO[str] | None = None
         self._bytes = 0
         self._columns: list[str] | None = None
@@ -154,8 +154,9 @@ class TensorBoard(Callback):
     """
 
     name = "tensor_board"
+    log_dir: str | os.PathLike[str] = checked_by(file_access.as_path, default="logs")
 
-    def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
+    def __post_init__(self) -> None:
         try:
             # mypy says one thing where it is installed, another where not: it has no types
             from tensorboardX import SummaryWriter  # type: ignore[import-not-found, import-untyped, unused-ignore]
@@ -164,7 +165,6 @@ class TensorBoard(Callback):
                 "TensorBoard must have the package tensorboardX. Got an environment without it: "
                 'pip install "cynn-nn[tensorboard]" brings it.'
             ) from error
-        self.log_dir = file_access.as_path(log_dir, "log_dir", "TensorBoard")
         self._make_writer = SummaryWriter
         self._writer: Any = None
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cynn import layers
 from cynn.callbacks.base import Callback
 from cynn.components import schema
-from cynn.errors import check_number, check_switch, check_whole_number
-from cynn.schedules.monitoring import check_mode, check_name, is_better, monitored, rises
+from cynn.components.declarations import checked_by, choice, number, switch, whole_number
+from cynn.schedules.monitoring import MODES, check_name, is_better, monitored, rises
 
 if TYPE_CHECKING:
     from cynn.model import Model
@@ -64,31 +64,20 @@ class EarlyStopping(Callback):
     """
 
     name = "early_stopping"
+    monitor: str = checked_by(check_name, default="val_loss")
+    min_delta: float = number(default=0.0, minimum=0, kw_only=True)
+    patience: int = whole_number(default=0, kw_only=True)
+    mode: str = choice(*MODES, default="auto", kw_only=True)
+    restore_best_weights: bool = switch(default=False, kw_only=True)
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        *,
-        min_delta: float = 0.0,
-        patience: int = 0,
-        mode: str = "auto",
-        restore_best_weights: bool = False,
-    ) -> None:
-        self.monitor = check_name(monitor, "EarlyStopping")
-        self.min_delta = check_number(min_delta, "min_delta", "EarlyStopping", minimum=0)
-        self.patience = check_whole_number(patience, "patience", "EarlyStopping")
-        self.mode = check_mode(mode, "EarlyStopping")
-        self.restore_best_weights = check_switch(restore_best_weights, "restore_best_weights", "EarlyStopping")
-        self._begin()
-
-    def _begin(self) -> None:
+    def __post_init__(self) -> None:
         self.best: float | None = None
         self.best_epoch = 0
         self._wait = 0
         self._best_weights: list[Any] | None = None
 
     def on_train_begin(self) -> None:
-        self._begin()
+        self.__post_init__()
         if self.monitor in self.greater_is_better:  # else another callback may bring it
             self._rises()
 
@@ -154,11 +143,9 @@ class Timer(Callback):
     """
 
     name = "timer"
+    limit_seconds: float | None = number(default=None, above=0)
 
-    def __init__(self, limit_seconds: float | None = None) -> None:
-        self.limit_seconds = (
-            None if limit_seconds is None else check_number(limit_seconds, "limit_seconds", "Timer", above=0)
-        )
+    def __post_init__(self) -> None:
         self.epoch_seconds: list[float] = []
         self._epoch_begin = 0.0
 

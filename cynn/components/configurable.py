@@ -70,7 +70,7 @@ class Configurable:
     #: How deep lists and dicts may be nested in a configuration.
     max_nested: ClassVar[int] = _MAX_NESTED_PARTS
     #: Where parts of the kind are found by name; who declares the registry of a kind puts it here.
-    registry: ClassVar[Any]
+    _registry: ClassVar[Any]
     #: The declared parameters, those of the bases first.
     declared: ClassVar[dict[str, Declaration]] = {}
     _kept_signature: ClassVar[inspect.Signature]
@@ -127,7 +127,7 @@ class Configurable:
 
     def get_config(self) -> dict[str, Any]:
         """Its name and its parameters, from which `from_config` makes an equal one."""
-        name = self.registry.name_of(self)
+        name = self._registry.name_of(self)
         return {self.config_key: name} | {key: config_of(value) for key, value in self._parameters().items()}
 
     @classmethod
@@ -144,7 +144,7 @@ class Configurable:
         object
             One of this class.
         """
-        kind = cls.registry.kind
+        kind = cls._registry.kind
         described = f"{kind} {cls.name!r}" if cls.name else cls.__name__
         check_config(config, described, optional=config)
         if is_nested_deeper(config, cls.max_nested):

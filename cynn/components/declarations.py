@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from cynn.components.configurable import Configurable
 
 __all__ = [
-    "Declaration", "attribute", "check_choice", "checked_by", "choice", "number", "part", "switch", "whole_number"
+    "Declaration", "as_given", "attribute", "check_choice", "checked_by", "choice", "number", "part", "switch",
+    "whole_number",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Declaration:
         self.default = default
         self.kw_only = kw_only
         self.name = ""
+        self.__doc__ = None  # the docstring of the class says what it is
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -111,12 +113,17 @@ def choice(*choices: str, default: Any = _REQUIRED, kw_only: bool = False) -> An
 
 def part(base: type[Configurable], *, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
     """Declare a part of the kind of `base`: one is given by its name, its configuration, its class, or as it is."""
-    return Declaration(lambda value, name, owner: base.registry.get(value), default, kw_only=kw_only)
+    return Declaration(lambda value, name, owner: base._registry.get(value), default, kw_only=kw_only)
 
 
 def checked_by(check: Check, *, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
     """Declare what has a check of its own, called as `check(value, name, owner)`; it returns the value to keep."""
     return Declaration(check, default, kw_only=kw_only)
+
+
+def as_given(value: Any, name: str, owner: str) -> Any:
+    """For `checked_by`, what needs no check."""
+    return value
 
 
 def attribute(value: T, *, init: Literal[False] = False) -> T:

@@ -188,8 +188,10 @@ class Component(Configurable):
 
     kind = "component"
     parameter_word: ClassVar[str] = "hyperparameter"
-    #: Those declared parameters that a kernel gets; the others are settings of all components of the kind.
+    #: The declared parameters that a kernel gets.
     hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
+    #: Settings of all components of the kind, given by name, that no kernel sees.
+    options: ClassVar[dict[str, Hyperparameter]] = {}
     #: The hyperparameters that may change later: a kernel gets them with every call.
     assignable: ClassVar[frozenset[str]] = frozenset()
     #: What a class without a kernel defines, over NumPy arrays.
@@ -202,6 +204,7 @@ class Component(Configurable):
         for name in vars(cls).keys() & declared.keys():
             declared[name].check(declared[name].default, f"{cls.__name__} (its default)")
         cls.hyperparameters = {name: each for name, each in declared.items() if not each.kw_only}
+        cls.options = {name: each for name, each in declared.items() if each.kw_only}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From pickles of before, too, which have the values in dicts of their own."""

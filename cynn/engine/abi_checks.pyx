@@ -127,8 +127,8 @@ def describe(component):
     str
         Such as `the activation 'relu' of cynn-nn 1.0`.
     """
-    distribution, version = component.registry.origin(type(component))
-    return f"the {component.registry.kind} {component.name!r} of {distribution} {version}"
+    distribution, version = component._registry.origin(type(component))
+    return f"the {component._registry.kind} {component.name!r} of {distribution} {version}"
 
 
 def raise_plugin_error(component, error):
@@ -163,7 +163,7 @@ cdef object missing_dtype(object component, str dtype):
 
 
 cdef object require_overridden(object component, str method):
-    if not component.registry.overrides(type(component), method):
+    if not component._registry.overrides(type(component), method):
         raise PluginError(
             f"The class of {describe(component)} must have a compiled kernel or define {method}(). "
             "It has neither."

@@ -38,7 +38,7 @@ def dtypes_of(component: Component) -> list[str]:
     >>> dtypes_of(cynn.activations.Tanh())
     ['float32', 'float64']
     """
-    kernel = _KERNELS[component.registry.kind](component)
+    kernel = _KERNELS[component._registry.kind](component)
     offered = []
     for dtype in ("float32", "float64"):
         try:

@@ -53,14 +53,14 @@ def require_known(parts: Any) -> None:
         Other values, such as a number for a learning rate, are passed over.
     """
     for part in parts_within(parts):
-        part.registry.require_known(type(part))
+        part._registry.require_known(type(part))
 
 
 def of_parts(parts: Iterable[Configurable]) -> list[dict[str, str]]:
     """Kind, name, distribution and version of every plugin among parts, and among those within them."""
     found = []
     for part in parts_within(list(parts)):
-        of_kind = part.registry
+        of_kind = part._registry
         distribution, version = of_kind.origin(type(part))
         name = of_kind.name_of(part).rpartition(":")[2]
         plugin = {"kind": of_kind.kind, "name": name, "distribution": distribution, "version": version}

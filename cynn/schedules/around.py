@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from cynn.components import schema
-from cynn.errors import check_number, check_whole_number
+from cynn.components.declarations import checked_by, choice, number, whole_number
 from cynn.schedules.base import Rates, Schedule, learning_rate_of, started
-from cynn.schedules.monitoring import Directions, check_mode, check_name, is_better, monitored, rises
+from cynn.schedules.monitoring import MODES, Directions, check_name, is_better, monitored, rises
 
 __all__ = ["ReduceOnPlateau", "WarmUp"]
 
@@ -42,13 +42,11 @@ class WarmUp(Schedule):
     """
 
     name = "warm_up"
+    learning_rate: Any = checked_by(learning_rate_of)
+    warmup_steps: int = whole_number(minimum=1)
+    initial_learning_rate: float = number(default=0.0, minimum=0)
 
-    def __init__(self, learning_rate: Any, warmup_steps: int, initial_learning_rate: float = 0.0) -> None:
-        self.learning_rate = learning_rate_of(learning_rate, "learning_rate", "WarmUp")
-        self.warmup_steps = check_whole_number(warmup_steps, "warmup_steps", "WarmUp", minimum=1)
-        self.initial_learning_rate = check_number(
-            initial_learning_rate, "initial_learning_rate", "WarmUp", minimum=0
-        )
+    def __post_init__(self) -> None:
         self._after = started(self.learning_rate)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
@@ -127,27 +125,16 @@ class ReduceOnPlateau(Schedule):
     """
 
     name = "reduce_on_plateau"
+    learning_rate: Any = checked_by(learning_rate_of)
+    monitor: str = checked_by(check_name, default="val_loss")
+    factor: float = number(default=0.1, above=0, below=1)
+    patience: int = whole_number(default=10)
+    min_delta: float = number(default=1e-4, minimum=0)
+    cooldown: int = whole_number(default=0)
+    min_learning_rate: float = number(default=0.0, minimum=0)
+    mode: str = choice(*MODES, default="auto")
 
-    def __init__(
-        self,
-        learning_rate: Any,
-        monitor: str = "val_loss",
-        factor: float = 0.1,
-        patience: int = 10,
-        min_delta: float = 1e-4,
-        cooldown: int = 0,
-        min_learning_rate: float = 0.0,
-        mode: str = "auto",
-    ) -> None:
-        owner = type(self).__name__
-        self.learning_rate = learning_rate_of(learning_rate, "learning_rate", owner)
-        self.monitor = check_name(monitor, owner)
-        self.factor = check_number(factor, "factor", owner, above=0, below=1)
-        self.patience = check_whole_number(patience, "patience", owner)
-        self.min_delta = check_number(min_delta, "min_delta", owner, minimum=0)
-        self.cooldown = check_whole_number(cooldown, "cooldown", owner)
-        self.min_learning_rate = check_number(min_learning_rate, "min_learning_rate", owner, minimum=0)
-        self.mode = check_mode(mode, owner)
+    def __post_init__(self) -> None:
         self._rate = started(self.learning_rate)
         self._scale = 1.0
         self._wait = 0

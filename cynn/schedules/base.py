@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cynn import registry
 from cynn.components.configurable import Configurable
+from cynn.components.declarations import as_given, checked_by, number
 from cynn.errors import InvalidParameterError, check_number, shown
 from cynn.schedules.monitoring import Directions
 
@@ -148,9 +149,7 @@ class Constant(Schedule):
     """
 
     name = "constant"
-
-    def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = check_number(learning_rate, "learning_rate", "Constant", minimum=0)
+    learning_rate: float = number(minimum=0)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         return np.full(len(steps), self.learning_rate)
@@ -160,9 +159,7 @@ class _Function(Schedule):
     """A function of the step, called for each."""
 
     name = "function"
-
-    def __init__(self, function: Callable[[int], float]) -> None:
-        self.function = function
+    function: Callable[[int], float] = checked_by(as_given)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         return [self.function(int(step)) for step in steps]

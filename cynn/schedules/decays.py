@@ -6,21 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from cynn.errors import InvalidParameterError, check_number, check_switch, check_whole_number
+from cynn.components.declarations import number, switch, whole_number
+from cynn.errors import InvalidParameterError
 from cynn.schedules.base import Rates, Schedule
 
 __all__ = ["CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "OneCycle", "PolynomialDecay", "StepDecay"]
 
 
 class _Decay(Schedule):
-    """What goes from an initial rate through a number of steps."""
+    """What goes from an initial rate through a number of steps.
 
-    def __init__(self, initial_learning_rate: float, decay_steps: int | None) -> None:
-        owner = type(self).__name__
-        self.initial_learning_rate = check_number(
-            initial_learning_rate, "initial_learning_rate", owner, above=0
-        )
-        self.decay_steps = _steps_or_none(decay_steps, "decay_steps", owner)
+    Parameters
+    ----------
+    initial_learning_rate : float
+        The rate of step 0.
+    decay_steps : int, optional
+        How many. Left out, all steps of the `fit`.
+    """
+    initial_learning_rate: float = number(above=0)
+    decay_steps: int | None = whole_number(default=None, minimum=1)
 
     def _decay_steps(self, total_steps: int | None) -> int:
         return _known(self.decay_steps, total_steps, "decay_steps", self)
@@ -48,17 +52,8 @@ class ExponentialDecay(_Decay):
     """
 
     name = "exponential_decay"
-
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int | None = None,
-        decay_rate: float = 0.1,
-        staircase: bool = False,
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps)
-        self.decay_rate = check_number(decay_rate, "decay_rate", type(self).__name__, above=0)
-        self.staircase = check_switch(staircase, "staircase", type(self).__name__)
+    decay_rate: float = number(default=0.1, above=0)
+    staircase: bool = switch(default=False)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         exponent = steps / self._decay_steps(total_steps)
@@ -87,10 +82,8 @@ class StepDecay(_Decay):
     """
 
     name = "step_decay"
-
-    def __init__(self, initial_learning_rate: float, decay_steps: int, decay_rate: float = 0.1) -> None:
-        super().__init__(initial_learning_rate, check_whole_number(decay_steps, "decay_steps", "StepDecay", minimum=1))
-        self.decay_rate = check_number(decay_rate, "decay_rate", type(self).__name__, above=0)
+    decay_steps: int = whole_number(minimum=1)
+    decay_rate: float = number(default=0.1, above=0)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         return self.initial_learning_rate * self.decay_rate ** (steps // self._decay_steps(total_steps))
@@ -120,19 +113,9 @@ class PolynomialDecay(_Decay):
     """
 
     name = "polynomial_decay"
-
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int | None = None,
-        end_learning_rate: float = 0.0001,
-        power: float = 1.0,
-        cycle: bool = False,
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps)
-        self.end_learning_rate = check_number(end_learning_rate, "end_learning_rate", type(self).__name__, minimum=0)
-        self.power = check_number(power, "power", type(self).__name__, above=0)
-        self.cycle = check_switch(cycle, "cycle", type(self).__name__)
+    end_learning_rate: float = number(default=0.0001, minimum=0)
+    power: float = number(default=1.0, above=0)
+    cycle: bool = switch(default=False)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         fraction = steps / self._decay_steps(total_steps)
@@ -166,10 +149,7 @@ class CosineDecay(_Decay):
     """
 
     name = "cosine_decay"
-
-    def __init__(self, initial_learning_rate: float, decay_steps: int | None = None, alpha: float = 0.0) -> None:
-        super().__init__(initial_learning_rate, decay_steps)
-        self.alpha = check_number(alpha, "alpha", type(self).__name__, minimum=0, maximum=1)
+    alpha: float = number(default=0.0, minimum=0, maximum=1)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         fraction = np.minimum(steps / self._decay_steps(total_steps), 1)
@@ -208,23 +188,11 @@ class CosineDecayRestarts(Schedule):
     """
 
     name = "cosine_decay_restarts"
-
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        first_decay_steps: int,
-        t_mul: float = 2.0,
-        m_mul: float = 1.0,
-        alpha: float = 0.0,
-    ) -> None:
-        owner = type(self).__name__
-        self.initial_learning_rate = check_number(
-            initial_learning_rate, "initial_learning_rate", owner, above=0
-        )
-        self.first_decay_steps = check_whole_number(first_decay_steps, "first_decay_steps", owner, minimum=1)
-        self.t_mul = check_number(t_mul, "t_mul", owner, minimum=1)
-        self.m_mul = check_number(m_mul, "m_mul", owner, above=0)
-        self.alpha = check_number(alpha, "alpha", owner, minimum=0, maximum=1)
+    initial_learning_rate: float = number(above=0)
+    first_decay_steps: int = whole_number(minimum=1)
+    t_mul: float = number(default=2.0, minimum=1)
+    m_mul: float = number(default=1.0, above=0)
+    alpha: float = number(default=0.0, minimum=0, maximum=1)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         first, factor = self.first_decay_steps, self.t_mul
@@ -274,21 +242,11 @@ class OneCycle(Schedule):
     """
 
     name = "one_cycle"
-
-    def __init__(
-        self,
-        max_learning_rate: float,
-        total_steps: int | None = None,
-        pct_start: float = 0.3,
-        div_factor: float = 25.0,
-        final_div_factor: float = 1e4,
-    ) -> None:
-        owner = type(self).__name__
-        self.max_learning_rate = check_number(max_learning_rate, "max_learning_rate", owner, above=0)
-        self.total_steps = _steps_or_none(total_steps, "total_steps", owner)
-        self.pct_start = check_number(pct_start, "pct_start", owner, minimum=0, maximum=1)
-        self.div_factor = check_number(div_factor, "div_factor", owner, minimum=1)
-        self.final_div_factor = check_number(final_div_factor, "final_div_factor", owner, minimum=1)
+    max_learning_rate: float = number(above=0)
+    total_steps: int | None = whole_number(default=None, minimum=1)
+    pct_start: float = number(default=0.3, minimum=0, maximum=1)
+    div_factor: float = number(default=25.0, minimum=1)
+    final_div_factor: float = number(default=1e4, minimum=1)
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
         last = _known(self.total_steps, total_steps, "total_steps", self) - 1
@@ -306,10 +264,6 @@ class OneCycle(Schedule):
 def _half_cosine(fraction: Any) -> Any:
     """From 1 at 0 to 0 at 1."""
     return (1 + np.cos(np.pi * fraction)) / 2
-
-
-def _steps_or_none(value: Any, name: str, owner: str) -> int | None:
-    return None if value is None else check_whole_number(value, name, owner, minimum=1)
 
 
 def _known(given: int | None, total_steps: int | None, name: str, schedule: Schedule) -> int:

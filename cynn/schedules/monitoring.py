@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from cynn import registry
-from cynn.errors import InvalidParameterError, shown, unknown_name
+from cynn.errors import InvalidParameterError, not_allowed, unknown_name
 
-__all__ = ["Directions", "check_mode", "check_name", "is_better", "monitored", "rises"]
+__all__ = ["MODES", "Directions", "check_name", "is_better", "monitored", "rises"]
 
 #: Of each figure by its name, whether greater is better; None where nothing says it.
 Directions = Mapping[str, bool | None]
+#: Whether it is to fall or to rise.
+MODES = ("auto", "min", "max")
 
 
 def monitored(logs: Mapping[str, float], name: str, owner: str) -> float:
@@ -21,22 +23,11 @@ def monitored(logs: Mapping[str, float], name: str, owner: str) -> float:
     return logs[name]
 
 
-def check_name(monitor: Any, owner: str) -> str:
+def check_name(monitor: Any, name: str, owner: str) -> str:
     """`monitor`, if it can be the name of a figure."""
     if not isinstance(monitor, str):
-        raise InvalidParameterError(
-            f"The 'monitor' parameter of {owner} must be the name of a figure. Got {shown(monitor)} instead."
-        )
+        raise not_allowed(name, owner, "the name of a figure", monitor)
     return monitor
-
-
-def check_mode(mode: Any, owner: str) -> str:
-    """`mode`, if it is one of the three."""
-    if not isinstance(mode, str) or mode not in ("auto", "min", "max"):
-        raise InvalidParameterError(
-            f"The 'mode' parameter of {owner} must be 'auto', 'min' or 'max'. Got {shown(mode)} instead."
-        )
-    return mode
 
 
 def rises(monitor: str, mode: str, directions: Directions, owner: str) -> bool:

@@ -103,8 +103,8 @@ def struct_of(component: Component) -> Any:
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype = c_void_p
     get_pointer.argtypes = [ctypes.py_object, c_char_p]
-    address = get_pointer(component.kernel, f"cynn.{component.registry.kind}".encode())
-    struct = STRUCTS[component.registry.kind]()
+    address = get_pointer(component.kernel, f"cynn.{component._registry.kind}".encode())
+    struct = STRUCTS[component._registry.kind]()
     size = ctypes.cast(address, POINTER(_Prefix)).contents.struct_size
     ctypes.memmove(ctypes.byref(struct), address, min(size, ctypes.sizeof(struct)))
     return struct

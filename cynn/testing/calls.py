@@ -26,11 +26,11 @@ _SUFFIX = {"float32": "f32", "float64": "f64"}
 def dtypes_of(component: Any) -> list[str]:
     """The dtypes that a component offers; a `PluginError` if its kernel is not one."""
     kernels = {"activation": ActivationKernel, "loss": LossKernel, "optimizer": OptimizerKernel}
-    kernels[component.registry.kind](component)  # its own checks
+    kernels[component._registry.kind](component)  # its own checks
     if not component.is_compiled():
         return ["float64", "float32"]
     functions = abi.functions(component)
-    first = {"activation": "forward", "loss": "value_and_gradient", "optimizer": "step"}[component.registry.kind]
+    first = {"activation": "forward", "loss": "value_and_gradient", "optimizer": "step"}[component._registry.kind]
     return [dtype for dtype, suffix in reversed(_SUFFIX.items()) if f"{first}_{suffix}" in functions]
 
 
