@@ -52,6 +52,9 @@ class Activation(Component):
     initializer: ClassVar[str] = "glorot_uniform"
     #: The loss of an output with this activation, where `fit` is given none.
     default_loss: ClassVar[str] = "mean_squared_error"
+    #: f as an expression of C, by which it leaves for other languages: of `z`, the hyperparameters, and functions of
+    #: math.h and of a row, such as `exp(z)` and `row_max(z)`. None: networks with it stay here.
+    c_source: ClassVar[str | None] = None
     #: Units below which it is the same for every z, so that nothing behind it learns: 2 for shares of a row.
     min_units: ClassVar[int] = 1
 
@@ -186,6 +189,7 @@ class Identity(Activation):
 
     name = "identity"
     aliases = ("linear",)
+    c_source = "z"
     kernel = kernels.activations.KERNELS["identity"]
 
 
@@ -203,6 +207,7 @@ class Sigmoid(Activation):
 
     name = "sigmoid"
     default_loss = "binary_cross_entropy"
+    c_source = "1 / (1 + exp(-z))"
     kernel = kernels.activations.KERNELS["sigmoid"]
 
 
@@ -219,6 +224,7 @@ class Tanh(Activation):
     """
 
     name = "tanh"
+    c_source = "tanh(z)"
     kernel = kernels.activations.KERNELS["tanh"]
 
 
@@ -236,6 +242,7 @@ class ReLU(Activation):
 
     name = "relu"
     initializer = "he_uniform"
+    c_source = "z < 0 ? 0 : z"
     kernel = kernels.activations.KERNELS["relu"]
 
 
@@ -254,6 +261,7 @@ class LeakyReLU(Activation):
 
     name = "leaky_relu"
     initializer = "he_uniform"
+    c_source = "z < 0 ? z * negative_slope : z"
     kernel = kernels.activations.KERNELS["leaky_relu"]
     negative_slope: float = hyperparameter(default=0.01, above=0, doc="The slope where z is negative.")
 
@@ -275,6 +283,7 @@ class Softmax(Activation):
     name = "softmax"
     default_loss = "cross_entropy"
     min_units = 2
+    c_source = "exp(z - row_max(z)) / row_sum(exp(z - row_max(z)))"
     kernel = kernels.activations.KERNELS["softmax"]
 
 

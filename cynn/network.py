@@ -12,6 +12,7 @@ from cynn import layers
 from cynn.data import row_weights
 from cynn.engine import threads
 from cynn.errors import InvalidParameterError, as_list, shown
+from cynn.faces.table import FaceMethods
 from cynn.model import Model
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["Network", "load"]
 Array = npt.NDArray[Any]
 
 
-class Network(Model):
+class Network(Model, FaceMethods):
     """Layers that can be trained.
 
     Parameters

@@ -23,6 +23,7 @@ class Exponential(Activation):
     """
 
     name = "exponential"
+    c_source = "exp(z)"
     kernel = KERNELS["exponential"]
 
 
@@ -44,6 +45,7 @@ class ELU(Activation):
 
     name = "elu"
     initializer = "he_uniform"
+    c_source = "z < 0 ? alpha * expm1(z) : z"
     kernel = KERNELS["elu"]
     alpha: float = hyperparameter(default=1.0, above=0, doc="Where it flattens out: at -alpha.")
 
@@ -66,6 +68,7 @@ class SELU(Activation):
 
     name = "selu"
     initializer = "lecun_normal"
+    c_source = "1.0507009873554804934 * (z < 0 ? 1.6732632423543772848 * expm1(z) : z)"
     kernel = KERNELS["selu"]
 
 
@@ -86,5 +89,6 @@ class CELU(Activation):
 
     name = "celu"
     initializer = "he_uniform"
+    c_source = "z < 0 ? alpha * expm1(z / alpha) : z"
     kernel = KERNELS["celu"]
     alpha: float = hyperparameter(default=1.0, above=0, doc="Where it flattens out: at -alpha.")

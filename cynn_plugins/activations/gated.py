@@ -28,6 +28,7 @@ class Swish(Activation):
     name = "swish"
     aliases = ("silu",)
     initializer = "he_uniform"
+    c_source = "z * (1 / (1 + exp(-beta * z)))"
     kernel = KERNELS["swish"]
     beta: float = hyperparameter(default=1.0, minimum=0, doc="How sharp the bend is.")
 
@@ -58,6 +59,14 @@ class GELU(Activation):
         """The capsule of the exact form, or of the approximate one."""
         return KERNELS["gelu_tanh" if self.approximate else "gelu"]
 
+    @property
+    def c_source(self) -> str:
+        """Likewise."""
+        if not self.approximate:
+            return "z * (0.5 * erfc(-0.70710678118654752440 * z))"
+        near = "(z < -25 ? -25 : z > 25 ? 25 : z)"
+        return f"z * (1 / (1 + exp(-1.59576912160573071176 * {near} * (1 + 0.044715 * {near} * {near}))))"
+
 
 class Mish(Activation):
     """a = z tanh(log(1 + exp(z))): smooth, not monotonic, without an upper bound.
@@ -75,4 +84,9 @@ class Mish(Activation):
 
     name = "mish"
     initializer = "he_uniform"
+    c_source = (
+        "z * ((z > 0 ? 1 + 2 * exp(-fabs(z)) : exp(-fabs(z)) * (exp(-fabs(z)) + 2))"
+        " / (z > 0 ? 1 + 2 * exp(-fabs(z)) + 2 * exp(-fabs(z)) * exp(-fabs(z))"
+        " : exp(-fabs(z)) * (exp(-fabs(z)) + 2) + 2))"
+    )
     kernel = KERNELS["mish"]

@@ -20,4 +20,5 @@ class Gaussian(Activation):
     """
 
     name = "gaussian"
+    c_source = "exp(-z * z)"
     kernel = KERNELS["gaussian"]

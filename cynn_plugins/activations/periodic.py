@@ -24,6 +24,7 @@ class Sine(Activation):
     """
 
     name = "sine"
+    c_source = "sin(w0 * z)"
     kernel = KERNELS["sine"]
     w0: float = hyperparameter(default=30.0, above=0, doc="The frequency, in radians for a z of 1.")
 
@@ -46,5 +47,6 @@ class Snake(Activation):
 
     name = "snake"
     initializer = "lecun_uniform"
+    c_source = "z + sin(alpha * z) * sin(alpha * z) / alpha"
     kernel = KERNELS["snake"]
     alpha: float = hyperparameter(default=1.0, above=0, doc="The frequency of the ripple.")

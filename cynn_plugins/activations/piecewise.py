@@ -36,6 +36,7 @@ class ReLU6(Activation):
 
     name = "relu6"
     initializer = "he_uniform"
+    c_source = "z < 0 ? 0 : z > 6 ? 6 : z"
     kernel = KERNELS["relu6"]
 
 
@@ -54,6 +55,7 @@ class HardTanh(Activation):
     """
 
     name = "hardtanh"
+    c_source = "z < minimum ? minimum : z > maximum ? maximum : z"
     kernel = KERNELS["hardtanh"]
     minimum: float = hyperparameter(default=-1.0, doc="The smallest a.")
     maximum: float = hyperparameter(default=1.0, doc="The largest a, above the smallest.")
@@ -83,6 +85,7 @@ class HardSigmoid(Activation):
     """
 
     name = "hard_sigmoid"
+    c_source = "z <= -3 ? 0 : z >= 3 ? 1 : (z + 3) / 6"
     kernel = KERNELS["hard_sigmoid"]
 
 
@@ -102,6 +105,7 @@ class HardSwish(Activation):
 
     name = "hard_swish"
     initializer = "he_uniform"
+    c_source = "z <= -3 ? 0 : z >= 3 ? z : z * (z + 3) / 6"
     kernel = KERNELS["hard_swish"]
 
 
@@ -120,6 +124,7 @@ class SquaredReLU(Activation):
 
     name = "squared_relu"
     initializer = "he_uniform"
+    c_source = "z < 0 ? 0 : z * z"
     kernel = KERNELS["squared_relu"]
 
 
@@ -140,6 +145,7 @@ class SparsePlus(Activation):
 
     name = "sparse_plus"
     initializer = "he_uniform"
+    c_source = "z <= -1 ? 0 : z >= 1 ? z : (z + 1) * (z + 1) / 4"
     kernel = KERNELS["sparse_plus"]
 
 
@@ -158,6 +164,7 @@ class SoftShrink(Activation):
     """
 
     name = "softshrink"
+    c_source = "z > threshold ? z - threshold : z < -threshold ? z + threshold : 0 * z"
     kernel = KERNELS["softshrink"]
     threshold: float = hyperparameter(default=0.5, minimum=0, doc="How far z moves, and where it starts to.")
 
@@ -177,6 +184,7 @@ class HardShrink(Activation):
     """
 
     name = "hardshrink"
+    c_source = "z > threshold || z < -threshold ? z : 0 * z"
     kernel = KERNELS["hardshrink"]
     threshold: float = hyperparameter(default=0.5, minimum=0, doc="What |z| must exceed to be kept.")
 
@@ -198,6 +206,7 @@ class Threshold(Activation):
 
     name = "threshold"
     initializer = "he_uniform"
+    c_source = "z <= threshold ? value : z"
     kernel = KERNELS["threshold"]
     threshold: float = hyperparameter(default=1.0, doc="What z must exceed to be kept.")
     value: float = hyperparameter(default=0.0, doc="What a is elsewhere.")

@@ -23,6 +23,7 @@ class Softmin(Activation):
 
     name = "softmin"
     min_units = 2
+    c_source = "exp(row_min(z) - z) / row_sum(exp(row_min(z) - z))"
     kernel = KERNELS["softmin"]
 
 
@@ -42,6 +43,7 @@ class LogSoftmax(Activation):
 
     name = "log_softmax"
     min_units = 2
+    c_source = "(z - row_max(z)) - log(row_sum(exp(z - row_max(z))))"
     kernel = KERNELS["log_softmax"]
 
 
@@ -62,4 +64,7 @@ class Sparsemax(Activation):
 
     name = "sparsemax"
     min_units = 2
+    c_source = (
+        "z - row_max(z) <= row_threshold(z - row_max(z)) ? 0 : (z - row_max(z)) - row_threshold(z - row_max(z))"
+    )
     kernel = KERNELS["sparsemax"]

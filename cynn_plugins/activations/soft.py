@@ -22,6 +22,7 @@ class Softplus(Activation):
 
     name = "softplus"
     initializer = "he_uniform"
+    c_source = "((beta * z < 0 ? 0 : beta * z) + log1p(exp(-fabs(beta * z)))) / beta"
     kernel = KERNELS["softplus"]
     beta: float = hyperparameter(default=1.0, above=0, doc="How sharp the bend is.")
 
@@ -39,6 +40,7 @@ class LogSigmoid(Activation):
     """
 
     name = "log_sigmoid"
+    c_source = "-((z > 0 ? 0 : -z) + log1p(exp(-fabs(z))))"
     kernel = KERNELS["log_sigmoid"]
 
 
@@ -56,6 +58,7 @@ class Squareplus(Activation):
 
     name = "squareplus"
     initializer = "he_uniform"
+    c_source = "z > 0 ? 0.5 * (z + sqrt(z * z + b)) : 0.5 * b / (sqrt(z * z + b) - z)"
     kernel = KERNELS["squareplus"]
     b: float = hyperparameter(
         default=4.0, above=0, doc="How wide the bend is; 4 has the slope of softplus at 0."
@@ -76,6 +79,7 @@ class Softsign(Activation):
     """
 
     name = "softsign"
+    c_source = "z / (1 + fabs(z))"
     kernel = KERNELS["softsign"]
 
 
@@ -93,4 +97,5 @@ class TanhShrink(Activation):
     """
 
     name = "tanhshrink"
+    c_source = "z - tanh(z)"
     kernel = KERNELS["tanhshrink"]

@@ -32,9 +32,10 @@ WINGS = {
     "model": {"model"},
     "saving": {"saving"},
     "training": {"callbacks", "training"},
-    "network": {"network"},
+    "network": {"faces", "network"},
     "plugins": {"plugins", "testing"},
     "plot": {"plot"},
+    "interop": {"interop"},
     "cli": {"cli"},
 }  # fmt: skip
 DOORS = {"cynn", "cynn.__main__"}  # they import what they show

@@ -28,6 +28,7 @@ NOT_RUN = {
     "cynn check my_activation": "test_plugin_packages checks what new-plugin writes",
     "python -m benchmarks": "test_benchmarks runs it on less",
     "git ls-files": "a step of .ci/run",
+    "gcc ": "tests/interop compile such files",
     "python3 -m venv": "a step of .ci/run",
     ". .venv/bin/activate": "a step of .ci/run",
     "CYNN_DEBUG=1 CYNN_NATIVE=1 CYNN_SANITIZE=": "it compiles for minutes",
@@ -36,6 +37,7 @@ NOT_RUN = {
 }
 #: Blocks that are no code, by how they begin, and what they are.
 SHOWN = {
+    "float x[DIGITS_INPUTS]": "tests/interop call such functions",
     "To go on from the checkpoint": "a message",
     '[project.entry-points."cynn.activations"]': "a part of a pyproject.toml such as new-plugin writes",
 }

@@ -11,7 +11,7 @@ from compiled_signatures import PUBLIC, parameters_of_stub, signature_of_compile
 import cynn
 
 PACKAGE = Path(cynn.__file__).parent
-STUBS = sorted(PACKAGE.rglob("*.pyi"))
+STUBS = sorted(stub for stub in PACKAGE.rglob("*.pyi") if stub.with_suffix(".pyx").exists())
 
 
 def name_of(stub):

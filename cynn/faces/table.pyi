@@ -1,0 +1,16 @@
+import os
+from typing import Any
+
+from cynn.faces.face_method import FaceMethod as FaceMethod
+
+class FaceMethods:
+    def to_c(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        dtype: str = "float32",
+        calibration: Any = None,
+        selftest: Any = None,
+        exact: bool = False,
+        header: bool = False,
+    ) -> None: ...

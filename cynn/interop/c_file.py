@@ -1,0 +1,303 @@
+"""`net.to_c`: one file of C that predicts, and that can prove where it runs that it computes the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cynn import file_access
+from cynn.errors import DataError, InvalidParameterError, check_switch, not_allowed
+from cynn.interop.c_printer import CPrinter
+from cynn.interop.evaluation import Exact, Reference
+from cynn.interop.from_layers import plan_of
+from cynn.interop.int8 import quantized
+from cynn.interop.plan import Array, Plan
+from cynn.interop.printer import identifier
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["to_c"]
+
+_DTYPES = ("float32", "float64", "int8")
+
+_FILE = """/* @stem@: a network that CyNN @version@ has written. It takes @inputs@ numbers and makes @outputs@.
+ *
+ *     @real@ x[@NAME@_INPUTS], y[@NAME@_OUTPUTS], buffer[@NAME@_BUFFER];
+ *     @name@_predict(x, y, buffer);
+ *
+@about@
+ */
+@includes@
+@head@
+@constants@
+@functions@
+@predict@
+#ifdef __cplusplus
+}
+#endif
+@selftest@"""
+
+_HEAD = """#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define @NAME@_INPUTS @inputs@
+#define @NAME@_OUTPUTS @outputs@
+#define @NAME@_BUFFER @buffer@
+@places@
+void @name@_predict(const @real@ *x, @real@ *y, @real@ *buffer);
+"""
+
+_HEADER = """#ifndef @NAME@_H
+#define @NAME@_H
+
+@head@
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+
+_STRICT = """#if defined(__FAST_MATH__) || !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
+#error "This file promises its bits: compile it without -ffast-math, for arithmetic in the types that it names."
+#endif
+"""
+
+_SELFTEST = """
+#ifdef CYNN_SELFTEST
+/* Compile with -DCYNN_SELFTEST for a program that says whether this machine computes the same. */
+#include <stdio.h>
+#ifndef __cplusplus
+#include <math.h>
+#endif
+
+@rows@
+int main(void)
+{
+    @real@ y[@NAME@_OUTPUTS], buffer[@NAME@_BUFFER];
+    double largest = 0.0;
+    int good = 1;
+    for (int row = 0; row < @n@; ++row) {
+        @name@_predict(@name@_rows + row * @NAME@_INPUTS, y, buffer);
+        for (int j = 0; j < @NAME@_OUTPUTS; ++j) {
+            double error = (double)y[j] - @name@_expected[row * @NAME@_OUTPUTS + j];
+            error = error < 0.0 ? -error : error;
+            largest = error > largest ? error : largest;
+            good = good && error <= @allowed@; /* not so for a NaN */
+        }
+    }
+    printf("%s: @n@ rows, largest error %g, allowed %g\\n", good ? "PASS" : "FAIL", largest, @allowed@);
+    return good ? 0 : 1;
+}
+#endif
+"""
+
+
+def to_c(
+    self: Network,
+    path: str | os.PathLike[str],
+    *,
+    dtype: str = "float32",
+    calibration: Any = None,
+    selftest: Any = None,
+    exact: bool = False,
+    header: bool = False,
+) -> None:
+    """Write the network as one file of C99 that predicts; C++ takes it as it is.
+
+    The file allocates nothing and writes to no memory but what it is given; weights are constants. `NAME_predict(x, y,
+    buffer)`, with the name of the file, takes one row; the outputs are side by side. What a category is, is not
+    checked there: one that is out of range counts as the nearest.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write, such as "digits.c". What is there is replaced.
+    dtype : {"float32", "float64", "int8"}
+        In which it computes. "int8": weights and inputs of dense layers have eight bits, weights with a scale for each
+        unit, and sums 32 (Jacob et al., 2018); what is between them is float32. The loss of accuracy is printed.
+    calibration : array of shape (rows, inputs), or tuple (x, y), optional
+        For "int8": rows whose largest and smallest numbers say what eight bits stand for. With y, classes, the accuracy
+        is printed.
+    selftest : array of shape (rows, inputs), optional
+        With `-DCYNN_SELFTEST` the file is a program that runs these rows and says pass or fail: whether the largest
+        error, against an evaluation in more digits, is at most twice that of `predict` plus 4 ULP of the largest
+        output; with `exact` and "int8", whether there is no difference at all.
+    exact : bool
+        Whether every compiler with IEEE arithmetic gets the same bits: every multiply-add is an `fma`, and all
+        functions are in the file. "int8" is always so.
+    header : bool
+        Whether a header is written beside it.
+
+    Raises
+    ------
+    InvalidParameterError
+        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+    DataError, ShapeError
+        The rows do not fit the network.
+
+    Examples
+    --------
+    >>> import cynn, pathlib, tempfile
+    >>> net = cynn.Network.mlp([2, 3, 1], activation="tanh", seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "small.c")
+    ...     net.to_c(path)
+    ...     text = path.read_text()
+    >>> "void small_predict(const float *x, float *y, float *buffer)" in text
+    True
+    """
+    path = Path(file_access.as_path(path, "path", "to_c"))
+    if dtype not in _DTYPES:
+        raise not_allowed("dtype", "to_c", "'float32', 'float64' or 'int8'", dtype)
+    exact = check_switch(exact, "exact", "to_c") or dtype == "int8"
+    header = check_switch(header, "header", "to_c")
+    if (calibration is not None) != (dtype == "int8"):
+        raise InvalidParameterError(
+            "The 'calibration' parameter of to_c must be rows for the dtype 'int8', and None for others. "
+            f"Got {'rows' if calibration is not None else 'none'} for {dtype!r}."
+        )
+    real = "float32" if dtype == "int8" else dtype
+    plan = plan_of(self)
+    check_held(plan, real)
+    if dtype == "int8":
+        plan = _calibrated(self, plan, calibration)
+    printer = CPrinter(plan, identifier(path.stem), real, exact)
+    rows = None if selftest is None else checked_rows(self, selftest, "selftest", real)
+    text = _text(self, printer, path, rows, header, dtype)
+    if header:
+        with file_access.replacing(str(path.with_suffix(".h"))) as file:
+            file.write(_filled(_HEADER, _values(printer, path)).encode())
+    with file_access.replacing(str(path)) as file:
+        file.write(text.encode())
+
+
+def check_held(plan: Plan, dtype: str) -> None:
+    """Raise a DataError where a weight has no finite value in the dtype."""
+    for array in plan.all_arrays():
+        with np.errstate(over="ignore"):
+            held = np.isfinite(array.astype(dtype))
+        if not held.all():
+            raise DataError(
+                f"The weights of a network that is exported must be finite in {dtype}. Got {array[~held][0]} instead."
+            )
+
+
+def checked_rows(network: Network, given: Any, name: str, dtype: str) -> Array:
+    """Rows of inputs in the dtype of the file, of which there is one at least."""
+    rows = network.as_rows(given, name)
+    network.check_rows(rows, name, check_finite=True)
+    if not len(rows):
+        raise DataError(f"{name} must hold a row or more. Got none.")
+    return rows.astype(dtype)
+
+
+def _calibrated(network: Network, plan: Plan, calibration: Any) -> Plan:
+    """The plan in eight bits. What that loses is printed."""
+    x, y = calibration if isinstance(calibration, tuple) else (calibration, None)
+    rows = checked_rows(network, x, "calibration", "float32")
+    before = Reference(plan, "float64")
+    found = quantized(plan, before.values(rows))
+    wanted, got = before(rows), Exact(found, "float32")(rows)
+    print(f"int8: on {len(rows):,} rows, outputs differ by at most {np.abs(wanted - got).max():.3g}")
+    if len(plan.outputs) == 1 and wanted.shape[1] > 1:
+        same = (wanted.argmax(axis=1) == got.argmax(axis=1)).mean()
+        print(f"int8: the largest output is the same in {100 * same:.2f} % of them")
+        if y is not None:
+            shares = [100 * (each.argmax(axis=1) == np.asarray(y)).mean() for each in (wanted, got)]
+            print(f"int8: accuracy {shares[0]:.2f} % before, {shares[1]:.2f} % after")
+    return found
+
+
+def expected_of(network: Network, plan: Plan, rows: Array, dtype: str) -> tuple[Array, float]:
+    """The outputs of rows in more digits, and what error is allowed: twice predict's own, and 4 ULP of the largest."""
+    wanted = Reference(plan, "float64" if dtype == "float32" else "longdouble")(rows)
+    same = type(network).from_config({**network.get_config(), "dtype": dtype})
+    same.set_weights(network.get_weights())
+    predicted = same.predict(rows)
+    parts = list(predicted.values()) if isinstance(predicted, dict) else predicted
+    parts = parts if isinstance(parts, list) else [parts]
+    own = np.abs(np.concatenate(parts, axis=1).astype(wanted.dtype) - wanted).max()
+    return wanted, float(2 * own + 4 * np.spacing(np.dtype(dtype).type(np.abs(wanted).max())))
+
+
+def _values(printer: CPrinter, path: Path) -> dict[str, Any]:
+    outputs = printer.output_lines()
+    values = {
+        "name": printer.name,
+        "NAME": printer.name.upper(),
+        "stem": path.stem,
+        "real": printer.real,
+        "inputs": printer.plan.inputs,
+        "outputs": sum(width for _, _, width in outputs),
+        "buffer": max(printer.buffer_length(), 1),
+    }
+    named = outputs if printer.plan.outputs[0].name is not None else []
+    lines = [
+        f"#define {values['NAME']}_OUTPUT_{name.upper()} {first} /* {width} columns */\n"
+        for name, first, width in named
+    ]
+    return {"head": _filled(_HEAD, {**values, "places": "".join(lines)}), **values}
+
+
+def _filled(template: str, values: dict[str, Any]) -> str:
+    for name, value in values.items():
+        template = template.replace(f"@{name}@", str(value))
+    return template
+
+
+def _text(network: Network, printer: CPrinter, path: Path, rows: Array | None, header: bool, dtype: str) -> str:
+    from cynn.version import __version__
+
+    values = _values(printer, path)
+    plan = printer.plan
+    functions, predict = printer.functions(), printer.predict()
+    constants = printer.constants()
+    used = functions + predict
+    includes = ["stdint.h"] if "int" in used + constants else []
+    includes += ["string.h"] if "memcpy" in used else []
+    includes += ["math.h"] if printer.needs_math_h(used) else []
+    includes += ["float.h"] if printer.exact else []
+    lines = "".join(f"#include <{each}>\n" for each in sorted(includes))
+    about = [
+        f" * {plan.parameter_count:,} numbers in flash, of them {plan.multiplications:,} weights in dense layers: "
+        f"{printer.flash_bytes():,} bytes.",
+        f" * {values['buffer']:,} numbers of buffer. {2 * plan.multiplications:,} floating point operations"
+        f"{'' if dtype != 'int8' else ', of integers,'} a row in dense layers.",
+        f" * The input is scaled: {plan.scale!r} * x + {plan.offset!r}.",
+    ]
+    about += [f" * Output {name}: columns {first} to {first + n - 1}." for name, first, n in printer.output_lines()]
+    head = f'#include "{path.with_suffix(".h").name}"\n' if header else values["head"]
+    if header:
+        head += '\n#ifdef __cplusplus\nextern "C" {\n#endif\n'
+    selftest = "" if rows is None else _selftest(network, printer, rows, values)
+    return _filled(
+        _FILE,
+        {
+            "selftest": selftest,
+            "predict": predict,
+            "functions": functions,
+            "constants": constants,
+            "head": head,
+            "includes": lines + ("\n" + _STRICT if printer.exact else ""),
+            "about": "\n".join(about),
+            "version": __version__,
+            **{name: value for name, value in values.items() if name != "head"},
+        },
+    )
+
+
+def _selftest(network: Network, printer: CPrinter, rows: Array, values: dict[str, Any]) -> str:
+    if printer.exact:
+        expected, allowed = Exact(printer.plan, printer.dtype)(rows).astype(np.float64), 0.0
+    else:
+        expected, allowed = expected_of(network, printer.plan, rows, printer.dtype)
+    arrays = printer.array("rows", printer.real, rows)
+    numbers = ",\n    ".join(repr(float(each)) for each in expected.ravel())
+    arrays += f"static const double {printer.name}_expected[{expected.size}] = {{\n    {numbers}\n}};\n"
+    return _filled(_SELFTEST, {"rows": arrays, "n": len(rows), "allowed": repr(allowed), **values})

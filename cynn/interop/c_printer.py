@@ -1,0 +1,355 @@
+"""A plan as one file of C99, which is C++ as well."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from cynn.interop import functions
+from cynn.interop.evaluation import LANES, LONG
+from cynn.interop.expressions import Expression, contracted
+from cynn.interop.int8 import QuantizedAffine
+from cynn.interop.plan import Affine, Array, Copy, Map, Plan, Reduce, Take
+from cynn.interop.printer import Printer, functions_needed, identifier, places_of
+
+__all__ = ["CPrinter"]
+
+_TILE = {"float32": 16, "float64": 8}  # units whose sums stay in registers
+
+# How bits are read and written: 2^k for a whole k, and the k of a normal number.
+_PRIMITIVES = {
+    "pow2": """static inline {real} {name}_pow2({real} k)
+{{
+    {real} shifted = k + {magic}, power;
+    {bits} bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits - {magic_bits} + {bias}) << {mantissa};
+    memcpy(&power, &bits, sizeof bits);
+    return power;
+}}
+""",
+    "exponent": """static inline {real} {name}_exponent({real} x)
+{{
+    {bits} bits;
+    memcpy(&bits, &x, sizeof bits);
+    return ({real})((int32_t)((bits >> {mantissa}) & {mask}) - {signed_bias});
+}}
+""",
+}
+_BITS = {
+    "float32": {
+        "real": "float", "bits": "uint32_t", "magic": "12582912.0f", "magic_bits": "0x4b400000u", "bias": "127u",
+        "mantissa": "23", "mask": "255u", "signed_bias": "127",
+    },
+    "float64": {
+        "real": "double", "bits": "uint64_t", "magic": "6755399441055744.0",
+        "magic_bits": "UINT64_C(0x4338000000000000)", "bias": "1023u",
+        "mantissa": "52", "mask": "2047u", "signed_bias": "1023",
+    },
+}  # fmt: skip
+
+
+class CPrinter(Printer):
+    """Prints a plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    name : str
+        What every name in the file begins with.
+    dtype : {"float32", "float64"}
+        Of what is computed.
+    exact : bool
+        Whether every multiply-add is written as one.
+    """
+
+    def __init__(self, plan: Plan, name: str, dtype: str, exact: bool) -> None:
+        super().__init__()
+        self.plan = plan
+        self.name = name
+        self.dtype = dtype
+        self.exact = exact
+        self.real = _BITS[dtype]["real"]
+        self.suffix = "f" if dtype == "float32" else ""
+        self.operators["fma"] = f"fma{self.suffix}({{0}}, {{1}}, {{2}})"
+        outputs = {output.value for output in plan.outputs}
+        self.is_scaled = (plan.scale, plan.offset) != (1.0, 0.0) or 0 in outputs
+        outside = outputs if self.is_scaled else outputs | {0}
+        self.places, self.buffer = places_of(plan, lambda value: value in outside)
+        self.quantized = max(
+            (plan.widths[step.source] for step in plan.steps if isinstance(step, QuantizedAffine)), default=0
+        )
+        self.lines: list[str] = []
+
+    # ------------------------------------------------------------------------------------- expressions
+
+    def number(self, value: float) -> str:
+        if math.isnan(value):
+            return "NAN" if self.suffix else "(double)NAN"
+        if math.isinf(value):
+            return ("" if value > 0 else "-") + ("INFINITY" if self.suffix else "(double)INFINITY")
+        held = np.float32(value) if self.suffix else np.float64(value)
+        text = f"{held!r}".partition("(")[2].rstrip(")")
+        if not any(mark in text for mark in ".en"):
+            text += ".0"
+        return text + self.suffix
+
+    def leaf(self, node: Expression) -> str:
+        if node.kind == "x":
+            return "x"
+        if node.kind == "row":
+            return f"v{node.value}[0]"
+        owner, first = node.value
+        prefix = f"v{owner}" if node.kind == "column" else f"{self.name}_p{owner}"
+        return f"{prefix}[j + {first}]" if first else f"{prefix}[j]"
+
+    def call(self, name: str, argument: str) -> str:
+        return f"{name}{self.suffix}({argument})" if self._is_of_math_h(name) else f"{self.name}_{name}({argument})"
+
+    def _is_of_math_h(self, name: str) -> bool:
+        return name in ("sqrt", "fabs") or (name in functions.ONLY_WITH_FMA and not self.exact)
+
+    def formula(self, node: Expression, name: str = "t") -> tuple[list[tuple[str, str]], str]:
+        return super().formula(contracted(node) if self.exact else node, name)
+
+    def add(self, a: str, b: str, c: str) -> str:
+        """a b + c."""
+        return f"fma{self.suffix}({a}, {b}, {c})" if self.exact else f"{a} * {b} + {c}"
+
+    def times(self, a: str, b: str) -> str:
+        """a b, which no compiler may join to a sum where the bits count."""
+        return f"fma{self.suffix}({a}, {b}, -0.0{self.suffix})" if self.exact else f"{a} * {b}"
+
+    # ------------------------------------------------------------------------------------------- parts
+
+    def constants(self) -> str:
+        """The weights, in flash."""
+        parts = [self.array(f"p{number}", self.real, array) for number, array in enumerate(self.plan.arrays)]
+        for number, step in enumerate(self.plan.steps, start=1):
+            if isinstance(step, Affine):
+                parts.append(self.array(f"w{number}", self.real, step.weights))
+                if step.biases is not None:
+                    parts.append(self.array(f"b{number}", self.real, step.biases))
+            elif isinstance(step, QuantizedAffine):
+                parts.append(self.array(f"w{number}", "int8_t", step.weights))
+                parts.append(self.array(f"b{number}", "int32_t", step.sums))
+                parts.append(self.array(f"s{number}", self.real, step.scales))
+            elif isinstance(step, Take):
+                tables = [(place, part.table) for place, part in enumerate(step.parts) if not isinstance(part, Copy)]
+                parts += [self.array(f"t{number}_{place}", self.real, table) for place, table in tables]
+        return "\n".join(parts)
+
+    def array(self, name: str, kind: str, values: Array) -> str:
+        """A constant array."""
+        flat = values.ravel()
+        texts = [str(int(v)) for v in flat] if kind.startswith("int") else [self.number(float(v)) for v in flat]
+        rows = [", ".join(texts[first : first + 10]) for first in range(0, len(texts), 10)]
+        body = ",\n    ".join(rows)
+        return f"static const {kind} {self.name}_{name}[{len(texts)}] = {{\n    {body}\n}};\n"
+
+    def functions(self) -> str:
+        """exp and its likes, as formulas."""
+        parts = []
+        for name in functions_needed(self.plan, lambda each: not self._is_of_math_h(each), self.dtype):
+            if name in _PRIMITIVES:
+                parts.append(_PRIMITIVES[name].format(name=self.name, **_BITS[self.dtype]))
+                continue
+            named, text = self.formula(functions.body(name, self.dtype))
+            lines = [f"    const {self.real} {each} = {value};" for each, value in named]
+            head = f"static inline {self.real} {self.name}_{name}({self.real} x)"
+            parts.append("\n".join([head, "{", *lines, f"    return {text};", "}", ""]))
+        return "\n".join(parts)
+
+    def predict(self) -> str:
+        """The function that predicts."""
+        self.lines = []
+        head = f"void {self.name}_predict(const {self.real} *x, {self.real} *y, {self.real} *buffer)"
+        first = 0
+        begins: dict[int, int] = {}
+        for output in self.plan.outputs:
+            begins.setdefault(output.value, first)
+            first += self.plan.widths[output.value]
+        for value in range(len(self.plan.widths)):
+            if value in begins:
+                self.line(f"{self.real} *const v{value} = y + {begins[value]};")
+            elif value in self.places:
+                self.line(f"{self.real} *const v{value} = buffer + {self.places[value]};")
+            else:
+                self.line(f"const {self.real} *const v{value} = x;")
+        if self.quantized:
+            self.line(f"int8_t *const q = (int8_t *)(buffer + {self.buffer});")
+        if not self.buffer + self.quantized:
+            self.line("(void)buffer;")
+        if self.is_scaled:
+            self._scale()
+        for number, step in enumerate(self.plan.steps, start=1):
+            getattr(self, f"_{step.kind}")(number, step)
+        self._repeated(begins)
+        return "\n".join([head, "{", *self.lines, "}", ""])
+
+    def _repeated(self, begins: dict[int, int]) -> None:
+        """One value may be several outputs."""
+        first = 0
+        for output in self.plan.outputs:
+            width = self.plan.widths[output.value]
+            if begins[output.value] != first:
+                self.loop(width, f"y[{first} + j] = v{output.value}[j];")
+            first += width
+
+    def line(self, text: str, depth: int = 1) -> None:
+        """Another line."""
+        self.lines.append("    " * depth + text)
+
+    def loop(self, n: int, *body: str) -> None:
+        """These lines for every column."""
+        self.line(f"for (int j = 0; j < {n}; ++j) {{")
+        for each in body:
+            self.line(each, 2)
+        self.line("}")
+
+    def _scale(self) -> None:
+        scale, offset = self.plan.scale, self.plan.offset
+        if offset:
+            text = f"(double)x[j] * {scale!r} + {offset!r}"
+            text = f"fma((double)x[j], {scale!r}, {offset!r})" if self.exact else text
+            text = f"({self.real})({text})"
+        else:
+            text = "x[j]" if scale == 1 else self.times("x[j]", self.number(scale))
+        self.loop(self.plan.inputs, f"v0[j] = {text};")
+
+    def _affine(self, number: int, step: Affine) -> None:
+        tile = _TILE[self.dtype]
+        whole = step.units - step.units % tile
+        self.line(f"/* {self.plan.widths[step.source]} -> {step.units} */")
+        if whole:
+            self._tile(number, step, f"for (int j = 0; j < {whole}; j += {tile}) {{", "j", tile)
+        if step.units > whole:
+            self._tile(number, step, "{", str(whole), step.units - whole)
+
+    def _tile(self, number: int, step: Affine, head: str, j: str, width: int) -> None:
+        """The sums of some units, for four inputs at a time: none waits for another."""
+        n, units = step.weights.shape
+        x = f"v{step.source}"
+        whole = n - n % LANES
+        self.line(head)
+        self.line("".join([f"{self.real} ", ", ".join(f"s{k}[{width}] = {{0}}" for k in range(LANES)), ";"]), 2)
+        if whole:
+            self.line(f"for (int k = 0; k < {whole}; k += {LANES}) {{", 2)
+            self.line(f"const {self.real} *const w = {self.name}_w{number} + k * {units} + {j};", 3)
+            self.line(f"for (int i = 0; i < {width}; ++i) {{", 3)
+            for k in range(LANES):
+                at, w = (f"{x}[k + {k}]", f"w[i + {k * units}]") if k else (f"{x}[k]", "w[i]")
+                self.line(f"s{k}[i] = {self.add(at, w, f's{k}[i]')};", 4)
+            self.line("}", 3)
+            self.line("}", 2)
+        for k in range(whole, n):
+            w = f"{self.name}_w{number}[{k * units} + {j} + i]"
+            self.line(f"for (int i = 0; i < {width}; ++i) s0[i] = {self.add(f'{x}[{k}]', w, 's0[i]')};", 2)
+        b = "" if step.biases is None else f" + {self.name}_b{number}[{j} + i]"
+        total = f"(s0[i] + s1[i]) + (s2[i] + s3[i]){b}"
+        self.line(f"for (int i = 0; i < {width}; ++i) v{number}[{j} + i] = {total};", 2)
+        self.line("}")
+
+    def _quantized(self, number: int, step: QuantizedAffine) -> None:
+        units, n = step.weights.shape
+        low, high = self.number(-128 - step.zero), self.number(127 - step.zero)
+        self.line(f"/* {n} -> {units}, in eight bits */")
+        self.loop(
+            n,
+            f"float t = v{step.source}[j] * {self.number(float(step.input_scale))};",
+            f"t = t > {low} ? t : {low};",
+            f"t = t < {high} ? t : {high};",
+            f"q[j] = (int8_t)((int32_t)((t + 12582912.0f) - 12582912.0f) + {step.zero});",
+        )
+        self.loop(
+            units,
+            f"const int8_t *const w = {self.name}_w{number} + j * {n};",
+            f"int32_t s = {self.name}_b{number}[j];",
+            f"for (int k = 0; k < {n}; ++k) s += (int32_t)q[k] * w[k];",
+            f"v{number}[j] = {self.times('(float)s', f'{self.name}_s{number}[j]')};",
+        )
+
+    def _map(self, number: int, step: Map) -> None:
+        named, text = self.formula(step.formula)
+        lines = [f"const {self.real} {name} = {value};" for name, value in named]
+        if step.units == 1 and not any(node.kind in ("column", "array") for node in step.formula.nodes()):
+            self.line("{")
+            for each in [*lines, f"v{number}[0] = {text};"]:
+                self.line(each, 2)
+            self.line("}")
+        else:
+            self.loop(step.units, *lines, f"v{number}[j] = {text};")
+
+    def _reduce(self, number: int, step: Reduce) -> None:
+        n, x = step.width, f"v{step.source}[j + {step.first}]" if step.first else f"v{step.source}[j]"
+        best = f"v{number}[0]"
+        if step.how in ("max", "min"):
+            sign = ">" if step.how == "max" else "<"
+            self.line(f"{best} = v{step.source}[{step.first}];")
+            self.loop(n, f"{best} = {x} {sign} {best} ? {x} : {best};")
+            return
+        wide, suffix = (self.real, self.suffix) if n < LONG else ("double", "")
+        zero, one, cast = f"0.0{suffix}", f"1.0{suffix}", "" if wide == self.real else f"({self.real})"
+        if step.how == "sum":
+            self.line(f"{wide} s{number}[{LANES}] = {{0}};")
+            self.loop(n, f"s{number}[j % {LANES}] += {x};")
+            total = f"(s{number}[0] + s{number}[1]) + (s{number}[2] + s{number}[3])"
+            self.line(f"{best} = {cast}({total});")
+            return
+        other = x.replace("[j", "[i")
+        self.line(f"{wide} s{number} = -{'' if suffix else '(double)'}INFINITY;")
+        self.loop(
+            n,
+            f"{wide} count = {zero}, total = {zero};",
+            f"for (int i = 0; i < {n}; ++i) {{",
+            f"    count += {other} >= {x} ? {one} : {zero};",
+            f"    total += {other} >= {x} ? {other} : {zero};",
+            "}",
+            f"total = (total - {one}) / count;",
+            f"s{number} = total > s{number} ? total : s{number};",
+        )
+        self.line(f"{best} = {cast}s{number};")
+
+    def _take(self, number: int, step: Take) -> None:
+        first = 0
+        for place, part in enumerate(step.parts):
+            if isinstance(part, Copy):
+                self.loop(part.count, f"v{number}[{first} + j] = v{part.source}[{part.first} + j];")
+            else:
+                last, x = len(part.table) - 1, f"v{part.source}[{part.column}]"
+                end = self.number(last)
+                row = f"{x} > {self.number(0)} ? ({x} < {end} ? (int){x} : {last}) : 0"
+                self.line(f"for (int j = 0, row = {row}; j < {part.count}; ++j) {{")
+                table = f"{self.name}_t{number}_{place}[row * {part.count} + j]"
+                self.line(f"v{number}[{first} + j] = {table};", 2)
+                self.line("}")
+            first += part.count
+
+    def needs_math_h(self, text: str) -> bool:
+        """Whether a text uses anything of math.h."""
+        words = ("fma", "sqrt", "fabs", "erfc", "sin", "cos", "INFINITY", "NAN")
+        return any(re.search(rf"(?<![\w]){word}f?\b", text) for word in words)
+
+    def flash_bytes(self) -> int:
+        """The size of all constants."""
+        size = np.dtype(self.dtype).itemsize
+        total = size * sum(array.size for array in self.plan.all_arrays())
+        for step in self.plan.steps:
+            if isinstance(step, QuantizedAffine):
+                total += step.weights.size + 8 * step.units
+        return total
+
+    def output_lines(self) -> list[tuple[str, int, int]]:
+        """Name, first column and columns of each output."""
+        found: list[tuple[str, int, int]] = []
+        for output in self.plan.outputs:
+            first = found[-1][1] + found[-1][2] if found else 0
+            found.append((identifier(output.name or "y", "output"), first, self.plan.widths[output.value]))
+        return found
+
+    def buffer_length(self) -> int:
+        """Numbers that the function that predicts needs room for."""
+        size = np.dtype(self.dtype).itemsize
+        return self.buffer + -(-self.quantized // size)

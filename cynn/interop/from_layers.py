@@ -1,0 +1,252 @@
+"""From a network's layers to the plan of what it computes. Whatever has no formula is named first, with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cynn import layers
+from cynn.errors import InvalidParameterError
+from cynn.interop.expressions import Expression, number, where
+from cynn.interop.formulas import parse
+from cynn.interop.plan import Affine, Array, Copy, Gather, Output, Plan, Take, column, constant_or
+
+if TYPE_CHECKING:
+    from cynn.activations import Activation
+    from cynn.layers import Layer
+    from cynn.network import Network
+
+__all__ = ["plan_of"]
+
+# Rows with numbers above this are divided by the largest: their squares overflow.
+_LARGE = 1e15
+
+
+def plan_of(network: Network) -> Plan:
+    """What a network computes.
+
+    Parameters
+    ----------
+    network : Network
+        Its weights are read, and not copied.
+
+    Returns
+    -------
+    Plan
+        Its steps.
+    """
+    config = network.get_config()
+    input_ = network.input
+    plan = Plan(input_.units, input_.scale, input_.offset, network.dtype)
+    sources = config.get("sources") or [[k] for k in range(len(network.layers))]
+    builder = _Builder(plan)
+    values = builder.build(network.layers, sources, 0, "layer {}")
+    if builder.missing:
+        raise InvalidParameterError(
+            "Every part of a network that is exported must have a formula: a c_source, or a layer of CyNN. "
+            f"Got none for {'; '.join(builder.missing)}."
+        )
+    outputs = config.get("outputs", len(network.layers))
+    if isinstance(outputs, dict):
+        plan.outputs = [Output(str(name), values[k]) for name, k in outputs.items()]
+    elif isinstance(outputs, list):
+        plan.outputs = [Output(f"output_{number}", values[k]) for number, k in enumerate(outputs)]
+    else:
+        plan.outputs = [Output(None, values[outputs])]
+    return plan
+
+
+def formula_of(part: Any, names: dict[str, Expression], kept: Sequence[str]) -> Expression | None:
+    """The tree of the `c_source` of an activation or a layer; None where none holds for it.
+
+    One that a class has from a base does not hold where a nearer class computes something else.
+    """
+    for cls in type(part).__mro__:
+        if "c_source" in vars(cls):
+            text = part.c_source
+            return None if text is None else parse(text, names, type(part).__name__)
+        if any(name in vars(cls) for name in kept):
+            return None
+    return None
+
+
+class _Builder:
+    """Adds the steps of layers to a plan, and collects what has no formula."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.missing: list[str] = []
+        self.place = ""
+
+    def build(self, described: Sequence[Layer], sources: list[list[int]], value: int, place: str) -> list[int]:
+        """The numbers of the values: the first, and that of each layer."""
+        values = [value]
+        outer = self.place
+        for k, layer in enumerate(described):
+            self.place = outer + place.format(k)
+            values.append(self.layer(layer, [values[source] for source in sources[k]]))
+        self.place = outer
+        return values
+
+    def chain(self, described: Sequence[Layer], value: int) -> int:
+        """The value behind layers that lie within another."""
+        return self.build(described, [[k] for k in range(len(described))], value, ", layer {} of it")[-1]
+
+    def layer(self, layer: Any, values: list[int]) -> int:
+        """The value behind a layer."""
+        for cls in type(layer).__mro__:
+            if cls in _LAYERS:
+                return _LAYERS[cls](self, layer, values)
+            if any(name in vars(cls) for name in ("build", "merge", "bind", "c_source")):
+                break
+        (value, units) = (values[0], layer.units)
+        parameters = {name: array for name, array in layer.arrays() if array.shape == (units,)}
+        names = {name: self.plan.array(array) for name, array in parameters.items()}
+        settings = {name: each for name, each in vars(layer).items() if isinstance(each, (int, float))}
+        names |= {name: number(float(each)) for name, each in settings.items() if name not in names}
+        formula = formula_of(layer, {**names, "z": column(value)}, ("build", "merge"))
+        if formula is None or self.plan.widths[value] != units or len(values) != 1:
+            return self._lack(layer, units)
+        return self.plan.map(formula, units)
+
+    def _lack(self, part: Any, units: int) -> int:
+        self.missing.append(f"{part!r} in {self.place}")
+        self.plan.widths.append(units)
+        self.plan.steps.append(Take([]))
+        return len(self.plan.steps)
+
+    def affine(self, layer: layers.Dense, value: int) -> int:
+        """z = x W + b."""
+        return self.plan.add(Affine(value, layer.weights, layer.biases))
+
+    def gate(self, activation: Activation, z: Expression) -> Expression | None:
+        """The formula of an activation of z; None, and it is noted, where it has none."""
+        if activation.name == "identity":
+            return z
+        values = {name: getattr(activation, name) for name in activation.hyperparameters}
+        names = {name: number(float(value)) for name, value in values.items()}
+        found = formula_of(activation, {**names, "z": z}, ("kernel", "forward"))
+        if found is None:
+            self.missing.append(f"the activation {activation!r} in {self.place}")
+        return found
+
+    def activation(self, activation: Activation, value: int) -> int:
+        """a = f(z)."""
+        units = self.plan.widths[value]
+        formula = self.gate(activation, column(value))
+        return value if formula is None else self.plan.map(formula, units)
+
+
+def _dense(builder: _Builder, layer: Any, values: list[int]) -> int:
+    return builder.activation(layer.activation, builder.affine(layer, values[0]))
+
+
+def _glu(builder: _Builder, layer: Any, values: list[int]) -> int:
+    z = builder.affine(layer, values[0])
+    gate = builder.gate(layer.activation, column(z, layer.units))
+    return builder.plan.map(column(z) * (number(0) if gate is None else gate), layer.units)
+
+
+def _maxout(builder: _Builder, layer: Any, values: list[int]) -> int:
+    z = builder.affine(layer, values[0])
+    largest = column(z)
+    for piece in range(1, layer.pieces):
+        each = column(z, piece * layer.units)
+        largest = where(Expression("||", (each.compared(">", largest), each.compared("!=", each))), each, largest)
+    return builder.plan.map(largest, layer.units)
+
+
+def _activation(builder: _Builder, layer: Any, values: list[int]) -> int:
+    return builder.activation(layer.activation, values[0])
+
+
+def _pass(builder: _Builder, layer: Any, values: list[int]) -> int:
+    return values[0]
+
+
+def _branches(builder: _Builder, layer: Any, values: list[int]) -> list[int]:
+    return values if layer.branches is None else [builder.chain(branch, values[0]) for branch in layer.branches]
+
+
+def _add(builder: _Builder, layer: Any, values: list[int]) -> int:
+    first, *rest = _branches(builder, layer, values)
+    total = column(first)
+    for value in rest:
+        total = total + column(value)
+    return builder.plan.map(total, layer.units)
+
+
+def _concatenate(builder: _Builder, layer: Any, values: list[int]) -> int:
+    parts: list[Copy | Gather] = [
+        Copy(value, 0, builder.plan.widths[value]) for value in _branches(builder, layer, values)
+    ]
+    return builder.plan.add(Take(parts))
+
+
+def _residual(builder: _Builder, layer: Any, values: list[int]) -> int:
+    inner = builder.chain(layer.layers, values[0])
+    return builder.plan.map(column(values[0]) + column(inner), layer.units)
+
+
+def _embedding(builder: _Builder, layer: Any, values: list[int]) -> int:
+    columns = layer.columns if isinstance(layer.columns, list) else [layer.columns]
+    parts: list[Copy | Gather] = []
+    first = 0
+    for stop in [*sorted(columns), builder.plan.widths[values[0]]]:
+        if stop > first:
+            parts.append(Copy(values[0], first, stop - first))
+        first = stop + 1
+    parts += [Gather(values[0], each, layer.weights) for each in columns]
+    return builder.plan.add(Take(parts))
+
+
+def _batch_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
+    """(x - mean) γ / √(variance + epsilon) + β; the slope is computed here, as predict does for every call."""
+    variance: Array = layer.moving_variance + layer.moving_variance.dtype.type(layer.epsilon)
+    deviation = np.where(variance == 0, variance.dtype.type(np.inf), np.sqrt(variance))
+    slope = (1 if layer.gamma is None else layer.gamma) / deviation
+    plan = builder.plan
+    centered = column(values[0]) - plan.array(layer.moving_mean)
+    return plan.map(centered * plan.array(slope) + constant_or(layer.beta, plan, 0), layer.units)
+
+
+def _row_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
+    plan = builder.plan
+    z = column(values[0])
+    names = {
+        "z": z,
+        "epsilon": number(layer.epsilon),
+        "large": number(_LARGE),
+        "gamma": constant_or(layer.gamma, plan, 1),
+        "beta": constant_or(layer.beta, plan, 0),
+    }
+    factor = "(row_max(fabs(z)) > large ? 1 / row_max(fabs(z)) : 1)"
+    names["x"] = parse(f"z * {factor}", names, "LayerNorm")
+    names["x"] = parse("x - row_mean(x)", names, "LayerNorm") if layer.is_centered else names["x"]
+    names["v"] = parse(f"row_mean(x * x) + epsilon * {factor} * {factor}", names, "LayerNorm")
+    return plan.map(parse("x * (v == 0 ? 0 : 1 / sqrt(v)) * gamma + beta", names, "LayerNorm"), layer.units)
+
+
+def _prelu(builder: _Builder, layer: Any, values: list[int]) -> int:
+    z = column(values[0])
+    return builder.plan.map(where(z.compared("<", 0.0), builder.plan.array(layer.alpha) * z, z), layer.units)
+
+
+_LAYERS: dict[type, Callable[[_Builder, Any, list[int]], int]] = {
+    layers.Dense: _dense,
+    layers.GLU: _glu,
+    layers.Maxout: _maxout,
+    layers.Activation: _activation,
+    layers.Dropout: _pass,
+    layers.GaussianNoise: _pass,
+    layers.Add: _add,
+    layers.Concatenate: _concatenate,
+    layers.Residual: _residual,
+    layers.Embedding: _embedding,
+    layers.BatchNorm: _batch_norm,
+    layers.LayerNorm: _row_norm,
+    layers.PReLU: _prelu,
+}
+

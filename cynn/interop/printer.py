@@ -1,0 +1,130 @@
+"""What the printers of all languages have in common: formulas as text, and which memory holds which value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cynn.interop import functions
+from cynn.interop.expressions import Expression, shared
+from cynn.interop.plan import Plan
+
+__all__ = ["Printer", "functions_needed", "identifier", "places_of"]
+
+
+def identifier(text: str, otherwise: str = "network") -> str:
+    """A name that every language takes, from that of a file or of an output."""
+    found = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
+    return found if found and not found[0].isdigit() else f"{otherwise}_{found}".rstrip("_")
+
+
+def places_of(plan: Plan, is_kept: Callable[[int], bool]) -> tuple[dict[int, int], int]:
+    """Where each value begins in one array of numbers, and how long that is: memory is used again.
+
+    Parameters
+    ----------
+    plan : Plan
+    is_kept : callable
+        Whether a value has memory elsewhere.
+    """
+    last = {0: -1}
+    for number, step in enumerate(plan.steps, start=1):
+        last[number] = number
+        for value in plan.reads(step):
+            last[value] = number
+    last |= {output.value: len(plan.steps) + 1 for output in plan.outputs}
+    places: dict[int, int] = {}
+    size = 0
+    for value, width in enumerate(plan.widths):
+        if is_kept(value):
+            continue
+        taken = sorted((place, plan.widths[other]) for other, place in places.items() if last[other] >= value)
+        place = 0
+        for begin, length in taken:
+            if place + width <= begin:
+                break
+            place = max(place, begin + length)
+        places[value] = place
+        size = max(size, place + width)
+    return places, size
+
+
+_OPERATORS = {
+    **{each: f"({{0}} {each} {{1}})" for each in ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "&&", "||")},
+    "negate": "(-{0})",
+    "where": "({0} ? {1} : {2})",
+}
+
+
+class Printer:
+    """Formulas as text of a language.
+
+    A subclass says how a number, a leaf and a function are written; operators are those of C where it does not say.
+    """
+
+    def __init__(self) -> None:
+        #: How an operator is written, with {0}, {1} and {2} for what it takes.
+        self.operators = dict(_OPERATORS)
+
+    def number(self, value: float) -> str:
+        """A constant."""
+        raise NotImplementedError
+
+    def leaf(self, node: Expression) -> str:
+        """A column, a row's number or an element of an array."""
+        raise NotImplementedError
+
+    def call(self, name: str, argument: str) -> str:
+        """A function of one number."""
+        raise NotImplementedError
+
+    def formula(self, node: Expression, name: str = "t") -> tuple[list[tuple[str, str]], str]:
+        """A formula: what has a name, since it is needed more than once, each with its text, and the text of all."""
+        names: dict[Expression, str] = {}
+        named = []
+        for each in shared(node):
+            text = self._text(each, names)
+            names[each] = f"{name}{len(names) + 1}"
+            named.append((names[each], text))
+        text = self._text(node, names)
+        return named, text[1:-1] if _is_bracketed(text) else text
+
+    def _text(self, node: Expression, names: dict[Expression, str]) -> str:
+        if node in names:
+            return names[node]
+        if node.kind == "number":
+            return self.number(node.value)
+        parts = [self._text(part, names) for part in node.arguments]
+        if node.kind == "call":
+            part = parts[0]
+            return self.call(node.value, part[1:-1] if _is_bracketed(part) else part)
+        if not parts:
+            return self.leaf(node)
+        return self.operators[node.kind].format(*parts)
+
+
+def _is_bracketed(text: str) -> bool:
+    """Whether a pair of brackets is around the whole text."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[0] == "(" and place == len(text) - 1
+    return False
+
+
+def functions_needed(plan: Plan, is_own: Callable[[str], bool], dtype: str) -> list[str]:
+    """Functions that formulas of a plan call and that the file brings along, each behind those that it calls."""
+    found: list[str] = []
+
+    def need(formula: Expression) -> None:
+        for node in formula.nodes():
+            if node.kind == "call" and node.value not in found and is_own(node.value):
+                if node.value not in functions.PRIMITIVES:
+                    need(functions.body(node.value, dtype))
+                found.append(node.value)
+
+    for step in plan.steps:
+        if step.kind == "map":
+            need(step.formula)
+    return found

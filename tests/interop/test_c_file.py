@@ -1,0 +1,262 @@
+"""`to_c`: files of C that compute what the network computes."""
+
+import subprocess
+
+import exported
+import numpy as np
+import pytest
+from exported import ACTIVATIONS, LAYERS, LEVELS, UNDEFINED, Compiled, selftest, side_by_side
+
+import cynn
+
+DTYPES = ["float32", "float64"]
+ULPS = 16  # a formula has some operations, each of which rounds
+
+
+@pytest.fixture
+def source(tmp_path):
+    return tmp_path / "net.c"
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_activation(source, dtype, exact):
+    net = exported.all_activations(dtype)
+    x = np.concatenate([np.random.default_rng(0).normal(scale=s, size=(30, 7)) for s in (0.01, 1, 6, 40)])
+    x = np.concatenate([x, np.zeros((1, 7)), np.full((1, 7), -0.0), np.full((1, 7), 3.0)]).astype(dtype)
+    with np.errstate(over="ignore"):
+        wanted = net.predict(x)
+        net.to_c(source, dtype=dtype, exact=exact)
+        found = Compiled(source, LEVELS["native"], dtype)(x)
+    columns = np.split(found, len(ACTIVATIONS), axis=1)
+    for (name, a), b in zip(wanted.items(), columns, strict=True):
+        finite = np.isfinite(a)
+        assert (a[~finite] == b[~finite]).all(), name
+        # where numbers are subtracted from each other, what counts is their own size
+        least = 1 if any(word in name for word in ("max", "min", "shrink")) else 1e-4
+        tolerance = ULPS * np.spacing(np.maximum(np.abs(a), least).astype(dtype))
+        assert (np.abs(a - b) <= tolerance)[finite].all(), name
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_layer(source, dtype, name):
+    net = exported.network(name, dtype)
+    x = exported.rows_for(net)
+    net.to_c(source, dtype=dtype, selftest=x)
+    code, said = selftest(source, LEVELS["O3"])
+    assert (code, said[:15]) == (0, "PASS: 40 rows, "), said
+    found = Compiled(source, UNDEFINED, dtype)(x)
+    wanted = side_by_side(net.predict(x))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=40 * np.spacing(np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("name", ["wide", "layer norm", "graph", "embedding", "glu", "scaled"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exact_is_without_difference(source, dtype, name):
+    net = exported.network(name, dtype)
+    net.to_c(source, dtype=dtype, selftest=exported.rows_for(net), exact=True)
+    for flags in [LEVELS["native"], UNDEFINED]:
+        assert selftest(source, flags) == (0, "PASS: 40 rows, largest error 0, allowed 0\n"), flags
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exact_activations_are_without_difference(source, dtype):
+    net = exported.all_activations(dtype)
+    x = np.random.default_rng(3).normal(scale=5, size=(60, 7))
+    net.to_c(source, dtype=dtype, selftest=x, exact=True)
+    for flags in [*LEVELS.values(), UNDEFINED]:
+        assert selftest(source, flags)[0] == 0
+
+
+def test_exact_refuses_fast_math(source):
+    exported.network("dense").to_c(source, exact=True)
+    done = subprocess.run(["gcc", "-ffast-math", "-c", source, "-o", "/dev/null"], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "promises its bits" in done.stderr
+
+
+def test_the_test_fails_where_a_weight_is_another(source):
+    net = exported.network("dense")
+    net.to_c(source, selftest=exported.rows_for(net))
+    begin = source.read_text()
+    place = begin.index("net_w1[") + begin[begin.index("net_w1[") :].index("{") + 2
+    source.write_text(begin[:place] + "0.125f + " + begin[place:].lstrip())
+    assert selftest(source, LEVELS["O0"])[0] == 1
+
+
+@pytest.mark.parametrize("name", ["wide", "graph", "embedding", "layer norm", "all are one"])
+def test_int8(source, name, capsys):
+    net = exported.network(name)
+    x = exported.rows_for(net, 200)
+    net.to_c(source, dtype="int8", calibration=x, selftest=x[:50])
+    assert "int8: on 200 rows, outputs differ by at most" in capsys.readouterr().out
+    for flags in [LEVELS["native"], UNDEFINED]:
+        assert selftest(source, flags) == (0, "PASS: 50 rows, largest error 0, allowed 0\n")
+    wanted = side_by_side(net.predict(x))
+    found = Compiled(source, LEVELS["O3"], "float32")(x)
+    assert np.abs(found - wanted).max() <= 0.05 * np.abs(wanted).max()
+
+
+def test_int8_takes_what_lies_beyond_the_calibration(source):
+    """Inputs that are larger, and no numbers, are the largest and the least."""
+    net = exported.network("dense")
+    net.to_c(source, dtype="int8", calibration=exported.rows_for(net))
+    odd = np.array([[1e30, -1e30, np.inf, -np.inf, np.nan, 0.0]], np.float32)
+    assert np.isfinite(Compiled(source, UNDEFINED[:1], "float32")(odd)).all()
+
+
+def test_the_accuracy_of_eight_bits_is_printed(source, capsys):
+    net = exported.network("wide")
+    x = exported.rows_for(net)
+    net.to_c(source, dtype="int8", calibration=(x, net.predict(x).argmax(axis=1)))
+    assert "int8: accuracy 100.00 % before, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("program", ["g++", "clang", "clang++"])
+def test_other_compilers(source, program, exact):
+    exported.skipped_without(program)
+    net = exported.network("graph")
+    net.to_c(source, selftest=exported.rows_for(net), exact=exact)
+    flags = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror", "-DCYNN_SELFTEST", "-O3", "-march=native"]
+    language = ["-x", "c++"] if program.endswith("++") else ["-std=c99"]
+    target = source.with_suffix(".other")
+    command = [program, *flags, *language, str(source), "-o", str(target), "-lm"]
+    assert subprocess.run(command, capture_output=True, text=True).stderr == ""
+    assert subprocess.run([target]).returncode == 0
+
+
+def test_a_header_and_names(tmp_path):
+    """Another file includes the header, and finds each output by its name."""
+    net = exported.network("graph")
+    net.to_c(tmp_path / "my-net 2.c", header=True)
+    main = tmp_path / "main.c"
+    main.write_text(
+        '#include "my-net 2.h"\n#include <stdio.h>\nint main(void) {\n'
+        "    const float x[MY_NET_2_INPUTS] = {1, 2, 3, 4, 5, 6};\n"
+        "    float y[MY_NET_2_OUTPUTS], buffer[MY_NET_2_BUFFER];\n    my_net_2_predict(x, y, buffer);\n"
+        '    printf("%.6f %.6f", y[MY_NET_2_OUTPUT_FIRST], y[MY_NET_2_OUTPUT_THE_SECOND]);\n}\n'
+    )
+    target = tmp_path / "main"
+    command = ["gcc", *exported.STRICT, str(main), str(tmp_path / "my-net 2.c"), "-o", str(target), "-lm"]
+    subprocess.run(command, check=True)
+    found = list(map(float, subprocess.check_output([target], text=True).split()))
+    wanted = net.predict([[1.0, 2, 3, 4, 5, 6]])
+    np.testing.assert_allclose(found, [wanted["first"][0, 0], wanted["the second"][0, 0]], atol=2e-6)
+
+
+def test_it_may_be_included_and_writes_to_no_memory_of_its_own(source, tmp_path):
+    net = exported.network("wide")
+    net.to_c(source)
+    target = tmp_path / "net.o"
+    subprocess.run(["gcc", "-O2", "-c", source, "-o", target], check=True)
+    symbols = subprocess.check_output(["nm", target], text=True).split("\n")
+    kinds = {line.split()[-2] for line in symbols if line}
+    assert kinds <= {"T", "t", "r", "U"}
+    assert not any("malloc" in line for line in symbols)
+    if "exp" in source.read_text():
+        assert not any(line.split()[-1].startswith("exp") for line in symbols if line)
+
+
+def test_large_rows_are_normalized(source):
+    net = cynn.Network([cynn.Input(6), cynn.LayerNorm(epsilon=0), cynn.RMSNorm()], seed=0)
+    x = np.random.default_rng(0).normal(size=(5, 6)) * 1e30
+    net.to_c(source)
+    np.testing.assert_allclose(Compiled(source, LEVELS["O3"], "float32")(x), net.predict(x), atol=1e-6)
+
+
+def test_categories_out_of_range_are_the_nearest(source):
+    net = exported.network("embedding")
+    net.to_c(source)
+    call = Compiled(source, [*UNDEFINED[:1]], "float32")
+    x = exported.rows_for(net, 1)
+    wild, near = x.repeat(2, 0), x.repeat(2, 0)
+    wild[0, 0], near[0, 0], wild[1, 0], near[1, 0] = 1e30, 3, np.nan, 0
+    assert (call(wild) == call(near)).all()
+
+
+class Cube(cynn.activations.Activation):
+    name = "cube"
+
+    def forward(self, z):
+        return z**3
+
+    def backward(self, z, a, grad):
+        return grad * 3 * z**2
+
+
+class FormulaCube(Cube):
+    name = "formula_cube"
+    c_source = "z * z * z"
+
+
+class OwnReLU(cynn.activations.ReLU):
+    """Its formula would be that of its base, which does not hold."""
+
+    name = "own_relu"
+
+    def forward(self, z):
+        return z
+
+    def backward(self, z, a, grad):
+        return grad
+
+
+class Halved(cynn.layers.Layer):
+    name = "halved"
+
+    def build(self, builder, values):
+        return builder.add_activation(values[0], FormulaCube())
+
+
+class FormulaHalved(Halved):
+    name = "formula_halved"
+    c_source = "z * z * z"
+
+
+def test_what_has_no_formula_is_named_before_anything_is_written(source):
+    inner = cynn.Residual([cynn.Dense(2, Cube())])
+    net = cynn.Network([cynn.Input(2), cynn.Dense(2, OwnReLU()), inner, Halved()], seed=0)
+    with pytest.raises(cynn.errors.InvalidParameterError) as caught:
+        net.to_c(source)
+    for words in ("OwnReLU() in layer 0", "Cube() in layer 1, layer 0 of it", "Halved", " in layer 2"):
+        assert words in str(caught.value)
+    assert not source.exists()
+
+
+def test_parts_of_ones_own_leave_by_their_formula(source):
+    net = cynn.Network([cynn.Input(2), cynn.Dense(3, FormulaCube()), FormulaHalved()], seed=0)
+    x = np.random.default_rng(0).normal(size=(9, 2))
+    net.to_c(source)
+    np.testing.assert_allclose(Compiled(source, LEVELS["O3"], "float32")(x), net.predict(x), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("formula", ["z +", "cube(z)", "(z", "z ? 1", "y * z", "z = 1", "z $ 2"])
+def test_formulas_that_are_none(source, formula):
+    class Odd(FormulaCube):
+        c_source = formula
+
+    net = cynn.Network([cynn.Input(2), cynn.Activation(Odd())], seed=0)
+    with pytest.raises(cynn.errors.InvalidParameterError, match="c_source of Odd"):
+        net.to_c(source)
+    assert not source.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"dtype": "float16"}, {"dtype": "int8"}, {"calibration": [[0.0] * 6]}, {"exact": 1}, {"header": "yes"},
+     {"selftest": [[0.0]]}, {"selftest": [[np.nan] * 6]}, {"selftest": np.empty((0, 6))}],
+)  # fmt: skip
+def test_odd_arguments(source, options):
+    with pytest.raises(cynn.CynnError):
+        exported.network("dense").to_c(source, **options)
+    assert not source.exists()
+
+
+def test_weights_that_the_type_cannot_hold(source):
+    net = exported.network("dense", "float64")
+    net.layers[0].weights[0, 0] = 1e300
+    with pytest.raises(cynn.errors.DataError, match="finite in float32"):
+        net.to_c(source)
+    net.to_c(source, dtype="float64")
