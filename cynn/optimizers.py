@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import copy
+from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
 
 from cynn import kernels, registry, schedules
 from cynn.components.declarations import Declaration
-from cynn.components.hyperparameters import Component, hyperparameter, option
+from cynn.components.hyperparameters import Component, Hyperparameter, hyperparameter, option
 from cynn.schedules import Schedule
+from cynn.schedules.base import first_of, number_of
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 Array = npt.NDArray[Any]
+
+# The hyperparameter that may have a schedule, and that some parameters are kept from.
+_DECAY = "weight_decay"
 
 
 class Optimizer(Component):
     """The base of optimizers.
 
     The learning rate of every optimizer is a number, a schedule of `cynn.schedules`, its configuration, or a
-    function of the step, which counts from 0.
+    function of the step, which counts from 0. A hyperparameter of the name `weight_decay` is a number, or a schedule
+    that follows the step alone, or its configuration. Layers may multiply the learning rate for their parameters by a
+    factor (`learning_rate_factor`), and keep parameters from weight decay.
 
     A subclass sets `name` and has one of
 
@@ -37,6 +44,9 @@ class Optimizer(Component):
         the norm of each comes first, then that of all, then the elements.
     `gradient_accumulation_steps` : int
         A step is taken on the mean gradient over the rows of so many batches, the last of an epoch on what there is.
+    `decay_biases` : bool
+        False keeps parameters of one dimension from weight decay: biases, the γ and β of normalizations, the slopes of
+        `PReLU`. What a layer declares to be without decay has none in any case.
     `use_ema`, `ema_momentum` : bool, float
         At the end of `fit` the weights are their exponential moving average over the steps, which begins with the
         weights before the first (Polyak and
@@ -72,6 +82,9 @@ class Optimizer(Component):
     )
     use_ema: bool = option(default=False, doc="After training, weights are their moving average.")
     ema_momentum: float = option(default=0.99, below=1, doc="How slowly that average forgets.")
+    decay_biases: bool = option(
+        default=True, doc="Weight decay touches parameters of one dimension, too: biases, and those of normalizations."
+    )
 
     @staticmethod
     def from_addresses(
@@ -120,9 +133,45 @@ class Optimizer(Component):
         return optimizer_kernel(functions, n_slots=n_slots, elementwise=elementwise)
 
     def _checked(self, declaration: Declaration, value: Any) -> Any:
-        if declaration.name == "learning_rate":
-            return schedules.learning_rate_of(value, declaration.name, type(self).__name__)
+        name, owner = declaration.name, type(self).__name__
+        if name == "learning_rate":
+            return schedules.learning_rate_of(value, name, owner)
+        if name == _DECAY and isinstance(declaration, Hyperparameter):
+            return number_of(value, name, owner, **declaration.bounds)
         return super()._checked(declaration, value)
+
+    @property
+    def decay_place(self) -> int | None:
+        """Which of `kernel_values` is the weight decay; None where there is none."""
+        names = [name for name in self.hyperparameters if name not in self.assignable]
+        return names.index(_DECAY) if _DECAY in names else None
+
+    @property
+    def decay_schedule(self) -> Schedule | None:
+        """The schedule of weight decay; None where it is a number, or there is none."""
+        decay = getattr(self, _DECAY, None)
+        return decay if isinstance(decay, Schedule) else None
+
+    def with_weight_decay(self, value: float) -> Self:
+        """This optimizer with another weight decay.
+
+        Parameters
+        ----------
+        value : float
+            The weight decay.
+
+        Returns
+        -------
+        Optimizer
+            A shallow copy.
+        """
+        other = copy.copy(self)
+        vars(other)[_DECAY] = value
+        return other
+
+    def kernel_values(self) -> list[float]:
+        decay = self.decay_schedule
+        return super().kernel_values() if decay is None else self.with_weight_decay(first_of(decay)).kernel_values()
 
     def step(self, w: Array, grad: Array, slots: list[Array], learning_rate: float, t: int) -> None:
         """Move `w`, in place.

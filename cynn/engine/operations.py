@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     from cynn.engine.activation_kernel import ActivationKernel
 
-__all__ = ["MAX_DIMENSION", "Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"]
+__all__ = [
+    "MAX_DIMENSION", "HyperparameterSchedule", "Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"
+]  # fmt: skip
 
 MAX_DIMENSION = 2**31 - 1  # BLAS counts in 32 bits
+
+#: The first step, how many, and how many there will be in all, if that is known: a row of numbers for each.
+HyperparameterSchedule = Callable[[int, int, int | None], npt.NDArray[np.float64]]
 
 
 class SavedForBackward:
@@ -39,6 +46,10 @@ class ParameterRule:
         The norm.
     of_rows : bool
         Whether it is that of each row instead.
+    learning_rate_factor : float
+        What the learning rate is multiplied by.
+    decays : bool
+        Whether the optimizer's weight decay touches it.
     """
 
     def __init__(
@@ -48,12 +59,16 @@ class ParameterRule:
         constraint: str = "none",
         value: float = 1.0,
         of_rows: bool = False,
+        learning_rate_factor: float = 1.0,
+        decays: bool = True,
     ) -> None:
         self.l1 = l1
         self.l2 = l2
         self.constraint = constraint
         self.value = value
         self.of_rows = of_rows
+        self.learning_rate_factor = learning_rate_factor
+        self.decays = decays
 
 
 class UpdateSettings:
@@ -69,6 +84,12 @@ class UpdateSettings:
         Of the exponential moving average of the parameters; 0: there is none.
     averages : list of arrays
         Where it is, for each place of `Engine.trained_parameters`.
+    decay_place : int or None
+        Which of the optimizer's hyperparameters, as its kernel gets them, is its weight decay; None: it has none.
+    decays_biases : bool
+        Whether that touches parameters of one dimension, too.
+    is_decay_scheduled : bool
+        Whether it changes from step to step.
     """
 
     def __init__(
@@ -79,6 +100,9 @@ class UpdateSettings:
         accumulation: int = 1,
         average_momentum: float = 0.0,
         averages: list[npt.NDArray[Any] | None] | None = None,
+        decay_place: int | None = None,
+        decays_biases: bool = True,
+        is_decay_scheduled: bool = False,
     ) -> None:
         self.clip_value = clip_value
         self.clip_norm = clip_norm
@@ -86,6 +110,9 @@ class UpdateSettings:
         self.accumulation = accumulation
         self.average_momentum = average_momentum
         self.averages: list[npt.NDArray[Any] | None] = averages or []
+        self.decay_place = decay_place
+        self.decays_biases = decays_biases
+        self.is_decay_scheduled = is_decay_scheduled
 
 
 class Operation:
@@ -114,6 +141,9 @@ class Operation:
         What training changes beside parameters, such as running averages.
     saved : list of SavedForBackward
     hyperparameters : list of float
+    schedule : function, optional
+        Their values in steps of training, where these change: `schedule(first_step, count, total_steps)` returns a row
+        for each of `count` steps.
     activation : ActivationKernel, optional
         Which its kernels call.
     is_activation : bool
@@ -146,6 +176,7 @@ class Operation:
         states: list[npt.NDArray[Any]] | None = None,
         saved: list[SavedForBackward] | None = None,
         hyperparameters: list[float] | None = None,
+        schedule: HyperparameterSchedule | None = None,
         activation: ActivationKernel | None = None,
         is_activation: bool = False,
         number: int = 0,
@@ -166,6 +197,7 @@ class Operation:
         self.states: list[npt.NDArray[Any]] = states or []
         self.saved: list[SavedForBackward] = saved or []
         self.hyperparameters: list[float] = hyperparameters or []
+        self.schedule = schedule
         self.activation = activation
         self.is_activation = is_activation
         self.number = number

@@ -128,6 +128,10 @@ ctypedef struct Parameter:
     double l2
     double norm                      # of the gradient
     double factor                    # what the gradient is multiplied by before the step
+    double learning_rate_factor
+    const double *h                  # the optimizer's hyperparameters, with weight decay or without
+    double alpha                     # where the step is linear: w := beta w + alpha grad
+    double beta
     ConstraintKind constraint
     double constraint_value
     bint constrains_rows             # or else columns
@@ -159,14 +163,11 @@ ctypedef struct Blocks:
 # What becomes of gradients. A limit of 0 is none.
 ctypedef struct Updates:
     cynn_optimizer optimizer
-    const double *h
     double learning_rate
     int64_t t
     bint is_elementwise
     bint is_direct                   # the optimizer steps on each block as soon as its gradient is there
     bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
-    double alpha
-    double beta
     bint is_added                    # to the gradients of the batches before, for one step on all
     double clip_value
     double clip_norm                 # of each parameter's gradient

@@ -311,7 +311,7 @@ cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
     else:
         grad = rows_of(step, block, parameter.gradient)
     if updates.is_linear and block.number == 0 and step.dtype.has_linear_step(op):
-        step.dtype.linear_step(op, &pass_, begin, end, updates.alpha, updates.beta, grad)
+        step.dtype.linear_step(op, &pass_, begin, end, parameter.alpha, parameter.beta, grad)
         return
     step.dtype.gradient(op, &pass_, block.number, begin, end, grad)
     l1, l2 = share * parameter.l1, share * parameter.l2
@@ -336,8 +336,9 @@ cdef inline void update(const Step *step, const Block *block, void *grad) noexce
     if updates.optimizer.struct_size == 0:
         return  # it is written in Python, and steps later
     dtype.optimizer_step(
-        &updates.optimizer, updates.h, updates.learning_rate, updates.t, block.end - block.begin, columns_of(block),
-        block.begin * columns_of(block), parameter.w, grad, parameter.slots
+        &updates.optimizer, parameter.h, parameter.learning_rate_factor * updates.learning_rate, updates.t,
+        block.end - block.begin, columns_of(block), block.begin * columns_of(block), parameter.w, grad,
+        parameter.slots
     )
     if updates.average_momentum > 0:
         dtype.average(

@@ -25,11 +25,20 @@ cdef class StepPlan:
     cdef list slots, averages          # of each of the weights, if there are some
     cdef list batch_targets, batch_weights   # of each output
     cdef double[::1] sums              # of this epoch
+    cdef double *h                     # the optimizer's hyperparameters
+    cdef const double *undecayed_h     # for parameters that no weight decay touches
+    cdef object decay_place            # of weight decay among the hyperparameters, or None
+    cdef bint is_decay_scheduled
+    cdef double **scheduled            # the hyperparameters that change from step to step
+    cdef int64_t n_scheduled
     cdef int64_t batch_size
     cdef int64_t accumulation          # batches that make a step
 
     cdef set_data(self, x, row_weight)
     cdef set_updates(self, settings)
+    cdef set_hyperparameters(self, settings)
+    cdef tuple python_optimizers(self)
+    cdef set_scheduled(self, settings)
     cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights)
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight
@@ -41,7 +50,7 @@ cdef class StepPlan:
     cdef divide_inputs(self)
     cdef const Part *part_of(self, int64_t row)
     cdef plan_prefetching(self)
-    cdef set_parameters(self)
+    cdef set_parameters(self, settings)
     cdef set_rules(self)
     cdef plan_blocks(self)
     cdef plan_constraints(self)

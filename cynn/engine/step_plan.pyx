@@ -60,8 +60,10 @@ cdef class StepPlan:
         self.keep = []
         self.set_data(x, row_weight)
         self.set_updates(settings)
+        self.set_hyperparameters(settings)
         values, passed_over = self.set_heads(targets, sample_weights, loss_weights)
         self.workspace = engine.new_workspace(batch_size, True, values)
+        self.set_scheduled(settings)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
         step.pass_.training = True
         step.pass_.updates = optimizer is not None
@@ -78,7 +80,7 @@ cdef class StepPlan:
         taken = {value for operation in engine.operations for value in operation.inputs}
         plan_stages(step, passed_over - taken - set(values))
         self.plan_prefetching()
-        self.set_parameters()
+        self.set_parameters(settings)
         self.set_rules()
         self.plan_blocks()
         self.plan_constraints()
@@ -100,7 +102,7 @@ cdef class StepPlan:
         """What becomes of gradients, and which way to the step is the shortest."""
         cdef Updates *updates = &self.step.updates
         if self.optimizer is not None and not self.optimizer.is_python:
-            updates.optimizer, updates.h = self.optimizer.functions, self.optimizer.h
+            updates.optimizer = self.optimizer.functions
             updates.is_elementwise = (self.optimizer.functions.flags & CYNN_ELEMENTWISE) != 0
         self.accumulation = settings.accumulation
         updates.clip_value, updates.average_momentum = settings.clip_value, settings.average_momentum
@@ -114,6 +116,40 @@ cdef class StepPlan:
             updates.is_direct and updates.optimizer.linear_step != NULL and settings.clip_value == 0
             and settings.average_momentum == 0 and all(rule.l1 == rule.l2 == 0 for rule in rules)
         )
+
+    cdef set_hyperparameters(self, settings):
+        """Those of the optimizer, in arrays of this plan: a schedule changes its weight decay."""
+        if self.optimizer is None:
+            return
+        self.decay_place, self.is_decay_scheduled = settings.decay_place, settings.is_decay_scheduled
+        values = list(self.optimizer.values)
+        self.h = self.doubles(values)
+        if settings.decay_place is not None:
+            values[settings.decay_place] = 0.0
+        self.undecayed_h = self.doubles(values)
+
+    cdef tuple python_optimizers(self):
+        """An optimizer that is written in Python, for parameters that its weight decay touches and for others."""
+        optimizer = self.optimizer.component
+        if self.decay_place is None:
+            return optimizer, optimizer
+        decayed = optimizer.with_weight_decay(self.h[<int64_t>self.decay_place]) if self.is_decay_scheduled else optimizer
+        return decayed, optimizer.with_weight_decay(0.0)
+
+    cdef set_scheduled(self, settings):
+        """Where the numbers lie that change from step to step: weight decay, then those of each operation in turn."""
+        cdef Workspace workspace = self.workspace
+        cdef int64_t i, j, n
+        operations = [operation for operation in self.engine.operations if operation.schedule is not None]
+        n = settings.is_decay_scheduled + sum(len(operation.hyperparameters) for operation in operations)
+        self.scheduled = <double **>self.zeros(n, sizeof(double *))
+        if settings.is_decay_scheduled:
+            self.scheduled[0] = &self.h[<int64_t>settings.decay_place]
+            self.n_scheduled = 1
+        for i, operation in enumerate(self.engine.operations):
+            for j in range(len(operation.hyperparameters) if operation.schedule is not None else 0):
+                self.scheduled[self.n_scheduled] = <double *>&workspace.nodes[i].op.h[j]
+                self.n_scheduled += 1
 
     cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights):
         """The values that losses take, and those that they are computed without: outputs of activations."""
@@ -257,7 +293,7 @@ cdef class StepPlan:
                 self.batch_size, step.schedule.stages.piece_size, MAX_PREFETCHED_BYTES // row_bytes
             )
 
-    cdef set_parameters(self):
+    cdef set_parameters(self, settings):
         """Where each parameter lies, with all that belongs to it."""
         cdef Step *step = &self.step
         cdef int64_t place, i
@@ -274,9 +310,12 @@ cdef class StepPlan:
         self.keep += [slots, averages]
         for place, w in enumerate(self.weights):
             parameter = &step.parameters[place]
-            parameter.factor = 1
+            parameter.factor = parameter.learning_rate_factor = 1
+            parameter.h = self.h
             if w is None:
                 continue
+            if w.ndim == 1 and not settings.decays_biases:
+                parameter.h = self.undecayed_h
             for array in [*slots[place], averages[place]]:
                 if array is not None and (array.shape, array.dtype) != (w.shape, w.dtype):
                     raise ValueError(
@@ -302,6 +341,9 @@ cdef class StepPlan:
                 parameter.l1, parameter.l2 = rule.l1, rule.l2
                 parameter.constraint, parameter.constraint_value = kinds[rule.constraint], rule.value
                 parameter.constrains_rows = rule.of_rows
+                parameter.learning_rate_factor = rule.learning_rate_factor
+                if not rule.decays:
+                    parameter.h = self.undecayed_h
 
     cdef plan_blocks(self):
         """The pieces of the second phase, and those of the optimizer, where it takes whole parameters."""

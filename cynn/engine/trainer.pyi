@@ -71,4 +71,5 @@ class Trainer:
         predictions: list[_Array] | None,
         seconds: float,
         max_steps: int = 4611686018427387904,
+        scheduled: npt.NDArray[np.float64] | None = None,
     ) -> int: ...

@@ -13,6 +13,7 @@ from cynn.engine.flags cimport is_raised, lower_flag
 from cynn.engine.step cimport (
     Block,
     Head,
+    Parameter,
     Step,
     Updates,
     block_phase,
@@ -54,6 +55,19 @@ cdef inline void count_rows(Step *step) noexcept nogil:
     for i in range(step.pass_.rows):
         step.batch.row_weight[i] = step.row_weight[step.batch.order[i]]
         step.pass_.total_weight += step.batch.row_weight[i]
+
+
+cdef inline void find_linear_steps(Step *step) noexcept nogil:
+    """The alpha and beta of every parameter."""
+    cdef const Updates *updates = &step.updates
+    cdef int64_t place
+    cdef Parameter *parameter
+    for place in range(step.n_parameters):
+        parameter = &step.parameters[place]
+        updates.optimizer.linear_step(
+            parameter.h, parameter.learning_rate_factor * updates.learning_rate, updates.t, &parameter.alpha,
+            &parameter.beta
+        )
 
 
 class Diverged(Exception):
@@ -214,7 +228,7 @@ cdef class Trainer:
 
     def run(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
-        predictions, double seconds, int64_t max_steps=MAX_STEPS
+        predictions, double seconds, int64_t max_steps=MAX_STEPS, const double[:, ::1] scheduled=None
     ):
         """Train on batches of an epoch, until it ends, the time is up or so many steps are taken.
 
@@ -234,31 +248,39 @@ cdef class Trainer:
             After this time no further step is begun.
         max_steps : int
             Nor after so many.
+        scheduled : float64 array of shape (steps, n), optional
+            The hyperparameters that change from step to step, likewise: the optimizer's weight decay, if its schedule
+            is in the settings, then those of the operations that have a schedule. Left out, they stay as they are.
 
         Returns
         -------
         int
             How many batches were trained on: those of one step at least.
         """
-        return self.take_steps(order, first_batch, t, learning_rates, predictions, seconds, max_steps)
+        return self.take_steps(order, first_batch, t, learning_rates, scheduled, predictions, seconds, max_steps)
 
     cdef int64_t take_steps(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
-        list predictions, double seconds, int64_t max_steps
+        const double[:, ::1] scheduled, list predictions, double seconds, int64_t max_steps
     ) except -1:
         """As `run`."""
         cdef Step *step = &self.plan.step
         cdef int64_t n = order.shape[0]
         cdef int64_t batch_size = self.plan.batch_size, n_batches = (n + batch_size - 1) // batch_size
         cdef int64_t accumulation = self.plan.accumulation
+        cdef int64_t n_steps = (n_batches + accumulation - 1) // accumulation, n_scheduled = 0
         cdef int64_t i, first_of_step, batch = first_batch, steps_before = self.steps, faults_before = faults()
         cdef Status status = STEPPED
         cdef bint ends_step
         cdef double until = cynn_seconds() + seconds
         cdef double loss = 0
         cdef bint python_optimizer = self.plan.optimizer is not None and self.plan.optimizer.is_python
-        if learning_rates.shape[0] < (n_batches + accumulation - 1) // accumulation:
+        if learning_rates.shape[0] < n_steps:
             raise ValueError("there must be a learning rate for every step of the epoch")
+        if scheduled is not None:
+            n_scheduled = self.plan.n_scheduled
+            if scheduled.shape[0] < n_steps or scheduled.shape[1] != n_scheduled:
+                raise ValueError("there must be every scheduled number for every step of the epoch")
         step.batch.predicts = predictions is not None
         for i in range(step.n_heads):
             step.heads[i].predictions = address_of(predictions[i]) if step.batch.predicts else NULL
@@ -279,6 +301,8 @@ cdef class Trainer:
                 step.prefetching.has_first = step.prefetching.rows > 0
                 step.prefetching.rows = min(step.batch.rows_left, step.prefetching.max_rows)
                 step.updates.learning_rate = learning_rates[batch // accumulation]
+                for i in range(n_scheduled):
+                    self.plan.scheduled[i][0] = scheduled[batch // accumulation, i]
                 step.updates.t = t + self.steps - steps_before
                 ends_step = batch + 1 == n_batches or (batch + 1) % accumulation == 0
                 if IS_DEBUG:
@@ -344,7 +368,7 @@ cdef class Trainer:
             this_order = order_of(first_epoch + self.epochs_done)
             if this_order is not last_order:
                 order = last_order = this_order
-            self.take_steps(order, 0, t + self.steps - steps_before, learning_rates, None, 1e9, MAX_STEPS)
+            self.take_steps(order, 0, t + self.steps - steps_before, learning_rates, None, None, 1e9, MAX_STEPS)
             now = cynn_seconds()
             for i in range(n_sums):
                 figures[self.epochs_done, i] = self.plan.sums[i]
@@ -388,9 +412,7 @@ cdef class Trainer:
         if not isfinite(loss[0]):
             return LOSS_IS_NOT_FINITE
         if updates.is_linear:
-            updates.optimizer.linear_step(
-                updates.h, updates.learning_rate, updates.t, &updates.alpha, &updates.beta
-            )
+            find_linear_steps(step)
         self.plan.team.run(block_phase, step, step.blocks.n_blocks)
         for i in range(step.blocks.n_blocks):
             penalty += step.blocks.blocks[i].penalty
@@ -456,15 +478,23 @@ cdef class Trainer:
     cdef Status python_optimizer_step(self) noexcept:
         """Steps on copies first: if one raises, no parameter has moved."""
         cdef Updates *updates = &self.plan.step.updates
+        cdef Parameter *parameter
+        cdef int64_t place
         try:
             moved = []
-            for w, grad, slots in zip(self.plan.weights, self.plan.gradients, self.plan.slots, strict=True):
-                if w is not None:
-                    matrices = [array.reshape(-1, array.shape[-1]).copy() for array in (w, *slots)]
-                    self.plan.optimizer.component.step(
-                        matrices[0], grad.reshape(matrices[0].shape), matrices[1:], updates.learning_rate, updates.t
-                    )
-                    moved += zip((w, *slots), matrices, strict=True)
+            decayed, undecayed = self.plan.python_optimizers()
+            for place, w in enumerate(self.plan.weights):
+                if w is None:
+                    continue
+                parameter = &self.plan.step.parameters[place]
+                arrays = (w, *self.plan.slots[place])
+                matrices = [array.reshape(-1, array.shape[-1]).copy() for array in arrays]
+                optimizer = undecayed if parameter.h == self.plan.undecayed_h else decayed
+                optimizer.step(
+                    matrices[0], self.plan.gradients[place].reshape(matrices[0].shape), matrices[1:],
+                    parameter.learning_rate_factor * updates.learning_rate, updates.t
+                )
+                moved += zip(arrays, matrices, strict=True)
             for array, matrix in moved:
                 array[...] = matrix.reshape(array.shape)
             momentum = self.plan.step.updates.average_momentum

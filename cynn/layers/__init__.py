@@ -21,7 +21,7 @@ from cynn.layers.embedding import Embedding
 from cynn.layers.gaussian_noise import GaussianNoise
 from cynn.layers.glu import GLU
 from cynn.layers.input import Input
-from cynn.layers.layer import Layer, Node, arrays, as_values, walk
+from cynn.layers.layer import Layer, Node, Parameter, arrays, as_values, walk
 from cynn.layers.layer_norm import LayerNorm
 from cynn.layers.maxout import Maxout
 from cynn.layers.merge import Add, Concatenate, Residual
@@ -45,6 +45,7 @@ __all__ = [
     "Maxout",
     "Node",
     "PReLU",
+    "Parameter",
     "RMSNorm",
     "Residual",
     "arrays",

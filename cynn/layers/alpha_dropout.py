@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from cynn.layers.dropout import Dropout
 
@@ -23,8 +24,8 @@ class AlphaDropout(Dropout):
 
     Parameters
     ----------
-    rate : float
-        The share that is left out, below 1.
+    rate : float, Schedule or dict
+        The share that is left out, below 1; or a schedule of it, as for `Dropout`.
 
     Examples
     --------
@@ -36,7 +37,7 @@ class AlphaDropout(Dropout):
 
     name: ClassVar[str] = "alpha_dropout"
 
-    def _becomes(self) -> tuple[float, float, float]:
-        slope = 1 / math.sqrt((1 - self.rate) * (1 + self.rate * _LEAST**2))
-        offset = -slope * self.rate * _LEAST
-        return slope, offset, slope * _LEAST + offset
+    def _becomes(self, rate: Any) -> list[Any]:
+        slope = 1 / np.sqrt((1 - rate) * (1 + rate * _LEAST**2))
+        offset = -slope * rate * _LEAST
+        return [rate, slope, offset, slope * _LEAST + offset]

@@ -37,6 +37,8 @@ class BatchNorm(Layer):
     trainable : bool
         Whether training moves γ, β and the moving averages. Where it does not, it uses these averages as
         predictions do.
+    learning_rate_factor : float
+        What the optimizer's learning rate is multiplied by for γ and β.
 
     Attributes
     ----------
@@ -68,13 +70,13 @@ class BatchNorm(Layer):
         use_scale: bool = True,
         use_bias: bool = True,
         trainable: bool = True,
+        learning_rate_factor: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
         self.momentum = check_number(momentum, "momentum", "BatchNorm", minimum=0, below=1)
         self.epsilon = check_number(epsilon, "epsilon", "BatchNorm", minimum=0)
         self.use_scale = check_switch(use_scale, "use_scale", "BatchNorm")
         self.use_bias = check_switch(use_bias, "use_bias", "BatchNorm")
-        self.trainable = check_switch(trainable, "trainable", "BatchNorm")
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]

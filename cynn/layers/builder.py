@@ -18,6 +18,7 @@ from cynn.engine.weights_lock import WeightsLock
 from cynn.engine.workspace import aligned_zeros
 from cynn.errors import InvalidParameterError, ShapeError, check_held, check_number, shown
 from cynn.regularizers import Regularizer
+from cynn.schedules.base import Schedule, first_of, numbers_of
 
 __all__ = ["Builder"]
 
@@ -139,6 +140,42 @@ class Builder:
                     f"The initial weights of a layer must be finite in {self.dtype}. Got an infinity instead."
                 )
         return W
+
+    def scheduled(
+        self,
+        value: float | Schedule,
+        name: str,
+        owner: str,
+        becomes: Callable[[Any], list[Any]],
+        below: float = math.inf,
+    ) -> dict[str, Any]:
+        """For `add`: the hyperparameters of an operation that follow from a number, or from a schedule of it.
+
+        Parameters
+        ----------
+        value : float or Schedule
+            The number, of a parameter of that `name` of an `owner`.
+        name, owner : str
+            For messages.
+        becomes : function
+            Makes the list of hyperparameters of the number, or of an array of the numbers of many steps.
+        below : float
+            What the number must be below at every step.
+
+        Returns
+        -------
+        dict
+            `hyperparameters`, and `schedule` where they have one.
+        """
+        hyperparameters = [float(each) for each in becomes(np.float64(first_of(value)))]
+        if not isinstance(value, Schedule):
+            return {"hyperparameters": hyperparameters}
+
+        def schedule(first_step: int, count: int, total_steps: int | None) -> npt.NDArray[np.float64]:
+            found = numbers_of(value, name, owner, first_step, count, total_steps, below)
+            return np.stack(becomes(found), axis=1)
+
+        return {"hyperparameters": hyperparameters, "schedule": schedule}
 
     def rule(
         self, regularizer: Regularizer | None, constraint: Constraint | None, *, of_rows: bool = False

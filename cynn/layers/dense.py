@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from cynn import constraints, initializers, kernels, registry, regularizers
 from cynn.engine.operations import MAX_DIMENSION
 from cynn.errors import check_switch, check_whole_number
-from cynn.layers.layer import Layer, Parameter
+from cynn.layers.layer import Layer, Parameter, check_factor
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -27,6 +27,8 @@ class DenseOptions(TypedDict, total=False):
     regularizer: Any
     constraint: Any
     trainable: bool
+    learning_rate_factor: float
+    bias_learning_rate_factor: float | None
 
 
 class Dense(Layer):
@@ -49,6 +51,10 @@ class Dense(Layer):
         What W is brought back to after every step.
     trainable : bool
         Whether training moves W and b.
+    learning_rate_factor : float
+        What the optimizer's learning rate is multiplied by for W and b.
+    bias_learning_rate_factor : float, optional
+        That of b, where it is another.
 
     Attributes
     ----------
@@ -70,10 +76,12 @@ class Dense(Layer):
     name: ClassVar[str] = "dense"
     #: Settings that the repr leaves out where they are so.
     _usual: ClassVar[dict[str, Any]] = {
-        "use_bias": True, "initializer": None, "regularizer": None, "constraint": None, "trainable": True
+        "use_bias": True, "initializer": None, "regularizer": None, "constraint": None, "trainable": True,
+        "learning_rate_factor": 1.0, "bias_learning_rate_factor": None
     }
     weights = Parameter()
     biases = Parameter()
+    bias_learning_rate_factor: float | None = None  # in what was pickled before there was one
 
     def __init_subclass__(cls) -> None:
         """The signature shows the options that `__init__` only hands on, as `**options`."""
@@ -96,8 +104,10 @@ class Dense(Layer):
         regularizer: Any = None,
         constraint: Any = None,
         trainable: bool = True,
+        learning_rate_factor: float = 1.0,
+        bias_learning_rate_factor: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
         owner = type(self).__name__
         self.units = check_whole_number(units, "units", owner, minimum=1, maximum=MAX_DIMENSION)
         self.activation = registry.activations.get("identity" if activation is None else activation)
@@ -105,7 +115,16 @@ class Dense(Layer):
         self.initializer = initializers.check_name(initializer)
         self.regularizer = regularizers.get(regularizer)
         self.constraint = constraints.get(constraint)
-        self.trainable = check_switch(trainable, "trainable", owner)
+        self.bias_learning_rate_factor = (
+            None
+            if bias_learning_rate_factor is None
+            else check_factor(bias_learning_rate_factor, "bias_learning_rate_factor", owner)
+        )
+
+    def factor_of(self, name: str) -> float:
+        if name == "biases" and self.bias_learning_rate_factor is not None:
+            return self.bias_learning_rate_factor
+        return super().factor_of(name)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         assert self.units is not None

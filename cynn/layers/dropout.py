@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from cynn import kernels
 from cynn.engine.operations import SavedForBackward
 from cynn.engine.randomness import Purpose
-from cynn.errors import check_number
 from cynn.layers.layer import Layer
+from cynn.schedules.base import number_of
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -25,8 +27,9 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    rate : float
-        The share that is left out, below 1.
+    rate : float, Schedule or dict
+        The share that is left out, below 1; or a schedule of `cynn.schedules` that follows the step alone, whose rates
+        these are: as the optimizer counts its steps, from 0.
 
     Examples
     --------
@@ -38,25 +41,24 @@ class Dropout(Layer):
 
     name: ClassVar[str] = "dropout"
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: Any) -> None:
         super().__init__()
-        self.rate = check_number(rate, "rate", type(self).__name__, minimum=0, below=1)
+        self.rate = number_of(rate, "rate", type(self).__name__, minimum=0, below=1)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]
-        slope, kept, dropped = self._becomes()
         return builder.add(
             kernels.noise.KERNELS["dropout"],
             values,
             units,
             saved=[SavedForBackward(units)],
-            hyperparameters=[self.rate, slope, kept, dropped],
+            **builder.scheduled(self.rate, "rate", type(self).__name__, self._becomes, below=1),
             number=builder.number(Purpose.NOISE),
             in_place=True,
             gradient_in_place=True,
             only_training=True,
         )
 
-    def _becomes(self) -> tuple[float, float, float]:
-        """What becomes of an activation x: slope x + kept, or dropped."""
-        return 1 / (1 - self.rate), 0.0, 0.0
+    def _becomes(self, rate: Any) -> list[Any]:
+        """The rate, and what becomes of an activation x: slope x + kept, or dropped."""
+        return [rate, 1 / (1 - rate), np.zeros_like(rate), np.zeros_like(rate)]

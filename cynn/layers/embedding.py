@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import constraints, initializers, kernels, regularizers
 from cynn.engine.operations import MAX_DIMENSION
-from cynn.errors import InvalidParameterError, ShapeError, check_switch, check_whole_number, shown
+from cynn.errors import InvalidParameterError, ShapeError, check_whole_number, shown
 from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Embedding(Layer):
         What the vectors are brought back to after every step: a norm is that of each vector.
     trainable : bool
         Whether training moves them.
+    learning_rate_factor : float
+        What the optimizer's learning rate is multiplied by for them.
 
     Attributes
     ----------
@@ -71,8 +73,9 @@ class Embedding(Layer):
         regularizer: Any = None,
         constraint: Any = None,
         trainable: bool = True,
+        learning_rate_factor: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
         self.input_dim = check_whole_number(
             input_dim, "input_dim", "Embedding", minimum=1, maximum=_MAX_CATEGORIES
         )
@@ -89,7 +92,6 @@ class Embedding(Layer):
         self.initializer = initializers.check_name(initializer)
         self.regularizer = regularizers.get(regularizer)
         self.constraint = constraints.get(constraint)
-        self.trainable = check_switch(trainable, "trainable", "Embedding")
 
     def build(self, builder: Builder, values: list[int]) -> int:
         (value,) = values

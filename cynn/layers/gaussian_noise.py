@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import kernels
 from cynn.engine.randomness import Purpose
-from cynn.errors import check_number
 from cynn.layers.layer import Layer
+from cynn.schedules.base import number_of
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -22,8 +22,8 @@ class GaussianNoise(Layer):
 
     Parameters
     ----------
-    stddev : float
-        Their standard deviation.
+    stddev : float, Schedule or dict
+        Their standard deviation; or a schedule of it, as for `Dropout`.
 
     Examples
     --------
@@ -35,16 +35,16 @@ class GaussianNoise(Layer):
 
     name: ClassVar[str] = "gaussian_noise"
 
-    def __init__(self, stddev: float) -> None:
+    def __init__(self, stddev: Any) -> None:
         super().__init__()
-        self.stddev = check_number(stddev, "stddev", "GaussianNoise", minimum=0)
+        self.stddev = number_of(stddev, "stddev", "GaussianNoise", minimum=0)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         return builder.add(
             kernels.noise.KERNELS["gaussian"],
             values,
             builder.widths[values[0]],
-            hyperparameters=[self.stddev],
+            **builder.scheduled(self.stddev, "stddev", "GaussianNoise", lambda stddev: [stddev]),
             number=builder.number(Purpose.NOISE),
             in_place=True,
             gradient_in_place=True,

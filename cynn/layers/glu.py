@@ -33,6 +33,8 @@ class GLU(Dense):
         As for `Dense`.
     initializer, regularizer, constraint : str, object of that kind or dict, optional
         As for `Dense`.
+    learning_rate_factor, bias_learning_rate_factor : float, optional
+        As for `Dense`.
 
     Attributes
     ----------

@@ -10,16 +10,29 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.components.configurable import MAX_NESTED, Configurable
+from cynn.engine.operations import ParameterRule
 from cynn.engine.weights_lock import WeightsLock
-from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError, shown
+from cynn.errors import (
+    CynnError,
+    DataError,
+    InvalidParameterError,
+    ShapeError,
+    check_held,
+    check_number,
+    check_switch,
+    shown,
+)
 
 if TYPE_CHECKING:
+    from cynn.engine.operations import Operation
     from cynn.layers.builder import Builder
 
-__all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "walk"]
+__all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "check_factor", "walk"]
 
 Array = npt.NDArray[Any]
 
+# Files and checkpoints from before there were factors have none.
+_NO_FACTORS = [("learning_rate_factor", 1.0), ("bias_learning_rate_factor", None)]
 
 
 class Layer(Configurable):
@@ -27,6 +40,13 @@ class Layer(Configurable):
 
     A subclass has a `name`, describes itself by `get_config`, and says in `build` of which operations
     it is made. Its parameters are class attributes of the type `Parameter`.
+
+    Parameters
+    ----------
+    trainable : bool
+        Whether training moves its parameters.
+    learning_rate_factor : float
+        What the optimizer's learning rate is multiplied by for them.
 
     Attributes
     ----------
@@ -44,10 +64,14 @@ class Layer(Configurable):
     inputs: int | None = None
     units: int | None = None
     trainable: bool = True
+    learning_rate_factor: float = 1.0  # in what was pickled before there was one
     #: How deep the layers within it are nested.
     depth: int = 0
 
-    def __init__(self) -> None:
+    def __init__(self, *, trainable: bool = True, learning_rate_factor: float = 1.0) -> None:
+        owner = type(self).__name__
+        self.trainable = check_switch(trainable, "trainable", owner)
+        self.learning_rate_factor = check_factor(learning_rate_factor, "learning_rate_factor", owner)
         self._arrays: dict[str, Array] = {}
         self._weights_lock = WeightsLock()
 
@@ -76,9 +100,43 @@ class Layer(Configurable):
         layer = copy.copy(self)
         layer._arrays, layer._weights_lock = {}, builder.weights_lock
         layer.inputs = sum(builder.widths[value] for value in values)
+        first = len(builder.operations)
         output = layer.build(builder, values)
+        if not builder.only_shapes:
+            layer._declare(builder.operations[first:], builder.dtype)
         layer.units = builder.widths[output]
         return layer, output
+
+    def factor_of(self, name: str) -> float:
+        """What the learning rate is multiplied by for a parameter.
+
+        Parameters
+        ----------
+        name : str
+            The parameter's.
+
+        Returns
+        -------
+        float
+            The layer's factor times that which the parameter declares.
+        """
+        return self.learning_rate_factor * self._declared(name).learning_rate_factor
+
+    def _declared(self, name: str) -> Parameter:
+        found = getattr(type(self), name, None)
+        return found if isinstance(found, Parameter) else Parameter()
+
+    def _declare(self, operations: list[Operation], dtype: str) -> None:
+        """Let the engine know what this layer declares of the parameters of these operations."""
+        for operation in operations:
+            missing = len(operation.parameters) - len(operation.rules)
+            operation.rules = [*operation.rules, *(ParameterRule() for _ in range(missing))]
+            for parameter, rule in zip(operation.parameters, operation.rules, strict=True):
+                for name, array in self._arrays.items():
+                    if parameter is not None and np.may_share_memory(parameter, array):
+                        rule.learning_rate_factor = self.factor_of(name)
+                        rule.decays = self._declared(name).decays
+                        check_held(rule.learning_rate_factor, "learning_rate_factor", type(self).__name__, dtype)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         """Add the operations to the network; the number of the value that comes out.
@@ -118,6 +176,10 @@ class Layer(Configurable):
         if not given:
             raise InvalidParameterError("A layer must be called on something. Got nothing instead.")
         return Node(self, given)
+
+    def _parameters(self) -> dict[str, Any]:
+        """Those of `__init__`, but for factors of the learning rate that change nothing."""
+        return {name: value for name, value in super()._parameters().items() if (name, value) not in _NO_FACTORS}
 
     @property
     def layers(self) -> list[Layer]:
@@ -161,10 +223,32 @@ class Layer(Configurable):
 
 
 class Parameter:
-    """An array of a layer in a network: a live view, that checks what is assigned to it."""
+    """An array of a layer in a network: a live view, that checks what is assigned to it.
 
-    def __init__(self, *, is_trained: bool = True) -> None:
+    Parameters
+    ----------
+    is_trained : bool
+        Whether an optimizer moves it.
+    learning_rate_factor : float
+        What the learning rate is multiplied by for it, beside the factor of the layer.
+    decays : bool
+        Whether the optimizer's weight decay touches it.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> class SlowBiases(cynn.Dense):
+    ...     name = "slow_biases"
+    ...     biases = cynn.layers.Parameter(learning_rate_factor=0.1, decays=False)
+    >>> SlowBiases(3).factor_of("biases")
+    0.1
+    """
+
+    def __init__(self, *, is_trained: bool = True, learning_rate_factor: float = 1.0, decays: bool = True) -> None:
+        self.__doc__ = None  # what it is, its layer says
         self.is_trained = is_trained
+        self.learning_rate_factor = check_factor(learning_rate_factor, "learning_rate_factor", "Parameter")
+        self.decays = check_switch(decays, "decays", "Parameter")
 
     def __set_name__(self, owner: type[Layer], name: str) -> None:
         self.name = name
@@ -183,6 +267,11 @@ class Parameter:
         values = as_values(value, array, f"{self.name} of this layer")
         with layer._weights_lock.turn_to_set(f"an assignment of {self.name}"):
             array[...] = values
+
+
+def check_factor(value: Any, name: str, owner: str) -> float:
+    """What a learning rate is multiplied by: a finite number > 0."""
+    return check_number(value, name, owner, above=0)
 
 
 def as_values(given: Any, array: Array, name: str) -> Array:

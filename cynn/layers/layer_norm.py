@@ -28,6 +28,8 @@ class LayerNorm(Layer):
         Whether there are a γ and a β (Keras's `scale` and `center`).
     trainable : bool
         Whether training moves γ and β.
+    learning_rate_factor : float
+        What the optimizer's learning rate is multiplied by for γ and β.
 
     Attributes
     ----------
@@ -50,14 +52,19 @@ class LayerNorm(Layer):
     is_centered: ClassVar[bool] = True
 
     def __init__(
-        self, epsilon: float = 1e-3, *, use_scale: bool = True, use_bias: bool = True, trainable: bool = True
+        self,
+        epsilon: float = 1e-3,
+        *,
+        use_scale: bool = True,
+        use_bias: bool = True,
+        trainable: bool = True,
+        learning_rate_factor: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
         owner = type(self).__name__
         self.epsilon = check_number(epsilon, "epsilon", owner, minimum=0)
         self.use_scale = check_switch(use_scale, "use_scale", owner)
         self.use_bias = check_switch(use_bias, "use_bias", owner)
-        self.trainable = check_switch(trainable, "trainable", owner)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]

@@ -30,6 +30,8 @@ class Maxout(Dense):
         As for `Dense`.
     initializer, regularizer, constraint : str, object of that kind or dict, optional
         As for `Dense`.
+    learning_rate_factor, bias_learning_rate_factor : float, optional
+        As for `Dense`.
 
     Attributes
     ----------

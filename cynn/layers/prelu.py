@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
-from cynn.errors import check_number, check_switch
+from cynn.errors import check_number
 from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class PReLU(Layer):
         The α that it starts with.
     trainable : bool
         Whether training moves α.
+    learning_rate_factor : float
+        What the optimizer's learning rate is multiplied by for α.
 
     Attributes
     ----------
@@ -42,10 +44,11 @@ class PReLU(Layer):
     name: ClassVar[str] = "prelu"
     alpha = Parameter()
 
-    def __init__(self, initial: float = 0.25, *, trainable: bool = True) -> None:
-        super().__init__()
+    def __init__(
+        self, initial: float = 0.25, *, trainable: bool = True, learning_rate_factor: float = 1.0
+    ) -> None:
+        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
         self.initial = check_number(initial, "initial", "PReLU")
-        self.trainable = check_switch(trainable, "trainable", "PReLU")
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]

@@ -22,6 +22,8 @@ class RMSNorm(LayerNorm):
         Whether there is a γ.
     trainable : bool
         Whether training moves it.
+    learning_rate_factor : float
+        What the optimizer's learning rate is multiplied by for it.
 
     Attributes
     ----------
@@ -39,5 +41,18 @@ class RMSNorm(LayerNorm):
     name: ClassVar[str] = "rms_norm"
     is_centered: ClassVar[bool] = False
 
-    def __init__(self, epsilon: float = 1e-6, *, use_scale: bool = True, trainable: bool = True) -> None:
-        super().__init__(epsilon, use_scale=use_scale, use_bias=False, trainable=trainable)
+    def __init__(
+        self,
+        epsilon: float = 1e-6,
+        *,
+        use_scale: bool = True,
+        trainable: bool = True,
+        learning_rate_factor: float = 1.0,
+    ) -> None:
+        super().__init__(
+            epsilon,
+            use_scale=use_scale,
+            use_bias=False,
+            trainable=trainable,
+            learning_rate_factor=learning_rate_factor,
+        )

@@ -12,12 +12,14 @@ import numpy.typing as npt
 from cynn import registry
 from cynn.components.configurable import Configurable
 from cynn.components.declarations import as_given, checked_by, number
-from cynn.errors import InvalidParameterError, check_number, shown
+from cynn.errors import InvalidParameterError, bounds_in_words, check_number, shown
 from cynn.schedules.monitoring import Directions
 
 __all__ = ["Constant", "LearningRate", "Rates", "Schedule", "learning_rate_of", "started"]
 
 Rates = npt.NDArray[np.float64]
+
+_MANY_STEPS = 2**40
 
 
 class Schedule(Configurable):
@@ -78,13 +80,13 @@ class Schedule(Configurable):
         found = np.ascontiguousarray(self.at(steps, total_steps), dtype=np.float64)
         if found.shape != steps.shape:
             raise InvalidParameterError(
-                f"The learning rates of {count} steps must have the shape ({count},). Got {found.shape} instead."
+                f"The rates of {count} steps must have the shape ({count},). Got {found.shape} instead."
             )
         wrong = ~np.isfinite(found) | (found < 0)
         if wrong.any():
             at = int(np.argmax(wrong))
             raise InvalidParameterError(
-                f"The learning rate must be a finite number >= 0 at every step. Got {found[at]} at step "
+                f"The rate must be a finite number >= 0 at every step. Got {found[at]} at step "
                 f"{first_step + at} of {self!r} instead."
             )
         return found
@@ -178,6 +180,49 @@ def learning_rate_of(value: Any, name: str, owner: str) -> Any:
             f"The {name!r} parameter of {owner} must be a finite number > 0, a schedule, its configuration or a "
             f"function of the step. Got {shown(value)} instead."
         ) from None
+
+
+def number_of(value: Any, name: str, owner: str, **bounds: float) -> Any:
+    """A number within bounds, or a schedule of it: for what else may change from step to step.
+
+    Such a schedule depends on the step alone.
+    """
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        value = registry.schedules.get(value)
+    if not isinstance(value, Schedule):
+        try:
+            return check_number(value, name, owner, **bounds)
+        except InvalidParameterError:
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {owner} must be a finite number {' and '.join(bounds_in_words(**bounds))}, "
+                f"a schedule or its configuration. Got {shown(value)} instead."
+            ) from None
+    if value.get_state():
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be a number, or a schedule that follows the step alone. Got "
+            f"{value!r} instead, which follows a figure."
+        )
+    return value
+
+
+def numbers_of(
+    value: float | Schedule, name: str, owner: str, first_step: int, count: int, total_steps: int | None, below: float
+) -> Rates:
+    """The numbers of `count` steps from `first_step`, for what `number_of` returned: all of them below a bound."""
+    found = started(value).rates(first_step, count, total_steps)
+    wrong = found >= below
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be < {below:g} at every step. Got {found[at]} at step "
+            f"{first_step + at} of {value!r} instead."
+        )
+    return found
+
+
+def first_of(value: float | Schedule) -> float:
+    """What it begins with, however many steps there will be."""
+    return float(started(value).rates(0, 1, _MANY_STEPS)[0]) if isinstance(value, Schedule) else value
 
 
 def started(value: LearningRate) -> Schedule:

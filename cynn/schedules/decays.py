@@ -10,7 +10,16 @@ from cynn.components.declarations import number, switch, whole_number
 from cynn.errors import InvalidParameterError
 from cynn.schedules.base import Rates, Schedule
 
-__all__ = ["CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "OneCycle", "PolynomialDecay", "StepDecay"]
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "CosineLog",
+    "ExponentialDecay",
+    "FlatCosine",
+    "OneCycle",
+    "PolynomialDecay",
+    "StepDecay",
+]
 
 
 class _Decay(Schedule):
@@ -211,6 +220,84 @@ class CosineDecayRestarts(Schedule):
         if self.t_mul == 1:
             return self.first_decay_steps * period
         return self.first_decay_steps * (self.t_mul**period - 1) / (self.t_mul - 1)
+
+
+class FlatCosine(_Decay):
+    """The initial rate first, then half a cosine down to 0.
+
+    With t = step / decay_steps, and f = `flat_fraction`::
+
+        rate = initial (1 + cos(π max(0, t - f) / (1 - f))) / 2
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        The rate of step 0, or what else the schedule is of: dropout, weight decay.
+    decay_steps : int, optional
+        After so many steps the end is reached. Left out, all steps of the `fit`.
+    flat_fraction : float
+        For this part of the steps the rate stays as it is; below 1.
+
+    Notes
+    -----
+    Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
+    tabular data", 2024, appendix A, with half of the steps flat.
+
+    Examples
+    --------
+    >>> from cynn.schedules import FlatCosine
+    >>> FlatCosine(0.5, decay_steps=8).rates(0, 10).round(4)
+    array([0.5   , 0.5   , 0.5   , 0.5   , 0.5   , 0.4268, 0.25  , 0.0732,
+           0.    , 0.    ])
+    """
+
+    name = "flat_cosine"
+    flat_fraction: float = number(default=0.5, minimum=0, below=1)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        t = np.minimum(steps / self._decay_steps(total_steps), 1)
+        return self.initial_learning_rate * _half_cosine(
+            np.maximum(0, t - self.flat_fraction) / (1 - self.flat_fraction)
+        )
+
+
+class CosineLog(Schedule):
+    """Waves from 0 up to a rate and back, each twice as long as the one before.
+
+    With t = step / decay_steps and k = `cycles`::
+
+        rate = max (1 - cos(2π log₂(1 + (2ᵏ - 1) t))) / 2
+
+    Parameters
+    ----------
+    max_learning_rate : float
+        The top of every wave.
+    decay_steps : int, optional
+        The length of all waves together. Left out, all steps of the `fit`.
+    cycles : int
+        How many waves; at most 50.
+
+    Notes
+    -----
+    Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
+    tabular data", 2024, equation 1, there coslog4 for 4 waves.
+
+    Examples
+    --------
+    >>> from cynn.schedules import CosineLog
+    >>> CosineLog(0.5, decay_steps=6, cycles=2).rates(0, 7).round(4)
+    array([0.    , 0.4652, 0.    , 0.3592, 0.4652, 0.1618, 0.    ])
+    """
+
+    name = "cosine_log"
+    max_learning_rate: float = number(above=0)
+    decay_steps: int | None = whole_number(default=None, minimum=1)
+    cycles: int = whole_number(default=4, minimum=1, maximum=50)
+
+    def at(self, steps: Rates, total_steps: int | None) -> Any:
+        t = np.minimum(steps / _known(self.decay_steps, total_steps, "decay_steps", self), 1)
+        wave = np.log2(1 + (2**self.cycles - 1) * t)
+        return self.max_learning_rate * _half_cosine(2 * wave + 1)
 
 
 class OneCycle(Schedule):

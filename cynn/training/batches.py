@@ -106,6 +106,7 @@ class ArrayBatches(BatchSource):
         self.step = state["step"] if state else 0
         self.total_steps = total_steps
         self.rates = self.context.state.rates(self.steps_per_epoch, total_steps, ahead=-self.step)
+        self.scheduled = self.context.scheduled(self.steps_per_epoch, total_steps, ahead=-self.step)
         self.given = self.context.state.optimizer.learning_rate
         batches = min(self.step * self.batches_per_step, -(-self.n // self.batch_size))
         self.trainer.begin_epoch(self.check_finite, number, batches, state["sums"] if state else None)
@@ -130,7 +131,7 @@ class ArrayBatches(BatchSource):
             self.context.count(
                 trainer,
                 lambda t: trainer.run(
-                    self.order, trainer.batches, t, self.rates, self.predictions, seconds, max_steps
+                    self.order, trainer.batches, t, self.rates, self.predictions, seconds, max_steps, self.scheduled
                 ),
             )
         except Diverged as diverged:

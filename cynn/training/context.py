@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cynn import schedules
 from cynn.components import schema
 from cynn.data.row_weights import RowWeights
 from cynn.data.targets import Targets
-from cynn.engine.operations import UpdateSettings
+from cynn.engine.operations import HyperparameterSchedule, UpdateSettings
 from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.engine.trainer import Trainer
 from cynn.training import moving_averages
@@ -80,6 +81,24 @@ class TrainingContext:
             batch_size,
             self.n_threads,
         )
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate, or what else a step depends on, is anything but a number."""
+        assert self.state is not None
+        return self.state.has_schedule or self.state.settings.is_decay_scheduled or bool(self._schedules())
+
+    def _schedules(self) -> list[HyperparameterSchedule]:
+        return [each.schedule for each in self.network._engine.operations if each.schedule is not None]
+
+    def scheduled(self, count: int, total_steps: int | None, *, ahead: int = 0) -> npt.NDArray[np.float64] | None:
+        """What else changes from step to step, as `Trainer.run` takes it: for steps as `OptimizerState.rates` has."""
+        assert self.state is not None
+        first, found = self.state.t + ahead, []
+        if (decay := self.state.optimizer.decay_schedule) is not None:
+            found.append(schedules.started(decay).rates(first, count, total_steps)[:, None])
+        found += [schedule(first, count, total_steps) for schedule in self._schedules()]
+        return np.concatenate(found, axis=1) if found else None
 
     def room_for_predictions(self, rows: int) -> list[Array]:
         """Allocate a matrix of predictions for each output."""

@@ -125,7 +125,7 @@ def _settings(
         "metrics": metrics,
         "validation rows": 0 if validation is None else len(validation[0]),
         "callbacks": called.names,
-        "epochs": options.epochs if state.has_schedule else None,
+        "epochs": options.epochs if source.context.has_schedule else None,
     }
 
 

@@ -71,13 +71,21 @@ class BatchBuffer:
         self.weights.put(place, weights)
         return np.arange(place.start, place.stop)
 
-    def step(self, order: Array, rate: float, predictions: list[Array] | None, name: str) -> None:
+    def step(
+        self,
+        order: Array,
+        rate: float,
+        scheduled: npt.NDArray[np.float64] | None,
+        predictions: list[Array] | None,
+        name: str,
+    ) -> None:
         """Take a step on the rows at these places."""
         if len(order) == 1:
             self.context.warn_of_a_single_row()
         try:
             self.context.count(
-                self.trainer, lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0)
+                self.trainer,
+                lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0, scheduled=scheduled),
             )
         except UnusableRow:
             self.context.network.raise_unusable(self.rows[order], name, check_finite=self.context.check_finite)
@@ -202,13 +210,14 @@ class IterableBatches(BatchSource):
 
     def _step_and_fetch(self, order: Array, predictions: list[Array] | None) -> None:
         buffer, rate, name = self.buffer, self.last_rate, f"x of batch {self.step + 1}"
+        scheduled = self.context.scheduled(1, self.total_steps)
         assert buffer is not None
         if buffer.trainer.calls_python:
-            buffer.step(order, rate, predictions, name)
+            buffer.step(order, rate, scheduled, predictions, name)
             self._fetch_next()
             return
         try:
-            self.background.start(lambda: buffer.step(order, rate, predictions, name))
+            self.background.start(lambda: buffer.step(order, rate, scheduled, predictions, name))
             self._fetch_next()
         finally:
             self.background.finish()

@@ -179,7 +179,7 @@ class Loop:
 
     def _may_run_short_epochs(self) -> bool:
         is_short = isinstance(self.source, ArrayBatches) and self.history["seconds"][-1] < _SHORT_SECONDS
-        wanted = self.called or self.has_own_figures or self.optimizer.has_schedule or self.bar.is_shown
+        wanted = self.called or self.has_own_figures or self.source.context.has_schedule or self.bar.is_shown
         return is_short and not wanted
 
     def _run_short_epochs(self) -> None:

@@ -42,14 +42,8 @@ class OptimizerState:
             else []
             for parameter in parameters
         ]
-        self.settings = UpdateSettings(
-            clip_value=optimizer.clipvalue,
-            clip_norm=optimizer.clipnorm,
-            global_clip_norm=optimizer.global_clipnorm,
-            accumulation=int(optimizer.gradient_accumulation_steps),
-            average_momentum=optimizer.ema_momentum if optimizer.use_ema else 0.0,
-            averages=[None if p is None else _own(p) for p in parameters] if optimizer.use_ema else [],
-        )
+        averaged = parameters if optimizer.use_ema else []
+        self.settings = _settings_of(optimizer, [None if p is None else _own(p) for p in averaged])
         self._first: Any = optimizer.learning_rate  # the learning rate at the begin of this fit
         self._given: Any = None
         self._schedule: schedules.Schedule | None = None
@@ -62,8 +56,8 @@ class OptimizerState:
         """Copy the arrays that the engine writes: unpickled ones may be read-only, or share the memory of others."""
         self.__dict__.update(state)
         self.slots = [[_own(slot) for slot in of_one] for of_one in self.slots]
-        self.settings = copy.copy(self.settings)
-        self.settings.averages = [None if mean is None else _own(mean) for mean in self.settings.averages]
+        averages = [None if mean is None else _own(mean) for mean in self.settings.averages]
+        self.settings = _settings_of(self.optimizer, averages)
 
     @property
     def schedule(self) -> schedules.Schedule:
@@ -172,6 +166,20 @@ class OptimizerState:
         if state["learning_rate"] is not None:
             self.optimizer.learning_rate = self._rate_of(state)
         self.schedule.set_state(state["schedule"])
+
+
+def _settings_of(optimizer: Optimizer, averages: list[npt.NDArray[Any] | None]) -> UpdateSettings:
+    return UpdateSettings(
+        clip_value=optimizer.clipvalue,
+        clip_norm=optimizer.clipnorm,
+        global_clip_norm=optimizer.global_clipnorm,
+        accumulation=int(optimizer.gradient_accumulation_steps),
+        average_momentum=optimizer.ema_momentum if optimizer.use_ema else 0.0,
+        averages=averages,
+        decay_place=optimizer.decay_place,
+        decays_biases=optimizer.decay_biases,
+        is_decay_scheduled=optimizer.decay_schedule is not None,
+    )
 
 
 def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -55,7 +55,7 @@ def train_batch(
     rate = float(state.rates(1, None)[0])
     buffer.trainer.begin_epoch(check_finite, network.epochs_trained, state.t)
     try:
-        buffer.step(buffer.put(0, rows, target, weights), rate, None, "x")
+        buffer.step(buffer.put(0, rows, target, weights), rate, buffer.context.scheduled(1, None), None, "x")
     except Diverged as diverged:
         problem: tuple[str, object] | None = diverged.what, diverged.figure
     else:

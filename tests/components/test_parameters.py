@@ -129,7 +129,7 @@ def test_an_unknown_hyperparameter_lists_the_nearest():
     [
         ("momentum", 1, ">= 0 and < 1"),
         ("momentum", -0.1, ">= 0 and < 1"),
-        ("weight_decay", -1, ">= 0"),
+        ("weight_decay", -1, ">= 0, a schedule or its configuration"),
         ("momentum", "0.5", ">= 0 and < 1"),
     ],
 )

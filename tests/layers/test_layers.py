@@ -299,7 +299,7 @@ class TestNoise:
 
     def test_alpha_dropout_keeps_mean_and_variance(self):
         layer = AlphaDropout(0.3)
-        slope, kept, dropped = layer._becomes()
+        _, slope, kept, dropped = layer._becomes(0.3)
         mean = 0.7 * kept + 0.3 * dropped
         assert mean == pytest.approx(0, abs=1e-15)
         variance = 0.7 * (slope**2 + kept**2) + 0.3 * dropped**2
@@ -647,7 +647,7 @@ class TestWhatCannotBe:
     @pytest.mark.parametrize(
         ("make", "words"),
         [
-            (lambda: Dropout(1), "'rate' parameter of Dropout must be a finite number >= 0 and < 1. Got 1"),
+            (lambda: Dropout(1), "'rate' parameter of Dropout must be a finite number >= 0 and < 1, a sched"),
             (lambda: Dropout(-0.1), "'rate' parameter of Dropout"),
             (lambda: Dropout("0.5"), "'rate' parameter of Dropout"),
             (lambda: AlphaDropout(1.5), "'rate' parameter of AlphaDropout"),

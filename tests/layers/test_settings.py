@@ -43,26 +43,29 @@ OF_WEIGHTS = {
     "regularizer": L1L2(l1=0.001, l2=0.002),
     "constraint": MaxNorm(0.04),
     "trainable": False,
+    "learning_rate_factor": 0.5,
+    "bias_learning_rate_factor": 2.0,
 }
+OF_NORMALIZATIONS = {"use_scale": False, "use_bias": False, "trainable": False, "learning_rate_factor": 0.5}
 # For each kind of layer a value for each parameter, none of which is the default.
 SETTINGS = {
     Activation: {"activation": "tanh"},
     Add: {"branches": [[], [Dense(4, "tanh")]]},
     AlphaDropout: {"rate": 0.3},
-    BatchNorm: {"momentum": 0.7, "epsilon": 0.01, "use_scale": False, "use_bias": False, "trainable": False},
+    BatchNorm: {"momentum": 0.7, "epsilon": 0.01, **OF_NORMALIZATIONS},
     Concatenate: {"branches": [[], [Dense(3, "tanh")]]},
     Dense: {"units": 3, "activation": "tanh", **OF_WEIGHTS},
     Dropout: {"rate": 0.3},
     Embedding: {
         "input_dim": 3, "output_dim": 2, "columns": [1, 0],
-        **{name: value for name, value in OF_WEIGHTS.items() if name != "use_bias"},
+        **{name: value for name, value in OF_WEIGHTS.items() if "bias" not in name},
     },
     GLU: {"units": 3, "activation": "tanh", **OF_WEIGHTS},
     GaussianNoise: {"stddev": 0.3},
-    LayerNorm: {"epsilon": 0.01, "use_scale": False, "use_bias": False, "trainable": False},
+    LayerNorm: {"epsilon": 0.01, **OF_NORMALIZATIONS},
     Maxout: {"units": 3, "pieces": 3, **OF_WEIGHTS},
-    PReLU: {"initial": 0.1, "trainable": False},
-    RMSNorm: {"epsilon": 0.01, "use_scale": False, "trainable": False},
+    PReLU: {"initial": 0.1, "trainable": False, "learning_rate_factor": 0.5},
+    RMSNorm: {"epsilon": 0.01, "use_scale": False, "trainable": False, "learning_rate_factor": 0.5},
     Residual: {"layers": [Dense(4, "tanh"), Dropout(0.1)]},
 }
 
@@ -97,7 +100,8 @@ def test_no_layer_and_no_setting_is_missing_here():
 
 
 OPTIONS = "use_bias: 'bool' = True, initializer: 'Any' = None, regularizer: 'Any' = None, constraint: 'Any' = None, "
-OPTIONS += "trainable: 'bool' = True)"
+OPTIONS += "trainable: 'bool' = True, learning_rate_factor: 'float' = 1.0, "
+OPTIONS += "bias_learning_rate_factor: 'float | None' = None)"
 
 
 class WithSlope(GLU):
@@ -122,7 +126,7 @@ class OfNothing(GLU):
         (Dense, f"(units: 'int', activation: 'Any' = 'identity', *, {OPTIONS}"),
         (GLU, f"(units: 'int', activation: 'Any' = 'sigmoid', *, {OPTIONS}"),
         (Maxout, f"(units: 'int', pieces: 'int' = 2, *, {OPTIONS}"),
-        (WithSlope, "(units, *, slope=0.5, trainable=False, " + OPTIONS.partition(", trainable")[0] + ")"),
+        (WithSlope, "(units, *, slope=0.5, trainable=False, " + OPTIONS.replace("trainable: 'bool' = True, ", "")),
         (OfAnything, "(*given, **options)"),
         (OfNothing, "()"),
     ],

@@ -192,7 +192,8 @@ class TestPickles:
 
     def test_layers_in_networks(self, fresh_models):
         found = pickle.loads(FILES["pickled/other/layers in networks"])
-        fresh = [layer for net in fresh_models.values() for layer in net.layers]
+        known = set(names("model"))
+        fresh = [layer for name, net in fresh_models.items() if name in known for layer in net.layers]
         for layer, expected in zip(found, fresh, strict=True):
             assert layer.get_config() == expected.get_config()
             for (name, array), (same_name, other) in zip(layer.arrays(), expected.arrays(), strict=True):

@@ -29,8 +29,10 @@
  * h
  *   The hyperparameters as doubles, in the order in which the plugin's class declares them; a switch
  *   is 0 or 1, a choice its place among the choices as the class lists them, from 0, and a whole number
- *   is exact: up to 2^53 it is allowed to be. NULL when it declares none. An optimizer's learning rate is an argument of its own and
- *   not among them. h is read-only, and the same for the whole of a run.
+ *   is exact: up to 2^53 it is allowed to be. NULL when it declares none. An optimizer's learning rate
+ *   is an argument of its own and not among them. h is read-only, and the same for the whole of a run, but
+ *   for a hyperparameter of an optimizer whose name is weight_decay: that may be another in every step, and
+ *   0 for some parameters.
  *
  * dtypes
  *   _f32 and _f64 are the same function over float and double. A dtype whose functions are all NULL is
