@@ -1,7 +1,7 @@
-"""Callbacks: what is called in the course of training.
+"""Callbacks: objects whose methods `fit` calls during training.
 
-They see the network, the figures of each epoch and the batches, and may end a training, write files or keep weights.
-They may use the model and the files, and all that the public interface has.
+A callback sees the network, the figures of each epoch and the batches. It may end the training, write files or keep
+weights. It may use the model, the modules that write files, and everything in the public interface.
 """
 
 from cynn import registry

@@ -1,4 +1,4 @@
-"""Weights that are the mean of those of several epochs."""
+"""Stochastic weight averaging: the mean of the weights of several epochs."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ __all__ = ["StochasticWeightAveraging"]
 
 
 class StochasticWeightAveraging(Callback):
-    """Puts the mean of the weights at the ends of epochs in the place of the weights when training ends.
+    """Averages the weights of several epochs, and gives the network the mean when training ends.
 
-    w_mean := (n w_mean + w) / (n + 1) after every epoch that counts, in float64. The learning rate is best kept
-    rather large, or on its cycles, so that the epochs end at weights of some variety. Afterwards the moving
-    averages of every `BatchNorm` are computed anew in a pass over the training data, as by
-    `Network.update_moving_averages`; so too before every validation, whose figures are those of the mean.
+    After every epoch that counts: w_mean := (n w_mean + w) / (n + 1), in float64. A large or cyclic learning rate works
+    best, because the weights then differ from epoch to epoch. When training ends, and before every validation, the
+    moving averages of every `BatchNorm` are computed again for the mean weights in one pass over the training data,
+    as by `Network.update_moving_averages`. The validation figures are those of the mean weights.
 
     Parameters
     ----------
     start_epoch : int
         The first epoch that counts, from 1.
     every_epochs : int
-        Of the epochs from there on, every so-many-th counts: for a schedule in cycles, their length.
+        From `start_epoch` on, one epoch in `every_epochs` counts. With a cyclic schedule, use the length of a cycle.
 
     Attributes
     ----------
     n_averaged : int
-        Epochs that have counted. Where there is none, the weights stay as they are.
+        How many epochs have counted. While it is 0, the weights stay as they are.
 
     Notes
     -----
@@ -69,17 +69,17 @@ class StochasticWeightAveraging(Callback):
         self.__post_init__()
         if self.training_rows is None and has_moving_averages(self.network):
             raise InvalidParameterError(
-                "The batches of a fit with StochasticWeightAveraging must be such that one can go through them again, "
-                "which BatchNorm needs. Got an iterator instead: a function that returns one helps."
+                "With StochasticWeightAveraging and BatchNorm, fit must be able to go through the batches again. "
+                "Got an iterator instead: pass a function that returns one."
             )
 
     def count(self, epoch: int) -> None:
-        """Take in the weights at the end of an epoch, before its figures are computed.
+        """Add the weights of an epoch to the mean, if the epoch counts. Called before its figures are computed.
 
         Parameters
         ----------
         epoch : int
-            Its number, from 1.
+            The number of the epoch, from 1.
         """
         if epoch < self.start_epoch or (epoch - self.start_epoch) % self.every_epochs:
             return
@@ -92,7 +92,7 @@ class StochasticWeightAveraging(Callback):
         self._averaged = None
 
     def averaged(self) -> list[Any] | None:
-        """The mean, with moving averages that belong to it; None where no epoch has counted."""
+        """The mean weights, with moving averages computed for them, or None if no epoch has counted yet."""
         if self.n_averaged and self._averaged is None:
             from cynn.engine import threads
             from cynn.training import moving_averages

@@ -1,4 +1,4 @@
-"""What a callback is."""
+"""The base class of callbacks."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ __all__ = ["Callback"]
 
 
 class Callback(Configurable):
-    """What is called in the course of training. A subclass overrides what it wants.
+    """Base class of callbacks. `fit` calls its methods during training; a subclass overrides those that it needs.
 
-    One that raises ends the training: the network is whole then, and `network.history` has the figures up
-    to there.
+    An exception in a callback ends the training. The network is then in the state after its last whole step, and
+    `network.history` has the figures up to that point.
 
     Attributes
     ----------
     network : Network
-        The one that is trained; `fit` sets it.
+        The network that is trained. `fit` sets it.
     training_rows : function, or None
-        Goes once more through the rows of x that are trained on: pairs of some rows, and of how often each is there, or
-        None where that is once. `fit` sets it. None where x is an iterator of batches, which is at its end.
+        Iterates over the training rows of x once more. It yields pairs: some rows, and the weight of each row, or None
+        if every row counts once. `fit` sets it. None if x is an iterator of batches, which can be used only once.
     final_weights : function
-        Gives what `get_weights` would if training ended after this epoch, whose validation is of these: an average,
-        where the optimizer or a callback makes one. `fit` sets it.
+        Returns the weights that the network would have if training ended after this epoch: an average of weights if
+        the optimizer or a callback computes one. Validation uses these weights. `fit` sets it.
     greater_is_better : mapping of str to bool or None
-        Of each figure of this training by its name, whether it is to rise; None where nothing says it. `fit` sets it.
+        For the name of each figure: True if a larger value is better, False if a smaller one is, None if that is not
+        known. `fit` sets it.
     stop_training : bool
-        Set to True, it ends the training after the epoch or, in `on_step_end`, after the step.
+        Setting it to True ends the training after the current epoch or, in `on_step_end`, after the current step.
 
     Examples
     --------
@@ -50,69 +51,69 @@ class Callback(Configurable):
     """
 
     kind = "callback"
-    # two that are made alike come to know different things
+    # compared by identity: two callbacks with equal parameters may have different state
     __eq__ = object.__eq__
     __hash__ = object.__hash__
-    network: Any = attribute(None)  # a Network, which stands above this wing
+    network: Any = attribute(None)  # a Network; its module may not be imported here
     training_rows: Callable[[], Iterable[Any]] | None = attribute(None)
     greater_is_better: Directions = attribute(MappingProxyType({}))
     final_weights: Callable[[], list[Any]] | None = attribute(None)
     stop_training: bool = attribute(False)
 
     def on_train_begin(self) -> None:
-        """Before the first epoch."""
+        """Called before the first epoch."""
 
     def on_train_end(self) -> None:
-        """After the last epoch, however the training ended: also after Ctrl-C or an error."""
+        """Called when training ends, also by Ctrl-C or an error."""
 
     def on_epoch_begin(self, epoch: int) -> None:
-        """Before an epoch, counted from 1 in this `fit`.
+        """Called before each epoch.
 
         Parameters
         ----------
         epoch : int
-            Its number.
+            The number of the epoch, counted from 1 in this `fit`.
         """
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """After an epoch, counted from 1 in this `fit`, with its figures.
+        """Called after each epoch.
 
         Parameters
         ----------
         epoch : int
-            Its number.
+            The number of the epoch, counted from 1 in this `fit`.
         logs : dict of str to float
-            The figures by name, as the history has them.
+            The figures of the epoch by name, as in the history.
         """
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """After a step, counted from 1 in its epoch, with its loss as `logs["loss"]`.
+        """Called after each step.
 
-        Where it is overridden the steps are taken one at a time, with Python between them.
+        If a callback overrides this method, steps are taken one at a time, with Python code between them.
 
         Parameters
         ----------
         step : int
-            Its number.
+            The number of the step, counted from 1 in its epoch.
         logs : dict of str to float
-            `"loss"`, that of the batch before the step.
+            `"loss"`: the loss of the batch, computed before the step.
         """
 
     def get_state(self) -> dict[str, Any]:
-        """What a checkpoint is to hold: numbers, strings, None, arrays, and lists and dicts of these by name."""
+        """The state to store in a checkpoint: a dict of numbers, strings, None, arrays, lists and dicts of these."""
         return {}
 
     def _state_schema(self, network: Model) -> Any:
-        """What `get_state` returns, in the words of cynn.components.schema."""
+        """A schema of what `get_state` returns: see cynn.components.schema."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned, in the middle of an epoch or between two.
+        """Restore the state from a checkpoint, which may have been written in the middle of an epoch.
 
-        It is called after `on_train_begin`; `on_epoch_begin` is not called for an epoch that goes on.
+        Called after `on_train_begin`. `on_epoch_begin` is not called for an epoch that is resumed.
 
         Parameters
         ----------
         state : dict
-            As `get_state` returned it, perhaps in another process.
+            What `get_state` returned, perhaps in another process.
         """

@@ -1,4 +1,4 @@
-"""When checkpoints are written, where, and which are kept."""
+"""The callback that writes checkpoints: when, where, and how many are kept."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ _NO_LIMIT = 1 << 62
 
 
 class Checkpoint(Callback):
-    """Writes down where the training stands, for `fit(resume=...)` to go on from there to the same bits.
+    """Saves the state of the training, so that `fit(resume=...)` can continue it with bit-identical results.
 
-    A checkpoint is one safetensors file with all that the rest of the training depends on. It appears whole or
-    not at all, whenever the process is killed. `cynn.load` reads the network in it.
+    A checkpoint is one safetensors file with everything that the rest of the training depends on. It is written
+    atomically: if the process is killed, the file is either complete or not there. `cynn.load` reads the network
+    from it.
 
     Parameters
     ----------
     path : str or path
-        The file. `{epoch}` and `{step}` in its name, also as `{step:06d}`, stand for the number of the epoch and
-        of the step in this training, both counted from 1: then every checkpoint has a file of its own. Else each
-        takes the place of the last. The folder is made if it does not exist.
+        The file. `{epoch}` and `{step}` in its name, also in a form such as `{step:06d}`, are replaced by the number
+        of the epoch and of the step in this training, both counted from 1. Every checkpoint then has its own file;
+        otherwise each one replaces the last. The folder is created if it does not exist.
     every_steps : int, optional
-        After every so many steps, also in the middle of an epoch.
+        Write a checkpoint after this many steps, also in the middle of an epoch.
     every_seconds : float, optional
-        After the step in which so much time is over. Where neither is given, after every epoch. The end of
-        the training is written down in any case, unless an error ended it.
+        Write a checkpoint after the first step that ends this many seconds after the last checkpoint. If neither
+        `every_steps` nor `every_seconds` is given, one is written after every epoch. One is also written when the
+        training ends, unless an error ended it.
     keep : int, optional
-        How many files of the name with `{epoch}` or `{step}` are kept: the last. By default, all.
+        How many files to keep if the name has `{epoch}` or `{step}`: the most recent ones. By default, all.
     on_error : {"raise", "warn"}
-        Whether training ends where a checkpoint cannot be written, or goes on with a warning. The
-        checkpoints before stay as they are.
+        If a checkpoint cannot be written: end the training with an error, or warn and continue. Earlier checkpoints
+        stay as they are.
 
     Raises
     ------
     CheckpointError
-        In the course of the training: a full disk, or a folder that is gone.
+        During training, if a file cannot be written: the disk is full, or the folder has been removed.
 
     Examples
     --------
-    Run it as often as you like, and kill it whenever you like: the result is the same, to the bit.
+    However often it is killed and started again, the result is the same to the bit.
 
     >>> import cynn, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -84,13 +86,13 @@ class Checkpoint(Callback):
     def on_train_begin(self) -> None:
         self.last = None
         self._written_at = time.monotonic()
-        provenance.record(self.network)  # what cannot be saved is known before the first step
+        provenance.record(self.network)  # raises before the first step if the network cannot be saved
         with self._reported(os.fspath(self.path)):
             os.makedirs(self._folder, exist_ok=True)
             file_access.remove_leftovers(self._folder, self._pattern)
 
     def newest(self) -> str | None:
-        """The checkpoint that was written last, by the times of the files; None where there is none."""
+        """The most recent checkpoint by modification time, or None if there is none."""
         return max(self._files(self._pattern), key=_age, default=None)
 
     def _files(self, pattern: str) -> list[str]:
@@ -103,40 +105,40 @@ class Checkpoint(Callback):
         return [os.path.join(self._folder, name) for name in names if re.fullmatch(pattern, name)]
 
     def steps_left(self, steps: int) -> int:
-        """How many steps there are to the next checkpoint.
+        """The number of steps until the next checkpoint.
 
         Parameters
         ----------
         steps : int
-            How many are taken.
+            The number of steps taken so far.
 
         Returns
         -------
         int
-            A very large number where steps are not counted.
+            A very large number if `every_steps` is None.
         """
         return self.every_steps - steps % self.every_steps if self.every_steps else _NO_LIMIT
 
     def seconds_left(self) -> float:
-        """How long it is to the next checkpoint."""
+        """The time until the next checkpoint, infinite if `every_seconds` is None."""
         if self.every_seconds is None:
             return float("inf")
         return max(0.0, self._written_at + self.every_seconds - time.monotonic())
 
     def is_due(self, steps: int, at_epoch_end: bool) -> bool:
-        """Whether one is to be written.
+        """Whether a checkpoint must be written now.
 
         Parameters
         ----------
         steps : int
-            How many are taken.
+            The number of steps taken so far.
         at_epoch_end : bool
-            Whether an epoch is over, or else a step.
+            True at the end of an epoch, False after a step.
 
         Returns
         -------
         bool
-            True where it is time.
+            True if one must be written.
         """
         if self.seconds_left() == 0:
             return True
@@ -145,14 +147,14 @@ class Checkpoint(Callback):
         return self.every_steps is not None and steps % self.every_steps == 0
 
     def write(self, state: Mapping[str, Any], place: tuple[int, int, bool]) -> None:
-        """Write the network, and the state of its training.
+        """Write the network and the state of its training.
 
         Parameters
         ----------
         state : dict
-            As `Loop` makes it.
+            What `Loop` collects.
         place : tuple
-            The number of the epoch, that of the step, and whether the epoch goes on. It becomes `last`.
+            The number of the epoch, the number of the step, and whether the epoch is unfinished. Kept as `last`.
         """
         epoch, step, _ = place
         path = os.path.join(self._folder, os.path.basename(self.path).format(epoch=epoch, step=step))
@@ -180,7 +182,7 @@ class Checkpoint(Callback):
 
 
 def _pattern(name: str) -> tuple[str, bool]:
-    """The names that the name of a checkpoint stands for, as a regular expression, and whether they are many."""
+    """A regular expression for the names of checkpoint files, and whether the name has fields to fill in."""
     import re
     from string import Formatter
 
@@ -200,7 +202,7 @@ def _pattern(name: str) -> tuple[str, bool]:
 
 
 def _age(path: str) -> tuple[int, list[int]]:
-    """By when a file was written, and where that is the same, by the numbers in its name."""
+    """A sort key: when a file was written, then the numbers in its name."""
     import re
 
     return os.stat(path).st_mtime_ns, [int(number) for number in re.findall(r"\d+", os.path.basename(path))]

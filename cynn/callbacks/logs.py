@@ -1,4 +1,4 @@
-"""Callbacks that write the figures of every epoch down."""
+"""Callbacks that log the figures of every epoch."""
 
 from __future__ import annotations
 
@@ -33,13 +33,12 @@ class CSVLogger(Callback):
     Parameters
     ----------
     filename : str or path
-        Where to write.
+        The file to write.
     separator : str
-        What stands between two columns: one character. A name that holds it is quoted, as the module `csv` does.
+        The character between two columns. A name that contains it is quoted, as by the module `csv`.
     append : bool
-        Whether what the file holds is kept; it must have a column for each figure then.
-        Where a training goes on from a checkpoint, the lines up to there
-        are kept in any case, and those behind are written anew.
+        Whether to keep what is in the file already. The file must then have a column for each figure. If training is
+        resumed from a checkpoint, the lines up to the checkpoint are kept in any case, and later ones are replaced.
 
     Examples
     --------
@@ -73,7 +72,7 @@ class CSVLogger(Callback):
             self._check_columns(name for name in self.greater_is_better if not name.startswith("val_"))
 
     def _columns_of_file(self) -> list[str] | None:
-        """The headers in what is kept of the file; None where that is nothing."""
+        """The column names in the part of the file that is kept, or None if nothing is kept."""
         if self._bytes == 0 or not os.path.exists(self._path):
             return None
         with open(self._path, "rb") as file:
@@ -82,7 +81,7 @@ class CSVLogger(Callback):
             lines = io.StringIO(kept.decode("utf-8-sig"), newline="")
             return next(csv.reader(lines, delimiter=self.separator), []) if kept else None
         except (UnicodeError, csv.Error):
-            return []  # it holds no table
+            return []  # not a CSV file
 
     def _check_columns(self, names: Iterable[str]) -> None:
         missing = [name for name in names if name not in (self._columns or [])]
@@ -108,7 +107,7 @@ class CSVLogger(Callback):
         self._bytes = self._file.tell()
 
     def _open(self) -> None:
-        """What is not to be kept is cut off, such as lines that were written after the checkpoint to go on from."""
+        """Open the file, and cut off what is not kept, such as lines written after the checkpoint that is resumed."""
         with open(self._path, "ab+") as file:
             size = file.truncate(min(self._bytes, os.path.getsize(self._path)))
             file.seek(max(0, size - 1))
@@ -126,7 +125,7 @@ class CSVLogger(Callback):
         return {"bytes": self._bytes}
 
     def _state_schema(self, network: Model) -> Any:
-        return schema.Having({"bytes": schema.whole_number()})  # some files have the columns, too
+        return schema.Having({"bytes": schema.whole_number()})  # older checkpoints also hold the columns
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._bytes = state["bytes"]
@@ -139,8 +138,8 @@ class TensorBoard(Callback):
     Parameters
     ----------
     log_dir : str or path
-        The folder of this run; `tensorboard --logdir` shows it, beside others in the folder above. A training
-        that goes on from a checkpoint, or that begins anew, takes the place of what the folder holds of its epochs.
+        The folder of this run. `tensorboard --logdir` shows it beside other runs in the same parent folder. A training
+        that is resumed or started again replaces what the folder already holds for the same epochs.
 
     Raises
     ------
@@ -158,7 +157,7 @@ class TensorBoard(Callback):
 
     def __post_init__(self) -> None:
         try:
-            # mypy says one thing where it is installed, another where not: it has no types
+            # mypy reports a different error if it is installed, since it has no types
             from tensorboardX import SummaryWriter  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ImportError as error:
             raise MissingDependencyError(
@@ -170,8 +169,8 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self._writer is None:
-            # each training has a file of its own, also of those that begin in the same second, and hides what
-            # others have written of this epoch and of later ones
+            # The suffix gives each training its own file, even if two begin in the same second. purge_step hides what
+            # earlier files hold for this epoch and later ones.
             self._writer = self._make_writer(
                 self.log_dir, purge_step=epoch, filename_suffix=f".{time.time_ns()}"
             )

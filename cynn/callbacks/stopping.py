@@ -1,4 +1,4 @@
-"""Callbacks that end the training."""
+"""Callbacks that can end the training early."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ __all__ = ["EarlyStopping", "Timer"]
 
 
 class EarlyStopping(Callback):
-    """Ends the training when a figure has stopped getting better.
+    """Ends the training when a figure has stopped improving.
 
-    At the end of an epoch the figure is better if it is below the best so far by more than `min_delta`
-    (above it for "max"). After `patience` epochs in a row that are not better, training ends.
+    An epoch is an improvement if the figure is below the best so far by more than `min_delta` (above it for "max").
+    Training ends after `patience` epochs in a row without an improvement.
 
     Parameters
     ----------
     monitor : str
-        The name of a figure in the history: `"val_loss"`, `"loss"`, a metric, or a metric with `val_` in front.
+        The name of a figure in the history: `"val_loss"`, `"loss"`, a metric, or `val_` and a metric.
     min_delta : float
-        How much better counts as better.
+        The smallest change that counts as an improvement.
     patience : int
-        For how many epochs in a row it may be no better.
+        How many epochs in a row may pass without an improvement.
     mode : {"auto", "min", "max"}
-        Whether the figure is to fall or to rise. "auto": a loss is to fall; a metric says by its attribute
-        `greater_is_better`, a function of `sklearn.metrics` by its name: see `cynn.metrics.greater_is_better`.
+        Whether a smaller or a larger figure is better. "auto": smaller for a loss; for a metric, its attribute
+        `greater_is_better` decides, for a function of `sklearn.metrics` its name. See `cynn.metrics.greater_is_better`.
     restore_best_weights : bool
-        Whether the network gets the weights of its best epoch when training ends, however it ends. Where weights are
-        averaged, these are the average as it was after that epoch.
+        Whether the network gets the weights of its best epoch when training ends for any reason. If weights are
+        averaged, it gets the average as it was after that epoch.
 
     Attributes
     ----------
     best : float or None
     best_epoch : int
-        Counted from 1; 0 before the first.
+        The number of the best epoch, counted from 1; 0 before the first.
 
     Raises
     ------
     InvalidParameterError
-        When training begins: `mode` is "auto", and nothing says in which direction the figure is better.
+        When training begins, if `mode` is "auto" and it is not known whether larger or smaller figures are better.
 
     Notes
     -----
@@ -78,7 +78,7 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self) -> None:
         self.__post_init__()
-        if self.monitor in self.greater_is_better:  # else another callback may bring it
+        if self.monitor in self.greater_is_better:  # otherwise another callback may add it later
             self._rises()
 
     def _rises(self) -> bool:
@@ -120,17 +120,17 @@ class EarlyStopping(Callback):
 
 
 class Timer(Callback):
-    """Measures the epochs, and ends the training after a time if it is told one.
+    """Measures the time of every epoch, and can end the training after a time limit.
 
     Parameters
     ----------
     limit_seconds : float, optional
-        After the epoch in which so much time is over, training ends.
+        Training ends after the epoch in which this time is exceeded.
 
     Attributes
     ----------
     epoch_seconds : list of float
-        Of every epoch, with its validation and its callbacks before this one.
+        The time of every epoch, including validation and the callbacks that are called before this one.
     total_seconds : float
 
     Examples

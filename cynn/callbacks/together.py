@@ -1,4 +1,4 @@
-"""The callbacks of a fit, as one."""
+"""The list of callbacks of a `fit`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["CallbackList"]
 
 
 def _as_list(callbacks: Any) -> list[Any] | None:
-    """Callbacks, some of which may be given by their names or configurations; None for what cannot be gone through."""
+    """A list of callbacks from callbacks, names and configurations; None if `callbacks` is not iterable."""
     given = [callbacks] if isinstance(callbacks, (Callback, str, dict)) else as_list(callbacks)
     return given and [registry.callbacks.get(one) if isinstance(one, (str, dict)) else one for one in given]
 
 
 class CallbackList:
-    """The callbacks of a `fit`, called as one."""
+    """The callbacks of a `fit`. Each of its methods calls that of every callback."""
 
     def __init__(self, callbacks: Any, network: Model) -> None:
         given: list[Any] | None = _as_list(callbacks)
@@ -55,44 +55,44 @@ class CallbackList:
 
     @property
     def callbacks(self) -> list[Callback]:
-        """All of them."""
+        """All callbacks, in order."""
         return self._all
 
     @property
     def want_steps(self) -> bool:
-        """Whether one is called after every step."""
+        """Whether any callback overrides `on_step_end`."""
         return bool(self._of_steps)
 
     @property
     def stop_training(self) -> bool:
-        """Whether one wants the training to end."""
+        """Whether any callback has asked to end the training."""
         return any(callback.stop_training for callback in self._all)
 
     @property
     def names(self) -> list[str]:
-        """Of the classes whose state a checkpoint holds."""
+        """The class names of the callbacks whose state a checkpoint holds."""
         return [type(callback).__qualname__ for callback in self._kept]
 
     def get_state(self) -> list[dict[str, Any]]:
-        """Of all, for a checkpoint."""
+        """The state of every callback, for a checkpoint."""
         return [{"stop_training": callback.stop_training, "state": callback.get_state()} for callback in self._kept]
 
     def state_schema(self) -> Any:
-        """What `get_state` returns."""
+        """A schema of what `get_state` returns."""
         return [
             {"stop_training": schema.SWITCH, "state": schema.of_state(callback, self._network)}
             for callback in self._kept
         ]
 
     def set_state(self, states: list[dict[str, Any]]) -> None:
-        """Go on from what `get_state` returned, if it is as its schema says."""
+        """Restore the states that `get_state` returned."""
         for callback, state in zip(self._kept, states, strict=True):
             callback.stop_training = state["stop_training"]
             with schema.taken_by(type(callback).__qualname__):
                 callback.set_state(state["state"])
 
     def checkpoint_for(self, resume: Any) -> str | None:
-        """Which checkpoint `fit(resume=...)` means, if there is one."""
+        """The path of the checkpoint that `fit(resume=...)` asks for, or None."""
         if resume is None or (isinstance(resume, (bool, np.bool_)) and not resume):
             return None
         if isinstance(resume, (str, os.PathLike)):
@@ -104,7 +104,7 @@ class CallbackList:
             )
         if not self.checkpoints:
             raise InvalidParameterError(
-                "The 'resume' parameter of fit may be True where there is a Checkpoint among the callbacks. Got none "
+                "The 'resume' parameter of fit may be True only if there is a Checkpoint among the callbacks. Got none "
                 "instead."
             )
         found = [path for path in (checkpoint.newest() for checkpoint in self.checkpoints) if path is not None]
@@ -127,23 +127,23 @@ class CallbackList:
 
     def __exit__(self, *error: Any) -> None:
         try:
-            self._end.__exit__(*error)  # all of them, also if one raises
+            self._end.__exit__(*error)  # calls on_train_end of every callback, even if one raises
         finally:
             for callback in self._all:
-                callback.training_rows = None  # which holds the data
-                callback.final_weights = None  # likewise
+                callback.training_rows = None  # frees the data
+                callback.final_weights = None
 
     def on_epoch_begin(self, epoch: int) -> None:
-        """Of all."""
+        """Call `on_epoch_begin` of every callback."""
         for callback in self._all:
             callback.on_epoch_begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Of all."""
+        """Call `on_epoch_end` of every callback."""
         for callback in self._all:
             callback.on_epoch_end(epoch, logs)
 
     def on_step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Of those that define it."""
+        """Call `on_step_end` of the callbacks that override it."""
         for callback in self._of_steps:
             callback.on_step_end(step, logs)

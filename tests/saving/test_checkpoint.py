@@ -488,7 +488,7 @@ class TestResume:
         assert_same(fit(resume=True, callbacks=[Checkpoint(path.parent / "new" / "run")]), fit())
 
     def test_without_a_checkpoint_among_the_callbacks(self):
-        with pytest.raises(InvalidParameterError, match="may be True where there is a Checkpoint among the callbacks"):
+        with pytest.raises(InvalidParameterError, match="may be True only if there is a Checkpoint"):
             fit(resume=True)
 
     @pytest.mark.parametrize("resume", [1, 1.5, ["run"], b"run"])
