@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 __all__ = ["what_is_kept"]
 
@@ -50,6 +51,16 @@ def _writable(base: int) -> list[tuple[int, int]]:
     return [(base - start + address, length) for flags, address, length in parts if flags & _WRITABLE]
 
 
+def _copy(address: int, length: int) -> npt.NDArray[np.uint8]:
+    """The bytes from an address on, by a loop of NumPy.
+
+    A sanitizer puts guards between the variables of a library, and ends a process that copies them by memcpy.
+    """
+    memory = np.frombuffer((ctypes.c_uint8 * length).from_address(address), np.uint8)
+    copied: npt.NDArray[np.uint8] = np.bitwise_or(memory, np.uint8(0))
+    return copied
+
+
 def what_is_kept(functions: Iterable[int], first: Callable[[], object], second: Callable[[], object]) -> str | None:
     """What the library of functions keeps of a call in static memory, in words, or None.
 
@@ -72,13 +83,15 @@ def what_is_kept(functions: Iterable[int], first: Callable[[], object], second: 
     memory = {name: _writable(base) for name, base in libraries}
     for call in (first, second):  # then all is there that the first call binds and sets up
         call()
-    states: list[dict[str, bytes]] = []
+    states: list[dict[str, list[npt.NDArray[np.uint8]]]] = []
     for call in (first, second, first, second):
         call()
-        states.append({name: b"".join(ctypes.string_at(*part) for part in parts) for name, parts in memory.items()})
+        states.append({name: [_copy(*part) for part in parts] for name, parts in memory.items()})
     for name in memory:
-        a, b, again_a, again_b = (np.frombuffer(state[name], np.uint8) for state in states)
-        kept = int(((a == again_a) & (b == again_b) & (a != b)).sum())
+        kept = sum(
+            int(((a == again_a) & (b == again_b) & (a != b)).sum())
+            for a, b, again_a, again_b in zip(*(state[name] for state in states), strict=True)
+        )
         if kept:
             return f"{kept} bytes of the static memory of {name}"
     return None
