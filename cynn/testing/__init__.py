@@ -1,4 +1,4 @@
-"""The conformance kit: does an activation, a loss or an optimizer keep the rules of the plugin ABI?
+"""The conformance kit: checks that an activation, a loss or an optimizer follows the rules of the plugin ABI.
 
 >>> from cynn import testing
 >>> print(testing.check_optimizer("sgd"))
@@ -6,8 +6,8 @@ the optimizer 'sgd' of cynn-nn ... (compiled): SGD(...)
 ...
   all ... checks passed
 
-It calls kernels as the engine does, in guarded memory, and compares them with differences and with themselves. It may
-use the registry, the parts and the engine's kernel objects.
+It calls kernels as the engine does, on guarded memory. It compares gradients with finite differences, and the results
+of repeated calls with each other. It may use the registry, the parts and the engine's kernel objects.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _CHECKS = {"activation": check_activation, "loss": check_loss, "optimizer": chec
 
 
 def check(name: str, *, kind: str | None = None, raise_on_failure: bool = True) -> Report:
-    """Check whatever has that name.
+    """Check the activation, loss or optimizer of that name.
 
     Parameters
     ----------
     name : str
-        Of an activation, a loss or an optimizer; `"package:name"` where two packages offer it.
+        The name of an activation, a loss or an optimizer; `"package:name"` if two packages offer it.
     kind : {"activation", "loss", "optimizer"}, optional
-        Left out, it follows from the name.
+        Needed only if several kinds have that name.
     raise_on_failure : bool
-        Whether a failed check raises; else the report says it.
+        Whether a failed check raises an error. Otherwise it is only in the report.
 
     Returns
     -------
     Report
-        Every check with its evidence.
+        The result of every check, with its evidence.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def check(name: str, *, kind: str | None = None, raise_on_failure: bool = True) 
         )
     if len(kinds) > 1:
         raise InvalidParameterError(
-            f"The kind must be given where several have a name. Got {name!r}, which is an "
+            f"The kind must be given if several kinds have that name. Got {name!r}, which is an "
             f"{' and an '.join(kinds)}: "
             f"--kind {kinds[0]}, or check_{kinds[0]}({name!r})."
         )

@@ -1,6 +1,6 @@
-"""The structs of cynn/abi.h as ctypes sees them, so that a kernel can be called on memory of one's choice.
+"""The structs of cynn/abi.h declared for ctypes, so that a kernel can be called on any memory.
 
-A call through ctypes lets go of the GIL, as the engine does.
+ctypes releases the GIL during a call, as the engine does.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Prefix(ctypes.Structure):
     _fields_ = PREFIX
 
 
-# Arrays are addresses here: c_void_p takes an integer or None.
+# Arrays are passed as addresses: c_void_p takes an integer or None.
 _FORWARD = CFUNCTYPE(None, c_void_p, c_int64, c_int64, c_void_p, c_void_p)
 _BACKWARD = CFUNCTYPE(None, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p)
 _LOSS = CFUNCTYPE(c_double, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
@@ -99,7 +99,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
 
 
 def struct_of(component: Component) -> Any:
-    """A copy of the struct in a compiled component's capsule: optional fields that it lacks are NULL."""
+    """A copy of the struct in a compiled component's capsule. Optional fields that it lacks are NULL."""
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype = c_void_p
     get_pointer.argtypes = [ctypes.py_object, c_char_p]
@@ -111,7 +111,7 @@ def struct_of(component: Component) -> Any:
 
 
 def functions(component: Component) -> dict[str, int]:
-    """The addresses of a compiled component's functions, by their names in the struct.
+    """The addresses of a compiled component's functions, by field name.
 
     Examples
     --------

@@ -18,30 +18,30 @@ from cynn.testing.words import require_close, short
 
 __all__ = ["check_activation"]
 
-# Where an activation is tried, besides at random: zeros, denormals, where exp overflows, ±1e4, round numbers.
+# Tried besides random points: zeros, denormals, values at which exp overflows, ±1e4, round numbers.
 _EXTREME = [1e4, 1e3, 710.0, 104.0, 89.0, 40.0, 20.0, 1e-3, 1e-20, 1e-40, 1e-310, 5e-324]
 POINTS = np.array([0.0, -0.0, *_EXTREME, *(-z for z in _EXTREME), *np.arange(-8, 8.5, 0.5)])
 
 
 def check_activation(activation: Any, *, raise_on_failure: bool = True) -> Report:
-    """Check that an activation keeps the rules of `cynn/abi.h`, and that its derivative is that of its f.
+    """Check that an activation follows the rules of `cynn/abi.h`, and that its derivative is correct.
 
     Parameters
     ----------
     activation : str, class or Activation
         A name, a class or an instance.
     raise_on_failure : bool
-        Whether a failed check raises; else the report says it.
+        Whether a failed check raises an error. Otherwise it is only in the report.
 
     Returns
     -------
     Report
-        Its `str` is a table of the checks, with their evidence.
+        The result of every check, with its evidence. `str(report)` is a table.
 
     Raises
     ------
     ConformanceError
-        A check failed; its text is the table.
+        A check failed. The message is the table.
 
     Examples
     --------
@@ -190,14 +190,12 @@ class _ActivationChecks(Checks[Activation, ActivationCalls]):
         return f"they agree to {largest:.1g} of what rounding allows"
 
     def compare(self, what: str, z: Array, got: Array, expected: Array, moved: Array) -> float:
-        # What a change of z in its last bits does to the exact result, plus rounding in the result itself.
+        # Allowed: the effect of changing the last bits of z on the exact result, plus rounding of the result itself.
         with np.errstate(all="ignore"):
             spread = np.abs(moved - expected) / 4
             magnitude = np.minimum(np.maximum(1, np.abs(z).max(axis=1, keepdims=True)), 100)
             allowed = np.finfo(np.float32).eps * 64 * (np.abs(expected) + magnitude) + 64 * spread
-            expected = expected.astype(np.float32).astype(
-                np.float64
-            )  # what is too large for float32 is infinite
+            expected = expected.astype(np.float32).astype(np.float64)  # too large for float32 becomes infinite
             same = (got == expected) | (np.isnan(got) & np.isnan(expected))
             error = np.where(same, 0, np.abs(got - expected) / allowed)
         bad = ~(error <= 1) & np.isfinite(spread)
@@ -321,7 +319,7 @@ class _ActivationChecks(Checks[Activation, ActivationCalls]):
             a = calls.forward(z)
             delta = calls.backward(z, a, grad)
             for _ in range(3):
-                calls.gradient(self.rows(16, 9), self.rows(16, 9))  # what a hidden state would remember
+                calls.gradient(self.rows(16, 9), self.rows(16, 9))  # would change hidden state, if there is any
                 again_delta = calls.backward(z, a, grad)
                 for what, first, second in [
                     ("forward", a, calls.forward(z)),
@@ -353,7 +351,7 @@ class _ActivationChecks(Checks[Activation, ActivationCalls]):
         forward, backward = calls.function("forward"), calls.function("backward")
         address = h.address if h else None
 
-        def compiled(h: object = h) -> list[Array]:  # h is kept alive
+        def compiled(h: object = h) -> list[Array]:  # keeps h alive
             delta[...] = grad
             forward(address, rows, columns, z.ctypes.data, a.ctypes.data)
             backward(address, rows, columns, z.ctypes.data, a.ctypes.data, delta.ctypes.data)
@@ -365,7 +363,7 @@ class _ActivationChecks(Checks[Activation, ActivationCalls]):
         for dtype in self.dtypes:
             calls = self.calls(dtype)
             none = np.zeros((0, 4))
-            for fill in (np.nan, 3.0):  # a NaN computed from the NaNs beside would look like what lies there
+            for fill in (np.nan, 3.0):  # two fills: a NaN computed from NaNs would go unnoticed
                 a = calls.forward(none, fill=fill)
                 for what, got in [("forward", a), ("backward", calls.backward(none, a, none, fill=fill))]:
                     if got.shape != (0, 4):
@@ -380,7 +378,7 @@ class _ActivationChecks(Checks[Activation, ActivationCalls]):
 
 
 def _slopes_along(unit: Array, calls: ActivationCalls, z: Array, v: Array) -> differences.Slopes:
-    """Of C = sum of v a over each row."""
+    """Differences of C = sum of v a over each row, along a unit vector."""
     return differences.slopes(lambda t: (v * calls.forward(z + t * unit)).sum(axis=1))
 
 

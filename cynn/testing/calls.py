@@ -1,4 +1,4 @@
-"""Calls of a component's kernels or methods on guarded memory, the same for compiled and Python ones."""
+"""Calls a component on guarded memory, through one interface for compiled kernels and Python methods."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SUFFIX = {"float32": "f32", "float64": "f64"}
 
 
 def dtypes_of(component: Any) -> list[str]:
-    """The dtypes that a component offers; a `PluginError` if its kernel is not one."""
+    """The dtypes that a component offers. Raises a `PluginError` if its kernel is invalid."""
     kernels = {"activation": ActivationKernel, "loss": LossKernel, "optimizer": OptimizerKernel}
-    kernels[component._registry.kind](component)  # its own checks
+    kernels[component._registry.kind](component)  # validates the kernel
     if not component.is_compiled():
         return ["float64", "float32"]
     functions = abi.functions(component)
@@ -35,7 +35,7 @@ def dtypes_of(component: Any) -> list[str]:
 
 
 class Calls:
-    """What the three kinds share: the struct, its functions of one dtype, the hyperparameters."""
+    """Base class for the three kinds: the struct, its functions for one dtype, the hyperparameters."""
 
     def __init__(self, component: Any, dtype: str, violations: Violations | None = None) -> None:
         self.component = component
@@ -61,7 +61,7 @@ class Calls:
         self.violations.inspect(function, {**inputs, **({"h": h} if h else {})}, outputs)
 
     def checked(self, function: str, result: Any, shape: tuple[int, ...]) -> Array:
-        """What a Python method returned, as an array of the dtype."""
+        """The result of a Python method, checked and converted to the dtype."""
         if np.shape(result) != shape:
             raise Failure(
                 f"{function} must return an array of shape {shape}. Got {np.shape(result)} instead."
@@ -70,13 +70,13 @@ class Calls:
 
 
 class ActivationCalls(Calls):
-    """Forward and backward of an activation in one dtype."""
+    """Calls forward and backward of an activation in one dtype."""
 
     component: Activation
 
     @property
     def rowwise(self) -> bool:
-        """Whether an element may depend on its row. Of a Python class it is not known, and asked for here."""
+        """Whether an element may depend on its whole row. A Python class does not declare it, so it is tried out."""
         if self.compiled:
             return bool(self.flags & abi.ROWWISE)
         z = np.linspace(-2, 2, 12).reshape(3, 4)
@@ -86,7 +86,7 @@ class ActivationCalls(Calls):
         return not np.array_equal(before[:, 1:], after[:, 1:], equal_nan=True)
 
     def forward(self, z: Any, *, in_place: bool = False, fill: float = np.nan) -> Array:
-        """a, from memory that has been looked at afterwards."""
+        """The activation a. The memory around the arrays is checked after the call."""
         z = self.cast(z)
         if not self.compiled:
             given = Guarded(z)
@@ -100,7 +100,7 @@ class ActivationCalls(Calls):
         return target.array.copy()
 
     def backward(self, z: Any, a: Any, grad: Any, *, fill: float = np.nan) -> Array:
-        """dC/dz; what the flags do not name is given as arrays of `fill`."""
+        """dC/dz. Inputs that the flags do not ask for are filled with `fill`."""
         z, a, grad = self.cast(z), self.cast(a), self.cast(grad)
         if not self.compiled:
             given = {"z": Guarded(z), "a": Guarded(a)}
@@ -121,18 +121,18 @@ class ActivationCalls(Calls):
         return target.array.copy()
 
     def gradient(self, z: Any, grad: Any) -> Array:
-        """Forward and backward."""
+        """Call forward, then backward."""
         return self.backward(z, self.forward(z), grad)
 
 
 class LossCalls(Calls):
-    """The value and gradient of a loss in one dtype."""
+    """Calls a loss in one dtype."""
 
     component: Loss
 
     @property
     def fuses_with(self) -> str | None:
-        """The activation with which the loss has a form of its own, or None."""
+        """The activation with which the loss is fused, or None."""
         name = self.struct.fuses_with if self.struct is not None else None
         return name.decode() if name else None
 
@@ -147,7 +147,7 @@ class LossCalls(Calls):
         fused: bool = False,
         fill: float = np.nan,
     ) -> tuple[float, Array]:
-        """The sum over rows of weight * loss and its gradient (of NaN, where it is not wanted)."""
+        """The sum over rows of weight * loss, and its gradient (NaN if it was not asked for)."""
         prediction = self.cast(prediction)
         rows = len(prediction)
         if not self.compiled:
@@ -184,7 +184,7 @@ class LossCalls(Calls):
         return total, self.cast(gradient * self.cast(weight)[:, None])
 
     def each(self, prediction: Any, target: Any, *, fused: bool = False) -> tuple[Array, Array]:
-        """The loss of each row by itself, and its gradient."""
+        """The loss and the gradient of each row, from one call per row."""
         prediction, target = self.cast(prediction), self.cast(target)
         rows, outputs = prediction.shape
         if not self.compiled:
@@ -207,16 +207,16 @@ class LossCalls(Calls):
             function(address, 1, outputs, x, t, None, None, d)
             for x, t, d in ([start + i * stride for start in starts] for i in range(rows))
         ]
-        self.inspect(name, h, inputs, {"grad": memory})  # once: there are many calls
+        self.inspect(name, h, inputs, {"grad": memory})  # once for all calls, since there are many
         return np.array(values), memory.array.copy()
 
     def rows(self, prediction: Array, target: Array, *, fused: bool = False) -> Array:
-        """The loss of each row by itself."""
+        """The loss of each row, from one call per row."""
         return self.each(prediction, target, fused=fused)[0]
 
 
 class _Slots(list[Array]):
-    """What a Python method gets, which says what is wrong when it asks for more."""
+    """The slots that a Python method gets. Asking for one that is not declared raises a Failure."""
 
     def __getitem__(self, key: Any) -> Any:
         try:
@@ -228,7 +228,7 @@ class _Slots(list[Array]):
 
 
 class OptimizerCalls(Calls):
-    """Steps of an optimizer in one dtype."""
+    """Calls an optimizer in one dtype."""
 
     component: Optimizer
 
@@ -239,11 +239,11 @@ class OptimizerCalls(Calls):
 
     @property
     def elementwise(self) -> bool:
-        """Whether a step may be taken on any piece."""
+        """Whether a step may be taken on any part of a parameter."""
         return bool(self.flags & abi.ELEMENTWISE)
 
     def linear(self, t: int) -> tuple[float, float] | None:
-        """alpha and beta of step t, or None where it is not declared linear."""
+        """alpha and beta of step t, or None if the step is not declared linear."""
         if self.struct is None or not ctypes.cast(self.struct.linear_step, ctypes.c_void_p).value:
             return None
         h, alpha, beta = self.h(), ctypes.c_double(np.nan), ctypes.c_double(np.nan)
@@ -264,7 +264,7 @@ class OptimizerCalls(Calls):
         rate: float | None = None,
         fill: float = np.nan,
     ) -> None:
-        """Step t, in place on w and the slots."""
+        """Take step t, in place on w and the slots."""
         rate = started(self.component.learning_rate)(0) if rate is None else rate
         if not self.compiled:
             own = _Slots(array.copy() for array in slots)

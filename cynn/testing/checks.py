@@ -1,4 +1,4 @@
-"""What the checks of the three kinds share: their order, the memory of all calls, the report."""
+"""Base class for the checks of the three kinds: their order, memory violations, the report."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ NamedCheck = tuple[str, Callable[[], str]]
 
 
 class Checks(Generic[P, C]):
-    """The checks of one component. What they find is in `report`.
+    """Runs all checks of one component. The results are in `report`.
 
-    A kind says how its kernels are called and which checks there are, by name and in their order. A check returns its
-    evidence; it raises Failure, or Skipped where it does not apply.
+    A subclass defines how kernels of its kind are called, and lists the checks by name, in order. A check returns its
+    evidence. It raises Failure if the component is wrong, and Skipped if the check does not apply.
     """
 
     kind: ClassVar[str]
@@ -39,7 +39,7 @@ class Checks(Generic[P, C]):
 
     @classmethod
     def report_on(cls, spec: Any, *, raise_on_failure: bool) -> Report:
-        """The report on what a name, a class or an instance stands for."""
+        """Check what a name, a class or an instance stands for, and return the report."""
         report = cls(registry.OF_KIND[cls.kind].get(spec)).report
         if raise_on_failure and not report.passed:
             raise ConformanceError(report)
@@ -64,14 +64,14 @@ class Checks(Generic[P, C]):
         return type(self).calls_of(component or self.component, dtype, self.violations)
 
     def first_checks(self) -> list[NamedCheck]:
-        """Without these, the others make no sense."""
+        """The checks that must pass before the others are run."""
         return [("kernel", self.kernel)]
 
     def checks(self) -> list[NamedCheck]:
         raise NotImplementedError
 
     def checks_of_memory(self) -> list[NamedCheck]:
-        """What all the calls before have left behind."""
+        """Checks of the memory violations seen in all earlier calls."""
         rules = {"inputs unchanged": "inputs", "writes nothing outside its output": "bounds"}
         return [(name, functools.partial(self.no_violation, rule)) for name, rule in rules.items()]
 
@@ -80,7 +80,7 @@ class Checks(Generic[P, C]):
         return ", ".join([*self.dtypes, *self.declared(self.calls(self.dtypes[0]))])
 
     def declared(self, calls: C) -> list[str]:
-        """What the kernel declares besides its dtypes, in words; what the checks need of it is kept."""
+        """What the kernel declares besides its dtypes, in words. Stores what the checks need to know."""
         raise NotImplementedError
 
     def require_compiled(self, reason: str) -> None:
@@ -99,7 +99,7 @@ class Checks(Generic[P, C]):
     # ------------------------------------------------------------------------------------- threads
 
     def call_with_data(self, calls: C) -> Callable[[], list[Array]]:
-        """A call with data of its own, without guards, so that nearly all of its time is the kernel's."""
+        """A call with its own data and without guards, so that nearly all of its time is spent in the kernel."""
         raise NotImplementedError
 
     def reentrant(self) -> str:

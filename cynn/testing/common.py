@@ -1,4 +1,4 @@
-"""What is checked of all three kinds: the class, its configuration, its hyperparameters."""
+"""Checks for all three kinds: the class, its configuration, its hyperparameters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def variants(component: C) -> Iterator[C]:
                 if declared.check(value, "") == default:
                     continue
                 yield type(component).from_config({**config, name: value})
-            except CynnError:  # out of its bounds, or at odds with another
+            except CynnError:  # out of bounds, or incompatible with another value
                 continue
             break
 
@@ -47,7 +47,7 @@ def _others(declared: Hyperparameter, default: Any) -> list[Any]:
 
 
 def check_class(report: Report, component: Component) -> None:
-    """Name, docstrings, configuration and pickling."""
+    """Check the name, docstrings, configuration and pickling of a class."""
     report.run("docstring", lambda: _docstring(component))
     report.run("documented hyperparameters", lambda: _hyperparameter_docs(component))
     report.run("get_config round trip", lambda: _round_trip(component))
@@ -80,7 +80,7 @@ def _round_trip(component: Component) -> str:
     cls = type(component)
     for one in variants(component):
         config = one.get_config()
-        if str(config.get("name")).rpartition(":")[2] != cls.name:  # of a plugin, the package is in front
+        if str(config.get("name")).rpartition(":")[2] != cls.name:  # a plugin has its package in front
             raise Failure(
                 f"get_config() must hold the name {cls.name!r}. Got {config.get('name')!r} instead."
             )

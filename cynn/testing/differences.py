@@ -1,4 +1,4 @@
-"""Derivatives by differences, in float64, with one-sided ones where a function has a kink."""
+"""Derivatives by finite differences in float64, one-sided at the kinks of a function."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from cynn.testing.memory import Array
 
 __all__ = ["Slopes", "find_kinks", "slopes", "wrong"]
 
-# Powers of two, so that z ± h is exact for every z that is tried.
+# Powers of two, so that z ± h is exact for every z that the kit uses.
 _H = 2.0**-10
 _NEAR = 2.0**-20
 _STEP = 2.0**-12
-_KINKS = 24  # as many are looked for
+_KINKS = 24  # the most suspected kinks to examine
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """What differences say of a derivative.
+    """A derivative estimated by finite differences.
 
     Attributes
     ----------
     central : array
-        The central difference, where the function is smooth.
+        The central difference, valid where the function is smooth.
     uncertainty : array
-        How much it moves with a smaller step.
+        How much the central difference changes with a smaller step.
     rounding : array
-        What rounding may add to it.
+        The error that rounding may add to it.
     left, right : array
-        The limits from either side.
+        The one-sided derivatives.
     """
 
     central: Array
@@ -45,8 +45,8 @@ def slopes(moved: Callable[[float], Array]) -> Slopes:
     """The derivative of `moved(t)` at t = 0, element by element.
 
     The central difference has five points, (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h, and an error of
-    order h⁴. The one-sided ones have three, and start a little beside the point, so that they are limits
-    even where the function jumps.
+    order h⁴. The one-sided differences have three points and start a little beside t = 0, so that they are correct
+    even if the function jumps there.
     """
 
     def central(h: float) -> Array:
@@ -64,11 +64,11 @@ def slopes(moved: Callable[[float], Array]) -> Slopes:
 
 
 def wrong(analytic: Array, found: Slopes) -> Array:
-    """Where an analytic derivative disagrees.
+    """A mask of the elements at which an analytic derivative is wrong.
 
-    It must be near the central difference, or, where that is uncertain, between the one-sided ones: at a kink
-    they differ, and where the second derivative jumps they are the better ones. Where the function overflows,
-    anything but a NaN will do.
+    It must be near the central difference. Where that is uncertain, it may lie between the one-sided derivatives: at a
+    kink they differ, and they are more exact where the second derivative jumps. Where the function overflows,
+    anything but NaN is accepted.
     """
     scale = np.maximum(1, np.abs(found.central))
     allowed = 1e-6 * scale + np.minimum(2 * found.uncertainty, 1e-5 * scale) + found.rounding
@@ -84,10 +84,10 @@ def wrong(analytic: Array, found: Slopes) -> Array:
 
 
 def find_kinks(f: Callable[[Array], Array], *, low: float = -8.0, high: float = 8.0) -> list[float]:
-    """Where an elementwise function has a kink or a jump, in an interval.
+    """The kinks and jumps of an elementwise function in an interval.
 
-    Where the slope changes from one gap of a grid to the next much more than beside it, the grid is refined.
-    In a smooth function the change shrinks with the gap, at a kink it stays.
+    The grid is refined where the slope changes much from one cell to the next. For a smooth function the change
+    shrinks with the cells; at a kink it does not.
     """
     kinks: list[float] = []
     grid = np.linspace(low, high, 2001)

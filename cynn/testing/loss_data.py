@@ -1,4 +1,4 @@
-"""Targets that a loss takes, and predictions for them."""
+"""Random targets and predictions that a loss accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTPUTS = 6
 
 
 def targets(loss: Loss, random: np.random.Generator, rows: int) -> Iterator[tuple[str, Array]]:
-    """The kinds of targets that the loss takes: those that its `check_target` does not refuse."""
+    """The kinds of targets that the loss accepts, by its `check_target`, each with its name."""
     shape = (rows, OUTPUTS)
     positive = random.uniform(0.05, 3, shape)
     for name, target in [
@@ -37,7 +37,7 @@ def targets(loss: Loss, random: np.random.Generator, rows: int) -> Iterator[tupl
 
 
 def predictions(loss: Loss, random: np.random.Generator, rows: int, *, z: bool = False) -> Array:
-    """Predictions from the middle of their range; z is any number."""
+    """Predictions well inside their range. z may be any number."""
     low, high = (-np.inf, np.inf) if z else loss.prediction_range
     shape = (rows, OUTPUTS)
     if low == -np.inf and high == np.inf:

@@ -23,28 +23,27 @@ __all__ = ["check_loss"]
 
 
 def check_loss(loss: Any, *, raise_on_failure: bool = True) -> Report:
-    """Check that a loss keeps the rules of `cynn/abi.h`, and that its gradient is that of its value.
+    """Check that a loss follows the rules of `cynn/abi.h`, and that its gradient is correct.
 
-    Predictions are taken from the class's `prediction_range`. Of targets, several kinds are tried: any
-    numbers, probabilities, one-hot rows, signs, positive numbers, counts; those that `check_target`
-    refuses are left out.
+    Predictions lie within the class's `prediction_range`. Several kinds of targets are tried: any numbers,
+    probabilities, one-hot rows, signs, positive numbers, counts. Those that `check_target` rejects are left out.
 
     Parameters
     ----------
     loss : str, class or Loss
         A name, a class or an instance.
     raise_on_failure : bool
-        Whether a failed check raises; else the report says it.
+        Whether a failed check raises an error. Otherwise it is only in the report.
 
     Returns
     -------
     Report
-        Its `str` is a table of the checks, with their evidence.
+        The result of every check, with its evidence. `str(report)` is a table.
 
     Raises
     ------
     ConformanceError
-        A check failed; its text is the table.
+        A check failed. The message is the table.
 
     Examples
     --------
@@ -92,7 +91,7 @@ class _LossChecks(Checks[Loss, LossCalls]):
         return predictions(component or self.component, self.random, rows, z=z)
 
     def cases(self, rows: int = 7, component: Loss | None = None) -> Iterator[tuple[str, Array, Array, bool]]:
-        """Targets of each kind with predictions, and with z where the loss has a fused form."""
+        """Targets of each kind with predictions, and with z if the loss has a fused form."""
         for name, target in self.targets(rows, component):
             yield name, self.predictions(rows, component), target, False
             if self.fuses_with:
@@ -367,7 +366,7 @@ class _LossChecks(Checks[Loss, LossCalls]):
         h, grad = calls.h(), aligned_copy(prediction)
         function, address = calls.function("value_and_gradient"), h.address if h else None
 
-        def compiled(h: object = h) -> list[Array]:  # h is kept alive
+        def compiled(h: object = h) -> list[Array]:  # keeps h alive
             inputs = (prediction.ctypes.data, target.ctypes.data, None, None)
             return [np.array([function(address, rows, OUTPUTS, *inputs, grad.ctypes.data)]), grad]
 
@@ -376,7 +375,7 @@ class _LossChecks(Checks[Loss, LossCalls]):
     def no_rows(self) -> str:
         none = np.zeros((0, OUTPUTS))
         for dtype in self.dtypes:
-            for fill in (np.nan, 3.0):  # a NaN computed from the NaNs beside would look like what lies there
+            for fill in (np.nan, 3.0):  # two fills: a NaN computed from NaNs would go unnoticed
                 value, grad = self.calls(dtype)(none, none, fill=fill)
                 if value != 0 or grad.shape != none.shape:
                     raise Failure(

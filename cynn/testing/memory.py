@@ -1,4 +1,4 @@
-"""Arrays between guards, and addresses for kernels."""
+"""Arrays with guards around them, and their addresses for kernels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Array", "Guarded", "Violations", "aligned_copy", "hyperparameter_arr
 
 Array = npt.NDArray[Any]
 
-GUARD = 64  # elements before and behind an array
+GUARD = 64  # elements before and after an array
 
 
 def aligned_copy(values: Array) -> Array:
@@ -25,10 +25,10 @@ def aligned_copy(values: Array) -> Array:
 
 
 class Guarded:
-    """A copy of an array, with a guard before and behind it.
+    """A copy of an array with a guard before and after it.
 
-    A kernel that writes outside of its arrays changes a guard. One that reads outside of them reads `fill`,
-    so that its result differs from one fill to the next.
+    A kernel that writes outside its arrays changes a guard. A kernel that reads outside them reads `fill`, so that
+    its result depends on the fill.
     """
 
     def __init__(self, values: Array, fill: float = np.nan) -> None:
@@ -41,7 +41,7 @@ class Guarded:
         self.address: int = self.array.ctypes.data if values.size else whole[GUARD:].ctypes.data
 
     def changed_outside(self) -> str | None:
-        """Which elements outside of the array were changed, in words, or None."""
+        """A description of the elements outside the array that were changed, or None."""
         if self.whole.tobytes() == self.before:
             return None
         item = self.whole.itemsize
@@ -59,7 +59,7 @@ class Guarded:
         return None
 
     def changed_inside(self) -> str | None:
-        """The first element of the array that was changed, in words, or None."""
+        """A description of the first element of the array that was changed, or None."""
         if self.whole.tobytes() == self.before:
             return None
         before = np.frombuffer(self.before, self.whole.dtype)[GUARD : GUARD + self.array.size]
@@ -79,7 +79,7 @@ def first_difference(first: Array, second: Array) -> int | None:
 
 
 class Violations:
-    """What was seen in the course of all calls, the first evidence of each rule."""
+    """The memory rules that were broken in any call, with the first evidence of each."""
 
     def __init__(self) -> None:
         self.evidence: dict[str, str] = {}
@@ -89,7 +89,7 @@ class Violations:
         self.evidence.setdefault(rule, evidence)
 
     def inspect(self, function: str, inputs: dict[str, Guarded], outputs: dict[str, Guarded]) -> None:
-        """Look at the memory of a call that has returned."""
+        """Check the memory of a call that has returned."""
         self.calls += 1
         for name, memory in inputs.items():
             changed = memory.changed_inside()
@@ -104,5 +104,5 @@ class Violations:
 
 
 def hyperparameter_array(values: list[float], fill: float = np.nan) -> Guarded | None:
-    """The hyperparameters as a kernel gets them, or None where there are none."""
+    """The hyperparameters as a kernel gets them, or None if there are none."""
     return Guarded(np.array(values, np.float64), fill) if values else None

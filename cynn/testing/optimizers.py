@@ -23,24 +23,24 @@ SHAPE = (5, 7)
 
 
 def check_optimizer(optimizer: Any, *, raise_on_failure: bool = True) -> Report:
-    """Check that an optimizer keeps the rules of `cynn/abi.h`, and that its steps lead down.
+    """Check that an optimizer follows the rules of `cynn/abi.h`, and that its steps reduce a loss.
 
     Parameters
     ----------
     optimizer : str, class or Optimizer
         A name, a class or an instance.
     raise_on_failure : bool
-        Whether a failed check raises; else the report says it.
+        Whether a failed check raises an error. Otherwise it is only in the report.
 
     Returns
     -------
     Report
-        Its `str` is a table of the checks, with their evidence.
+        The result of every check, with its evidence. `str(report)` is a table.
 
     Raises
     ------
     ConformanceError
-        A check failed; its text is the table.
+        A check failed. The message is the table.
 
     Examples
     --------
@@ -196,7 +196,7 @@ class _OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
         for one in variants(self.component):
             calls = self.calls(self.dtypes[0], one)
             if calls.linear(1) is None:
-                continue  # another hyperparameter has another kernel
+                continue  # with other hyperparameters the step may not be linear
             if not calls.elementwise or calls.n_slots:
                 raise Failure("linear_step goes with CYNN_ELEMENTWISE and no slots alone")
             for t, grad in enumerate(self.gradients(3), 1):
@@ -325,7 +325,7 @@ class _OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
     def call_with_data(self, calls: OptimizerCalls) -> Callable[[], list[Array]]:
         shape = (512, 128) if calls.compiled else (16, 8)
         if calls.compiled and not calls.elementwise:
-            shape = (96, 64)  # whole matrices may be costly
+            shape = (96, 64)  # steps on whole matrices may be slow
         first = aligned_copy(calls.cast(self.random.normal(size=shape)))
         given = aligned_copy(calls.cast(self.random.normal(size=shape)))
         w, grad = aligned_copy(first), aligned_copy(given)
@@ -335,7 +335,7 @@ class _OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
         function = calls.function("step") if calls.compiled else None
         table = (ctypes.c_void_p * max(1, len(slots)))(*(slot.ctypes.data for slot in slots))
 
-        def steps(h: Any = h) -> list[Array]:  # h is kept alive
+        def steps(h: Any = h) -> list[Array]:  # keeps h alive
             w[...] = first
             for slot in slots:
                 slot[...] = 0
@@ -353,7 +353,7 @@ class _OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
     def few_rows(self) -> str:
         for dtype in self.dtypes:
             calls = self.calls(dtype)
-            # A NaN computed from the NaNs that lie beside would look like what lies there.
+            # Two fills: a NaN computed from NaNs would go unnoticed.
             for shape, fill in itertools.product([(0, 4), (1, 4), (4, 1), (1, 1)], [np.nan, 3.0]):
                 w, slots = self.start(calls, shape)
                 before = w.copy()

@@ -1,4 +1,4 @@
-"""Whether a kernel, or a method, may run on several threads at once."""
+"""Checks that a kernel or a method can run on several threads at once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from cynn.testing.report import Failure
 
 __all__ = ["same_in_two_threads"]
 
-_SECONDS = 0.12  # that two threads call, and
-_MEETINGS = 200  # how often their calls overlap, which on a machine with much to do may take
-_MAX_SECONDS = 3.0  # so long, and not longer
+_SECONDS = 0.12  # two threads call for at least this long,
+_MEETINGS = 200  # and until their calls have overlapped this many times,
+_MAX_SECONDS = 3.0  # but no longer than this, on a busy machine
 
 
 def same_in_two_threads(calls: tuple[Callable[[], list[Array]], Callable[[], list[Array]]]) -> str:
-    """Run two calls in two threads at once, again and again, until they have overlapped many times.
+    """Repeat two calls in two threads until they have overlapped many times. Raises Failure if a result changes.
 
     Parameters
     ----------
     calls : two functions without arguments
-        Each calls the kernel with data of its own and returns the results.
+        Each calls the kernel with its own data and returns the results.
     """
     expected = [[array.copy() for array in call()] for call in calls]
     bits = [[array.tobytes() for array in arrays] for arrays in expected]
@@ -55,7 +55,7 @@ def same_in_two_threads(calls: tuple[Callable[[], list[Array]], Callable[[], lis
             wrong.append(Failure(f"two threads at once: {type(error).__name__}: {error}"))
 
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # so that Python methods are interrupted in their middle
+    sys.setswitchinterval(1e-6)  # so that Python methods are interrupted often
     try:
         with np.errstate(all="ignore"):
             threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]

@@ -1,4 +1,4 @@
-"""What the conformance kit found: a check a line, with its evidence."""
+"""The report of the conformance kit: one line per check, with its evidence."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Check", "ConformanceError", "Failure", "Report", "Skipped"]
 
 
 class Failure(Exception):
-    """Raised inside a check: what was given, what was expected, what was got."""
+    """Raised by a check that fails. The text says what was given, what was expected and what was got."""
 
 
 class Skipped(Exception):
-    """Raised inside a check that does not apply; its text says why."""
+    """Raised by a check that does not apply. The text says why."""
 
 
 class ConformanceError(CynnError, AssertionError):
-    """A component does not keep the rules. `report` holds every check.
+    """A component breaks the rules. `report` holds the result of every check.
 
     Parameters
     ----------
     report : Report
-        What the checks have found.
+        The results of all checks.
     """
 
     def __init__(self, report: Report) -> None:
@@ -37,16 +37,16 @@ class ConformanceError(CynnError, AssertionError):
 
 @dataclass(frozen=True)
 class Check:
-    """One rule, and whether a component keeps it.
+    """The result of one check.
 
     Attributes
     ----------
     name : str
         The rule.
     outcome : {"pass", "FAIL", "-"}
-        `"-"` where the rule does not apply.
+        `"-"` if the rule does not apply.
     evidence : str
-        What was looked at; for a failure the input, what was expected and what was got.
+        What was checked; for a failure the input, what was expected and what was got.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Check:
 
 @dataclass
 class Report:
-    """All checks of one component. Its `str` is a table.
+    """The results of all checks of one component. `str(report)` is a table.
 
     Attributes
     ----------
@@ -80,14 +80,14 @@ class Report:
         return [check for check in self.checks if check.outcome == "FAIL"]
 
     def run(self, name: str, check: Callable[[], str]) -> None:
-        """Add a check: what it returns is its evidence, what it raises its failure.
+        """Run a check and add its result: passed with what it returns as evidence, or failed with what it raises.
 
         Parameters
         ----------
         name : str
             The rule.
         check : function without arguments
-            Returns its evidence, or raises.
+            Returns its evidence, or raises an error.
         """
         try:
             with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""The memory of a library that its functions may write: what a kernel must leave alone, since threads share it."""
+"""Checks that a kernel keeps nothing in the static memory of its library, which all threads share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOADED, _WRITABLE = 1, 2  # ELF: the type PT_LOAD, and the flag PF_W
 
 
 class _Library(ctypes.Structure):
-    """`Dl_info`: the library that an address is of."""
+    """`Dl_info`: the library that contains an address."""
 
     _fields_ = [
         ("path", ctypes.c_char_p),
@@ -27,7 +27,7 @@ class _Library(ctypes.Structure):
 
 
 def _library_of(address: int) -> tuple[str, int] | None:
-    """The name of the library and where it starts, or None: code made at run time is of none."""
+    """The name and start address of the library that contains an address. None for code made at run time."""
     dladdr = getattr(ctypes.CDLL(None), "dladdr", None)
     found = _Library()
     if dladdr is None or not dladdr(ctypes.c_void_p(address), ctypes.byref(found)) or not found.base:
@@ -36,7 +36,7 @@ def _library_of(address: int) -> tuple[str, int] | None:
 
 
 def _writable(base: int) -> list[tuple[int, int]]:
-    """Address and size of each writable part of a library, from the headers at its start: 64-bit ELF alone."""
+    """Address and size of each writable segment of a library, from its ELF headers. Only 64-bit ELF is supported."""
     header = ctypes.string_at(base, 64)
     if header[:5] != b"\x7fELF\x02":
         return []
@@ -52,20 +52,20 @@ def _writable(base: int) -> list[tuple[int, int]]:
 
 
 def _copy(address: int, length: int) -> npt.NDArray[np.uint8]:
-    """The bytes from an address on, by a loop of NumPy.
+    """Copy a piece of memory, by a loop of NumPy.
 
-    A sanitizer puts guards between the variables of a library, and ends a process that copies them by memcpy.
+    A sanitizer puts guards between the variables of a library, and stops a memcpy that reads them.
     """
-    memory = np.frombuffer((ctypes.c_uint8 * length).from_address(address), np.uint8)
+    memory = np.ctypeslib.as_array((ctypes.c_uint8 * length).from_address(address))
     copied: npt.NDArray[np.uint8] = np.bitwise_or(memory, np.uint8(0))
     return copied
 
 
 def what_is_kept(functions: Iterable[int], first: Callable[[], object], second: Callable[[], object]) -> str | None:
-    """What the library of functions keeps of a call in static memory, in words, or None.
+    """What the library of these functions keeps of a call in static memory, in words, or None.
 
-    Two calls take turns. A byte that each of them leaves as it did before, and the other one otherwise, holds what was
-    computed. Counters, locks and what is set up once do not.
+    Two calls alternate. A byte holds a result if each call always leaves the same value in it, and the two calls leave
+    different ones. This does not flag counters, locks and what is set up once.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def what_is_kept(functions: Iterable[int], first: Callable[[], object], second: 
     """
     libraries = {library for library in map(_library_of, functions) if library is not None}
     memory = {name: _writable(base) for name, base in libraries}
-    for call in (first, second):  # then all is there that the first call binds and sets up
+    for call in (first, second):  # binds symbols and sets up what is set up once
         call()
     states: list[dict[str, list[npt.NDArray[np.uint8]]]] = []
     for call in (first, second, first, second):
