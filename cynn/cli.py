@@ -21,7 +21,7 @@ from cynn import file_access, installation
 from cynn.engine import randomness
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
 from cynn.optimizers import Optimizer
-from cynn.plugins import scaffold
+from cynn.plugins import plugin_names, scaffold
 from cynn.training import Callback
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -297,7 +297,9 @@ def _picture_path(path: str, name: str) -> Path:
 def _plugins(options: argparse.Namespace) -> int:
     from cynn.plugins import table
 
-    print(table.details(options.name) if options.name else table.table())
+    if options.name and options.json:
+        raise InvalidParameterError("--json lists all parts. Got a name, too.")
+    print(table.details(options.name) if options.name else table.as_json() if options.json else table.table())
     return 0
 
 
@@ -310,12 +312,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _new_plugin(options: argparse.Namespace) -> int:
-    folder = scaffold.new_plugin(options.name, kind=options.kind, language=options.language)
-    print(f"{folder} is a package with a new {options.kind}, in {options.language}.")
-    print("Install it, and check it:\n")
-    for command in scaffold.installation(f"./{folder}", options.language):
+    name, kind = plugin_names.as_module(options.name), options.kind
+    language = options.language or scaffold.languages(kind)[0]
+    folder = scaffold.new_plugin(options.name, kind=kind, language=language, into=options.into)
+    print(f"{folder} is a package with a new {kind}, in {language}.")
+    print("Install it, and look at it:\n")
+    here = folder.is_absolute() or folder.as_posix().startswith(".")
+    for command in scaffold.installation(folder if here else f"./{folder.as_posix()}", language):
         print(f"    {command}")
-    print(f"    cynn check {scaffold.plugin_name(options.name)}")
+    print(f"    cynn {'check' if kind in scaffold.KINDS_WITH_KERNELS else 'plugins'} {name}")
     return 0
 
 
@@ -543,16 +548,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="of the picture that a row is, such as 28x28")
     add("--output", metavar="FILE", help="left out, the name of the model and of the picture, .png")
 
-    plugins = command("plugins", _plugins, "Print every activation, loss and optimizer, and who provides it.")
+    plugins = command("plugins", _plugins, "Print every activation, loss, layer, ..., and who provides it.")
     plugins.add_argument("name", nargs="?", metavar="NAME", help="print all about this one instead")
+    plugins.add_argument("--json", action="store_true", help="for programs")
 
     check = command("check", _check, "Check that a plugin keeps the rules; exit code 1 if it does not.")
     check.add_argument("names", nargs="+", metavar="NAME", help="of activations, losses or optimizers")
-    check.add_argument("--kind", choices=scaffold.KINDS, help="where several kinds have that name")
+    check.add_argument("--kind", choices=scaffold.KINDS_WITH_KERNELS, help="where several kinds have that name")
 
     new_plugin = command("new-plugin", _new_plugin, "Write a package with a plugin into a new folder.")
     add = new_plugin.add_argument
     add("name", metavar="NAME", help="of the package, such as my-activation")
     add("--kind", choices=scaffold.KINDS, default="activation", help="(default: %(default)s)")
-    add("--language", choices=scaffold.LANGUAGES, default="cython", help="(default: %(default)s)")
+    add("--language", choices=scaffold.LANGUAGES, help="(default: cython; python where a kind has no kernels)")
+    add("--into", metavar="PACKAGE", help="the folder of a package that gets one more, or that is made")
     return parser

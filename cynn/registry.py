@@ -199,15 +199,33 @@ class Registry(Generic[C]):
         return self._load(self._entry_point(name))
 
     def names(self) -> list[str]:
-        """All names, without loading anything; package:name where several packages offer one."""
+        """All names, without loading anything; package:name where several offer one, or it is built in."""
         # a class without a name of its own has a name for each form of it
         found = {cls.name or name for known in (self._builtins, self._registered) for name, cls in known.items()}
         for name, entry_points in self._scan().items():
-            if len(entry_points) == 1:
+            if len(entry_points) == 1 and not self._is_taken(name):
                 found.add(name)
             else:
                 found.update(f"{_distribution(entry_point)[0]}:{name}" for entry_point in entry_points)
         return sorted(found)
+
+    def hidden(self) -> dict[str, list[str]]:
+        """The names that packages offer and do not get, with these packages, without loading anything.
+
+        Returns
+        -------
+        dict of str to list of str
+            A built-in name, or one that this process has registered, leads elsewhere; `"package:name"` leads to a
+            package's own.
+        """
+        return {
+            name: [_distribution(entry_point)[0] for entry_point in entry_points]
+            for name, entry_points in sorted(self._scan().items())
+            if self._is_taken(name)
+        }
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self._builtins or name in self._registered
 
     def describe(self, name: str) -> Description:
         """Kind, distribution, version, and whether it is compiled. A plugin is imported to tell.
@@ -283,7 +301,7 @@ class Registry(Generic[C]):
 
     def _in_full(self, name: str) -> str:
         """A name from a configuration, where one without a package means ours, whoever else offers it."""
-        if ":" in name or name in self._builtins or name in self._registered:
+        if ":" in name or self._is_taken(name):
             return name
         return f"{package_names.OWN}:{name}" if package_names.OWN in self.offers(name) else name
 
@@ -332,7 +350,7 @@ class Registry(Generic[C]):
         bool
             True for a plugin that is broken, too.
         """
-        return name in self._builtins or name in self._registered or name in self._scan()
+        return self._is_taken(name) or name in self._scan()
 
     def offers(self, name: str) -> dict[str, str]:
         """The distributions that offer a name, with their versions, without loading it.

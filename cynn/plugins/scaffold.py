@@ -1,40 +1,77 @@
-"""`cynn new-plugin`: a package with an activation, a loss or an optimizer, ready to be installed."""
+"""`cynn new-plugin`: a package with a plugin, ready to be built, checked and published; or one more in a package."""
 
 from __future__ import annotations
 
-import keyword
-import re
+import datetime
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from cynn import registry
 from cynn.components import package_names
 from cynn.errors import InvalidParameterError, unknown_name
+from cynn.plugins import plugin_names, project_file
+from cynn.version import __version__
 
-__all__ = ["KINDS", "LANGUAGES", "installation", "new_plugin", "plugin_name"]
+__all__ = ["KINDS", "KINDS_WITH_KERNELS", "LANGUAGES", "installation", "languages", "new_plugin"]
 
-KINDS = ["activation", "loss", "optimizer"]
+KINDS_WITH_KERNELS = ["activation", "loss", "optimizer"]
+KINDS = [*KINDS_WITH_KERNELS, "schedule", "metric", "callback", "initializer", "regularizer", "constraint"]
 LANGUAGES = ["cython", "c", "numba", "python"]
 
-# The file of the package that holds the formula.
-_SOURCES = {"cython": "_kernel.pyx", "c": "_kernel.c", "numba": "_kernel.py", "python": "__init__.py"}
-# What must be installed to build it: pip is not to fetch these, nor another CyNN than the one that is there.
-_TOOLS = {"cython": "setuptools Cython", "c": "setuptools", "numba": "setuptools", "python": "setuptools"}
-# What the generated test and the README use in place of the new one.
+CYNN = f"{package_names.OWN}>={__version__}"
+
+
+# What differs where something is to be compiled.
+_PURE = {".github/workflows/wheels.yml": "package/wheels_pure.yml"}
+_COMPILED = {".github/workflows/wheels.yml": "package/wheels_compiled.yml", "setup.py": "package/setup.py"}
+#: The files of a package that one more plugin may change.
+_CHANGED = {"README.md", "pyproject.toml", *_COMPILED}
+
+
+class _Language(NamedTuple):
+    source: str  # the file that holds the formula
+    build: list[str]  # what is required to build it, and to run it
+    dependencies: list[str]
+
+
+_LANGUAGES = {
+    "cython": _Language("_kernel.pyx", ["setuptools>=77", "Cython>=3.1", CYNN], [CYNN]),
+    "c": _Language("_kernel.c", ["setuptools>=77", CYNN], [CYNN]),
+    "numba": _Language("_kernel.py", ["setuptools>=77"], [CYNN, "numba"]),
+    "python": _Language("__init__.py", ["setuptools>=77"], [CYNN, "numpy>=1.26"]),
+}
+# How one uses a plugin of each kind.
+_USAGE = {
+    "activation": 'cynn.Network.mlp([784, 16, 10], activation="$name", output="softmax")',
+    "loss": 'net.fit(x, y, loss="$name")',
+    "optimizer": 'net.fit(x, y, optimizer="$name")',
+    "schedule": 'cynn.optimizers.Adam(cynn.registry.schedules.get("$name"))',
+    "metric": 'net.fit(x, y, metrics=["$name"])',
+    "callback": 'net.fit(x, y, callbacks=["$name"])',
+    "initializer": 'cynn.Dense(16, initializer="$name")',
+    "regularizer": 'cynn.Dense(16, regularizer="$name")',
+    "constraint": 'cynn.Dense(16, constraint="$name")',
+}
+# What the generated test uses in place of the new one.
 _USUAL = {"activation": "tanh", "loss": "mean_squared_error", "optimizer": "adam"}
+# Where the generated test takes one of the other kinds, if it is not an argument of a layer.
+_IN_FIT = {"metric": ', metrics=["$name"]', "callback": ', callbacks=["$name"]'}
 
 
-def plugin_name(project: str) -> str:
-    """The name of the plugin, and of the Python package, of a project.
+def languages(kind: str) -> list[str]:
+    """In what a plugin of a kind may be written; what is chosen unless another is named comes first.
 
     Examples
     --------
-    >>> plugin_name("my-activation")
-    'my_activation'
+    >>> languages("loss"), languages("metric")
+    (['cython', 'c', 'numba', 'python'], ['python'])
     """
-    return project.replace("-", "_")
+    return LANGUAGES if kind in KINDS_WITH_KERNELS else ["python"]
 
 
 def installation(path: str | Path, language: str) -> list[str]:
@@ -45,27 +82,37 @@ def installation(path: str | Path, language: str) -> list[str]:
     >>> installation("./my-activation", "c")
     ['pip install --upgrade setuptools', 'pip install --no-build-isolation ./my-activation']
     """
-    return [f"pip install --upgrade {_TOOLS[language]}", f"pip install --no-build-isolation {path}"]
+    tools = [required.partition(">")[0] for required in _LANGUAGES[language].build if required != CYNN]
+    return [f"pip install --upgrade {' '.join(tools)}", f"pip install --no-build-isolation {path}"]
 
 
 def new_plugin(
-    project: str, *, kind: str = "activation", language: str = "cython", parent: str | Path = "."
+    name: str,
+    *,
+    kind: str = "activation",
+    language: str | None = None,
+    into: str | Path | None = None,
+    parent: str | Path = ".",
 ) -> Path:
-    """Write a package with a plugin into a new folder, which is returned.
+    """Write a plugin into a new package, or into one that is there; the folder of the package is returned.
 
     Parameters
     ----------
-    project : str
-        The name of the package: lower case words joined by `-`.
-    kind : {"activation", "loss", "optimizer"}
-    language : {"cython", "c", "numba", "python"}
+    name : str
+        Lower case words joined by `-`: that of the plugin, and of the package where it is a new one for it alone.
+    kind : str
+        One of `KINDS`.
+    language : {"cython", "c", "numba", "python"}, optional
+        Left out, Cython; of kinds without kernels, Python.
+    into : path, optional
+        The folder of a package with plugins, which gets one more. Where there is none, it is made.
     parent : path
         Where the new folder goes.
 
     Raises
     ------
     InvalidParameterError
-        The name cannot be one, is taken, or the folder exists.
+        The name cannot be one, is taken, or the folder exists or holds no package.
 
     Examples
     --------
@@ -73,86 +120,152 @@ def new_plugin(
     >>> with tempfile.TemporaryDirectory() as parent:
     ...     folder = new_plugin("my-activation", language="python", parent=parent)
     ...     sorted(path.name for path in folder.iterdir())
-    ['.gitignore', 'README.md', 'my_activation', 'pyproject.toml', 'tests']
+    ['.github', '.gitignore', 'LICENSE', 'MANIFEST.in', 'README.md', 'my_activation', 'pyproject.toml', 'tests']
     """
     if kind not in KINDS:
         raise unknown_name("kind of plugin", kind, KINDS)
-    if language not in LANGUAGES:
-        raise unknown_name("language of plugins", language, LANGUAGES)
-    name = _checked_name(project, kind)
-    folder = Path(parent, project)
-    if folder.exists():
+    language = language or languages(kind)[0]
+    if language not in languages(kind):
+        raise unknown_name(f"language of a new {kind}", language, languages(kind))
+    plugin_names.check_plugin(name, kind)
+    folder = Path(parent, name if into is None else into)
+    project = folder.resolve().name
+    if folder.exists() and into is None:
         raise InvalidParameterError(f"The folder must be a new one. Got {str(folder)!r}, which exists.")
-    values = _values(project, name, kind, language)
-    for path, template in _templates(name, kind, language).items():
-        text = Template(files("cynn.plugins").joinpath("templates", template).read_text(encoding="utf-8"))
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text.substitute(values), encoding="utf-8")
+    settings = None
+    if folder.exists():
+        project, settings = project_file.read(folder)
+    else:
+        plugin_names.check_package(project)
+    values = _values(project, name, kind, language, alone=into is None)
+    around = _of_new_package(values, language) if settings is None else _changed(folder, settings, values, language)
+    written = _of_plugin(values, kind, language) | around
+    for path in written:
+        if (folder / path).exists() and path not in _CHANGED:
+            raise InvalidParameterError(f"The plugin must be a new one. Got {name!r}, whose {path} exists in {folder}.")
+    for path, text in written.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
     return folder
 
 
-def _checked_name(project: str, kind: str) -> str:
-    name = plugin_name(project)
-    if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", project) or keyword.iskeyword(name):
-        raise InvalidParameterError(
-            "The name of a package must be lower case words joined by '-', such as my-activation. Got "
-            f"{project!r} instead."
-        )
-    of_kind = registry.OF_KIND[kind]
-    if of_kind.has(name):
-        raise InvalidParameterError(
-            f"The name must be new. Got {name!r}, which {of_kind.provider(name)} has."
-        )
-    if package_names.is_ours(project) or find_spec(name):
-        # installing the new package would overwrite the other
-        raise InvalidParameterError(
-            f"The name must be new. Got {project!r}, which is the name of a package that is installed."
-        )
-    return name
+def _values(project: str, name: str, kind: str, language: str, *, alone: bool) -> dict[str, str]:
+    """What stands in the templates behind each $."""
+    package, own = plugin_names.as_module(project), plugin_names.as_module(name)
+    author = _author()
+    named = {
+        "project": project,
+        "package": package,
+        "name": own,
+        "module": package if alone else f"{package}.{own}",
+        "place": package if alone else f"{package}/{own}",
+        "class_name": plugin_names.as_class(name),
+        "kind": kind,
+        "plural": registry.of_kind(kind).group.removeprefix("cynn."),
+        "description": f"The {kind} {own} for CyNN" if alone else "Plugins for CyNN",
+        "author": json.dumps(author, ensure_ascii=False),
+        "author_name": author,
+        "year": str(datetime.date.today().year),
+        "requires": _list(_LANGUAGES[language].build),
+        "dependencies": _list(_LANGUAGES[language].dependencies),
+        "installation": "\n    ".join(installation(".", language)),
+        "plugins": _line(own, kind),
+    }
+    return named | _used_in_tests(own, kind)
 
 
-def _values(project: str, name: str, kind: str, language: str) -> dict[str, str]:
+def _used_in_tests(name: str, kind: str) -> dict[str, str]:
     used = {other: f'"{name if other == kind else usual}"' for other, usual in _USUAL.items()}
+    optimizer = "cynn.optimizers.Adam(0.01)"
     if kind == "optimizer":
         optimizer = f'cynn.registry.optimizers.get("{name}", learning_rate=0.02)'
-    else:
-        optimizer = "cynn.optimizers.Adam(0.01)"
-    usages = {
-        "activation": f'cynn.Network.mlp([784, 16, 10], activation="{name}", output="softmax")',
-        "loss": f'net.fit(x, y, loss="{name}")',
-        "optimizer": f'net.fit(x, y, optimizer="{name}")',
-    }
+    is_of_layer = kind not in (*KINDS_WITH_KERNELS, *_IN_FIT, "schedule")
     return {
-        "project": project,
-        "package": name,
-        "name": name,
-        "class_name": "".join(word.capitalize() for word in name.split("_")),
-        "kind": kind,
-        "article": "an" if kind[0] in "aeiou" else "a",
-        "plural": "losses" if kind == "loss" else f"{kind}s",
-        "source": _SOURCES[language],
-        "installation": "\n    ".join(installation(".", language)),
-        "usage": usages[kind],
-        "ignored": f"{name}/_kernel.c" if language == "cython" else "*.nbi",
         **used,
         "optimizer": optimizer,
+        "learning_rate": f'cynn.registry.schedules.get("{name}")' if kind == "schedule" else "0.02",
+        "of_fit": Template(_IN_FIT.get(kind, "")).substitute(name=name),
+        "of_layer": f', {kind}="{name}"' if is_of_layer else "",
     }
 
 
-def _templates(name: str, kind: str, language: str) -> dict[str, str]:
-    """The files of the package, and the templates that they come from."""
-    paths = {
-        "README.md": "common/README.md.in",
-        ".gitignore": "common/gitignore.in",
-        f"tests/test_{name}.py": "common/test.py.in",
-        "pyproject.toml": f"{language}/pyproject.toml.in",
-        f"{name}/__init__.py": f"{language}/{kind}.py.in",
+def _line(name: str, kind: str) -> str:
+    """The line of the README for a plugin."""
+    return f"- the {kind} `{name}`: `{Template(_USAGE[kind]).substitute(name=name)}`"
+
+
+def _list(requirements: Iterable[str]) -> str:
+    return f"[{', '.join(map(json.dumps, requirements))}]"
+
+
+def _author() -> str:
+    """Whom git knows, without what cannot be printed."""
+    try:
+        told = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, encoding="utf-8").stdout
+    except (OSError, UnicodeDecodeError):
+        told = ""
+    return "".join(filter(str.isprintable, told)).strip() or "Your Name"
+
+
+def _of_plugin(values: Mapping[str, str], kind: str, language: str) -> dict[str, str]:
+    """The files of one plugin, by their paths in the package."""
+    place, is_compiled = values["place"], language in ("cython", "c")
+    test = "test_kernel" if kind in KINDS_WITH_KERNELS else "test_part"
+    templates = {
+        f"{place}/__init__.py": f"{'compiled' if is_compiled else language}/{kind}.py",
+        f"tests/test_{values['name']}.py": f"parts/{test}.py",
     }
-    if language == "cython":
-        paths |= {"setup.py": "cython/setup.py.in", f"{name}/_kernel.pyx": f"cython/{kind}.pyx.in"}
-    if language == "c":
-        paths |= {"setup.py": "c/setup.py.in", f"{name}/_kernel.c": f"c/{kind}.c.in"}
+    if is_compiled:
+        suffix = Path(_LANGUAGES[language].source).suffix
+        templates[f"{place}/_kernel{suffix}"] = f"{language}/{kind}{suffix}"
+        templates[f"{place}/_kernel.pyi"] = "compiled/kernel.pyi"
     if language == "numba":
-        paths[f"{name}/_kernel.py"] = f"numba/{kind}_kernel.py.in"
-    return paths
+        templates[f"{place}/_kernel.py"] = f"numba/{kind}_kernel.py"
+        templates[f"{place}/_kernel.pyi"] = "numba/kernel.pyi"
+    return {path: _rendered(template, values) for path, template in templates.items()}
+
+
+def _of_new_package(values: Mapping[str, str], language: str) -> dict[str, str]:
+    """The files around the plugins of a package that is new."""
+    templates = {name: f"package/{name}" for name in ("README.md", "LICENSE", "MANIFEST.in", "pyproject.toml")}
+    templates |= {".gitignore": "package/gitignore", f"{values['package']}/py.typed": "package/py.typed"}
+    templates |= _COMPILED if language in ("cython", "c") else _PURE
+    if values["module"] != values["package"]:
+        templates[f"{values['package']}/__init__.py"] = "package/init.py"
+    texts = {path: _rendered(template, values) for path, template in templates.items()}
+    texts["pyproject.toml"] = project_file.with_entry_point(texts["pyproject.toml"], *_entry_point(values))
+    return texts
+
+
+def _changed(folder: Path, settings: str, values: Mapping[str, str], language: str) -> dict[str, str]:
+    """Likewise what changes of those that are there, whose pyproject.toml is given."""
+    needed, readme = _LANGUAGES[language], folder / "README.md"
+    text = project_file.with_entry_point(settings, *_entry_point(values))
+    changed = {"pyproject.toml": project_file.with_requirements(text, needed.build, needed.dependencies)}
+    if readme.exists():
+        lines = readme.read_text(encoding="utf-8").split("\n")
+        changed["README.md"] = "\n".join(_with_plugin(lines, values["plugins"], language))
+    if language in ("cython", "c"):
+        for path, template in _COMPILED.items():
+            before = _rendered(_PURE[path], values) if path in _PURE else None
+            there = (folder / path).read_text(encoding="utf-8") if (folder / path).exists() else None
+            if there == before:  # what somebody has changed stays
+                changed[path] = _rendered(template, values)
+    return changed
+
+
+def _entry_point(values: Mapping[str, str]) -> tuple[str, str, str]:
+    return f"cynn.{values['plural']}", values["name"], f"{values['module']}:{values['class_name']}"
+
+
+def _with_plugin(readme: list[str], line: str, language: str) -> list[str]:
+    """The lines of a README with one more plugin, where they have a list of them, and with what builds it."""
+    tools, more = (f"    {installation('.', each)[0]}" for each in ("python", language))
+    lines = [more if each == tools else each for each in readme]
+    listed = [number for number, each in enumerate(lines) if each.startswith("- the ") and ": `" in each]
+    return [*lines[: listed[-1] + 1], line, *lines[listed[-1] + 1 :]] if listed else lines
+
+
+def _rendered(template: str, values: Mapping[str, str]) -> str:
+    text = files("cynn.plugins").joinpath("templates", f"{template}.in").read_text(encoding="utf-8")
+    return Template(text).substitute(values)

@@ -1,10 +1,11 @@
-"""What `cynn plugins` prints: a table of everything that has a name, or all about one of them."""
+"""What `cynn plugins` prints: a table of all parts that have a name, or all about one of them."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.errors import CynnError, UnknownNameError, unknown_name
 from cynn.plugins.curves import points, takes_rows
 
-__all__ = ["details", "dtypes_of", "hyperparameter_rows", "paragraphs", "table"]
+__all__ = ["as_json", "details", "dtypes_of", "hyperparameter_rows", "paragraphs", "table"]
 
 _KERNELS: dict[str, Any] = {
     "activation": ActivationKernel,
@@ -50,9 +51,9 @@ def dtypes_of(component: Component) -> list[str]:
 
 
 def table() -> str:
-    """A line for every activation, loss and optimizer, and for what packages offer of other kinds.
+    """A line for every part of every kind; under it, why some are broken, and what leads elsewhere than one expects.
 
-    All plugins are imported; a broken one is a line too.
+    All plugins are imported.
 
     Examples
     --------
@@ -63,40 +64,76 @@ def table() -> str:
     [['compiled', 'float32', 'float64']]
     """
     rows = [("kind", "name", "from", "version", "runs", "dtypes")]
-    broken = []
-    for of_kind, names in _listed().items():
-        for name in names:
-            try:
-                entry = of_kind.describe(name)
-                dtypes = " ".join(dtypes_of(of_kind.get(name))) if of_kind.has_kernels else ""
-            except CynnError as error:
-                found = of_kind.offers(name.rpartition(":")[2]) or {"": ""}
-                distribution, version = next(iter(found.items()))
-                rows.append((of_kind.kind, name, distribution, version, "broken", ""))
-                broken.append(f"{name}: {' '.join(str(error).split())}")
-                continue
-            runs = "compiled" if entry.compiled else "Python"
-            rows.append((of_kind.kind, name, entry.distribution, entry.version, runs, dtypes))
-    return "\n".join([*columns(rows, words=len(rows[0])), *broken, *_misled()])
+    parts = _parts()
+    for each in parts:
+        rows.append((each.kind, each.name, each.distribution, each.version, each.runs, " ".join(each.dtypes)))
+    broken = [f"{each.name}: {each.error}" for each in parts if each.error]
+    return "\n".join([*columns(rows, words=len(rows[0])), *broken, *(f"warning: {each}" for each in _warnings())])
 
 
-def _listed() -> dict[registry.Registry[Any], list[str]]:
-    """The names of each kind; where parts have no kernels, of those that are not built in."""
-    with_kernels = {of_kind: of_kind.names() for of_kind in registry.OF_KIND.values()}
-    return with_kernels | {
-        of_kind: [name for name in of_kind.names() if name not in of_kind.builtins]
-        for of_kind in registry.every()
-        if not of_kind.has_kernels
-    }
+def as_json() -> str:
+    """The same for programs: `parts`, of which a broken one has an `error`, and `warnings`.
+
+    Examples
+    --------
+    >>> import json
+    >>> found = json.loads(as_json())
+    >>> [part["dtypes"] for part in found["parts"] if part["name"] == "softmax"]
+    [['float32', 'float64']]
+    """
+    parts = [each._asdict() for each in _parts()]
+    return json.dumps({"parts": parts, "warnings": _warnings()}, indent=2, ensure_ascii=False)
 
 
-def _misled() -> list[str]:
-    """A line for each package with plugins that requires what is another project's."""
+class _Part(NamedTuple):
+    """What is listed of a part."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    runs: str  # compiled, Python or broken; of kinds without kernels, Python
+    dtypes: list[str]
+    error: str | None
+
+
+def _parts() -> list[_Part]:
+    return [_part(of_kind, name) for of_kind in _kinds() for name in of_kind.names()]
+
+
+def _kinds() -> list[registry.Registry[Any]]:
+    """Those with kernels first."""
+    return sorted(registry.every(), key=lambda of_kind: not of_kind.has_kernels)
+
+
+def _part(of_kind: registry.Registry[Any], name: str) -> _Part:
+    try:
+        entry = of_kind.describe(name)
+        dtypes = dtypes_of(of_kind.get(name)) if of_kind.has_kernels else []
+    except CynnError as error:
+        package, _, bare = name.rpartition(":")
+        found = of_kind.offers(bare) or {package: ""}
+        distribution = package if package in found else next(iter(found))
+        said = " ".join(str(error).split())
+        return _Part(of_kind.kind, name, distribution, found[distribution], "broken", [], said)
+    runs = "compiled" if entry.compiled else "Python"
+    return _Part(of_kind.kind, name, entry.distribution, entry.version, runs, dtypes, None)
+
+
+def _warnings() -> list[str]:
+    """What may surprise: a package offers a name and does not get it, or requires what is another project's."""
     required: dict[str, list[str]] = {}
-    for of_kind in registry.every():
+    found = []
+    for of_kind in _kinds():
         required |= of_kind.requirements()
-    return [
-        f"warning: {package} requires the package {package_names.FORMER}, which is another project's. It should "
+        found += [
+            f"{package} offers the {of_kind.kind} {name}, which is built in, so that the name leads there; "
+            f"'{package}:{name}' leads to the package's own."
+            for name, packages in of_kind.hidden().items()
+            for package in packages
+        ]
+    return found + [
+        f"{package} requires the package {package_names.FORMER}, which is another project's. It should "
         f"require {package_names.OWN}; until it does, install it with --no-deps."
         for package, requirements in sorted(required.items())
         if any(re.match(rf"{package_names.FORMER}(?![\w.-])", each, re.IGNORECASE) for each in requirements)
@@ -122,17 +159,14 @@ def details(name: str) -> str:
     ...
     """
     found = []
-    listed = _listed()
-    for of_kind in listed:
-        if not of_kind.has_kernels and name in of_kind.builtins:
-            continue
+    for of_kind in _kinds():
         try:
             of_kind.find(name)
         except UnknownNameError:
             continue
         found.append(_details(of_kind, name))
     if not found:
-        raise unknown_name("plugin", name, [known for names in listed.values() for known in names])
+        raise unknown_name("plugin", name, [known for of_kind in _kinds() for known in of_kind.names()])
     return "\n\n".join(found)
 
 

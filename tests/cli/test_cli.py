@@ -1,5 +1,6 @@
 """The `cynn` command, as a person at a terminal meets it."""
 
+import json
 import os
 import re
 import signal
@@ -461,8 +462,26 @@ class TestPlugins:
         own = ["cynn-nn", cynn.__version__, "compiled", "float32 float64"]
         for row in (["activation", "sigmoid"], ["loss", "cross_entropy"], ["optimizer", "adam"]):
             assert row + own in lines
-        names = [(registry.kind, name) for registry in _registries() for name in registry.names()]
-        assert [tuple(line[:2]) for line in lines[1:]] == names
+        assert ["schedule", "one_cycle", "cynn-nn", cynn.__version__, "Python"] in [line[:5] for line in lines]
+        names = [(of_kind.kind, name) for of_kind in cynn.registry.every() for name in of_kind.names()]
+        assert sorted(tuple(line[:2]) for line in lines[1:]) == sorted(names)
+        assert len(names) > 100
+        assert {kind for kind, _ in names} == {of_kind.kind for of_kind in cynn.registry.every()}
+
+    def test_for_programs(self, capsys):
+        found = json.loads(succeed(capsys, "plugins", "--json"))
+        parts = {(part["kind"], part["name"]): part for part in found["parts"]}
+        assert parts["activation", "swish"] == {
+            "kind": "activation", "name": "swish", "distribution": "cynn-nn", "version": cynn.__version__,
+            "runs": "compiled", "dtypes": ["float32", "float64"], "error": None,
+        }  # fmt: skip
+        assert parts["metric", "accuracy"]["dtypes"] == []
+        assert "--json lists all parts. Got a name, too." in fail(capsys, "plugins", "swish", "--json")
+
+    def test_details_of_other_kinds(self, capsys):
+        out = succeed(capsys, "plugins", "dense")
+        assert out.startswith(f"layer dense, of cynn-nn {cynn.__version__}\n\nA layer in which every")
+        assert "metric mean_squared_error, of" in succeed(capsys, "plugins", "mean_squared_error")
 
     def test_a_broken_one_breaks_no_other(self, capsys, monkeypatch):
         registry = type(cynn.registry.activations)
@@ -478,10 +497,6 @@ class TestPlugins:
         assert re.search(r"^activation +tanh + .*broken$", out, re.M)
         assert out.endswith("\ntanh: tanh cannot be imported\n")
         assert "sigmoid" in out
-
-
-def _registries():
-    return cynn.registry.activations, cynn.registry.losses, cynn.registry.optimizers
 
 
 class TestErrors:

@@ -15,7 +15,7 @@ from safetensors import safe_open
 import cynn
 from cynn import Dense, Input, Network, registry
 from cynn.errors import CynnError, CynnWarning, InvalidParameterError, ModelFileError, PluginError, UnknownNameError
-from cynn.plugins.table import details, table
+from cynn.plugins.table import as_json, details, table
 from cynn.saving import tensor_file
 
 SOURCE = '''
@@ -288,11 +288,33 @@ def test_they_are_listed(install):
     lines = [re.split(r" {2,}", line) for line in table().splitlines()]
     for kind in KINDS:
         assert [kind, "own", "own-parts", "1.5", "Python"] in [line[:5] for line in lines]
-    assert not any(line[:2] == ["layer", "dense"] for line in lines)
+    assert ["layer", "dense", "cynn-nn", cynn.__version__] in [line[:4] for line in lines]
     assert details("own").count(", of own-parts 1.5") == len(KINDS)
     assert "metric own, of own-parts 1.5\n\nIt has no docstring." in details("own")
     install("broken-parts", "broken", source="1 / 0")
     assert re.search(r"^schedule +broken +broken-parts +1.5 +broken$", table(), re.MULTILINE)
+    (found,) = [part for part in json.loads(as_json())["parts"] if part["name"] == "broken" and part["kind"] == "loss"]
+    assert (found["distribution"], found["runs"]) == ("broken-parts", "broken")
+    assert "ZeroDivisionError" in found["error"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_package_that_offers_a_built_in_name_is_listed_with_a_warning(kind, install):
+    of_kind = registry.of_kind(kind)
+    assert of_kind.hidden() == {}
+    built_in = next(iter(of_kind.builtins))
+    install("bold-parts", built_in)
+    assert of_kind.hidden() == {built_in: ["bold-parts"]}
+    assert f"bold-parts:{built_in}" in of_kind.names()
+    shown = table()
+    assert re.search(rf"^{kind} +bold-parts:{built_in} +bold-parts +1\.5 +Python", shown, re.MULTILINE)
+    said = (
+        f"bold-parts offers the {kind} {built_in}, which is built in, so that the name leads there; "
+        f"'bold-parts:{built_in}' leads to the package's own."
+    )
+    assert f"warning: {said}" in shown.splitlines()
+    assert said in json.loads(as_json())["warnings"]
+    assert f"{kind} bold-parts:{built_in}, of bold-parts 1.5" in details(f"bold-parts:{built_in}")
 
 
 class TestNetworks:
