@@ -14,3 +14,6 @@ class FaceMethods:
     """What `Network` has from the faces."""
 
     to_c = FaceMethod("cynn.interop.c_file:to_c")
+    to_fortran = FaceMethod("cynn.interop.fortran_file:to_fortran")
+    to_js = FaceMethod("cynn.interop.js_file:to_js")
+    to_python = FaceMethod("cynn.interop.python_file:to_python")

@@ -203,10 +203,10 @@ def _embedding(builder: _Builder, layer: Any, values: list[int]) -> int:
 
 
 def _batch_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
-    """(x - mean) γ / √(variance + epsilon) + β; the slope is computed here, as predict does for every call."""
-    variance: Array = layer.moving_variance + layer.moving_variance.dtype.type(layer.epsilon)
-    deviation = np.where(variance == 0, variance.dtype.type(np.inf), np.sqrt(variance))
-    slope = (1 if layer.gamma is None else layer.gamma) / deviation
+    """(x - mean) γ / √(variance + epsilon) + β; the slope is a constant here, and rounded once."""
+    variance = layer.moving_variance.astype(np.float64) + layer.epsilon
+    deviation = np.where(variance == 0, np.inf, np.sqrt(variance))
+    slope: Array = (1 if layer.gamma is None else layer.gamma) / deviation
     plan = builder.plan
     centered = column(values[0]) - plan.array(layer.moving_mean)
     return plan.map(centered * plan.array(slope) + constant_or(layer.beta, plan, 0), layer.units)

@@ -63,9 +63,9 @@ def test_exact_is_without_difference(source, dtype, name):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_exact_activations_are_without_difference(source, dtype):
     net = exported.all_activations(dtype)
-    x = np.random.default_rng(3).normal(scale=5, size=(60, 7))
+    x = np.random.default_rng(3).normal(scale=5, size=(30, 7))
     net.to_c(source, dtype=dtype, selftest=x, exact=True)
-    for flags in [*LEVELS.values(), UNDEFINED]:
+    for flags in [LEVELS["native"], LEVELS["O0"], UNDEFINED]:
         assert selftest(source, flags)[0] == 0
 
 

@@ -1,0 +1,247 @@
+"""`net.to_fortran`: one module of Fortran 2008 that predicts."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cynn import file_access
+from cynn.errors import not_allowed
+from cynn.interop.c_file import check_held
+from cynn.interop.expressions import Expression
+from cynn.interop.from_layers import plan_of
+from cynn.interop.plan import Affine, Array, Copy, Map, Plan, Reduce, Take
+from cynn.interop.printer import Printer, identifier
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["to_fortran"]
+
+_NUMBERS = 600  # of a DATA statement: a statement has no more than 256 lines
+_COLUMNS = 100
+_TAKEN = ("expm1", "inputs", "log1p", "outputs", "predict", "rk")  # names of the module, which cannot be its own
+
+_MODULE = """! {stem}: a network that CyNN has written. A row of {inputs} numbers goes in, {outputs} come out.
+!
+!     use {name}
+!     real(rk) :: x(inputs), y(outputs)
+!     call predict(x, y)
+!
+{about}module {name}
+    use, intrinsic :: iso_fortran_env, only: rk => {kind}
+    implicit none
+    private
+    public :: rk, inputs, outputs, predict
+
+    integer, parameter :: inputs = {inputs}, outputs = {outputs}
+{constants}
+contains
+
+    pure subroutine predict(x, y)
+        real(rk), intent(in) :: x(inputs)
+        real(rk), intent(out) :: y(outputs)
+{declared}
+{body}
+    end subroutine predict
+
+    elemental function expm1(x) result(y)
+        real(rk), intent(in) :: x
+        real(rk) :: y
+        y = 2 * sinh(x / 2) * exp(x / 2)
+    end function expm1
+
+    elemental function log1p(x) result(y)
+        real(rk), intent(in) :: x
+        real(rk) :: y
+        if (abs(x) < 0.5_rk) then
+            y = 2 * atanh(x / (2 + x))
+        else
+            y = log(1 + x)
+        end if
+    end function log1p
+
+end module {name}
+"""
+
+
+def to_fortran(self: Network, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
+    """Write the network as one module of Fortran 2008, with a pure subroutine `predict(x, y)` for one row.
+
+    The outputs are side by side in y. The real kind of x and y is `rk`, which the module has.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write, such as "digits.f90". What is there is replaced.
+    dtype : {"float32", "float64"}
+        In which it computes.
+
+    Raises
+    ------
+    InvalidParameterError
+        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+
+    Examples
+    --------
+    >>> import cynn, pathlib, tempfile
+    >>> net = cynn.Network.mlp([2, 3, 1], activation="tanh", seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "small.f90")
+    ...     net.to_fortran(path, dtype="float64")
+    ...     text = path.read_text()
+    >>> "pure subroutine predict(x, y)" in text
+    True
+    """
+    path = Path(file_access.as_path(path, "path", "to_fortran"))
+    if dtype not in ("float32", "float64"):
+        raise not_allowed("dtype", "to_fortran", "'float32' or 'float64'", dtype)
+    plan = plan_of(self)
+    check_held(plan, dtype)
+    text = _FortranPrinter(plan, dtype).file(path.stem)
+    with file_access.replacing(str(path)) as file:
+        file.write(text.encode())
+
+
+class _FortranPrinter(Printer):
+    def __init__(self, plan: Plan, dtype: str) -> None:
+        super().__init__()
+        self.operators |= {
+            "where": "merge({1}, {2}, {0})", "&&": "({0} .and. {1})", "||": "({0} .or. {1})", "!=": "({0} /= {1})"
+        }  # fmt: skip
+        self.plan = plan
+        self.dtype = dtype
+        self.most_names = 0
+        self.lines: list[str] = []
+
+    def number(self, value: float) -> str:
+        held = np.dtype(self.dtype).type(value)
+        text = f"{held!s}" if any(mark in f"{held!s}" for mark in ".e") else f"{held!s}.0"
+        return f"({text}_rk)" if text.startswith("-") else f"{text}_rk"
+
+    def leaf(self, node: Expression) -> str:
+        if node.kind == "row":
+            return f"v{node.value}(1)"
+        owner, first = node.value
+        prefix = f"v{owner}" if node.kind == "column" else f"p{owner}"
+        return f"{prefix}(j + {first})" if first else f"{prefix}(j)"
+
+    def call(self, name: str, argument: str) -> str:
+        return f"{name.removeprefix('f')}({argument})"
+
+    def file(self, stem: str) -> str:
+        """The whole module."""
+        plan = self.plan
+        self._body()
+        name = identifier(stem)
+        name = f"{name}_network" if name.lower() in _TAKEN else name
+        outputs = sum(plan.widths[output.value] for output in plan.outputs)
+        kind = {"float32": "real32", "float64": "real64"}[self.dtype]
+        sizes = "".join(f"        real(rk) :: v{k}({width})\n" for k, width in enumerate(plan.widths))
+        names = "".join(f"        real(rk) :: t{k}\n" for k in range(1, self.most_names + 1))
+        others = "        real(rk) :: total, best\n        integer :: i, j, row, n\n"
+        about, first = "", 1
+        for output in plan.outputs:
+            last = first + plan.widths[output.value] - 1
+            about += f"! Output {identifier(output.name or 'y')}: y({first}:{last}).\n"
+            first = last + 1
+        return _MODULE.format(
+            stem=stem, name=name, inputs=plan.inputs, outputs=outputs, kind=kind, about=about,
+            constants=self._constants(), declared=sizes + names + others, body="\n".join(self.lines),
+        )  # fmt: skip
+
+    def _constants(self) -> str:
+        plan = self.plan
+        parts = [self._array(f"p{number}", array) for number, array in enumerate(plan.arrays)]
+        for number, step in enumerate(plan.steps, start=1):
+            if isinstance(step, Affine):
+                parts.append(self._array(f"w{number}", step.weights))
+                parts += [] if step.biases is None else [self._array(f"b{number}", step.biases)]
+            elif isinstance(step, Take):
+                tables = [(place, part.table) for place, part in enumerate(step.parts) if not isinstance(part, Copy)]
+                parts += [self._array(f"table{number}_{place}", table) for place, table in tables]
+        return "".join(parts)
+
+    def _array(self, name: str, values: Array) -> str:
+        texts = [self.number(float(each)).strip("()") for each in values.ravel()]
+        lines = [f"    real(rk), save :: {name}({len(texts)})"]
+        for first in range(0, len(texts), _NUMBERS):
+            part = texts[first : first + _NUMBERS]
+            rows = [", ".join(part[k : k + 6]) for k in range(0, len(part), 6)]
+            lines.append(f"    data {name}({first + 1}:{first + len(part)}) / &")
+            lines += [f"        {row}, &" for row in rows[:-1]]
+            lines.append(f"        {rows[-1]} /")
+        return "\n".join(lines) + "\n"
+
+    def _line(self, text: str, depth: int = 0) -> None:
+        """A statement, in as many lines as it needs."""
+        indent = "    " * (depth + 2)
+        lines = textwrap.wrap(text, _COLUMNS, break_long_words=False, break_on_hyphens=False)
+        self.lines += [f"{indent}{line}{' &' if number < len(lines) else ''}" for number, line in enumerate(lines, 1)]
+
+    def _loop(self, n: int, *body: str) -> None:
+        self._line(f"do j = 1, {n}")
+        for each in body:
+            self._line(each, 1)
+        self._line("end do")
+
+    def _body(self) -> None:
+        scale, offset = self.plan.scale, self.plan.offset
+        if offset:
+            double = f"{scale!r}d0" if "e" not in repr(scale) else repr(scale).replace("e", "d")
+            moved = f"{offset!r}d0" if "e" not in repr(offset) else repr(offset).replace("e", "d")
+            self._line(f"v0 = real({double} * x + ({moved}), rk)")
+        else:
+            self._line("v0 = x" if scale == 1 else f"v0 = {self.number(scale)} * x")
+        for number, step in enumerate(self.plan.steps, start=1):
+            getattr(self, f"_{step.kind}")(number, step)
+        first = 1
+        for output in self.plan.outputs:
+            last = first + self.plan.widths[output.value] - 1
+            self._line(f"y({first}:{last}) = v{output.value}")
+            first = last + 1
+
+    def _affine(self, number: int, step: Affine) -> None:
+        n, units = step.weights.shape
+        self._line(f"v{number} = {'0' if step.biases is None else f'b{number}'}")
+        self._line(f"do i = 1, {n}")
+        self._line(f"v{number} = v{number} + v{step.source}(i) * w{number}((i - 1) * {units} + 1:i * {units})", 1)
+        self._line("end do")
+
+    def _map(self, number: int, step: Map) -> None:
+        named, text = self.formula(step.formula)
+        self.most_names = max(self.most_names, len(named))
+        self._loop(step.units, *[f"{name} = {value}" for name, value in named], f"v{number}(j) = {text}")
+
+    def _reduce(self, number: int, step: Reduce) -> None:
+        x = f"v{step.source}({step.first + 1}:{step.first + step.width})"
+        if step.how != "threshold":
+            self._line(f"v{number}(1) = {step.how.replace('max', 'maxval').replace('min', 'minval')}({x})")
+            return
+        self._line("best = -huge(best)")
+        each = f"v{step.source}(j + {step.first})"
+        self._loop(
+            step.width,
+            f"n = count({x} >= {each})",
+            f"total = sum({x}, mask={x} >= {each}) - 1",
+            "best = max(best, total / n)",
+        )
+        self._line(f"v{number}(1) = best")
+
+    def _take(self, number: int, step: Take) -> None:
+        first = 0
+        for place, part in enumerate(step.parts):
+            target = f"v{number}({first + 1}:{first + part.count})"
+            if isinstance(part, Copy):
+                self._line(f"{target} = v{part.source}({part.first + 1}:{part.first + part.count})")
+            else:
+                x, last = f"v{part.source}({part.column + 1})", len(part.table) - 1
+                self._line("row = 0")
+                self._line(f"if ({x} > 0) row = int(min({x}, real({last}, rk)))")
+                table = f"table{number}_{place}(row * {part.count} + 1:(row + 1) * {part.count})"
+                self._line(f"{target} = {table}")
+            first += part.count

@@ -1,0 +1,189 @@
+"""`net.to_js`: one module of JavaScript that predicts."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cynn import file_access
+from cynn.interop import functions
+from cynn.interop.expressions import Expression
+from cynn.interop.from_layers import plan_of
+from cynn.interop.plan import Affine, Array, Copy, Map, Plan, Reduce, Take
+from cynn.interop.printer import Printer
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["to_js"]
+
+_OUTPUT = "  {{ name: {}, first: {}, units: {} }},\n"
+
+
+def to_js(self: Network, path: str | os.PathLike[str]) -> None:
+    """Write the network as one ES module, `predict(x)`, for pages and for Node.
+
+    It computes in float64 with the network's weights. `predict` takes an array of numbers, one row, and returns a
+    Float64Array, or for several outputs an object of them, by name; `inputs` and `outputs` say how many there are.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write, such as "digits.js". What is there is replaced.
+
+    Raises
+    ------
+    InvalidParameterError
+        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+
+    Examples
+    --------
+    >>> import cynn, pathlib, tempfile
+    >>> net = cynn.Network.mlp([2, 3, 1], activation="tanh", seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "small.js")
+    ...     net.to_js(path)
+    ...     text = path.read_text()
+    >>> "export function predict(x) {" in text
+    True
+    """
+    path = Path(file_access.as_path(path, "path", "to_js"))
+    text = _JsPrinter(plan_of(self)).file(path.stem)
+    with file_access.replacing(str(path)) as file:
+        file.write(text.encode())
+
+
+class _JsPrinter(Printer):
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.operators |= {"==": "({0} === {1})", "!=": "({0} !== {1})"}
+        self.plan = plan
+        self.lines: list[str] = []
+
+    def number(self, value: float) -> str:
+        if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "(-Infinity)"
+        return f"{value!r}" if math.copysign(1, value) > 0 else f"({value!r})"
+
+    def leaf(self, node: Expression) -> str:
+        if node.kind == "x":
+            return "x"
+        if node.kind == "row":
+            return f"v{node.value}[0]"
+        owner, first = node.value
+        prefix = f"v{owner}" if node.kind == "column" else f"p{owner}"
+        return f"{prefix}[j + {first}]" if first else f"{prefix}[j]"
+
+    def call(self, name: str, argument: str) -> str:
+        return f"erfc({argument})" if name == "erfc" else f"Math.{name.removeprefix('f')}({argument})"
+
+    def file(self, stem: str) -> str:
+        """The whole module."""
+        plan = self.plan
+        self.lines = []
+        self._body()
+        first = 0
+        outputs = []
+        for output in plan.outputs:
+            outputs.append(_OUTPUT.format(json.dumps(output.name), first, plan.widths[output.value]))
+            first += plan.widths[output.value]
+        single = plan.outputs[0].name is None
+        result = (
+            f"v{plan.outputs[0].value}" if single
+            else "{ " + ", ".join(f"{json.dumps(each.name)}: v{each.value}" for each in plan.outputs) + " }"
+        )  # fmt: skip
+        parts = [
+            f"// {stem}: a network that CyNN has written. predict(x) takes {plan.inputs} numbers.\n",
+            f"export const inputs = {plan.inputs};\n\nexport const outputs = [\n{''.join(outputs)}];\n",
+            "\n".join(["export function predict(x) {", *self.lines, f"  return {result};", "}", ""]),
+            *([self._erfc()] if any("erfc(" in line for line in self.lines) else []),
+            self._constants(),
+        ]
+        return "\n".join(parts)
+
+    def _erfc(self) -> str:
+        named, text = self.formula(functions.body("erfc", "float64"))
+        lines = [f"  const {name} = {value};" for name, value in named]
+        return "\n".join(["function erfc(x) {", *lines, f"  return {text};", "}", ""])
+
+    def _constants(self) -> str:
+        plan = self.plan
+        parts = [self._array(f"p{number}", array) for number, array in enumerate(plan.arrays)]
+        for number, step in enumerate(plan.steps, start=1):
+            if isinstance(step, Affine):
+                parts.append(self._array(f"w{number}", step.weights))
+                parts += [] if step.biases is None else [self._array(f"b{number}", step.biases)]
+            elif isinstance(step, Take):
+                tables = [(place, part.table) for place, part in enumerate(step.parts) if not isinstance(part, Copy)]
+                parts += [self._array(f"t{number}_{place}", table) for place, table in tables]
+        return "\n".join(parts)
+
+    def _array(self, name: str, values: Array) -> str:
+        kind = "Float32Array" if values.dtype == np.float32 else "Float64Array"
+        texts = [str(each) for each in values.ravel()]
+        lines = ",\n  ".join(", ".join(texts[first : first + 10]) for first in range(0, len(texts), 10))
+        return f"const {name} = new {kind}([\n  {lines},\n]);\n"
+
+    def _line(self, text: str, depth: int = 1) -> None:
+        self.lines.append("  " * depth + text)
+
+    def _loop(self, n: int, *body: str) -> None:
+        self._line(f"for (let j = 0; j < {n}; ++j) {{")
+        for each in body:
+            self._line(each, 2)
+        self._line("}")
+
+    def _body(self) -> None:
+        scale, offset = self.number(self.plan.scale), self.number(self.plan.offset)
+        text = "v" if (self.plan.scale, self.plan.offset) == (1.0, 0.0) else f"v * {scale} + {offset}"
+        self._line(f"const v0 = Float64Array.from(x, (v) => {text});")
+        for number, step in enumerate(self.plan.steps, start=1):
+            self._line(f"const v{number} = new Float64Array({step.units});")
+            getattr(self, f"_{step.kind}")(number, step)
+
+    def _affine(self, number: int, step: Affine) -> None:
+        n, units = step.weights.shape
+        self._loop(
+            units,
+            f"let sum = {'0' if step.biases is None else f'b{number}[j]'};",
+            f"for (let k = 0; k < {n}; ++k) sum += v{step.source}[k] * w{number}[k * {units} + j];",
+            f"v{number}[j] = sum;",
+        )
+
+    def _map(self, number: int, step: Map) -> None:
+        named, text = self.formula(step.formula)
+        self._loop(step.units, *[f"const {name} = {value};" for name, value in named], f"v{number}[j] = {text};")
+
+    def _reduce(self, number: int, step: Reduce) -> None:
+        x = f"v{step.source}[j + {step.first}]"
+        best = f"v{number}[0]"
+        if step.how == "sum":
+            self._loop(step.width, f"{best} += {x};")
+            return
+        self._line(f"{best} = {'Infinity' if step.how == 'min' else '-Infinity'};")
+        if step.how in ("max", "min"):
+            self._loop(step.width, f"{best} = Math.{step.how}({best}, {x});")
+            return
+        other = x.replace("[j", "[i")
+        self._loop(
+            step.width,
+            "let count = 0, total = -1;",
+            f"for (let i = 0; i < {step.width}; ++i) if ({other} >= {x}) {{ count += 1; total += {other}; }}",
+            f"{best} = Math.max({best}, total / count);",
+        )
+
+    def _take(self, number: int, step: Take) -> None:
+        first = 0
+        for place, part in enumerate(step.parts):
+            if isinstance(part, Copy):
+                self._loop(part.count, f"v{number}[{first} + j] = v{part.source}[{part.first} + j];")
+            else:
+                x = f"v{part.source}[{part.column}]"
+                row = f"({x} > 0 ? Math.trunc(Math.min({x}, {len(part.table) - 1})) : 0)"
+                self._loop(part.count, f"v{number}[{first} + j] = t{number}_{place}[{row} * {part.count} + j];")
+            first += part.count

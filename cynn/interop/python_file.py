@@ -1,0 +1,165 @@
+"""`net.to_python`: one readable file of NumPy code that predicts."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cynn import file_access
+from cynn.interop.expressions import Expression
+from cynn.interop.from_layers import plan_of
+from cynn.interop.plan import Affine, Array, Copy, Map, Plan, Reduce, Take
+from cynn.interop.printer import Printer
+
+if TYPE_CHECKING:
+    from cynn.network import Network
+
+__all__ = ["to_python"]
+
+_HEAD = '''"""{stem}: a network that CyNN has written, in NumPy. Its {count:,} numbers are at the end."""
+
+{imports}import numpy as np
+
+
+def predict(x):
+    """The outputs for x: an array of shape (rows, {inputs})."""
+'''
+
+
+def to_python(self: Network, path: str | os.PathLike[str]) -> None:
+    """Write the network as one readable file of NumPy code, `predict(x)`: for teaching, and for audits.
+
+    It computes in the network's dtype. For several outputs, `predict` returns a dict.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write, such as "digits.py". What is there is replaced.
+
+    Raises
+    ------
+    InvalidParameterError
+        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+
+    Examples
+    --------
+    >>> import cynn, pathlib, tempfile
+    >>> net = cynn.Network.mlp([2, 3, 1], activation="tanh", seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "small.py")
+    ...     net.to_python(path)
+    ...     lines = path.read_text().splitlines()
+    >>> [line for line in lines if "tanh" in line or "@" in line]
+    ['    z1 = x @ W1 + b1', '    a2 = np.tanh(z1)', '    z3 = a2 @ W3 + b3']
+    """
+    path = Path(file_access.as_path(path, "path", "to_python"))
+    text = _PythonPrinter(plan_of(self)).file(path.stem)
+    with file_access.replacing(str(path)) as file:
+        file.write(text.encode())
+
+
+class _PythonPrinter(Printer):
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.operators |= {"where": "np.where({0}, {1}, {2})", "&&": "({0} & {1})", "||": "({0} | {1})"}
+        self.plan = plan
+        self.units = 0
+        letters = ["z" if step.kind == "affine" else "a" for step in plan.steps]
+        self.names: list[str] = ["x", *(f"{letter}{number}" for number, letter in enumerate(letters, start=1))]
+
+    def number(self, value: float) -> str:
+        if not math.isfinite(value):
+            return "np.nan" if math.isnan(value) else "np.inf" if value > 0 else "(-np.inf)"
+        text = repr(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
+        return text if math.copysign(1, value) > 0 else f"({value!r})"
+
+    def columns(self, name: str, first: int, count: int, width: int, axis: str = ":, ") -> str:
+        """Some columns of an array, or the array itself."""
+        return name if (first, count) == (0, width) else f"{name}[{axis}{first}:{first + count}]"
+
+    def leaf(self, node: Expression) -> str:
+        if node.kind == "row":
+            return str(self.names[node.value])
+        owner, first = node.value
+        if node.kind == "column":
+            return self.columns(self.names[owner], first, self.units, self.plan.widths[owner])
+        return self.columns(f"p{owner}", first, self.units, len(self.plan.arrays[owner]), "")
+
+    def call(self, name: str, argument: str) -> str:
+        return f"erfc({argument})" if name == "erfc" else f"np.{name}({argument})"
+
+    def file(self, stem: str) -> str:
+        """The whole file."""
+        plan = self.plan
+        scale, offset = plan.scale, plan.offset
+        moved = f" * {scale!r} + {offset!r}" if offset else f" * {scale!r}" if scale != 1 else ""
+        kind = "np.float64" if offset else f"np.{plan.dtype}"
+        narrowed = f".astype(np.{plan.dtype})" if offset and plan.dtype != "float64" else ""
+        scaled = f"np.asarray(x, {kind}){moved}"
+        lines = [f"x = ({scaled}){narrowed}" if narrowed else f"x = {scaled}"]
+        for number, step in enumerate(plan.steps, start=1):
+            lines += getattr(self, f"_{step.kind}")(number, step)
+        if plan.outputs[0].name is None:
+            lines.append(f"return {self.names[plan.outputs[0].value]}")
+        else:
+            each = ", ".join(f"{output.name!r}: {self.names[output.value]}" for output in plan.outputs)
+            lines.append(f"return {{{each}}}")
+        body = "\n".join(f"    {line}" for line in lines)
+        head = _HEAD.format(
+            stem=stem.replace('"', "'"), count=plan.parameter_count, inputs=plan.inputs,
+            imports="import math\n\n" if "erfc(" in body else "",
+        )  # fmt: skip
+        functions = "\n\nerfc = np.vectorize(math.erfc, otypes=[np.float64])\n" if "erfc(" in body else ""
+        constants = self._constants()
+        return f"{head}{body}\n{functions}" + (f"\n\n{constants}" if constants else "")
+
+    def _constants(self) -> str:
+        plan = self.plan
+        parts = [self._array(f"p{number}", array) for number, array in enumerate(plan.arrays)]
+        for number, step in enumerate(plan.steps, start=1):
+            if isinstance(step, Affine):
+                parts.append(self._array(f"W{number}", step.weights))
+                parts += [] if step.biases is None else [self._array(f"b{number}", step.biases)]
+            elif isinstance(step, Take):
+                tables = [(place, part.table) for place, part in enumerate(step.parts) if not isinstance(part, Copy)]
+                parts += [self._array(f"t{number}_{place}", table) for place, table in tables]
+        return "\n".join(parts)
+
+    def _array(self, name: str, values: Array) -> str:
+        texts = [str(each) for each in values.ravel()]
+        lines = ",\n    ".join(", ".join(texts[first : first + 10]) for first in range(0, len(texts), 10))
+        shape = f".reshape{values.shape}" if values.ndim > 1 else ""
+        return f"{name} = np.array([\n    {lines},\n], np.{self.plan.dtype}){shape}\n"
+
+    def _affine(self, number: int, step: Affine) -> list[str]:
+        b = "" if step.biases is None else f" + b{number}"
+        return [f"{self.names[number]} = {self.names[step.source]} @ W{number}{b}"]
+
+    def _map(self, number: int, step: Map) -> list[str]:
+        self.units = step.units
+        named, text = self.formula(step.formula)
+        cast = f".astype(np.{self.plan.dtype})" if "erfc(" in text and self.plan.dtype != "float64" else ""
+        text = f"({text}){cast}" if cast else text
+        return [*(f"{name} = {value}" for name, value in named), f"{self.names[number]} = {text}"]
+
+    def _reduce(self, number: int, step: Reduce) -> list[str]:
+        x = self.columns(self.names[step.source], step.first, step.width, self.plan.widths[step.source])
+        name = self.names[number]
+        if step.how != "threshold":
+            return [f"{name} = {x}.{step.how}(axis=1, keepdims=True)"]
+        return [
+            f"t = -np.sort(-{x}, axis=1)",
+            f"{name} = ((t.cumsum(axis=1) - 1) / np.arange(1, {step.width + 1}, dtype=t.dtype)).max(1, keepdims=True)",
+        ]
+
+    def _take(self, number: int, step: Take) -> list[str]:
+        parts = []
+        for place, part in enumerate(step.parts):
+            source = self.names[part.source]
+            if isinstance(part, Copy):
+                parts.append(self.columns(source, part.first, part.count, self.plan.widths[part.source]))
+            else:
+                parts.append(f"t{number}_{place}[{source}[:, {part.column}].astype(int)]")
+        return [f"{self.names[number]} = np.concatenate([{', '.join(parts)}], axis=1)"]
