@@ -16,6 +16,9 @@ from cynn.abi cimport (
     CYNN_LOSS_CAPSULE,
     CYNN_LOSS_FLAGS,
     CYNN_LOSS_SMALLEST_SIZE,
+    CYNN_OPERATION_CAPSULE,
+    CYNN_OPERATION_FLAGS,
+    CYNN_OPERATION_SMALLEST_SIZE,
     CYNN_OPTIMIZER_CAPSULE,
     CYNN_OPTIMIZER_FLAGS,
     CYNN_OPTIMIZER_SMALLEST_SIZE,
@@ -73,7 +76,7 @@ def known_bytes(component, capsule, str kind, size_t size):
         Whose kernel it is.
     capsule : capsule
         The kernel.
-    kind : {"activation", "loss", "optimizer"}
+    kind : {"activation", "layer", "loss", "optimizer"}
         The kind of component.
     size : int
         The size of that CyNN's struct.
@@ -86,6 +89,7 @@ def known_bytes(component, capsule, str kind, size_t size):
     cdef bytearray target = bytearray(size)
     name, flags, smallest = {
         "activation": (CYNN_ACTIVATION_CAPSULE, CYNN_ACTIVATION_FLAGS, CYNN_ACTIVATION_SMALLEST_SIZE),
+        "layer": (CYNN_OPERATION_CAPSULE, CYNN_OPERATION_FLAGS, CYNN_OPERATION_SMALLEST_SIZE),
         "loss": (CYNN_LOSS_CAPSULE, CYNN_LOSS_FLAGS, CYNN_LOSS_SMALLEST_SIZE),
         "optimizer": (CYNN_OPTIMIZER_CAPSULE, CYNN_OPTIMIZER_FLAGS, CYNN_OPTIMIZER_SMALLEST_SIZE),
     }[kind]

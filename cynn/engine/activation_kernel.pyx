@@ -4,7 +4,7 @@ import numpy as np
 
 from cynn.errors import PluginError
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from cynn.abi cimport (
     CYNN_ACTIVATION_CAPSULE,
@@ -44,6 +44,8 @@ cdef class ActivationKernel(KernelObject):
                 CYNN_ACTIVATION_SMALLEST_SIZE, &self.functions, sizeof(cynn_activation)
             )
             self.check_functions()
+            # whoever is handed this copy reads no further
+            self.functions.struct_size = min(self.functions.struct_size, <uint32_t>sizeof(cynn_activation))
 
     cdef int check_functions(self) except -1:
         cdef cynn_activation *functions = &self.functions

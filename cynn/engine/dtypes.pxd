@@ -1,8 +1,8 @@
 # The functions of each dtype, chosen once: when an engine is built.
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport cynn_activation, cynn_loss, cynn_optimizer
-from cynn.kernels.tables cimport Categories, ConstraintKind, ElementKind, Op, Pass, Rows
+from cynn.abi cimport cynn_activation, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass
+from cynn.kernels.tables cimport Categories, ConstraintKind, ElementKind, Rows
 
 
 cdef extern from "dtype_table.h" nogil:
@@ -14,14 +14,28 @@ cdef extern from "dtype_table.h" nogil:
         bint (*are_categories)(int64_t, const Categories *, int64_t, int64_t, const void *) noexcept nogil
         void (*one_hot)(const int64_t *, const int64_t *, int64_t, int64_t, void *) noexcept nogil
         void (*weigh)(const double *, const int64_t *, int64_t, double, void *) noexcept nogil
-        void (*forward)(const Op *, const Pass *, int64_t, int64_t) noexcept nogil
-        void (*backward)(const Op *, const Pass *, int64_t, int64_t, void *) noexcept nogil
-        void (*forward_columns)(const Op *, const Pass *, int64_t, int64_t) noexcept nogil
-        void (*backward_columns)(const Op *, const Pass *, int64_t, int64_t, void *) noexcept nogil
-        void (*gradient)(const Op *, const Pass *, int64_t, int64_t, int64_t, void *) noexcept nogil
-        bint (*has_linear_step)(const Op *) noexcept nogil
-        void (*linear_step)(const Op *, const Pass *, int64_t, int64_t, double, double, void *) noexcept nogil
-        void (*update_states)(const Op *, const Pass *) noexcept nogil
+        void (*forward)(
+            const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t
+        ) noexcept nogil
+        void (*backward)(
+            const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t, void *
+        ) noexcept nogil
+        void (*forward_columns)(
+            const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t
+        ) noexcept nogil
+        void (*backward_columns)(
+            const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t, void *
+        ) noexcept nogil
+        void (*gradient)(
+            const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t, int64_t, void *
+        ) noexcept nogil
+        bint (*has_linear_step)(const cynn_operation *) noexcept nogil
+        bint (*has_forward_columns)(const cynn_operation *) noexcept nogil
+        bint (*has_backward_columns)(const cynn_operation *) noexcept nogil
+        void (*linear_step)(
+            const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t, double, double, void *
+        ) noexcept nogil
+        void (*update_states)(const cynn_operation *, const cynn_operands *, const cynn_pass *) noexcept nogil
         void (*activation_forward)(
             const cynn_activation *, const double *, int64_t, int64_t, const void *, void *
         ) noexcept nogil

@@ -12,6 +12,7 @@ cdef class Engine:
     cdef readonly list operations
     cdef readonly bint has_python
     cdef object numpy_dtype
+    cdef readonly list places           # of each operation, where its parameters begin among all that can be trained
     cdef readonly list outputs          # by the numbers of their values
     cdef list own_arrays                # parameters and states
     cdef int64_t last_units

@@ -10,11 +10,12 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from cynn.abi cimport CYNN_PROPAGATES_NONFINITE, cynn_operands, cynn_pass, cynn_prefetch
 from cynn.engine.dtypes cimport Dtype, at, dtype_named
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.kernels.blas cimport faults, raise_faults_since
 from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, gathered
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, MAX_PARAMETERS, UINT8, Categories, Op, Pass, Prefetch, Rows
+from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Categories, Prefetch, Rows
 from cynn.engine.ndarray cimport (
     ALIGNED,
     C_CONTIGUOUS,
@@ -45,6 +46,9 @@ cdef int64_t tile_rows = TILE_ROWS
 cdef double WORTH_A_TEAM = 2e6
 cdef double WORTH_RELEASING_THE_GIL = 2e5
 
+# Places for parameters that every operation has, with parameters or without: checkpoints count on them.
+cdef int64_t MIN_PLACES = 2
+
 cdef object np_empty = np.empty
 cdef object np_ndarray = np.ndarray
 
@@ -70,6 +74,11 @@ cdef inline void next_tile(const ForwardPass *job, int64_t begin, Prefetch *pref
     prefetch.row_bytes = job.rows.columns * job.rows.column_stride
     prefetch.rows = max(0, min(job.tile, job.rows.rows - begin)) if prefetch.row_bytes > 0 else 0
     prefetch.at = prefetch.end = NULL
+
+
+cdef inline void begin_prediction(cynn_pass *pass_, int64_t rows) noexcept nogil:
+    memset(pass_, 0, sizeof(cynn_pass))
+    pass_.struct_size, pass_.rows = sizeof(cynn_pass), rows
 
 
 cdef inline bint is_nonfinite(const Dtype *dtype, const Node *node, int64_t rows) noexcept nogil:
@@ -101,11 +110,11 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
     cdef Rows tile = job.rows[0]
     cdef void *room = workspace_x(job.workspaces[thread])
     cdef const void *x
-    cdef Pass pass_
+    cdef cynn_pass pass_
     cdef Prefetch prefetch
     # z of the first layer has fewer numbers to look at than x; uint8 is finite but for a large scale
     cdef bint look_at_z = (
-        job.check_finite and tile.kind != UINT8 and nodes.op.kernels.propagates_nonfinite
+        job.check_finite and tile.kind != UINT8 and nodes.operation.flags & CYNN_PROPAGATES_NONFINITE
         and nodes.op.units < source.inputs
     )
     tile.data = job.rows.data + begin * job.rows.row_stride
@@ -117,10 +126,9 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
     point_at(job.workspaces[thread], x)
     hand_out(job, 0, x, begin, rows, source.inputs)
     next_tile(job, begin + job.tile, &prefetch)
-    memset(&pass_, 0, sizeof(Pass))
-    pass_.rows = rows
+    begin_prediction(&pass_, rows)
     for i in range(job.n_nodes):
-        pass_.prefetch = &prefetch if i == 0 else NULL  # the first operation has the most to do
+        pass_.prefetch = <cynn_prefetch *>&prefetch if i == 0 else NULL  # the first operation has the most to do
         if forward_node(source.dtype, &nodes[i], &pass_, 0, rows):
             raise_flag(&job.failed)
             return
@@ -169,6 +177,8 @@ cdef class Engine:
     ----------
     has_python : bool
         Whether an operation runs methods in Python.
+    places : list of int
+        For each operation, where its parameters begin in `trained_parameters`; then how many places there are.
     """
 
     def __cinit__(
@@ -201,6 +211,9 @@ cdef class Engine:
             array for operation in operations for array in [*operation.parameters, *operation.states]
             if array is not None
         ]
+        self.places = [0]
+        for operation in operations:
+            self.places.append(self.places[-1] + max(MIN_PLACES, len(operation.parameters)))
         self.last_units = operations[-1].units
         self.multiplications_of_row = self.multiplications()
 
@@ -224,11 +237,11 @@ cdef class Engine:
         return operation.activation if operation.is_activation else None
 
     def trained_parameters(self):
-        """What an optimizer moves: so many places for every operation as one can have, None where none is."""
-        found = []
-        for operation in self.operations:
-            own = list(operation.parameters) if operation.trainable else []
-            found += own + [None] * (MAX_PARAMETERS - len(own))
+        """What an optimizer moves, for each operation at its place; None where it has none, or they are not trained."""
+        found = [None] * self.places[-1]
+        for place, operation in zip(self.places, self.operations):
+            if operation.trainable:
+                found[place : place + len(operation.parameters)] = operation.parameters
         return found
 
     def multiplications(self):
@@ -422,7 +435,7 @@ cdef class Engine:
         """1; 0 where `check_finite` finds a NaN or an infinity, or there is no category where there must be one."""
         cdef bint is_done
         cdef Workspace workspace = self.workspace()
-        cdef Op *last = &workspace.nodes[workspace.n_nodes - 1].op
+        cdef cynn_operands *last = &workspace.nodes[workspace.n_nodes - 1].op
         cdef void *own = last.out
         cdef int64_t faults_before = faults()
         last.out = out
@@ -438,13 +451,12 @@ cdef class Engine:
 
     cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil:
         cdef const void *x = gathered(&self.source, rows, check_finite, workspace.x)
-        cdef Pass pass_
+        cdef cynn_pass pass_
         cdef int64_t i
         if x == NULL or not are_categories(&self.source, rows.rows, x):
             return False
         workspace.set_x(x)
-        memset(&pass_, 0, sizeof(Pass))
-        pass_.rows = rows.rows
+        begin_prediction(&pass_, rows.rows)
         for i in range(workspace.n_nodes):
             forward_node(self.source.dtype, &workspace.nodes[i], &pass_, 0, rows.rows)
         return True

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from cynn.engine.activation_kernel import ActivationKernel
+    from cynn.engine.operation_kernel import OperationKernel
 
 __all__ = [
     "MAX_DIMENSION", "HyperparameterSchedule", "Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"
@@ -22,7 +23,15 @@ HyperparameterSchedule = Callable[[int, int, int | None], npt.NDArray[np.float64
 
 
 class SavedForBackward:
-    """A matrix that forward leaves for backward: a row for each row of the batch, or one row."""
+    """A matrix that forward leaves for backward: a row for each row of the batch, or one row.
+
+    Parameters
+    ----------
+    columns : int
+        Its columns.
+    for_each_row : bool
+        Whether it has a row for each row of the batch.
+    """
 
     def __init__(
         self,
@@ -123,8 +132,8 @@ class Operation:
 
     Attributes
     ----------
-    kernels : capsule
-        The functions, an `OpKernels` of cynn/kernels/tables.pxd.
+    kernel : OperationKernel
+        The functions.
     inputs : list of int
         The values that it takes, by number.
     widths : list of int
@@ -132,7 +141,7 @@ class Operation:
     units : int
         Columns of the value that it makes.
     parameters : list of arrays
-        What an optimizer moves; None stands for one that the kernels know and this operation lacks.
+        What an optimizer moves; None stands for one that the functions know and this operation lacks.
     trainable : bool
         Whether it does.
     rules : list of ParameterRule
@@ -145,19 +154,11 @@ class Operation:
         Their values in steps of training, where these change: `schedule(first_step, count, total_steps)` returns a row
         for each of `count` steps.
     activation : ActivationKernel, optional
-        Which its kernels call.
+        Which the functions call.
     is_activation : bool
         It is a = f(z) and nothing more: a loss may be fused with it, and f may be in Python.
     number : int
         Which of the operations that draw random numbers it is.
-    in_place : bool
-        Forward may write its output over its first input.
-    gradient_in_place : bool
-        Backward works in place on the gradient of its output, which becomes that of its first input.
-    needs_output : bool
-        Backward reads the output of forward.
-    only_training : bool
-        In a prediction its output is its first input.
     column_piece : int
         In training it works on columns of the whole batch, so many at a time; 0: on rows.
     multiplications : int
@@ -166,7 +167,7 @@ class Operation:
 
     def __init__(
         self,
-        kernels: Any,
+        kernel: OperationKernel,
         inputs: list[int],
         widths: list[int],
         units: int,
@@ -180,14 +181,10 @@ class Operation:
         activation: ActivationKernel | None = None,
         is_activation: bool = False,
         number: int = 0,
-        in_place: bool = False,
-        gradient_in_place: bool = False,
-        needs_output: bool = False,
-        only_training: bool = False,
         column_piece: int = 0,
         multiplications: int = 0,
     ) -> None:
-        self.kernels = kernels
+        self.kernel = kernel
         self.inputs = inputs
         self.widths = widths
         self.units = units
@@ -201,9 +198,27 @@ class Operation:
         self.activation = activation
         self.is_activation = is_activation
         self.number = number
-        self.in_place = in_place
-        self.gradient_in_place = gradient_in_place
-        self.needs_output = needs_output
-        self.only_training = only_training
         self.column_piece = column_piece
         self.multiplications = multiplications
+
+    @property
+    def needs_output(self) -> bool:
+        """Whether backward reads the output of forward."""
+        of_activation = self.is_activation and self.activation is not None and self.activation.needs_a
+        return self.kernel.needs_out or of_activation
+
+    def check(self, dtype: str) -> None:
+        """Raise a PluginError unless the functions can do what is asked of them.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            That of the network.
+        """
+        self.kernel.require_dtype(dtype)
+        shapes = [None if array is None else array.shape for array in self.parameters]
+        self.kernel.require_shapes(self.widths, self.units, shapes, len(self.states), len(self.saved))
+        if self.trainable and any(shape is not None for shape in shapes):
+            self.kernel.require_gradient()
+        if self.column_piece:
+            self.kernel.require_columns()

@@ -1,11 +1,11 @@
 # One training step as C structs, and the phases that threads carry out on it.
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport CYNN_MAX_SLOTS, cynn_loss, cynn_optimizer
+from cynn.abi cimport CYNN_MAX_SLOTS, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass
 from cynn.engine.dtypes cimport Dtype
 from cynn.engine.row_matrix cimport Source
 from cynn.engine.workspace cimport Node
-from cynn.kernels.tables cimport ConstraintKind, Op, Pass, Rows
+from cynn.kernels.tables cimport ConstraintKind, Rows
 
 
 cdef extern from *:
@@ -57,8 +57,8 @@ ctypedef struct Stage:
 ctypedef struct Part:
     int64_t first
     int64_t last
-    Op op
-    int64_t width        # what op.widths and op.x point to, where there are several parts
+    cynn_operands op
+    int64_t width        # what op.widths, op.parameter_rows and op.x point to, where there are several parts
     void *x
 
 
@@ -139,7 +139,8 @@ ctypedef struct Parameter:
 
 # Some rows of a parameter.
 ctypedef struct Block:
-    const Op *op                     # that of the part, where there are parts
+    const cynn_operation *operation
+    const cynn_operands *op          # those of the part, where there are parts
     int64_t number                   # of the parameter in its operation
     Parameter *parameter
     int64_t begin
@@ -184,9 +185,9 @@ ctypedef struct Step:
     int64_t n_nodes
     Head *heads
     int64_t n_heads
-    Parameter *parameters            # those of node i begin at MAX_PARAMETERS i
+    Parameter *parameters            # at their places
     int64_t n_parameters
-    Pass pass_
+    cynn_pass pass_
     Schedule schedule
     Batch batch
     Prefetching prefetching

@@ -16,11 +16,12 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
+from cynn.abi cimport cynn_operands, cynn_pass, cynn_prefetch
 from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.engine.row_matrix cimport are_categories
 from cynn.engine.workspace cimport Node, backward_node, forward_node
-from cynn.kernels.tables cimport Op, Pass, Prefetch, Rows
+from cynn.kernels.tables cimport Prefetch, Rows
 
 
 # Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
@@ -179,11 +180,11 @@ cdef inline void gather_targets(Step *step, Head *head, int64_t begin, int64_t e
 
 
 cdef inline void forward_part(const Step *step, const Part *part, int64_t begin, int64_t end) noexcept nogil:
-    cdef Pass pass_ = step.pass_
+    cdef cynn_pass pass_ = step.pass_
     cdef Prefetch next_rows
     prefetch_next_tile(step, part, begin, end, &next_rows)
-    pass_.prefetch = &next_rows
-    step.dtype.forward(&part.op, &pass_, begin, end)
+    pass_.prefetch = <cynn_prefetch *>&next_rows
+    step.dtype.forward(step.nodes.operation, &part.op, &pass_, begin, end)
 
 
 cdef inline void add_rows(
@@ -238,7 +239,7 @@ cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef int64_t begin = piece % tiles * stage.piece_size, end = min(begin + stage.piece_size, total)
     cdef int64_t i, j, first_part = 0, last_part = step.schedule.n_parts
     cdef Node *node
-    cdef Pass pass_ = step.pass_
+    cdef cynn_pass pass_ = step.pass_
     cdef Prefetch next_rows
     if stage.pieces == PARTS_OF_TILES:
         first_part = piece // tiles
@@ -262,7 +263,7 @@ cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
             pass_.prefetch = NULL
             if node == step.nodes and stage.pieces == TILES:
                 prefetch_next_tile(step, step.schedule.parts, begin, end, &next_rows)
-                pass_.prefetch = &next_rows
+                pass_.prefetch = <cynn_prefetch *>&next_rows
             if forward_node(step.dtype, node, &pass_, begin, end):
                 raise_flag(&step.failed)
         elif step.schedule.instructions[i].task == LOSS:
@@ -294,26 +295,26 @@ cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Block *block = &step.blocks.blocks[piece]
     cdef const Parameter *parameter = block.parameter
     cdef const Updates *updates = &step.updates
-    cdef const Op *op = block.op
+    cdef const cynn_operands *op = block.op
     cdef int64_t size = size_of(block), begin = block.begin, end = block.end
     # of the step's penalty, which the batch adds
     cdef double l1, l2, share = <double>step.pass_.rows / step.batch.rows_of_step
     cdef void *grad
-    cdef Pass pass_ = step.pass_
+    cdef cynn_pass pass_ = step.pass_
     cdef Prefetch next_rows
     if block.part != NULL:
         begin -= block.part.first
         end -= block.part.first
         prefetch_next_batch(step, block.part, begin, end, op.parameter_rows[0], &next_rows)
-        pass_.prefetch = &next_rows
+        pass_.prefetch = <cynn_prefetch *>&next_rows
     if updates.is_direct or updates.is_added:
         grad = step.blocks.gradient[thread]
     else:
         grad = rows_of(step, block, parameter.gradient)
-    if updates.is_linear and block.number == 0 and step.dtype.has_linear_step(op):
-        step.dtype.linear_step(op, &pass_, begin, end, parameter.alpha, parameter.beta, grad)
+    if updates.is_linear and block.number == 0 and step.dtype.has_linear_step(block.operation):
+        step.dtype.linear_step(block.operation, op, &pass_, begin, end, parameter.alpha, parameter.beta, grad)
         return
-    step.dtype.gradient(op, &pass_, block.number, begin, end, grad)
+    step.dtype.gradient(block.operation, op, &pass_, block.number, begin, end, grad)
     l1, l2 = share * parameter.l1, share * parameter.l2
     if l1 != 0 or l2 != 0:
         block.penalty = step.dtype.regularize(size, rows_of(step, block, parameter.w), l1, l2, grad)

@@ -7,11 +7,18 @@ from cynn.engine.workspace import aligned_zeros
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 
-from cynn.abi cimport CYNN_CLASS_INDEX, CYNN_ELEMENTWISE
+from cynn.abi cimport (
+    CYNN_CLASS_INDEX,
+    CYNN_DIVISIBLE,
+    CYNN_ELEMENTWISE,
+    CYNN_PREFETCHES,
+    cynn_operands,
+    cynn_pass,
+)
 from cynn.engine.engine cimport Engine
 from cynn.engine.loss_kernel cimport LossKernel
 from cynn.engine.optimizer_kernel cimport OptimizerKernel
-from cynn.kernels.tables cimport MAX_NORM, MAX_PARAMETERS, NON_NEGATIVE, UNCONSTRAINED, UNIT_NORM, Op
+from cynn.kernels.tables cimport MAX_NORM, NON_NEGATIVE, UNCONSTRAINED, UNIT_NORM
 from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Block, Blocks, Head, Parameter, Part, Step, Updates, block_borders, plan_stages
 from cynn.engine.thread_team cimport MAX_THREADS, Team
@@ -65,6 +72,7 @@ cdef class StepPlan:
         self.workspace = engine.new_workspace(batch_size, True, values)
         self.set_scheduled(settings)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
+        step.pass_.struct_size = sizeof(cynn_pass)
         step.pass_.training = True
         step.pass_.updates = optimizer is not None
         step.pass_.seed = engine.seed
@@ -209,8 +217,12 @@ cdef class StepPlan:
                 node.forward_by_columns = node.backward_by_columns = True
             elif operation.multiplications > WIDE and self.batch_size >= MIN_WIDE_ROWS and not whole_batch:
                 node.column_piece = WIDE_PIECE
-                node.forward_by_columns = node.op.units >= 2 * WIDE_PIECE
-                node.backward_by_columns = node.op.widths[0] >= 2 * WIDE_PIECE
+                node.forward_by_columns = (
+                    self.step.dtype.has_forward_columns(node.operation) and node.op.units >= 2 * WIDE_PIECE
+                )
+                node.backward_by_columns = (
+                    self.step.dtype.has_backward_columns(node.operation) and node.op.widths[0] >= 2 * WIDE_PIECE
+                )
             if not node.forward_by_columns:
                 multiplications += operation.multiplications
         if whole_batch:
@@ -244,7 +256,7 @@ cdef class StepPlan:
         """Whether the first node works on parts of the inputs."""
         cdef Node *first = &self.step.nodes[0]
         return (
-            first.op.kernels.is_divisible and not first.forward_by_columns and self.workspace.n_takes_x == 1
+            first.operation.flags & CYNN_DIVISIBLE and not first.forward_by_columns and self.workspace.n_takes_x == 1
             and self.engine.source.inputs >= MIN_DIVIDED_INPUTS
         )
 
@@ -260,6 +272,7 @@ cdef class StepPlan:
         cdef Step *step = &self.step
         cdef int64_t i, inputs = self.engine.source.inputs, units = step.nodes.op.units
         cdef Part *part
+        parameters = self.engine.operations[0].parameters
         dtype = self.engine.dtype
         borders = [0, inputs]
         if step.schedule.n_parts > 1:
@@ -273,22 +286,21 @@ cdef class StepPlan:
             if step.schedule.n_parts == 1:
                 break
             part.width = part.last - part.first
-            part.op.widths, part.op.x = &part.width, &part.x
-            part.op.parameter_rows[0] = part.width
-            part.op.parameters[0] = address_of(self.engine.operations[0].parameters[0][part.first :])
+            own = [parameters[0][part.first : part.last], *(parameters[1:] if i == 0 else [None] * len(parameters[1:]))]
+            self.workspace.set_parameters(&part.op, own)
+            part.op.widths, part.op.x = &part.width, <const void *const *>&part.x
             x = self.workspace.allocate((self.batch_size, part.width), dtype)
             part.x = address_of(x)
             self.keep.append(x)
             if i > 0:
                 out = self.workspace.allocate((self.batch_size, units), dtype)
                 part.op.out = address_of(out)
-                part.op.parameters[1] = NULL  # the first part has the bias
                 self.keep.append(out)
 
     cdef plan_prefetching(self):
         cdef Step *step = &self.step
         row_bytes = step.x.columns * step.x.column_stride
-        if row_bytes > 0 and step.dtype.has_linear_step(&step.nodes.op) and not step.nodes.forward_by_columns:
+        if row_bytes > 0 and step.nodes.operation.flags & CYNN_PREFETCHES and not step.nodes.forward_by_columns:
             step.prefetching.max_rows = min(
                 self.batch_size, step.schedule.stages.piece_size, MAX_PREFETCHED_BYTES // row_bytes
             )
@@ -336,7 +348,7 @@ cdef class StepPlan:
         kinds = {"none": UNCONSTRAINED, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
         for i, operation in enumerate(self.engine.operations):
             for j, rule in enumerate(operation.rules):
-                place = MAX_PARAMETERS * i + j
+                place = self.engine.places[i] + j
                 parameter = &self.step.parameters[place]
                 parameter.l1, parameter.l2 = rule.l1, rule.l2
                 parameter.constraint, parameter.constraint_value = kinds[rule.constraint], rule.value
@@ -350,13 +362,13 @@ cdef class StepPlan:
         cdef Step *step = &self.step
         cdef Blocks *blocks = &step.blocks
         cdef int64_t i, j, scratch = 1
-        cdef Op *op
+        cdef const cynn_operands *op
         cdef const Part *part
         planned, whole = [], []
         for i in range(step.n_nodes):
             op = &step.nodes[i].op
-            for j in range(MAX_PARAMETERS):
-                if self.weights[MAX_PARAMETERS * i + j] is None:
+            for j in range(op.n_parameters):
+                if self.weights[self.engine.places[i] + j] is None:
                     continue
                 rows, columns = op.parameter_rows[j], op.parameter_columns[j]
                 whole.append((i, j, 0, rows))
@@ -382,18 +394,21 @@ cdef class StepPlan:
     cdef plan_constraints(self):
         """The pieces of those parameters that are brought back to something."""
         cdef Blocks *blocks = &self.step.blocks
-        cdef int64_t place
-        cdef Parameter *parameter
+        cdef int64_t i, j, place
+        cdef const cynn_operands *op
+        cdef const Parameter *parameter
         pieces = []
-        for place, w in enumerate(self.weights):
-            parameter = &self.step.parameters[place]
-            if w is None or parameter.constraint == UNCONSTRAINED:
-                continue
-            n = w.shape[0 if parameter.constrains_rows else -1]
-            pieces += [
-                (place // MAX_PARAMETERS, place % MAX_PARAMETERS, begin, min(begin + CONSTRAINED_AT_ONCE, n))
-                for begin in range(0, n, CONSTRAINED_AT_ONCE)
-            ]
+        for i in range(self.step.n_nodes):
+            op = &self.step.nodes[i].op
+            for j in range(op.n_parameters):
+                place = self.engine.places[i] + j
+                parameter = &self.step.parameters[place]
+                if self.weights[place] is None or parameter.constraint == UNCONSTRAINED:
+                    continue
+                n = op.parameter_rows[j] if parameter.constrains_rows else op.parameter_columns[j]
+                pieces += [
+                    (i, j, begin, min(begin + CONSTRAINED_AT_ONCE, n)) for begin in range(0, n, CONSTRAINED_AT_ONCE)
+                ]
         blocks.n_constrained, blocks.constrained = len(pieces), self.as_blocks(pieces)
 
     cdef Block *as_blocks(self, list planned) except NULL:
@@ -401,9 +416,9 @@ cdef class StepPlan:
         cdef Block *blocks = <Block *>self.zeros(len(planned), sizeof(Block))
         cdef int64_t i, j, number
         for i, (number, j, begin, end) in enumerate(planned):
-            blocks[i].op = &self.step.nodes[number].op
+            blocks[i].operation, blocks[i].op = self.step.nodes[number].operation, &self.step.nodes[number].op
             blocks[i].number = j
-            blocks[i].parameter = &self.step.parameters[MAX_PARAMETERS * number + j]
+            blocks[i].parameter = &self.step.parameters[<int64_t>self.engine.places[number] + j]
             blocks[i].begin, blocks[i].end = begin, end
         return blocks
 

@@ -423,7 +423,7 @@ cdef class Trainer:
                     return NORM_IS_NOT_FINITE
                 self.plan.team.run(update_phase, step, step.blocks.n_updated)
         for i in range(step.n_nodes if step.pass_.updates else 0):
-            step.dtype.update_states(&step.nodes[i].op, &step.pass_)
+            step.dtype.update_states(step.nodes[i].operation, &step.nodes[i].op, &step.pass_)
         self.plan.sums[0] += step.pass_.rows
         self.plan.sums[1] += step.batch.rows_of_step * penalty
         return STEPPED

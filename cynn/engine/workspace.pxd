@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 
+from cynn.abi cimport cynn_operands, cynn_operation, cynn_pass
 from cynn.engine.dtypes cimport Dtype
-from cynn.kernels.tables cimport Op, Pass
 
 
 cdef extern from *:
@@ -17,7 +17,9 @@ cdef extern from *:
 
 # An operation with its buffers in one workspace.
 ctypedef struct Node:
-    Op op
+    cynn_operands op
+    const cynn_operation *operation
+    void *python               # its methods are Python: these are called instead
     int64_t value              # the number of what it makes
     bint gradient_in_place
     bint has_gradient          # something below it, or it itself, is trained
@@ -41,6 +43,9 @@ cdef class Workspace:
     cdef void ***takes_x            # where nodes hold the address of value 0
     cdef int64_t n_takes_x
     cdef int connect(self, Node *node, operation) except -1
+    cdef int set_parameters(self, cynn_operands *op, list parameters) except -1
+    cdef void **addresses(self, int64_t n, list arrays=*) except NULL
+    cdef int64_t *whole_numbers(self, list values) except NULL
     cdef int allocate_deltas(
         self, list operations, str dtype, list consumers, int64_t rows, list losses
     ) except -1
@@ -54,8 +59,8 @@ cdef object aligned(object shape, object dtype)
 cdef void *address_of(object array) except NULL
 
 cdef int forward_node(
-    const Dtype *dtype, const Node *node, const Pass *pass_, int64_t begin, int64_t end
+    const Dtype *dtype, const Node *node, const cynn_pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil
 cdef int backward_node(
-    const Dtype *dtype, const Node *node, const Pass *pass_, int64_t begin, int64_t end
+    const Dtype *dtype, const Node *node, const cynn_pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil

@@ -11,10 +11,11 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from cynn.abi cimport cynn_operands, cynn_pass
 from cynn.engine.activation_kernel cimport ActivationKernel
 from cynn.engine.dtypes cimport Dtype, at
-from cynn.kernels.tables cimport MAX_PARAMETERS, MAX_SAVED, MAX_STATES, Op, Pass, in_capsule
 from cynn.engine.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
+from cynn.engine.operation_kernel cimport OperationKernel
 
 
 cdef int poison(object array) except -1:
@@ -131,6 +132,8 @@ cdef class Workspace:
     ):
         cdef int64_t i, j, n = len(operations)
         cdef Node *node
+        cdef void **x
+        cdef void **saved
         self.scratch = []
         self.values = [self.allocate((rows, inputs), dtype)]
         self.deltas = [None] * (n + 1)
@@ -143,7 +146,7 @@ cdef class Workspace:
         # The value that holds the numbers of each: in a prediction, some operations do nothing.
         root = self.root = list(range(n + 1))
         for i, operation in enumerate(operations):
-            if operation.only_training and not training and i + 1 < n:
+            if operation.kernel.only_training and not training and i + 1 < n:
                 root[i + 1] = root[operation.inputs[0]]
         consumers = [0] * (n + 1)
         for i, operation in enumerate(operations):
@@ -159,7 +162,7 @@ cdef class Workspace:
             if root[i + 1] != i + 1:
                 self.values.append(self.values[root[i + 1]])
                 continue
-            if operation.in_place and consumers[first] == 1 and first not in kept:
+            if operation.kernel.in_place and consumers[first] == 1 and first not in kept:
                 self.values.append(self.values[first])
             else:
                 self.values.append(self.allocate((rows, operation.units), dtype))
@@ -167,15 +170,16 @@ cdef class Workspace:
             self.n_nodes += 1
             node.value = i + 1
             self.connect(node, operation)
+            x, saved = <void **>node.op.x, <void **>node.op.saved
             for j, value in enumerate(operation.inputs):
-                node.op.x[j] = address_of(self.values[value])
+                x[j] = address_of(self.values[value])
                 if root[value] == 0:
-                    self.takes_x[self.n_takes_x] = &node.op.x[j]
+                    self.takes_x[self.n_takes_x] = &x[j]
                     self.n_takes_x += 1
             node.op.out = address_of(self.values[i + 1])
-            for j, saved in enumerate(operation.saved if training else []):
-                shape = (rows if saved.for_each_row else 1, saved.columns)
-                node.op.saved[j] = self.hold(self.allocate(shape, dtype))
+            for j, matrix in enumerate(operation.saved if training else []):
+                shape = (rows if matrix.for_each_row else 1, matrix.columns)
+                saved[j] = self.hold(self.allocate(shape, dtype))
         if training:
             self.allocate_deltas(operations, dtype, consumers, rows, losses)
         for i in range(self.n_nodes):
@@ -187,47 +191,55 @@ cdef class Workspace:
                     self.of_first_input.get(i)
                 )
                 self.python.append(bound)
-                node.op.python = <void *>bound
+                node.python = <void *>bound
 
     cdef int connect(self, Node *node, operation) except -1:
         """What does not depend on the buffers."""
-        cdef int64_t j
         cdef const double[::1] h
         cdef ActivationKernel activation
-        cdef Op *op = &node.op
-        if (
-            len(operation.parameters) > MAX_PARAMETERS or len(operation.states) > MAX_STATES
-            or len(operation.saved) > MAX_SAVED
-        ):
-            raise ValueError(f"an operation has more than kernels have room for: {operation}")
-        op.n_inputs = len(operation.inputs)
-        op.widths = <int64_t *>calloc(op.n_inputs, sizeof(int64_t))
-        op.x = <void **>calloc(op.n_inputs, sizeof(void *))
-        op.dx = <void **>calloc(op.n_inputs, sizeof(void *))
-        if op.widths == NULL or op.x == NULL or op.dx == NULL:
-            raise MemoryError
-        for j, width in enumerate(operation.widths):
-            op.widths[j] = width
-        op.units = operation.units
-        for j, parameter in enumerate(operation.parameters):
-            if parameter is not None:
-                op.parameters[j] = address_of(parameter)
-                op.parameter_rows[j] = parameter.shape[0] if parameter.ndim == 2 else 1
-                op.parameter_columns[j] = parameter.shape[parameter.ndim - 1]
-        for j, state in enumerate(operation.states):
-            op.states[j] = address_of(state)
-        if operation.hyperparameters:
+        cdef OperationKernel kernel = operation.kernel
+        cdef cynn_operands *op = &node.op
+        op.struct_size = sizeof(cynn_operands)
+        op.number = operation.number
+        op.n_inputs, op.units = len(operation.inputs), operation.units
+        op.widths = self.whole_numbers(operation.widths)
+        op.x, op.dx = <const void *const *>self.addresses(op.n_inputs), self.addresses(op.n_inputs)
+        self.set_parameters(op, operation.parameters)
+        op.n_states, op.states = len(operation.states), self.addresses(len(operation.states), operation.states)
+        op.n_saved, op.saved = len(operation.saved), self.addresses(len(operation.saved))
+        op.n_h = len(operation.hyperparameters)
+        if op.n_h:
             h = array_of("d", operation.hyperparameters)
             self.keep.append(h)
             op.h = &h[0]
-        op.number = operation.number
         if operation.activation is not None:
             activation = operation.activation
-            op.activation = activation.functions
-            op.activation_h = activation.h
-        op.kernels = in_capsule(operation.kernels)
-        node.gradient_in_place = operation.gradient_in_place
+            op.activation, op.activation_h = &activation.functions, activation.h
+        node.operation = &kernel.functions
+        node.gradient_in_place = kernel.gradient_in_place
+        self.keep.append(operation)
         return 0
+
+    cdef int set_parameters(self, cynn_operands *op, list parameters) except -1:
+        op.n_parameters, op.parameters = len(parameters), self.addresses(len(parameters), parameters)
+        columns = [0 if parameter is None else parameter.shape[-1] for parameter in parameters]
+        op.parameter_columns = self.whole_numbers(columns)
+        op.parameter_rows = self.whole_numbers(
+            [0 if parameter is None else parameter.size // n for parameter, n in zip(parameters, columns)]
+        )
+        return 0
+
+    cdef void **addresses(self, int64_t n, list arrays=None) except NULL:
+        """So many addresses, those of arrays, and NULL for the others: memory that ends with the workspace."""
+        cdef void **result
+        cdef int64_t i
+        result = <void **>self.hold(np.zeros(max(1, n), np.uintp))
+        for i, array in enumerate(arrays or []):
+            result[i] = NULL if array is None else address_of(array)
+        return result
+
+    cdef int64_t *whole_numbers(self, list values) except NULL:
+        return <int64_t *>self.hold(np.array([*values, 0], np.int64))
 
     cdef int allocate_deltas(
         self, list operations, str dtype, list consumers, int64_t rows, list losses
@@ -262,13 +274,13 @@ cdef class Workspace:
             for j, value in enumerate(operation.inputs):
                 if not has_gradient[value]:
                     continue
-                shared = operation.gradient_in_place and j == 0 and consumers[value] == 1
+                shared = operation.kernel.gradient_in_place and j == 0 and consumers[value] == 1
                 array = self.deltas[i + 1] if shared else self.allocate((rows, operation.widths[j]), dtype)
                 if self.deltas[value] is None:
                     self.deltas[value] = array
                 else:
                     sums[value].append(array)
-                node.op.dx[j] = self.hold(array)
+                (<void **>node.op.dx)[j] = self.hold(array)
                 if j == 0:
                     self.of_first_input[i] = array
             node.n_sums = len(sums[i + 1])
@@ -305,9 +317,6 @@ cdef class Workspace:
     def __dealloc__(self):
         cdef int64_t i
         for i in range(self.n_nodes):
-            free(self.nodes[i].op.widths)
-            free(self.nodes[i].op.x)
-            free(self.nodes[i].op.dx)
             free(self.nodes[i].sums)
         free(self.nodes)
         free(self.takes_x)
@@ -322,24 +331,24 @@ cdef class Workspace:
 
 
 cdef int forward_node(
-    const Dtype *dtype, const Node *node, const Pass *pass_, int64_t begin, int64_t end
+    const Dtype *dtype, const Node *node, const cynn_pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil:
     """0, or -1 if Python raised."""
-    cdef const Op *op = &node.op
-    if op.python != NULL:
-        return call_python(<PyObject *>op.python, False, end)
+    cdef const cynn_operands *op = &node.op
+    if node.python != NULL:
+        return call_python(<PyObject *>node.python, False, end)
     if node.forward_by_columns:
-        dtype.forward_columns(op, pass_, begin, end)
+        dtype.forward_columns(node.operation, op, pass_, begin, end)
     else:
-        dtype.forward(op, pass_, begin, end)
+        dtype.forward(node.operation, op, pass_, begin, end)
     return 0
 
 
 cdef int backward_node(
-    const Dtype *dtype, const Node *node, const Pass *pass_, int64_t begin, int64_t end
+    const Dtype *dtype, const Node *node, const cynn_pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil:
     """dC/dx from dC/dout; 0, or -1 if Python raised."""
-    cdef const Op *op = &node.op
+    cdef const cynn_operands *op = &node.op
     cdef void *delta = op.delta
     cdef int64_t offset = begin * op.units, size = (end - begin) * op.units
     if node.gradient_in_place:
@@ -348,10 +357,10 @@ cdef int backward_node(
         if op.dx[0] != op.delta:
             memcpy(at(dtype, op.dx[0], offset), at(dtype, delta, offset), size * dtype.itemsize)
             delta = op.dx[0]
-    if op.python != NULL:
-        return call_python(<PyObject *>op.python, True, end)
+    if node.python != NULL:
+        return call_python(<PyObject *>node.python, True, end)
     if node.backward_by_columns:
-        dtype.backward_columns(op, pass_, begin, end, delta)
+        dtype.backward_columns(node.operation, op, pass_, begin, end, delta)
     else:
-        dtype.backward(op, pass_, begin, end, delta)
+        dtype.backward(node.operation, op, pass_, begin, end, delta)
     return 0

@@ -30,47 +30,60 @@ static void NAME(cynn_weigh)(const double *sample_weight, const int64_t *index, 
     row_kernels->NAME(weigh)(sample_weight, index, count, share, weight);
 }
 
-static void NAME(cynn_forward)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end)
+static void NAME(cynn_forward)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
+                               int64_t begin, int64_t end)
 {
-    op->kernels->NAME(forward)(op, pass, begin, end, op->out);
+    operation->NAME(forward)(op, pass, begin, end, op->out);
 }
 
-static void NAME(cynn_backward)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end, void *delta)
+static void NAME(cynn_backward)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
+                                int64_t begin, int64_t end, void *delta)
 {
-    op->kernels->NAME(backward)(op, pass, begin, end, delta);
+    operation->NAME(backward)(op, pass, begin, end, delta);
 }
 
-static void NAME(cynn_forward_columns)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end)
+static void NAME(cynn_forward_columns)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
+                                       int64_t begin, int64_t end)
 {
-    op->kernels->NAME(forward_columns)(op, pass, begin, end, op->out);
+    operation->NAME(forward_columns)(op, pass, begin, end, op->out);
 }
 
-static void NAME(cynn_backward_columns)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end,
-                                        void *delta)
+static void NAME(cynn_backward_columns)(const cynn_operation *operation, const cynn_operands *op,
+                                        const cynn_pass *pass, int64_t begin, int64_t end, void *delta)
 {
-    op->kernels->NAME(backward_columns)(op, pass, begin, end, delta);
+    operation->NAME(backward_columns)(op, pass, begin, end, delta);
 }
 
-static void NAME(cynn_gradient)(const cynn_op *op, const cynn_pass *pass, int64_t parameter, int64_t begin,
-                                int64_t end, void *grad)
+static void NAME(cynn_gradient)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
+                                int64_t parameter, int64_t begin, int64_t end, void *grad)
 {
-    op->kernels->NAME(gradient)(op, pass, parameter, begin, end, grad);
+    operation->NAME(gradient)(op, pass, parameter, begin, end, grad);
 }
 
-static int NAME(cynn_has_linear_step)(const cynn_op *op)
+static int NAME(cynn_has_linear_step)(const cynn_operation *operation) { return operation->NAME(linear_step) != NULL; }
+
+static int NAME(cynn_has_forward_columns)(const cynn_operation *operation)
 {
-    return op->kernels->NAME(linear_step) != NULL;
+    return operation->NAME(forward_columns) != NULL;
 }
 
-static void NAME(cynn_linear_step)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end, double alpha,
-                                   double beta, void *scratch)
+static int NAME(cynn_has_backward_columns)(const cynn_operation *operation)
 {
-    op->kernels->NAME(linear_step)(op, pass, begin, end, alpha, beta, scratch);
+    return operation->NAME(backward_columns) != NULL;
 }
 
-static void NAME(cynn_update_states)(const cynn_op *op, const cynn_pass *pass)
+static void NAME(cynn_linear_step)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
+                                   int64_t begin, int64_t end, double alpha, double beta, void *scratch)
 {
-    if (op->kernels->NAME(update_states)) op->kernels->NAME(update_states)(op, pass);
+    operation->NAME(linear_step)(op, pass, begin, end, alpha, beta, scratch);
+}
+
+static void NAME(cynn_update_states)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass)
+{
+    T *states[CYNN_MAX_STATES];
+    if (!operation->NAME(update_states)) return;
+    for (int64_t i = 0; i < op->n_states; i++) states[i] = op->states[i];
+    operation->NAME(update_states)(op, pass, states);
 }
 
 static void NAME(cynn_activation_forward)(const cynn_activation *activation, const double *h, int64_t rows,
@@ -144,6 +157,8 @@ static const cynn_dtype NAME(cynn_dtype) = {
     .backward_columns = NAME(cynn_backward_columns),
     .gradient = NAME(cynn_gradient),
     .has_linear_step = NAME(cynn_has_linear_step),
+    .has_forward_columns = NAME(cynn_has_forward_columns),
+    .has_backward_columns = NAME(cynn_has_backward_columns),
     .linear_step = NAME(cynn_linear_step),
     .update_states = NAME(cynn_update_states),
     .activation_forward = NAME(cynn_activation_forward),

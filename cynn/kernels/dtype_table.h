@@ -14,17 +14,24 @@ typedef struct {
     int (*are_categories)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns, const void *x);
     void (*one_hot)(const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, void *target);
     void (*weigh)(const double *sample_weight, const int64_t *index, int64_t count, double share, void *weight);
-    /* operations: cynn_op_kernels */
-    void (*forward)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end);
-    void (*backward)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end, void *delta);
-    void (*forward_columns)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end);
-    void (*backward_columns)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end, void *delta);
-    void (*gradient)(const cynn_op *op, const cynn_pass *pass, int64_t parameter, int64_t begin, int64_t end,
-                     void *grad);
-    int (*has_linear_step)(const cynn_op *op);
-    void (*linear_step)(const cynn_op *op, const cynn_pass *pass, int64_t begin, int64_t end, double alpha,
-                        double beta, void *scratch);
-    void (*update_states)(const cynn_op *op, const cynn_pass *pass); /* if there are some */
+    /* operations: cynn_operation */
+    void (*forward)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass, int64_t begin,
+                    int64_t end);
+    void (*backward)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass, int64_t begin,
+                     int64_t end, void *delta);
+    void (*forward_columns)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
+                            int64_t begin, int64_t end);
+    void (*backward_columns)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
+                             int64_t begin, int64_t end, void *delta);
+    void (*gradient)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
+                     int64_t parameter, int64_t begin, int64_t end, void *grad);
+    int (*has_linear_step)(const cynn_operation *operation);
+    int (*has_forward_columns)(const cynn_operation *operation);
+    int (*has_backward_columns)(const cynn_operation *operation);
+    void (*linear_step)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass, int64_t begin,
+                        int64_t end, double alpha, double beta, void *scratch);
+    void (*update_states)(const cynn_operation *operation, const cynn_operands *op,
+                          const cynn_pass *pass); /* if there are some */
     /* parts: the structs of abi.h */
     void (*activation_forward)(const cynn_activation *activation, const double *h, int64_t rows, int64_t cols,
                                const void *z, void *a);

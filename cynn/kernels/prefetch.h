@@ -5,14 +5,16 @@
 
 #include <stdint.h>
 
+#include "cynn/abi.h"
+
 /* Rows index[0..rows) of a matrix, or rows 0..rows where index is NULL; `lines` of 64 bytes are asked for at a time. */
-typedef struct {
+struct cynn_prefetch {
     const char *data;
     const int64_t *index;
     int64_t row_stride, row_bytes, rows;
     int64_t lines;
     const char *at, *end; /* what is left of the current row */
-} cynn_prefetch;
+};
 
 static inline void cynn_prefetch_some(cynn_prefetch *prefetch)
 {

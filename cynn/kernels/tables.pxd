@@ -1,8 +1,5 @@
 # Cython's view of tables.h: what the kernels of one CPU level hand to the engine, in capsules.
-from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-
-from cynn.abi cimport cynn_activation
+from libc.stdint cimport int64_t
 
 
 cdef extern from "tables.h" nogil:
@@ -38,11 +35,6 @@ cdef extern from "tables.h" nogil:
         void (*weigh_f32)(const double *, const int64_t *, int64_t, double, float *) noexcept nogil
         void (*weigh_f64)(const double *, const int64_t *, int64_t, double, double *) noexcept nogil
 
-    enum:
-        MAX_PARAMETERS "CYNN_MAX_PARAMETERS"
-        MAX_STATES "CYNN_MAX_STATES"
-        MAX_SAVED "CYNN_MAX_SAVED"
-
     # Rows that a product asks memory for on the way; the rest is its own.
     ctypedef struct Prefetch "cynn_prefetch":
         const char *data
@@ -52,55 +44,6 @@ cdef extern from "tables.h" nogil:
         int64_t rows
         const char *at
         const char *end
-
-    ctypedef struct Pass "cynn_pass":
-        int64_t rows
-        const double *row_weight
-        double total_weight
-        bint training
-        bint updates
-        uint64_t seed
-        uint32_t epoch
-        uint32_t step
-        Prefetch *prefetch
-
-    ctypedef struct Op "cynn_op":
-        int64_t n_inputs
-        int64_t *widths
-        int64_t units
-        void **x
-        void **dx
-        void *out
-        void *delta
-        void *parameters[MAX_PARAMETERS]
-        int64_t parameter_rows[MAX_PARAMETERS]
-        int64_t parameter_columns[MAX_PARAMETERS]
-        void *states[MAX_STATES]
-        void *saved[MAX_SAVED]
-        const double *h
-        uint32_t number
-        cynn_activation activation
-        const double *activation_h
-        void *python
-        const OpKernels *kernels
-
-    ctypedef struct OpKernels "cynn_op_kernels":
-        bint propagates_nonfinite
-        bint is_divisible
-        void (*forward_f32)(const Op *, const Pass *, int64_t, int64_t, float *) noexcept nogil
-        void (*forward_f64)(const Op *, const Pass *, int64_t, int64_t, double *) noexcept nogil
-        void (*backward_f32)(const Op *, const Pass *, int64_t, int64_t, float *) noexcept nogil
-        void (*backward_f64)(const Op *, const Pass *, int64_t, int64_t, double *) noexcept nogil
-        void (*forward_columns_f32)(const Op *, const Pass *, int64_t, int64_t, float *) noexcept nogil
-        void (*forward_columns_f64)(const Op *, const Pass *, int64_t, int64_t, double *) noexcept nogil
-        void (*backward_columns_f32)(const Op *, const Pass *, int64_t, int64_t, float *) noexcept nogil
-        void (*backward_columns_f64)(const Op *, const Pass *, int64_t, int64_t, double *) noexcept nogil
-        void (*gradient_f32)(const Op *, const Pass *, int64_t, int64_t, int64_t, float *) noexcept nogil
-        void (*gradient_f64)(const Op *, const Pass *, int64_t, int64_t, int64_t, double *) noexcept nogil
-        void (*linear_step_f32)(const Op *, const Pass *, int64_t, int64_t, double, double, float *) noexcept nogil
-        void (*linear_step_f64)(const Op *, const Pass *, int64_t, int64_t, double, double, double *) noexcept nogil
-        void (*update_states_f32)(const Op *, const Pass *) noexcept nogil
-        void (*update_states_f64)(const Op *, const Pass *) noexcept nogil
 
     ctypedef enum ConstraintKind "cynn_constraint_kind":
         UNCONSTRAINED "CYNN_UNCONSTRAINED"
@@ -125,11 +68,3 @@ cdef extern from "tables.h" nogil:
         void (*average_f64)(int64_t, const double *, double, double *) noexcept nogil
         void (*constrain_f32)(ConstraintKind, double, int64_t, int64_t, int64_t, int64_t, float *) noexcept nogil
         void (*constrain_f64)(ConstraintKind, double, int64_t, int64_t, int64_t, int64_t, double *) noexcept nogil
-
-
-cdef inline object capsule(const OpKernels *kernels):
-    return PyCapsule_New(<void *>kernels, "cynn.kernels.operation", NULL)
-
-
-cdef inline const OpKernels *in_capsule(object capsule_) except NULL:
-    return <const OpKernels *>PyCapsule_GetPointer(capsule_, "cynn.kernels.operation")

@@ -10,10 +10,12 @@ from typing import Any
 
 from cynn import registry
 from cynn.components.configurable import check_config
+from cynn.engine.operations import SavedForBackward
 from cynn.errors import InvalidParameterError, shown
 from cynn.layers.activation import Activation
 from cynn.layers.alpha_dropout import AlphaDropout
 from cynn.layers.batch_norm import BatchNorm
+from cynn.layers.builder import Builder
 from cynn.layers.composition import compose
 from cynn.layers.dense import Dense
 from cynn.layers.dropout import Dropout
@@ -34,6 +36,7 @@ __all__ = [
     "Add",
     "AlphaDropout",
     "BatchNorm",
+    "Builder",
     "Concatenate",
     "Dense",
     "Dropout",
@@ -48,6 +51,7 @@ __all__ = [
     "Parameter",
     "RMSNorm",
     "Residual",
+    "SavedForBackward",
     "arrays",
     "as_values",
     "compose",

@@ -57,6 +57,7 @@ class BatchNorm(Layer):
     """
 
     name: ClassVar[str] = "batch_norm"
+    kernel = kernels.normalization.KERNELS["batch"]
     gamma = Parameter()
     beta = Parameter()
     moving_mean = Parameter(is_trained=False)
@@ -80,19 +81,17 @@ class BatchNorm(Layer):
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]
-        if self.use_scale:
-            self._arrays["gamma"] = builder.ones(units)
-        if self.use_bias:
-            self._arrays["beta"] = builder.zeros(units)
-        self._arrays["moving_mean"] = builder.zeros(units)
-        self._arrays["moving_variance"] = builder.ones(units)
+        gamma = builder.parameter("gamma", builder.ones(units)) if self.use_scale else None
+        beta = builder.parameter("beta", builder.zeros(units)) if self.use_bias else None
+        mean = builder.state("moving_mean", builder.zeros(units))
+        variance = builder.state("moving_variance", builder.ones(units))
         return builder.add(
-            kernels.normalization.KERNELS["batch"],
+            self.kernel,
             values,
             units,
-            parameters=[self._arrays.get("gamma"), self._arrays.get("beta")],
+            parameters=[gamma, beta],
             trainable=self.trainable,
-            states=[self._arrays["moving_mean"], self._arrays["moving_variance"]],
+            states=[mean, variance],
             saved=[SavedForBackward(2 * units, for_each_row=False)] * 2 if self.trainable else [],
             hyperparameters=[self.momentum, self.epsilon],
             column_piece=kernels.normalization.COLUMN_PIECE if self.trainable else 0,

@@ -1,9 +1,9 @@
-"""From layers to operations: what a layer is given when it becomes part of a network."""
+"""From layers to operations: what the `build` of a layer is given when it becomes part of a network."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,19 @@ import numpy.typing as npt
 from cynn import activations, initializers, kernels
 from cynn.constraints import Constraint
 from cynn.engine import randomness
+from cynn.engine.abi_checks import describe
 from cynn.engine.activation_kernel import ActivationKernel
-from cynn.engine.operations import MAX_DIMENSION, Operation, ParameterRule
+from cynn.engine.operation_kernel import OperationKernel
+from cynn.engine.operations import (
+    MAX_DIMENSION,
+    HyperparameterSchedule,
+    Operation,
+    ParameterRule,
+    SavedForBackward,
+)
 from cynn.engine.weights_lock import WeightsLock
 from cynn.engine.workspace import aligned_zeros
-from cynn.errors import InvalidParameterError, ShapeError, check_held, check_number, shown
+from cynn.errors import InvalidParameterError, PluginError, ShapeError, check_held, check_number, shown
 from cynn.regularizers import Regularizer
 from cynn.schedules.base import Schedule, first_of, numbers_of
 
@@ -31,21 +39,58 @@ Array = npt.NDArray[Any]
 
 
 class Builder:
-    """Collects the operations of a network.
+    """What the `build` of a layer is given: it makes arrays, and collects the operations of a network.
 
-    With `only_shapes`, arrays have their shapes and no memory: to see what a description asks for.
+    Values are matrices with a row for each row of a batch. They have numbers: 0 is the network's input, each operation
+    makes another, and `widths` has the columns of each. `build` gets the numbers of those that the layer takes,
+    and returns that of the one that it makes:
+
+    1. It makes an array for each parameter and each state, by `weights`, `zeros`, `constant`, `uniform`, `normal` or
+       `values`, and gives it the name of a `cynn.layers.Parameter` of the class, by `parameter` or `state`. Under that
+       name the array is an attribute of the layer, saved, loaded and pickled.
+    2. It adds one operation or several, by `add`, each with a kernel: a `cynn_operation` of `cynn/abi.h` in a capsule.
+
+    Parameters
+    ----------
+    inputs : int
+        Columns of the network's input.
+    dtype : {"float32", "float64"}
+        That of the network.
+    seed : int
+        That of the network.
+    regularizer : Regularizer, optional
+        That of the network.
+    only_shapes : bool
+        Whether arrays are to have their shapes and no memory: to see what a description asks for.
 
     Attributes
     ----------
-    dtype : str
+    dtype : {"float32", "float64"}
+        That of the network, and of every array.
     seed : int
-    regularizer : Regularizer or None
-        Of layers that have none of their own.
-    operations : list of Operation
-    widths : list of int
-        The columns of every value, by its number; value 0 is the input.
-    weights_lock : WeightsLock
         That of the network.
+    widths : list of int
+        The columns of every value, by its number.
+    regularizer : Regularizer or None
+        That of the network, for layers that have none of their own.
+
+    Examples
+    --------
+    A layer like `PReLU`, with its functions:
+
+    >>> import cynn
+    >>> class Leaky(cynn.layers.Layer):
+    ...     '''a = z where z >= 0, else alpha z.'''
+    ...     name = "leaky"
+    ...     kernel = cynn.PReLU.kernel
+    ...     alpha = cynn.layers.Parameter()
+    ...     def build(self, builder, values):
+    ...         units = builder.widths[values[0]]
+    ...         alpha = builder.parameter("alpha", builder.constant(0.5, units))
+    ...         return builder.add(self.kernel, values, units, parameters=[alpha])
+    >>> net = cynn.Network([cynn.Input(2), Leaky()], seed=0)
+    >>> net.predict([-1.0, 2.0])
+    array([-0.5,  2. ], dtype=float32)
     """
 
     def __init__(
@@ -61,6 +106,9 @@ class Builder:
         self.seed = seed
         self.regularizer = regularizer
         self.only_shapes = only_shapes
+        #: The layer that is being built.
+        self.layer: Any = None
+        #: Of the network.
         self.weights_lock = WeightsLock()
         self.operations: list[Operation] = []
         self.widths = [inputs]
@@ -70,13 +118,26 @@ class Builder:
         self.categories: dict[int, int] = {}
         self._drawn = dict.fromkeys(randomness.Purpose, 0)
 
-    def number(self, purpose: randomness.Purpose) -> int:
+    def _number(self, purpose: randomness.Purpose) -> int:
         """The next number of what draws random numbers, counted for each purpose: noise moves no weights."""
         self._drawn[purpose] += 1
         return self._drawn[purpose] - 1
 
     def input_column(self, value: int, column: int) -> int | None:
-        """Which column of the input a column of a value is; None where it is none."""
+        """Which column of the network's input a column of a value is.
+
+        Parameters
+        ----------
+        value : int
+            The number of the value.
+        column : int
+            Its column.
+
+        Returns
+        -------
+        int or None
+            None where it is none.
+        """
         while value:
             if value not in self.without:
                 return None
@@ -88,7 +149,18 @@ class Builder:
         return column
 
     def is_first(self, values: list[int]) -> bool:
-        """Whether no matrix of weights stands between the input and these values."""
+        """Whether no matrix of weights stands between the network's input and these values.
+
+        Parameters
+        ----------
+        values : list of int
+            Their numbers.
+
+        Returns
+        -------
+        bool
+            True for the input itself.
+        """
         return all(
             value == 0
             or (not self.operations[value - 1].multiplications and self.is_first(self.operations[value - 1].inputs))
@@ -96,7 +168,18 @@ class Builder:
         )
 
     def zeros(self, *shape: int) -> Array:
-        """An array for a parameter or a state, in the network's dtype."""
+        """An array of zeros for a parameter or a state.
+
+        Parameters
+        ----------
+        *shape : int
+            The last is that of its columns.
+
+        Returns
+        -------
+        array
+            Of the network's dtype.
+        """
         if math.prod(shape) > _MAX_NUMBERS:
             raise ShapeError(f"An array must hold no more than {_MAX_NUMBERS} numbers. Got the shape {shape} instead.")
         if self.only_shapes:
@@ -104,42 +187,181 @@ class Builder:
         return aligned_zeros(shape, self.dtype)
 
     def constant(self, value: float, *shape: int) -> Array:
-        """Likewise, of equal numbers."""
+        """An array of equal numbers, as `zeros`.
+
+        Parameters
+        ----------
+        value : float
+            The number.
+        *shape : int
+            As for `zeros`.
+
+        Returns
+        -------
+        array
+            Of the network's dtype.
+        """
         array = self.zeros(*shape)
         if not self.only_shapes:
             array[...] = value
         return array
 
     def ones(self, *shape: int) -> Array:
-        """Likewise, of ones."""
+        """An array of ones, as `zeros`.
+
+        Parameters
+        ----------
+        *shape : int
+            As for `zeros`.
+
+        Returns
+        -------
+        array
+            Of the network's dtype.
+        """
         return self.constant(1, *shape)
 
+    def values(self, values: npt.ArrayLike) -> Array:
+        """An array of these numbers, for a parameter or a state.
+
+        Parameters
+        ----------
+        values : array-like
+            Numbers that are finite in the network's dtype.
+
+        Returns
+        -------
+        array
+            A copy, of the network's dtype.
+        """
+        given = np.asarray(values)
+        return self._filled(given.shape, lambda: given)
+
     def weights(self, start: Any, inputs: int, units: int) -> Array:
-        """A matrix of initial weights, by an initializer, its name or its configuration."""
-        return self._initial(
-            inputs, units, lambda number: initializers.initial_weights(start, inputs, units, self.seed, number)
-        )
+        """A matrix of initial weights.
 
-    def uniform(self, limit: float, inputs: int, units: int) -> Array:
-        """A matrix of initial weights between -limit and limit."""
+        Parameters
+        ----------
+        start : str, Initializer or dict
+            The initializer.
+        inputs, units : int
+            Its shape.
+
+        Returns
+        -------
+        array of shape (inputs, units)
+            Each matrix of a network has other random numbers, which its seed decides.
+        """
+        number = self._number(randomness.Purpose.INITIAL_WEIGHTS)
+        drawn = lambda: initializers.initial_weights(start, inputs, units, self.seed, number)  # noqa: E731
+        return self._filled((inputs, units), drawn)
+
+    def uniform(self, limit: float, *shape: int) -> Array:
+        """An array of initial weights between -limit and limit, as `weights`.
+
+        Parameters
+        ----------
+        limit : float
+            The largest.
+        *shape : int
+            As for `zeros`.
+
+        Returns
+        -------
+        array
+            Of the network's dtype.
+        """
+        return self._drawn_by(randomness.uniform, shape, lambda drawn: limit * (2 * drawn - 1))
+
+    def normal(self, deviation: float, *shape: int) -> Array:
+        """An array of normal initial weights of mean 0, as `weights`.
+
+        Parameters
+        ----------
+        deviation : float
+            Their standard deviation.
+        *shape : int
+            As for `zeros`.
+
+        Returns
+        -------
+        array
+            Of the network's dtype.
+        """
+        return self._drawn_by(randomness.normal, shape, lambda drawn: deviation * drawn)
+
+    def _drawn_by(
+        self, generator: Callable[..., Array], shape: tuple[int, ...], scaled: Callable[[Array], Array]
+    ) -> Array:
         purpose = randomness.Purpose.INITIAL_WEIGHTS
-        return self._initial(
-            inputs,
-            units,
-            lambda number: limit * (2 * randomness.uniform((inputs, units), self.seed, purpose, number) - 1),
-        )
+        number = self._number(purpose)
+        return self._filled(shape, lambda: scaled(generator(shape, self.seed, purpose, number)))
 
-    def _initial(self, inputs: int, units: int, drawn: Callable[[int], Array]) -> Array:
-        number = self.number(randomness.Purpose.INITIAL_WEIGHTS)
-        W = self.zeros(inputs, units)
+    def _filled(self, shape: tuple[int, ...], values: Callable[[], Array]) -> Array:
+        array = self.zeros(*shape)
         if not self.only_shapes:
             with np.errstate(over="ignore"):
-                W[...] = drawn(number)
-            if not np.isfinite(W).all():
+                array[...] = values()
+            if not np.isfinite(array).all():
                 raise InvalidParameterError(
                     f"The initial weights of a layer must be finite in {self.dtype}. Got an infinity instead."
                 )
-        return W
+        return array
+
+    def parameter(self, name: str, array: Array) -> Array:
+        """Make an array a parameter of the layer that is being built: what training moves.
+
+        Parameters
+        ----------
+        name : str
+            An attribute of the layer's class: `name = cynn.layers.Parameter()`.
+        array : array
+            From `weights`, `zeros` and the like.
+
+        Returns
+        -------
+        array
+            The same, to be handed to `add`.
+        """
+        return self._named(name, array, is_trained=True)
+
+    def state(self, name: str, array: Array) -> Array:
+        """Make an array a state of the layer that is being built: what training changes beside parameters.
+
+        Parameters
+        ----------
+        name : str
+            An attribute of the layer's class: `name = cynn.layers.Parameter(is_trained=False)`.
+        array : array
+            From `weights`, `zeros` and the like.
+
+        Returns
+        -------
+        array
+            The same, to be handed to `add`.
+        """
+        return self._named(name, array, is_trained=False)
+
+    def _named(self, name: str, array: Array, *, is_trained: bool) -> Array:
+        declared = getattr(type(self.layer), name, None)
+        if getattr(declared, "is_trained", None) is not is_trained:
+            kind, declaration = ("parameter", "") if is_trained else ("state", "is_trained=False")
+            raise PluginError(
+                f"The class of {describe(self.layer)} must declare the {kind} {name!r} in its body, as {name} = "
+                f"cynn.layers.Parameter({declaration}). Got {shown(declared)} instead."
+            )
+        self.layer._arrays[name] = self._checked(array)
+        return array
+
+    def _checked(self, array: Any) -> Array:
+        """An array that the engine can work on."""
+        is_ours = isinstance(array, np.ndarray) and array.dtype == self.dtype and array.ndim and array.size
+        if not is_ours or not (self.only_shapes or array.flags.carray):
+            raise PluginError(
+                f"The arrays of {describe(self.layer)} must be those that methods of the builder have made, such as "
+                f"builder.zeros, with one number at least. Got {shown(array)} instead."
+            )
+        return array  # type: ignore[no-any-return]  # it has been looked at
 
     def scheduled(
         self,
@@ -180,7 +402,22 @@ class Builder:
     def rule(
         self, regularizer: Regularizer | None, constraint: Constraint | None, *, of_rows: bool = False
     ) -> ParameterRule:
-        """What holds for weights of a layer with these; the constraint for each column, or for each row."""
+        """What holds for a parameter of a layer in training.
+
+        Parameters
+        ----------
+        regularizer : Regularizer or None
+            That of the layer; None for that of the network.
+        constraint : Constraint or None
+            That of the layer.
+        of_rows : bool
+            Whether the constraint holds for each row, and not for each column.
+
+        Returns
+        -------
+        ParameterRule
+            To be handed to `add`.
+        """
         rule = ParameterRule(of_rows=of_rows)
         regularizer = regularizer or self.regularizer
         if regularizer is not None:
@@ -199,38 +436,143 @@ class Builder:
             check_held(rule.value, "max_value", "a constraint", self.dtype)
         return rule
 
-    def add(self, kernel: Any, inputs: list[int], units: int, **rest: Any) -> int:
-        """Add an operation; the number of the value that it makes.
+    def add(
+        self,
+        kernel: Any,
+        inputs: list[int],
+        units: int,
+        *,
+        parameters: Sequence[Array | None] = (),
+        trainable: bool = True,
+        rules: Sequence[ParameterRule] = (),
+        states: Sequence[Array] = (),
+        saved: Sequence[SavedForBackward] = (),
+        hyperparameters: Sequence[float] = (),
+        schedule: HyperparameterSchedule | None = None,
+        activation: activations.Activation | None = None,
+        draws: bool = False,
+        column_piece: int = 0,
+        multiplications: int = 0,
+    ) -> int:
+        """Add an operation.
 
-        It gets views: whoever changes the shape of a layer's array changes nothing for the engine.
+        The sequences come to its functions in this order, as `parameters`, `states`, `saved` and `h` of the struct
+        `cynn_operands` in `cynn/abi.h`, which says what holds for them.
+
+        Parameters
+        ----------
+        kernel : capsule
+            Its functions: a `cynn_operation`.
+        inputs : list of int
+            The values that it takes, by their numbers.
+        units : int
+            Columns of the value that it makes.
+        parameters : list of array or None
+            What an optimizer moves, each given to `parameter` before; None for one that the functions know
+            and this layer lacks. At most 16.
+        trainable : bool
+            Whether the optimizer does move them.
+        rules : list of ParameterRule
+            What holds for each parameter, from `rule`; those that are left out have none.
+        states : list of array
+            What training changes beside parameters, each given to `state` before. At most 16.
+        saved : list of SavedForBackward
+            The matrices that forward leaves for backward in training. At most 16.
+        hyperparameters : list of float
+            Numbers that are finite in the network's dtype.
+        schedule : function, optional
+            Their values in steps of training, where these change; `scheduled` makes it.
+        activation : Activation, optional
+            A compiled one, which the functions call.
+        draws : bool
+            Whether the functions draw random numbers: they are given a number of their own for it.
+        column_piece : int
+            In training it works on columns of the whole batch, at most so many at a time; 0: on rows.
+        multiplications : int
+            Per row, roughly: by these CyNN cuts the batch into pieces, and decides on threads.
+
+        Returns
+        -------
+        int
+            The number of the value that it makes.
         """
+        own = ActivationKernel(self._held(activation)) if activation is not None else None
+        if own is not None and own.is_python:
+            raise PluginError(
+                f"An activation within an operation, of {describe(self.layer)}, must be compiled. Got {activation!r} "
+                "instead, whose methods are Python."
+            )
+        if len(rules) > len(parameters):
+            raise PluginError(
+                f"An operation of {describe(self.layer)} must have at most a rule for each of its {len(parameters)} "
+                f"parameters. Got {len(rules)} instead."
+            )
+        return self._add(
+            kernel,
+            inputs,
+            units,
+            parameters=[None if array is None else self._own(array, "parameter") for array in parameters],
+            trainable=trainable,
+            rules=list(rules),
+            states=[self._own(array, "state") for array in states],
+            saved=list(saved),
+            hyperparameters=[float(number) for number in hyperparameters],
+            schedule=schedule,
+            activation=own,
+            number=self._number(randomness.Purpose.NOISE) if draws else 0,
+            column_piece=column_piece,
+            multiplications=multiplications,
+        )
+
+    def _own(self, array: Any, kind: str) -> Array:
+        """A view of an array of the layer: who changes the shape of the layer's changes nothing for the engine."""
+        if not any(array is known for known in getattr(self.layer, "_arrays", {}).values()):
+            raise PluginError(
+                f"An array of {describe(self.layer)} must be given a name, as in builder.{kind}(name, array), before "
+                f"it is handed to an operation: without, it would not be saved. Got {shown(array)} instead."
+            )
+        return self._checked(array).view()
+
+    def _held(self, activation: activations.Activation) -> activations.Activation:
+        activation.check_held(self.dtype)
+        return activation
+
+    def _add(self, kernel: Any, inputs: list[int], units: int, **rest: Any) -> int:
+        """Add an operation, once its functions can do what the layer asks of them."""
         if units > MAX_DIMENSION:
             raise ShapeError(f"A layer must return no more than {MAX_DIMENSION} columns. Got {units} instead.")
-        for name in ("parameters", "states"):
-            rest[name] = [None if array is None else array.view() for array in rest.get(name, ())]
         widths = [self.widths[value] for value in inputs]
         for number in rest.get("hyperparameters", []):
             check_held(number, "hyperparameters", "a layer", self.dtype)
-        self.operations.append(Operation(kernel, inputs, widths, units, **rest))
+        operation = Operation(OperationKernel(self.layer, kernel), inputs, widths, units, **rest)
+        operation.check(self.dtype)
+        self.operations.append(operation)
         self.widths.append(units)
         return len(self.widths) - 1
 
     def add_activation(self, value: int, activation: activations.Activation) -> int:
-        """Add a = f(z); the identity adds nothing.
+        """Add a = f(z), where that is not z itself.
 
-        z and a are apart even where the kernel allows one in the place of the other: a compiler vectorizes
-        its loop under the condition that they do not overlap, and the way it takes otherwise is slow.
+        Parameters
+        ----------
+        value : int
+            The number of z.
+        activation : Activation
+            f, which may have methods in Python.
+
+        Returns
+        -------
+        int
+            The number of a.
         """
+        # z and a are apart even where the kernel allows one in the place of the other: a compiler vectorizes
+        # its loop under the condition that they do not overlap, and the way it takes otherwise is slow.
         if type(activation) is activations.Identity:
             return value
-        activation.check_held(self.dtype)
-        kernel = ActivationKernel(activation)
-        return self.add(
+        return self._add(
             kernels.activation_op.KERNELS["activation"],
             [value],
             self.widths[value],
-            activation=kernel,
+            activation=ActivationKernel(self._held(activation)),
             is_activation=True,
-            gradient_in_place=True,
-            needs_output=kernel.needs_a,
         )

@@ -74,6 +74,7 @@ class Dense(Layer):
     """
 
     name: ClassVar[str] = "dense"
+    kernel = kernels.dense.KERNELS["affine"]
     #: Settings that the repr leaves out where they are so.
     _usual: ClassVar[dict[str, Any]] = {
         "use_bias": True, "initializer": None, "regularizer": None, "constraint": None, "trainable": True,
@@ -134,14 +135,13 @@ class Dense(Layer):
         """z = x W + b of that many columns."""
         assert self.inputs is not None
         start = self.initializer or self.activation.initializer_of(is_first=builder.is_first(values))
-        W = self._arrays["weights"] = builder.weights(start, self.inputs, columns)
-        if self.use_bias:
-            self._arrays["biases"] = builder.zeros(columns)
+        W = builder.parameter("weights", builder.weights(start, self.inputs, columns))
+        b = builder.parameter("biases", builder.zeros(columns)) if self.use_bias else None
         return builder.add(
-            kernels.dense.KERNELS["affine"],
+            Dense.kernel,
             values,
             columns,
-            parameters=[W, self._arrays.get("biases")],
+            parameters=[W, b],
             trainable=self.trainable,
             rules=[builder.rule(self.regularizer, self.constraint)],
             multiplications=self.inputs * columns,

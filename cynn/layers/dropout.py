@@ -8,7 +8,6 @@ import numpy as np
 
 from cynn import kernels
 from cynn.engine.operations import SavedForBackward
-from cynn.engine.randomness import Purpose
 from cynn.layers.layer import Layer
 from cynn.schedules.base import number_of
 
@@ -40,6 +39,7 @@ class Dropout(Layer):
     """
 
     name: ClassVar[str] = "dropout"
+    kernel = kernels.noise.KERNELS["dropout"]
 
     def __init__(self, rate: Any) -> None:
         super().__init__()
@@ -48,15 +48,12 @@ class Dropout(Layer):
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]
         return builder.add(
-            kernels.noise.KERNELS["dropout"],
+            self.kernel,
             values,
             units,
             saved=[SavedForBackward(units)],
             **builder.scheduled(self.rate, "rate", type(self).__name__, self._becomes, below=1),
-            number=builder.number(Purpose.NOISE),
-            in_place=True,
-            gradient_in_place=True,
-            only_training=True,
+            draws=True,
         )
 
     def _becomes(self, rate: Any) -> list[Any]:

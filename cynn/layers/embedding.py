@@ -61,6 +61,7 @@ class Embedding(Layer):
     """
 
     name: ClassVar[str] = "embedding"
+    kernel = kernels.embedding.KERNELS["embedding"]
     weights = Parameter()
 
     def __init__(
@@ -113,16 +114,16 @@ class Embedding(Layer):
             W = builder.uniform(_LIMIT, self.input_dim, self.output_dim)
         else:
             W = builder.weights(self.initializer, self.input_dim, self.output_dim)
-        self._arrays["weights"] = W
+        builder.parameter("weights", W)
         ascending = sorted(columns)
         output = builder.add(
-            kernels.embedding.KERNELS["embedding"],
+            self.kernel,
             values,
             width + (self.output_dim - 1) * len(columns),
             parameters=[W],
             trainable=self.trainable,
             rules=[builder.rule(self.regularizer, self.constraint, of_rows=True)],
-            hyperparameters=[float(number) for number in [len(columns), *columns, *ascending]],
+            hyperparameters=[len(columns), *columns, *ascending],
         )
         builder.without[output] = value, ascending
         return output

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import kernels
-from cynn.engine.randomness import Purpose
 from cynn.layers.layer import Layer
 from cynn.schedules.base import number_of
 
@@ -34,6 +33,7 @@ class GaussianNoise(Layer):
     """
 
     name: ClassVar[str] = "gaussian_noise"
+    kernel = kernels.noise.KERNELS["gaussian"]
 
     def __init__(self, stddev: Any) -> None:
         super().__init__()
@@ -41,12 +41,9 @@ class GaussianNoise(Layer):
 
     def build(self, builder: Builder, values: list[int]) -> int:
         return builder.add(
-            kernels.noise.KERNELS["gaussian"],
+            self.kernel,
             values,
             builder.widths[values[0]],
             **builder.scheduled(self.stddev, "stddev", "GaussianNoise", lambda stddev: [stddev]),
-            number=builder.number(Purpose.NOISE),
-            in_place=True,
-            gradient_in_place=True,
-            only_training=True,
+            draws=True,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from cynn import kernels
-from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.operations import MAX_DIMENSION, SavedForBackward
 from cynn.errors import InvalidParameterError, check_whole_number
 from cynn.layers.dense import Dense, DenseOptions
@@ -71,5 +70,5 @@ class GLU(Dense):
             [z],
             self.units,
             saved=[SavedForBackward(self.units)],
-            activation=ActivationKernel(self.activation),
+            activation=self.activation,
         )

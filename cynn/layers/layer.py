@@ -38,8 +38,11 @@ _NO_FACTORS = [("learning_rate_factor", 1.0), ("bias_learning_rate_factor", None
 class Layer(Configurable):
     """A part of a network, with one output.
 
-    A subclass has a `name`, describes itself by `get_config`, and says in `build` of which operations
-    it is made. Its parameters are class attributes of the type `Parameter`.
+    A subclass has a `name`, declares its arrays as class attributes of the type `Parameter`, and says in `build` of
+    which operations it is made. Their functions come from a `kernel`, a capsule of the plugin ABI that holds a
+    `cynn_operation`, made in Cython or C, or by `from_addresses`. What `build` is given, `cynn.layers.Builder`, has an
+    example. What `__init__` takes it keeps, each as an attribute of the same name: of these are made `repr` and
+    `get_config`.
 
     Parameters
     ----------
@@ -65,6 +68,8 @@ class Layer(Configurable):
     units: int | None = None
     trainable: bool = True
     learning_rate_factor: float = 1.0  # in what was pickled before there was one
+    #: The functions of the operation that it is made of, in a capsule; None for a layer of other operations.
+    kernel: ClassVar[Any] = None
     #: How deep the layers within it are nested.
     depth: int = 0
 
@@ -100,8 +105,10 @@ class Layer(Configurable):
         layer = copy.copy(self)
         layer._arrays, layer._weights_lock = {}, builder.weights_lock
         layer.inputs = sum(builder.widths[value] for value in values)
+        around, builder.layer = builder.layer, layer
         first = len(builder.operations)
         output = layer.build(builder, values)
+        builder.layer = around
         if not builder.only_shapes:
             layer._declare(builder.operations[first:], builder.dtype)
         layer.units = builder.widths[output]
@@ -154,6 +161,62 @@ class Layer(Configurable):
             The number of the value that comes out.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def from_addresses(
+        *,
+        propagates_nonfinite: bool = False,
+        divisible: bool = False,
+        gradient_in_place: bool = False,
+        in_place: bool = False,
+        needs_out: bool = False,
+        only_training: bool = False,
+        prefetches: bool = False,
+        **functions: Any,
+    ) -> Any:
+        """The `kernel` of a class, from the addresses of compiled functions.
+
+        The functions are those of `cynn_operation` in the header `cynn/abi.h`, with its rules: they run without the
+        GIL, on any thread.
+
+        Parameters
+        ----------
+        propagates_nonfinite, divisible, gradient_in_place, in_place, needs_out, only_training, prefetches : bool
+            The flags of the struct, such as CYNN_NEEDS_OUT.
+        **functions : int, Numba cfunc or ctypes function
+            Addresses, or objects that have one and are kept alive: `forward_f32`, `backward_f32` and the other fields
+            of the struct. Left out, that function is not offered.
+
+        Returns
+        -------
+        capsule
+            To be assigned to `kernel` in the body of a class.
+
+        Examples
+        --------
+        The functions of a layer that is compiled already serve as an example.
+
+        >>> import cynn
+        >>> from cynn.testing import abi
+        >>> functions = abi.functions(cynn.PReLU())
+        >>> class SamePReLU(cynn.PReLU):
+        ...     name = "same_prelu"
+        ...     kernel = cynn.layers.Layer.from_addresses(**functions)
+        >>> cynn.Network([cynn.Input(2), SamePReLU()]).predict([-1.0, 2.0])
+        array([-0.25,  2.  ], dtype=float32)
+        """
+        from cynn.plugins.addresses import operation_kernel
+
+        return operation_kernel(
+            functions,
+            propagates_nonfinite=propagates_nonfinite,
+            divisible=divisible,
+            gradient_in_place=gradient_in_place,
+            in_place=in_place,
+            needs_out=needs_out,
+            only_training=only_training,
+            prefetches=prefetches,
+        )
 
     def __call__(self, *inputs: Any) -> Node:
         """This layer behind others, for a network that is no chain.
@@ -223,7 +286,7 @@ class Layer(Configurable):
 
 
 class Parameter:
-    """An array of a layer in a network: a live view, that checks what is assigned to it.
+    """An array of a layer, declared in the body of its class: in a network, a live view that checks what is assigned.
 
     Parameters
     ----------

@@ -45,6 +45,7 @@ class LayerNorm(Layer):
     """
 
     name: ClassVar[str] = "layer_norm"
+    kernel = kernels.normalization.KERNELS["row"]
     gamma = Parameter()
     beta = Parameter()
 
@@ -68,17 +69,14 @@ class LayerNorm(Layer):
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]
-        if self.use_scale:
-            self._arrays["gamma"] = builder.ones(units)
-        if self.use_bias:
-            self._arrays["beta"] = builder.zeros(units)
+        gamma = builder.parameter("gamma", builder.ones(units)) if self.use_scale else None
+        beta = builder.parameter("beta", builder.zeros(units)) if self.use_bias else None
         return builder.add(
-            kernels.normalization.KERNELS["row"],
+            self.kernel,
             values,
             units,
-            parameters=[self._arrays.get("gamma"), self._arrays.get("beta")],
+            parameters=[gamma, beta],
             trainable=self.trainable,
             saved=[SavedForBackward(units), SavedForBackward(1)],
             hyperparameters=[self.epsilon, self.is_centered],
-            in_place=True,
         )

@@ -60,4 +60,4 @@ class Maxout(Dense):
     def build(self, builder: Builder, values: list[int]) -> int:
         assert self.units is not None
         z = self._affine(builder, values, self.pieces * self.units)
-        return builder.add(kernels.parametric_activations.KERNELS["maximum"], [z], self.units, needs_output=True)
+        return builder.add(kernels.parametric_activations.KERNELS["maximum"], [z], self.units)

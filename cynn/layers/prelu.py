@@ -42,6 +42,7 @@ class PReLU(Layer):
     """
 
     name: ClassVar[str] = "prelu"
+    kernel = kernels.parametric_activations.KERNELS["prelu"]
     alpha = Parameter()
 
     def __init__(
@@ -52,7 +53,5 @@ class PReLU(Layer):
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]
-        alpha = self._arrays["alpha"] = builder.constant(self.initial, units)
-        return builder.add(
-            kernels.parametric_activations.KERNELS["prelu"], values, units, parameters=[alpha], trainable=self.trainable
-        )
+        alpha = builder.parameter("alpha", builder.constant(self.initial, units))
+        return builder.add(self.kernel, values, units, parameters=[alpha], trainable=self.trainable)

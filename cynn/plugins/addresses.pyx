@@ -2,7 +2,7 @@
 
 import ctypes
 
-from cynn.errors import InvalidParameterError
+from cynn.errors import InvalidParameterError, unknown_name
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport (
@@ -22,18 +22,34 @@ from cynn.abi cimport (
     CYNN_ABI_MINOR,
     CYNN_ACTIVATION_CAPSULE,
     CYNN_CLASS_INDEX,
+    CYNN_DIVISIBLE,
     CYNN_ELEMENTWISE,
+    CYNN_GRADIENT_IN_PLACE,
     CYNN_IN_PLACE,
     CYNN_LOSS_CAPSULE,
     CYNN_NEEDS_A,
+    CYNN_NEEDS_OUT,
     CYNN_NEEDS_Z,
+    CYNN_ONLY_TRAINING,
+    CYNN_OPERATION_CAPSULE,
     CYNN_OPTIMIZER_CAPSULE,
+    CYNN_PREFETCHES,
+    CYNN_PROPAGATES_NONFINITE,
     CYNN_ROWWISE,
     cynn_abi_prefix,
     cynn_activation,
     cynn_loss,
+    cynn_operation,
     cynn_optimizer,
 )
+
+cdef list OPERATION_FUNCTIONS = [
+    f"{name}_{suffix}"
+    for name in (
+        "forward", "backward", "gradient", "forward_columns", "backward_columns", "linear_step", "update_states"
+    )
+    for suffix in ("f32", "f64")
+]
 
 
 def activation_kernel(functions, *, bint needs_z, bint needs_a, bint rowwise, bint in_place):
@@ -72,6 +88,39 @@ def loss_kernel(functions, *, fuses_with, bint class_index):
     return owning_capsule(
         &kernel, sizeof(kernel), CYNN_LOSS_CAPSULE, [name_of_activation, *functions.values()]
     )
+
+
+def operation_kernel(
+    functions, *, bint propagates_nonfinite, bint divisible, bint gradient_in_place, bint in_place, bint needs_out,
+    bint only_training, bint prefetches
+):
+    """The capsule of an operation; `functions` maps the names in `cynn_operation` to addresses."""
+    cdef cynn_operation kernel
+    cdef uint64_t flags = (
+        CYNN_PROPAGATES_NONFINITE * propagates_nonfinite | CYNN_DIVISIBLE * divisible
+        | CYNN_GRADIENT_IN_PLACE * gradient_in_place | CYNN_IN_PLACE * in_place | CYNN_NEEDS_OUT * needs_out
+        | CYNN_ONLY_TRAINING * only_training | CYNN_PREFETCHES * prefetches
+    )
+    memset(&kernel, 0, sizeof(kernel))
+    write_prefix(<cynn_abi_prefix *>&kernel, sizeof(kernel), flags)
+    for name, value in functions.items():
+        if name not in OPERATION_FUNCTIONS:
+            raise unknown_name("function of an operation", name, OPERATION_FUNCTIONS)
+        set_pointer(name, value, b"forward_f32", &kernel.forward_f32)
+        set_pointer(name, value, b"forward_f64", &kernel.forward_f64)
+        set_pointer(name, value, b"backward_f32", &kernel.backward_f32)
+        set_pointer(name, value, b"backward_f64", &kernel.backward_f64)
+        set_pointer(name, value, b"gradient_f32", &kernel.gradient_f32)
+        set_pointer(name, value, b"gradient_f64", &kernel.gradient_f64)
+        set_pointer(name, value, b"forward_columns_f32", &kernel.forward_columns_f32)
+        set_pointer(name, value, b"forward_columns_f64", &kernel.forward_columns_f64)
+        set_pointer(name, value, b"backward_columns_f32", &kernel.backward_columns_f32)
+        set_pointer(name, value, b"backward_columns_f64", &kernel.backward_columns_f64)
+        set_pointer(name, value, b"linear_step_f32", &kernel.linear_step_f32)
+        set_pointer(name, value, b"linear_step_f64", &kernel.linear_step_f64)
+        set_pointer(name, value, b"update_states_f32", &kernel.update_states_f32)
+        set_pointer(name, value, b"update_states_f64", &kernel.update_states_f64)
+    return owning_capsule(&kernel, sizeof(kernel), CYNN_OPERATION_CAPSULE, list(functions.values()))
 
 
 def optimizer_kernel(functions, *, n_slots, bint elementwise):

@@ -6,22 +6,30 @@ ctypes releases the GIL during a call, as the engine does.
 from __future__ import annotations
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, c_char_p, c_double, c_int64, c_uint16, c_uint32, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_double, c_int32, c_int64, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import Any
-
-from cynn.components.hyperparameters import Component
 
 __all__ = [
     "CLASS_INDEX",
+    "DIVISIBLE",
     "ELEMENTWISE",
+    "GRADIENT_IN_PLACE",
     "IN_PLACE",
     "NEEDS_A",
+    "NEEDS_OUT",
     "NEEDS_Z",
+    "ONLY_TRAINING",
+    "PREFETCHES",
+    "PROPAGATES_NONFINITE",
     "ROWWISE",
     "STRUCTS",
     "ActivationStruct",
     "LossStruct",
+    "Operands",
+    "OperationStruct",
     "OptimizerStruct",
+    "Pass",
+    "capsule_name",
     "functions",
     "struct_of",
 ]
@@ -32,6 +40,12 @@ ROWWISE = 4
 IN_PLACE = 8
 CLASS_INDEX = 1
 ELEMENTWISE = 1
+PROPAGATES_NONFINITE = 1
+DIVISIBLE = 2
+GRADIENT_IN_PLACE = 4
+NEEDS_OUT = 16
+ONLY_TRAINING = 32
+PREFETCHES = 64
 
 PREFIX: list[tuple[str, Any]] = [
     ("abi_major", c_uint16),
@@ -91,27 +105,106 @@ class OptimizerStruct(ctypes.Structure):
     ]
 
 
+class Pass(ctypes.Structure):
+    """`cynn_pass`."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("training", c_int32),
+        ("updates", c_int32),
+        ("epoch", c_uint32),
+        ("step", c_uint32),
+        ("seed", c_uint64),
+        ("rows", c_int64),
+        ("row_weight", c_void_p),
+        ("total_weight", c_double),
+        ("prefetch", c_void_p),
+    ]
+
+
+class Operands(ctypes.Structure):
+    """`cynn_operands`."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("number", c_uint32),
+        ("n_inputs", c_int64),
+        ("widths", POINTER(c_int64)),
+        ("units", c_int64),
+        ("x", POINTER(c_void_p)),
+        ("dx", POINTER(c_void_p)),
+        ("out", c_void_p),
+        ("delta", c_void_p),
+        ("n_parameters", c_int64),
+        ("parameters", POINTER(c_void_p)),
+        ("parameter_rows", POINTER(c_int64)),
+        ("parameter_columns", POINTER(c_int64)),
+        ("n_states", c_int64),
+        ("states", POINTER(c_void_p)),
+        ("n_saved", c_int64),
+        ("saved", POINTER(c_void_p)),
+        ("n_h", c_int64),
+        ("h", POINTER(c_double)),
+        ("activation", c_void_p),
+        ("activation_h", POINTER(c_double)),
+    ]
+
+
+_OVER_ROWS = CFUNCTYPE(None, POINTER(Operands), POINTER(Pass), c_int64, c_int64, c_void_p)
+_GRADIENT = CFUNCTYPE(None, POINTER(Operands), POINTER(Pass), c_int64, c_int64, c_int64, c_void_p)
+_STEP_OF_ROWS = CFUNCTYPE(None, POINTER(Operands), POINTER(Pass), c_int64, c_int64, c_double, c_double, c_void_p)
+_STATES = CFUNCTYPE(None, POINTER(Operands), POINTER(Pass), POINTER(c_void_p))
+
+
+class OperationStruct(ctypes.Structure):
+    """`cynn_operation`."""
+
+    _fields_ = [
+        *PREFIX,
+        ("forward_f32", _OVER_ROWS),
+        ("forward_f64", _OVER_ROWS),
+        ("backward_f32", _OVER_ROWS),
+        ("backward_f64", _OVER_ROWS),
+        ("gradient_f32", _GRADIENT),
+        ("gradient_f64", _GRADIENT),
+        ("forward_columns_f32", _OVER_ROWS),
+        ("forward_columns_f64", _OVER_ROWS),
+        ("backward_columns_f32", _OVER_ROWS),
+        ("backward_columns_f64", _OVER_ROWS),
+        ("linear_step_f32", _STEP_OF_ROWS),
+        ("linear_step_f64", _STEP_OF_ROWS),
+        ("update_states_f32", _STATES),
+        ("update_states_f64", _STATES),
+    ]
+
+
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "activation": ActivationStruct,
+    "layer": OperationStruct,
     "loss": LossStruct,
     "optimizer": OptimizerStruct,
 }
 
 
-def struct_of(component: Component) -> Any:
-    """A copy of the struct in a compiled component's capsule. Optional fields that it lacks are NULL."""
+def capsule_name(kind: str) -> str:
+    """The name of the capsules of a kind."""
+    return "cynn.operation" if kind == "layer" else f"cynn.{kind}"
+
+
+def struct_of(component: Any) -> Any:
+    """A copy of the struct in the capsule of a compiled component or layer: optional fields that it lacks are NULL."""
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype = c_void_p
     get_pointer.argtypes = [ctypes.py_object, c_char_p]
-    address = get_pointer(component.kernel, f"cynn.{component._registry.kind}".encode())
+    address = get_pointer(component.kernel, capsule_name(component._registry.kind).encode())
     struct = STRUCTS[component._registry.kind]()
     size = ctypes.cast(address, POINTER(_Prefix)).contents.struct_size
     ctypes.memmove(ctypes.byref(struct), address, min(size, ctypes.sizeof(struct)))
     return struct
 
 
-def functions(component: Component) -> dict[str, int]:
-    """The addresses of a compiled component's functions, by field name.
+def functions(component: Any) -> dict[str, int]:
+    """The addresses of the functions of a compiled component or layer, by their names in the struct.
 
     Examples
     --------

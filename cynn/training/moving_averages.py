@@ -24,7 +24,7 @@ _ROWS_AT_A_TIME = 4096
 
 def _normalizations(network: Model) -> list[Operation]:
     batch = kernels.normalization.KERNELS["batch"]
-    return [o for o in network._engine.operations if o.kernels is batch and o.trainable]
+    return [o for o in network._engine.operations if o.kernel.capsule is batch and o.trainable]
 
 
 def has_moving_averages(network: Model) -> bool:

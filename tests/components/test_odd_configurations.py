@@ -8,6 +8,7 @@ import pytest
 
 import cynn
 from cynn import Dense, Input, Network
+from cynn.components.configurable import Configurable
 from cynn.errors import CynnError, InvalidParameterError
 
 ODD = [
@@ -32,7 +33,7 @@ def classes():
     for name in MODULES:
         module = getattr(cynn, name)
         found = [getattr(module, each) for each in module.__all__]
-        yield from (each for each in found if inspect.isclass(each) and each is not cynn.layers.Node)
+        yield from (each for each in found if inspect.isclass(each) and issubclass(each, Configurable))
     for registry in (cynn.registry.activations, cynn.registry.losses, cynn.registry.optimizers):
         yield from (registry.find(name) for name in registry.names())
 

@@ -222,8 +222,8 @@ class Doubled(layers.Layer):
 
     def build(self, builder, values):
         units = builder.widths[values[0]]
-        self._arrays["offset"] = builder.zeros(units, units)
-        z = builder.add(kernels.dense.KERNELS["affine"], values, units, parameters=[self._arrays["offset"], None])
+        offset = builder.parameter("offset", builder.zeros(units, units))
+        z = builder.add(kernels.dense.KERNELS["affine"], values, units, parameters=[offset, None])
         return builder.add(kernels.merge.KERNELS["add"], [z, *values, *values], units)
 
 

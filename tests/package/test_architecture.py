@@ -25,6 +25,7 @@ RANK = {wing: rank for rank, wing in enumerate(wings.WINGS)}
 # Imports that point upward, each with its reason. At run time, they are made inside a function.
 UPWARD = {
     ("cynn.activations", "cynn.plugins.addresses"): "from_addresses makes a kernel",
+    ("cynn.layers.layer", "cynn.plugins.addresses"): "likewise",
     ("cynn.losses", "cynn.plugins.addresses"): "likewise",
     ("cynn.optimizers", "cynn.plugins.addresses"): "likewise",
     ("cynn.cli", "cynn"): "the command shows what the package shows",

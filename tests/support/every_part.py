@@ -13,6 +13,7 @@ from typing import Any
 
 import cynn
 from cynn import callbacks, constraints, initializers, layers, metrics, registry, regularizers, schedules
+from cynn.components.configurable import Configurable
 
 REGISTRIES = {each.kind: each for each in (registry.activations, registry.losses, registry.optimizers)}
 MODULES = {
@@ -20,7 +21,7 @@ MODULES = {
     "schedule": schedules, "metric": metrics, "callback": callbacks,
 }  # fmt: skip
 #: What these modules offer beside parts.
-BASES = {"Callback", "Constraint", "Initializer", "Layer", "Metric", "Node", "Parameter", "Regularizer", "Schedule"}
+BASES = {"Callback", "Constraint", "Initializer", "Layer", "Metric", "Regularizer", "Schedule"}
 
 PARTS: dict[str, list[str]] = {
     "activation": [
@@ -292,7 +293,7 @@ def _offered(kind: str) -> dict[str, Any]:
         return {name: REGISTRIES[kind].find(name) for name in REGISTRIES[kind].names()}
     module = MODULES[kind]
     found = {name: getattr(module, name) for name in module.__all__ if name not in BASES}
-    return {name: cls for name, cls in found.items() if isinstance(cls, type)}
+    return {name: cls for name, cls in found.items() if isinstance(cls, type) and issubclass(cls, Configurable)}
 
 
 def make(kind: str, text: str) -> Any:

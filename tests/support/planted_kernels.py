@@ -5,11 +5,18 @@ import ctypes
 import cynn
 from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.loss_kernel import LossKernel
+from cynn.engine.operation_kernel import OperationKernel
 from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.testing import abi
 
+
+def operation_kernel(layer):
+    return OperationKernel(layer, layer.kernel)
+
+
 KINDS = {
     "activation": (cynn.activations.Activation, cynn.activations.Tanh(), ActivationKernel),
+    "layer": (cynn.layers.Layer, cynn.PReLU(), operation_kernel),
     "loss": (cynn.losses.Loss, cynn.losses.MeanSquaredError(), LossKernel),
     "optimizer": (cynn.optimizers.Optimizer, cynn.optimizers.Adam(), OptimizerKernel),
 }
@@ -25,7 +32,7 @@ def plant(kind, *, capsule=None, struct=None, **fields):
     struct = struct or abi.struct_of(model)
     for name, value in fields.items():
         setattr(struct, name, value)
-    name = (capsule or f"cynn.{kind}").encode()
+    name = (capsule or abi.capsule_name(kind)).encode()
     KEPT.extend([struct, name])
 
     class Planted(type(model)):  # with its hyperparameters, which the functions read

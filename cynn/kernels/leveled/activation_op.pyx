@@ -2,12 +2,20 @@
 
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport CYNN_NEEDS_A, CYNN_NEEDS_Z, floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
+from cynn.abi cimport (
+    CYNN_GRADIENT_IN_PLACE,
+    CYNN_NEEDS_A,
+    CYNN_NEEDS_Z,
+    cynn_operands,
+    cynn_operation,
+    cynn_pass,
+    floating,
+    operation_capsule,
+)
 
 
 cdef void forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef const floating *z = <const floating *>op.x[0] + begin * op.units
     if floating is float:
@@ -17,7 +25,7 @@ cdef void forward(
 
 
 cdef void backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     # in place on delta: the engine gives both the same memory
     cdef int64_t offset = begin * op.units
@@ -33,10 +41,10 @@ cdef void backward(
         op.activation.backward_f64(op.activation_h, end - begin, op.units, z, a, delta + offset)
 
 
-cdef OpKernels table
+cdef cynn_operation table
 table.forward_f32 = forward[float]
 table.forward_f64 = forward[double]
 table.backward_f32 = backward[float]
 table.backward_f64 = backward[double]
 
-KERNELS = {"activation": capsule(&table)}
+KERNELS = {"activation": operation_capsule(&table, CYNN_GRADIENT_IN_PLACE)}

@@ -8,9 +8,18 @@ alone, so that the bits do too.
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
-from cynn.abi cimport floating
+from cynn.abi cimport (
+    CYNN_DIVISIBLE,
+    CYNN_PREFETCHES,
+    CYNN_PROPAGATES_NONFINITE,
+    cynn_operands,
+    cynn_operation,
+    cynn_pass,
+    cynn_prefetch,
+    floating,
+    operation_capsule,
+)
 from cynn.kernels.blas cimport gemm, gemv
-from cynn.kernels.tables cimport Prefetch, Op, OpKernels, Pass, capsule
 from cynn.sums cimport sums_of_columns
 
 cdef extern from *:
@@ -34,22 +43,22 @@ cdef extern from *:
     void cynn_small_product_f32(
         int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
         int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc,
-        Prefetch *prefetch
+        cynn_prefetch *prefetch
     ) noexcept nogil
     void cynn_small_product_f64(
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
         const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc,
-        Prefetch *prefetch
+        cynn_prefetch *prefetch
     ) noexcept nogil
     bint cynn_packed_product_f32(
         int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
         int64_t row_stride_of_B, int64_t column_stride, const float *bias, float alpha, float beta, float *C,
-        int64_t ldc, Prefetch *prefetch
+        int64_t ldc, cynn_prefetch *prefetch
     ) noexcept nogil
     bint cynn_packed_product_f64(
         int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
         const double *B, int64_t row_stride_of_B, int64_t column_stride, const double *bias, double alpha,
-        double beta, double *C, int64_t ldc, Prefetch *prefetch
+        double beta, double *C, int64_t ldc, cynn_prefetch *prefetch
     ) noexcept nogil
     void cynn_transpose_f32(
         int64_t rows, int64_t columns, const float *from_, int64_t from_stride, float *to, int64_t to_stride
@@ -61,7 +70,7 @@ cdef extern from *:
     int64_t cynn_lanes_f64
 
 cdef extern from "prefetch.h" nogil:
-    void cynn_prefetch_rest(Prefetch *)
+    void cynn_prefetch_rest(cynn_prefetch *)
 
 cdef enum:
     # Measured: up to here the second factor stays in the L2 cache, and not to pack it wins over BLAS.
@@ -88,7 +97,7 @@ cdef inline bint is_whole(int64_t n, floating *type_) noexcept nogil:
 cdef inline bint own_product(
     int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
     const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C,
-    Prefetch *prefetch
+    cynn_prefetch *prefetch
 ) noexcept nogil:
     """C := alpha A.B + beta C, or A.B + bias, by a kernel of our own; False where BLAS is quicker."""
     if n == 1 and ldb == 1 and row_stride == 1 and bias == NULL and beta == 0:
@@ -118,7 +127,7 @@ cdef inline void fill_rows(
 cdef inline void large_product(
     int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
     const floating *B, int64_t ldb, bint transpose_b, const floating *bias, floating alpha, floating beta,
-    floating *C, int64_t ldc, Prefetch *prefetch
+    floating *C, int64_t ldc, cynn_prefetch *prefetch
 ) noexcept nogil:
     """C (m x n) := alpha A.op(B) + beta C, or A.op(B) + bias, where one of A's strides is 1."""
     cdef int64_t row_stride_of_b = 1 if transpose_b else ldb, column_stride = ldb if transpose_b else 1
@@ -144,7 +153,7 @@ cdef inline void large_product(
 
 cdef inline void affine_rows(
     int64_t rows, int64_t inputs, int64_t units, const floating *x, const floating *W, const floating *b,
-    floating *z, Prefetch *prefetch
+    floating *z, cynn_prefetch *prefetch
 ) noexcept nogil:
     """z (rows x units) := x W + b, with x (rows x inputs), W (inputs x units), b (units) or NULL."""
     if units == 1:
@@ -158,7 +167,7 @@ cdef inline void affine_rows(
 
 
 cdef void forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef int64_t inputs = op.widths[0]
     affine_rows(
@@ -169,7 +178,7 @@ cdef void forward(
 
 
 cdef void backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     """dx := delta Wᵀ."""
     cdef floating[TRANSPOSED] transposed
@@ -193,7 +202,7 @@ cdef void backward(
 
 
 cdef void forward_columns(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     """Columns of z, which are the columns of W: a wide W is read once for the whole batch."""
     cdef int64_t inputs = op.widths[0], units = op.units
@@ -206,7 +215,7 @@ cdef void forward_columns(
 
 
 cdef void backward_columns(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     """Columns of dx, which are rows of W."""
     cdef int64_t inputs = op.widths[0], units = op.units
@@ -218,7 +227,7 @@ cdef void backward_columns(
 
 
 cdef void weight_gradient(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *dW
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *dW
 ) noexcept nogil:
     """Rows begin..end of xᵀ delta."""
     cdef int64_t inputs = op.widths[0], units = op.units, rows = pass_.rows
@@ -233,7 +242,7 @@ cdef void weight_gradient(
         )
 
 
-cdef void bias_gradient(const Op *op, const Pass *pass_, floating *db) noexcept nogil:
+cdef void bias_gradient(const cynn_operands *op, const cynn_pass *pass_, floating *db) noexcept nogil:
     """Column sums of delta: a row of ones, which is one 1 read again and again, times delta; of many rows in double."""
     cdef const floating *delta = <const floating *>op.delta
     cdef int64_t units = op.units
@@ -245,7 +254,8 @@ cdef void bias_gradient(const Op *op, const Pass *pass_, floating *db) noexcept 
 
 
 cdef void gradient(
-    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+    const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end,
+    floating *grad
 ) noexcept nogil:
     if parameter == 0:
         weight_gradient(op, pass_, begin, end, grad)
@@ -254,7 +264,8 @@ cdef void gradient(
 
 
 cdef void linear_step(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, double alpha, double beta, floating *scratch
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, double alpha, double beta,
+    floating *scratch
 ) noexcept nogil:
     cdef int64_t inputs = op.widths[0], units = op.units, rows = pass_.rows
     cdef int64_t i
@@ -277,9 +288,7 @@ cdef void linear_step(
         )
 
 
-cdef OpKernels table
-table.propagates_nonfinite = True  # 0 times either is NaN
-table.is_divisible = True
+cdef cynn_operation table
 table.forward_f32 = forward[float]
 table.forward_f64 = forward[double]
 table.backward_f32 = backward[float]
@@ -293,4 +302,7 @@ table.gradient_f64 = gradient[double]
 table.linear_step_f32 = linear_step[float]
 table.linear_step_f64 = linear_step[double]
 
-KERNELS = {"affine": capsule(&table)}
+# NaN and infinity are propagated: 0 times either is NaN
+KERNELS = {
+    "affine": operation_capsule(&table, CYNN_PROPAGATES_NONFINITE | CYNN_DIVISIBLE | CYNN_PREFETCHES),
+}

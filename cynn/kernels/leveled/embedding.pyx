@@ -3,8 +3,7 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
-from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
+from cynn.abi cimport cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
 
 # h: how many columns hold categories, these columns in the order of their vectors, and in ascending order
 
@@ -17,7 +16,7 @@ cdef inline int64_t category(floating x, int64_t n) noexcept nogil:
 
 
 cdef void forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
     cdef int64_t n = op.parameter_rows[0], size = op.parameter_columns[0]
@@ -41,7 +40,7 @@ cdef void forward(
 
 
 cdef void backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
     cdef int64_t row, j, first, stop
@@ -63,7 +62,8 @@ cdef void backward(
 
 
 cdef void gradient(
-    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+    const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end,
+    floating *grad
 ) noexcept nogil:
     """Rows begin..end of the table: the gradients of the vectors that were taken from them."""
     cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
@@ -82,7 +82,7 @@ cdef void gradient(
                     grad[k * size + i] += delta[i]
 
 
-cdef OpKernels table
+cdef cynn_operation table
 table.forward_f32 = forward[float]
 table.forward_f64 = forward[double]
 table.backward_f32 = backward[float]
@@ -90,4 +90,4 @@ table.backward_f64 = backward[double]
 table.gradient_f32 = gradient[float]
 table.gradient_f64 = gradient[double]
 
-KERNELS = {"embedding": capsule(&table)}
+KERNELS = {"embedding": operation_capsule(&table, 0)}

@@ -3,12 +3,11 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
+from cynn.abi cimport cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
 
 
 cdef void add_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef int64_t i, j, offset = begin * op.units, size = (end - begin) * op.units
     cdef const floating *x
@@ -21,7 +20,7 @@ cdef void add_forward(
 
 
 cdef void add_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     cdef int64_t i, offset = begin * op.units, size = (end - begin) * op.units
     for i in range(op.n_inputs):
@@ -30,7 +29,7 @@ cdef void add_backward(
 
 
 cdef void concatenate_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef int64_t i, row, width, column = 0
     for i in range(op.n_inputs):
@@ -43,7 +42,7 @@ cdef void concatenate_forward(
 
 
 cdef void concatenate_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     cdef int64_t i, row, width, column = 0
     for i in range(op.n_inputs):
@@ -56,19 +55,19 @@ cdef void concatenate_backward(
         column += width
 
 
-cdef OpKernels add
+cdef cynn_operation add
 add.forward_f32 = add_forward[float]
 add.forward_f64 = add_forward[double]
 add.backward_f32 = add_backward[float]
 add.backward_f64 = add_backward[double]
 
-cdef OpKernels concatenate
+cdef cynn_operation concatenate
 concatenate.forward_f32 = concatenate_forward[float]
 concatenate.forward_f64 = concatenate_forward[double]
 concatenate.backward_f32 = concatenate_backward[float]
 concatenate.backward_f64 = concatenate_backward[double]
 
 KERNELS = {
-    "add": capsule(&add),
-    "concatenate": capsule(&concatenate),
+    "add": operation_capsule(&add, 0),
+    "concatenate": operation_capsule(&concatenate, 0),
 }

@@ -9,8 +9,16 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from cynn cimport vector_math
-from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
+from cynn.abi cimport (
+    CYNN_GRADIENT_IN_PLACE,
+    CYNN_IN_PLACE,
+    CYNN_ONLY_TRAINING,
+    cynn_operands,
+    cynn_operation,
+    cynn_pass,
+    floating,
+    operation_capsule,
+)
 
 cdef extern from "philox_lanes.h" nogil:
     void cynn_philox_lanes(
@@ -44,7 +52,7 @@ cdef enum:
 
 
 cdef inline int64_t draw_from(
-    const Op *op, const Pass *pass_, int64_t place, int64_t end, uint32_t *words, int64_t *stop
+    const cynn_operands *op, const cynn_pass *pass_, int64_t place, int64_t end, uint32_t *words, int64_t *stop
 ) noexcept nogil:
     """Draw for the places from `place` on, at most to `end`; the place of words[0], and where they stop."""
     cdef int64_t group = place // GROUP
@@ -56,7 +64,7 @@ cdef inline int64_t draw_from(
     return group * GROUP
 
 
-cdef inline void pass_on(const Op *op, int64_t begin, int64_t end, floating *out) noexcept nogil:
+cdef inline void pass_on(const cynn_operands *op, int64_t begin, int64_t end, floating *out) noexcept nogil:
     """In a prediction there is no noise."""
     cdef const floating *x = <const floating *>op.x[0]
     if x != out:
@@ -65,7 +73,7 @@ cdef inline void pass_on(const Op *op, int64_t begin, int64_t end, floating *out
 
 # h: rate, and what becomes of a number x: that is kept, slope x + kept; that is dropped, dropped
 cdef void dropout_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef uint32_t[CHUNK] words
     cdef int64_t place = begin * op.units, last = end * op.units
@@ -94,7 +102,7 @@ cdef void dropout_forward(
 
 
 cdef void dropout_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     cdef const floating *factors = <const floating *>op.saved[0]
     cdef int64_t i
@@ -130,7 +138,7 @@ cdef inline void normals(const uint32_t *words, floating *out) noexcept nogil:
 
 # h: standard deviation
 cdef void gaussian_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef uint32_t[CHUNK] words
     cdef floating[CHUNK] z
@@ -151,24 +159,24 @@ cdef void gaussian_forward(
 
 
 cdef void gaussian_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     pass
 
 
-cdef OpKernels dropout
+cdef cynn_operation dropout
 dropout.forward_f32 = dropout_forward[float]
 dropout.forward_f64 = dropout_forward[double]
 dropout.backward_f32 = dropout_backward[float]
 dropout.backward_f64 = dropout_backward[double]
 
-cdef OpKernels gaussian
+cdef cynn_operation gaussian
 gaussian.forward_f32 = gaussian_forward[float]
 gaussian.forward_f64 = gaussian_forward[double]
 gaussian.backward_f32 = gaussian_backward[float]
 gaussian.backward_f64 = gaussian_backward[double]
 
 KERNELS = {
-    "dropout": capsule(&dropout),
-    "gaussian": capsule(&gaussian),
+    "dropout": operation_capsule(&dropout, CYNN_IN_PLACE | CYNN_GRADIENT_IN_PLACE | CYNN_ONLY_TRAINING),
+    "gaussian": operation_capsule(&gaussian, CYNN_IN_PLACE | CYNN_GRADIENT_IN_PLACE | CYNN_ONLY_TRAINING),
 }

@@ -5,8 +5,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn cimport vector_math
-from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
+from cynn.abi cimport CYNN_IN_PLACE, cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
 from cynn.sums cimport sums_of_columns
 
 cdef enum:
@@ -20,11 +19,11 @@ cdef enum:
 # Sums over the batch are kept in double, as batches may be long. A row that is there w times counts w times. Of one
 # row there is no variance: it is normalized by the moving averages, which it does not move.
 
-cdef inline double row_weight_of(const Pass *pass_, int64_t row) noexcept nogil:
+cdef inline double row_weight_of(const cynn_pass *pass_, int64_t row) noexcept nogil:
     return 1 if pass_.row_weight == NULL else pass_.row_weight[row]
 
 
-cdef inline bint has_statistics(const Pass *pass_) noexcept nogil:
+cdef inline bint has_statistics(const cynn_pass *pass_) noexcept nogil:
     return pass_.rows > 1
 
 
@@ -34,7 +33,7 @@ cdef inline floating deviation(floating variance) noexcept nogil:
 
 
 cdef inline void normalize_columns(
-    const Op *op, const floating *mean, const floating *variance, int64_t begin_row, int64_t end_row,
+    const cynn_operands *op, const floating *mean, const floating *variance, int64_t begin_row, int64_t end_row,
     int64_t begin, int64_t n, floating *out
 ) noexcept nogil:
     """out := gamma (x - mean) / sqrt(variance + epsilon) + beta for n columns from `begin` on."""
@@ -55,7 +54,7 @@ cdef inline void normalize_columns(
 
 
 cdef void batch_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     """With the moving averages: for predictions, and for a layer that is not trained."""
     cdef int64_t piece, column
@@ -68,7 +67,7 @@ cdef void batch_forward(
 
 
 cdef void batch_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     """Behind moving averages, which are constants."""
     cdef floating[PIECE] slope
@@ -90,7 +89,7 @@ cdef void batch_backward(
 
 
 cdef void batch_forward_columns(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef double[PIECE] total
     cdef floating *mean = <floating *>op.saved[0]
@@ -124,7 +123,7 @@ cdef void batch_forward_columns(
 
 
 cdef void batch_backward_columns(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     """dx := gamma / deviation (delta - w mean of delta - w normal mean of (delta normal)), for a row that is there w
     times, whose delta is that of all these together. (Ioffe and Szegedy, 2015.)
@@ -174,31 +173,28 @@ cdef void batch_backward_columns(
 
 
 cdef void batch_gradient(
-    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+    const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end,
+    floating *grad
 ) noexcept nogil:
     memcpy(grad, <const floating *>op.saved[1] + parameter * op.units, op.units * sizeof(floating))
 
 
-cdef void batch_update_states(const Op *op, const Pass *pass_, floating *type_) noexcept nogil:
+cdef void batch_update_states(
+    const cynn_operands *op, const cynn_pass *pass_, floating *const *states
+) noexcept nogil:
     cdef floating momentum = <floating>op.h[0]
-    cdef const floating *mean = <const floating *>op.saved[0]
-    cdef const floating *variance = mean + op.units
-    cdef floating *moving_mean = <floating *>op.states[0]
-    cdef floating *moving_variance = <floating *>op.states[1]
+    cdef const floating *mean
+    cdef const floating *variance
+    cdef floating *moving_mean = states[0]
+    cdef floating *moving_variance = states[1]
     cdef int64_t j
-    if mean == NULL or not has_statistics(pass_):
+    if op.n_saved == 0 or not has_statistics(pass_):
         return  # it is not trained, or not on this batch
+    mean = <const floating *>op.saved[0]
+    variance = mean + op.units
     for j in range(op.units):
         moving_mean[j] = momentum * moving_mean[j] + (1 - momentum) * mean[j]
         moving_variance[j] = momentum * moving_variance[j] + (1 - momentum) * variance[j]
-
-
-cdef void batch_update_states_f32(const Op *op, const Pass *pass_) noexcept nogil:
-    batch_update_states[float](op, pass_, NULL)
-
-
-cdef void batch_update_states_f64(const Op *op, const Pass *pass_) noexcept nogil:
-    batch_update_states[double](op, pass_, NULL)
 
 
 # Layer norm and RMS norm. parameters: gamma, beta, each perhaps NULL; saved: the normalized rows, and
@@ -268,7 +264,7 @@ cdef floating normalize_large_row(
 
 
 cdef void row_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef int64_t row, j, units = op.units
     cdef const floating *gamma = <const floating *>op.parameters[0]
@@ -305,7 +301,7 @@ cdef void row_forward(
 
 
 cdef void row_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     """dx := (g - mean of g - normal mean of (g normal)) / deviation, with g = gamma delta (Ba et al., 2016)."""
     cdef int64_t row, j, units = op.units
@@ -329,7 +325,8 @@ cdef void row_backward(
 
 
 cdef void row_gradient(
-    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+    const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end,
+    floating *grad
 ) noexcept nogil:
     sums_of_columns(
         pass_.rows, op.units, <const floating *>op.delta, <const floating *>op.saved[0] if parameter == 0 else NULL,
@@ -337,7 +334,7 @@ cdef void row_gradient(
     )
 
 
-cdef OpKernels batch
+cdef cynn_operation batch
 batch.forward_f32 = batch_forward[float]
 batch.forward_f64 = batch_forward[double]
 batch.backward_f32 = batch_backward[float]
@@ -348,10 +345,10 @@ batch.backward_columns_f32 = batch_backward_columns[float]
 batch.backward_columns_f64 = batch_backward_columns[double]
 batch.gradient_f32 = batch_gradient[float]
 batch.gradient_f64 = batch_gradient[double]
-batch.update_states_f32 = batch_update_states_f32
-batch.update_states_f64 = batch_update_states_f64
+batch.update_states_f32 = batch_update_states[float]
+batch.update_states_f64 = batch_update_states[double]
 
-cdef OpKernels by_row
+cdef cynn_operation by_row
 by_row.forward_f32 = row_forward[float]
 by_row.forward_f64 = row_forward[double]
 by_row.backward_f32 = row_backward[float]
@@ -363,6 +360,6 @@ by_row.gradient_f64 = row_gradient[double]
 COLUMN_PIECE = PIECE
 
 KERNELS = {
-    "batch": capsule(&batch),
-    "row": capsule(&by_row),
+    "batch": operation_capsule(&batch, 0),
+    "row": operation_capsule(&by_row, CYNN_IN_PLACE),
 }

@@ -3,13 +3,12 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from cynn.abi cimport floating
-from cynn.kernels.tables cimport Op, OpKernels, Pass, capsule
+from cynn.abi cimport CYNN_NEEDS_OUT, cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
 from cynn.sums cimport COLUMNS
 
 
 cdef void prelu_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef int64_t row, j, units = op.units
     cdef const floating *alpha = <const floating *>op.parameters[0]
@@ -20,7 +19,7 @@ cdef void prelu_forward(
 
 
 cdef void prelu_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     cdef int64_t row, j, units = op.units
     cdef const floating *alpha = <const floating *>op.parameters[0]
@@ -34,7 +33,8 @@ cdef void prelu_backward(
 
 
 cdef void prelu_gradient(
-    const Op *op, const Pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+    const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end,
+    floating *grad
 ) noexcept nogil:
     cdef double[COLUMNS] totals
     cdef int64_t piece, first, row, j, n, units = op.units
@@ -57,7 +57,7 @@ cdef void prelu_gradient(
 # The pieces of maxout lie one behind the other in a row: piece p of unit j in column p * units + j.
 
 cdef void maximum_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef int64_t row, _, j, units = op.units, width = op.widths[0]
     cdef const floating *z
@@ -73,7 +73,7 @@ cdef void maximum_forward(
 
 
 cdef void maximum_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     """To the first piece that is the largest; delta, which nothing reads after this, loses what it has given."""
     cdef int64_t row, _, j, units = op.units, width = op.widths[0]
@@ -99,7 +99,7 @@ cdef void maximum_backward(
 # The values and the gates of GLU lie one behind the other in a row; what becomes of the gates is saved.
 
 cdef void product_forward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *out
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef int64_t row, j, units = op.units
     cdef const floating *z
@@ -118,7 +118,7 @@ cdef void product_forward(
 
 
 cdef void product_backward(
-    const Op *op, const Pass *pass_, int64_t begin, int64_t end, floating *delta
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     cdef int64_t row, j, units = op.units
     cdef const floating *z
@@ -141,7 +141,7 @@ cdef void product_backward(
             op.activation.backward_f64(op.activation_h, 1, units, z + units, gate, dz + units)
 
 
-cdef OpKernels prelu
+cdef cynn_operation prelu
 prelu.forward_f32 = prelu_forward[float]
 prelu.forward_f64 = prelu_forward[double]
 prelu.backward_f32 = prelu_backward[float]
@@ -149,20 +149,20 @@ prelu.backward_f64 = prelu_backward[double]
 prelu.gradient_f32 = prelu_gradient[float]
 prelu.gradient_f64 = prelu_gradient[double]
 
-cdef OpKernels maximum
+cdef cynn_operation maximum
 maximum.forward_f32 = maximum_forward[float]
 maximum.forward_f64 = maximum_forward[double]
 maximum.backward_f32 = maximum_backward[float]
 maximum.backward_f64 = maximum_backward[double]
 
-cdef OpKernels product
+cdef cynn_operation product
 product.forward_f32 = product_forward[float]
 product.forward_f64 = product_forward[double]
 product.backward_f32 = product_backward[float]
 product.backward_f64 = product_backward[double]
 
 KERNELS = {
-    "maximum": capsule(&maximum),
-    "prelu": capsule(&prelu),
-    "product": capsule(&product),
+    "maximum": operation_capsule(&maximum, CYNN_NEEDS_OUT),
+    "prelu": operation_capsule(&prelu, 0),
+    "product": operation_capsule(&product, 0),
 }
