@@ -39,7 +39,7 @@ class Model:
 
     def __init__(
         self,
-        layers: Sequence[Input | Layer] | Node | Sequence[Node] | Mapping[str, Node],
+        layers: Sequence[Input | Layer | Node] | Node | Mapping[str, Node],
         *,
         seed: int | None = None,
         dtype: str = "float32",

@@ -24,6 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "catalogue",
     "messages",
+    "new_plugin",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples"]  # the gallery is made from these

@@ -24,6 +24,9 @@ NOT_RUN = {
     "pip install --no-build-isolation ./": "test_plugin_packages installs what new-plugin writes",
     "pip install --upgrade setuptools": "the tests have these",
     "pip install -r benchmarks": "it brings other frameworks",
+    "pip install build": "the tests have it",
+    "python -m build": "test_published_packages runs it",
+    "export PIP_FIND_LINKS": "test_published_packages sets it",
     "cynn new-plugin": "test_docs runs it",
     "cynn check my_activation": "test_plugin_packages checks what new-plugin writes",
     "python -m benchmarks": "test_benchmarks runs it on less",
@@ -37,6 +40,8 @@ NOT_RUN = {
 }
 #: Blocks that are no code, by how they begin, and what they are.
 SHOWN = {
+    "#include <cynn/vector_math.h>": "test_docs compiles it",
+    "from libc.stdint cimport int64_t": "test_docs compiles it",
     "float x[DIGITS_INPUTS]": "tests/interop call such functions",
     "To go on from the checkpoint": "a message",
     '[project.entry-points."cynn.activations"]': "a part of a pyproject.toml such as new-plugin writes",

@@ -2,6 +2,9 @@
 
 import inspect
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import compiled_signatures
@@ -11,6 +14,7 @@ from public_names import find
 
 import cynn
 from cynn import cli, registry
+from cynn.plugins import scaffold
 
 DOCS = Path(__file__).parents[2] / "docs"
 QUICKSTART = (DOCS / "quickstart.rst").read_text(encoding="utf-8")
@@ -145,6 +149,73 @@ class TestPluginPages:
     def test_the_commands_run(self, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         text = (DOCS / "plugins.rst").read_text(encoding="utf-8")
-        (line,) = re.findall(r"^    cynn (new-plugin .*)$", text, re.M)
-        assert cli.main(line.split()) == 0
-        assert (tmp_path / "my-activation" / "pyproject.toml").exists()
+        lines = re.findall(r"^    cynn (new-plugin .*)$", text, re.M)
+        assert [cli.main(line.split()) for line in lines] == [0, 0, 0]
+        files = {each for pair in re.findall(r"^``([^`]+)``(?:, ``([^`]+)``)? {2,}", text, re.M) for each in pair}
+        files = {file for file in files if re.search(r"[./]", file) and "(" not in file}
+        assert len(files) == 9
+        for file in files:
+            assert (tmp_path / "my-activation" / file).exists(), file
+        assert (tmp_path / "lab-plugins" / "lab_plugins" / "bright" / "_kernel.c").exists()
+        assert (tmp_path / "lab-plugins" / "lab_plugins" / "steady" / "__init__.py").exists()
+
+    def test_every_kind_is_shown_whole_in_every_language(self, monkeypatch):
+        monkeypatch.syspath_prepend(DOCS / "_extensions")
+        new_plugin = pytest.importorskip("new_plugin", reason="could not import 'docutils'")
+        shown = new_plugin.shown((DOCS / "plugins.rst").read_text(encoding="utf-8"))
+        for kind in scaffold.KINDS:
+            for language in scaffold.languages(kind):
+                files = {file for *key, file in shown if key == [kind, language]}
+                source = {"cython": "_kernel.pyx", "c": "_kernel.c", "numba": "_kernel.py", "python": "__init__.py"}
+                assert source[language] in files, (kind, language)
+        for kind, language, file in shown:
+            text = new_plugin.written(kind, language)[file]
+            assert f"my_{kind}" in text
+            assert "$" not in text
+
+    def test_the_signatures_for_numba_are_those_of_the_templates(self):
+        page = (DOCS / "plugins.rst").read_text(encoding="utf-8")
+        told = dict(re.findall(r"^\w+, ``(forward|backward|value_and_gradient|step)`` +``(.*)``$", page, re.M))
+        templates = Path(cynn.__file__).parent / "plugins" / "templates" / "numba"
+        code = "".join("".join(path.read_text(encoding="utf-8").split()) for path in templates.glob("*_kernel.py.in"))
+        code = code.replace("types.", "").replace("slots_type)", "CPointer(array))")
+        assert len(told) == 4
+        for name, signature in told.items():
+            assert signature.replace(" ", "") in code, name
+
+
+class TestVectorMathPage:
+    PAGE = (DOCS / "vector_math.rst").read_text(encoding="utf-8")
+
+    def block(self, language):
+        (found,) = re.findall(rf"^\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", self.PAGE, re.M)
+        return re.sub("^    ", "", found, flags=re.M)
+
+    def test_every_function_is_there(self):
+        header = Path(cynn.get_include(), "cynn", "vector_math.h").read_text(encoding="utf-8")
+        names = re.findall(r"^static inline \w+ cynn_(\w+)_f32\((?:float|double) x\)", header, re.M)
+        assert len(names) == 8
+        for name in names:
+            assert f"``cynn_{name}_f32``, ``_f64``" in self.PAGE
+        declared = (Path(cynn.__file__).parent / "vector_math.pxd").read_text(encoding="utf-8")
+        names = re.findall(r"^cdef inline floating (\w+)\(", declared, re.M)
+        assert len(names) == 11
+        for name in names:
+            assert re.search(rf"^[`\\].* ``{name}`` ", self.PAGE, re.M), name
+
+    def test_the_code_compiles(self, tmp_path):
+        compiler = shutil.which("cc") or pytest.skip("no C compiler")
+        (tmp_path / "in_c.c").write_text(self.block("c"))
+        (tmp_path / "in_cython.pyx").write_text(self.block("cython"))
+        options = ["-Wall", "-Wno-unused-function", "-Wno-unused-parameter", "-Werror", f"-I{cynn.get_include()}"]
+        subprocess.run([compiler, *options, "-fsyntax-only", "in_c.c"], cwd=tmp_path, check=True)
+        include = Path(cynn.__file__).parents[1]
+        subprocess.run([sys.executable, "-m", "cython", "-3", "-I", include, "in_cython.pyx"], cwd=tmp_path, check=True)
+
+    def test_the_bounds_are_those_that_are_tested(self):
+        bounds = {"log": 1, "exp": 2, "log1p": 2, "tanh": 2, "erf": 3, "erfc": 5, "expm1": 5}
+        source = (Path(__file__).parents[1] / "engine" / "test_vector_math.py").read_text(encoding="utf-8")
+        assert {name: int(bound) for name, bound in re.findall(r'^    "(\w+)": \((\d), \(', source, re.M)} == bounds
+        told = re.search(r"^A test holds (.*\n?.*)\.$", self.PAGE, re.M)[1]
+        parts = re.findall(r"((?:``\w+``(?:, | and )?)+) to (\d)", told)
+        assert {name: int(bound) for names, bound in parts for name in re.findall(r"``(\w+)``", names)} == bounds

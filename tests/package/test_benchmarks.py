@@ -96,3 +96,14 @@ def test_what_layers_cost():
         rows = [line.split() for line in run.stdout.splitlines() if line.startswith(f"{name} ")]
         assert len(rows) == 2  # SGD and Adam
         assert all(float(row[2]) > 0 for row in rows)
+
+
+def test_accuracy_and_cost_of_the_functions_for_kernels():
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.vector_math", "--quick"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line.split() for line in run.stdout.splitlines() if line.startswith("``")]
+    assert [row[0] for row in rows[:9]] == [row[0] for row in rows[9:18]] == [row[0] for row in rows[18:]]
+    assert all(float(error) < 6 for row in rows[:9] for error in row[1:])
+    assert all(float(cost) > 0 for row in rows[9:] for cost in row[1:])

@@ -72,6 +72,18 @@ kinds = {each.kind for each in cynn.registry.every() if any("my_" + each.kind ==
 print(*sorted(kinds))
 """
 
+TYPED = """
+import cynn
+import numpy as np
+
+net = cynn.Network([cynn.Input(3, scale=1 / 255), cynn.Dense(4, "sigmoid"), cynn.Dropout(0.5), cynn.Dense(2)])
+node = cynn.Dense(2)(cynn.Input(3))
+networks: list[cynn.Network] = [cynn.Network(node), cynn.Network([node, node]), cynn.Network({"a": node})]
+optimizer = cynn.optimizers.SGD(learning_rate=cynn.schedules.OneCycle(0.1))
+history = net.fit(np.zeros((2, 3)), [0, 1], optimizer=optimizer, metrics=["accuracy"], callbacks=[])
+prediction: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = net.predict([[0.0, 0.0, 0.0]])
+"""
+
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
@@ -183,10 +195,11 @@ class TestEveryCombination:
         for folder in folders:
             wheelhouse.done([sys.executable, "-m", "ruff", "check", "."], cwd=folder)
             wheelhouse.done([sys.executable, "-m", "ruff", "format", "--check", "."], cwd=folder)
+        (tmp_path / "program.py").write_text(TYPED)
         packages = [folder / folder.name.replace("-", "_") for folder in folders]
         tests = [path for folder in folders for path in (folder / "tests").iterdir()]
         command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", there.python]
-        wheelhouse.done([*command, *packages, *tests], cwd=tmp_path)
+        wheelhouse.done([*command, "program.py", *packages, *tests], cwd=tmp_path)
 
 
 def test_the_wheel_of_cynn_says_that_it_is_typed(wheels):

@@ -4,8 +4,8 @@
  *   log, log1p           the reduction of fdlibm: log(1 + f) by s = f / (2 + f), with a polynomial of our own
  *   erf, erfc            exp(-x^2) times a polynomial in (x - K) / (x + K) (Schonfelder, 1978), of our own too
  *
- * At most 1 ULP for log, 2 for exp, log1p and tanh, 3 for erf, 4 for erfc and 5 for expm1
- * over the whole range, denormal results included but for erfc (tests/test_vector_math.py). +-infinity,
+ * At most 1 ULP for log, 2 for exp, log1p and tanh, 3 for erf, 5 for erfc and expm1
+ * over the whole range, denormal results included but for erfc (tests/engine/test_vector_math.py). +-infinity,
  * zeros and NaN come out right.
  * Must be compiled without -fassociative-math: the order of the subtractions is the algorithm.
  * -fno-math-errno and -fno-trapping-math are what lets gcc vectorize a loop over them.
