@@ -77,6 +77,9 @@ class Configurable:
     #: What messages call a parameter.
     parameter_word: ClassVar[str] = "parameter"
 
+    # which stands in the repr without its name
+    _unnamed: ClassVar[str] = ""
+
     if not TYPE_CHECKING:
         __signature__ = _Signature()
 
@@ -169,8 +172,11 @@ class Configurable:
 
     @classmethod
     def _declared_signature(cls) -> inspect.Signature:
-        parameters = [declaration.in_signature() for declaration in cls.declared.values()]
-        return inspect.Signature(sorted(parameters, key=lambda parameter: parameter.kind))
+        """What may be given without its name, that of the bases first; then what comes by name alone, its own first."""
+        by_name = {name: each for name, each in cls.declared.items() if each.kw_only}
+        own_first = dict.fromkeys(name for base in cls.__mro__ for name in vars(base) if name in by_name)
+        ordered = [each for each in cls.declared.values() if not each.kw_only] + [by_name[name] for name in own_first]
+        return inspect.Signature([each.in_signature() for each in ordered])
 
     @classmethod
     def _new_signature(cls) -> inspect.Signature:
@@ -195,7 +201,7 @@ class Configurable:
         return hash((type(self), *self._parameters().items()))
 
     def __repr__(self) -> str:
-        return call(self, self._shown())
+        return call(self, self._shown(), self._unnamed)
 
     def _shown(self) -> dict[str, Any]:
         """The parameters in the repr: those that are given by name alone where they are not as by default."""
@@ -221,8 +227,8 @@ def _with_article(described: str) -> str:
     return f"{'an' if described[:1] in 'AEIOUaeiou' else 'a'} {described}"
 
 
-def call(made: object, arguments: Mapping[str, Any]) -> str:
-    """The call that makes an object, as its repr.
+def call(made: object, arguments: Mapping[str, Any], unnamed: str = "") -> str:
+    """The call that makes an object, as its repr; one argument may stand without its name.
 
     Examples
     --------
@@ -230,7 +236,8 @@ def call(made: object, arguments: Mapping[str, Any]) -> str:
     >>> call(L2(), {"l2": 0.5})
     'L2(l2=0.5)'
     """
-    return f"{type(made).__name__}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+    told = (repr(value) if name == unnamed else f"{name}={value!r}" for name, value in arguments.items())
+    return f"{type(made).__name__}({', '.join(told)})"
 
 
 def config_of(value: Any) -> Any:

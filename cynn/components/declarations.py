@@ -112,8 +112,15 @@ def choice(*choices: str, default: Any = _REQUIRED, kw_only: bool = False) -> An
 
 
 def part(base: type[Configurable], *, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
-    """Declare a part of the kind of `base`: one is given by its name, its configuration, its class, or as it is."""
-    return Declaration(lambda value, name, owner: base._registry.get(value), default, kw_only=kw_only)
+    """Declare a part of the kind of `base`, given by its name, its configuration, its class, or as it is.
+
+    None stands for the default, if there is one.
+    """
+
+    def check(value: Any, name: str, owner: str) -> Any:
+        return base._registry.get(default if value is None and default is not _REQUIRED else value)
+
+    return Declaration(check, default, kw_only=kw_only)
 
 
 def checked_by(check: Check, *, default: Any = _REQUIRED, kw_only: bool = False) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cynn import registry
-from cynn.layers.layer import Layer
+from cynn import activations
+from cynn.components.declarations import part
+from cynn.layers.layer import _WithoutParameters
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Activation"]
 
 
-class Activation(Layer):
+class Activation(_WithoutParameters):
     """a = f(z), element by element or row by row.
 
     Parameters
@@ -30,13 +31,8 @@ class Activation(Layer):
     """
 
     name: ClassVar[str] = "activation"
-
-    def __init__(self, activation: Any) -> None:
-        super().__init__()
-        self.activation = registry.activations.get(activation)
+    _unnamed: ClassVar[str] = "activation"
+    activation: Any = part(activations.Activation)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         return builder.add_activation(values[0], self.activation)
-
-    def __repr__(self) -> str:
-        return f"Activation({self.activation!r})"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
+from cynn.components.declarations import number, switch
 from cynn.engine.operations import SavedForBackward
-from cynn.errors import check_number, check_switch
 from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
@@ -62,22 +62,10 @@ class BatchNorm(Layer):
     beta = Parameter()
     moving_mean = Parameter(is_trained=False)
     moving_variance = Parameter(is_trained=False)
-
-    def __init__(
-        self,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        *,
-        use_scale: bool = True,
-        use_bias: bool = True,
-        trainable: bool = True,
-        learning_rate_factor: float = 1.0,
-    ) -> None:
-        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
-        self.momentum = check_number(momentum, "momentum", "BatchNorm", minimum=0, below=1)
-        self.epsilon = check_number(epsilon, "epsilon", "BatchNorm", minimum=0)
-        self.use_scale = check_switch(use_scale, "use_scale", "BatchNorm")
-        self.use_bias = check_switch(use_bias, "use_bias", "BatchNorm")
+    momentum: float = number(default=0.99, minimum=0, below=1)
+    epsilon: float = number(default=1e-3, minimum=0)
+    use_scale: bool = switch(default=True, kw_only=True)
+    use_bias: bool = switch(default=True, kw_only=True)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]

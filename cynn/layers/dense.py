@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cynn import constraints, initializers, kernels, registry, regularizers
+from cynn import activations, constraints, initializers, kernels, regularizers
+from cynn.components.declarations import checked_by, number, part, switch, whole_number
 from cynn.engine.operations import MAX_DIMENSION
-from cynn.errors import check_switch, check_whole_number
-from cynn.layers.layer import Layer, Parameter, check_factor
+from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
 
-__all__ = ["Dense", "DenseOptions"]
-
-
-_ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-
-
-class DenseOptions(TypedDict, total=False):
-    """What `Dense` and the layers that are made from it take by name."""
-
-    use_bias: bool
-    initializer: Any
-    regularizer: Any
-    constraint: Any
-    trainable: bool
-    learning_rate_factor: float
-    bias_learning_rate_factor: float | None
+__all__ = ["Dense"]
 
 
 class Dense(Layer):
@@ -75,52 +59,18 @@ class Dense(Layer):
 
     name: ClassVar[str] = "dense"
     kernel = kernels.dense.KERNELS["affine"]
-    #: Settings that the repr leaves out where they are so.
-    _usual: ClassVar[dict[str, Any]] = {
-        "use_bias": True, "initializer": None, "regularizer": None, "constraint": None, "trainable": True,
-        "learning_rate_factor": 1.0, "bias_learning_rate_factor": None
-    }
+    _unnamed: ClassVar[str] = "units"
     weights = Parameter()
     biases = Parameter()
-    bias_learning_rate_factor: float | None = None  # in what was pickled before there was one
-
-    def __init_subclass__(cls) -> None:
-        """The signature shows the options that `__init__` only hands on, as `**options`."""
-        super().__init_subclass__()
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        if {each.kind for each in parameters} & _ANY == {inspect.Parameter.VAR_KEYWORD}:
-            base = next(each for each in cls.__mro__[1:] if issubclass(each, Dense))
-            names = {each.name for each in parameters}
-            options = [each for each in inspect.signature(base).parameters.values() if each.kind is each.KEYWORD_ONLY]
-            parameters[-1:] = [each for each in options if each.name not in names]
-        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect alone
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "identity",
-        *,
-        use_bias: bool = True,
-        initializer: Any = None,
-        regularizer: Any = None,
-        constraint: Any = None,
-        trainable: bool = True,
-        learning_rate_factor: float = 1.0,
-        bias_learning_rate_factor: float | None = None,
-    ) -> None:
-        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
-        owner = type(self).__name__
-        self.units = check_whole_number(units, "units", owner, minimum=1, maximum=MAX_DIMENSION)
-        self.activation = registry.activations.get("identity" if activation is None else activation)
-        self.use_bias = check_switch(use_bias, "use_bias", owner)
-        self.initializer = initializers.check_name(initializer)
-        self.regularizer = regularizers.get(regularizer)
-        self.constraint = constraints.get(constraint)
-        self.bias_learning_rate_factor = (
-            None
-            if bias_learning_rate_factor is None
-            else check_factor(bias_learning_rate_factor, "bias_learning_rate_factor", owner)
-        )
+    units: int = whole_number(minimum=1, maximum=MAX_DIMENSION)
+    activation: Any = part(activations.Activation, default="identity")
+    use_bias: bool = switch(default=True, kw_only=True)
+    initializer: Any = checked_by(lambda value, *_: initializers.check_name(value), default=None, kw_only=True)
+    regularizer: Any = part(regularizers.Regularizer, default=None, kw_only=True)
+    constraint: Any = part(constraints.Constraint, default=None, kw_only=True)
+    trainable: bool = switch(default=True, kw_only=True)
+    learning_rate_factor: float = number(default=1.0, above=0, kw_only=True)
+    bias_learning_rate_factor: float | None = number(default=None, above=0, kw_only=True)
 
     def factor_of(self, name: str) -> float:
         if name == "biases" and self.bias_learning_rate_factor is not None:
@@ -128,7 +78,6 @@ class Dense(Layer):
         return super().factor_of(name)
 
     def build(self, builder: Builder, values: list[int]) -> int:
-        assert self.units is not None
         return builder.add_activation(self._affine(builder, values, self.units), self.activation)
 
     def _affine(self, builder: Builder, values: list[int], columns: int) -> int:
@@ -146,8 +95,3 @@ class Dense(Layer):
             rules=[builder.rule(self.regularizer, self.constraint)],
             multiplications=self.inputs * columns,
         )
-
-    def __repr__(self) -> str:
-        named = [(name, getattr(self, name)) for name in self._parameters() if name != "units"]
-        told = [f"{name}={value!r}" for name, value in named if name not in self._usual or value != self._usual[name]]
-        return f"{type(self).__name__}({', '.join([str(self.units), *told])})"

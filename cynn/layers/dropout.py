@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from cynn import kernels
+from cynn.components.declarations import checked_by
 from cynn.engine.operations import SavedForBackward
-from cynn.layers.layer import Layer
+from cynn.layers.layer import _WithoutParameters
 from cynn.schedules.base import number_of
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Dropout"]
 
 
-class Dropout(Layer):
+class Dropout(_WithoutParameters):
     """In training, leaves out activations at random, and makes up for it: a = x m / (1 - rate), m 0 or 1.
 
     Predictions pass through as they are. Which are left out follows from the network's seed, the epoch and
@@ -40,10 +42,7 @@ class Dropout(Layer):
 
     name: ClassVar[str] = "dropout"
     kernel = kernels.noise.KERNELS["dropout"]
-
-    def __init__(self, rate: Any) -> None:
-        super().__init__()
-        self.rate = number_of(rate, "rate", type(self).__name__, minimum=0, below=1)
+    rate: Any = checked_by(partial(number_of, minimum=0, below=1))
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import constraints, initializers, kernels, regularizers
+from cynn.components.declarations import checked_by, part, whole_number
 from cynn.engine.operations import MAX_DIMENSION
-from cynn.errors import InvalidParameterError, ShapeError, check_whole_number, shown
+from cynn.errors import ShapeError, check_whole_number, not_allowed
 from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ __all__ = ["Embedding"]
 _MAX_CATEGORIES = 2**24
 
 _LIMIT = 0.05
+
+
+def _columns(value: Any, name: str, owner: str) -> int | list[int]:
+    several = list(value) if isinstance(value, (list, tuple)) else [value]
+    checked = [check_whole_number(column, name, owner) for column in several]
+    if not checked or len(set(checked)) < len(checked):
+        raise not_allowed(name, owner, "columns, each once", value)
+    return checked if isinstance(value, (list, tuple)) else checked[0]
 
 
 class Embedding(Layer):
@@ -63,41 +72,17 @@ class Embedding(Layer):
     name: ClassVar[str] = "embedding"
     kernel = kernels.embedding.KERNELS["embedding"]
     weights = Parameter()
-
-    def __init__(
-        self,
-        input_dim: int,
-        output_dim: int,
-        columns: int | Sequence[int] = 0,
-        *,
-        initializer: Any = None,
-        regularizer: Any = None,
-        constraint: Any = None,
-        trainable: bool = True,
-        learning_rate_factor: float = 1.0,
-    ) -> None:
-        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
-        self.input_dim = check_whole_number(
-            input_dim, "input_dim", "Embedding", minimum=1, maximum=_MAX_CATEGORIES
-        )
-        self.output_dim = check_whole_number(
-            output_dim, "output_dim", "Embedding", minimum=1, maximum=MAX_DIMENSION
-        )
-        several = list(columns) if isinstance(columns, (list, tuple)) else [columns]
-        checked = [check_whole_number(column, "columns", "Embedding") for column in several]
-        if not checked or len(set(checked)) < len(checked):
-            raise InvalidParameterError(
-                f"The 'columns' parameter of Embedding must be columns, each once. Got {shown(columns)} instead."
-            )
-        self.columns = checked if isinstance(columns, (list, tuple)) else checked[0]
-        self.initializer = initializers.check_name(initializer)
-        self.regularizer = regularizers.get(regularizer)
-        self.constraint = constraints.get(constraint)
+    input_dim: int = whole_number(minimum=1, maximum=_MAX_CATEGORIES)
+    output_dim: int = whole_number(minimum=1, maximum=MAX_DIMENSION)
+    columns: int | Sequence[int] = checked_by(_columns, default=0)
+    initializer: Any = checked_by(lambda value, *_: initializers.check_name(value), default=None, kw_only=True)
+    regularizer: Any = part(regularizers.Regularizer, default=None, kw_only=True)
+    constraint: Any = part(constraints.Constraint, default=None, kw_only=True)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         (value,) = values
         width = builder.widths[value]
-        columns = self.columns if isinstance(self.columns, list) else [self.columns]
+        columns = [self.columns] if isinstance(self.columns, int) else self.columns
         if max(columns) >= width:
             raise ShapeError(f"The columns of an embedding must be there, below {width}. Got {max(columns)} instead.")
         for column in columns:

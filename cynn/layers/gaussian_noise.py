@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import kernels
-from cynn.layers.layer import Layer
+from cynn.components.declarations import checked_by
+from cynn.layers.layer import _WithoutParameters
 from cynn.schedules.base import number_of
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["GaussianNoise"]
 
 
-class GaussianNoise(Layer):
+class GaussianNoise(_WithoutParameters):
     """In training, adds normal random numbers: a = x + stddev n.
 
     Predictions pass through as they are. The numbers follow from the network's seed, the epoch and the step.
@@ -34,10 +36,7 @@ class GaussianNoise(Layer):
 
     name: ClassVar[str] = "gaussian_noise"
     kernel = kernels.noise.KERNELS["gaussian"]
-
-    def __init__(self, stddev: Any) -> None:
-        super().__init__()
-        self.stddev = number_of(stddev, "stddev", "GaussianNoise", minimum=0)
+    stddev: Any = checked_by(partial(number_of, minimum=0))
 
     def build(self, builder: Builder, values: list[int]) -> int:
         return builder.add(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cynn import kernels
+from cynn import activations, kernels
+from cynn.components.declarations import part, whole_number
 from cynn.engine.operations import MAX_DIMENSION, SavedForBackward
-from cynn.errors import InvalidParameterError, check_whole_number
-from cynn.layers.dense import Dense, DenseOptions
+from cynn.errors import InvalidParameterError
+from cynn.layers.dense import Dense
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -52,10 +53,11 @@ class GLU(Dense):
     """
 
     name: ClassVar[str] = "glu"
+    units: int = whole_number(minimum=1, maximum=MAX_DIMENSION // 2)
+    activation: Any = part(activations.Activation, default="sigmoid")
 
-    def __init__(self, units: int, activation: Any = "sigmoid", **options: Unpack[DenseOptions]) -> None:
-        super().__init__(units, activation, **options)
-        check_whole_number(units, "units", "GLU", maximum=MAX_DIMENSION // 2)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.activation.is_compiled():
             raise InvalidParameterError(
                 f"The 'activation' parameter of GLU must be compiled. Got {self.activation!r} instead, "
@@ -63,7 +65,6 @@ class GLU(Dense):
             )
 
     def build(self, builder: Builder, values: list[int]) -> int:
-        assert self.units is not None
         z = self._affine(builder, values, 2 * self.units)
         return builder.add(
             kernels.parametric_activations.KERNELS["product"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cynn.components.configurable import Configurable
+from cynn.components.declarations import number, whole_number
 from cynn.engine.operations import MAX_DIMENSION
-from cynn.errors import check_number, check_whole_number
 from cynn.layers.layer import Layer
 
 __all__ = ["Input"]
@@ -34,19 +34,10 @@ class Input(Configurable):
     kind = Layer.kind
     config_key: ClassVar[str] = Layer.config_key
     name: ClassVar[str] = "input"
+    _unnamed: ClassVar[str] = "units"
     # of two inputs that are alike, a network that is no chain has one
     __eq__ = object.__eq__
     __hash__ = object.__hash__
-
-    def __init__(self, units: int, *, scale: float = 1.0, offset: float = 0.0) -> None:
-        self.units = check_whole_number(units, "units", "Input", minimum=1, maximum=MAX_DIMENSION)
-        self.scale = check_number(scale, "scale", "Input")
-        self.offset = check_number(offset, "offset", "Input")
-
-    def __repr__(self) -> str:
-        extra = "".join(
-            f", {name}={value!r}"
-            for name, value, default in [("scale", self.scale, 1.0), ("offset", self.offset, 0.0)]
-            if value != default
-        )
-        return f"Input({self.units}{extra})"
+    units: int = whole_number(minimum=1, maximum=MAX_DIMENSION)
+    scale: float = number(default=1.0, kw_only=True)
+    offset: float = number(default=0.0, kw_only=True)

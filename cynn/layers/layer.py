@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn.components.configurable import MAX_NESTED, Configurable
+from cynn.components.configurable import Configurable
+from cynn.components.declarations import attribute, number, switch
 from cynn.engine.operations import ParameterRule
 from cynn.engine.weights_lock import WeightsLock
 from cynn.errors import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from cynn.engine.operations import Operation
     from cynn.layers.builder import Builder
 
-__all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "check_factor", "walk"]
+__all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "walk"]
 
 Array = npt.NDArray[Any]
 
@@ -60,23 +61,20 @@ class Layer(Configurable):
 
     kind = "layer"
     config_key: ClassVar[str] = "layer"
-    max_nested: ClassVar[int] = MAX_NESTED
+    max_nested: ClassVar[int] = 160  # as far as 50 layers with branches go, and what the last is given
     # of two layers in networks each has weights of its own
     __eq__ = object.__eq__
     __hash__ = object.__hash__
-    inputs: int | None = None
-    units: int | None = None
-    trainable: bool = True
-    learning_rate_factor: float = 1.0  # in what was pickled before there was one
+    trainable: bool = switch(default=True, kw_only=True)
+    learning_rate_factor: float = number(default=1.0, above=0, kw_only=True)
+    inputs: int | None = attribute(None)
+    units: int | None = attribute(None)
     #: The functions of the operation that it is made of, in a capsule; None for a layer of other operations.
     kernel: ClassVar[Any] = None
     #: How deep the layers within it are nested.
-    depth: int = 0
+    depth: int = attribute(0)
 
-    def __init__(self, *, trainable: bool = True, learning_rate_factor: float = 1.0) -> None:
-        owner = type(self).__name__
-        self.trainable = check_switch(trainable, "trainable", owner)
-        self.learning_rate_factor = check_factor(learning_rate_factor, "learning_rate_factor", owner)
+    def __post_init__(self) -> None:
         self._arrays: dict[str, Array] = {}
         self._weights_lock = WeightsLock()
 
@@ -285,6 +283,13 @@ class Layer(Configurable):
         return self._arrays
 
 
+class _WithoutParameters(Layer):
+    """A layer that has nothing to train, but for what is in layers within it."""
+
+    trainable: bool = attribute(True)
+    learning_rate_factor: float = attribute(1.0)
+
+
 class Parameter:
     """An array of a layer, declared in the body of its class: in a network, a live view that checks what is assigned.
 
@@ -310,7 +315,7 @@ class Parameter:
     def __init__(self, *, is_trained: bool = True, learning_rate_factor: float = 1.0, decays: bool = True) -> None:
         self.__doc__ = None  # what it is, its layer says
         self.is_trained = is_trained
-        self.learning_rate_factor = check_factor(learning_rate_factor, "learning_rate_factor", "Parameter")
+        self.learning_rate_factor = check_number(learning_rate_factor, "learning_rate_factor", "Parameter", above=0)
         self.decays = check_switch(decays, "decays", "Parameter")
 
     def __set_name__(self, owner: type[Layer], name: str) -> None:
@@ -330,11 +335,6 @@ class Parameter:
         values = as_values(value, array, f"{self.name} of this layer")
         with layer._weights_lock.turn_to_set(f"an assignment of {self.name}"):
             array[...] = values
-
-
-def check_factor(value: Any, name: str, owner: str) -> float:
-    """What a learning rate is multiplied by: a finite number > 0."""
-    return check_number(value, name, owner, above=0)
 
 
 def as_values(given: Any, array: Array, name: str) -> Array:
@@ -360,9 +360,9 @@ def as_values(given: Any, array: Array, name: str) -> Array:
 
 def arrays(layers: Iterable[Layer]) -> Iterator[tuple[str, Array]]:
     """All that is saved of layers, by name: `layers.0.weights` and so on."""
-    for number, layer in enumerate(layers):
+    for place, layer in enumerate(layers):
         for name, array in layer.arrays():
-            yield f"layers.{number}.{name}", array
+            yield f"layers.{place}.{name}", array
 
 
 def walk(layers: Iterable[Layer]) -> Iterator[Layer]:

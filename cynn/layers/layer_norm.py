@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
+from cynn.components.declarations import number, switch
 from cynn.engine.operations import SavedForBackward
-from cynn.errors import check_number, check_switch
 from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
@@ -48,24 +48,12 @@ class LayerNorm(Layer):
     kernel = kernels.normalization.KERNELS["row"]
     gamma = Parameter()
     beta = Parameter()
+    epsilon: float = number(default=1e-3, minimum=0)
+    use_scale: bool = switch(default=True, kw_only=True)
+    use_bias: bool = switch(default=True, kw_only=True)
 
     #: Whether the mean is taken away.
     is_centered: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        epsilon: float = 1e-3,
-        *,
-        use_scale: bool = True,
-        use_bias: bool = True,
-        trainable: bool = True,
-        learning_rate_factor: float = 1.0,
-    ) -> None:
-        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
-        owner = type(self).__name__
-        self.epsilon = check_number(epsilon, "epsilon", owner, minimum=0)
-        self.use_scale = check_switch(use_scale, "use_scale", owner)
-        self.use_bias = check_switch(use_bias, "use_bias", owner)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from cynn import kernels
+from cynn import activations, kernels
+from cynn.components.declarations import attribute, whole_number
 from cynn.engine.operations import MAX_DIMENSION
 from cynn.errors import check_whole_number
-from cynn.layers.dense import Dense, DenseOptions
+from cynn.layers.dense import Dense
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -51,13 +52,14 @@ class Maxout(Dense):
     """
 
     name: ClassVar[str] = "maxout"
+    activation: Any = attribute(None)
+    pieces: int = whole_number(default=2, minimum=1)
 
-    def __init__(self, units: int, pieces: int = 2, **options: Unpack[DenseOptions]) -> None:
-        super().__init__(units, "identity", **options)
-        most = MAX_DIMENSION // (self.units or 1)
-        self.pieces = check_whole_number(pieces, "pieces", "Maxout", minimum=1, maximum=most)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.activation = activations.Identity()
+        check_whole_number(self.pieces, "pieces", type(self).__name__, minimum=1, maximum=MAX_DIMENSION // self.units)
 
     def build(self, builder: Builder, values: list[int]) -> int:
-        assert self.units is not None
         z = self._affine(builder, values, self.pieces * self.units)
         return builder.add(kernels.parametric_activations.KERNELS["maximum"], [z], self.units)

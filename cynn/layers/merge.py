@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cynn import kernels, registry
-from cynn.errors import InvalidParameterError, ShapeError, as_list, shown
+from cynn.components.declarations import checked_by
+from cynn.errors import InvalidParameterError, ShapeError, as_list, not_allowed, shown
 from cynn.layers.composition import as_layers, build_layers, chain
-from cynn.layers.layer import Layer
+from cynn.layers.layer import Layer, _WithoutParameters
 
 if TYPE_CHECKING:
     from cynn.layers.builder import Builder
@@ -20,26 +20,39 @@ __all__ = ["Add", "Concatenate", "Residual"]
 _MAX_NESTED = 50
 
 
-class _Merge(Layer):
+def _layers(value: Any, name: str, owner: str) -> list[Layer]:
+    """A list of layers, of which some may be given by their configurations."""
+    described = as_list(value)
+    layers = described and as_layers([registry.layers.get(one) if isinstance(one, dict) else one for one in described])
+    if layers is None:
+        raise InvalidParameterError(f"The layers of {owner} must be lists of layers. Got {shown(value)} instead.")
+    return layers
+
+
+def _branches(value: Any, name: str, owner: str) -> list[list[Layer]]:
+    given = as_list(value)
+    if not given:
+        raise not_allowed(name, owner, "one or more lists of layers", value)
+    return [_layers(branch, name, owner) for branch in given]
+
+
+class _Merge(_WithoutParameters):
     """What comes out of several layers, as one matrix.
 
     Without branches, the layer is called on what it brings together; with branches, every one of them
     takes what the layer takes, and an empty one passes it on.
+
+    Parameters
+    ----------
+    branches : list of lists of layers, optional
+        Those that it brings together.
     """
 
     n_inputs: ClassVar[int | None] = None
+    branches: Any = checked_by(_branches, default=None)
 
-    def __init__(self, branches: Sequence[Sequence[Layer]] | None = None) -> None:
-        super().__init__()
-        self.branches: list[list[Layer]] | None = None
-        if branches is not None:
-            given = as_list(branches)
-            if not given:
-                raise InvalidParameterError(
-                    f"The 'branches' parameter of {type(self).__name__} must hold one or more lists of layers. "
-                    f"Got {shown(branches)} instead."
-                )
-            self.branches = [_checked(branch, type(self)) for branch in given]
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.depth = _depth(self.layers, type(self))
 
     @property
@@ -112,7 +125,7 @@ class Concatenate(_Merge):
         return builder.add(kernels.merge.KERNELS["concatenate"], values, units)
 
 
-class Residual(Layer):
+class Residual(_WithoutParameters):
     """Layers with a way around them: x + f(x) (He et al., 2016, equation 1).
 
     Parameters
@@ -129,41 +142,28 @@ class Residual(Layer):
     """
 
     name: ClassVar[str] = "residual"
+    _unnamed: ClassVar[str] = "layers"
+    layers: Any = checked_by(_layers)
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        super().__init__()
-        self._layers = _checked(layers, type(self))
-        self.depth = _depth(self._layers, type(self))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.depth = _depth(self.layers, type(self))
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers of f."""
-        return self._layers
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From pickles of before, too, which have the layers under another name."""
+        if "_layers" in state:
+            state["layers"] = state.pop("_layers")
+        vars(self).update(state)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         (value,) = values
-        self._layers, inner = _build(self._layers, builder, value)
+        self.layers, inner = _build(self.layers, builder, value)
         if builder.widths[inner] != builder.widths[value]:
             raise ShapeError(
                 f"The layers within must return as many columns as they take, {builder.widths[value]}. "
                 f"Got {builder.widths[inner]} instead."
             )
         return builder.add(kernels.merge.KERNELS["add"], [value, inner], builder.widths[value])
-
-    def __repr__(self) -> str:
-        return f"Residual({self._layers!r})"
-
-
-def _checked(given: Any, owner: type[Layer]) -> list[Layer]:
-    """A list of layers, of which some may be given by their configurations."""
-    described = as_list(given)
-    layers = described and as_layers([registry.layers.get(one) if isinstance(one, dict) else one for one in described])
-    if layers is None:
-        raise InvalidParameterError(
-            f"The layers of {owner.__name__} must be lists of layers. Got {shown(given)} instead."
-        )
-    return layers
-
 
 def _depth(layers: list[Layer], owner: type[Layer]) -> int:
     """The depth of a layer with these within it."""

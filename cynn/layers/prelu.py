@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from cynn import kernels
-from cynn.errors import check_number
+from cynn.components.declarations import number
 from cynn.layers.layer import Layer, Parameter
 
 if TYPE_CHECKING:
@@ -44,12 +44,7 @@ class PReLU(Layer):
     name: ClassVar[str] = "prelu"
     kernel = kernels.parametric_activations.KERNELS["prelu"]
     alpha = Parameter()
-
-    def __init__(
-        self, initial: float = 0.25, *, trainable: bool = True, learning_rate_factor: float = 1.0
-    ) -> None:
-        super().__init__(trainable=trainable, learning_rate_factor=learning_rate_factor)
-        self.initial = check_number(initial, "initial", "PReLU")
+    initial: float = number(default=0.25)
 
     def build(self, builder: Builder, values: list[int]) -> int:
         units = builder.widths[values[0]]

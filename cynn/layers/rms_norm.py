@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from cynn.components.declarations import attribute, number
 from cynn.layers.layer_norm import LayerNorm
 
 __all__ = ["RMSNorm"]
@@ -40,19 +41,5 @@ class RMSNorm(LayerNorm):
 
     name: ClassVar[str] = "rms_norm"
     is_centered: ClassVar[bool] = False
-
-    def __init__(
-        self,
-        epsilon: float = 1e-6,
-        *,
-        use_scale: bool = True,
-        trainable: bool = True,
-        learning_rate_factor: float = 1.0,
-    ) -> None:
-        super().__init__(
-            epsilon,
-            use_scale=use_scale,
-            use_bias=False,
-            trainable=trainable,
-            learning_rate_factor=learning_rate_factor,
-        )
+    epsilon: float = number(default=1e-6, minimum=0)
+    use_bias: bool = attribute(False)
