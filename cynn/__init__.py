@@ -55,10 +55,10 @@ except ImportError:
     raise
 
 if TYPE_CHECKING:
-    from cynn import callbacks, datasets, metrics, plot, training
+    from cynn import callbacks, datasets, interop, metrics, plot, training
 
 # What a process that only predicts has no use for is imported when somebody asks for it.
-_LATER = {"callbacks", "datasets", "metrics", "plot", "training"}
+_LATER = {"callbacks", "datasets", "interop", "metrics", "plot", "training"}
 
 __all__ = [
     "GLU",
@@ -89,6 +89,7 @@ __all__ = [
     "get_num_threads",
     "hyperparameter",
     "initializers",
+    "interop",
     "layers",
     "load",
     "losses",

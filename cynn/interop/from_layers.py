@@ -136,7 +136,7 @@ class _Builder:
         """a = f(z)."""
         units = self.plan.widths[value]
         formula = self.gate(activation, column(value))
-        return value if formula is None else self.plan.map(formula, units)
+        return value if formula is None else self.plan.group(activation, value, formula, units)
 
 
 def _dense(builder: _Builder, layer: Any, values: list[int]) -> int:
@@ -209,7 +209,8 @@ def _batch_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
     slope: Array = (1 if layer.gamma is None else layer.gamma) / deviation
     plan = builder.plan
     centered = column(values[0]) - plan.array(layer.moving_mean)
-    return plan.map(centered * plan.array(slope) + constant_or(layer.beta, plan, 0), layer.units)
+    formula = centered * plan.array(slope) + constant_or(layer.beta, plan, 0)
+    return plan.group(layer, values[0], formula, layer.units)
 
 
 def _row_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
@@ -226,12 +227,14 @@ def _row_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
     names["x"] = parse(f"z * {factor}", names, "LayerNorm")
     names["x"] = parse("x - row_mean(x)", names, "LayerNorm") if layer.is_centered else names["x"]
     names["v"] = parse(f"row_mean(x * x) + epsilon * {factor} * {factor}", names, "LayerNorm")
-    return plan.map(parse("x * (v == 0 ? 0 : 1 / sqrt(v)) * gamma + beta", names, "LayerNorm"), layer.units)
+    formula = parse("x * (v == 0 ? 0 : 1 / sqrt(v)) * gamma + beta", names, "LayerNorm")
+    return plan.group(layer, values[0], formula, layer.units)
 
 
 def _prelu(builder: _Builder, layer: Any, values: list[int]) -> int:
     z = column(values[0])
-    return builder.plan.map(where(z.compared("<", 0.0), builder.plan.array(layer.alpha) * z, z), layer.units)
+    formula = where(z.compared("<", 0.0), builder.plan.array(layer.alpha) * z, z)
+    return builder.plan.group(layer, values[0], formula, layer.units)
 
 
 _LAYERS: dict[type, Callable[[_Builder, Any, list[int]], int]] = {

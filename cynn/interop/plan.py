@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cynn.interop.expressions import Expression, number
 
-__all__ = ["Affine", "Array", "Copy", "Gather", "Map", "Output", "Plan", "Reduce", "Step", "Take", "column"]
+__all__ = ["Affine", "Array", "Copy", "Gather", "Group", "Map", "Output", "Plan", "Reduce", "Step", "Take", "column"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -105,6 +105,25 @@ class Output:
 
 
 @dataclass
+class Group:
+    """Steps that are one activation, or one layer: other libraries may have the whole.
+
+    Attributes
+    ----------
+    first, last : int
+        The values that its steps make.
+    source : int
+        The value that it takes.
+    part : Activation or Layer
+    """
+
+    first: int
+    last: int
+    source: int
+    part: Any
+
+
+@dataclass
 class Plan:
     """What a network computes.
 
@@ -121,6 +140,8 @@ class Plan:
     arrays : list of array
         What formulas take a number per column from.
     outputs : list of Output
+    groups : list of Group
+        In their order, each apart from the others.
     """
 
     inputs: int
@@ -131,6 +152,7 @@ class Plan:
     widths: list[int] = field(default_factory=list)
     arrays: list[Array] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.widths = self.widths or [self.inputs]
@@ -157,6 +179,14 @@ class Plan:
         if formula.kind == "column" and formula.value[1] == 0 and self.widths[formula.value[0]] == units:
             return int(formula.value[0])
         return self.add(Map(formula, units))
+
+    def group(self, part: Any, source: int, formula: Expression, units: int) -> int:
+        """Likewise, of steps that are one activation or layer."""
+        first = len(self.widths)
+        value = self.map(formula, units)
+        if first <= value:
+            self.groups.append(Group(first, value, source, part))
+        return value
 
     def _reduce(self, node: Expression, units: int, known: dict[Expression, Expression]) -> Expression:
         (argument,) = node.arguments

@@ -42,6 +42,9 @@ NOT_RUN = {
 SHOWN = {
     "#include <cynn/vector_math.h>": "test_docs compiles it",
     "from libc.stdint cimport int64_t": "test_docs compiles it",
+    "from sklearn.neural_network": "tests/interop do the same, with scikit-learn",
+    "net = cynn.interop.onnx.adopt": "tests/interop adopt such files, with the extra",
+    'net.to_onnx("digits.onnx"': "tests/interop write such files, with the extra",
     "float x[DIGITS_INPUTS]": "tests/interop call such functions",
     "To go on from the checkpoint": "a message",
     '[project.entry-points."cynn.activations"]': "a part of a pyproject.toml such as new-plugin writes",

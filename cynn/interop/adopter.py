@@ -1,0 +1,142 @@
+"""From the model of another library to a network: layers one by one, then their arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cynn import layers, registry
+from cynn.errors import InvalidParameterError
+from cynn.interop.plan import Array
+from cynn.network import Network
+
+__all__ = ["Adopter"]
+
+
+class Adopter:
+    """Collects layers, what each takes, and its arrays.
+
+    Values are numbers: 0 is the input, k what layer k - 1 returns.
+
+    Parameters
+    ----------
+    units : int
+        Columns of the input.
+    what : str
+        What is adopted, for messages.
+
+    Attributes
+    ----------
+    widths : list of int
+        Columns of every value.
+    missing : list of str
+        What has no counterpart, and where it is.
+    """
+
+    def __init__(self, units: int, what: str) -> None:
+        self.what = what
+        self.input = layers.Input(units)
+        self.layers: list[layers.Layer] = []
+        self.sources: list[list[int]] = []
+        self.arrays: list[dict[str, Array]] = []
+        self.widths = [units]
+        #: Which column of the input each column of a value is, None where it is none.
+        self.origins: list[list[int | None]] = [list(range(units))]
+        self.missing: list[str] = []
+
+    def add(self, layer: layers.Layer, sources: Sequence[int], units: int, **arrays: Array | None) -> int:
+        """A layer behind others, with its arrays by name; the number of its value."""
+        self.layers.append(layer)
+        self.sources.append(list(sources))
+        self.arrays.append({name: array for name, array in arrays.items() if array is not None})
+        self.widths.append(units)
+        self.origins.append([None] * units)
+        return len(self.layers)
+
+    def dense(self, source: int, W: Array, b: Array | None, **options: Any) -> int:
+        """z = x W + b."""
+        units = W.shape[1]
+        return self.add(layers.Dense(units, use_bias=b is not None, **options), [source], units, weights=W, biases=b)
+
+    def activation(self, source: int, activation: Any) -> int:
+        """a = f(z); right behind a dense layer, it is that layer's."""
+        layer = self.layers[source - 1] if source else None
+        f = registry.activations.get(activation)
+        if type(layer) is layers.Dense and layer.activation.name == "identity" and source == len(self.layers):
+            layer.activation = f
+            return source
+        return self.add(layers.Activation(f), [source], self.widths[source])
+
+    def affine_columns(self, source: int, mean: Array, slope: Array, offset: Array | None = None) -> int:
+        """(x - mean) slope + offset, a number for each column: a batch normalization that is not trained."""
+        layer = layers.BatchNorm(epsilon=0, use_bias=offset is not None, trainable=False)
+        ones = np.ones(len(mean))
+        return self.add(
+            layer, [source], len(mean), gamma=slope, beta=offset, moving_mean=mean, moving_variance=ones
+        )  # fmt: skip
+
+    def select(self, source: int, first: int, count: int) -> int:
+        """Some columns of a value: a dense layer of zeros and ones that is not trained."""
+        width = self.widths[source]
+        if (first, count) == (0, width):
+            return source
+        W = np.zeros((width, count), np.float32)
+        W[first + np.arange(count), np.arange(count)] = 1
+        value = self.dense(source, W, None, trainable=False)
+        self.origins[value] = self.origins[source][first : first + count]
+        return value
+
+    def embedding(self, column: int, table: Array) -> int:
+        """Rows of a table, by the category in a column of the input."""
+        n, size = table.shape
+        width = self.widths[0] - 1 + size
+        value = self.add(layers.Embedding(n, size, columns=column), [0], width, weights=table)
+        return self.select(value, width - size, size)
+
+    def concatenate(self, sources: Sequence[int | None]) -> int | None:
+        """Values side by side; None where one of them is not known."""
+        known = [source for source in sources if source is not None]
+        if len(known) != len(sources):
+            return None
+        if len(known) == 1:
+            return known[0]
+        value = self.add(layers.Concatenate(), known, sum(self.widths[source] for source in known))
+        self.origins[value] = [column for source in known for column in self.origins[source]]
+        return value
+
+    def lack(self, name: str, place: str, source: int) -> int:
+        """Note what has no counterpart; the value goes on as it is."""
+        self.missing.append(f"{name} ({place})")
+        return source
+
+    def network(self, outputs: int | list[int] | Mapping[str, int], dtype: str, seed: int = 0) -> Network:
+        """The network, with its arrays; what leads to no output is left out."""
+        if self.missing:
+            raise InvalidParameterError(
+                f"Every part of {self.what} that is adopted must have a counterpart among the layers of CyNN. "
+                f"Got none for {'; '.join(self.missing)}."
+            )
+        wanted = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
+        wanted = [wanted] if isinstance(wanted, int) else wanted
+        if 0 in wanted:
+            raise InvalidParameterError(f"{self.what} must do something with its input. Got a model that returns it.")
+        used = set(wanted)
+        for number in range(len(self.layers), 0, -1):
+            if number in used:
+                used |= set(self.sources[number - 1])
+        kept = [number for number in range(1, len(self.layers) + 1) if number in used]
+        place = {0: 0} | {number: k for k, number in enumerate(kept, start=1)}
+        described: list[Any] = [self.layers[number - 1] for number in kept]
+        sources = [[place[source] for source in self.sources[number - 1]] for number in kept]
+        found: Any = None
+        if isinstance(outputs, Mapping):
+            found = {name: place[number] for name, number in outputs.items()}
+        elif isinstance(outputs, list):
+            found = [place[number] for number in outputs]
+        net = Network([self.input, *described], seed=seed, dtype=dtype, sources=sources, outputs=found)
+        for layer, number in zip(net.layers, kept, strict=True):
+            for name, array in self.arrays[number - 1].items():
+                setattr(layer, name, array)
+        return net
