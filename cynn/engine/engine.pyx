@@ -206,6 +206,7 @@ cdef class Engine:
             if operation.activation is not None:
                 operation.activation.require_dtype(dtype)
                 self.has_python = self.has_python or operation.activation.is_python
+            self.has_python = self.has_python or operation.python is not None
         self.outputs = [len(operations)] if outputs is None else outputs
         self.own_arrays = [
             array for operation in operations for array in [*operation.parameters, *operation.states]

@@ -157,6 +157,10 @@ class Operation:
         Which the functions call.
     is_activation : bool
         It is a = f(z) and nothing more: a loss may be fused with it, and f may be in Python.
+    python : Layer, optional
+        Whose methods in Python are called in place of the kernels' forward and backward.
+    names : list of str
+        Of the parameters, as it knows them.
     number : int
         Which of the operations that draw random numbers it is.
     column_piece : int
@@ -180,6 +184,8 @@ class Operation:
         schedule: HyperparameterSchedule | None = None,
         activation: ActivationKernel | None = None,
         is_activation: bool = False,
+        python: Any = None,
+        names: list[str] | None = None,
         number: int = 0,
         column_piece: int = 0,
         multiplications: int = 0,
@@ -197,6 +203,8 @@ class Operation:
         self.schedule = schedule
         self.activation = activation
         self.is_activation = is_activation
+        self.python = python
+        self.names: list[str] = names or []
         self.number = number
         self.column_piece = column_piece
         self.multiplications = multiplications

@@ -34,6 +34,7 @@ cdef class Workspace:
     cdef readonly list values, deltas, python
     cdef readonly list loss_gradients   # of each loss
     cdef readonly list root         # the value that holds the numbers of each
+    cdef list saved                 # of each node, what forward leaves for backward
     cdef list scratch               # every array that allocate has made
     cdef list keep                  # arrays that only the nodes point to
     cdef dict of_first_input        # dC/dx of the first input of an operation

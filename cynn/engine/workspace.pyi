@@ -3,18 +3,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from cynn.components.hyperparameters import Component
 from cynn.engine.operations import Operation
+from cynn.engine.python_operations import PythonOperation
 
 _Array = npt.NDArray[Any]
 
 def aligned_zeros(shape: tuple[int, ...], dtype: str | type[np.generic]) -> _Array: ...
 def aligned_copy(array: _Array, dtype: npt.DTypeLike) -> _Array: ...
-
-class PythonActivation:
-    @property
-    def error(self) -> BaseException | None: ...
-    def __init__(self, component: Component, z: _Array, a: _Array, delta: _Array | None) -> None: ...
 
 class Workspace:
     def __new__(
@@ -29,5 +24,5 @@ class Workspace:
     @property
     def root(self) -> list[int]: ...
     @property
-    def python(self) -> list[PythonActivation]: ...
+    def python(self) -> list[PythonOperation]: ...
     def raise_error(self) -> None: ...

@@ -5,6 +5,7 @@ from array import array as array_of
 import numpy as np
 
 from cynn.engine.abi_checks import raise_plugin_error
+from cynn.engine.python_operations import PythonActivation, PythonLayer
 
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
@@ -16,6 +17,7 @@ from cynn.engine.activation_kernel cimport ActivationKernel
 from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
 from cynn.engine.operation_kernel cimport OperationKernel
+from cynn.engine.python_operations cimport PythonOperation, call_python
 
 
 cdef int poison(object array) except -1:
@@ -71,56 +73,6 @@ cdef void *address_of(object array) except NULL:
     return array_data(array)
 
 
-cdef class PythonActivation:
-    """An activation with Python methods, bound to the buffers of its layer in one workspace."""
-
-    cdef object component, z, a, delta
-    cdef readonly object error
-
-    def __init__(self, component, z, a, delta):
-        self.component = component
-        self.z = z
-        self.a = a
-        self.delta = delta
-
-    cdef int forward(self, int64_t rows) noexcept:
-        try:
-            z = self.z[:rows]
-            self.a[:rows] = self.checked("forward", z.shape, self.component.forward(read_only(z)))
-            return 0
-        except BaseException as error:
-            self.error = error
-            return -1
-
-    cdef int backward(self, int64_t rows) noexcept:
-        try:
-            z, a, delta = self.z[:rows], self.a[:rows], self.delta[:rows]
-            result = self.component.backward(read_only(z), read_only(a), delta)
-            delta[...] = self.checked("backward", z.shape, result)
-            return 0
-        except BaseException as error:
-            self.error = error
-            return -1
-
-    cdef object checked(self, str method, object shape, object result):
-        if np.shape(result) != shape:
-            raise ValueError(
-                f"{method} must return an array of shape {shape}. Got {np.shape(result)} instead."
-            )
-        return result
-
-
-cdef object read_only(object array):
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-cdef int call_python(PyObject *python, bint backward, int64_t rows) noexcept with gil:
-    cdef PythonActivation activation = <PythonActivation>python
-    return activation.backward(rows) if backward else activation.forward(rows)
-
-
 cdef class Workspace:
     """The buffers of one pass through a network, for a number of rows. Used by one caller at a time.
 
@@ -137,7 +89,7 @@ cdef class Workspace:
         self.scratch = []
         self.values = [self.allocate((rows, inputs), dtype)]
         self.deltas = [None] * (n + 1)
-        self.python, self.keep, self.of_first_input = [], [], {}
+        self.python, self.keep, self.saved, self.of_first_input = [], [], [], {}
         self.x = address_of(self.values[0])
         self.nodes = <Node *>calloc(n, sizeof(Node))
         self.takes_x = <void ***>calloc(sum(len(o.inputs) for o in operations), sizeof(void **))
@@ -177,21 +129,30 @@ cdef class Workspace:
                     self.takes_x[self.n_takes_x] = &x[j]
                     self.n_takes_x += 1
             node.op.out = address_of(self.values[i + 1])
-            for j, matrix in enumerate(operation.saved if training else []):
-                shape = (rows if matrix.for_each_row else 1, matrix.columns)
-                saved[j] = self.hold(self.allocate(shape, dtype))
+            self.saved.append([
+                self.allocate((rows if matrix.for_each_row else 1, matrix.columns), dtype)
+                for matrix in (operation.saved if training else [])
+            ])
+            for j, matrix in enumerate(self.saved[-1]):
+                saved[j] = self.hold(matrix)
         if training:
             self.allocate_deltas(operations, dtype, consumers, rows, losses)
         for i in range(self.n_nodes):
             node = &self.nodes[i]
             operation = operations[node.value - 1]
+            taken, made, dx = self.values[operation.inputs[0]], self.values[node.value], self.of_first_input.get(i)
             if operation.activation is not None and operation.activation.is_python:
-                bound = PythonActivation(
-                    operation.activation.component, self.values[operation.inputs[0]], self.values[node.value],
-                    self.of_first_input.get(i)
+                bound = PythonActivation(operation.activation.component, taken, made, dx)
+            elif operation.python is not None:
+                bound = PythonLayer(
+                    operation.python, taken, made, self.deltas[node.value], dx,
+                    dict(zip(operation.names, operation.parameters, strict=True)),
+                    dict(zip(operation.names, self.saved[i], strict=False))
                 )
-                self.python.append(bound)
-                node.python = <void *>bound
+            else:
+                continue
+            self.python.append(bound)
+            node.python = <void *>bound
 
     cdef int connect(self, Node *node, operation) except -1:
         """What does not depend on the buffers."""
@@ -322,12 +283,12 @@ cdef class Workspace:
         free(self.takes_x)
 
     def raise_error(self):
-        """Raise what a Python activation has raised, as a PluginError that names it."""
-        cdef PythonActivation activation
-        for activation in self.python:
-            error, activation.error = activation.error, None
+        """Raise what Python methods have raised, as a PluginError that names it."""
+        cdef PythonOperation operation
+        for operation in self.python:
+            error, operation.error = operation.error, None
             if error is not None:
-                raise_plugin_error(activation.component, error)
+                raise_plugin_error(operation.component, error)
 
 
 cdef int forward_node(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cynn import activations, initializers, kernels
 from cynn.constraints import Constraint
-from cynn.engine import randomness
+from cynn.engine import python_operations, randomness
 from cynn.engine.abi_checks import describe
 from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.operation_kernel import OperationKernel
@@ -255,6 +255,27 @@ class Builder:
         number = self._number(randomness.Purpose.INITIAL_WEIGHTS)
         drawn = lambda: initializers.initial_weights(start, inputs, units, self.seed, number)  # noqa: E731
         return self._filled((inputs, units), drawn)
+
+    def initial(self, start: Any, *shape: int) -> Array:
+        """An array of any number of dimensions, as an initializer makes it.
+
+        Parameters
+        ----------
+        start : str, Initializer, dict or None
+            The initializer, for which all dimensions but the last are inputs; None for `"glorot_uniform"`, and for
+            zeros of what has one dimension.
+        *shape : int
+            As for `zeros`.
+
+        Returns
+        -------
+        array
+            Of the network's dtype.
+        """
+        if start is None and len(shape) == 1:
+            return self.zeros(*shape)
+        start = "glorot_uniform" if start is None else start
+        return self.weights(start, math.prod(shape[:-1]), shape[-1]).reshape(shape)
 
     def uniform(self, limit: float, *shape: int) -> Array:
         """An array of initial weights between -limit and limit, as `weights`.
@@ -522,6 +543,33 @@ class Builder:
             number=self._number(randomness.Purpose.NOISE) if draws else 0,
             column_piece=column_piece,
             multiplications=multiplications,
+        )
+
+    def add_methods(self, value: int, units: int) -> int:
+        """Add the operation of the layer that is being built, by its methods `forward` and `backward` in Python.
+
+        Parameters
+        ----------
+        value : int
+            The number of the value that it takes.
+        units : int
+            Columns of the value that it makes.
+
+        Returns
+        -------
+        int
+            The number of the value that it makes.
+        """
+        arrays = self.layer._arrays
+        return self._add(
+            python_operations.KERNEL,
+            [value],
+            units,
+            python=self.layer,
+            names=list(arrays),
+            parameters=[self._own(array, "parameter") for array in arrays.values()],
+            trainable=self.layer.trainable,
+            saved=[SavedForBackward(array.size, for_each_row=False) for array in arrays.values()],
         )
 
     def _own(self, array: Any, kind: str) -> Array:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from cynn import initializers
 from cynn.components.configurable import Configurable
 from cynn.components.declarations import attribute, number, switch
-from cynn.engine.operations import ParameterRule
+from cynn.engine.operations import MAX_DIMENSION, ParameterRule
 from cynn.engine.weights_lock import WeightsLock
 from cynn.errors import (
     CynnError,
@@ -21,6 +22,7 @@ from cynn.errors import (
     check_held,
     check_number,
     check_switch,
+    check_whole_number,
     shown,
 )
 
@@ -105,7 +107,7 @@ class Layer(Configurable):
         layer.inputs = sum(builder.widths[value] for value in values)
         around, builder.layer = builder.layer, layer
         first = len(builder.operations)
-        output = layer.build(builder, values)
+        output = layer._build_in_python(builder, values) if layer.is_python() else layer.build(builder, values)
         builder.layer = around
         if not builder.only_shapes:
             layer._declare(builder.operations[first:], builder.dtype)
@@ -143,6 +145,87 @@ class Layer(Configurable):
                         rule.decays = self._declared(name).decays
                         check_held(rule.learning_rate_factor, "learning_rate_factor", type(self).__name__, dtype)
 
+    @classmethod
+    def is_python(cls) -> bool:
+        """Whether the engine calls the methods `forward` and `backward`: where no class nearer than theirs has `build`.
+
+        Returns
+        -------
+        bool
+            False for a layer that is made of compiled operations.
+        """
+        owner = next(owner for owner in cls.__mro__ if {"build", "forward"} & vars(owner).keys())
+        return "build" not in vars(owner)
+
+    def _build_in_python(self, builder: Builder, values: list[int]) -> int:
+        assert self.inputs is not None
+        if len(values) != 1:
+            raise ShapeError(f"A layer in Python must be called on 1 input. Got {len(values)} instead.")
+        self.units = check_whole_number(
+            self.units_of(self.inputs), "units", type(self).__name__, minimum=1, maximum=MAX_DIMENSION
+        )
+        for name in self.parameters:
+            declared = self._declared(name)
+            builder.parameter(name, builder.initial(declared.initializer, *declared.shape_in(self)))
+        return builder.add_methods(values[0], self.units)
+
+    def units_of(self, inputs: int) -> int:
+        """How many columns a layer in Python returns.
+
+        Parameters
+        ----------
+        inputs : int
+            How many it takes.
+
+        Returns
+        -------
+        int
+            Its `units`, where it has been given some, or as many as it takes.
+        """
+        return inputs if self.units is None else self.units
+
+    def forward(self, x: Array, parameters: dict[str, Array]) -> Array:
+        """What comes out, of a layer that is written in Python: a subclass defines it, and `backward`.
+
+        Parameters
+        ----------
+        x : array of shape (rows, inputs)
+            The rows of a batch, or some of them in a prediction. Read-only.
+        parameters : dict of str to array
+            Its parameters by name. Read-only.
+
+        Returns
+        -------
+        array of shape (rows, units)
+            The output.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define build, or forward and backward.")
+
+    def backward(
+        self, x: Array, parameters: dict[str, Array], a: Array, grad: Array
+    ) -> tuple[Array, dict[str, Array]]:
+        """The gradients, from that of the output.
+
+        Parameters
+        ----------
+        x : array of shape (rows, inputs)
+            What went in.
+        parameters : dict of str to array
+            As for `forward`.
+        a : array of shape (rows, units)
+            What came out.
+        grad : array of shape (rows, units)
+            ∂C/∂a of every row. It may be overwritten.
+
+        Returns
+        -------
+        dx : array of shape (rows, inputs)
+            ∂C/∂x.
+        gradients : dict of str to array
+            ∂C/∂w of every parameter by name, summed over the rows.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define backward, as it defines forward.")
+
     def build(self, builder: Builder, values: list[int]) -> int:
         """Add the operations to the network; the number of the value that comes out.
 
@@ -158,7 +241,7 @@ class Layer(Configurable):
         int
             The number of the value that comes out.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define build, or forward and backward.")
 
     @staticmethod
     def from_addresses(
@@ -295,6 +378,11 @@ class Parameter:
 
     Parameters
     ----------
+    shape : tuple of int or str
+        Of a layer in Python: numbers, or names of attributes of the layer that hold them, such as
+        `("inputs", "units")`. Other layers make the array in `build`.
+    initializer : str, Initializer or dict, optional
+        How it starts, in a layer in Python: by default `"glorot_uniform"`, and at 0 where it has one dimension.
     is_trained : bool
         Whether an optimizer moves it.
     learning_rate_factor : float
@@ -312,7 +400,17 @@ class Parameter:
     0.1
     """
 
-    def __init__(self, *, is_trained: bool = True, learning_rate_factor: float = 1.0, decays: bool = True) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int | str] = (),
+        *,
+        initializer: Any = None,
+        is_trained: bool = True,
+        learning_rate_factor: float = 1.0,
+        decays: bool = True,
+    ) -> None:
+        self.shape = tuple(shape)
+        self.initializer = initializers.check_name(initializer)
         self.__doc__ = None  # what it is, its layer says
         self.is_trained = is_trained
         self.learning_rate_factor = check_number(learning_rate_factor, "learning_rate_factor", "Parameter", above=0)
@@ -320,6 +418,27 @@ class Parameter:
 
     def __set_name__(self, owner: type[Layer], name: str) -> None:
         self.name = name
+
+    def shape_in(self, layer: Layer) -> tuple[int, ...]:
+        """The shape in a layer whose sizes are known.
+
+        Parameters
+        ----------
+        layer : Layer
+            The layer.
+
+        Returns
+        -------
+        tuple of int
+            The shape.
+        """
+        sizes: list[Any] = [getattr(layer, size, None) if isinstance(size, str) else size for size in self.shape]
+        if not sizes or not all(isinstance(size, int) and 0 < size <= MAX_DIMENSION for size in sizes):
+            raise ShapeError(
+                f"The shape of {self.name} of {type(layer).__name__} must be whole numbers from 1 to {MAX_DIMENSION}, "
+                f"or names of attributes of the layer that are such. Got {self.shape} instead."
+            )
+        return tuple(sizes)
 
     def __get__(self, layer: Layer | None, owner: type[Layer]) -> Any:
         if layer is None:

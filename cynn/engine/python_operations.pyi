@@ -1,0 +1,30 @@
+from typing import Any
+
+import numpy.typing as npt
+
+_Array = npt.NDArray[Any]
+
+KERNEL: Any
+
+class PythonOperation:
+    @property
+    def component(self) -> Any: ...
+    @property
+    def error(self) -> BaseException | None: ...
+
+class PythonActivation(PythonOperation):
+    def __init__(self, component: Any, z: _Array, a: _Array, delta: _Array | None) -> None: ...
+
+class PythonLayer(PythonOperation):
+    @property
+    def gradients(self) -> dict[str, _Array]: ...
+    def __init__(
+        self,
+        component: Any,
+        x: _Array,
+        a: _Array,
+        delta: _Array | None,
+        dx: _Array | None,
+        parameters: dict[str, _Array],
+        gradients: dict[str, _Array],
+    ) -> None: ...
