@@ -118,7 +118,7 @@ class Adopter:
                 f"Every part of {self.what} that is adopted must have a counterpart among the layers of CyNN. "
                 f"Got none for {'; '.join(self.missing)}."
             )
-        wanted = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
+        wanted: Any = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
         wanted = [wanted] if isinstance(wanted, int) else wanted
         if 0 in wanted:
             raise InvalidParameterError(f"{self.what} must do something with its input. Got a model that returns it.")

@@ -1,0 +1,253 @@
+"""From a module of PyTorch, traced, to layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cynn import layers
+from cynn.errors import InvalidParameterError, shown
+from cynn.interop.adopter import Adopter
+from cynn.interop.needed import needed
+from cynn.interop.plan import Array
+from cynn.network import Network
+
+__all__ = ["Reader"]
+
+#: Modules that are one activation.
+_ACTIVATIONS: dict[str, Any] = {
+    "ReLU": lambda m: "relu",
+    "Sigmoid": lambda m: "sigmoid",
+    "Tanh": lambda m: "tanh",
+    "SELU": lambda m: "selu",
+    "SiLU": lambda m: "swish",
+    "Mish": lambda m: "mish",
+    "Softsign": lambda m: "softsign",
+    "Tanhshrink": lambda m: "tanhshrink",
+    "LogSigmoid": lambda m: "log_sigmoid",
+    "ReLU6": lambda m: "relu6",
+    "Hardsigmoid": lambda m: "hard_sigmoid",
+    "Hardswish": lambda m: "hard_swish",
+    "LeakyReLU": lambda m: {"name": "leaky_relu", "negative_slope": m.negative_slope},
+    "ELU": lambda m: {"name": "elu", "alpha": m.alpha},
+    "CELU": lambda m: {"name": "celu", "alpha": m.alpha},
+    "GELU": lambda m: {"name": "gelu", "approximate": m.approximate == "tanh"},
+    "Softplus": lambda m: {"name": "softplus", "beta": m.beta},
+    "Hardtanh": lambda m: {"name": "hardtanh", "minimum": m.min_val, "maximum": m.max_val},
+    "Softshrink": lambda m: {"name": "softshrink", "threshold": m.lambd},
+    "Hardshrink": lambda m: {"name": "hardshrink", "threshold": m.lambd},
+    "Threshold": lambda m: {"name": "threshold", "threshold": m.threshold, "value": m.value},
+}
+_OF_ROWS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Softmin": "softmin"}
+#: Functions and methods that are one activation, by their names.
+_FUNCTIONS = {
+    "relu": "relu", "relu_": "relu", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "swish", "selu": "selu",
+    "mish": "mish", "softsign": "softsign", "hardswish": "hard_swish", "hardsigmoid": "hard_sigmoid", "relu6": "relu6",
+    "gelu": "gelu", "elu": "elu", "leaky_relu": "leaky_relu", "softplus": "softplus", "exp": "exponential",
+    "logsigmoid": "log_sigmoid", "tanhshrink": "tanhshrink",
+}  # fmt: skip
+_SAME = ("contiguous", "dropout", "flatten", "float", "double", "long", "int", "squeeze", "clone", "detach", "to")
+_ARITHMETIC = {
+    "add": "+", "iadd": "+", "sub": "-", "mul": "*", "imul": "*", "truediv": "/", "div": "/"
+}  # fmt: skip
+
+
+class Reader:
+    """Goes through the nodes of a traced module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    inputs : int, optional
+    """
+
+    def __init__(self, module: Any, inputs: int | None) -> None:
+        self.torch = needed("torch", "torch")
+        fx = needed("torch.fx", "torch")
+        if not isinstance(module, self.torch.nn.Module):
+            raise InvalidParameterError(
+                f"A model of PyTorch that is adopted must be a torch.nn.Module. Got {shown(module)} instead."
+            )
+        try:
+            self.traced = fx.symbolic_trace(module)
+        except Exception as error:  # whatever a forward does with what is no tensor
+            raise InvalidParameterError(
+                "A module that is adopted must be one that torch.fx can trace, without branches that depend on data. "
+                f"Got {type(error).__name__}: {error}"
+            ) from error
+        self.modules = dict(self.traced.named_modules())
+        self.nodes = list(self.traced.graph.nodes)
+        self.adopter = Adopter(inputs or self._inputs(), "a module")
+        self.values: dict[Any, int] = {}
+        self.unknown: set[Any] = set()
+
+    def _inputs(self) -> int:
+        """Columns of the input, as the first layers say that take it."""
+        holders = [node for node in self.nodes if node.op == "placeholder"]
+        reached = set(holders)
+        for node in self.nodes:
+            if reached.isdisjoint(node.all_input_nodes):
+                continue
+            module = self.modules.get(node.target) if node.op == "call_module" else None
+            for name in ("in_features", "num_features", "normalized_shape"):
+                if hasattr(module, name):
+                    found = getattr(module, name)
+                    return int(found[0] if isinstance(found, tuple) else found)
+            if node.op == "call_module" and type(module).__name__ not in ("Embedding", "Sequential"):
+                reached.add(node)
+        raise InvalidParameterError(
+            "The 'inputs' parameter of torch.adopt must say how many columns the input has, where no layer that takes "
+            f"it does. Got None for {type(self.traced).__name__}."
+        )
+
+    def network(self) -> Network:
+        """The network."""
+        for node in self.nodes:
+            if node.op == "placeholder":
+                self.values[node] = 0
+            elif node.op == "output":
+                return self.adopter.network(self._outputs(node.args[0]), self._dtype())
+            elif node.op != "get_attr":
+                self._node(node)
+        raise AssertionError("a traced module has an output")
+
+    def _dtype(self) -> str:
+        kinds = [parameter.dtype for parameter in self.traced.parameters()]
+        return "float64" if self.torch.float64 in kinds else "float32"
+
+    def _outputs(self, given: Any) -> Any:
+        if isinstance(given, dict):
+            return {str(name): self.values.get(node, -1) for name, node in given.items()}
+        if isinstance(given, (tuple, list)):
+            return [self.values.get(node, -1) for node in given]
+        return self.values.get(given, -1)
+
+    def _node(self, node: Any) -> None:
+        sources = [self.values[each] for each in node.all_input_nodes if each in self.values]
+        if any(each in self.unknown for each in node.all_input_nodes):
+            self.unknown.add(node)  # for that reason alone
+            return
+        found = None
+        if node.op == "call_module":
+            found = self._module(self.modules[node.target], sources[0]) if len(sources) == 1 else None
+            name, place = repr(self.modules[node.target]), str(node.target)
+        else:
+            name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+            place = str(node)
+            found = self._function(name, node, sources)
+        if found is None:
+            self.unknown.add(node)
+            self.adopter.lack(name, place, 0)
+        else:
+            self.values[node] = found
+
+    def _array(self, tensor: Any) -> Array | None:
+        return None if tensor is None else tensor.detach().cpu().numpy()
+
+    def _module(self, m: Any, x: int) -> int | None:
+        """The value behind a module of PyTorch's own."""
+        adopter, name, units = self.adopter, type(m).__name__, self.adopter.widths[x]
+        if not type(m).__module__.startswith("torch.nn"):
+            return None
+        if name == "Linear":
+            W = self._array(m.weight)
+            return None if W is None else adopter.dense(x, W.T, self._array(m.bias))
+        if name in _ACTIVATIONS:
+            return adopter.activation(x, _ACTIVATIONS[name](m))
+        if name in _OF_ROWS and m.dim in (1, -1):
+            return adopter.activation(x, _OF_ROWS[name])
+        if name in ("Identity", "Flatten"):
+            return x
+        if name in ("Dropout", "AlphaDropout"):
+            return adopter.add(getattr(layers, name)(m.p), [x], units) if m.p < 1 else None
+        if name == "PReLU":
+            alpha = m.weight.detach().cpu().expand(units).numpy()
+            return adopter.add(layers.PReLU(), [x], units, alpha=alpha)
+        if name == "GLU" and m.dim in (1, -1):
+            return self._glu(x)
+        if name == "Embedding":
+            column = adopter.origins[x][0] if units == 1 else None
+            W = self._array(m.weight)
+            return None if column is None or W is None else adopter.embedding(column, W)
+        return self._normalization(name, m, x)
+
+    def _normalization(self, name: str, m: Any, x: int) -> int | None:
+        adopter, units = self.adopter, self.adopter.widths[x]
+        gamma, beta = (self._array(getattr(m, each, None)) for each in ("weight", "bias"))
+        has = {"use_scale": gamma is not None, "use_bias": beta is not None}
+        if name == "BatchNorm1d" and m.running_mean is not None and m.momentum is not None:
+            layer = layers.BatchNorm(1 - m.momentum, m.eps, **has)
+            mean, variance = self._array(m.running_mean), self._array(m.running_var)
+            return adopter.add(layer, [x], units, gamma=gamma, beta=beta, moving_mean=mean, moving_variance=variance)
+        if name == "LayerNorm" and m.normalized_shape == (units,):
+            return adopter.add(layers.LayerNorm(m.eps, **has), [x], units, gamma=gamma, beta=beta)
+        if name == "RMSNorm" and m.normalized_shape == (units,):
+            epsilon = self.torch.finfo(self.torch.float32).eps if m.eps is None else m.eps
+            return adopter.add(layers.RMSNorm(epsilon, use_scale=gamma is not None), [x], units, gamma=gamma)
+        return None
+
+    def _glu(self, x: int) -> int | None:
+        """Values and gates side by side behind a linear layer, which becomes a part of it."""
+        adopter = self.adopter
+        layer = adopter.layers[x - 1] if x else None
+        if type(layer) is not layers.Dense or layer.activation.name != "identity" or x != len(adopter.layers):
+            return None
+        units = adopter.widths[x] // 2
+        adopter.layers[x - 1] = layers.GLU(units, use_bias=layer.use_bias)
+        adopter.widths[x], adopter.origins[x] = units, [None] * units
+        return x
+
+    def _function(self, name: str, node: Any, sources: list[int]) -> int | None:
+        """The value behind a function or a method."""
+        adopter = self.adopter
+        if name == "cat":
+            dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+            tensors = node.args[0] if node.args else node.kwargs["tensors"]
+            return adopter.concatenate([self.values.get(each) for each in tensors]) if dim in (1, -1) else None
+        if not sources:
+            return None
+        x = sources[0]
+        if name == "getitem":
+            return self._columns(x, node.args[1])
+        if name in _ARITHMETIC:
+            return self._arithmetic(_ARITHMETIC[name], node)
+        if name in _SAME:
+            return x
+        options = [*node.args[1:], *(value for key, value in node.kwargs.items() if key != "inplace")]
+        if name in ("softmax", "log_softmax", "softmin"):
+            dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
+            return adopter.activation(x, name) if dim in (1, -1) else None
+        plain = all(option is False or option is None for option in options)
+        return adopter.activation(x, _FUNCTIONS[name]) if name in _FUNCTIONS and plain else None
+
+    def _columns(self, x: int, key: Any) -> int | None:
+        width = self.adopter.widths[x]
+        if not isinstance(key, tuple) or len(key) != 2 or key[0] not in (slice(None), Ellipsis):
+            return None
+        if isinstance(key[1], int):
+            place = key[1] % width
+            return self.adopter.select(x, place, 1)
+        if not isinstance(key[1], slice):
+            return None
+        first, last, step = key[1].indices(width)
+        return self.adopter.select(x, first, last - first) if step == 1 and last > first else None
+
+    def _arithmetic(self, sign: str, node: Any) -> int | None:
+        """The sum of two values, or a value and a number."""
+        adopter = self.adopter
+        left, right = (self.values.get(each) if hasattr(each, "op") else None for each in node.args[:2])
+        if left is not None and right is not None:
+            same = adopter.widths[left] == adopter.widths[right]
+            return adopter.add(layers.Add(), [left, right], adopter.widths[left]) if sign == "+" and same else None
+        x = left if left is not None else right
+        c = node.args[1] if left is not None else node.args[0]
+        if x is None or not isinstance(c, (int, float)) or node.kwargs or len(node.args) != 2:
+            return None
+        slope, offset = {"+": (1.0, c), "-": (1.0, -c), "*": (c, 0.0), "/": (1 / c if c else 0.0, 0.0)}[sign]
+        if left is None and sign in "-/":
+            if sign == "/":
+                return None
+            slope, offset = -1.0, c
+        zeros = np.zeros(adopter.widths[x])
+        return adopter.affine_columns(x, zeros, zeros + slope, zeros + offset if offset else None)
