@@ -16,7 +16,7 @@ from cynn.data.outputs import Outputs
 from cynn.engine import randomness, threads
 from cynn.engine.engine import Engine
 from cynn.errors import DataError, InvalidParameterError, ShapeError, as_list, check_switch, shown
-from cynn.layers.builder import Builder
+from cynn.layers.builder import Builder, penalty_of
 from cynn.layers.composition import compose
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Model:
         self.seed = randomness.as_seed(seed)
         self._composition = compose(layers, sources, outputs)
         self.input = self._composition.input
-        self.regularizer = regularizers.get(regularizer)
-        builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self.regularizer)
+        self._regularizer = regularizers.get(regularizer)
+        builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self._regularizer)
         self.layers: list[Layer]
         self.layers, self._values = self._composition.build(builder)
         self._categories = builder.categories
@@ -97,6 +97,32 @@ class Model:
 
     def _output_activations(self) -> list[ActivationKernel | None]:
         return [self._engine.activation_of(number) for number in range(len(self._outputs.values))]
+
+    @property
+    def regularizer(self) -> Any:
+        """The penalty on the weights of layers that have none of their own, or None. May be assigned between trainings.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> net.regularizer = cynn.regularizers.L2(0.5)
+        >>> net.evaluate([[1.0]], [2.0])
+        {'loss': 2.0}
+        """
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, given: Any) -> None:
+        regularizer = regularizers.get(given)
+        l1, l2 = penalty_of(regularizer, self.dtype)
+        with self._weights_lock.training_by("an assignment of regularizer"):
+            self._regularizer = regularizer
+            for operation in self._engine.operations:
+                for rule in operation.rules:
+                    if rule.follows_network:
+                        rule.l1, rule.l2 = l1, l2
 
     @property
     def parameter_count(self) -> int:

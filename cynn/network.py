@@ -40,7 +40,7 @@ class Network(Model, FaceMethods):
         In which the network computes.
     regularizer : str, Regularizer or dict, optional
         A penalty on the size of the weights of every layer that has none of its own, the vectors of an
-        `Embedding` included.
+        `Embedding` included. May be assigned between two trainings.
     sources : list of list of int, optional
         For a list of layers that is no chain, what each takes: 0 is the input, k layer k - 1.
     outputs : list or dict of int, optional
@@ -164,7 +164,7 @@ class Network(Model, FaceMethods):
         class_weight: Any = None,
         transform: Callable[..., Any] | None = None,
         steps_per_epoch: int | None = None,
-        shuffle: bool | str = True,
+        shuffle: bool | str | Callable[[int], Any] = True,
         callbacks: Any = (),
         resume: str | os.PathLike[str] | bool | None = None,
         progress: bool = True,
@@ -222,10 +222,11 @@ class Network(Model, FaceMethods):
             the same order; the `numpy.random.Generator` depends on the seed, the epoch and the step alone.
         steps_per_epoch : int, optional
             Where x gives batches: how many of them make an epoch; fewer are an error. By default, all that there are.
-        shuffle : bool or "blocks"
+        shuffle : bool, "blocks" or callable
             Whether every epoch takes the rows in an order of its own. "blocks" shuffles blocks of 1,024
             rows, and the rows within each: for a memmap larger than memory, which is then read in long
-            pieces.
+            pieces. A function of the epoch, which counts from 0 in the life of the network, returns an order of
+            yours: each of the numbers from 0 to n - 1 once, for the n rows that are trained on.
         callbacks : list of cynn.callbacks.Callback
             Called in the course of the training.
         resume : str, path or bool, optional

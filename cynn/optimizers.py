@@ -216,7 +216,7 @@ class SGD(Optimizer):
     name = "sgd"
     learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
     momentum: float = hyperparameter(
-        default=0.0, minimum=0, below=1, doc="The part of the last step that is kept."
+        default=0.0, minimum=0, maximum=1, doc="The part of the last step that is kept."
     )
     nesterov: bool = hyperparameter(
         default=False, doc="Look ahead by the momentum before taking the gradient."

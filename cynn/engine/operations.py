@@ -59,6 +59,8 @@ class ParameterRule:
         What the learning rate is multiplied by.
     decays : bool
         Whether the optimizer's weight decay touches it.
+    follows_network : bool
+        Whether the penalty is that of the network, which may be assigned.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class ParameterRule:
         of_rows: bool = False,
         learning_rate_factor: float = 1.0,
         decays: bool = True,
+        follows_network: bool = False,
     ) -> None:
         self.l1 = l1
         self.l2 = l2
@@ -78,6 +81,7 @@ class ParameterRule:
         self.of_rows = of_rows
         self.learning_rate_factor = learning_rate_factor
         self.decays = decays
+        self.follows_network = follows_network
 
 
 class UpdateSettings:

@@ -28,7 +28,7 @@ from cynn.errors import InvalidParameterError, PluginError, ShapeError, check_he
 from cynn.regularizers import Regularizer
 from cynn.schedules.base import Schedule, first_of, numbers_of
 
-__all__ = ["Builder"]
+__all__ = ["Builder", "penalty_of"]
 
 _MAX_NUMBERS = 2**48  # more than any memory has
 
@@ -36,6 +36,17 @@ _MAX_NUMBERS = 2**48  # more than any memory has
 _RULES = ("max_norm", "unit_norm", "non_negative")
 
 Array = npt.NDArray[Any]
+
+
+def penalty_of(regularizer: Regularizer | None, dtype: str) -> tuple[float, float]:
+    """The l1 and the l2 of a regularizer, checked for a network of that dtype; none are 0."""
+    if regularizer is None:
+        return 0.0, 0.0
+    l1 = check_number(regularizer.l1, "l1", "a regularizer", minimum=0)
+    l2 = check_number(regularizer.l2, "l2", "a regularizer", minimum=0)
+    check_held(l1, "l1", "a regularizer", dtype)
+    check_held(l2, "l2", "a regularizer", dtype)
+    return l1, l2
 
 
 class Builder:
@@ -439,13 +450,8 @@ class Builder:
         ParameterRule
             To be handed to `add`.
         """
-        rule = ParameterRule(of_rows=of_rows)
-        regularizer = regularizer or self.regularizer
-        if regularizer is not None:
-            rule.l1 = check_number(regularizer.l1, "l1", "a regularizer", minimum=0)
-            rule.l2 = check_number(regularizer.l2, "l2", "a regularizer", minimum=0)
-            check_held(rule.l1, "l1", "a regularizer", self.dtype)
-            check_held(rule.l2, "l2", "a regularizer", self.dtype)
+        rule = ParameterRule(of_rows=of_rows, follows_network=regularizer is None)
+        rule.l1, rule.l2 = penalty_of(regularizer or self.regularizer, self.dtype)
         if constraint is not None:
             if constraint.rule not in _RULES:
                 raise InvalidParameterError(

@@ -14,7 +14,7 @@ from cynn.callbacks.together import CallbackList
 from cynn.data import inputs
 from cynn.engine import randomness, threads
 from cynn.engine.trainer import UnusableRow
-from cynn.errors import InvalidParameterError, warn
+from cynn.errors import InvalidParameterError, shown, warn
 from cynn.training import evaluation
 from cynn.training.batches import ArrayBatches, BatchSource
 from cynn.training.context import TrainingContext
@@ -111,22 +111,25 @@ def _settings(
 ) -> dict[str, Any]:
     """Return what must be the same when a training is resumed from a checkpoint."""
     state: OptimizerState = network._optimizer_state
-    transform = options.transform
     return {
         "network": network.get_config(),
         "loss": objective.get_config(),
         "optimizer": state.get_config(),
         "rows": source.rows_per_epoch,
         "batch_size": options.batch_size,
-        "shuffle": options.shuffle,
+        "shuffle": _name_of(options.shuffle) if callable(options.shuffle) else options.shuffle,
         "steps_per_epoch": source.steps_per_epoch,
         "class_weight": None if options.class_weight is None else str(options.class_weight),
-        "transform": None if transform is None else getattr(transform, "__qualname__", type(transform).__name__),
+        "transform": None if options.transform is None else _name_of(options.transform),
         "metrics": metrics,
         "validation rows": 0 if validation is None else len(validation[0]),
         "callbacks": called.names,
         "epochs": options.epochs if source.context.has_schedule else None,
     }
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", type(function).__name__)
 
 
 def _training_rows(
@@ -202,7 +205,7 @@ def _source_of_rows(
 
 
 def _order(
-    n: int, places: Array | None, shuffle: bool | str, seed: int
+    n: int, places: Array | None, shuffle: bool | str | Callable[[int], Any], seed: int
 ) -> Callable[[int], npt.NDArray[np.int64]]:
     """Return the function that gives the order of the rows in an epoch: of all n rows, or of those at `places`."""
     in_order = np.arange(n) if places is None else places
@@ -210,11 +213,29 @@ def _order(
     def order_of(epoch: int) -> npt.NDArray[np.int64]:
         if not shuffle:
             return in_order
-        permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
-        order = permutation(n, seed, randomness.Purpose.SHUFFLE, epoch)
+        if callable(shuffle):
+            order = _checked_order(shuffle(epoch), n)
+        else:
+            permutation = randomness.block_permutation if shuffle == "blocks" else randomness.permutation
+            order = permutation(n, seed, randomness.Purpose.SHUFFLE, epoch)
         return order if places is None else places[order]
 
     return order_of
+
+
+def _checked_order(given: Any, n: int) -> npt.NDArray[np.int64]:
+    """Copy an order of one's own: the engine takes it for indices."""
+    order = inputs.as_array(given, "The order of an epoch")
+    if order.shape == (n,) and order.dtype.kind in "iu":
+        order = order.astype(np.int64)
+        is_there = np.zeros(n, bool)
+        is_there[order[(order >= 0) & (order < n)]] = True
+        if is_there.all():
+            return order
+    raise InvalidParameterError(
+        f"The order of an epoch that 'shuffle' returns must have each whole number from 0 to {n - 1} once. "
+        f"Got {shown(given)} instead."
+    )
 
 
 def _batches(given: Any, *, is_gone_through_again: bool) -> Callable[[int, int], Iterable[Any]]:

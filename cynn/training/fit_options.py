@@ -37,7 +37,7 @@ class FitOptions:
     class_weight: Any
     transform: Callable[..., Any] | None
     steps_per_epoch: int | None
-    shuffle: bool | str
+    shuffle: bool | str | Callable[[int], Any]
     callbacks: Any
     resume: str | os.PathLike[str] | bool | None
     progress: bool
@@ -50,8 +50,8 @@ class FitOptions:
         self.n_threads = threads.resolve(self.n_threads)
         if isinstance(self.shuffle, (bool, np.bool_)):
             self.shuffle = bool(self.shuffle)
-        elif not (isinstance(self.shuffle, str) and self.shuffle == "blocks"):
-            raise not_allowed("shuffle", "fit", "True, False or 'blocks'", self.shuffle)
+        elif not (callable(self.shuffle) or (isinstance(self.shuffle, str) and self.shuffle == "blocks")):
+            raise not_allowed("shuffle", "fit", "True, False, 'blocks' or a function of the epoch", self.shuffle)
         if self.validation_split is not None:
             self.validation_split = check_number(self.validation_split, "validation_split", "fit", minimum=0, below=1)
         self.progress = check_switch(self.progress, "progress", "fit")

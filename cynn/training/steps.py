@@ -46,7 +46,15 @@ def train_batch(
         TrainingContext(network, objective, None, n_threads, check_finite), x, y, sample_weight, ""
     )
     state = optimizer_state(network, optimizer, equal_goes_on=True)
-    key = (network._engine, objective.losses, objective.weights, state, state.optimizer.kernel_values(), n_threads)
+    key = (
+        network._engine,
+        network.regularizer,
+        objective.losses,
+        objective.weights,
+        state,
+        state.optimizer.kernel_values(),
+        n_threads,
+    )
     kept: tuple[Any, BatchBuffer] | None = network._batch_buffer
     if kept is None or kept[0] != key or not kept[1].takes(rows, target):
         context = TrainingContext(network, objective, state, n_threads, check_finite)

@@ -127,10 +127,10 @@ def test_an_unknown_hyperparameter_lists_the_nearest():
 @pytest.mark.parametrize(
     ("name", "value", "bounds"),
     [
-        ("momentum", 1, ">= 0 and < 1"),
-        ("momentum", -0.1, ">= 0 and < 1"),
+        ("momentum", 1.01, ">= 0 and <= 1"),
+        ("momentum", -0.1, ">= 0 and <= 1"),
         ("weight_decay", -1, ">= 0, a schedule or its configuration"),
-        ("momentum", "0.5", ">= 0 and < 1"),
+        ("momentum", "0.5", ">= 0 and <= 1"),
     ],
 )
 def test_hyperparameters_out_of_bounds(name, value, bounds):

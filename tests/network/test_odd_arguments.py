@@ -111,8 +111,8 @@ ODD: dict[str, Callable[[], Any]] = {
 }
 
 
-#: What can be called, and then raises: what a metric, a transform or a schedule raises is the caller's own.
-ODD_FUNCTIONS = [f"{call}={name}" for call in ("metrics", "transform", "learning_rate") for name in (
+#: What can be called, and then raises: what a metric, a transform, a schedule or an order raises is the caller's own.
+ODD_FUNCTIONS = [f"{call}={name}" for call in ("metrics", "transform", "learning_rate", "shuffle") for name in (
     "raising", "<class 'int'>", "<class 'object'>", "<class 'numpy.float32'>", "activation"
 )]
 
@@ -294,7 +294,7 @@ def test_a_metric_that_returns_a_number(value: Any) -> None:
     [
         ({"n_threads": 2**70}, r"'n_threads' parameter of cynn must be a whole number >= 1 and <="),
         ({"optimizer": {"name": "sgd", "gradient_accumulation_steps": 1.5}}, r"must be a whole number >= 1"),
-        ({"shuffle": np.array([1, 0])}, "'shuffle' parameter of fit must be True, False or 'blocks'"),
+        ({"shuffle": np.array([1, 0])}, "'shuffle' parameter of fit must be True, False, 'blocks' or"),
         ({"progress": np.array([1, 0])}, "'progress' parameter of fit must be True or False"),
         ({"check_finite": "no"}, "'check_finite' parameter of fit must be True or False"),
         ({"epochs": 2.0}, "'epochs' parameter of fit must be a whole number"),

@@ -410,3 +410,116 @@ class TestShortEpochs:
             seen.append((str(error), error.epoch, error.step, losses, net._optimizer_state.t, helpers.digest(net)))
         assert seen[0] == seen[1]
         assert len(losses) == error.epoch - 1 > 5
+
+
+class TestOrdersOfOnesOwn:
+    """`shuffle` may be a function of the epoch."""
+
+    def test_the_rows_are_taken_in_that_order(self):
+        x, y = helpers.blobs(30)
+        orders = [np.random.default_rng(epoch).permutation(30) for epoch in range(3)]
+        own, other = (helpers.classifier(dtype="float64") for _ in range(2))
+        asked = []
+
+        def order(epoch):
+            asked.append(epoch)
+            return orders[epoch].astype(np.uint8)
+
+        history = own.fit(x, y, optimizer=SGD(0.1), epochs=2, batch_size=7, shuffle=order)
+        history_after = own.fit(x, y, epochs=1, batch_size=7, shuffle=order)
+        assert asked == [0, 1, 2]
+        optimizer = SGD(0.1)
+        losses = [
+            other.fit(x[order], y[order], optimizer=optimizer, epochs=1, batch_size=7, shuffle=False)["loss"][0]
+            for order in orders
+        ]
+        assert history["loss"] + history_after["loss"] == losses
+        assert helpers.digest(own) == helpers.digest(other)
+
+    def test_of_the_rows_that_are_trained_on(self):
+        x, y = helpers.blobs(30)
+        seen = []
+        weight = np.ones(30)
+        weight[::3] = 0
+        net = helpers.classifier()
+        net.fit(x, y, epochs=1, sample_weight=weight, shuffle=lambda epoch: seen.append(epoch) or np.arange(20)[::-1])
+        assert seen == [0]
+
+    @pytest.mark.parametrize(
+        "order",
+        [np.arange(29), np.arange(31), np.zeros(30, int), np.arange(30.0), np.arange(1, 31), -np.arange(30), None],
+    )
+    def test_one_that_is_no_order(self, order):
+        x, y = helpers.blobs(30)
+        net = helpers.classifier()
+        before = helpers.digest(net)
+        with pytest.raises(InvalidParameterError, match="must have each whole number from 0 to 29 once"):
+            net.fit(x, y, epochs=1, shuffle=lambda epoch: order)
+        assert helpers.digest(net) == before
+
+    def test_the_engine_has_a_copy(self):
+        """What the function changes afterwards in its array changes nothing."""
+        x, y = helpers.blobs(30)
+        order = np.arange(30)
+
+        class Overwrite(cynn.callbacks.Callback):
+            def on_step_end(self, step, logs):
+                order[...] = 10**6
+
+        net, other = helpers.classifier(), helpers.classifier()
+        net.fit(x, y, epochs=1, batch_size=5, shuffle=lambda epoch: order, callbacks=[Overwrite()])
+        other.fit(x, y, epochs=1, batch_size=5, shuffle=False)
+        assert helpers.digest(net) == helpers.digest(other)
+
+
+class TestTheRegularizerOfTheNetwork:
+    """It may be assigned between two trainings."""
+
+    def net(self, regularizer=None):
+        layers = [cynn.Input(2), cynn.Dense(4, "tanh"), cynn.Dense(3, "softmax", regularizer="l1")]
+        return Network(layers, seed=0, dtype="float64", regularizer=regularizer)
+
+    def test_as_if_it_had_been_given(self):
+        x, y = helpers.blobs(60)
+        given, assigned = self.net("l2"), self.net()
+        assigned.regularizer = {"name": "l2"}
+        for net in (given, assigned):
+            net.fit(x, y, optimizer=SGD(0.1), epochs=3)
+            net.train_batch(x, y)
+        assert helpers.digest(given) == helpers.digest(assigned)
+        assert given.evaluate(x, y) == assigned.evaluate(x, y)
+        assert assigned.regularizer == cynn.regularizers.L2(0.01)
+        assert assigned.get_config() == given.get_config()
+
+    def test_steps_one_by_one_follow_it(self):
+        x, y = helpers.blobs(60)
+        net, other = self.net(), self.net("l2")
+        net.train_batch(x, y, optimizer=SGD(0.0001))
+        net.set_weights(other.get_weights())
+        net.regularizer = "l2"
+        assert net.train_batch(x, y) == other.train_batch(x, y, optimizer=SGD(0.0001))
+        net.regularizer = None
+        other = self.net()
+        other.set_weights(net.get_weights())
+        assert net.train_batch(x, y) == other.train_batch(x, y, optimizer=SGD(0.0001))
+
+    def test_in_a_training_it_stays(self):
+        x, y = helpers.blobs(60)
+        net = self.net("l2")
+
+        class Assign(cynn.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs):
+                net.regularizer = None
+
+        with pytest.raises(cynn.errors.BusyError, match="an assignment of regularizer"):
+            net.fit(x, y, epochs=2, callbacks=[Assign()])
+        assert net.regularizer == cynn.regularizers.L2(0.01)
+
+    def test_what_cannot_be_one_changes_nothing(self):
+        net = self.net("l2")
+        with pytest.raises(cynn.errors.UnknownNameError):
+            net.regularizer = "l3"
+        net32 = Network([cynn.Input(1), cynn.Dense(1)])
+        with pytest.raises(InvalidParameterError, match="float32"):
+            net32.regularizer = cynn.regularizers.L2(1e-60)
+        assert (net.regularizer, net32.regularizer) == (cynn.regularizers.L2(0.01), None)
