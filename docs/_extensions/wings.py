@@ -36,6 +36,7 @@ WINGS = {
     "plugins": {"plugins", "testing"},
     "plot": {"plot"},
     "interop": {"interop"},
+    "sklearn": {"sklearn"},
     "cli": {"cli"},
 }  # fmt: skip
 DOORS = {"cynn", "cynn.__main__"}  # they import what they show

@@ -49,6 +49,7 @@ SHOWN = {
     'net.to_onnx("digits.onnx"': "tests/interop write such files, with the extra",
     "float x[DIGITS_INPUTS]": "tests/interop call such functions",
     "To go on from the checkpoint": "a message",
+    "from optuna_integration import": "sklearn/test_pipelines runs the like, with Optuna",
     '[project.entry-points."cynn.activations"]': "a part of a pyproject.toml such as new-plugin writes",
 }
 PAGES = {name_of(path): path for path in pages()}

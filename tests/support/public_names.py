@@ -41,6 +41,7 @@ def members(cls):
         owner = next(one for one in cls.__mro__ if name in vars(one) or one is object)
         part = inspect.getattr_static(cls, name)
         is_documented = callable(part) or hasattr(part, "__get__")
+        is_documented &= not name.endswith("_request")  # scikit-learn makes these, as of every estimator
         if not name.startswith("_") and is_ours(owner) and is_documented and not inspect.isclass(part):
             yield f"{name_of(owner)}.{name}", owner, name
 

@@ -1,0 +1,524 @@
+"""What all estimators have in common: from what a user hands over to a trained network, and its predictions."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from cynn.callbacks import Callback
+from cynn.errors import (
+    DataError,
+    TrainingDivergedError,
+    check_number,
+    check_switch,
+    check_whole_number,
+    not_allowed,
+)
+from cynn.losses import Loss
+from cynn.network import Network
+from cynn.optimizers import Optimizer
+from cynn.regularizers import Regularizer
+from cynn.sklearn import rows
+from cynn.sklearn.part_parameters import PartParameters
+from cynn.training import History
+
+__all__ = ["NetworkEstimator", "Objective", "keep"]
+
+Array = npt.NDArray[Any]
+
+
+def keep(estimator: Any, parameters: dict[str, Any]) -> None:
+    """Keep the parameters of an `__init__`, as they are, under their names."""
+    for name, value in parameters.items():
+        if name not in ("self", "__class__"):
+            setattr(estimator, name, value)
+
+
+class Objective(NamedTuple):
+    """What a network is trained on.
+
+    Attributes
+    ----------
+    loss : Loss
+    weight : float
+        What the loss is multiplied by.
+    units : int
+        Outputs of the network.
+    activation : str
+        Of the outputs.
+    """
+
+    loss: Loss
+    weight: float
+    units: int
+    activation: str
+
+
+class Held(NamedTuple):
+    """Rows that judge an epoch: x, their targets and their weights."""
+
+    X: Any
+    targets: Array
+    weight: Array | None
+
+
+class AfterEpoch(Callback):
+    """Hands the figures of every epoch to an estimator, which says when training ends."""
+
+    def __init__(self, estimator: NetworkEstimator, held: Held | None, n: int) -> None:
+        self.estimator = estimator
+        self.held = held
+        self.n = n
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Count the epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number.
+        logs : dict of str to float
+            Its figures.
+        """
+        self.stop_training = self.estimator._end_epoch(logs, self.held, self.n)
+
+
+class NetworkEstimator(PartParameters):
+    """The base of classifiers and regressors: `fit`, `partial_fit` and what they leave behind.
+
+    A subclass says what its network is, what it is trained on, and by which optimizer.
+    """
+
+    #: Whether training also ends where the loss stops falling.
+    _stops_by_loss: ClassVar[bool] = False
+    #: Whether an end after the last epoch is a warning.
+    _warns_at_the_end: ClassVar[bool] = False
+    #: Whether the penalty must be known apart from the loss.
+    _tells_penalty: bool = False
+    #: What a message calls the number of epochs.
+    _epochs_name: ClassVar[str] = "epochs"
+    _estimator_type: ClassVar[str]
+
+    # parameters that all have
+    batch_size: Any
+    shuffle: bool
+    random_state: Any
+    warm_start: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: float
+    tol: float
+    metrics: Any
+    callbacks: Any
+    dtype: Any
+    n_threads: int | None
+    verbose: Any
+
+    network_: Network
+    n_features_in_: int
+    classes_: Array
+    history_: History | None
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_loss_: float | None
+    best_validation_score_: float | None
+
+    # ------------------------------------------------------------------------------ what a subclass says
+
+    @abstractmethod
+    def _learn_targets(self, y: Array, classes: Any = None) -> None:
+        """Learn from the targets of a first training what the outputs are."""
+
+    @abstractmethod
+    def _checked_targets(self, y: Array) -> Array:
+        """The targets of the network for y."""
+
+    @abstractmethod
+    def _objective(self) -> Objective:
+        """What a new network is trained on, after `_learn_targets`."""
+
+    @abstractmethod
+    def _new_network(
+        self, objective: Objective, dtype: str, random: np.random.RandomState
+    ) -> tuple[Network, Objective]:
+        """A network with its initial weights, and what it is trained on, which may follow from its outputs."""
+
+    @abstractmethod
+    def _new_optimizer(self) -> Optimizer:
+        """The optimizer of the parameters."""
+
+    @abstractmethod
+    def _epochs(self) -> int:
+        """How many epochs a `fit` has at most."""
+
+    @abstractmethod
+    def _score_of(self, outputs: Array, held: Held) -> float:
+        """How good outputs of the network are: the greater, the better."""
+
+    def _class_weights(self, codes: Array, weight: Array | None) -> Array | None:
+        """What weights of rows are multiplied by."""
+        return None
+
+    def _strata(self, targets: Array) -> Array | None:
+        """Of what the held-out rows have the same share."""
+        return None
+
+    def _reported_loss(self, logs: dict[str, float]) -> float:
+        """The loss of an epoch as this estimator defines it."""
+        return logs["loss"]
+
+    def _penalty(self, weight_of_batch: float) -> Regularizer | None:
+        """The regularizer of the network for batches whose weights have that sum."""
+        return self.network_.regularizer  # type: ignore[no-any-return]  # of the network
+
+    def _check_parameters(self) -> None:
+        owner = type(self).__name__
+        if not (isinstance(self.batch_size, str) and self.batch_size == "auto"):
+            try:
+                check_whole_number(self.batch_size, "batch_size", owner, minimum=1)
+            except ValueError:
+                raise not_allowed("batch_size", owner, "'auto' or a whole number >= 1", self.batch_size) from None
+        check_whole_number(self._epochs(), self._epochs_name, owner, minimum=1)
+        for name in ("shuffle", "warm_start", "early_stopping"):
+            check_switch(getattr(self, name), name, owner)
+        check_number(self.validation_fraction, "validation_fraction", owner, minimum=0, below=1)
+        check_number(self.tol, "tol", owner, minimum=0)
+        if self.n_iter_no_change != np.inf:
+            check_whole_number(self.n_iter_no_change, "n_iter_no_change", owner, minimum=1)
+
+    # ------------------------------------------------------------------------------------------ training
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
+        self._check_parameters()
+        begins = not (self.warm_start and hasattr(self, "network_"))
+        X, y, weight = self._checked_rows(X, y, sample_weight, reset=begins)
+        random = check_random_state(self.random_state)
+        if begins:
+            self._learn_targets(y)
+        else:
+            self._check_warm_start(y)
+        targets = self._checked_targets(y)
+        if begins:
+            self._begin(X, random)
+        else:
+            self._continue_optimizer()
+        given = self._held(*validation)
+        held = given
+        if self.early_stopping and held is None:
+            X, targets, weight, held = self._split(X, targets, weight, random)
+        self._train(X, targets, weight, held, given, random)
+        return self
+
+    def _checked_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Array, Array | None]:
+        """X, y and weights, validated; rows of weight 0 are left out."""
+        X, y = rows.checked_with_targets(self, X, y, reset=reset)
+        return rows.that_count(X, y, rows.as_weights(sample_weight, X.shape[0]))
+
+    def _check_warm_start(self, y: Array) -> None:
+        """Raise an error where y does not go with the network that goes on."""
+
+    def _begin(self, X: Any, random: np.random.RandomState) -> None:
+        """Make a network, its optimizer, and empty records."""
+        objective = self._objective()
+        dtype = X.dtype.name if self.dtype is None else self.dtype
+        self.network_, self._trained_on = self._new_network(objective, dtype, random)
+        self._optimizer = self._new_optimizer()
+        self.t_ = 0
+        self.n_iter_ = 0
+        self.history_ = None
+        self.loss_curve_ = []
+        self.best_loss_, self.validation_scores_ = None, None
+
+    def _keep_records(self) -> None:
+        """Begin the records of what `early_stopping` looks at, where they are not there: it may be set in between."""
+        if self.early_stopping and self.validation_scores_ is None:
+            self.validation_scores_, self.best_validation_score_, self.best_loss_ = [], -np.inf, None
+        elif not self.early_stopping and self.best_loss_ is None:
+            self.validation_scores_, self.best_validation_score_, self.best_loss_ = None, None, np.inf
+        else:
+            return
+        self._no_improvement_count = 0
+        self._best_weights: list[Array] | None = None
+
+    def _continue_optimizer(self) -> None:
+        """Keep the optimizer with its memory, at the learning rate of the parameters; a new one if these differ."""
+        new, own = self._new_optimizer(), self._optimizer
+        rate, new.learning_rate = new.learning_rate, own.learning_rate
+        if new != own:
+            self._optimizer = new
+        self._optimizer.learning_rate = rate
+
+    def _held(self, X: Any, y: Any, sample_weight: Any) -> Held | None:
+        """Validation data that a user gave."""
+        if X is None and y is None:
+            return None
+        if X is None or y is None:
+            missing = "X_val" if X is None else "y_val"
+            raise DataError(f"X_val and y_val must be given together. Got no {missing} instead.")
+        X, y, weight = self._checked_rows(X, y, sample_weight, reset=False)
+        return Held(X, self._checked_targets(y), weight)
+
+    def _split(
+        self, X: Any, targets: Array, weight: Array | None, random: np.random.RandomState
+    ) -> tuple[Any, Array, Array | None, Held]:
+        train, held_out = train_test_split(
+            np.arange(X.shape[0]),
+            random_state=random,
+            test_size=self.validation_fraction,
+            stratify=self._strata(targets),
+        )
+        if len(held_out) < 2:
+            raise DataError(
+                f"The validation set is too small: it must have at least 2 rows. Got {len(held_out)} instead. "
+                "Increase 'validation_fraction', or give X_val and y_val."
+            )
+        weights = [None, None] if weight is None else [weight[train], weight[held_out]]
+        return X[train], targets[train], weights[0], Held(X[held_out], targets[held_out], weights[1])
+
+    def _train(
+        self,
+        X: Any,
+        targets: Array,
+        weight: Array | None,
+        held: Held | None,
+        given: Held | None,
+        random: np.random.RandomState,
+    ) -> None:
+        self._keep_records()
+        self._has_stopped = False
+        network, n = self.network_, X.shape[0]
+        weight, mean = self._over_mean(targets, weight)
+        batch_size = self._rows_of_batch(n)
+        if not isinstance(self.batch_size, str) and self.batch_size > n:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
+            )
+        network.regularizer = self._penalty(mean * batch_size)
+        orders = rows.Orders(random, n)
+        self.n_iter_ = 0
+        self.callbacks_ = copy.deepcopy(list(self.callbacks or ()))
+        after = AfterEpoch(self, held, n)
+        options: dict[str, Any] = {
+            "shuffle": orders if self.shuffle else False,
+            "batch_size": batch_size,
+            "sample_weight": weight,
+        }
+        data: tuple[Any, Any] = X, targets
+        if sparse.issparse(X):
+            in_order = np.arange(n)
+
+            def batches(epoch: int) -> Any:
+                return rows.batches(X, targets, weight, orders(epoch) if self.shuffle else in_order, batch_size)
+
+            data, options = (batches, None), {"steps_per_epoch": -(-n // batch_size)}
+        if given is not None:
+            options["validation_data"] = (rows.dense(given.X), given.targets, given.weight)
+        problem: TrainingDivergedError | None = None
+        try:
+            network.fit(
+                *data,
+                loss=self._trained_on.loss,
+                loss_weights=self._trained_on.weight,
+                optimizer=self._optimizer,
+                epochs=self._epochs(),
+                metrics=self._all_metrics(),
+                callbacks=[*self.callbacks_, after],
+                n_threads=self.n_threads,
+                progress=False,
+                **options,
+            )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        except TrainingDivergedError as error:
+            problem = error
+        finally:
+            self.history_ = network.history
+        if problem is not None and not (self.early_stopping and self._best_weights is not None):
+            raise DataError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to "
+                f"be preprocessed. {problem}"
+            ) from problem
+        if problem is not None:
+            assert self.validation_scores_ is not None
+            self.validation_scores_.append(float("nan"))
+        if self.early_stopping and self._best_weights is not None:
+            network.set_weights(self._best_weights)
+        if self._warns_at_the_end and self.n_iter_ == self._epochs() and not after.stop_training:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self._epochs()}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _over_mean(self, targets: Array, weight: Array | None) -> tuple[Array | None, float]:
+        """Weights of rows times those of their classes, divided by their mean; and that mean."""
+        of_class = self._class_weights(targets, weight)
+        if of_class is not None:
+            weight = of_class if weight is None else weight * of_class
+        if weight is None:
+            return None, 1.0
+        mean = float(weight.mean())
+        if mean == 0:
+            raise DataError("class_weight must leave rows that count. Got rows whose weights are all 0 instead.")
+        return weight / mean, mean
+
+    def _rows_of_batch(self, n: int) -> int:
+        return min(200 if isinstance(self.batch_size, str) else int(self.batch_size), n)
+
+    def _all_metrics(self) -> list[Any]:
+        return list(self.metrics or ())
+
+    # ------------------------------------------------------------------------------------- partial training
+
+    def _partial_fit(
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], classes: Any = None
+    ) -> Self:
+        if hasattr(self, "network_"):
+            if self._has_stopped:
+                return self
+            X, targets, weight = self._rows_to_go_on(X, y, sample_weight)
+            random: Any = None
+        else:
+            self._check_parameters()
+            X, y, weight = self._checked_rows(X, y, sample_weight, reset=True)
+            self._learn_targets(y, classes)
+            targets = self._checked_targets(y)
+            random = check_random_state(self.random_state)
+            self._begin(X, random)
+        held = self._held(*validation)
+        if self.early_stopping and held is None:
+            raise DataError(
+                "partial_fit does not support early_stopping=True without rows that judge the network. "
+                "Got no X_val and y_val."
+            )
+        self._keep_records()
+        logs = self._take_steps(X, targets, weight, random)
+        self.n_iter_ = 0
+        stops = self._end_epoch(logs, held, X.shape[0])
+        if stops and self.early_stopping and self._best_weights is not None:
+            self.network_.set_weights(self._best_weights)
+            self._has_stopped = True
+        return self
+
+    #: Whether early stopping has ended the calls of `partial_fit`.
+    _has_stopped: bool = False
+
+    def _rows_to_go_on(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Array | None]:
+        """Rows and targets for a network that there is, in a short way where they are as they must be."""
+        if sample_weight is None and rows.is_as_it_must_be(self, X):
+            given = np.asarray(y)
+            if given.shape == X.shape[:1] and given.dtype.kind in "iufUS" and np.isfinite(X).all():
+                return X, self._checked_targets(given), None
+        X, y, weight = self._checked_rows(X, y, sample_weight, reset=False)
+        return X, self._checked_targets(y), weight
+
+    def _take_steps(self, X: Any, targets: Array, weight: Array | None, random: Any) -> dict[str, float]:
+        """One pass over rows, by the public step of a network; the mean loss, and the mean penalty within it."""
+        network, objective, n = self.network_, self._trained_on, X.shape[0]
+        weight, mean = self._over_mean(targets, weight)
+        batch_size = self._rows_of_batch(n)
+        batches: Any = [(X, targets) if weight is None else (X, targets, weight)]
+        if batch_size < n or sparse.issparse(X):
+            order = np.arange(n)
+            if self.shuffle:
+                order = rows.Orders(check_random_state(self.random_state) if random is None else random, n)(0)
+            batches = rows.batches(X, targets, weight, order, batch_size)
+        loss = penalty = 0.0
+        for x, target, *weights in batches:
+            regularizer = self._penalty(mean * len(x))
+            if regularizer != network.regularizer:
+                network.regularizer = regularizer
+            if self._tells_penalty:
+                penalty += len(x) * network.penalty()
+            loss += len(x) * network.train_batch(
+                x,
+                target,
+                loss=objective.loss,
+                loss_weights=objective.weight,
+                optimizer=self._optimizer,
+                sample_weight=weights[0] if weights else None,
+                n_threads=self.n_threads,
+            )
+        return {"loss": loss / n, "penalty": penalty / n}
+
+    # --------------------------------------------------------------------------------------- after an epoch
+
+    def _end_epoch(self, logs: dict[str, float], held: Held | None, n: int) -> bool:
+        """Count an epoch over n rows; whether training ends after it."""
+        self.n_iter_ += 1
+        self.t_ += n
+        self.loss_ = self._reported_loss(logs)
+        self.loss_curve_.append(self.loss_)
+        if self.verbose:
+            print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+        if self.early_stopping:
+            assert held is not None
+            self._judge(self._score_of(rows.outputs(self.network_, held.X, self.n_threads), held))
+        elif self._stops_by_loss:
+            assert self.best_loss_ is not None
+            self._count(self.loss_ > self.best_loss_ - self.tol)
+            self.best_loss_ = min(self.best_loss_, self.loss_)
+        self._move_rate()
+        if self._no_improvement_count <= self.n_iter_no_change:
+            return False
+        what = "Validation score" if self.early_stopping else "Training loss"
+        message = f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
+        return self._stop(message)
+
+    def _judge(self, score: float) -> None:
+        """Keep the score of an epoch, and the weights of the best."""
+        assert self.validation_scores_ is not None
+        assert self.best_validation_score_ is not None
+        self.validation_scores_.append(score)
+        if self.verbose:
+            print(f"Validation score: {score:f}")
+        self._count(score < self.best_validation_score_ + self.tol)
+        if score > self.best_validation_score_:
+            self.best_validation_score_ = score
+            self._best_weights = self.network_.get_weights()
+
+    def _count(self, is_no_better: bool) -> None:
+        self._no_improvement_count = self._no_improvement_count + 1 if is_no_better else 0
+
+    def _move_rate(self) -> None:
+        """Move the learning rate after an epoch."""
+
+    def _stop(self, message: str) -> bool:
+        """Whether training ends where nothing has got better for long."""
+        if self.verbose:
+            print(f"{message} Stopping.")
+        return True
+
+    # ------------------------------------------------------------------------------------------ predictions
+
+    def _outputs(self, X: Any) -> Array:
+        """What the network returns for X."""
+        if not hasattr(self, "network_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before "
+                "using this estimator."
+            )
+        if rows.is_as_it_must_be(self, X):
+            try:
+                return self.network_.predict(X, n_threads=self.n_threads)  # type: ignore[no-any-return]  # one output
+            except DataError:
+                pass  # scikit-learn says what it is, in its words
+        return rows.outputs(self.network_, rows.checked(self, X), self.n_threads)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

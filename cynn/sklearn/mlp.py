@@ -1,0 +1,630 @@
+"""`MLPClassifier` and `MLPRegressor`: drop-ins for scikit-learn's, and what these lack."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import xlogy
+from sklearn.utils.metaestimators import available_if
+
+from cynn import registry
+from cynn.errors import (
+    InvalidParameterError,
+    check_number,
+    check_switch,
+    check_whole_number,
+    not_allowed,
+    shown,
+)
+from cynn.layers import Activation, BatchNorm, Dense, Dropout, Input, Layer
+from cynn.network import Network
+from cynn.optimizers import SGD, Adam, Optimizer
+from cynn.regularizers import L2, Regularizer
+from cynn.sklearn.estimator import NetworkEstimator, Objective, keep
+from cynn.sklearn.targets import ClassifierNetwork, RegressorNetwork
+
+__all__ = ["MLPClassifier", "MLPRegressor"]
+
+Array = npt.NDArray[Any]
+
+#: The activations that scikit-learn has; their weights start as there.
+_ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+_OUT_ACTIVATIONS = {"sigmoid": "logistic", "exponential": "exp"}
+_RATES = ("constant", "invscaling", "adaptive")
+_LAST_RATE = 1e-6  # of "adaptive": from there on it is not divided any more
+
+
+def _takes_steps(estimator: Any) -> bool:
+    return not (isinstance(estimator.solver, str) and estimator.solver == "lbfgs")
+
+
+class MultilayerPerceptron(NetworkEstimator):
+    """What both have in common."""
+
+    _stops_by_loss: ClassVar[bool] = True
+    _warns_at_the_end: ClassVar[bool] = True
+    _epochs_name: ClassVar[str] = "max_iter"
+    _kinds: ClassVar[dict[str, str]] = {
+        "activation": "activation", "solver": "optimizer", "loss": "loss", "hidden_layer_sizes": "layer",
+        "learning_rate": "schedule", "callbacks": "callback",
+    }  # fmt: skip
+
+    hidden_layer_sizes: Any
+    activation: Any
+    solver: Any
+    alpha: float
+    learning_rate: Any
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    momentum: float
+    nesterovs_momentum: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    max_fun: int
+    dropout: Any
+    batch_norm: bool
+
+    # ------------------------------------------------------------------------------------- what is fitted
+
+    def _dense(self) -> list[Dense]:
+        return [layer for layer in self.network_.layers if isinstance(layer, Dense)]
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights of every dense layer: live views of shape (inputs, units). What is assigned is copied."""
+        self._require_network("coefs_")
+        return [layer.weights for layer in self._dense()]
+
+    @coefs_.setter
+    def coefs_(self, arrays: Iterable[Any]) -> None:
+        self._require_network("coefs_")
+        for layer, array in zip(self._dense(), arrays, strict=True):
+            layer.weights = array
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases of every dense layer: live views of shape (units,). What is assigned is copied."""
+        self._require_network("intercepts_")
+        return [layer.biases for layer in self._dense()]
+
+    @intercepts_.setter
+    def intercepts_(self, arrays: Iterable[Any]) -> None:
+        self._require_network("intercepts_")
+        for layer, array in zip(self._dense(), arrays, strict=True):
+            layer.biases = array
+
+    def _require_network(self, name: str) -> None:
+        if not hasattr(self, "network_"):
+            raise AttributeError(f"{type(self).__name__} must be fitted to have {name}. Got one that is not.")
+
+    # ------------------------------------------------------------------------------------------- the parts
+
+    def _epochs(self) -> int:
+        return self.max_iter
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        owner = type(self).__name__
+        if isinstance(self.solver, str) and self.solver == "lbfgs":
+            raise InvalidParameterError(
+                f"The 'solver' parameter of {owner} must be 'adam', 'sgd' or another optimizer: 'lbfgs' does not exist "
+                "in CyNN yet. Got 'lbfgs' instead."
+            )
+        check_number(self.alpha, "alpha", owner, minimum=0)
+        check_number(self.learning_rate_init, "learning_rate_init", owner, above=0)
+        check_number(self.power_t, "power_t", owner, minimum=0)
+        check_number(self.momentum, "momentum", owner, minimum=0, maximum=1)
+        check_switch(self.nesterovs_momentum, "nesterovs_momentum", owner)
+        check_switch(self.batch_norm, "batch_norm", owner)
+        check_number(self.beta_1, "beta_1", owner, minimum=0, below=1)
+        check_number(self.beta_2, "beta_2", owner, minimum=0, below=1)
+        check_number(self.epsilon, "epsilon", owner, above=0)
+        check_whole_number(self.max_fun, "max_fun", owner, minimum=1)
+        if isinstance(self.learning_rate, str) and self.learning_rate not in _RATES:
+            raise not_allowed(
+                "learning_rate", owner, "'constant', 'invscaling', 'adaptive', a schedule or a function of the step",
+                self.learning_rate,
+            )  # fmt: skip
+
+    def _penalty(self, weight_of_batch: float) -> Regularizer | None:
+        """alpha / 2 Σw², over the weight of the rows of a batch, as in scikit-learn."""
+        return L2(0.5 * self.alpha / weight_of_batch) if self.alpha else None
+
+    def _new_optimizer(self) -> Optimizer:
+        solver = self.solver
+        if not isinstance(solver, (str, type)):
+            own: Optimizer = copy.deepcopy(registry.optimizers.get(solver))  # its learning rate may move
+            return own
+        rate = self.learning_rate_init if isinstance(self.learning_rate, str) else self.learning_rate
+        if solver == "sgd":
+            return SGD(rate, momentum=self.momentum, nesterov=self.nesterovs_momentum)
+        if solver == "adam":
+            return Adam(rate, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
+        return registry.optimizers.get(solver, learning_rate=rate)  # type: ignore[no-any-return]  # of that registry
+
+    @property
+    def _moves_rate(self) -> str:
+        """How the learning rate follows the epochs: only that of "sgd" does, as in scikit-learn."""
+        is_sgd = isinstance(self.solver, str) and self.solver == "sgd"
+        return self.learning_rate if is_sgd and isinstance(self.learning_rate, str) else "constant"
+
+    def _move_rate(self) -> None:
+        if self._moves_rate == "invscaling":
+            self._optimizer.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
+
+    def _stop(self, message: str) -> bool:
+        if self._moves_rate != "adaptive" or self._optimizer.learning_rate <= _LAST_RATE:
+            reason = " Learning rate too small." if self._moves_rate == "adaptive" else ""
+            return super()._stop(message + reason)
+        self._optimizer.learning_rate /= 5
+        if self.verbose:
+            print(f"{message} Setting learning rate to {self._optimizer.learning_rate:f}")
+        self._no_improvement_count = 0
+        return False
+
+    # ----------------------------------------------------------------------------------------- the network
+
+    def _new_network(
+        self, objective: Objective, dtype: str, random: np.random.RandomState
+    ) -> tuple[Network, Objective]:
+        state: Any = random.get_state()  # a look alone: what scikit-learn draws from there comes out as there
+        _, key, place, *_ = state
+        seed = int(np.random.RandomState([int(key[0]), int(place)]).randint(2**31 - 1))
+        hidden, names = self._hidden()
+        layers: list[Any] = [Input(self.n_features_in_), *hidden, Dense(objective.units, objective.activation)]
+        network = Network(layers, seed=seed, dtype=dtype)
+        self.n_outputs_ = objective.units
+        self.n_layers_ = 1 + sum(isinstance(layer, Dense) for layer in layers)
+        self.out_activation_ = _OUT_ACTIVATIONS.get(objective.activation, objective.activation)
+        last = next((name for name in reversed(names) if name), "relu")
+        starts = [(layer, name) for layer, name in zip(network.layers[:-1], names, strict=True) if name]
+        for layer, name in [*starts, (network.layers[-1], last)]:
+            _start(layer, name, random)
+        return network, objective
+
+    def _hidden(self) -> tuple[list[Layer], list[str | None]]:
+        """The hidden layers; and of those whose weights start as in scikit-learn, the activation."""
+        sizes = self._sizes()
+        n_sizes = sum(not isinstance(each, Layer) for each in sizes)
+        activations = iter(self._one_each(self.activation, "activation", n_sizes))
+        rates = iter(self._one_each(self.dropout, "dropout", n_sizes))
+        layers: list[Layer] = []
+        names: list[str | None] = []
+        for size in sizes:
+            if isinstance(size, Layer):
+                layers, names = [*layers, size], [*names, None]
+                continue
+            activation, rate = next(activations), next(rates)
+            name = activation if isinstance(activation, str) and activation in _ACTIVATIONS else None
+            f = registry.activations.get(_ACTIVATIONS[name] if name else activation)
+            parts: list[Layer] = [Dense(size), BatchNorm(), Activation(f)] if self.batch_norm else [Dense(size, f)]
+            parts += [Dropout(rate)] if rate else []
+            layers, names = [*layers, *parts], [*names, name, *[None] * (len(parts) - 1)]
+        return layers, names
+
+    def _sizes(self) -> list[Any]:
+        given = self.hidden_layer_sizes
+        sizes = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, dict)) else [given]
+        found: list[Any] = []
+        for size in sizes:
+            if isinstance(size, (Layer, str, dict)):
+                found.append(registry.layers.get(size))
+                continue
+            try:
+                found.append(check_whole_number(size, "hidden_layer_sizes", type(self).__name__, minimum=1))
+            except ValueError:
+                raise InvalidParameterError(
+                    f"hidden_layer_sizes must be > 0, got {shown(given)}: whole numbers and layers are allowed."
+                ) from None
+        return found
+
+    def _one_each(self, given: Any, name: str, n: int) -> list[Any]:
+        """One thing for each hidden layer that is made of a size."""
+        if not isinstance(given, (list, tuple)):
+            return [given] * n
+        if len(given) != n:
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(self).__name__} must be one for all hidden layers, or a list with "
+                f"one for each of {n}. Got {len(given)} instead."
+            )
+        return list(given)
+
+
+def _start(layer: Any, activation: str, random: np.random.RandomState) -> None:
+    """Draw initial weights and biases as scikit-learn does: uniform, with the limit of Glorot and Bengio (2010)."""
+    limit = np.sqrt((2 if activation == "logistic" else 6) / (layer.inputs + layer.units))
+    layer.weights = random.uniform(-limit, limit, layer.weights.shape)
+    layer.biases = random.uniform(-limit, limit, layer.biases.shape)
+
+
+class MLPClassifier(ClassifierNetwork, MultilayerPerceptron):
+    """A multilayer perceptron for classes: scikit-learn's, with CyNN's engine and parts.
+
+    All that `sklearn.neural_network.MLPClassifier` takes and has means here what it means there; and at the same
+    `random_state` the loss takes the same course.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int, or list of int, Layer, str or dict
+        The units of each hidden layer. Among them may stand layers of CyNN, by themselves, by name or as a
+        configuration: `(64, cynn.LayerNorm(), 64)`.
+    activation : str, Activation, dict, or list of such
+        Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', or any activation of CyNN or a plugin; a list has
+        one for each.
+    solver : str, Optimizer or dict
+        'adam', 'sgd', or any optimizer of CyNN or a plugin; an instance brings its own learning rate. 'lbfgs' does not
+        exist yet, and is an error.
+    alpha : float
+        The penalty alpha / 2 Σw² on weights (not biases) is divided by the number of rows of a batch, or the sum of
+        their weights, and added to its loss. In scikit-learn that of a shorter last batch is divided by fewer; here
+        all are divided alike.
+    batch_size : int or "auto"
+        Rows in a batch; "auto" is min(200, rows).
+    learning_rate : {"constant", "invscaling", "adaptive"}, Schedule or callable
+        The first is `learning_rate_init` throughout. The next two hold for 'sgd': `learning_rate_init` /
+        (rows seen + 1)^`power_t` after each epoch; and divided by 5 where more than `n_iter_no_change` epochs in a row
+        were no better by `tol`, until it is 1e-6. Schedules of `cynn.schedules`, and functions of the step, go with
+        every solver.
+    learning_rate_init : float
+        The first learning rate.
+    power_t : float
+        The exponent of 'invscaling'.
+    max_iter : int
+        Epochs, at most.
+    shuffle : bool
+        Whether every epoch takes the rows in an order of its own.
+    random_state : int, RandomState or None
+        Of it come the initial weights, the rows that `early_stopping` holds out and the orders, drawn as in
+        scikit-learn; and the seed of the network.
+    tol : float
+        How much better is better.
+    verbose : bool or int
+        Whether to print the loss of every epoch.
+    warm_start : bool
+        Whether `fit` goes on with the network that there is. What the optimizer remembers is kept, too, where the
+        parameters of the solver are the same.
+    momentum : float
+        Of 'sgd'.
+    nesterovs_momentum : bool
+        Whether that of 'sgd' looks ahead.
+    early_stopping : bool
+        Whether training ends where the score of rows that validate (accuracy, or R²) is no better by `tol` for more
+        than `n_iter_no_change` epochs in a row, and the best weights are put back. Otherwise the loss is looked at.
+    validation_fraction : float
+        The share of the rows that `early_stopping` holds out, if `fit` is given none.
+    beta_1, beta_2, epsilon : float
+        Of 'adam'. Here epsilon stands beside the corrected square root, as in the paper, in scikit-learn beside
+        the uncorrected one.
+    n_iter_no_change : int or inf
+        See `early_stopping`.
+    max_fun : int
+        Of 'lbfgs' alone.
+    loss : str, Loss or dict
+        'log_loss', or any loss of CyNN or a plugin. Behind one of margins, such as 'hinge', there are no probabilities
+        but a `decision_function`.
+    class_weight : dict or "balanced", optional
+        The weight of each label, or rows / (classes * rows of the class): it multiplies `sample_weight`.
+    dropout : float, or list of float
+        The share of outputs that are left out at random behind each hidden layer; a list has one for each.
+    batch_norm : bool
+        Whether a `cynn.BatchNorm` stands in front of each hidden activation.
+    metrics : list, optional
+        Figures of every epoch in `history_`, as for `cynn.Network.fit`.
+    callbacks : list of cynn.callbacks.Callback, optional
+        Copies of them are called, and kept as `callbacks_`.
+    dtype : {"float32", "float64"}, optional
+        In which the network computes: by default that of X, float64 for what is neither.
+    n_threads : int, optional
+        By default `cynn.get_num_threads()`. The result does not depend on it.
+
+    Attributes
+    ----------
+    network_ : cynn.Network
+        What is trained, and can be saved: `network_.save(path)`.
+    coefs_, intercepts_ : list of array
+        Live views of the weights, of shape (inputs, units), and biases of the dense layers.
+    loss_, best_loss_, loss_curve_ : float, float or None, list of float
+        The last, the smallest and every loss of an epoch; of `early_stopping`, there is no smallest.
+    validation_scores_, best_validation_score_ : list of float or None, float or None
+        Of `early_stopping`.
+    history_ : cynn.training.History or None
+        The figures of the last `fit`.
+    n_iter_, t_ : int
+        Epochs of the last `fit`, and rows seen by the network in its life.
+    n_features_in_, n_layers_, n_outputs_ : int
+        Columns of X; layers with the input; outputs of the network.
+    feature_names_in_ : array of str
+        Of a DataFrame.
+    out_activation_ : str
+        Of the last layer: 'logistic', 'softmax', 'identity', 'exp'.
+    classes_ : array
+        The labels, in ascending order.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from cynn.sklearn import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = MLPClassifier((32, 32), learning_rate_init=0.01, random_state=0).fit(X, y)
+    >>> bool(classifier.score(X, y) > 0.95)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        dropout: Any = 0.0,
+        batch_norm: bool = False,
+        metrics: Any = None,
+        callbacks: Any = None,
+        dtype: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        keep(self, locals())
+
+    @available_if(_takes_steps)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train for one pass over some rows, and keep all that the optimizer remembers.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            Finite numbers.
+        y : array of shape (rows,) or (rows, labels)
+            Labels.
+        sample_weight : array of shape (rows,), optional
+            How often each row is there, in ratio to the others.
+        classes : array, optional
+            All labels that will ever come; needed in the first call, unless a row has several labels.
+        X_val, y_val, sample_weight_val : optional
+            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
+            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        return self._partial_fit_classes(X, y, sample_weight, classes, (X_val, y_val, sample_weight_val))
+
+
+class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
+    """A multilayer perceptron for values: scikit-learn's, with CyNN's engine and parts.
+
+    All that `sklearn.neural_network.MLPRegressor` takes and has means here what it means there; and at the same
+    `random_state` the loss takes the same course.
+
+    Parameters
+    ----------
+    loss : str, Loss or dict
+        'squared_error', half the mean of the squares; 'poisson', half the deviance, behind an exponential; or any loss
+        of CyNN or a plugin, such as 'quantile' or 'huber'.
+    hidden_layer_sizes : int, or list of int, Layer, str or dict
+        The units of each hidden layer. Among them may stand layers of CyNN, by themselves, by name or as a
+        configuration: `(64, cynn.LayerNorm(), 64)`.
+    activation : str, Activation, dict, or list of such
+        Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', or any activation of CyNN or a plugin; a list has
+        one for each.
+    solver : str, Optimizer or dict
+        'adam', 'sgd', or any optimizer of CyNN or a plugin; an instance brings its own learning rate. 'lbfgs' does not
+        exist yet, and is an error.
+    alpha : float
+        The penalty alpha / 2 Σw² on weights (not biases) is divided by the number of rows of a batch, or the sum of
+        their weights, and added to its loss. In scikit-learn that of a shorter last batch is divided by fewer; here
+        all are divided alike.
+    batch_size : int or "auto"
+        Rows in a batch; "auto" is min(200, rows).
+    learning_rate : {"constant", "invscaling", "adaptive"}, Schedule or callable
+        The first is `learning_rate_init` throughout. The next two hold for 'sgd': `learning_rate_init` /
+        (rows seen + 1)^`power_t` after each epoch; and divided by 5 where more than `n_iter_no_change` epochs in a row
+        were no better by `tol`, until it is 1e-6. Schedules of `cynn.schedules`, and functions of the step, go with
+        every solver.
+    learning_rate_init : float
+        The first learning rate.
+    power_t : float
+        The exponent of 'invscaling'.
+    max_iter : int
+        Epochs, at most.
+    shuffle : bool
+        Whether every epoch takes the rows in an order of its own.
+    random_state : int, RandomState or None
+        Of it come the initial weights, the rows that `early_stopping` holds out and the orders, drawn as in
+        scikit-learn; and the seed of the network.
+    tol : float
+        How much better is better.
+    verbose : bool or int
+        Whether to print the loss of every epoch.
+    warm_start : bool
+        Whether `fit` goes on with the network that there is. What the optimizer remembers is kept, too, where the
+        parameters of the solver are the same.
+    momentum : float
+        Of 'sgd'.
+    nesterovs_momentum : bool
+        Whether that of 'sgd' looks ahead.
+    early_stopping : bool
+        Whether training ends where the score of rows that validate (accuracy, or R²) is no better by `tol` for more
+        than `n_iter_no_change` epochs in a row, and the best weights are put back. Otherwise the loss is looked at.
+    validation_fraction : float
+        The share of the rows that `early_stopping` holds out, if `fit` is given none.
+    beta_1, beta_2, epsilon : float
+        Of 'adam'. Here epsilon stands beside the corrected square root, as in the paper, in scikit-learn beside
+        the uncorrected one.
+    n_iter_no_change : int or inf
+        See `early_stopping`.
+    max_fun : int
+        Of 'lbfgs' alone.
+    dropout : float, or list of float
+        The share of outputs that are left out at random behind each hidden layer; a list has one for each.
+    batch_norm : bool
+        Whether a `cynn.BatchNorm` stands in front of each hidden activation.
+    metrics : list, optional
+        Figures of every epoch in `history_`, as for `cynn.Network.fit`.
+    callbacks : list of cynn.callbacks.Callback, optional
+        Copies of them are called, and kept as `callbacks_`.
+    dtype : {"float32", "float64"}, optional
+        In which the network computes: by default that of X, float64 for what is neither.
+    n_threads : int, optional
+        By default `cynn.get_num_threads()`. The result does not depend on it.
+
+    Attributes
+    ----------
+    network_ : cynn.Network
+        What is trained, and can be saved: `network_.save(path)`.
+    coefs_, intercepts_ : list of array
+        Live views of the weights, of shape (inputs, units), and biases of the dense layers.
+    loss_, best_loss_, loss_curve_ : float, float or None, list of float
+        The last, the smallest and every loss of an epoch; of `early_stopping`, there is no smallest.
+    validation_scores_, best_validation_score_ : list of float or None, float or None
+        Of `early_stopping`.
+    history_ : cynn.training.History or None
+        The figures of the last `fit`.
+    n_iter_, t_ : int
+        Epochs of the last `fit`, and rows seen by the network in its life.
+    n_features_in_, n_layers_, n_outputs_ : int
+        Columns of X; layers with the input; outputs of the network.
+    feature_names_in_ : array of str
+        Of a DataFrame.
+    out_activation_ : str
+        Of the last layer: 'logistic', 'softmax', 'identity', 'exp'.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> from cynn.sklearn import MLPRegressor
+    >>> X = np.linspace(-1, 1, 100)[:, None]
+    >>> regressor = MLPRegressor(activation="tanh", solver=cynn.optimizers.Adam(0.02), tol=1e-6, random_state=0)
+    >>> bool(regressor.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.95)
+    True
+    """
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: Any = 0.0,
+        batch_norm: bool = False,
+        metrics: Any = None,
+        callbacks: Any = None,
+        dtype: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        keep(self, locals())
+
+    @available_if(_takes_steps)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train for one pass over some rows, and keep all that the optimizer remembers.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            Finite numbers.
+        y : array of shape (rows,) or (rows, outputs)
+            Finite numbers.
+        sample_weight : array of shape (rows,), optional
+            How often each row is there, in ratio to the others.
+        X_val, y_val, sample_weight_val : optional
+            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
+            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        return self._partial_fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    @property
+    def _tells_penalty(self) -> bool:  # type: ignore[override]  # a switch that follows from what was fitted
+        """Of several outputs the mean is reported, and the sum is trained on."""
+        return self._is("squared_error") and self.n_outputs_ > 1
+
+    def _is(self, loss: str) -> bool:
+        return isinstance(self.loss, str) and self.loss == loss
+
+    def _all_metrics(self) -> list[Any]:
+        return [*super()._all_metrics(), *(["mean_squared_error"] if self._tells_penalty else [])]
+
+    def _over_mean(self, targets: Array, weight: Array | None) -> tuple[Array | None, float]:
+        """And what scikit-learn adds to the Poisson loss, so that it is 0 where predictions are right."""
+        self._added = 0.0
+        if self._is("poisson"):
+            self._added = float(np.average(xlogy(targets, targets) - targets, axis=0, weights=weight).sum())
+        return super()._over_mean(targets, weight)
+
+    def _reported_loss(self, logs: dict[str, float]) -> float:
+        loss, k = logs["loss"] + self._added, self.n_outputs_
+        if not self._tells_penalty:
+            return loss
+        penalty = logs["penalty"] if "penalty" in logs else loss - k / 2 * logs["mean_squared_error"]
+        return (loss - penalty) / k + penalty

@@ -1,0 +1,136 @@
+"""Parameters of parts, under names such as `optimizer__learning_rate`: what searches set."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from sklearn.base import BaseEstimator
+
+from cynn import registry
+from cynn.components.configurable import Configurable
+from cynn.errors import InvalidParameterError, shown, unknown_name
+from cynn.network import Network
+
+__all__ = ["PartParameters"]
+
+
+class PartParameters(BaseEstimator):
+    """An estimator some of whose parameters are parts of a network, or lists of such."""
+
+    #: The kind of what a parameter is, where it may be a name or a configuration.
+    _kinds: ClassVar[dict[str, str]] = {}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name.
+
+        Parameters
+        ----------
+        deep : bool
+            Whether those of parts are among them, such as `optimizer__learning_rate`.
+
+        Returns
+        -------
+        dict of str to object
+            Their values.
+        """
+        own: dict[str, Any] = super().get_params(deep=False)
+        if not deep:
+            return own
+        within = {name: _parameters(value, self._kinds.get(name)) for name, value in own.items()}
+        return own | {f"{name}__{inner}": value for name, found in within.items() for inner, value in found.items()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name; those of a part make a new part.
+
+        Parameters
+        ----------
+        **params : dict
+            Such as `batch_size=64`, or `optimizer__learning_rate=0.01`.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        own = {name: value for name, value in params.items() if "__" not in name}
+        super().set_params(**own)
+        names = super().get_params(deep=False)
+        for name, changes in _by_head(params).items():
+            if name not in names:
+                raise unknown_name(f"parameter of {type(self).__name__}", name, names)
+            setattr(self, name, _changed(getattr(self, name), changes, self._kinds.get(name)))
+        return self
+
+
+def _by_head(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By what stands before the first `__`: the values for what stands behind."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in params.items():
+        head, is_nested, rest = name.partition("__")
+        if is_nested:
+            found.setdefault(head, {})[rest] = value
+    return found
+
+
+def _part(value: Any, kind: str | None) -> Any:
+    """The part that a name or a configuration stands for; anything else as it is."""
+    return registry.of_kind(kind).get(value) if kind and isinstance(value, (str, Mapping)) else value
+
+
+def _children(value: Any) -> dict[str, Any]:
+    """What a part, a list, a network or a function has parameters for, by name."""
+    if isinstance(value, Network):
+        return {"layers": list(value.layers)}
+    if isinstance(value, (list, tuple)):
+        return {str(number): each for number, each in enumerate(value)}
+    if isinstance(value, Configurable):
+        return {name: getattr(value, name) for name in inspect.signature(type(value)).parameters}
+    if inspect.isfunction(value) or isinstance(value, functools.partial):
+        given = inspect.signature(value).parameters.values()
+        return {each.name: each.default for each in given if each.default is not each.empty}
+    return {}
+
+
+def _parameters(value: Any, kind: str | None) -> dict[str, Any]:
+    try:
+        part = _part(value, kind)
+    except (LookupError, ValueError):  # a name that only this estimator knows, or that nothing has: fit says so
+        return {}
+    found: dict[str, Any] = {}
+    for name, child in _children(part).items():
+        inner = _parameters(child, kind if isinstance(part, (list, tuple)) else None)
+        found |= {name: child} | {f"{name}__{key}": each for key, each in inner.items()}
+    return found
+
+
+def _changed(value: Any, changes: dict[str, Any], kind: str | None) -> Any:
+    """A copy of a part with other parameters."""
+    part = _part(value, kind)
+    children = _children(part)
+    if not children:
+        raise InvalidParameterError(
+            f"Parameters such as {next(iter(changes))!r} must be set in a part, a list of parts, a network or a "
+            f"function with defaults. Got {shown(value)} instead."
+        )
+    is_list = isinstance(part, (list, tuple))
+    new = {name: child for name, child in changes.items() if "__" not in name}
+    for head, inner in _by_head(changes).items():
+        if head in children:
+            new[head] = _changed(children[head], inner, kind if is_list else None)
+        else:
+            new[head] = inner
+    unknown = new.keys() - children.keys()
+    if unknown:
+        raise unknown_name(f"parameter of {type(part).__name__}", min(unknown), children)
+    if isinstance(part, Network):
+        config = part.get_config()
+        config["layers"] = [config["layers"][0], *(layer.get_config() for layer in new["layers"])]
+        return Network.from_config(config)
+    if is_list:
+        return type(part)((children | new).values())
+    if isinstance(part, Configurable):
+        return type(part)(**children | new)
+    return functools.partial(part, **new)

@@ -1,0 +1,120 @@
+"""Rows that a user hands over: validated, left out where they weigh nothing, and dealt out in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.base import is_regressor
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import validate_data
+
+from cynn.errors import DataError, ShapeError
+from cynn.network import Network
+
+__all__ = [
+    "Orders", "as_weights", "batches", "checked", "checked_with_targets", "dense", "is_as_it_must_be", "outputs",
+    "that_count",
+]  # fmt: skip
+
+Array = npt.NDArray[Any]
+
+_ROWS_AT_A_TIME = 1024
+
+
+def is_as_it_must_be(estimator: Any, X: Any) -> bool:
+    """Whether X can go to the network of a fitted estimator without another look: scikit-learn's takes its time."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype.char in "fd"
+        and X.ndim == 2
+        and X.shape[1] == estimator.n_features_in_
+        and X.shape[0] > 0
+        and not hasattr(estimator, "feature_names_in_")
+    )
+
+
+def checked(estimator: Any, X: Any, *, reset: bool = False, **options: Any) -> Any:
+    """X, and y if it is given, validated as scikit-learn does it: an array or a CSR matrix, of float32 or float64."""
+    return validate_data(estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=reset, **options)
+
+
+def checked_with_targets(estimator: Any, X: Any, y: Any, *, reset: bool = False) -> tuple[Any, Array]:
+    """X and y, likewise; of y one column is no matrix."""
+    X, y = checked(estimator, X, y=y, multi_output=True, y_numeric=is_regressor(estimator), reset=reset)
+    return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def as_weights(sample_weight: Any, n: int) -> npt.NDArray[np.float64] | None:
+    """Weights of n rows: numbers >= 0."""
+    if sample_weight is None:
+        return None
+    weight: npt.NDArray[np.float64] = np.array(sample_weight, np.float64)  # a copy, of anything array-like
+    if weight.ndim == 0:
+        weight = np.full(n, weight)
+    if weight.shape != (n,):
+        raise ShapeError(f"sample_weight must have the shape ({n},). Got {weight.shape} instead.")
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"sample_weight must be finite and >= 0. Got {weight[row]} in row {row} instead.")
+    if not weight.any():
+        raise DataError("sample_weight must not be zero everywhere. Got only zeros instead.")
+    return weight
+
+
+def that_count(X: Any, y: Array, weight: Array | None) -> tuple[Any, Array, Array | None]:
+    """Without the rows of weight 0: a weight of w is as if there were w copies."""
+    if weight is None or weight.all():
+        return X, y, weight
+    places = np.flatnonzero(weight)
+    return X[places], y[places], weight[places]
+
+
+def dense(X: Any) -> Array:
+    """An array, of an array or a sparse matrix."""
+    array: Array = X.toarray() if sparse.issparse(X) else X
+    return array
+
+
+def outputs(network: Network, X: Any, n_threads: int | None) -> Array:
+    """What a network returns for rows; a sparse matrix becomes dense some rows at a time."""
+    if not sparse.issparse(X):
+        return network.predict(X, n_threads=n_threads)  # type: ignore[no-any-return]  # it has one output
+    pieces = [X[first : first + _ROWS_AT_A_TIME].toarray() for first in range(0, X.shape[0], _ROWS_AT_A_TIME)]
+    return np.concatenate([network.predict(piece, n_threads=n_threads) for piece in pieces])
+
+
+class Orders:
+    """The orders of n rows in the epochs of a training, as scikit-learn draws them: each shuffles the last.
+
+    Parameters
+    ----------
+    random : numpy.random.RandomState
+    n : int
+    """
+
+    def __init__(self, random: np.random.RandomState, n: int) -> None:
+        self.random = random
+        self.order = np.arange(n)
+        self.epoch = -1
+
+    def __call__(self, epoch: int) -> npt.NDArray[np.int64]:
+        if epoch > self.epoch:
+            permutation = np.arange(len(self.order))
+            self.random.shuffle(permutation)
+            self.order, self.epoch = self.order[permutation], epoch
+        return self.order
+
+
+def batches(
+    X: Any, targets: Array, weight: Array | None, order: npt.NDArray[np.int64], batch_size: int
+) -> Iterator[tuple[Any, ...]]:
+    """The batches of an epoch, dense."""
+    for first in range(0, len(order), batch_size):
+        places = order[first : first + batch_size]
+        batch = dense(X[places]), targets[places]
+        yield batch if weight is None else (*batch, weight[places])

@@ -1,0 +1,345 @@
+"""The two kinds of targets: classes and values. What a network is trained on for each, and what it predicts."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
+
+from cynn import registry
+from cynn.errors import CynnError, DataError, InvalidParameterError, shown
+from cynn.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
+from cynn.sklearn.estimator import Held, NetworkEstimator, Objective
+from cynn.sklearn.labels import Labels
+
+__all__ = ["ClassifierNetwork", "RegressorNetwork"]
+
+Array = npt.NDArray[Any]
+
+#: Losses of classes whose outputs are scores and no probabilities, beside those with the threshold 0.
+_SCORES = ("categorical_hinge", "multi_margin")
+
+
+def _is_of_margins(loss: Loss) -> bool:
+    return loss.decision_threshold == 0 or loss.name in _SCORES
+
+
+def _is_of_classes(loss: Loss) -> bool:
+    """Whether a loss wants an output for every class, of two classes too: none pulls down what must be 0 by itself."""
+    if loss.name in _SCORES:
+        return True
+    _, gradient = loss.value_and_gradient(np.array([[0.5]]), np.array([[0.0]]))
+    return not _is_of_margins(loss) and not gradient.any()
+
+
+def _gives_probabilities(estimator: Any) -> bool:
+    """Whether the loss of a classifier makes its outputs probabilities."""
+    loss = estimator.loss
+    if loss is None or (isinstance(loss, str) and loss == "log_loss"):
+        return True
+    try:
+        return not _is_of_margins(registry.losses.get(loss))
+    except CynnError:
+        return True  # of a name that nothing has: fit says so
+
+
+def _gives_margins(estimator: Any) -> bool:
+    return not _gives_probabilities(estimator)
+
+
+class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
+    """A classifier: labels in, classes for the network, labels out."""
+
+    _estimator_type: ClassVar[str] = "classifier"
+    loss: Any
+    class_weight: Any
+    _labels: Labels
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            Finite numbers.
+        y : array of shape (rows,) or (rows, labels)
+            One label per row, of any kind; or rows of 0 and 1, for several labels.
+        sample_weight : array of shape (rows,), optional
+            How often each row is there: a weight of 2 is as if there were two copies.
+        X_val, y_val, sample_weight_val : optional
+            Rows that validate, in place of those that `early_stopping` holds out. With them, `history_` has `val_loss`
+            and the metrics of the validation.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    def _partial_fit_classes(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any, validation: tuple[Any, Any, Any]
+    ) -> Self:
+        if not hasattr(self, "network_"):
+            if classes is None and np.ndim(y) < 2:
+                raise DataError("classes must be passed on the first call to partial_fit. Got None instead.")
+        elif classes is not None and not np.array_equal(self.classes_, np.unique(np.asarray(classes))):
+            raise DataError(
+                f"classes must be the same in every call of partial_fit, {shown(self.classes_)}. "
+                f"Got {shown(classes)} instead."
+            )
+        return self._partial_fit(X, y, sample_weight, validation, classes)
+
+    def _learn_targets(self, y: Array, classes: Any = None) -> None:
+        labels = Labels(y, classes)
+        labels.codes(y)
+        self._labels = labels
+        self.classes_ = labels.classes
+
+    def _check_warm_start(self, y: Array) -> None:
+        classes = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
+        if not np.array_equal(classes, self.classes_):
+            raise DataError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {classes}"
+            )
+
+    def _checked_targets(self, y: Array) -> Array:
+        codes = self._labels.codes(y)
+        targets: Array = 2 * codes - 1 if self._has_signs else codes
+        return targets
+
+    @property
+    def _has_signs(self) -> bool:
+        """Whether the targets are -1 and 1, and no classes."""
+        one_a_unit = self._labels.is_binary or self._labels.is_multilabel
+        return one_a_unit and _gives_margins(self) and not _is_of_classes(registry.losses.get(self.loss))
+
+    def _codes(self, targets: Array) -> Array:
+        return (targets + 1) // 2 if self._has_signs else targets
+
+    def _objective(self, *, by_softmax: bool = False) -> Objective:
+        """What a new network is trained on; `by_softmax`, of two classes each has an output."""
+        labels = self._labels
+        of_each = (labels.is_binary and not by_softmax) or labels.is_multilabel
+        units = len(labels.classes) if labels.is_multilabel else 1 if of_each else max(2, len(labels.classes))
+        if self.loss is None or (isinstance(self.loss, str) and self.loss in ("log_loss", "cross_entropy")):
+            if of_each:
+                return Objective(BinaryCrossEntropy(), units, units, "sigmoid")
+            return Objective(CrossEntropy(), 1, units, "softmax")
+        loss = registry.losses.get(self.loss)
+        if of_each and _is_of_classes(loss):
+            if labels.is_multilabel:
+                raise InvalidParameterError(
+                    "The 'loss' parameter must be one that looks at each output by itself where a row may have several "
+                    f"labels. Got {shown(self.loss)} instead."
+                )
+            return self._objective(by_softmax=True)
+        if _is_of_margins(loss):
+            return Objective(loss, 1, units, "identity")
+        return Objective(loss, 1, units, "sigmoid" if of_each else "softmax")
+
+    def _class_weights(self, targets: Array, weight: Array | None) -> Array | None:
+        if self.class_weight is None:
+            return None
+        return self._labels.weights(self.class_weight, self._codes(targets), weight)
+
+    def _strata(self, targets: Array) -> Array | None:
+        """As in scikit-learn, whose message about small classes names True and False: of two classes alone."""
+        return self._codes(targets).astype(bool)[:, None] if self._labels.is_binary else None
+
+    def _score_of(self, outputs: Array, held: Held) -> float:
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        right = self._decided(outputs) == self._codes(held.targets)
+        return float(np.average(right.all(axis=1) if right.ndim == 2 else right, weights=held.weight))
+
+    def _decided(self, outputs: Array) -> Array:
+        """Classes by number, of shape (rows,), or labels of shape (rows, labels)."""
+        if outputs.shape[1] > 1 and not self._labels.is_multilabel:
+            largest: Array = outputs.argmax(axis=1)
+            return largest
+        is_over = outputs > (0.0 if self._trained_on.activation == "identity" else 0.5)
+        return is_over.astype(np.int64) if self._labels.is_multilabel else is_over[:, 0].astype(np.int64)
+
+    def predict(self, X: Any) -> Array:
+        """The label of every row.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows,) or (rows, labels)
+            Labels; of several per row, 0 and 1.
+        """
+        decided = self._decided(self._outputs(X))
+        if self._labels.is_multilabel:
+            return decided
+        found: Array = self.classes_[np.minimum(decided, len(self.classes_) - 1)]
+        return found
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of every class.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows, classes)
+            In the order of `classes_`; of several labels per row, the probability of each.
+        """
+        outputs = self._outputs(X)
+        if outputs.shape[1] > 1 or self._labels.is_multilabel:
+            return outputs
+        if len(self.classes_) == 1:
+            return np.ones_like(outputs)
+        found = np.empty((len(outputs), 2), outputs.dtype)
+        found[:, 1] = outputs[:, 0]
+        np.subtract(1, found[:, 1], out=found[:, 0])
+        return found
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: Any) -> Array:
+        """The logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows, classes)
+            In the order of `classes_`.
+        """
+        found: Array = self.predict_proba(X)
+        with np.errstate(divide="ignore"):
+            np.log(found, out=found)
+        return found
+
+    @available_if(_gives_margins)
+    def decision_function(self, X: Any) -> Array:
+        """The scores of the classes, where the loss is one of margins, such as `hinge`.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows,) or (rows, classes)
+            Of two classes one score, which is positive for the second.
+        """
+        outputs = self._outputs(X)
+        if not self._labels.is_binary:
+            return outputs
+        return outputs[:, -1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class RegressorNetwork(RegressorMixin, NetworkEstimator):
+    """A regressor: values in, values out."""
+
+    _estimator_type: ClassVar[str] = "regressor"
+    loss: Any
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            Finite numbers.
+        y : array of shape (rows,) or (rows, outputs)
+            Finite numbers.
+        sample_weight : array of shape (rows,), optional
+            How often each row is there: a weight of 2 is as if there were two copies.
+        X_val, y_val, sample_weight_val : optional
+            Rows that validate, in place of those that `early_stopping` holds out. With them, `history_` has `val_loss`
+            and the metrics of the validation.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    def _learn_targets(self, y: Array, classes: Any = None) -> None:
+        self._shape = y.shape[1:]
+
+    def _check_warm_start(self, y: Array) -> None:
+        self._checked_targets(y)
+
+    def _checked_targets(self, y: Array) -> Array:
+        if y.shape[1:] != self._shape:
+            raise DataError(f"y must have the shape (rows, *{self._shape}), as at first. Got {y.shape} instead.")
+        return y if y.ndim == 2 else y[:, None]
+
+    def _objective(self) -> Objective:
+        units = self._shape[0] if self._shape else 1
+        if self.loss is None or (isinstance(self.loss, str) and self.loss == "squared_error"):
+            return Objective(MeanSquaredError(), units / 2, units, "identity")
+        loss = registry.losses.get(self.loss)
+        if isinstance(self.loss, str) and self.loss == "poisson":
+            return Objective(loss, units, units, "exponential")
+        is_positive = loss.prediction_range[0] >= 0
+        return Objective(loss, 1, units, "exponential" if is_positive else "identity")
+
+    def _score_of(self, outputs: Array, held: Held) -> float:
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        return float(r2_score(held.targets, outputs, sample_weight=held.weight))
+
+    def predict(self, X: Any) -> Array:
+        """The values for every row.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows,) or (rows, outputs)
+            As y was.
+        """
+        outputs = self._outputs(X)
+        return outputs if self._shape else outputs[:, 0]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
