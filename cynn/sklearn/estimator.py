@@ -71,7 +71,7 @@ class Held(NamedTuple):
     weight: Array | None
 
 
-class AfterEpoch(Callback):
+class _AfterEpoch(Callback):
     """Hands the figures of every epoch to an estimator, which says when training ends."""
 
     def __init__(self, estimator: NetworkEstimator, held: Held | None, n: int) -> None:
@@ -309,7 +309,7 @@ class NetworkEstimator(PartParameters):
         orders = rows.Orders(random, n)
         self.n_iter_ = 0
         self.callbacks_ = copy.deepcopy(list(self.callbacks or ()))
-        after = AfterEpoch(self, held, n)
+        after = _AfterEpoch(self, held, n)
         options: dict[str, Any] = {
             "shuffle": orders if self.shuffle else False,
             "batch_size": batch_size,
