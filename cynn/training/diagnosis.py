@@ -74,10 +74,12 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
     """`Network.diagnose`."""
     tried = copy.deepcopy(network)  # a step is taken on it
     outputs = network.activations(x)
-    gradient_of = itertools.chain(*gradients(network, x, y, loss=loss))
+    gradient_of = itertools.chain(*gradients(network, x, y, loss=loss, loss_weights=None, sample_weight=None))
     own = None if optimizer is None else copy.deepcopy(registry.optimizers.get(optimizer))
     optimizer_state(tried, own).settings.accumulation = 1
-    train_batch(tried, x, y, loss=loss)
+    train_batch(
+        tried, x, y, loss=loss, loss_weights=None, optimizer=None, sample_weight=None, n_threads=None, check_finite=True
+    )
     found = Diagnosis()
     for number, (layer, after) in enumerate(zip(network.layers, tried.layers, strict=True)):
         a = outputs[number + 1].astype(np.float64)

@@ -31,21 +31,20 @@ def train_batch(
     x: Any,
     y: Any,
     *,
-    loss: Any = None,
-    loss_weights: Any = None,
-    optimizer: Any = None,
-    sample_weight: Any = None,
-    n_threads: int | None = None,
-    check_finite: bool = True,
+    loss: Any,
+    loss_weights: Any,
+    optimizer: Any,
+    sample_weight: Any,
+    n_threads: int | None,
+    check_finite: bool,
 ) -> float:
     """`Network.train_batch`."""
     check_finite = check_switch(check_finite, "check_finite", "train_batch")
     objective = network.objective(loss, loss_weights)
     n_threads = threads.resolve(n_threads)
-    rows, target, weights = checked_batch(
-        TrainingContext(network, objective, None, n_threads, check_finite), x, y, sample_weight, ""
-    )
-    state = optimizer_state(network, optimizer, equal_goes_on=True)
+    context = TrainingContext(network, objective, None, n_threads, check_finite)
+    rows, target, weights = checked_batch(context, x, y, sample_weight, "")
+    state = context.state = optimizer_state(network, optimizer, equal_goes_on=True)
     key = (
         network._engine,
         network.regularizer,
@@ -54,10 +53,10 @@ def train_batch(
         state,
         state.optimizer.kernel_values(),
         n_threads,
+        check_finite,
     )
     kept: tuple[Any, BatchBuffer] | None = network._batch_buffer
     if kept is None or kept[0] != key or not kept[1].takes(rows, target):
-        context = TrainingContext(network, objective, state, n_threads, check_finite)
         kept = network._batch_buffer = (key, BatchBuffer(context, rows, target, len(rows)))
     buffer = kept[1]
     rate = float(state.rates(1, None)[0])
@@ -76,7 +75,7 @@ def train_batch(
 
 
 def gradients(
-    network: Model, x: Any, y: Any, *, loss: Any = None, loss_weights: Any = None, sample_weight: Any = None
+    network: Model, x: Any, y: Any, *, loss: Any, loss_weights: Any, sample_weight: Any
 ) -> list[tuple[Array | None, ...]]:
     """`Network.gradients`: a step over all rows without an optimizer."""
     objective = network.objective(loss, loss_weights)

@@ -1,7 +1,5 @@
 """Activations in pieces, each a polynomial."""
 
-from typing import Any
-
 from cynn.activations import Activation
 from cynn.errors import InvalidParameterError
 from cynn.hyperparameters import hyperparameter
@@ -60,8 +58,7 @@ class HardTanh(Activation):
     minimum: float = hyperparameter(default=-1.0, doc="The smallest a.")
     maximum: float = hyperparameter(default=1.0, doc="The largest a, above the smallest.")
 
-    def __init__(self, *args: Any, **values: Any) -> None:
-        super().__init__(*args, **values)
+    def __post_init__(self) -> None:
         if self.minimum >= self.maximum:
             raise InvalidParameterError(
                 f"The 'maximum' parameter of HardTanh must be > its minimum, {self.minimum:g}. "

@@ -132,8 +132,7 @@ class Rprop(Optimizer):
     smallest_step: float = hyperparameter(default=1e-6, above=0, doc="No step is smaller.")
     largest_step: float = hyperparameter(default=50.0, above=0, doc="No step is larger.")
 
-    def __init__(self, *args: Any, **values: Any) -> None:
-        super().__init__(*args, **values)
+    def __post_init__(self) -> None:
         if self.smallest_step > self.largest_step:
             raise InvalidParameterError(
                 f"The 'largest_step' parameter of Rprop must be >= its smallest_step, "

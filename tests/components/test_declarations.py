@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import cynn
+from cynn import testing
 from cynn.components.configurable import Configurable
 from cynn.components.declarations import attribute, checked_by, choice, number, part, switch, whole_number
 from cynn.errors import InvalidParameterError, ReadOnlyError, UnknownNameError, UnknownParameterError
@@ -261,6 +262,27 @@ class TestHyperparameters:
         sgd.__setstate__({"_values": {"learning_rate": 0.5}, "_options": {"gradient_accumulation_steps": 2.0}})
         assert sgd == cynn.optimizers.SGD(0.5, gradient_accumulation_steps=2)
         assert type(sgd.gradient_accumulation_steps) is int
+
+
+class Bent(cynn.activations.Activation):
+    """a = z + shift tanh(n z), or its shift alone where kind is "tail" """
+
+    name = "bent"
+    n: int = cynn.hyperparameter(default=1, minimum=1, doc="A factor.")
+    kind: str = cynn.hyperparameter(default="whole", choices=["whole", "tail"], doc="What stands in a.")
+
+    def forward(self, z):
+        return np.tanh(self.n * z) + (z if self.kind == "whole" else 0)
+
+    def backward(self, z, a, grad):
+        return grad * (self.n / np.cosh(self.n * z) ** 2 + (1 if self.kind == "whole" else 0))
+
+
+def test_the_kit_tries_other_choices_and_whole_numbers(monkeypatch):
+    tried = list(testing.common.variants(Bent()))
+    assert tried == [Bent(), Bent(n=2), Bent(kind="tail")]
+    monkeypatch.setattr(cynn.registry.activations, "_registered", {"bent": Bent})
+    assert testing.check("bent").passed
 
 
 SOURCE = """

@@ -17,6 +17,7 @@ from cynn import Network
 from cynn.errors import DataError, InvalidParameterError, ShapeError, TrainingDivergedError
 from cynn.optimizers import SGD, Adam
 from cynn.schedules import CosineDecay, OneCycle, StepDecay
+from cynn.training import steps
 
 
 def network(dtype="float32"):
@@ -441,6 +442,27 @@ class TestTrainBatch:
         with pytest.raises(TrainingDivergedError):
             net.train_batch(x * np.nan, y, check_finite=False)
         assert helpers.digest(net) == before
+
+    def test_a_batch_is_checked_as_its_own_call_says(self):
+        """The buffer that is kept was made for a call that did not look for a NaN."""
+        x, y = rows()
+        net = network()
+        net.train_batch(x, y, check_finite=False)
+        with pytest.raises(cynn.errors.DataError, match=r"x must be finite"):
+            net.train_batch(x * np.nan, y)
+
+    def test_a_context_is_made_once(self, monkeypatch):
+        made = []
+
+        class Counted(steps.TrainingContext):
+            def __init__(self, *given):
+                made.append(self)
+                super().__init__(*given)
+
+        monkeypatch.setattr(steps, "TrainingContext", Counted)
+        x, y = rows()
+        network().train_batch(x, y)
+        assert len(made) == 1
 
     def test_a_network_that_was_trained_so_is_pickled(self):
         x, y = rows()
