@@ -1,4 +1,4 @@
-"""The ``cynn`` command: train, evaluate, predict, summary, plot, plugins, check, new-plugin.
+"""The ``cynn`` command: train, evaluate, predict, summary, plot, export, adopt, compare, plugins, check, new-plugin.
 
 Whatever is wrong with the arguments or the files is told in one line on stderr, with exit code 2.
 """
@@ -20,6 +20,7 @@ import cynn
 from cynn import file_access, installation
 from cynn.engine import randomness
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
+from cynn.interop import commands as interop_commands
 from cynn.optimizers import Optimizer
 from cynn.plugins import plugin_names, scaffold
 from cynn.training import Callback
@@ -547,6 +548,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--layer", default=1, type=int, metavar="N", help="for weights and function (%(default)s)")
     add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="of the picture that a row is, such as 28x28")
     add("--output", metavar="FILE", help="left out, the name of the model and of the picture, .png")
+
+    interop_commands.add_commands(command, _test_part)
 
     plugins = command("plugins", _plugins, "Print every activation, loss, layer, ..., and who provides it.")
     plugins.add_argument("name", nargs="?", metavar="NAME", help="print all about this one instead")

@@ -43,6 +43,7 @@ SHOWN = {
     "#include <cynn/vector_math.h>": "test_docs compiles it",
     "from libc.stdint cimport int64_t": "test_docs compiles it",
     "from sklearn.neural_network": "tests/interop do the same, with scikit-learn",
+    "net = cynn.interop.keras.adopt": "tests/interop adopt models, with the extra",
     "net = cynn.interop.torch.adopt": "tests/interop adopt modules, with the extra",
     "module = cynn.interop.torch.export": "tests/interop export modules, with the extra",
     "net = cynn.interop.onnx.adopt": "tests/interop adopt such files, with the extra",

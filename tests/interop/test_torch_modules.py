@@ -80,9 +80,9 @@ def test_there_and_back(dtype, name):
 
 MODULES = [
     nn.ReLU(), nn.Sigmoid(), nn.Tanh(), nn.SELU(), nn.SiLU(), nn.Mish(), nn.Softsign(), nn.Tanhshrink(),
-    nn.LogSigmoid(), nn.ReLU6(), nn.Hardsigmoid(), nn.Hardswish(), nn.LeakyReLU(0.3), nn.ELU(0.7), nn.CELU(2.0), nn.GELU(),
-    nn.GELU("tanh"), nn.Softplus(2.0), nn.Hardtanh(-2, 0.5), nn.Softshrink(0.2), nn.Hardshrink(0.2),
-    nn.Threshold(0.1, 2),
+    nn.LogSigmoid(), nn.ReLU6(), nn.Hardsigmoid(), nn.Hardswish(), nn.LeakyReLU(0.3), nn.ELU(0.7), nn.CELU(2.0),
+    nn.GELU(), nn.GELU("tanh"), nn.Softplus(2.0), nn.Hardtanh(-2, 0.5),
+    nn.Softshrink(0.2), nn.Hardshrink(0.2), nn.Threshold(0.1, 2),
     nn.Softmax(dim=1), nn.LogSoftmax(dim=-1), nn.Softmin(dim=1), nn.PReLU(), nn.PReLU(5), nn.Identity(),
     nn.Dropout(0.3),
     nn.AlphaDropout(0.1), nn.LayerNorm(5), nn.LayerNorm(5, bias=False), nn.RMSNorm(5), nn.BatchNorm1d(5), nn.Flatten(),

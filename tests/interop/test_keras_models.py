@@ -1,0 +1,86 @@
+"""Models of Keras as networks."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import numpy as np
+import pytest
+
+import cynn
+
+pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("ignore")]
+
+keras = pytest.importorskip("keras")
+L = keras.layers
+
+X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+
+
+def predicted(model):
+    found = model(X)
+    found = found if isinstance(found, (list, tuple)) else [found]
+    return [keras.ops.convert_to_numpy(each) for each in found]
+
+
+ACTIVATIONS = [
+    "linear", "relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "silu", "softplus", "softsign",
+    "exponential", "leaky_relu", "relu6", "hard_sigmoid", "hard_silu", "hard_tanh", "mish", "log_softmax",
+    "celu", "tanh_shrink", "squareplus", "sparse_plus", "log_sigmoid", "soft_shrink", "hard_shrink",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation(activation):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6,)), L.Dense(5, activation=activation), L.Dense(3, use_bias=False)])
+    net = cynn.interop.keras.adopt(model)
+    np.testing.assert_allclose(net.predict(X), predicted(model)[0], rtol=1e-5, atol=3e-6)
+    assert (net.layers[0].weights == keras.ops.convert_to_numpy(model.layers[0].kernel)).all()
+
+
+def test_layers():
+    keras.utils.set_random_seed(0)
+    normalization = L.Normalization()
+    normalization.adapt(X)
+    model = keras.Sequential([
+        keras.Input((6,)), normalization, L.Rescaling(0.5, offset=1.0), L.Dense(8), L.BatchNormalization(),
+        L.ReLU(), L.Dropout(0.2), L.LayerNormalization(), L.Dense(8), L.LeakyReLU(0.1), L.GaussianNoise(0.1),
+        L.PReLU(), L.ELU(0.5), L.Activation("tanh"), keras.Sequential([L.Dense(4, activation="relu"), L.Dense(4)]),
+        L.ReLU(max_value=6), L.BatchNormalization(scale=False, center=False), L.Softmax(),
+    ])  # fmt: skip
+    for layer in model.layers:
+        rng = np.random.default_rng(1)
+        layer.set_weights([rng.uniform(0.1, 1, w.shape).astype(w.dtype) for w in layer.get_weights()])
+    net = cynn.interop.keras.adopt(model)
+    np.testing.assert_allclose(net.predict(X), predicted(model)[0], rtol=1e-5, atol=3e-6)
+    net.fit(X, np.arange(40) % 4, epochs=1, progress=False)
+
+
+def test_a_functional_model_of_two_outputs():
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6,))
+    h = L.Dense(8, activation="relu")(x)
+    g = L.Add()([h, L.Dense(8, activation="tanh")(h)])
+    model = keras.Model(x, [L.Dense(2, activation="softmax")(L.Concatenate()([g, x])), L.Dense(1)(h)])
+    found = cynn.interop.keras.adopt(model).predict(X)
+    for a, b in zip(found, predicted(model), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+
+
+def shared():
+    x, layer = keras.Input((6,)), L.Dense(6)
+    return keras.Model(x, layer(layer(x)))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [(lambda: 3, "Got 3"), (lambda: keras.Sequential([L.Dense(3)]), "that is built"),
+     (lambda: keras.Sequential([keras.Input((6, 2)), L.LSTM(3)]), "rows of numbers"),
+     (lambda: keras.Sequential([keras.Input((6,)), L.Dense(4), L.UnitNormalization(name="odd")]),
+      r"UnitNormalization \(odd"),
+     (lambda: keras.Sequential([keras.Input((6,)), L.Dense(4, activation=lambda z: z)]), "Dense"), (shared, "shared")],
+)  # fmt: skip
+def test_what_cannot_be_adopted(model, message):
+    with pytest.raises(cynn.errors.InvalidParameterError, match=message):
+        cynn.interop.keras.adopt(model())
