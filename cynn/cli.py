@@ -321,7 +321,7 @@ def _new_plugin(options: argparse.Namespace) -> int:
     here = folder.is_absolute() or folder.as_posix().startswith(".")
     for command in scaffold.installation(folder if here else f"./{folder.as_posix()}", language):
         print(f"    {command}")
-    print(f"    cynn {'check' if kind in scaffold.KINDS_WITH_KERNELS else 'plugins'} {name}")
+    print(f"    cynn {'check' if kind in cynn.registry.OF_KIND else 'plugins'} {name}")
     return 0
 
 
@@ -557,7 +557,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = command("check", _check, "Check that a plugin keeps the rules; exit code 1 if it does not.")
     check.add_argument("names", nargs="+", metavar="NAME", help="of activations, losses or optimizers")
-    check.add_argument("--kind", choices=scaffold.KINDS_WITH_KERNELS, help="where several kinds have that name")
+    check.add_argument("--kind", choices=list(cynn.registry.OF_KIND), help="where several kinds have that name")
 
     new_plugin = command("new-plugin", _new_plugin, "Write a package with a plugin into a new folder.")
     add = new_plugin.add_argument

@@ -19,7 +19,7 @@ from cynn.version import __version__
 
 __all__ = ["KINDS", "KINDS_WITH_KERNELS", "LANGUAGES", "installation", "languages", "new_plugin"]
 
-KINDS_WITH_KERNELS = ["activation", "loss", "optimizer"]
+KINDS_WITH_KERNELS = ["activation", "loss", "optimizer", "layer"]
 KINDS = [*KINDS_WITH_KERNELS, "schedule", "metric", "callback", "initializer", "regularizer", "constraint"]
 LANGUAGES = ["cython", "c", "numba", "python"]
 
@@ -50,6 +50,7 @@ _USAGE = {
     "activation": 'cynn.Network.mlp([784, 16, 10], activation="$name", output="softmax")',
     "loss": 'net.fit(x, y, loss="$name")',
     "optimizer": 'net.fit(x, y, optimizer="$name")',
+    "layer": 'cynn.Network([cynn.Input(3), cynn.Dense(8), cynn.registry.layers.get("$name"), cynn.Dense(1)])',
     "schedule": 'cynn.optimizers.Adam(cynn.registry.schedules.get("$name"))',
     "metric": 'net.fit(x, y, metrics=["$name"])',
     "callback": 'net.fit(x, y, callbacks=["$name"])',
@@ -210,7 +211,7 @@ def _author() -> str:
 def _of_plugin(values: Mapping[str, str], kind: str, language: str) -> dict[str, str]:
     """The files of one plugin, by their paths in the package."""
     place, is_compiled = values["place"], language in ("cython", "c")
-    test = "test_kernel" if kind in KINDS_WITH_KERNELS else "test_part"
+    test = "test_layer" if kind == "layer" else "test_kernel" if kind in KINDS_WITH_KERNELS else "test_part"
     templates = {
         f"{place}/__init__.py": f"{'compiled' if is_compiled else language}/{kind}.py",
         f"tests/test_{values['name']}.py": f"parts/{test}.py",

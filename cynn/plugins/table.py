@@ -19,6 +19,7 @@ from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.loss_kernel import LossKernel
 from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.errors import CynnError, UnknownNameError, unknown_name
+from cynn.layers import Layer
 from cynn.plugins.curves import points, takes_rows
 
 __all__ = ["as_json", "details", "dtypes_of", "hyperparameter_rows", "paragraphs", "table"]
@@ -110,13 +111,15 @@ def _part(of_kind: registry.Registry[Any], name: str) -> _Part:
     try:
         entry = of_kind.describe(name)
         dtypes = dtypes_of(of_kind.get(name)) if of_kind.has_kernels else []
+        cls = of_kind.find(name)
     except CynnError as error:
         package, _, bare = name.rpartition(":")
         found = of_kind.offers(bare) or {package: ""}
         distribution = package if package in found else next(iter(found))
         said = " ".join(str(error).split())
         return _Part(of_kind.kind, name, distribution, found[distribution], "broken", [], said)
-    runs = "compiled" if entry.compiled else "Python"
+    is_compiled = not cls.is_python() if issubclass(cls, Layer) else entry.compiled
+    runs = "compiled" if is_compiled else "Python"
     return _Part(of_kind.kind, name, entry.distribution, entry.version, runs, dtypes, None)
 
 

@@ -162,7 +162,8 @@ class TestPluginPages:
     def test_every_kind_is_shown_whole_in_every_language(self, monkeypatch):
         monkeypatch.syspath_prepend(DOCS / "_extensions")
         new_plugin = pytest.importorskip("new_plugin", reason="could not import 'docutils'")
-        shown = new_plugin.shown((DOCS / "plugins.rst").read_text(encoding="utf-8"))
+        pages = [DOCS / "plugins.rst", DOCS / "write_layer.rst"]
+        shown = [each for page in pages for each in new_plugin.shown(page.read_text(encoding="utf-8"))]
         for kind in scaffold.KINDS:
             for language in scaffold.languages(kind):
                 files = {file for *key, file in shown if key == [kind, language]}
@@ -175,13 +176,13 @@ class TestPluginPages:
 
     def test_the_signatures_for_numba_are_those_of_the_templates(self):
         page = (DOCS / "plugins.rst").read_text(encoding="utf-8")
-        told = dict(re.findall(r"^\w+, ``(forward|backward|value_and_gradient|step)`` +``(.*)``$", page, re.M))
+        told = re.findall(r"^\w+, ``(?:forward|backward|value_and_gradient|step|gradient)``.*  ``(.*)``$", page, re.M)
         templates = Path(cynn.__file__).parent / "plugins" / "templates" / "numba"
         code = "".join("".join(path.read_text(encoding="utf-8").split()) for path in templates.glob("*_kernel.py.in"))
         code = code.replace("types.", "").replace("slots_type)", "CPointer(array))")
-        assert len(told) == 4
-        for name, signature in told.items():
-            assert signature.replace(" ", "") in code, name
+        assert len(told) == 6
+        for signature in told:
+            assert signature.replace(" ", "") in code
 
 
 class TestVectorMathPage:

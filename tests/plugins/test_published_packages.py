@@ -33,7 +33,8 @@ class Stopped(Exception):
 def fit(path, epochs_seen=None, resume=False):
     layer = cynn.Dense(8, "my_activation", initializer="my_initializer", regularizer="my_regularizer",
                        constraint="my_constraint")
-    net = cynn.Network([cynn.Input(3), layer, cynn.Dense(1)], seed=0)
+    own = cynn.registry.layers.get("my_layer")
+    net = cynn.Network([cynn.Input(3), layer, own, cynn.Dense(1)], seed=0)
     rate = cynn.registry.schedules.get("my_schedule", rate=0.05)
     optimizer = cynn.registry.optimizers.get("my_optimizer", learning_rate=rate)
     stopping = cynn.registry.callbacks.get("my_callback", loss=10.0, epochs=7)
@@ -68,6 +69,7 @@ for net in (resumed, cynn.load("net.safetensors"), pickle.loads(pickle.dumps(who
     for part in ("activation", "initializer", "regularizer", "constraint"):
         assert type(getattr(first, part)) is type(getattr(same, part)), part
         assert type(getattr(first, part)).__module__.startswith("all_kinds."), part
+    assert type(net.layers[1]) is type(whole.layers[1])
 kinds = {each.kind for each in cynn.registry.every() if any("my_" + each.kind == name for name in each.names())}
 print(*sorted(kinds))
 """
@@ -159,7 +161,7 @@ def test_one_package_of_all_kinds(tmp_path, wheels):
     (tmp_path / "work").mkdir()
     assert there.run("-c", TRAIN, cwd=tmp_path / "work").split() == sorted(scaffold.KINDS)
     tested = there.run("-m", "pytest", "-q", "-p", "no:cacheprovider", folder / "tests")
-    assert f"{2 * len(scaffold.KINDS)} passed" in tested
+    assert f"{2 * len(scaffold.KINDS) + 1} passed" in tested
     listed = there.run("-m", "cynn", "plugins")
     for kind in scaffold.KINDS:
         assert re.search(rf"^{kind} +my_{kind} +all-kinds +0\.1\.0 ", listed, re.MULTILINE)
@@ -181,7 +183,8 @@ class TestEveryCombination:
             wheel.rename(tmp_path / "dist" / wheel.name)
         there.install("pytest", *(folder.name for folder in folders))
         tested = there.run("-m", "pytest", "-q", "-p", "no:cacheprovider", *(folder / "tests" for folder in folders))
-        assert f"{2 * len(folders)} passed" in tested
+        layers = [folder for folder in folders if folder.name.endswith("-layer")]
+        assert f"{2 * len(folders) + len(layers)} passed" in tested
 
     @pytest.mark.parametrize("language", scaffold.LANGUAGES)
     def test_built_in_isolation(self, language, with_numba, tmp_path):
