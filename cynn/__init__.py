@@ -55,10 +55,10 @@ except ImportError:
     raise
 
 if TYPE_CHECKING:
-    from cynn import callbacks, datasets, interop, metrics, plot, training
+    from cynn import callbacks, datasets, interop, metrics, plot, testing, training
 
 # What a process that only predicts has no use for is imported when somebody asks for it.
-_LATER = {"callbacks", "datasets", "interop", "metrics", "plot", "training"}
+_LATER = {"callbacks", "datasets", "interop", "metrics", "plot", "testing", "training"}
 
 __all__ = [
     "GLU",
@@ -101,6 +101,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "show_config",
+    "testing",
     "training",
 ]
 

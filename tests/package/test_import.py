@@ -107,3 +107,9 @@ assert (a @ a == 300).all()
 assert cynn.Network.mlp([300, 300], seed=0).predict(a).shape == (300, 300)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_imported_when_somebody_asks_for_it():
+    code = "import cynn; print(cynn.testing.check_loss.__name__, cynn.plot.network.__name__)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.split() == ["check_loss", "network"], found.stderr
