@@ -7,8 +7,12 @@ import pytest
 import cynn
 from cynn import callbacks, constraints, initializers, layers, metrics, regularizers, schedules
 
-OF_WEIGHTS = {"use_bias": True, "initializer": None, "regularizer": None, "constraint": None, "trainable": True}
-OF_NORMS = {"use_scale": True, "use_bias": True, "trainable": True}
+TRAINED = {"trainable": True, "learning_rate_factor": 1.0}
+OF_WEIGHTS = {
+    "use_bias": True, "initializer": None, "regularizer": None, "constraint": None, **TRAINED,
+    "bias_learning_rate_factor": None,
+}  # fmt: skip
+OF_NORMS = {"use_scale": True, "use_bias": True, **TRAINED}
 DEFAULTS = {
     initializers: {
         "Constant": {"value": 0.0},
@@ -24,19 +28,22 @@ DEFAULTS = {
         "Concatenate": {"branches": None},
         "Dense": {"activation": "identity", **OF_WEIGHTS},
         "Embedding": {
-            "columns": 0, "initializer": None, "regularizer": None, "constraint": None, "trainable": True
+            "columns": 0, "initializer": None, "regularizer": None, "constraint": None, **TRAINED
         },
         "GLU": {"activation": "sigmoid", **OF_WEIGHTS},
         "Input": {"scale": 1.0, "offset": 0.0},
+        "Layer": TRAINED,
         "LayerNorm": {"epsilon": 1e-3, **OF_NORMS},
         "Maxout": {"pieces": 2, **OF_WEIGHTS},
-        "PReLU": {"initial": 0.25, "trainable": True},
-        "RMSNorm": {"epsilon": 1e-6, "use_scale": True, "trainable": True},
+        "PReLU": {"initial": 0.25, **TRAINED},
+        "RMSNorm": {"epsilon": 1e-6, "use_scale": True, **TRAINED},
     },
     schedules: {
         "CosineDecay": {"decay_steps": None, "alpha": 0.0},
         "CosineDecayRestarts": {"t_mul": 2.0, "m_mul": 1.0, "alpha": 0.0},
+        "CosineLog": {"decay_steps": None, "cycles": 4},
         "ExponentialDecay": {"decay_steps": None, "decay_rate": 0.1, "staircase": False},
+        "FlatCosine": {"decay_steps": None, "flat_fraction": 0.5},
         "OneCycle": {"total_steps": None, "pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4},
         "PolynomialDecay": {"decay_steps": None, "end_learning_rate": 1e-4, "power": 1.0, "cycle": False},
         "ReduceOnPlateau": {
@@ -64,7 +71,7 @@ DEFAULTS = {
 def test_defaults(module):
     found = {}
     for name in module.__all__:
-        if inspect.isclass(cls := getattr(module, name)):
+        if inspect.isclass(cls := getattr(module, name)) and hasattr(cls, "from_config"):
             parameters = inspect.signature(cls).parameters.items()
             found[name] = {key: each.default for key, each in parameters if each.default is not each.empty}
     assert {name: of_class for name, of_class in found.items() if of_class} == DEFAULTS[module]
