@@ -1,8 +1,8 @@
 """Compiled kernels: arrays in, arrays out. They know nothing of layers, networks or training.
 
-Most are compiled once for each level of CPU, from one source; the best level that this machine runs
-is chosen here, at import. `CYNN_CPU=baseline|avx2|avx512` forces one. Those sources are in the folder `leveled`,
-and what is compiled of them in the folders of the levels. Kernels may use the headers and .pxd files of the plugin ABI.
+Most kernels are compiled once for each CPU level from one source. The best level that this machine supports is
+chosen here, at import; `CYNN_CPU=baseline|avx2|avx512` forces one. The sources are in the folder `leveled`, and the
+compiled modules in one folder per level. Kernels may use the headers and .pxd files of the plugin ABI.
 """
 
 import importlib.util
@@ -34,9 +34,8 @@ def _load(name: str) -> ModuleType:
 
 
 def _load_blas() -> ModuleType:
-    # OpenBLAS starts a pool of threads as it is loaded, by this variable. Ours runs on the calling
-    # thread alone, so it is told to start none; NumPy's own BLAS has been loaded before and keeps its
-    # settings, and what the user has set is put back.
+    # This variable sets how many threads OpenBLAS starts when it is loaded. Ours runs only on the calling thread, so it
+    # must start none. NumPy's own BLAS is loaded already and keeps its settings. The user's value is restored.
     name = "OPENBLAS_NUM_THREADS"
     before = os.environ.get(name)
     os.environ[name] = "1"

@@ -1,11 +1,11 @@
 """Row-major matrix products over CBLAS, for the other kernels and, as `matmul`, for tests.
 
-Sizes must fit in the 32-bit integers of CBLAS; networks and batches are checked against
-`MAX_DIMENSION` where they are made.
+Sizes must fit in the 32-bit integers of CBLAS. Networks and batches are checked against `MAX_DIMENSION` when they are
+made.
 
-A BLAS that is given arguments which cannot be prints a line, computes nothing and returns. So they are looked at
-before every call: of a product that cannot be, nothing is computed either, and it is counted as a fault. Whoever has
-run kernels compares the number of faults with that before, and raises. What OpenBLAS itself finds is counted, too.
+With invalid arguments, a BLAS prints a line, computes nothing and returns. So the arguments are checked before every
+call: a product with invalid arguments is not computed, and is counted as a fault. After running kernels, the caller
+compares the number of faults with the number before, and raises. Faults that OpenBLAS itself reports are counted, too.
 """
 
 from cynn.errors import KernelError
@@ -98,12 +98,12 @@ cdef void on_xerbla(const char *name, const int *parameter, size_t length) noexc
 
 
 cdef int64_t faults() noexcept nogil:
-    """How many products there have been, on all threads, whose arguments cannot be."""
+    """The number of products with invalid arguments so far, on all threads."""
     return count_faults()
 
 
 cdef int raise_faults_since(int64_t before) except -1:
-    """Raise a KernelError if there are more faults than there were."""
+    """Raise a KernelError if the number of faults has grown."""
     cdef char[256] text
     if count_faults() != before:
         copy_last_fault(text)
@@ -116,7 +116,7 @@ cdef int raise_faults_since(int64_t before) except -1:
 
 
 cdef inline bint is_matrix(const void *address, int64_t rows, int64_t columns, int64_t row_length) noexcept nogil:
-    """Whether BLAS takes a matrix there whose rows begin row_length apart."""
+    """Whether BLAS accepts a matrix at this address whose rows begin row_length apart."""
     return (
         0 <= rows <= LARGEST and 0 <= columns <= row_length and 1 <= row_length <= LARGEST
         and (address != NULL or rows * columns == 0)
@@ -185,11 +185,11 @@ def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] 
     a, b : array of two dimensions
         The factors.
     c : array of two dimensions
-        What is added to, and written.
+        Is added to, and holds the result.
     transpose_a, transpose_b : bool
-        Whether op transposes A, and B.
+        Whether op transposes A, or B.
     alpha, beta : float
-        With beta 0, what was in c does not matter.
+        The scalars. With beta = 0, c is not read.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] 
         return
     if k == 0:
         raise ValueError("the inner dimension must be at least 1")
-    if n == 1:  # b is one vector, whichever way it lies
+    if n == 1:  # b is one vector, contiguous or not
         with nogil:
             gemv(transpose_a, a.shape[0], a.shape[1], alpha, &a[0, 0], a.shape[1], &b[0, 0], beta, &c[0, 0])
     else:
@@ -221,5 +221,5 @@ def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] 
 
 
 def description():
-    """The BLAS in use and the CPU core that it was tuned for, as two strings."""
+    """The name of the BLAS library, and the CPU core that it was tuned for."""
     return library_name().decode(), library_core().decode()

@@ -1,4 +1,4 @@
-"""What this CPU can run, asked of the compiler's runtime."""
+"""Which instruction sets this CPU supports, according to the compiler's runtime."""
 
 cdef extern from *:
     """
@@ -23,7 +23,7 @@ cdef extern from *:
 
 
 def supported_levels():
-    """The levels of kernels that this CPU can run, the best last."""
+    """The kernel levels that this CPU supports, the best last."""
     levels = ["baseline"]
     if cynn_has_avx2():
         levels.append("avx2")

@@ -1,4 +1,4 @@
-/* The functions of one dtype: what a network of that dtype calls, once it has been built. Matrices are void * here. */
+/* The functions that a network of one dtype calls. Matrices are void * here. */
 #ifndef CYNN_DTYPE_TABLE_H
 #define CYNN_DTYPE_TABLE_H
 
@@ -31,7 +31,7 @@ typedef struct {
     void (*linear_step)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass, int64_t begin,
                         int64_t end, double alpha, double beta, void *scratch);
     void (*update_states)(const cynn_operation *operation, const cynn_operands *op,
-                          const cynn_pass *pass); /* if there are some */
+                          const cynn_pass *pass); /* optional */
     /* parts: the structs of abi.h */
     void (*activation_forward)(const cynn_activation *activation, const double *h, int64_t rows, int64_t cols,
                                const void *z, void *a);
@@ -40,7 +40,7 @@ typedef struct {
     double (*loss)(const cynn_loss *loss, const double *h, int fused, int64_t rows, int64_t cols,
                    const void *prediction, const void *target, const int64_t *class_index, const void *sample_weight,
                    void *grad);
-    /* w and the slots from element `offset` on */
+    /* on w and the slots, from element `offset` on */
     void (*optimizer_step)(const cynn_optimizer *optimizer, const double *h, double learning_rate, int64_t t,
                            int64_t rows, int64_t cols, int64_t offset, void *w, void *grad, void *const *slots);
     /* updates: cynn_update_kernels */

@@ -1,11 +1,11 @@
-/* C := alpha A.B + beta C for matrices that are large: as in small_product.h a block of C stays in registers
- * while k runs, but B is copied first, a panel of some vectors' width at a time, so that each panel lies in
- * one piece in the cache while all rows of A meet it. A is read where it lies. A BLAS copies both at every call,
- * and does not fetch on the way what will be wanted later (prefetch.h).
+/* C := alpha A.B + beta C for large matrices. As in small_product.h, a block of C stays in registers in the loop over
+ * k. But B is copied first, one panel of a few vectors' width at a time, so that a panel is contiguous and stays in the
+ * cache while it is multiplied by all rows of A. A is not copied. A BLAS copies both at every call, and cannot prefetch
+ * what will be needed later (prefetch.h).
  *
  * This file is included once for each dtype, with T, the element type, and NAME(x), x with the dtype's
- * suffix. Measured against OpenBLAS: 1.1 to 1.25 times as quick with AVX-512; with AVX2, whose peak OpenBLAS
- * reaches, no quicker, so that only the first is compiled.
+ * suffix. Measured against OpenBLAS: 1.1 to 1.25 times as fast with AVX-512. With AVX2, OpenBLAS reaches the peak, so
+ * this file is compiled for AVX-512 only.
  */
 
 #ifndef CYNN_PACKED_PRODUCT_WIDTHS
@@ -14,35 +14,35 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "prefetch.h" /* and before this file transpose.h and small_product.h */
+#include "prefetch.h" /* include transpose.h and small_product.h before this file */
 
-/* Rows of A that meet a panel between two looks ahead: whole blocks of any number of vectors. */
+/* How many rows of A are multiplied by a panel between two prefetches: a multiple of all block heights. */
 #define CYNN_PACKED_ROWS 24
 
-/* Measured: for fewer rows, copying B is not worth it. */
+/* Measured: with fewer rows, copying B does not pay. */
 #define CYNN_PACKED_LEAST_ROWS 24
 
-/* k goes in pieces of so many, so that a panel stays in the L2 cache; and in the L1 cache where the rows of A are next
- * to each other and C has so few rows that they stay, too: measured, 1.02 to 1.07 times as quick. Where k runs along
- * the rows of A, to come back to C for every piece costs more, 1.03 to 1.08 times. */
+/* k is split into pieces of this length, so that a panel stays in the L2 cache; or in the L1 cache if the rows of A are
+ * adjacent and C has few enough rows to stay in a cache, too: measured, 1.02 to 1.07 times as fast. If k runs along the
+ * rows of A, writing C once per piece costs more than that: 1.03 to 1.08 times. */
 #define CYNN_PACKED_DEPTH 1024
 #define CYNN_PACKED_L1_DEPTH 128
 #define CYNN_PACKED_L1_ROWS 512
 
-/* Columns of A that are a multiple of so many bytes apart fall into few sets of the L1 cache and drive one another out.
- * Of up to so many rows they are copied, a little further apart. Measured: 1.1 times as quick. */
+/* Columns of A at a distance that is a multiple of this many bytes share few sets of the L1 cache and evict each other.
+ * If A has at most this many rows, the columns are copied to a larger distance. Measured: 1.1 times as fast. */
 #define CYNN_PACKED_ALIASED_BYTES 1024
 #define CYNN_PACKED_COPIED_ROWS 256
 #define CYNN_PACKED_COPY_STRIDE (CYNN_PACKED_COPIED_ROWS + 16)
 
-/* A matrix is transposed in squares of so many: whole cache lines. */
+/* A matrix is transposed in squares of this side: whole cache lines. */
 #define CYNN_SQUARE 16
 
 #endif
 
 #ifdef __AVX512F__
 
-/* The panel at work, and the columns of A: memory of each thread. */
+/* The current panel, and the copied columns of A. */
 static _Thread_local T NAME(cynn_panel_memory)[CYNN_PACKED_DEPTH * CYNN_MAX_VECTORS * CYNN_VECTOR_BYTES /
                                                CYNN_ELEMENT_BYTES] __attribute__((aligned(64)));
 static _Thread_local T NAME(cynn_columns_memory)[CYNN_PACKED_L1_DEPTH * CYNN_PACKED_COPY_STRIDE]
@@ -103,8 +103,8 @@ static void NAME(cynn_times_panel)(int64_t m, int64_t columns, int64_t k, const 
 }
 
 /* C (m x n) := alpha A.B + beta C, or A.B + bias, with A (m x k) and B (k x n) of contiguous rows or columns, bias (n)
- * or NULL. With beta = 0, C is not read and alpha is taken as 1. prefetch: what to fetch on the way, or NULL.
- * Returns 0, and does nothing, where a BLAS is quicker. */
+ * or NULL. With beta = 0, C is not read and alpha is taken as 1. prefetch: what to prefetch, or NULL.
+ * Returns 0, and does nothing, if a BLAS is faster. */
 static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A, int64_t row_stride,
                                      int64_t k_stride, const T *B, int64_t row_stride_of_B, int64_t column_stride,
                                      const T *bias, T alpha, T beta, T *C, int64_t ldc, cynn_prefetch *prefetch)
@@ -117,7 +117,7 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
     const int copies = m <= CYNN_PACKED_COPIED_ROWS && most == CYNN_PACKED_L1_DEPTH &&
                        k_stride * sizeof(T) % CYNN_PACKED_ALIASED_BYTES == 0;
     if (m < CYNN_PACKED_LEAST_ROWS) return 0;
-#ifdef CYNN_DEBUG /* NaN: what is read before it is written shows */
+#ifdef CYNN_DEBUG /* NaN, so that reading uninitialized memory is noticed */
     memset(panel, 0xff, sizeof NAME(cynn_panel_memory));
     memset(copy, 0xff, sizeof NAME(cynn_columns_memory));
 #endif

@@ -1,4 +1,4 @@
-/* Philox4x32-10, as in random.pxd, for 32 blocks side by side: plain loops that the compiler vectorizes. */
+/* Philox4x32-10, as in random.pxd, for 32 blocks at once, in plain loops that the compiler vectorizes. */
 #ifndef CYNN_PHILOX_LANES_H
 #define CYNN_PHILOX_LANES_H
 
@@ -7,12 +7,12 @@
 enum { CYNN_LANES = 32, CYNN_GROUP = 4 * CYNN_LANES };
 
 #if defined(__GNUC__) && !defined(__clang__)
-#define CYNN_KEEP_LOOP _Pragma("GCC unroll 1") /* unrolled before the vectorizer sees it, it is no loop */
+#define CYNN_KEEP_LOOP _Pragma("GCC unroll 1") /* unrolled first, so that the outer loop is vectorized */
 #else
 #define CYNN_KEEP_LOOP
 #endif
 
-/* The words of blocks first, first + 1, ...: of every group of 32, word 0 of all, then word 1 of all, and so on. */
+/* The words of blocks first, first + 1, ... For every group of 32 blocks: word 0 of all, then word 1 of all, ... */
 static inline void cynn_philox_lanes(
     uint64_t key, uint32_t first, uint32_t step, uint32_t epoch, uint32_t purpose, int64_t n_groups, uint32_t *words)
 {

@@ -1,5 +1,5 @@
-/* Memory that will be wanted soon, asked for between blocks of a product so that it comes while there is
- * something to compute. */
+/* Prefetches memory that will be needed soon, between the blocks of a product, so that it arrives during the
+ * computation. */
 #ifndef CYNN_PREFETCH_H
 #define CYNN_PREFETCH_H
 
@@ -7,13 +7,13 @@
 
 #include "cynn/abi.h"
 
-/* Rows index[0..rows) of a matrix, or rows 0..rows where index is NULL; `lines` of 64 bytes are asked for at a time. */
+/* Rows index[0..rows) of a matrix, or rows 0..rows if index is NULL. `lines` cache lines are prefetched per call. */
 struct cynn_prefetch {
     const char *data;
     const int64_t *index;
     int64_t row_stride, row_bytes, rows;
     int64_t lines;
-    const char *at, *end; /* what is left of the current row */
+    const char *at, *end; /* the rest of the current row */
 };
 
 static inline void cynn_prefetch_some(cynn_prefetch *prefetch)
@@ -37,7 +37,7 @@ static inline void cynn_prefetch_some(cynn_prefetch *prefetch)
     }
 }
 
-/* So many lines at a time that all have been asked for after that many looks ahead. */
+/* Set the lines per call so that all rows are prefetched after that many calls. */
 static inline void cynn_spread_prefetch(cynn_prefetch *prefetch, int64_t looks)
 {
     prefetch->lines = prefetch->rows * (prefetch->row_bytes / 64 + 1) / looks + 1;

@@ -31,9 +31,9 @@ def random_words(uint32_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t ep
     out : uint32 array
         Where to write.
     seed : int
-        Of 64 bits.
+        64 bits.
     purpose, epoch, step : int
-        Of 32 bits each: other numbers for each of them.
+        32 bits each. Different values give different numbers.
     """
     cdef uint32_t[4] counter = [0, step, epoch, purpose]
     cdef int64_t block
@@ -53,9 +53,9 @@ def uniform(double[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, 
     out : float64 array
         Where to write.
     seed : int
-        Of 64 bits.
+        64 bits.
     purpose, epoch, step : int
-        Of 32 bits each: other numbers for each of them.
+        32 bits each. Different values give different numbers.
     """
     cdef uint32_t[4] counter = [0, step, epoch, purpose]
     cdef uint32_t[4] words
@@ -76,9 +76,9 @@ def normal(double[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoch=0, u
     out : float64 array
         Where to write.
     seed : int
-        Of 64 bits.
+        64 bits.
     purpose, epoch, step : int
-        Of 32 bits each: other numbers for each of them.
+        32 bits each. Different values give different numbers.
     """
     cdef uint32_t[4] counter = [0, step, epoch, purpose]
     cdef uint32_t[4] words
@@ -118,9 +118,9 @@ def permutation(int64_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoc
     out : int64 array
         Where to write.
     seed : int
-        Of 64 bits.
+        64 bits.
     purpose, epoch, step : int
-        Of 32 bits each: other numbers for each of them.
+        32 bits each. Different values give different numbers.
 
     Examples
     --------
@@ -137,9 +137,9 @@ def permutation(int64_t[::1] out, uint64_t seed, uint32_t purpose, uint32_t epoc
 
 
 def block_permutation(int64_t[::1] out, int64_t block, uint64_t seed, uint32_t purpose, uint32_t epoch=0):
-    """Fill `out` with 0 .. n-1: blocks of consecutive numbers in random order, and random within each.
+    """Fill `out` with 0 .. n-1: blocks of consecutive numbers in random order, shuffled within each block.
 
-    A file read in this order is read a block at a time.
+    A file that is read in this order is read one block at a time.
 
     Parameters
     ----------
@@ -148,9 +148,9 @@ def block_permutation(int64_t[::1] out, int64_t block, uint64_t seed, uint32_t p
     block : int
         The size of a block.
     seed : int
-        Of 64 bits.
+        64 bits.
     purpose, epoch : int
-        Of 32 bits each: other numbers for each of them.
+        32 bits each. Different values give different numbers.
     """
     cdef int64_t n = out.shape[0], n_blocks
     cdef int64_t i, first, size, begin = 0
@@ -166,6 +166,6 @@ def block_permutation(int64_t[::1] out, int64_t block, uint64_t seed, uint32_t p
             for i in range(n_blocks):
                 first = order[i] * block
                 size = min(block, n - first)
-                counter[1] = <uint32_t>(order[i] + 1)  # step 0 has ordered the blocks
+                counter[1] = <uint32_t>(order[i] + 1)  # step 0 is used for the order of the blocks
                 permute(&out[begin], size, first, seed, counter)
                 begin += size

@@ -1,10 +1,9 @@
-/* C := alpha A.B + beta C for matrices that are narrow or small, where a BLAS spends its time on
- * packing.
+/* C := alpha A.B + beta C for narrow or small matrices, for which a BLAS spends its time on packing.
  *
- * Nothing is copied: rows of B are read as vectors, elements of A are broadcast, and a block of C
- * stays in registers while k runs. Vectors of one width cover the n columns; the last is moved back
- * to end at column n, and so computes a few columns twice, with the same result: no masks, no scalar
- * tail. A block of few rows runs several sums over k side by side, to keep the multipliers busy.
+ * Nothing is copied: rows of B are read as vectors, elements of A are broadcast, and a block of C stays in registers in
+ * the loop over k. Vectors of one width cover the n columns. The last one is shifted back to end at column n, so a few
+ * columns are computed twice, with the same result: there are no masks and no scalar tail. A block of few rows computes
+ * several partial sums over k at once, to keep the multipliers busy.
  *
  * This file is included once for each dtype, with T, the element type, and NAME(x), x with the
  * dtype's suffix. It uses the vector types of GCC and Clang.
@@ -21,8 +20,8 @@
 #if defined(__AVX512F__)
 #define CYNN_VECTOR_BYTES 64
 #define CYNN_MAX_VECTORS 4
-/* Rows in a block of one vector, two, three and four: all sums in 32 registers; and of one vector where rows of A
- * are next to each other, and need no registers themselves. */
+/* The rows of a block that is one, two, three or four vectors wide, so that all sums fit in 32 registers; and of
+ * a block of one vector if the rows of A are adjacent, and need no registers for pointers. */
 #define CYNN_ROWS_OF_1 12
 #define CYNN_ROWS_OF_2 8
 #define CYNN_ROWS_OF_3 8
@@ -42,21 +41,21 @@
 #define CYNN_ADJACENT_ROWS_OF_1 8
 #endif
 
-/* So many k go by between two looks ahead: a multiple of all CYNN_UNROLLED. */
+/* How many steps of k are between two prefetches: a multiple of all CYNN_UNROLLED. */
 #define CYNN_STRIP 32
 
-/* So many k are written out, S of them for sums of their own: more where each row has a pointer to move. */
+/* How far the loop over k is unrolled, for S partial sums: further if each row has a pointer to advance. */
 #define CYNN_UNROLLED_strided(S) ((S) > 4 ? (S) : 4)
 #define CYNN_UNROLLED_adjacent(S) (S)
 
-/* Element k + u of row r of A, which is added to as many sums as there are vectors. Where k runs along the rows, each
- * row has a register; where the rows are next to each other, one register and a constant do. Measured: an address of
- * two registers makes two instructions of a multiplication, for the processor; without them a product is 1.02 to 1.2
- * times as quick, and 1.1 to 1.4 times where another process has the other half of the core. */
+/* Element k + u of row r of A. If k runs along the rows, each row has a pointer in a register. If the rows are
+ * adjacent, one register and a constant offset are enough. Measured: a multiplication whose address needs two
+ * registers is split into two micro-operations. Without such addresses a product is 1.02 to 1.2 times as fast, and 1.1
+ * to 1.4 times if another process uses the other hyperthread. */
 #define CYNN_A_strided(r, u) A_row[r][u]
 #define CYNN_A_adjacent(r, u) A_row[0][r]
 
-/* The empty asm hides from the compiler how the pointers hang together: it would compute one from another. */
+/* The empty asm hides the relation between the pointers from the compiler, which would compute one from another. */
 #define CYNN_POINTERS_strided(R)                                                                            \
     _Pragma("GCC unroll 16") for (int r = 0; r < R; r++)                                                    \
     {                                                                                                       \
@@ -78,15 +77,15 @@
 #define CYNN_STEP_strided
 #define CYNN_STEP_adjacent A_row[0] += k_stride;
 
-/* sum += a b for one of V vectors. Up to two, the compiler lets the multiplication read a itself, which is one
- * instruction. For more, a is broadcast once for all of them, which is fewer loads: measured, 1.03 to 1.15 times as
- * quick; it is written out, since the compiler would have each read a again. */
+/* sum += a b for one of V vectors. For one or two vectors, the multiplication reads and broadcasts a itself, in one
+ * instruction. For more, a is broadcast once for all of them, which needs fewer loads: measured, 1.03 to 1.15 times as
+ * fast. It is written in assembly, since the compiler would read a again for each. */
 #define CYNN_ADD_1(sum, a, b) sum += a * b;
 #define CYNN_ADD_2 CYNN_ADD_1
 #define CYNN_ADD_3(sum, a, b) __asm__(CYNN_FMA : "+v"(sum) : "v"(a - (vector){0}), "v"(b));
 #define CYNN_ADD_4 CYNN_ADD_3
 
-/* One k of the sum s. */
+/* One step of k, added to the partial sum s. */
 #define CYNN_TERM(rows_are, R, V, u, s)                                                                     \
     {                                                                                                       \
         vector b[V];                                                                                        \
@@ -99,7 +98,7 @@
         CYNN_STEP_##rows_are B_row += ldb;                                                                  \
     }
 
-/* R rows, V vectors of w elements, S sums over k. */
+/* A block of R rows and V vectors of w elements, with S partial sums over k. */
 #define CYNN_BLOCK(rows_are, R, V, S, w)                                                                    \
     {                                                                                                       \
         typedef T vector __attribute__((vector_size((w) * sizeof(T)), aligned(sizeof(T)), may_alias));      \
@@ -143,19 +142,19 @@
         m -= R;                                                                                             \
     }
 
-/* The column where vector v of V begins: one after the other, but for the last. */
+/* The first column of vector v of V: they are contiguous, except for the last. */
 #define CYNN_COLUMN(v, V) (V > 1 && (v) == V - 1 ? last : (v) * width)
 
-/* gcc would write each block up to four times, apart for the last k of all and for strides of 1: measured, a quarter of
- * the compiler's time and of the code, and no instruction less when it runs. */
+/* gcc would emit each block up to four times, with special cases for the last k and for strides of 1. Measured: this
+ * takes a quarter of the compile time and of the code size, and saves no instruction at run time. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define CYNN_WRITTEN_ONCE __attribute__((optimize("no-split-loops", "no-version-loops-for-strides")))
 #else
 #define CYNN_WRITTEN_ONCE
 #endif
 
-/* All m rows of V vectors, of which the last begins at column `last`. fetches_C: each block asks for the part of C that
- * the next one writes; worth it where C is far away. */
+/* All m rows of a panel of V vectors, of which the last begins at column `last`. fetches_C: each block prefetches the
+ * part of C that the next one writes, which pays if C is not in a cache. */
 #define CYNN_PANEL(rows_are, R, V, w)                                                                       \
     static CYNN_WRITTEN_ONCE void NAME(cynn_panel_##rows_are##_##V##_##w)(                                  \
         int64_t m, int64_t k, const T *A, int64_t row_stride, int64_t k_stride, const T *B, int64_t ldb,    \
@@ -167,7 +166,7 @@
         switch (m) { CYNN_RESTS(rows_are, R, V, w) }                                                        \
     }
 
-/* The last rows, fewer than R: only so many blocks are compiled. */
+/* The last rows, fewer than R: only blocks of fewer rows are compiled. */
 #define CYNN_RESTS(rows_are, R, V, w) CYNN_RESTS_##R(rows_are, V, w)
 #define CYNN_REST(rows_are, n, V, S, w) case n: CYNN_BLOCK(rows_are, n, V, S, w) break;
 #define CYNN_RESTS_2(rows_are, V, w) CYNN_REST(rows_are, 1, V, (V == 1 ? 8 : V == 4 ? 2 : 4), w)
@@ -187,14 +186,14 @@
 #define CYNN_RESTS_14(rows_are, V, w) CYNN_REST(rows_are, 13, V, 1, w) CYNN_RESTS_13(rows_are, V, w)
 #define CYNN_RESTS_15(rows_are, V, w) CYNN_REST(rows_are, 14, V, 1, w) CYNN_RESTS_14(rows_are, V, w)
 #define CYNN_RESTS_16(rows_are, V, w) CYNN_REST(rows_are, 15, V, 1, w) CYNN_RESTS_15(rows_are, V, w)
-#define CYNN_RESTS_24 CYNN_RESTS_16 /* after a block of 16 */
+#define CYNN_RESTS_24 CYNN_RESTS_16 /* what is left after a block of 16 */
 
 #define CYNN_SINGLE_PANELS(w)                                                                               \
     CYNN_PANEL(strided, CYNN_ROWS_OF_1, 1, w) CYNN_PANEL(adjacent, CYNN_ADJACENT_ROWS_OF_1, 1, w)
 #define CYNN_PANELS(w)                                                                                      \
     CYNN_SINGLE_PANELS(w) CYNN_PANEL(strided, CYNN_ROWS_OF_2, 2, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_2, 2, w)
 
-/* The widest vectors go by three and by four, too. */
+/* The widest vectors have panels of three and four vectors, too. */
 #define CYNN_WIDE_PANELS(w)                                                                                 \
     CYNN_PANEL(strided, CYNN_ROWS_OF_3, 3, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_3, 3, w)                    \
     CYNN_PANEL(strided, CYNN_ROWS_OF_4, 4, w) CYNN_PANEL(adjacent, CYNN_ROWS_OF_4, 4, w)
@@ -230,7 +229,7 @@ CYNN_WIDE_PANELS(8)
 typedef void (*NAME(cynn_panel))(int64_t, int64_t, const T *, int64_t, int64_t, const T *, int64_t, const T *, T, T,
                                  T *, int64_t, int64_t, int, cynn_prefetch *);
 
-/* The panels of one vector and two, or up to four, for rows of A that are strided and for those that are adjacent. */
+/* The panels of one and two vectors, or of one to four, for strided and for adjacent rows of A. */
 #define CYNN_PANELS_OF(w)                                                                                   \
     {                                                                                                       \
         {NAME(cynn_panel_strided_1_##w), NAME(cynn_panel_strided_2_##w)},                                   \
@@ -248,7 +247,7 @@ typedef void (*NAME(cynn_panel))(int64_t, int64_t, const T *, int64_t, int64_t, 
         }                                                                                                   \
     }
 
-/* By the logarithm of the vectors' width. */
+/* Indexed by the logarithm of the vector width. */
 static const NAME(cynn_panel) NAME(cynn_panels)[][2][CYNN_MAX_VECTORS] = {
     {{NAME(cynn_panel_strided_1_1)}, {NAME(cynn_panel_adjacent_1_1)}},
     CYNN_PANELS_OF(2),
@@ -264,9 +263,9 @@ static const NAME(cynn_panel) NAME(cynn_panels)[][2][CYNN_MAX_VECTORS] = {
 };
 
 /* C (m x n) := alpha A.B + beta C, or A.B + bias, with A (m x k) of contiguous rows or columns, B (k x n) of row length
- * ldb, bias (n) or NULL. With beta = 0, C is not read and alpha is taken as 1. With another, n must be a
- * multiple of NAME(cynn_lanes), since columns that are computed twice would be added to twice.
- * prefetch: what to fetch on the way, or NULL. */
+ * ldb, bias (n) or NULL. With beta = 0, C is not read and alpha is taken as 1. With another beta, n must be a multiple
+ * of NAME(cynn_lanes), since columns that are computed twice would be added twice.
+ * prefetch: what to prefetch, or NULL. */
 static void NAME(cynn_small_product)(int64_t m, int64_t n, int64_t k, const T *A, int64_t row_stride,
                                      int64_t k_stride, const T *B, int64_t ldb, const T *bias, T alpha, T beta,
                                      T *C, int64_t ldc, cynn_prefetch *prefetch)
@@ -282,7 +281,7 @@ static void NAME(cynn_small_product)(int64_t m, int64_t n, int64_t k, const T *A
     }
     for (int64_t panel = 0; panel < panels; panel++) {
         const int64_t begin = vectors * panel / panels, end = vectors * (panel + 1) / panels, column = begin * width;
-        const int64_t last = end * width < n ? (end - 1) * width : n - width; /* where the last vector begins */
+        const int64_t last = end * width < n ? (end - 1) * width : n - width; /* the first column of the last vector */
         NAME(cynn_panels)[log_width][k_stride != 1][end - begin - 1](
             m, k, A, row_stride, k_stride, B + column, ldb, bias ? bias + column : NULL, alpha, beta, C + column, ldc,
             last - column, 0, prefetch);

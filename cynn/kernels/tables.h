@@ -1,6 +1,6 @@
-/* What the kernels of one CPU level hand to the engine: structs of function pointers, and what these work on.
+/* What the kernels of one CPU level provide to the engine: structs of function pointers, and the data they work on.
  *
- * As in abi.h, a function is there twice, over float and over double; the engine picks those of its dtype once
+ * As in abi.h, every function exists for float and for double. The engine selects those of its dtype once
  * (dtype_functions.h). */
 #ifndef CYNN_TABLES_H
 #define CYNN_TABLES_H
@@ -14,30 +14,30 @@
 
 typedef enum { CYNN_UINT8, CYNN_FLOAT32, CYNN_FLOAT64 } cynn_element_kind;
 
-/* A caller's matrix as it lies in memory; strides in bytes, of either sign. */
+/* A caller's matrix as it is in memory. Strides are in bytes, of either sign. */
 typedef struct {
     const char *data;
     cynn_element_kind kind;
     int64_t rows, columns, row_stride, column_stride;
 } cynn_rows;
 
-/* A column that must hold whole numbers from 0 to count - 1. */
+/* A column of categories: whole numbers from 0 to count - 1. */
 typedef struct {
     int64_t column, count;
 } cynn_categories;
 
 typedef struct {
-    /* out (count x columns) := scale * source[index[0..count)] + offset, in double before it is narrowed, or as
-     * exactly. index NULL: rows 0..count. Rows are prefetched up to `ahead` entries of index beyond count (-count:
-     * none). check_finite: returns the place in index of the first row with a NaN or an infinity in out, and stops
-     * there; else, and for none, -1. */
+    /* out (count x columns) := scale * source[index[0..count)] + offset, computed in double or as exactly, then
+     * narrowed. index NULL: rows 0..count. Rows are prefetched up to `ahead` entries of index beyond count (-count:
+     * no prefetch). check_finite: stops at the first row with a NaN or an infinity in out, and returns its position in
+     * index. Otherwise returns -1. */
     int64_t (*gather_f32)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
                           double offset, int check_finite, float *out);
     int64_t (*gather_f64)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
                           double offset, int check_finite, double *out);
-    /* The first row with a NaN or an infinity, -1 for none. */
+    /* The first row with a NaN or an infinity, or -1. */
     int64_t (*first_nonfinite_row)(const cynn_rows *source);
-    /* Whether gathered rows hold categories where they must. */
+    /* Whether gathered rows hold valid categories in those columns. */
     int (*are_categories_f32)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns,
                               const float *x);
     int (*are_categories_f64)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns,
@@ -71,7 +71,7 @@ typedef struct {
     void (*scale_f64)(int64_t size, double factor, double *x);
     void (*add_f32)(int64_t size, const float *x, float *total);
     void (*add_f64)(int64_t size, const double *x, double *total);
-    /* x := x, or the nearer of -limit and limit */
+    /* x := x clipped to -limit..limit */
     void (*clip_f32)(int64_t size, double limit, float *x);
     void (*clip_f64)(int64_t size, double limit, double *x);
     /* mean := momentum mean + (1 - momentum) w */

@@ -1,4 +1,4 @@
-# Cython's view of tables.h: what the kernels of one CPU level hand to the engine, in capsules.
+# Declares tables.h for Cython: the structs that the kernels of one CPU level give to the engine, in capsules.
 from libc.stdint cimport int64_t
 
 
@@ -35,7 +35,7 @@ cdef extern from "tables.h" nogil:
         void (*weigh_f32)(const double *, const int64_t *, int64_t, double, float *) noexcept nogil
         void (*weigh_f64)(const double *, const int64_t *, int64_t, double, double *) noexcept nogil
 
-    # Rows that a product asks memory for on the way; the rest is its own.
+    # The rows to prefetch during a product. The other fields are private.
     ctypedef struct Prefetch "cynn_prefetch":
         const char *data
         const int64_t *index

@@ -1,7 +1,7 @@
-/* to[i, j] := from[j, i], for a matrix of few rows and columns: whole cache lines of `from`, so few that they stay.
+/* to[i, j] := from[j, i], for a matrix with few rows and columns, which fits in the L1 cache.
  *
- * Squares of one short vector's width cover it; the last of a row and of a column are moved back to end where the
- * matrix does, and so some elements are written twice, with the same value.
+ * The matrix is covered by squares as wide as a short vector. The last square of a row or column is shifted back to end
+ * at the border of the matrix, so some elements are written twice, with the same value.
  *
  * This file is included once for each dtype, with T, the element type, and NAME(x), x with the dtype's suffix.
  */

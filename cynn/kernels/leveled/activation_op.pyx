@@ -1,4 +1,4 @@
-"""An activation as an operation of a network: it calls the functions of the ABI struct."""
+"""The operation of a network that applies an activation, by calling the functions of its ABI struct."""
 
 from libc.stdint cimport int64_t
 
@@ -27,7 +27,7 @@ cdef void forward(
 cdef void backward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
-    # in place on delta: the engine gives both the same memory
+    # works in place on delta: the engine gives dx and delta the same memory
     cdef int64_t offset = begin * op.units
     cdef const floating *z = NULL
     cdef const floating *a = NULL

@@ -65,7 +65,7 @@ cdef void relu_forward(
 ) noexcept nogil:
     cdef int64_t i
     for i in range(rows * cols):
-        a[i] = 0 if z[i] < 0 else z[i]  # a NaN stays a NaN
+        a[i] = 0 if z[i] < 0 else z[i]  # keeps NaN
 
 
 cdef void relu_backward(
@@ -76,7 +76,7 @@ cdef void relu_backward(
         grad[i] = grad[i] if a[i] > 0 else 0
 
 
-# The sign of a is the sign of z, as the slope is positive.
+# a has the sign of z, since the slope is positive.
 
 cdef void leaky_relu_forward(
     const double *h, int64_t rows, int64_t cols, const floating *z, floating *a

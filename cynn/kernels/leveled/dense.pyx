@@ -1,8 +1,7 @@
 """The affine map of a dense layer, z = x W + b, forward and backward.
 
-Small and narrow products have a kernel of their own (small_product.h), large ones another
-(packed_product.h), or go to BLAS where they have few rows; which one is taken depends on the shapes
-alone, so that the bits do too.
+Small and narrow products have their own kernel (small_product.h). Large ones use another (packed_product.h), or BLAS
+if they have few rows. The choice depends only on the shapes, so the bits do too.
 """
 
 from libc.stdint cimport int64_t
@@ -73,12 +72,12 @@ cdef extern from "prefetch.h" nogil:
     void cynn_prefetch_rest(cynn_prefetch *)
 
 cdef enum:
-    # Measured: up to here the second factor stays in the L2 cache, and not to pack it wins over BLAS.
+    # Measured: up to this size the second factor stays in the L2 cache, and skipping BLAS's packing is faster.
     SMALL_BYTES = 1 << 20
     SMALL_COLUMNS = 512
-    # Sums of more rows are taken in double.
+    # Sums over more rows than this are computed in double.
     SHORT_SUM = 512
-    # A W of up to this many elements is transposed for dx = delta Wᵀ, on the stack.
+    # A W with at most this many elements is transposed on the stack for dx = delta Wᵀ.
     TRANSPOSED = 4096
 
 
@@ -99,9 +98,9 @@ cdef inline bint own_product(
     const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C,
     cynn_prefetch *prefetch
 ) noexcept nogil:
-    """C := alpha A.B + beta C, or A.B + bias, by a kernel of our own; False where BLAS is quicker."""
+    """C := alpha A.B + beta C, or A.B + bias, by our own kernel. Returns False if BLAS is faster."""
     if n == 1 and ldb == 1 and row_stride == 1 and bias == NULL and beta == 0:
-        # a column, which lies in memory as a row does: the vectors run along A
+        # B is a contiguous column, so it is also a row: vectors run along the columns of A
         return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C, prefetch)
     if is_small(n, k, sizeof(floating)):
         if floating is float:
@@ -115,7 +114,7 @@ cdef inline bint own_product(
 cdef inline void fill_rows(
     int64_t rows, int64_t units, const floating *b, floating *z, int64_t row_length
 ) noexcept nogil:
-    """Begin z with b, or with zeros where b is NULL."""
+    """Initialize the rows of z with b, or with zeros if b is NULL."""
     cdef int64_t row
     for row in range(rows):
         if b == NULL:
@@ -131,7 +130,7 @@ cdef inline void large_product(
 ) noexcept nogil:
     """C (m x n) := alpha A.op(B) + beta C, or A.op(B) + bias, where one of A's strides is 1."""
     cdef int64_t row_stride_of_b = 1 if transpose_b else ldb, column_stride = ldb if transpose_b else 1
-    # Where A is one row or one column, both strides may be 1: BLAS wants of each distance that it fits the matrix.
+    # If A is one row or one column, both strides may be 1, but BLAS requires a leading dimension that fits the matrix.
     cdef bint by_rows = k_stride == 1 and (m == 1 or row_stride >= k)
     cdef int64_t lda = (k if m == 1 else row_stride) if by_rows else (m if k == 1 else k_stride)
     if floating is float:
@@ -204,7 +203,7 @@ cdef void backward(
 cdef void forward_columns(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
-    """Columns of z, which are the columns of W: a wide W is read once for the whole batch."""
+    """Columns begin..end of z, from the same columns of W: a wide W is read once for the whole batch."""
     cdef int64_t inputs = op.widths[0], units = op.units
     cdef const floating *b = <const floating *>op.parameters[1]
     large_product(
@@ -217,7 +216,7 @@ cdef void forward_columns(
 cdef void backward_columns(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
-    """Columns of dx, which are rows of W."""
+    """Columns begin..end of dx, from the same rows of W."""
     cdef int64_t inputs = op.widths[0], units = op.units
     if op.dx[0] != NULL:
         large_product(
@@ -243,10 +242,10 @@ cdef void weight_gradient(
 
 
 cdef void bias_gradient(const cynn_operands *op, const cynn_pass *pass_, floating *db) noexcept nogil:
-    """Column sums of delta: a row of ones, which is one 1 read again and again, times delta; of many rows in double."""
+    """Column sums of delta: the product of a row of ones and delta. Sums over many rows are computed in double."""
     cdef const floating *delta = <const floating *>op.delta
     cdef int64_t units = op.units
-    cdef floating one = 1
+    cdef floating one = 1  # strides of 0 make a row of ones of it
     if pass_.rows <= SHORT_SUM and is_small(units, pass_.rows, sizeof(floating)):
         own_product(1, units, pass_.rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db, NULL)
     else:
@@ -274,7 +273,7 @@ cdef void linear_step(
     cdef const floating *delta = <const floating *>op.delta
     cdef floating *W = <floating *>op.parameters[0] + begin * units
     if beta_ == 0 or is_small(units, rows, sizeof(floating)) and not is_whole(units, <floating *>NULL):
-        # columns that are computed twice must not be added to twice
+        # a kernel that computes some columns twice must not add to them twice
         weight_gradient(op, pass_, begin, end, scratch)
         for i in range((end - begin) * units):
             W[i] = beta_ * W[i] + alpha_ * scratch[i]

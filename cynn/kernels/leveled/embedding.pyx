@@ -1,15 +1,15 @@
-"""Categories as vectors: rows of a table, in the place of columns of whole numbers."""
+"""Embedding: replaces columns of categories by vectors, which are rows of a table."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
 
-# h: how many columns hold categories, these columns in the order of their vectors, and in ascending order
+# h: the number of columns with categories; these columns in the order of their vectors; the same in ascending order
 
 
 cdef inline int64_t category(floating x, int64_t n) noexcept nogil:
-    """x is checked before it comes here; were it not, no memory outside of the table would be touched."""
+    """The row of the table for a category. x has been checked before; clamping keeps any access inside the table."""
     if not x > 0:
         return 0
     return n - 1 if x >= n - 1 else <int64_t>x
@@ -28,7 +28,7 @@ cdef void forward(
     out += begin * op.units
     for _ in range(end - begin):
         first = 0
-        for j in range(n_columns + 1):  # what stays lies between these columns
+        for j in range(n_columns + 1):  # copies the columns between those with categories
             stop = <int64_t>ascending[j] if j < n_columns else width
             memcpy(out, x + first, (stop - first) * sizeof(floating))
             out += stop - first
@@ -65,7 +65,7 @@ cdef void gradient(
     const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end,
     floating *grad
 ) noexcept nogil:
-    """Rows begin..end of the table: the gradients of the vectors that were taken from them."""
+    """The gradient of rows begin..end of the table: the sum of the gradients of the vectors that they gave."""
     cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
     cdef int64_t n = op.parameter_rows[0], size = op.parameter_columns[0]
     cdef int64_t row, i, j, k

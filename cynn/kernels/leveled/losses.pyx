@@ -1,8 +1,8 @@
 """The built-in losses, each an ABI struct in a capsule, by name in `KERNELS`.
 
 Every kernel returns the sum over rows of weight * loss(row) and, unless grad is NULL, writes the
-gradient of that sum. A row's target is given by values or by the index of its class, which stands
-for a one-hot row.
+gradient of that sum. The target of a row is an array of values, or the index of a class, which
+means a one-hot row.
 """
 
 from libc.math cimport exp as libm_exp
@@ -14,12 +14,12 @@ from cynn cimport vector_math
 from cynn.loss_rows cimport target_at, weight_of
 from cynn.sums cimport largest_of, sum_of, sum_of_exp
 
-# Probabilities are kept this far from 0 and 1 where a loss is given probabilities and not z.
+# Losses that are given probabilities instead of z clip them to this distance from 0 and 1.
 cdef double SMALLEST_PROBABILITY = 1e-7
 
 cdef enum:
-    LANES = 16  # so many elements are summed up side by side
-    # A softmax goes over so many rows in one go, while they are few enough elements to stay in the L1 cache.
+    LANES = 16  # the number of partial sums
+    # Softmax processes this many rows at once if their elements fit in the L1 cache.
     ROWS_AT_ONCE = 32
     ELEMENTS_AT_ONCE = 2048
 
@@ -35,7 +35,7 @@ cdef bint are_equal(int64_t n, const floating *values) noexcept nogil:
 cdef double squared_error_of_elements(
     int64_t n, floating factor, const floating *prediction, const floating *target, floating *grad
 ) noexcept nogil:
-    """The sum of (prediction - target)², and factor times their differences in grad."""
+    """Returns the sum of (prediction - target)², and writes factor times the differences to grad."""
     cdef int64_t i, lane, block
     cdef double[LANES] totals
     cdef floating[LANES] differences
@@ -68,7 +68,7 @@ cdef double mean_squared_error_kernel(
     cdef double total = 0, row_total, weight, share = 1.0 / cols
     cdef floating difference, factor
     if grad != NULL and class_index == NULL and (sample_weight == NULL or are_equal(rows, sample_weight)):
-        # where rows count alike, which is the rule, no vector need end with a row
+        # usually all rows have the same weight: then the batch is one long row, and vectors may cross row borders
         weight = share * weight_of(sample_weight, 0)
         return weight * squared_error_of_elements(
             rows * cols, <floating>(2 * weight), prediction, target, grad
@@ -111,14 +111,14 @@ cdef inline double clipped(double probability) noexcept nogil:
         return SMALLEST_PROBABILITY
     if probability > 1 - SMALLEST_PROBABILITY:
         return 1 - SMALLEST_PROBABILITY
-    return probability  # a NaN too
+    return probability  # also NaN
 
 
 cdef double binary_cross_entropy_kernel(
     const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
-    # beyond the smallest and the largest p, C goes on as its tangent there: what grad is the gradient of
+    # outside the clipping range C continues as its tangent, so that grad is its gradient there, too
     cdef int64_t row, j
     cdef double total = 0, row_total, weight, p, t, slope
     for row in range(rows):
@@ -161,7 +161,7 @@ cdef double cross_entropy_kernel(
     const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
-    # below the smallest p, C goes on as its tangent there: what grad is the gradient of
+    # below the clipping range C continues as its tangent, so that grad is its gradient there, too
     cdef int64_t row, j
     cdef double total = 0, row_total, weight, p, t
     cdef double kept = 1 - h[0], spread = h[0] / cols
@@ -183,10 +183,10 @@ cdef double cross_entropy_kernel(
 cdef inline void sums_of_exp(
     int64_t rows, int64_t cols, const floating *z, const floating *largest, floating *exp_z, double *sums
 ) noexcept nogil:
-    """Of each row the sum of exp(z - largest), and all of these, unless exp_z is NULL."""
+    """For each row the sum of exp(z - largest). Unless exp_z is NULL, the exponentials are written to it."""
     cdef int64_t row, i
     if exp_z != NULL:
-        # rows are short as a rule: in one go for all of them, no vector need end with a row
+        # rows are usually short: one loop over all of them, in which vectors may cross row borders
         for row in range(rows):
             for i in range(row * cols, (row + 1) * cols):
                 exp_z[i] = z[i] - largest[row]
@@ -205,7 +205,7 @@ cdef double cross_entropy_of_some(
 ) noexcept nogil:
     """`cross_entropy_from_z` for up to ROWS_AT_ONCE rows."""
     # C = sum(t) log(sum(exp(z))) - sum(t z), dC/dz = sum(t) softmax(z) - t
-    # z is taken relative to its largest element, so nothing overflows. For t stands kept t + spread.
+    # The largest element of each row is subtracted from z, so nothing overflows. Label smoothing: t is kept t + spread.
     cdef int64_t row, j
     cdef double total = 0, weight, total_of_t, t_dot_z, total_of_z
     cdef double kept = 1 - h[0], spread = h[0] / cols

@@ -1,4 +1,4 @@
-"""Operations with several inputs: their sum, and their columns side by side."""
+"""Operations with several inputs: their sum, and their concatenation by columns."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy

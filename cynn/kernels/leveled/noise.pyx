@@ -1,8 +1,8 @@
-"""Noise that training adds to activations: dropout, alpha dropout, Gaussian noise.
+"""Noise that is added to activations during training: dropout, alpha dropout, Gaussian noise.
 
-What a number of the batch draws depends on the seed, the operation, the epoch, the step and its place in
-the batch, row * units + column, so that tiles and threads do not matter. Philox is computed for 32
-blocks side by side, from which 128 places draw: place 32 j + k from word j of block k.
+The random number of an element depends on the seed, the operation, the epoch, the step and its place in the batch,
+row * units + column. It does not depend on tiles and threads. Philox computes 32 blocks at once, which give the random
+words of 128 places: place 32 j + k uses word j of block k.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -28,8 +28,8 @@ cdef extern from "philox_lanes.h" nogil:
 
 cdef extern from *:
     """
-    /* 1/n! with alternating signs, the last terms first: of sin(x) / x and cos(x) as series in x^2, which
-       for |x| <= pi/4 are exact to 1e-17 */
+    /* The Taylor coefficients of sin(x) / x and cos(x) in x^2: 1/n! with alternating signs, the highest power first.
+       For |x| <= pi/4 the series are exact to 1e-17. */
     enum { CYNN_TERMS = 9 };
     static const double cynn_sine[CYNN_TERMS] = {
         1.0 / 355687428096000, -1.0 / 1307674368000, 1.0 / 6227020800, -1.0 / 39916800, 1.0 / 362880,
@@ -45,16 +45,16 @@ cdef extern from *:
     const double *COSINE "cynn_cosine"
 
 cdef enum:
-    NOISE = 4          # randomness.Purpose.NOISE, in the low 8 bits of a word; the operation's number above it
-    LANES = 32         # as CYNN_LANES
+    NOISE = 4          # randomness.Purpose.NOISE, in the low 8 bits of a word, below the operation's number
+    LANES = 32         # must equal CYNN_LANES
     GROUP = 128
-    CHUNK = 1024       # words that are drawn before they are used
+    CHUNK = 1024       # how many words are drawn at a time
 
 
 cdef inline int64_t draw_from(
     const cynn_operands *op, const cynn_pass *pass_, int64_t place, int64_t end, uint32_t *words, int64_t *stop
 ) noexcept nogil:
-    """Draw for the places from `place` on, at most to `end`; the place of words[0], and where they stop."""
+    """Draw the words for the places from `place` to `stop`, at most to `end`. Returns the place of words[0]."""
     cdef int64_t group = place // GROUP
     stop[0] = min(group * GROUP + CHUNK, end)
     cynn_philox_lanes(
@@ -65,13 +65,13 @@ cdef inline int64_t draw_from(
 
 
 cdef inline void pass_on(const cynn_operands *op, int64_t begin, int64_t end, floating *out) noexcept nogil:
-    """In a prediction there is no noise."""
+    """out := x, for predictions, which have no noise."""
     cdef const floating *x = <const floating *>op.x[0]
     if x != out:
         memcpy(out + begin * op.units, x + begin * op.units, (end - begin) * op.units * sizeof(floating))
 
 
-# h: rate, and what becomes of a number x: that is kept, slope x + kept; that is dropped, dropped
+# h: rate, slope, kept, dropped. An element x that is kept becomes slope x + kept; one that is dropped, `dropped`.
 cdef void dropout_forward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
@@ -111,7 +111,7 @@ cdef void dropout_backward(
 
 
 cdef inline void normals(const uint32_t *words, floating *out) noexcept nogil:
-    """Standard normal numbers from a group of words, two at a time by Box and Muller's transform."""
+    """Standard normal numbers from a group of random words, by the Box-Muller transform."""
     cdef int64_t i, part
     cdef int term
     cdef uint32_t quarter
@@ -121,7 +121,7 @@ cdef inline void normals(const uint32_t *words, floating *out) noexcept nogil:
             radius = vector_math.sqrt(-2 * vector_math.log(
                 (<floating>words[i] + <floating>0.5) * <floating>(1.0 / 4294967296.0)
             ))
-            # the angle is a quarter of the circle and theta, at most an eighth; Taylor's series there
+            # the angle is a multiple of a quarter turn plus theta, |theta| <= an eighth turn, where the series converge
             quarter = (words[i + LANES] + <uint32_t>0x20000000) >> 30
             theta = <floating><int32_t>(words[i + LANES] - (quarter << 30)) * <floating>1.4629180792671596e-09
             square = theta * theta

@@ -1,4 +1,4 @@
-"""Normalization: over the columns of a batch (batch norm), and over rows (layer norm, RMS norm)."""
+"""Normalization of columns over a batch (batch norm), and of each row (layer norm, RMS norm)."""
 
 from libc.math cimport INFINITY, NAN, fabs, fmax, isfinite
 from libc.stdint cimport int64_t
@@ -9,15 +9,15 @@ from cynn.abi cimport CYNN_IN_PLACE, cynn_operands, cynn_operation, cynn_pass, f
 from cynn.sums cimport sums_of_columns
 
 cdef enum:
-    PIECE = 64      # columns that are worked on together
-    LANES = 16      # parts of a sum over a row
-    PART = 256      # of a row: so many terms are summed up in the type itself
+    PIECE = 64      # how many columns are processed together
+    LANES = 16      # the number of partial sums of a row
+    PART = 256      # how many terms of a row are added in the dtype itself before double takes over
 
 
 # Batch norm. parameters: gamma, beta, each perhaps NULL; states: moving mean, moving variance;
 # saved: mean and variance of the batch, then dC/dgamma and dC/dbeta; h: momentum, epsilon.
-# Sums over the batch are kept in double, as batches may be long. A row that is there w times counts w times. Of one
-# row there is no variance: it is normalized by the moving averages, which it does not move.
+# Sums over the batch are kept in double, since batches may be long. A row with weight w counts w times. One row has no
+# variance: it is normalized by the moving averages, and does not update them.
 
 cdef inline double row_weight_of(const cynn_pass *pass_, int64_t row) noexcept nogil:
     return 1 if pass_.row_weight == NULL else pass_.row_weight[row]
@@ -28,7 +28,7 @@ cdef inline bint has_statistics(const cynn_pass *pass_) noexcept nogil:
 
 
 cdef inline floating deviation(floating variance) noexcept nogil:
-    """What numbers of that variance are divided by: infinity where they do not vary, which brings them to 0."""
+    """The standard deviation to divide by. Infinity if the variance and epsilon are 0, so that the result is 0."""
     return vector_math.sqrt(variance) if variance != 0 else <floating>INFINITY
 
 
@@ -56,7 +56,7 @@ cdef inline void normalize_columns(
 cdef void batch_forward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
-    """With the moving averages: for predictions, and for a layer that is not trained."""
+    """Normalize with the moving averages: for predictions, and for a layer that is frozen."""
     cdef int64_t piece, column
     for piece in range((op.units + PIECE - 1) // PIECE):
         column = piece * PIECE
@@ -69,7 +69,7 @@ cdef void batch_forward(
 cdef void batch_backward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
-    """Behind moving averages, which are constants."""
+    """The gradient if the moving averages were used, which are constants."""
     cdef floating[PIECE] slope
     cdef const floating *gamma = <const floating *>op.parameters[0]
     cdef const floating *variance = <const floating *>op.states[1]
@@ -117,7 +117,7 @@ cdef void batch_forward_columns(
             total[j] += weight * ((x[row * op.units + j] - center[j]) * (x[row * op.units + j] - center[j]))
     for j in range(n):
         variance[begin + j] = <floating>(total[j] / pass_.total_weight)
-        # one that the type cannot hold must show: divided by infinity, every row would be alike
+        # an infinite variance must lead to NaN: divided by infinity, all rows would become equal
         variance[begin + j] = variance[begin + j] if isfinite(variance[begin + j]) else <floating>NAN
     normalize_columns(op, mean, variance, 0, pass_.rows, begin, n, out)
 
@@ -125,8 +125,8 @@ cdef void batch_forward_columns(
 cdef void batch_backward_columns(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
-    """dx := gamma / deviation (delta - w mean of delta - w normal mean of (delta normal)), for a row that is there w
-    times, whose delta is that of all these together. (Ioffe and Szegedy, 2015.)
+    """dx := gamma / deviation (delta - w mean of delta - w normal mean of (delta normal)). w is the weight of the row,
+    which its delta includes. (Ioffe and Szegedy, 2015.)
     """
     cdef double[PIECE] of_delta, of_product
     cdef floating[PIECE] center, scale, slope, mean_delta, mean_product
@@ -155,7 +155,7 @@ cdef void batch_backward_columns(
     for j in range(n):
         dbeta[begin + j] = <floating>of_delta[j]
         dgamma[begin + j] = <floating>of_product[j]
-        # without statistics of its own the batch has no part in mean and variance
+        # mean and variance do not depend on this batch
         mean_delta[j] = <floating>(of_delta[j] / pass_.total_weight) if has_statistics(pass_) else 0
         mean_product[j] = <floating>(of_product[j] / pass_.total_weight) if has_statistics(pass_) else 0
         slope[j] = scale[j] * (1 if gamma == NULL else gamma[begin + j])
@@ -189,7 +189,7 @@ cdef void batch_update_states(
     cdef floating *moving_variance = states[1]
     cdef int64_t j
     if op.n_saved == 0 or not has_statistics(pass_):
-        return  # it is not trained, or not on this batch
+        return  # the layer is frozen, or this batch has one row
     mean = <const floating *>op.saved[0]
     variance = mean + op.units
     for j in range(op.units):
@@ -198,10 +198,10 @@ cdef void batch_update_states(
 
 
 # Layer norm and RMS norm. parameters: gamma, beta, each perhaps NULL; saved: the normalized rows, and
-# 1 / deviation of each row; h: epsilon, and whether the mean is taken away.
+# 1 / deviation of each row; h: epsilon, and whether the mean is subtracted.
 
 cdef inline floating part_sum(int64_t n, const floating *x, const floating *y, const floating *gamma) noexcept nogil:
-    """Σ x y gamma; y and gamma may be NULL. In lanes, whose order does not depend on the compiler."""
+    """Σ x y gamma; y and gamma may be NULL. Partial sums in a fixed order, independent of the compiler."""
     cdef floating[LANES] sums
     cdef floating total = 0
     cdef int64_t _, j
@@ -231,7 +231,7 @@ cdef inline floating part_sum(int64_t n, const floating *x, const floating *y, c
 
 
 cdef inline floating row_sum(int64_t n, const floating *x, const floating *y, const floating *gamma) noexcept nogil:
-    """The same for a row of any length: no lane adds up more than PART / LANES terms in the type itself."""
+    """The same for a row of any length: no partial sum has more than PART / LANES terms in the dtype itself."""
     cdef double total = 0
     cdef int64_t part, begin
     if n <= PART:
@@ -248,8 +248,8 @@ cdef inline floating row_sum(int64_t n, const floating *x, const floating *y, co
 cdef floating normalize_large_row(
     int64_t n, const floating *x, bint is_centered, double epsilon, floating *normal
 ) noexcept nogil:
-    """The normalized row, and 1 / deviation, where sums or squares of x overflow: by x / largest, in double."""
-    cdef double largest = 1, mean = 0, squares = 0, scale  # of NaN alone, fmax leaves 1
+    """The normalized row, and 1 / deviation, if sums or squares of x overflow: computed for x / largest, in double."""
+    cdef double largest = 1, mean = 0, squares = 0, scale  # fmax ignores NaN, so a row of NaN gives 1
     cdef int64_t j
     for j in range(n):
         largest = fmax(largest, fabs(x[j]))
@@ -276,7 +276,7 @@ cdef void row_forward(
     cdef floating *normal
     for row in range(begin, end):
         x = <const floating *>op.x[0] + row * units
-        # where nothing is saved, the output's place will do
+        # if nothing is saved, the memory of the output is used
         normal = (out if op.saved[0] == NULL else <floating *>op.saved[0]) + row * units
         mean = row_sum[floating](units, x, NULL, NULL) / units if is_centered else 0
         for j in range(units):
@@ -356,7 +356,7 @@ by_row.backward_f64 = row_backward[double]
 by_row.gradient_f32 = row_gradient[float]
 by_row.gradient_f64 = row_gradient[double]
 
-#: The columns of a piece, for which the kernels over columns have room.
+#: The largest number of columns in one call of the kernels over columns.
 COLUMN_PIECE = PIECE
 
 KERNELS = {

@@ -1,4 +1,4 @@
-"""Activations that are no function of one number alone: PReLU, the maximum of maxout, GLU's product."""
+"""Activations that depend on more than one number: PReLU, the maximum in maxout, the product in GLU."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
@@ -54,7 +54,7 @@ cdef void prelu_gradient(
             grad[first + j] = <floating>totals[j]
 
 
-# The pieces of maxout lie one behind the other in a row: piece p of unit j in column p * units + j.
+# The pieces of maxout are stored one after another in a row: piece p of unit j is in column p * units + j.
 
 cdef void maximum_forward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
@@ -69,13 +69,13 @@ cdef void maximum_forward(
         for _ in range(1, width // units):
             z += units
             for j in range(units):
-                a[j] = z[j] if z[j] > a[j] or z[j] != z[j] else a[j]  # a NaN stays a NaN
+                a[j] = z[j] if z[j] > a[j] or z[j] != z[j] else a[j]  # keeps NaN
 
 
 cdef void maximum_backward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
-    """To the first piece that is the largest; delta, which nothing reads after this, loses what it has given."""
+    """Pass delta to the first of the largest pieces. Overwrites delta with 0 where it has been passed on."""
     cdef int64_t row, _, j, units = op.units, width = op.widths[0]
     cdef const floating *z
     cdef const floating *a
@@ -96,7 +96,7 @@ cdef void maximum_backward(
             dz += units
 
 
-# The values and the gates of GLU lie one behind the other in a row; what becomes of the gates is saved.
+# In a row of GLU, the values come first and the gates after them. The sigmoids of the gates are saved.
 
 cdef void product_forward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out

@@ -1,4 +1,4 @@
-"""From the caller's array to the rows of a batch: gather, convert and scale in one pass."""
+"""Gathers rows of the caller's array into a batch; converts and scales them in the same pass."""
 
 from cpython.pycapsule cimport PyCapsule_New
 from libc.float cimport DBL_MAX, FLT_MAX, FLT_MIN
@@ -28,7 +28,7 @@ ctypedef fused element:
     float
     double
 
-# How many rows ahead a row is prefetched, and how much of it.
+# How many rows ahead to prefetch, and how many bytes of a row.
 cdef int64_t PREFETCH_ROWS = 8
 cdef int64_t PREFETCH_BYTES = 4096
 
@@ -42,7 +42,7 @@ cdef inline void prefetch_row(const Rows *source, int64_t row) noexcept nogil:
 
 
 cdef inline bint is_exact_in_float(element *typed, double scale, double offset, floating *out) noexcept nogil:
-    """Whether float32 arithmetic gives what double gives, but for a rounding: one product, nothing subtracted."""
+    """Whether float32 arithmetic is as exact as double up to one rounding: a product only, no subtraction."""
     return (
         sizeof(floating) == sizeof(float) and sizeof(element) <= sizeof(float)
         and offset == 0 and FLT_MIN <= fabs(scale) and fabs(scale) <= FLT_MAX
@@ -89,7 +89,7 @@ cdef inline bint has_nonfinite(const floating *row, int64_t columns, int64_t col
 cdef inline bint is_block(
     const Rows *source, const int64_t *index, int64_t count, int64_t element_bytes
 ) noexcept nogil:
-    """Whether the rows lie one after the other without a gap, so that they are as good as one."""
+    """Whether the rows are contiguous without gaps, so that they can be processed as one long row."""
     cdef int64_t i
     if source.column_stride != element_bytes or source.row_stride != source.columns * element_bytes:
         return False
@@ -103,7 +103,7 @@ cdef inline int64_t gather_of_kind(
     element *typed, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
     double offset, bint check_finite, floating *out
 ) noexcept nogil:
-    """`gather` for one kind of element; `typed` only tells which."""
+    """`gather` for one type of element; `typed` only selects the type."""
     cdef int64_t i, row
     if is_block(source, index, count, sizeof(element)):
         row = 0 if index == NULL else index[0]

@@ -1,6 +1,6 @@
-"""What happens to a gradient before the optimizer's step, and to a parameter after it.
+"""Changes a gradient before the optimizer's step, and a parameter after it.
 
-Elements are passed over in order, and sums are taken in double: the result depends on the piece alone.
+Elements are processed in order, and sums are computed in double, so the result depends only on the piece.
 """
 
 from cpython.pycapsule cimport PyCapsule_New
@@ -12,7 +12,7 @@ from cynn.sums cimport LANES, norm_of, scale_for, sum_of_lanes
 from cynn.kernels.tables cimport NON_NEGATIVE, UNIT_NORM, ConstraintKind, UpdateKernels
 
 cdef enum:
-    AT_ONCE = 64  # columns, or elements
+    AT_ONCE = 64  # columns or elements at a time
 
 
 cdef double regularize(
@@ -40,7 +40,7 @@ cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
         sums[j] = 0
     for i in range(size // AT_ONCE):
         for j in range(AT_ONCE):
-            sums[j] += x[i * AT_ONCE + j] - x[i * AT_ONCE + j]  # 0, or a NaN, which stays
+            sums[j] += x[i * AT_ONCE + j] - x[i * AT_ONCE + j]  # 0, or NaN, which is kept
     for i in range(size % AT_ONCE):
         sums[i] += x[size - size % AT_ONCE + i] - x[size - size % AT_ONCE + i]
     for i in range(1, AT_ONCE // LANES):
