@@ -1,6 +1,6 @@
 """The ``cynn`` command: train, evaluate, predict, summary, plot, export, adopt, compare, plugins, check, new-plugin.
 
-Whatever is wrong with the arguments or the files is told in one line on stderr, with exit code 2.
+Errors in the arguments or the files are printed as one line on stderr, with exit code 2.
 """
 
 import argparse
@@ -28,22 +28,21 @@ from cynn.training import Callback
 Array: TypeAlias = npt.NDArray[Any]
 
 MNIST_VALIDATION = 5_000  # images at the end of the training part
-HELD_OUT = 10  # of another file, one row in so many validates, and as many test
+HELD_OUT = 10  # of another file, one row in 10 is used for validation, and one in 10 for the test
 
-# What the optimizer gets if nothing else is said. Decay keeps so few neurons from learning the training
-# images by heart: without it, the digits end 0.8 % lower.
+# The defaults of the optimizer. Without weight decay, the accuracy on the digits is 0.8 % lower.
 OPTIMIZER = "adamw"
 HYPERPARAMETERS = {"learning_rate": 0.005, "weight_decay": 0.05}
 
 PICTURES = ("network", "weights", "activations", "confusion", "mistakes", "landscape", "function")
-LANDSCAPE_ROWS = 500  # of the test part: the loss is computed for each point of the plane
+LANDSCAPE_ROWS = 500  # rows of the test part: the loss is computed for each point of the plane
 
-# What the last layer does when only the loss is given.
+# The activation of the last layer if only the loss is given.
 OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 
 
 class _Nowhere(io.TextIOBase):
-    """A stream that takes everything and keeps nothing."""
+    """A stream that discards everything."""
 
     def write(self, text: str) -> int:
         return len(text)
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except BrokenPipeError:
-        # The reader of a pipe has left, as `head` does. The interpreter flushes once more as it ends.
+        # The reader of the pipe has ended, as `head` does. Python flushes stdout once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -133,7 +132,7 @@ def _train(options: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         net.save(output)
-        print(f"interrupted; the network as it is now is in {output}", file=sys.stderr)
+        print(f"interrupted; the network in its present state is in {output}", file=sys.stderr)
         return 130
     figures = net.evaluate(*test, loss=loss, metrics=metrics)
     print("test", _figures(figures))
@@ -157,7 +156,7 @@ def _optimizer(options: argparse.Namespace) -> Optimizer:
 
 
 class _FallingRate(Callback):
-    """Lets the learning rate fall from epoch to epoch along half a cosine, to nothing at the end.
+    """Lowers the learning rate after each epoch along half a cosine, to 0 at the end.
 
     Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017,
     equation 5, without the restarts.
@@ -236,7 +235,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _columns(kind: str, prediction: Array) -> dict[str, list[str]]:
-    """What is printed of an output behind that activation: a column of cells for each name."""
+    """The columns that are printed for an output with that activation, by name."""
     outputs = prediction.shape[1]
     if kind not in ("softmax", "sigmoid"):
         names = ["value"] if outputs == 1 else [f"value_{k}" for k in range(outputs)]
@@ -326,7 +325,7 @@ def _new_plugin(options: argparse.Namespace) -> int:
 
 
 def _figures(figures: Mapping[str, float]) -> str:
-    """Figures in words: ``loss 0.1234  accuracy 95.61 %``."""
+    """Figures as text: ``loss 0.1234  accuracy 95.61 %``."""
     return "  ".join(
         f"{name} {100 * value:.2f} %" if name == "accuracy" else f"{name} {value:.4f}"
         for name, value in figures.items()
@@ -337,7 +336,7 @@ def _figures(figures: Mapping[str, float]) -> str:
 
 
 def _split(data: str, seed: int) -> list[tuple[Array, Array]]:
-    """The rows that train, those that validate after every epoch, and those that test at the end."""
+    """The training rows, the validation rows and the test rows."""
     if data == "mnist":
         (x, y), test = cynn.datasets.load_mnist()
         n = len(x) - MNIST_VALIDATION
@@ -363,7 +362,7 @@ def _test_part(data: str) -> tuple[Array, Array]:
 
 
 def _test_part_of(names: list[str], data: str) -> tuple[Array, list[Array]]:
-    """Likewise, with targets for each of several outputs, which have these names."""
+    """The test rows, with targets for each of several outputs, which have these names."""
     stored = {} if data == "mnist" else _read_npz(Path(data))
     part = "_test" if "x_test" in stored else ""
     wanted = [f"y{part}_{name}" for name in names]
@@ -393,7 +392,7 @@ def _pair(stored: Mapping[str, Array], x_name: str, y_name: str, data: str) -> t
 
 
 def _classes(y: Array) -> int | None:
-    """How many classes the targets name, or None if they are values; -1 and 1 are two, as 0 and 1 are."""
+    """The number of classes in the targets, or None if they are no classes. -1 and 1 are two classes."""
     if y.ndim == 1 and set(np.unique(y)) == {-1, 1}:
         return 2
     if y.ndim == 1 and y.dtype.kind in "iu":
@@ -404,7 +403,7 @@ def _classes(y: Array) -> int | None:
 
 
 def _rows_to_predict(path: Path, inputs: int) -> Array:
-    """The file's rows as the network takes them: (rows, inputs)."""
+    """The rows of a file in the shape that the network takes: (rows, inputs)."""
     from cynn.data import images
 
     suffix = path.suffix.lower()
@@ -436,7 +435,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
 
 
 def _read_numpy(path: Path) -> Any:
-    """The array of a .npy, or a dict of the arrays of a .npz. No code in the file is run."""
+    """The array of a .npy, or a dict of the arrays of a .npz. Pickled objects are not loaded."""
     import zipfile
 
     try:
@@ -450,12 +449,12 @@ def _read_numpy(path: Path) -> Any:
 
 
 def _write_npy(path: Path, array: Array) -> None:
-    with file_access.replacing(str(path)) as file:  # np.save would append .npy to another name
+    with file_access.replacing(str(path)) as file:  # np.save would append .npy to a path with another suffix
         np.save(file, array)
 
 
 def _write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
-    """By whatever name: np.savez has a parameter called file."""
+    """Write a .npz file. Unlike np.savez, it allows an array with the name `file`."""
     import zipfile
 
     with file_access.replacing(str(path)) as whole, zipfile.ZipFile(whole, "w") as archive:
@@ -511,43 +510,43 @@ def _parser() -> argparse.ArgumentParser:
         help="hidden layers, or none (%(default)s)",
     )
     add("--activation", default="sigmoid", metavar="NAME", help="of the hidden layers (%(default)s)")
-    add("--output-activation", metavar="NAME", help="of the last layer; left out, it follows from the loss")
-    add("--loss", metavar="NAME", help="left out, it follows from the targets")
-    add("--optimizer", default=OPTIMIZER, metavar="NAME", help="how the weights are moved (%(default)s)")
-    add("--learning-rate", type=float, metavar="RATE", help="0.005 for adamw, else the optimizer's own")
-    add("--weight-decay", type=float, metavar="RATE", help="0.05 for adamw, else the optimizer's own")
-    add("--constant-rate", action="store_true", help="the learning rate does not fall from epoch to epoch")
-    add("--epochs", default=25, type=int, metavar="N", help="how often every row is seen (%(default)s)")
-    add("--batch-size", default=32, type=int, metavar="ROWS", help="rows to a step (%(default)s)")
+    add("--output-activation", metavar="NAME", help="of the last layer (default: depends on the loss)")
+    add("--loss", metavar="NAME", help="(default: depends on the targets)")
+    add("--optimizer", default=OPTIMIZER, metavar="NAME", help="(%(default)s)")
+    add("--learning-rate", type=float, metavar="RATE", help="(0.005 for adamw, else the default of the optimizer)")
+    add("--weight-decay", type=float, metavar="RATE", help="(0.05 for adamw, else the default of the optimizer)")
+    add("--constant-rate", action="store_true", help="do not lower the learning rate after each epoch")
+    add("--epochs", default=25, type=int, metavar="N", help="passes over the training rows (%(default)s)")
+    add("--batch-size", default=32, type=int, metavar="ROWS", help="rows per step (%(default)s)")
     add("--seed", default=0, type=int, metavar="N", help="of weights, order of rows and split (%(default)s)")
-    add("--threads", type=int, metavar="N", help="left out, as many as are useful")
-    add("--output", metavar="FILE", help="left out, digits.safetensors, or the name of the data")
-    add("--plot", metavar="FILE", help="draw the loss of every epoch into a .png, .svg, .pdf, ...")
-    add("--quiet", action="store_true", help="no line for every epoch")
+    add("--threads", type=int, metavar="N", help="(default: as many as are useful)")
+    add("--output", metavar="FILE", help="(default: digits.safetensors, or the name of the data)")
+    add("--plot", metavar="FILE", help="plot the loss of every epoch into a .png, .svg, .pdf, ...")
+    add("--quiet", action="store_true", help="do not print a line for every epoch")
 
     evaluate = command("evaluate", _evaluate, "Print the loss and accuracy of a saved network.")
     evaluate.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
     evaluate.add_argument("--data", default="mnist", metavar="FILE.npz", help="(default: %(default)s)")
-    evaluate.add_argument("--loss", metavar="NAME", help="left out, it follows from the last layer")
+    evaluate.add_argument("--loss", metavar="NAME", help="(default: depends on the last layer)")
 
-    predict = command("predict", _predict, "Print what a saved network says about the rows of a file.")
+    predict = command("predict", _predict, "Print the predictions of a saved network for the rows of a file.")
     predict.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
     predict.add_argument("file", metavar="FILE", help=".npy, .npz or a picture of a digit")
-    predict.add_argument("--output", metavar="FILE.npy", help="write them there instead; .npz for several outputs")
+    predict.add_argument("--output", metavar="FILE.npy", help="write them to this file; .npz for several outputs")
 
     summary = command("summary", _summary, "Print the layers of a saved network.")
     summary.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
 
-    plot = command("plot", _plot, "Draw a saved network, or how it does, into a file.")
+    plot = command("plot", _plot, "Plot a saved network or its results into a file.")
     add = plot.add_argument
     add("model", metavar="MODEL", help="a file that cynn train wrote")
     add("picture", nargs="?", choices=PICTURES, default="network", metavar="PICTURE", help=", ".join(PICTURES))
     add("--data", default="mnist", metavar="FILE.npz", help="(default: %(default)s)")
-    add("--loss", metavar="NAME", help="what the outputs mean, for confusion, mistakes and landscape")
-    add("--row", type=int, metavar="N", help="of the test rows, for network and activations")
+    add("--loss", metavar="NAME", help="its loss, for confusion, mistakes and landscape")
+    add("--row", type=int, metavar="N", help="the number of a test row, for network and activations")
     add("--layer", default=1, type=int, metavar="N", help="for weights and function (%(default)s)")
-    add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="of the picture that a row is, such as 28x28")
-    add("--output", metavar="FILE", help="left out, the name of the model and of the picture, .png")
+    add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="the shape of a row as a picture, such as 28x28")
+    add("--output", metavar="FILE", help="(default: the name of the model and of the picture, .png)")
 
     interop_commands.add_commands(command, _test_part)
 
@@ -555,13 +554,13 @@ def _parser() -> argparse.ArgumentParser:
     plugins.add_argument("name", nargs="?", metavar="NAME", help="print all about this one instead")
     plugins.add_argument("--json", action="store_true", help="for programs")
 
-    check = command("check", _check, "Check that a plugin keeps the rules; exit code 1 if it does not.")
-    check.add_argument("names", nargs="+", metavar="NAME", help="of activations, losses or optimizers")
-    check.add_argument("--kind", choices=list(cynn.registry.OF_KIND), help="where several kinds have that name")
+    check = command("check", _check, "Check that a plugin follows the rules; exit code 1 if it does not.")
+    check.add_argument("names", nargs="+", metavar="NAME", help="names of activations, losses or optimizers")
+    check.add_argument("--kind", choices=list(cynn.registry.OF_KIND), help="needed if several kinds have that name")
 
     new_plugin = command("new-plugin", _new_plugin, "Write a package with a plugin into a new folder.")
     add = new_plugin.add_argument
-    add("name", metavar="NAME", help="of the package, such as my-activation")
+    add("name", metavar="NAME", help="the name of the package, such as my-activation")
     add("--kind", choices=scaffold.KINDS, default="activation", help="(default: %(default)s)")
     add("--language", choices=scaffold.LANGUAGES, help="(default: cython; python where a kind has no kernels)")
     add("--into", metavar="PACKAGE", help="the folder of a package that gets one more, or that is made")

@@ -1,6 +1,6 @@
-"""Data that comes with CyNN: nothing is downloaded.
+"""Datasets that are part of the package: nothing is downloaded.
 
-Arrays of NumPy come out, as any other would enter `fit`. Nothing of the package is used here.
+Functions return NumPy arrays that can be given to `fit`. They use nothing else of the package.
 """
 
 from typing import TypeAlias
@@ -16,17 +16,17 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 def load_mnist() -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]:
     """The MNIST database of handwritten digits.
 
-    An image is a row of 784 bytes: 28 rows of 28 pixels, one after another, from 0 (background) to
-    255 (ink). ``x.reshape(-1, 28, 28)`` gives the pictures back, without a copy.
+    An image is a row of 784 bytes: 28 rows of 28 pixels, from 0 (background) to 255 (ink).
+    ``x.reshape(-1, 28, 28)`` gives the images as matrices, without a copy.
 
-    Give a network ``Input(784, scale=1/255)``, and the bytes become numbers from 0 to 1, one batch at a
-    time, so that the training images stay 47 MB.
+    With ``Input(784, scale=1/255)``, a network converts the bytes to numbers from 0 to 1, one batch at a time, so the
+    training images take only 47 MB.
 
     Returns
     -------
     (x_train, y_train), (x_test, y_test)
-        Images, uint8, shapes (60000, 784) and (10000, 784), and the digits that they show, uint8, shapes
-        (60000,) and (10000,). The arrays are new at each call and yours to change.
+        Images, uint8, of shapes (60000, 784) and (10000, 784), and their digits, uint8, of shapes (60000,) and
+        (10000,). Every call returns new arrays, which may be changed.
 
     Notes
     -----
@@ -46,7 +46,7 @@ def load_mnist() -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]:
     >>> print(y_train[:10])
     [5 0 4 1 9 2 1 3 1 4]
     """
-    from pathlib import Path  # not at every import of the package
+    from pathlib import Path  # imported when needed, as it takes time
 
     with np.load(Path(__file__).with_name("mnist.npz")) as stored:
         return (

@@ -1,4 +1,4 @@
-"""What a terminal and a notebook show of networks and histories.
+"""Shows networks and histories in a terminal or a notebook.
 
-It reads them by what is public, and changes nothing.
+It uses the public interface of networks and histories, and changes nothing.
 """

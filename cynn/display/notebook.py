@@ -1,4 +1,4 @@
-"""What a notebook shows of a network and of a history: HTML with drawings as SVG, in the page's colours."""
+"""HTML for networks and histories in a notebook, with SVG drawings in the colours of the page."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["history_face", "network_face"]
 
 _FONT = "font-family:sans-serif;font-size:11px"
-_VALIDATION = "#e07b28"  # training has the colour of the text; this one can be seen on light and on dark pages
+_VALIDATION = "#e07b28"  # visible on light and on dark pages
 _TALLEST = 96.0  # pixels
-_MAX_LAYERS = 14  # a longer network is cut in the middle
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360.0, 180.0, 56.0, 36.0, 24.0  # of the drawing of a curve, and its margins
-_MAX_POINTS = 400  # of a curve: a longer one is thinned out
+_MAX_LAYERS = 14  # the middle layers of a longer network are left out
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 360.0, 180.0, 56.0, 36.0, 24.0  # size and margins of a curve
+_MAX_POINTS = 400  # a curve with more points is thinned out
 
 
 def network_face(network: Model) -> str:
-    """The summary as a table, and a drawing of the layers over it.
+    """A drawing of the layers, and the summary as a table below it.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def network_face(network: Model) -> str:
 
 
 def history_face(history: Figures) -> str:
-    """The curve of the loss, training against validation, over the last figures.
+    """The curves of the training and validation loss, and the last figures below them.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def _cell(tag: str, text: str, column: int) -> str:
 
 
 def _layers(network: Model) -> str:
-    """A bar per layer, whose height is the logarithm of its units; its name and units stand below."""
+    """One bar per layer, as high as the logarithm of its units, with its units and name below."""
     sizes = [network.input.units, *(layer.units or 0 for layer in network.layers)]
     names = ["input", *map(summary.name_of, network.layers)]
     bars: list[tuple[str, int] | None] = list(zip(names, sizes, strict=True))
@@ -153,7 +153,7 @@ def _curves(history: Figures) -> str:
 
 
 def _finite(figures: Sequence[float]) -> list[tuple[int, float]]:
-    """The finite figures as (epoch, figure), thinned out if there are very many."""
+    """The finite figures as (epoch, figure), thinned out if there are many."""
     found = [(i, y) for i, y in enumerate(figures, start=1) if math.isfinite(y)]
     step = math.ceil(len(found) / _MAX_POINTS)
     return [*found[:-1:step], found[-1]] if found else []

@@ -15,7 +15,7 @@ WORDS = 2  # the first columns hold words
 
 
 def rows(network: Model) -> list[tuple[str, ...]]:
-    """One row per layer: its kind, activation, inputs, units and parameters; the total last."""
+    """One row per layer with its kind, activation, inputs, units and parameters. The last row has the total."""
     cells: list[tuple[str, ...]] = [("input", "", "", f"{network.input.units}", "0")]
     cells += [
         (
@@ -32,7 +32,7 @@ def rows(network: Model) -> list[tuple[str, ...]]:
 
 
 def name_of(layer: Any) -> str:
-    """What a drawing calls a layer: its activation, or its kind if it has none or nothing but identity.
+    """The name of a layer in a drawing: its activation or, if it has none except identity, its kind.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def name_of(layer: Any) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], words: int) -> list[str]:
-    """The lines of a table. The first columns hold words, which stand at the left; the others numbers.
+    """The lines of a table. The first `words` columns are aligned to the left, the others to the right.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def columns(rows: Sequence[Sequence[str]], words: int) -> list[str]:
 
 
 def table(network: Model) -> str:
-    """The rows in columns, with lines between headings, layers and total."""
+    """The summary as text, with lines between the headings, the layers and the total."""
     lines = columns([HEADINGS, *rows(network)], WORDS)
     rule = "-" * max(map(len, lines))
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])

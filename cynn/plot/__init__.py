@@ -1,11 +1,11 @@
-"""Pictures of networks, of their training and of what they get wrong, drawn with matplotlib.
+"""Plots of networks, of their training and of their mistakes, drawn with matplotlib.
 
-Every function takes `ax`, the matplotlib axes to draw into (without it, a new figure is made), and
-returns what it drew: a dict that maps a word, such as ``"neurons"``, to a list of matplotlib artists. The
-figure is ``ax.figure``, or ``plt.gcf()`` where none was given. No display is needed.
+Every function takes `ax`, the matplotlib axes to draw into. Without it, a new figure is made. It returns a dict that
+maps words such as ``"neurons"`` to lists of the matplotlib artists that were drawn. The figure is ``ax.figure``, or
+``plt.gcf()`` if no axes were given. No display is needed.
 
-Matplotlib comes with the extra: ``pip install "cynn-nn[plot]"``. It is imported when the first picture is
-drawn. Pictures use what the public interface of networks shows, and change nothing.
+Matplotlib comes with an extra: ``pip install "cynn-nn[plot]"``. It is imported when the first plot is drawn. Plots use
+the public interface of networks, and change nothing.
 """
 
 from cynn.plot._activations import activations as activations

@@ -1,4 +1,4 @@
-"""What every neuron holds, a strip a layer."""
+"""Plot of the activations of all layers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
     from cynn.network import Network
 
-STRIP = 0.72  # of the height that a layer has
-CELLS = 100  # with more neurons, the lines between them would be all there is to see
+STRIP = 0.72  # the height of a strip, as a part of that of a layer
+CELLS = 100  # with more neurons, no lines are drawn between them
 
 
 def activations(net: Network, x: Any, *, ax: Axes | None = None) -> Artists:
-    """What every neuron holds: a strip a layer, a cell a neuron.
+    """Draw the activation of every neuron: one strip per layer, one cell per neuron.
 
-    White is 0 and black is 1, or the largest of the layer where that is over 1; where some of a layer are
-    negative, 0 is grey. At the right is from where to where the layer goes.
+    White is 0 and black is 1, or the largest activation of the layer if that is over 1. If a layer has negative
+    activations, 0 is grey. The range of each layer is written at the right.
 
     Parameters
     ----------
     net : Network
-        Whose picture it is.
+        The network to draw.
     x : array of shape (inputs,) or (rows, inputs)
-        Of several rows, each is a line in every strip, the first on top.
+        With several rows, every strip has one line per row, the first on top.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        The axes to draw into. By default, a new figure is made.
 
     Returns
     -------
@@ -80,5 +80,5 @@ def activations(net: Network, x: Any, *, ax: Axes | None = None) -> Artists:
 
 
 def _short(value: float) -> str:
-    """0.12, 3.4, 120 or 1.2e+05; no negative zero."""
+    """A number with up to three digits, such as 0.12, 3.4 or 1.2e+05, without negative zero."""
     return f"{round(float(value), 2) + 0.0:.3g}"

@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Plot of a confusion matrix."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
     from cynn.network import Network
 
-SMALLEST = 5.0  # points; counts that had to be smaller are left to the colours
-TICK = 11.0  # points between the names of classes, at least
+SMALLEST = 5.0  # points; counts that would be smaller are not written
+TICK = 11.0  # points between the names of classes at least
 
 
 def confusion(
     net: Network, x: Any, y: Any, *, labels: Any = None, loss: Any = None, ax: Axes | None = None
 ) -> Artists:
-    """Which class is taken for which: how many rows of each true class go to each predicted one.
+    """Draw the confusion matrix: how many rows of each true class are predicted as each class.
 
-    The shade of a cell grows with the root of its share of the rows of its true class, so that few mistakes
-    are seen, too. A cell without a number has no rows.
+    The shade of a cell grows with the square root of its share of the rows of its true class, so that rare mistakes
+    are visible, too. A cell without a number has no rows.
 
     Parameters
     ----------
     net : Network
-        That says the classes.
+        The network that predicts the classes.
     x : array of shape (rows, inputs)
         The inputs.
     y : array of shape (rows,) or (rows, outputs)
-        Classes, as numbers or one-hot; of one output also -1 and 1.
+        Classes, as numbers or one-hot. With one output, -1 and 1 are allowed, too.
     labels : list of str, optional
-        A name for each class. By default its number.
+        A name for each class. By default, its number.
     loss : str, Loss or dict, optional
-        Of a network of one output, what it was trained with: it says from where on an output means class 1.
+        For a network with one output, the loss that it was trained with. It defines the threshold of class 1.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        The axes to draw into. By default, a new figure is made.
 
     Returns
     -------
     dict of str to list of artists
-        `"cells"`, one image, and `"counts"`, the numbers in it.
+        `"cells"`: one image. `"counts"`: the numbers in it.
 
     Examples
     --------

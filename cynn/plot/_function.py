@@ -1,4 +1,4 @@
-"""The curve of an activation and of its derivative."""
+"""Plot of an activation function and its derivative."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def function(activation: Any, *, z: tuple[float, float] = (-5.0, 5.0), ax: Axes | None = None) -> Artists:
-    """The curve of an activation, f(z), and of its derivative, f′(z).
+    """Draw an activation function f(z) and its derivative f′(z).
 
-    Of one that takes a row as a whole, such as softmax, it is the first of two, (z, 0).
+    For a function of a whole row, such as softmax, this is the first element of the row (z, 0).
 
     Parameters
     ----------
     activation : str, Activation or dict
-        Whose curve it is.
+        The activation to draw.
     z : tuple of float
-        From where to where.
+        The interval of z.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        The axes to draw into. By default, a new figure is made.
 
     Returns
     -------
     dict of str to list of artists
-        `"f"` and `"derivative"`, each one line.
+        `"f"` and `"derivative"`: one line each.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How training went: a figure over the epochs."""
+"""Plot of a figure over the epochs."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ if TYPE_CHECKING:
 
     from cynn.training.history import History
 
-FEW = 30  # epochs, of which each has a mark
+FEW = 30  # with at most this many epochs, each has a marker
 
 
 def history(history: History, name: str = "loss", *, ax: Axes | None = None) -> Artists:
-    """How training went: a figure of the training data against that of the validation data.
+    """Draw how a figure of the training data, and that of the validation data, changed over the epochs.
 
-    Where the learning rate is among the figures, it has a dotted line and a scale at the right.
+    If the history has the learning rate, it is drawn as a dotted line with its own scale at the right.
 
     Parameters
     ----------
     history : cynn.training.History or dict of str to list of float
         What `fit` returned, or its `history`.
     name : str
-        Which figure: `"loss"` or a metric.
+        The figure to draw: `"loss"` or a metric.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        The axes to draw into. By default, a new figure is made.
 
     Returns
     -------
     dict of str to list of artists
-        `"training"`, `"validation"` and `"learning_rate"`: a line each, or none where there is no such
-        figure.
+        `"training"`, `"validation"` and `"learning_rate"`: one line each, or none if the history lacks the figure.
 
     Examples
     --------
@@ -53,7 +52,7 @@ def history(history: History, name: str = "loss", *, ax: Axes | None = None) -> 
         )
     if not any(figures.values()):
         raise InvalidParameterError(
-            "The 'history' parameter of plot.history must hold an epoch at least. Got none instead."
+            "The 'history' parameter of plot.history must hold at least one epoch. Got none instead."
         )
     if name not in figures:
         raise unknown_name("figure of this history", name, [key for key in figures if key[:4] != "val_"])

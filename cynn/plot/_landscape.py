@@ -1,4 +1,4 @@
-"""The loss on a plane through the weights."""
+"""Plot of the loss on a plane through the weights."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def landscape(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Artists:
-    """The loss on a plane through the weights: where the network stands, and what lies around it.
+    """Draw the loss on a plane through the weights, around the present weights.
 
-    The loss of W + α D + β E is drawn over α and β. D and E are random directions; of each, the part that
-    leads into a neuron is as long as the weights that lead into it, so that a step of 1 is as far for every
-    neuron. Biases stay as they are. The network itself is not touched.
+    The loss at the weights W + α D + β E is drawn over α and β. D and E are random directions. For every neuron, the
+    part of a direction that belongs to its incoming weights is scaled to the norm of these weights. Biases stay as they
+    are. The network itself is not changed.
 
     Source: Li, Xu, Taylor, Studer and Goldstein, "Visualizing the loss landscape of neural nets", 2018,
     section 4.
@@ -41,24 +41,24 @@ def landscape(
     Parameters
     ----------
     net : Network
-        Whose picture it is.
+        The network to draw.
     x, y : arrays
-        As for `evaluate`. It is called points² times, so some hundred rows are enough.
+        As for `evaluate`, which is called points² times: a few hundred rows are enough.
     loss : str, Loss or dict, optional
-        By default what fits the last layer.
+        By default, the loss that fits the last layer.
     reach : float
-        How far α and β go, to both sides.
+        α and β go from -reach to reach.
     points : int
-        How many values of α, and of β.
+        The number of values of α, and of β.
     seed : int
-        Of the directions.
+        The seed of the directions.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        The axes to draw into. By default, a new figure is made.
 
     Returns
     -------
     dict of str to list of artists
-        `"contours"`, `"here"`, the mark where the network stands, and `"bar"`, the scale (its axes).
+        `"contours"`; `"here"`: the marker of the present weights; `"bar"`: the axes of the colour bar.
 
     Examples
     --------
@@ -98,21 +98,21 @@ def landscape(
 
 
 def _walk(layers: Iterable[Any]) -> Iterator[Any]:
-    """The layers, and those within them, where there are such."""
+    """The layers, and the layers nested in them."""
     for layer in layers:
         yield layer
         yield from _walk(getattr(layer, "layers", ()))
 
 
 def _direction(W: Array, generator: np.random.Generator) -> Array:
-    """Random numbers, each column as long as that of W."""
+    """Random numbers, each column scaled to the norm of that column of W."""
     D: Array = generator.normal(size=W.shape)
     D *= np.linalg.norm(W, axis=0) / np.linalg.norm(D, axis=0)
     return D
 
 
 def _levels(height: Array) -> tuple[Array, Any]:
-    """Heights of the contours: evenly spaced in the logarithm, where the loss spans much."""
+    """The levels of the contours, evenly spaced in the logarithm if the loss has a wide range."""
     from matplotlib.colors import LogNorm, Normalize
 
     low, high = float(height.min()), float(height.max())

@@ -1,4 +1,4 @@
-"""What the network gets wrong."""
+"""Plot of rows that a network puts into the wrong class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cynn.network import Network
 
-INCHES = 0.85  # of the longer side of a picture
+INCHES = 0.85  # the longer side of a picture
 GAP = 0.3  # between pictures
 LINE = 0.26  # the height of a line of text under a picture
 THINNEST = 0.25  # a picture of one row is this high
@@ -33,33 +33,33 @@ def mistakes(
     loss: Any = None,
     ax: Axes | None = None,
 ) -> Artists:
-    """The rows that the network puts into the wrong class, as pictures: those it is surest of first.
+    """Draw the rows that the network puts into the wrong class as pictures, the most confident mistakes first.
 
-    Under each picture is what the network says, and what it is.
+    The predicted and the true class are written under each picture.
 
     Parameters
     ----------
     net : Network
-        Whose picture it is.
+        The network that predicts the classes.
     x : array of shape (rows, inputs)
         The inputs.
     y : array of shape (rows,) or (rows, outputs)
-        Classes, as numbers or one-hot; of one output also -1 and 1.
+        Classes, as numbers or one-hot. With one output, -1 and 1 are allowed, too.
     shape : tuple (rows, columns), optional
-        Of the picture of one row of x. By default a square, if the number of inputs is one, else a line.
+        The shape of one row of x as a picture. By default a square if the number of inputs is a square, else a line.
     labels : list of str, optional
-        A name for each class. By default its number.
+        A name for each class. By default, its number.
     limit : int
-        How many are drawn at most.
+        The largest number of pictures.
     loss : str, Loss or dict, optional
-        Of a network of one output, what it was trained with: it says from where on an output means class 1.
+        For a network with one output, the loss that it was trained with. It defines the threshold of class 1.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        The axes to draw into. By default, a new figure is made.
 
     Returns
     -------
     dict of str to list of artists
-        `"pictures"` and `"captions"`, one a mistake, and `"none"`, a line of text where there are none.
+        `"pictures"` and `"captions"`: one per mistake. `"none"`: a line of text if there are no mistakes.
 
     Examples
     --------

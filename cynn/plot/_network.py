@@ -1,4 +1,4 @@
-"""The network as the lecture draws it: columns of neurons, and lines for the weights between them."""
+"""Plot of a network: columns of neurons, with lines between them for the weights."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
     from cynn.network import Network
 
-RADIUS = 0.36  # of a neuron; neurons of a column are 1 apart
-DOTS = 1.6  # the room that dots take in a column
-INCHES = 0.27  # that a unit measures in a new figure
-HEADER = 2.3  # the room over a column for a brace and a number
-NAME = 0.8  # the height of that name
-FOOTER = 1.4  # the room under it for its name
+RADIUS = 0.36  # of a neuron; the neurons of a column are at a distance of 1
+DOTS = 1.6  # the height of the dots in a column
+INCHES = 0.27  # the size of a unit in a new figure
+HEADER = 2.3  # the height of the brace and number above a column
+NAME = 0.8  # the height of the name of a column
+FOOTER = 1.4  # the height of the room for that name
 PICTURE = 7.0  # the side of the picture of x
-FULL = 0.95  # of the weights are smaller than those that have the widest line
-EDGE = 1.1  # points, the widest line where a unit measures INCHES
+FULL = 0.95  # the quantile of the weights from which on lines have the full width
+EDGE = 1.1  # points, the width of the widest line if a unit measures INCHES
 
 
 @dataclass
 class Column:
-    """One layer as it is drawn: which of its neurons, where, and what they hold."""
+    """One layer as it is drawn: which neurons, where, and their activations."""
 
     name: str
     units: int
-    shown: Array  # indices of the neurons that are drawn, upwards
+    shown: Array  # indices of the neurons that are drawn, in ascending order
     x: float
     a: Array | None
 
     @property
     def y(self) -> Array:
-        """The heights of the neurons that are drawn, around 0; the first is on top."""
+        """The y coordinates of the neurons that are drawn, centred at 0, the first on top."""
         n = len(self.shown)
         y = (n - 1) / 2 - np.arange(n)
         if self.is_cut:
@@ -53,7 +53,7 @@ class Column:
 
     @property
     def half(self) -> int:
-        """How many neurons stand above the dots."""
+        """The number of neurons above the dots."""
         return (len(self.shown) + 1) // 2
 
     @property
@@ -70,36 +70,36 @@ def network(
     limit: int = 16,
     ax: Axes | None = None,
 ) -> Artists:
-    """The picture of the lecture: columns of neurons with the weights between them.
+    """Draw a network as columns of neurons, with lines between them for the weights.
 
-    A line is blue where its weight is positive, orange where it is negative, and the wider the larger the
-    weight is next to the largest twentieth of its layer. With `x`, each neuron is shaded by its activation, from
-    white for 0 to black for 1 (or for the largest of the layer, where that is over 1; where some are
-    negative, 0 is grey), the outputs are written beside their neurons, and the winner has a frame, if the
-    network ends in an activation.
+    A line is blue if its weight is positive, and orange if it is negative. Its width grows with the weight, up to the
+    largest 5 % of the weights of the layer, which have the full width. With `x`, each neuron is shaded by its
+    activation: white is 0 and black is 1, or the largest activation of the layer if that is over 1; if a layer has
+    negative activations, 0 is grey. The outputs are then written beside their neurons, and the largest one has a frame
+    if the network ends in an activation.
 
     Parameters
     ----------
     net : Network
-        Whose picture it is.
+        The network to draw.
     x : array of shape (inputs,), optional
         One row.
     labels : list of str, optional
-        A name for each output. By default its number.
+        A name for each output. By default, its number.
     shape : tuple (rows, columns), optional
-        Draws x as a picture of that shape at the left.
+        If given, x is drawn at the left as a picture of this shape.
     limit : int
-        A layer with more neurons is cut: so many are drawn, with dots between them and the number of all
-        at a brace. They are those that have most to say: whose weights to the next layer, times what the
-        neuron holds if there is an `x`, are largest in sum. Of the outputs, they are the largest; without `x`, the
-        first and the last.
+        If a layer has more neurons, only this many are drawn, with dots between them, and the number of all beside a
+        brace. These are the neurons with the largest sum of absolute weights to the next layer, multiplied by their
+        activation if there is an `x`. In the last layer these are the largest outputs or, without `x`, the first and
+        the last ones.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        The axes to draw into. By default, a new figure is made.
 
     Returns
     -------
     dict of str to list of artists
-        `"neurons"` (a collection a layer), `"edges"` (a collection for each layer with weights),
+        `"neurons"` (one collection per layer), `"edges"` (one collection per layer with weights),
         `"names"`, `"labels"`, `"winner"`, `"braces"`, `"numbers"`, `"dots"` and `"picture"`.
 
     Examples
@@ -159,7 +159,7 @@ def _columns(net: Network, x: Any, limit: int) -> list[Column]:
     names = ["input", *(name_of(layer) for layer in net.layers)]
     gap = max(5.0 if max(sizes) > 8 else 3.6, *(NAME * _style.EM * _style.text_width(name) + 0.6 for name in names))
     columns: list[Column] = []
-    for i in reversed(range(len(sizes))):  # a layer without weights shows the neurons that the next one takes
+    for i in reversed(range(len(sizes))):  # a layer without weights shows the same neurons as the next one
         after = _style.layer_weights(net.layers[i], sizes[i]) if i < len(net.layers) else None
         if after is None and columns and columns[0].units == sizes[i]:
             shown = columns[0].shown
@@ -170,7 +170,7 @@ def _columns(net: Network, x: Any, limit: int) -> list[Column]:
 
 
 def _sources(net: Network) -> list[list[int]]:
-    """Of each layer, the columns that it takes: the one before it, unless the configuration says others."""
+    """The input columns of each layer: the column before it, unless the configuration names others."""
     config = net.get_config() if hasattr(net, "get_config") else {}
     chain = [[number] for number in range(len(net.layers))]
     sources: list[list[int]] = config.get("sources", chain)
@@ -178,7 +178,7 @@ def _sources(net: Network) -> list[list[int]]:
 
 
 def _shown(units: int, limit: int, after: Array | None, a: Array | None) -> Array:
-    """Which neurons are drawn: those that have most to say, in their order, or the first and the last."""
+    """The indices of the neurons to draw: the most important ones in order, or the first and the last."""
     if units <= limit:
         return np.arange(units)
     if after is None and a is None:
@@ -191,7 +191,7 @@ def _shown(units: int, limit: int, after: Array | None, a: Array | None) -> Arra
 
 
 def _output_texts(net: Network, column: Column, labels: Any) -> list[str]:
-    """The number or label of each output that is drawn, and what it holds."""
+    """The number or label of each output that is drawn, and its value."""
     names = [_style.label_of(k, labels) for k in column.shown]
     if labels is None and net.outputs == 1:
         names = ["" if column.a is not None else "output"]
@@ -206,7 +206,7 @@ def _number(column: Column) -> str:
 
 
 def _output_width(texts: list[str]) -> float:
-    """From the middle of a neuron to the end of the widest text, in units."""
+    """The distance from the centre of a neuron to the end of the widest text, in units."""
     return RADIUS + 0.35 + _style.EM * max(_style.text_width(text, bold=True) for text in texts)
 
 
@@ -221,7 +221,7 @@ def _picture(x: Any, shape: tuple[int, int] | None, inputs: int) -> Array | None
 
 
 def _edges(ax: Axes, layer: Any, sources: list[Column], column: Column, unit: float) -> list[Any]:
-    """A line for each weight; where there are none, from each neuron to the one that it becomes."""
+    """One line per weight. If a layer has no weights, lines from each neuron to the one that takes its value."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgba_array
 
@@ -253,7 +253,7 @@ def _edges(ax: Axes, layer: Any, sources: list[Column], column: Column, unit: fl
 
 
 def _handed_on(sources: list[Column], column: Column) -> list[Array]:
-    """Lines from the neurons to their place in a layer of as many, or of as many as all sources together."""
+    """Lines from the neurons to the same neurons of a layer that sums or concatenates its sources."""
     lines = []
     place = 0
     together = sum(source.units for source in sources) == column.units
@@ -305,12 +305,12 @@ def _draw_column(ax: Axes, column: Column, bottom: float, unit: float, artists: 
 
 
 def _draw_brace(ax: Axes, column: Column, unit: float, artists: Artists, *, upright: bool) -> None:
-    """A brace left of the column, where nothing else is, or over it, with the number of all neurons."""
+    """A brace left of the first column, or above another one, with the number of all neurons."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
     along = column.top if upright else 1.3
-    # One half, along 0 .. along with its tip at (0, 1); the other half is its mirror image.
+    # One half of the brace, from its tip at (0, 1) to (along, 0). The other half is its mirror image.
     arm = min(0.6, along / 3)
     half = [(0, 1), (0, 0.5), (arm / 2, 0.5), (arm, 0.5), (along - arm, 0.5), (along, 0.5), (along, 0)]
     codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, Path.CURVE3, Path.CURVE3]
@@ -367,7 +367,7 @@ def _draw_outputs(ax: Axes, net: Network, column: Column, texts: list[str], unit
 
 
 def _winner(net: Network, column: Column) -> int | None:
-    """The output that wins, where outputs compete: several of them, behind an activation."""
+    """The index of the largest output if there are several, and the last layer has an activation; else None."""
     activation = getattr(net.layers[-1], "activation", None)
     if column.a is None or net.outputs == 1 or activation is None or activation.name == "identity":
         return None

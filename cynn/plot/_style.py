@@ -1,4 +1,4 @@
-"""What all pictures share: axes, colours, sizes of text, and what a network says of its layers."""
+"""Shared by all plots: axes, colours, text sizes, checks of parameters, and predicted classes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array: TypeAlias = npt.NDArray[Any]
 Artists: TypeAlias = "dict[str, list[Artist]]"
 
-# Blue and orange are told apart by all colour-blind people, and in grey: blue is the darker.
+# Blue and orange can be told apart by colour-blind people, and in greyscale, where blue is darker.
 POSITIVE = "#114a9c"
 NEGATIVE = "#ef7f2d"
 INK = "#222222"
@@ -31,7 +31,7 @@ MIN_HEIGHT = 1.2  # inches of a new figure
 
 
 def require_matplotlib() -> None:
-    """Raise an error that names the extra, where matplotlib is not installed."""
+    """Raise an error that names the extra if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401  # to see whether it is there
     except ImportError as error:
@@ -41,7 +41,7 @@ def require_matplotlib() -> None:
 
 
 def axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """`ax` itself, or the axes of a new figure, width by height in inches."""
+    """`ax` if it is given, else the axes of a new figure of width by height inches."""
     require_matplotlib()
     from matplotlib.axes import Axes
 
@@ -64,10 +64,10 @@ def canvas(
     *,
     beside: float = 0.0,
 ) -> tuple[Axes, float]:
-    """Axes without a frame that show x and y to one scale, and how many points one unit measures there.
+    """Axes without a frame, with one scale for x and y, and the size of a unit in points.
 
-    `inches` is the size of a unit in a new figure, which has `beside` inches more at the right; in axes that
-    were given, they say.
+    A new figure has `inches` per unit, and `beside` more inches at the right. In axes that were given, the unit follows
+    from their size.
     """
     width, height = x[1] - x[0], y[1] - y[0]
     ax = axes(ax, width * inches + beside, max(height * inches, MIN_HEIGHT))
@@ -78,16 +78,16 @@ def canvas(
     return ax, unit * 72 / ax.figure.dpi
 
 
-EM = 0.62  # of the height that text has to itself
+EM = 0.62  # the size of text, as a part of the height of its line
 
 
 def text_size(points: float) -> float:
-    """The size of text that has so many points of height to itself."""
+    """The size of text for a line of this height in points."""
     return min(EM * points, LARGEST_TEXT)
 
 
 def text_width(text: str, *, bold: bool = False) -> float:
-    """How wide a line of text is, as a multiple of its size, whatever it is drawn on."""
+    """The width of a line of text, as a multiple of its size."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -98,7 +98,7 @@ def text_width(text: str, *, bold: bool = False) -> float:
 
 
 def picture(ax: Axes, values: Array, left: float, bottom: float, width: float, height: float) -> list[Any]:
-    """A picture in ink on white, its largest number black, with a thin frame."""
+    """Draw an array as a greyscale image with a thin frame; the largest number is black."""
     extent = (left, left + width, bottom, bottom + height)
     limits = {"xlim": ax.get_xlim(), "ylim": ax.get_ylim()}
     values = values / (float(np.abs(values).max()) or 1.0)
@@ -111,35 +111,35 @@ def picture(ax: Axes, values: Array, left: float, bottom: float, width: float, h
 
 
 def frame(left: float, bottom: float, width: float, height: float) -> Patch:
-    """A thin line around what may be white at its border."""
+    """A thin frame for an image that may be white at its border."""
     from matplotlib.patches import Rectangle
 
     return Rectangle((left, bottom), width, height, fill=False, edgecolor=FAINT, linewidth=0.6, clip_on=False)
 
 
 def signed() -> Colormap:
-    """Orange below zero, white at it, blue above."""
+    """A colour map: orange below zero, white at zero, blue above."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("cynn_signed", [NEGATIVE, "white", POSITIVE])
 
 
 def strength() -> Colormap:
-    """White at nothing, blue at all."""
+    """A colour map from white at 0 to blue at 1."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("cynn_strength", ["white", POSITIVE])
 
 
 def legend(ax: Axes, lines: list[Any]) -> None:
-    """What the lines are, over the axes, where no line can run through it."""
+    """Draw a legend above the axes, where it covers no line."""
     ax.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(lines), frameon=False)
 
 
 def shade(a: Array) -> Normalize:
-    """What is white and what is black among activations: 0 and 1 where they lie between.
+    """The grey scale of activations: white at 0 and black at 1, if all are between 0 and 1.
 
-    Larger ones have black at the largest, and where some are negative, white is as far below zero.
+    If some are larger, black is at the largest. If some are negative, white is as far below zero as black is above.
     """
     from matplotlib.colors import Normalize
 
@@ -148,7 +148,7 @@ def shade(a: Array) -> Normalize:
 
 
 def layer_weights(layer: Any, inputs: int) -> Array | None:
-    """The weights of a layer where it has a matrix of them, (inputs, units); else None."""
+    """The weights of a layer if they are a matrix (inputs, units), else None."""
     weights = getattr(layer, "weights", None)
     if weights is None or np.shape(weights) != (inputs, layer.units):
         return None
@@ -156,7 +156,7 @@ def layer_weights(layer: Any, inputs: int) -> Array | None:
 
 
 def rows_of(x: Any, owner: str) -> Array:
-    """`x` as rows; a single row is one of them."""
+    """`x` as a matrix of rows. A single row becomes a matrix of one row."""
     rows = np.asarray(x)
     if rows.ndim not in (1, 2) or rows.size == 0:
         raise ShapeError(f"The 'x' parameter of {owner} must be rows, or one row. Got {rows.shape} instead.")
@@ -164,7 +164,7 @@ def rows_of(x: Any, owner: str) -> Array:
 
 
 def picture_shape(shape: Any, n: int, owner: str) -> tuple[int, int]:
-    """Rows and columns of a picture of n numbers: as given, or a square, or failing that one row."""
+    """Rows and columns of a picture of n numbers: as given; or a square if n is one; or a single row."""
     if shape is None:
         side = math.isqrt(n)
         return (side, side) if side * side == n else (1, n)
@@ -176,18 +176,18 @@ def picture_shape(shape: Any, n: int, owner: str) -> tuple[int, int]:
         ) from error
     if height * width != n:
         raise ShapeError(
-            f"The 'shape' parameter of {owner} must hold {n:,} numbers, one an input. Got {shape!r} instead."
+            f"The 'shape' parameter of {owner} must hold {n:,} numbers, one per input. Got {shape!r} instead."
         )
     return height, width
 
 
 def label_of(number: int, labels: Any) -> str:
-    """The name of an output: the one that was given, or its number."""
+    """The label of an output if labels were given, else its number."""
     return str(number if labels is None else labels[number])
 
 
 def require_one_output(net: Any, owner: str) -> None:
-    """Raise an InvalidParameterError where a network has several outputs, of which none is the one to show."""
+    """Raise an InvalidParameterError if a network has several outputs."""
     if not isinstance(net.outputs, int):
         raise InvalidParameterError(
             f"The 'net' parameter of {owner} must be a network of one output. Got one whose outputs are {net.outputs}."
@@ -203,7 +203,7 @@ def check_labels(labels: Any, outputs: int, owner: str) -> None:
 
 
 def true_and_predicted(net: Any, x: Any, y: Any, loss: Any, owner: str) -> tuple[Array, Array, Array]:
-    """The class that each row of x has, the class the network says, and how sure it is."""
+    """The true class of each row of x, the predicted class, and the confidence of the prediction."""
     require_one_output(net, owner)
     outputs = net.predict(rows_of(x, owner))
     given = np.asarray(y)
@@ -219,11 +219,11 @@ def true_and_predicted(net: Any, x: Any, y: Any, loss: Any, owner: str) -> tuple
             f"The 'y' parameter of {owner} must be classes as numbers. Got the dtype {given.dtype} instead."
         )
     threshold = 0.5
-    if net.outputs == 1:  # its loss says what an output means, and -1 may stand for 0
+    if net.outputs == 1:  # the loss defines the threshold, and -1 may stand for 0
         target = Targets(given[:, None], None, 1, net.objective(loss).losses[0].decision_threshold)
         threshold = target.decision_threshold
         given = target.as_classes() if target.kind == "classes" else given
-    with np.errstate(invalid="ignore"):  # a NaN is no class, which the next lines find
+    with np.errstate(invalid="ignore"):  # NaN is found by the next lines
         true = given.argmax(axis=1) if given.ndim == 2 else given.astype(np.int64)
     classes = max(2, net.outputs)
     wrong = (true < 0) | (true >= classes) | ((given != true) if given.ndim == 1 else False)

@@ -1,4 +1,4 @@
-"""The weights that lead into each neuron of a layer, as pictures."""
+"""Plot of the incoming weights of each neuron of a layer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from cynn.network import Network
 
-INCHES = 0.95  # of the longer side of a picture
-TITLE = 0.24  # the room over a picture for its number
+INCHES = 0.95  # the longer side of a picture
+TITLE = 0.24  # the height of the number above a picture
 GAP = 0.12  # between pictures
-FULL = 0.998  # of the weights lie within the scale
+FULL = 0.998  # the part of the weights that lies within the colour scale
 THINNEST = 0.25  # a picture of one row is this high
 
 
@@ -31,29 +31,29 @@ def weights(
     limit: int = 100,
     ax: Axes | None = None,
 ) -> Artists:
-    """The weights that lead into each neuron of a layer, as pictures: blue above zero, orange below.
+    """Draw the incoming weights of each neuron of a layer as a picture: positive weights blue, negative ones orange.
 
-    All have one colour scale, around zero and as far as all but a few weights go; it has pointed ends where
-    some go further.
+    All pictures have the same colour scale, symmetric about zero. It covers all but a few of the largest weights; if
+    some lie outside, the ends of the colour bar are pointed.
 
     Parameters
     ----------
     net : Network
-        Whose picture it is.
+        The network to draw.
     layer : int
-        Counted as in the lecture: the input is layer 0, so that layer 1 is the first with weights.
+        The number of the layer. The input is layer 0, so layer 1 is the first with weights.
     shape : tuple (rows, columns), optional
-        Of the picture of one neuron, such as (28, 28) where the inputs are the digits. By default a square,
-        if the number of inputs is one, else a single row.
+        The shape of the picture of one neuron, such as (28, 28) if the inputs are digits. By default a square if the
+        number of inputs is a square, else a single row.
     limit : int
-        Of a larger layer, only so many neurons are drawn, the first.
+        The largest number of neurons to draw: the first ones of a larger layer.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        The axes to draw into. By default, a new figure is made.
 
     Returns
     -------
     dict of str to list of artists
-        `"pictures"` and `"numbers"`, one a neuron, and `"bar"`, the scale (its axes).
+        `"pictures"` and `"numbers"`: one per neuron. `"bar"`: the axes of the colour bar.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Pictures as files, for the command line: no display, no window."""
+"""Writes plots to files, for the command line. Needs no display."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOTS_PER_INCH = 160
 
 
 def check_path(path: str | Path, name: str) -> Path:
-    """`path`, if a picture can be written there: a folder that exists, and a kind of file that there is.
+    """Return `path` if a plot can be written there. Otherwise raise an error.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def check_path(path: str | Path, name: str) -> Path:
 
 
 def save(path: Path, picture: Callable[..., Artists], *arguments: Any, **options: Any) -> None:
-    """Draw a picture into a new figure and write that to a file.
+    """Draw a plot into a new figure, and write it to a file.
 
     Examples
     --------

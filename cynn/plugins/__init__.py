@@ -1,4 +1,4 @@
-"""For those who write plugins: the table of `cynn plugins`, new packages from templates, kernels by their address.
+"""Tools for authors of plugins: the table of `cynn plugins`, new packages from templates, kernels from addresses.
 
-It may use all that a plugin may use, and the registry.
+They may use everything that a plugin may use, and the registry.
 """

@@ -1,4 +1,4 @@
-"""Kernels from the addresses of compiled functions: what `Activation.from_addresses` and its like return."""
+"""Makes kernels from the addresses of compiled functions: see `Activation.from_addresses`."""
 
 import ctypes
 
@@ -144,7 +144,7 @@ cdef void write_prefix(cynn_abi_prefix *prefix, uint32_t struct_size, uint64_t f
 
 
 cdef int set_pointer(str name, object value, const char *field, void *pointer) except -1:
-    """Write the address into that field of a struct, a pointer to a function, if it has that name."""
+    """Write the address to that field of a struct, a function pointer, if the name is that of the field."""
     cdef uintptr_t address
     if name.encode() == field:
         address = address_of_function(name, value)
@@ -153,7 +153,7 @@ cdef int set_pointer(str name, object value, const char *field, void *pointer) e
 
 
 cdef object address_of_function(str name, object value):
-    """The address in an integer, a Numba `cfunc`, or a function of ctypes; 0 for None."""
+    """The address of an integer, a Numba `cfunc` or a ctypes function; 0 for None."""
     if value is None:
         return 0
     address = getattr(value, "address", value)
@@ -168,7 +168,7 @@ cdef object address_of_function(str name, object value):
 
 
 cdef object owning_capsule(const void *kernel, size_t size, const char *name, list alive):
-    """A capsule with a copy of the struct, which it frees, and what must live as long as it."""
+    """A capsule that owns a copy of the struct, and keeps the objects in `alive` alive."""
     cdef void *copy = PyMem_Calloc(1, size)
     if copy == NULL:
         raise MemoryError

@@ -1,4 +1,4 @@
-"""Points on the curves of an activation, for all that draws them."""
+"""Points on the curve of an activation and of its derivative."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def takes_rows(activation: Activation) -> bool:
     (True, False)
     """
     z = np.linspace(-5, 5, 61)[:, None]
-    pairs = np.hstack([z, z + 0.7])  # where it does, its a changes with the neighbour
+    pairs = np.hstack([z, z + 0.7])  # if it does, a changes with the second element
     with np.errstate(all="ignore"):
         return not np.allclose(activation.forward(pairs)[:, :1], activation.forward(z), equal_nan=True)
 
 
 def points(activation: Activation, z: Array) -> tuple[Array, Array]:
-    """f(z) and f′(z); of one that takes a row as a whole, those of the first of two, (z, 0).
+    """f(z) and f′(z). For a function of a whole row, those of the first element of the row (z, 0).
 
     Examples
     --------

@@ -108,7 +108,7 @@ def new_plugin(
     into : path, optional
         The folder of a package with plugins, which gets one more. Where there is none, it is made.
     parent : path
-        Where the new folder goes.
+        The folder in which the new folder is made.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def new_plugin(
     folder = Path(parent, name if into is None else into)
     project = folder.resolve().name
     if folder.exists() and into is None:
-        raise InvalidParameterError(f"The folder must be a new one. Got {str(folder)!r}, which exists.")
+        raise InvalidParameterError(f"The folder must be new. Got {str(folder)!r}, which exists.")
     settings = None
     if folder.exists():
         project, settings = project_file.read(folder)

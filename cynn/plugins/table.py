@@ -144,7 +144,7 @@ def _warnings() -> list[str]:
 
 
 def details(name: str) -> str:
-    """Formula, source and hyperparameters of everything of that name that `table` lists; of an activation, its curve.
+    """Formula, source and hyperparameters of every part of that name in `table`; for an activation, its curve.
 
     Examples
     --------
@@ -194,13 +194,13 @@ def _details(of_kind: registry.Registry[Any], name: str) -> str:
 
 
 def paragraphs(cls: type[Configurable]) -> list[str]:
-    """The docstring without its examples: formula and source come first."""
+    """The paragraphs of the docstring before its examples: the formula and the source."""
     text = inspect.cleandoc(vars(cls).get("__doc__") or "It has no docstring.")
     return [paragraph for paragraph in text.partition("\nExamples\n")[0].strip().split("\n\n") if paragraph]
 
 
 def hyperparameter_rows(component: Component) -> list[tuple[str, ...]]:
-    """A head, and a row for each hyperparameter."""
+    """The headings, and one row per hyperparameter."""
     rows: list[tuple[str, ...]] = [("hyperparameter", "default", "allowed", "what it does")]
     for name, declared in component.hyperparameters.items():
         default = declared.default if isinstance(declared.default, (bool, str)) else f"{declared.default:g}"
@@ -215,7 +215,7 @@ _COLUMNS, _LINES = 61, 15  # odd, so that zero has a column
 
 def _plot(activation: Activation) -> str:
     if takes_rows(activation):
-        return "It takes a row as a whole, so there is no curve of one number."
+        return "It is a function of a whole row, so it has no curve."
     z = np.linspace(-5, 5, _COLUMNS)
     return "\n".join(_curves(z, *points(activation, z)))
 

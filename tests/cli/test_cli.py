@@ -230,7 +230,7 @@ class TestTrain:
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert err == "interrupted; the network as it is now is in blobs.safetensors\n"
+        assert err == "interrupted; the network in its present state is in blobs.safetensors\n"
         assert cynn.load("blobs.safetensors").predict([[0.0, 0.0]]).shape == (1, 3)
 
     @pytest.mark.skipif(sys.platform == "win32", reason="pipes differ")

@@ -403,7 +403,7 @@ class TestWeights:
     def test_errors(self, digits):
         with pytest.raises(InvalidParameterError, match=r"must be a whole number >= 1 and <= 3. Got 4 instead"):
             plot.weights(digits[0], 4)
-        with pytest.raises(ShapeError, match=r"must hold 16 numbers, one an input. Got \(28, 28\) instead"):
+        with pytest.raises(ShapeError, match=r"must hold 16 numbers, one per input. Got \(28, 28\) instead"):
             plot.weights(digits[0], 2, (28, 28))
         with pytest.raises(InvalidParameterError, match=r"must be \(rows, columns\). Got 28 instead"):
             plot.weights(digits[0], 1, 28)
@@ -454,7 +454,7 @@ class TestHistory:
     def test_errors(self, digits):
         with pytest.raises(UnknownNameError, match=r"no figure of this history named 'lost'.*'loss'"):
             plot.history(digits[0].history, "lost")
-        with pytest.raises(InvalidParameterError, match="must hold an epoch at least"):
+        with pytest.raises(InvalidParameterError, match="must hold at least one epoch"):
             plot.history(cynn.training.History())
         with pytest.raises(InvalidParameterError, match=r"must be what fit returned. Got 3 instead"):
             plot.history(3)
