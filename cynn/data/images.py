@@ -1,4 +1,4 @@
-"""Pictures of handwritten digits, brought into the form that MNIST has."""
+"""Converts pictures of handwritten digits to the format of MNIST."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ BOX = 20  # pixels of the box that the digit itself fills
 def read_digit(path: str | Path) -> npt.NDArray[np.uint8]:
     """Read a picture of one digit as a row like those of :func:`cynn.datasets.load_mnist`.
 
-    The picture becomes grey, with light ink on a dark background: one whose border is light is
-    inverted. The digit is cut out, scaled to fit a box of 20 by 20 pixels with its proportions kept, and
-    set into 28 by 28 pixels with its centre of mass in the middle, as LeCun and colleagues did. A picture
-    of 28 by 28 pixels is taken to be in this form already, apart from the inversion.
+    The picture is converted to greyscale, with light ink on a dark background: a picture with a light border is
+    inverted. The digit is cropped, scaled to fit a box of 20 by 20 pixels with its proportions kept, and placed in
+    28 by 28 pixels with its centre of mass in the middle, as LeCun and colleagues did. A picture of 28 by 28 pixels is
+    only inverted, if it has a light border.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def read_digit(path: str | Path) -> npt.NDArray[np.uint8]:
     MissingDependencyError
         If Pillow is not installed: ``pip install "cynn-nn[image]"``.
     DataError
-        If the file is no picture, or one of a single colour.
+        If the file is no picture, or has a single colour.
     OSError
         If the file cannot be read.
     """
@@ -86,6 +86,6 @@ def read_digit(path: str | Path) -> npt.NDArray[np.uint8]:
 
 
 def _first(mass: npt.NDArray[np.float64]) -> int:
-    """Where a line of pixels must start so that its centre of mass is in the middle of the image."""
+    """The start of a line of pixels that puts its centre of mass in the middle of the image."""
     centre = float(mass @ np.arange(len(mass)) / mass.sum())
     return int(np.clip(round((SIDE - 1) / 2 - centre), 0, SIDE - len(mass)))

@@ -37,7 +37,7 @@ _ROWS_AT_A_TIME = 1 << 16
 
 
 class Conversion(NamedTuple):
-    """How numbers come into a network: scale * value + offset, narrowed to its dtype.
+    """The conversion of numbers at the input of a network: scale * value + offset, narrowed to its dtype.
 
     Attributes
     ----------
@@ -96,11 +96,11 @@ def check_rows(
     ----------
     rows : array of shape (rows, inputs)
     name : str
-        What messages call them.
+        The name of the rows in messages.
     conversion : Conversion
         What the network does to its input.
     categories : dict of int to int
-        The columns that must hold categories, whole numbers from 0, and how many categories each has.
+        The columns that must hold categories, which are whole numbers from 0, and the number of categories of each.
     places : array, or None
         The rows to look at; None for all.
     check_finite : bool
@@ -219,8 +219,8 @@ def split(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Split the rows into those to train on and those to validate with, each in ascending order.
 
-    Which those are depends on the seed alone. Both have the same share of every class, to within one row. Of several
-    outputs, that holds for every combination of their classes, and for the classes of the first that has some.
+    The split depends only on the seed. Both parts have the same share of every class, up to one row. With several
+    outputs, this holds for every combination of their classes, and for the classes of the first output that has some.
     """
     order = randomness.permutation(n, seed, randomness.Purpose.SPLIT)
     for part in reversed(target.parts):

@@ -18,9 +18,9 @@ class Outputs:
     Attributes
     ----------
     names : list of str
-        Which stand in front of figures: `output_0` and so on where the user has given none.
+        Prefixes of the names of figures: `output_0` and so on if the user has given none.
     values : list of int
-        By number, as the engine counts them.
+        The numbers of the outputs in the engine.
     units : list of int
     """
 
@@ -52,14 +52,14 @@ class Outputs:
         return list(given) if self._keys is None else [given[key] for key in self._keys]
 
     def split_if(self, given: Any, name: str) -> list[Any]:
-        """Likewise, for what may be given once for all outputs, or by name for some of them; None for the others."""
+        """Likewise, for an option that may be given once for all outputs, or by name for some; None for the others."""
         if self.is_one:
             return [given]
         if isinstance(given, dict):
             unknown = [key for key in given if key not in self.names]
             if not unknown:
                 return [given.get(output) for output in self.names]
-            # else it is the same for all: the configuration of one thing, or weights of classes
+            # otherwise it is one value for all outputs: a configuration, or class weights
             if "name" not in given and isinstance(unknown[0], str):
                 raise InvalidParameterError(
                     f"The keys of {name} must be names of outputs, among {self.names}. Got {shown(unknown[0])} instead."

@@ -26,15 +26,15 @@ class RowWeights:
     Parameters
     ----------
     each : list of float64 array of shape (n,), or None
-        In the loss and the metrics of each output; None: every row once.
+        The weights in the loss and the metrics of each output. None means 1 for every row.
     names : list of str
-        How messages call them.
+        Their names in messages.
 
     Attributes
     ----------
     rows : float64 array of shape (n,), or None
-        How often a row is there: as often as it counts in the output in which it counts most. A row that counts in
-        none is not there.
+        The weight of a row in the batch: the largest of its weights in the outputs. A row with weight 0 in every output
+        is left out.
     """
 
     def __init__(self, each: Sequence[Array | None], names: Sequence[str]) -> None:
@@ -77,7 +77,7 @@ class RowWeights:
         Raises
         ------
         DataError
-            In an output, none of these rows counts.
+            In an output, all of these rows have weight 0.
         """
         each = [_over_mean(one, places, name) for one, name in zip(self.each, self.names, strict=True)]
         return self._with(each, _over_mean(self.rows, places, self.names[0]))
@@ -179,11 +179,11 @@ def of_classes(class_weight: Any, target: Targets, weight: Array | None, places:
         The weight of a class, 1 where it has none; or n / (k * count) for each of the k classes there are.
     target : Targets
     weight : array of shape (n,), or None
-        How often each row is there, and is counted.
+        The weight of each row in the counts.
     places : array, or None
-        The rows that are trained on, and counted; None for all.
+        The training rows, which are counted; None for all.
     name : str
-        How messages call class_weight.
+        The name of class_weight in messages.
     """
     classes = target.as_labels()
     if classes is None:

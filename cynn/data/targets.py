@@ -24,7 +24,7 @@ class Targets:
     outputs : int
         Columns of the predictions.
     decision_threshold : float, optional
-        As the loss of the output says.
+        The threshold that the loss of the output defines.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Targets:
 
     @property
     def kind(self) -> str:
-        """What the targets are, judged by their values.
+        """The kind of the targets, inferred from their values.
 
         "classes": whole numbers, rows of one 1 and else 0, or a single column of 0 and 1; "labels": rows of 0 and 1
         of which any number may be 1; "values": anything else. Instead of 0 there may be -1 everywhere.
@@ -71,14 +71,14 @@ class Targets:
         return (1 + self._smallest) / 2 if self.kind in ("classes", "labels") else 0.5
 
     def predicted_classes(self, prediction: Array) -> Array:
-        """The class that each row of predictions means."""
+        """The predicted class of each row of predictions."""
         if self.outputs == 1:
             return (prediction[:, 0] > self.decision_threshold).astype(np.int64)
         classes: Array = np.argmax(prediction, axis=1)
         return classes
 
     def as_labels(self) -> npt.NDArray[np.int64] | None:
-        """The class of each row, or None where the targets are no classes."""
+        """The class of each row, or None if the targets are not classes."""
         return self.as_classes().astype(np.int64, copy=False) if self.kind == "classes" else None
 
     def as_values(self) -> Array:
@@ -155,7 +155,7 @@ class JointTargets(Targets):
     ----------
     parts : list of Targets
     join : function
-        Makes of a list, with something for each output, what a user knows.
+        Converts a list with one item per output to the form that the user gave.
     """
 
     def __init__(self, parts: list[Targets], join: Callable[[list[Any]], Any]) -> None:

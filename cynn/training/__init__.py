@@ -1,7 +1,7 @@
-"""Training: epochs, batches, histories, checks on the way. :meth:`cynn.Network.fit` is the door.
+"""Training: epochs, batches, history, evaluation, diagnosis. It is called by :meth:`cynn.Network.fit`.
 
-It may use the model, the files and the data; what a process that only predicts does not need is imported here, when a
-network trains.
+It may use the model, the files and the data. Modules that a process needs only for training are imported here, when a
+network is trained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "History"]
 
-# Imported when they are asked for, as the modules of this wing do not need them all.
+# Imported on demand, since not every module of this wing needs them all.
 _HOMES = {"Callback": "cynn.callbacks.base", "History": "cynn.training.history"}
 
 

@@ -1,4 +1,4 @@
-"""Batch sources: where the steps of an epoch take their rows from. `ArrayBatches` takes them from an array."""
+"""Batch sources, which provide the rows for the steps of an epoch. `ArrayBatches` takes them from an array."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BatchSource(Protocol):
     #: Rows and steps of an epoch; None if that is not known beforehand.
     rows_per_epoch: int | None
     steps_per_epoch: int | None
-    #: Rows of the largest batch so far: how the work is divided depends on it.
+    #: Rows of the largest batch so far, on which the division of the work depends.
     capacity: int
     #: Steps and rows of this epoch so far.
     step: int
@@ -67,7 +67,7 @@ class BatchSource(Protocol):
 
 
 class ArrayBatches(BatchSource):
-    """Batches of rows in an array, in an order of each epoch. One call of the engine takes many steps."""
+    """Batches of rows of an array, in a new order in each epoch. One call of the engine takes many steps."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class ArrayBatches(BatchSource):
             if self.predictions is not None:
                 for own, saved in zip(self._seen_predictions(), state["predictions"], strict=True):
                     own[...] = saved
-        self.check_finite = False  # every epoch reads every row, so that one check is enough
+        self.check_finite = False  # every epoch reads every row, so one check is enough
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
         state, trainer = self.context.state, self.trainer

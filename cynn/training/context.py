@@ -1,4 +1,4 @@
-"""The training context: what all steps of a training need."""
+"""The training context: everything that all steps of a training share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TrainingContext:
     network : Model
     objective : Objective
     state : OptimizerState or None
-        None where no step is taken.
+        None if no step is taken.
     n_threads : int
     check_finite : bool
     """
@@ -84,7 +84,7 @@ class TrainingContext:
 
     @property
     def has_schedule(self) -> bool:
-        """Whether the learning rate, or what else a step depends on, is anything but a number."""
+        """Whether the learning rate, or another parameter of a step, changes from step to step."""
         assert self.state is not None
         return self.state.has_schedule or self.state.settings.is_decay_scheduled or bool(self._schedules())
 
@@ -92,7 +92,7 @@ class TrainingContext:
         return [each.schedule for each in self.network._engine.operations if each.schedule is not None]
 
     def scheduled(self, count: int, total_steps: int | None, *, ahead: int = 0) -> npt.NDArray[np.float64] | None:
-        """What else changes from step to step, as `Trainer.run` takes it: for steps as `OptimizerState.rates` has."""
+        """Other parameters that change from step to step, for the same steps as `OptimizerState.rates`."""
         assert self.state is not None
         first, found = self.state.t + ahead, []
         if (decay := self.state.optimizer.decay_schedule) is not None:
@@ -116,7 +116,7 @@ class TrainingContext:
         return {"sums": sums, "last_rate": schema.number(0)}
 
     def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
-        """Call `take_steps` with the number t of the next step, and count its steps also if it raises."""
+        """Call `take_steps` with the number t of the next step. Its steps are counted also if it raises."""
         assert self.state is not None
         with self.network._weights_lock.turn():
             t_before = self.state.t - trainer.steps

@@ -1,4 +1,4 @@
-"""`Network.diagnose`: dead units, vanishing gradients and steps that are too long, layer by layer."""
+"""`Network.diagnose`: dead units, vanishing gradients and too large steps, for each layer."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class LayerDiagnosis:
     layer : str
         Its number and kind.
     mean, spread : float
-        Of its outputs, over rows and units: the spread is their standard deviation.
+        The mean and standard deviation of its outputs, over rows and units.
     dead : float
-        The share of its units whose f'(z) is between -0.01 and 0.01 for all rows, or, in a layer without an
-        activation of single elements, whose output is the same for all rows.
+        The share of its units whose f'(z) is between -0.01 and 0.01 for all rows. In a layer without an element-wise
+        activation: of the units whose output is the same for all rows.
     gradient : float
-        The norm of ∂C/∂w, over all of its parameters; NaN where it has none that are trained.
+        The norm of ∂C/∂w over all of its parameters; NaN if none are trained.
     update : float
-        The norm of one step of the optimizer over that of the parameters: about 0.001 is usual.
+        The norm of one step of the optimizer divided by the norm of the parameters. About 0.001 is usual.
     """
 
     layer: str
@@ -61,7 +61,7 @@ class Diagnosis(list[LayerDiagnosis]):
     Parameters
     ----------
     iterable : iterable of LayerDiagnosis
-        One a layer, from the first.
+        One per layer, from the first.
     """
 
     def __repr__(self) -> str:
@@ -102,7 +102,7 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
 
 
 def _parameters(layer: Layer) -> list[Array | None]:
-    """The parameters of a layer and of those within it, in the order of their gradients; None where there is none."""
+    """The parameters of a layer and of those nested in it, in the order of their gradients; None for a missing one."""
     given = [array for one in layers.walk([layer]) for array in one.parameters.values()]
     return [None if array is None else array.astype(np.float64) for array in given]
 

@@ -56,7 +56,7 @@ def checked(
     check_finite: bool,
     look_at_x: bool = True,
 ) -> Checked:
-    """Validate and convert x, y and weights. Rows of weight 0 are not checked; the numbers of x only if `look_at_x`."""
+    """Validate and convert x, y and weights. Rows of weight 0 are not checked. x is checked only if `look_at_x`."""
     rows = network.as_rows(x, f"{prefix}x")
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
@@ -108,4 +108,4 @@ def of_each_output(objective: Objective, losses: Iterable[float]) -> dict[str, f
     return {f"{name}_loss": float(loss) for name, loss in zip(objective.outputs.names, losses, strict=True)}
 
 
-_of_outputs = metrics.of_outputs  # `metrics` is a parameter where it is needed
+_of_outputs = metrics.of_outputs  # a parameter of the calling functions is named `metrics`

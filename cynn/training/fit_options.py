@@ -1,4 +1,4 @@
-"""The options of `Network.fit`: written once, and checked where they are made."""
+"""The options of `Network.fit`, and their checks."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["FitOptions"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FitOptions:
-    """All parameters of `Network.fit` but x and y, under the same names.
+    """All parameters of `Network.fit` except x and y, with the same names.
 
     Raises
     ------
     InvalidParameterError
-        One of them has a value that is not allowed, whatever x and y are.
+        An option has an invalid value, whatever x and y are.
     """
 
     loss: Any
@@ -60,14 +60,14 @@ class FitOptions:
             raise not_allowed("transform", "fit", "a function (x, y, generator)", self.transform)
 
     def check_for_rows(self) -> None:
-        """Raise an error for what does not go with x and y."""
+        """Raise an error for options that cannot be used with arrays x and y."""
         if self.steps_per_epoch is not None:
             raise not_allowed("steps_per_epoch", "fit", "left out where y is given", self.steps_per_epoch)
         if self.validation_split and self.validation_data is not None:
             raise not_allowed("validation_split", "fit", "0 where there is validation_data", self.validation_split)
 
     def check_for_batches(self, class_weights: list[Any]) -> None:
-        """Raise an error for what does not go with batches.
+        """Raise an error for options that cannot be used with an iterable of batches.
 
         Parameters
         ----------

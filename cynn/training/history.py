@@ -1,4 +1,4 @@
-"""The figures of a training."""
+"""The history of a training."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class History:
     Attributes
     ----------
     history : dict of str to list of float
-        `loss`, the metrics, the same with `val_` in front, and `seconds`; where the learning rate follows a
-        schedule, also `learning_rate`, that of the last step. One entry per epoch.
+        `loss`, the metrics, the same with the prefix `val_`, and `seconds`. If the learning rate follows a schedule,
+        also `learning_rate`, that of the last step of the epoch. One entry per epoch.
 
     Examples
     --------
@@ -30,7 +30,7 @@ class History:
 
     @property
     def epochs(self) -> int:
-        """How many epochs there are."""
+        """The number of epochs."""
         return len(self.history.get("loss", []))
 
     def append(self, logs: dict[str, float]) -> None:
@@ -49,18 +49,18 @@ class History:
         Parameters
         ----------
         logs : dict of str to list of float
-            The figures by name, as many of each as there are epochs.
+            The figures by name: lists with one entry per epoch.
         """
         for name, figures in logs.items():
             self.history.setdefault(name, []).extend(figures)
 
     def copy(self) -> History:
-        """The figures up to now.
+        """Copy the figures so far.
 
         Returns
         -------
         History
-            To which none are added when they are to this one.
+            A copy, which stays as it is when figures are added to this one.
         """
         found = History()
         found.history = {name: list(figures) for name, figures in self.history.copy().items()}

@@ -40,7 +40,7 @@ class BatchBuffer:
     ----------
     context : TrainingContext
     rows, target : array, Targets
-        The first batch: it decides on the dtypes, and on classes or values.
+        The first batch, which determines the dtypes, and whether targets are classes or values.
     capacity : int
         Rows of a half.
     """
@@ -113,7 +113,7 @@ class IterableBatches(BatchSource):
         self.rows_per_epoch = rows_per_epoch
         self.steps_per_epoch = steps_per_epoch
         self.keep_predictions = keep_predictions
-        self.are_all = are_all  # whether an epoch takes all batches: else there may be more, which are not drawn
+        self.are_all = are_all  # whether an epoch takes all batches; if not, the rest are not drawn
         self.buffer: BatchBuffer | None = None
         self.last_rate = 0.0
         self.half = 0
@@ -290,7 +290,7 @@ class IterableBatches(BatchSource):
         return schema.Then(schema.Having(counts), lambda state: schema.Then(with_predictions(state), with_one_form))
 
     def capacity_schema(self) -> Any:
-        """At most as many rows as fit into memory with the outputs of all layers."""
+        """The largest number of rows that fit into memory together with the outputs of all layers."""
         network = self.context.network
         columns = network.input.units + sum(operation.units for operation in network._engine.operations)
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -37,7 +37,7 @@ _FIGURE = schema.number(is_finite=False)
 
 
 class Loop:
-    """A training that is running.
+    """A running training.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ class Loop:
     source : BatchSource
     called : CallbackList
     figures : function
-        Gives the figures of an epoch that is over.
+        Returns the figures of the epoch that has just ended.
     has_own_figures : bool
-        Whether they are more than the loss.
+        Whether these are more than the loss.
     epochs : int
     settings : dict
-        What must be the same where the training goes on from a checkpoint.
+        The settings that must be the same if the training is resumed from a checkpoint.
     parts : list of Configurable
-        Losses and metrics: a checkpoint says which packages they are from.
+        Losses and metrics, whose packages are recorded in checkpoints.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class Loop:
             raise self._diverged((diverged.what, diverged.figure), self.epoch, self.source.step + 1) from None
 
     def _limits(self) -> tuple[float, int]:
-        """For how many seconds, and for how many steps, the engine may run before a callback or a checkpoint is due."""
+        """The seconds and steps that the engine may run until a callback or a checkpoint is due."""
         checkpoints = self.called.checkpoints
         seconds = 0.0 if self.called.want_steps else _SECONDS_BETWEEN_LOOKS
         return (
@@ -183,7 +183,7 @@ class Loop:
         return is_short and not wanted
 
     def _run_short_epochs(self) -> None:
-        """Train the other epochs, many in one call of the engine: nothing but their figures is needed."""
+        """Train the remaining epochs, many in one call of the engine, since only their figures are needed."""
         source = self.source
         assert isinstance(source, ArrayBatches)
         while self.epoch < self.epochs:
@@ -217,7 +217,7 @@ class Loop:
         return bool(self.called.averaging or self.optimizer.settings.averages)
 
     def _check_final_weights(self) -> None:
-        """Raise an error where the final weights would depend on the order of callbacks."""
+        """Raise an error if the final weights would depend on the order of the callbacks."""
         of_epochs = {(each.start_epoch, each.every_epochs) for each in self.called.averaging}
         averages = ["StochasticWeightAveraging"] * len(of_epochs)
         averages += ["use_ema"] if self.optimizer.settings.averages else []
@@ -329,7 +329,7 @@ class Loop:
             self.source.begin_epoch(self.network.epochs_trained, self.total_steps, state["feed"])
 
 
-#: What diverged, and how, where the losses themselves are finite.
+#: What has diverged, and how, if the losses themselves are finite.
 NOT_FINITE = "weights, their averages and the optimizer's memory", "NaN or infinity"
 
 

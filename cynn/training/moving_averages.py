@@ -1,4 +1,4 @@
-"""Batch normalization's moving averages computed anew, for weights that are not the result of training steps."""
+"""Computes the moving averages of BatchNorm again, for weights that are not the result of training steps."""
 
 from __future__ import annotations
 

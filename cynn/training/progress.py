@@ -1,4 +1,4 @@
-"""The progress bar of `fit`: shown where stderr is a terminal."""
+"""The progress bar of `fit`, which is shown if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """One progress bar over all epochs, with the figures of the last; it does nothing if it is not shown."""
+    """One progress bar for all epochs, with the figures of the last one. It does nothing if it is not shown."""
 
     def __init__(self, wanted: bool, epochs: int, rows: int | None, done: int = 0) -> None:
         self._epochs = epochs
@@ -54,7 +54,7 @@ class Progress:
             try:
                 change(self._bar)
             except (OSError, ValueError):
-                self._bar.disable = True  # or it would write to the terminal when it is garbage-collected
+                self._bar.disable = True  # otherwise it would write to the terminal when it is garbage-collected
                 self._bar = None
 
 

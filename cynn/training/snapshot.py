@@ -1,4 +1,4 @@
-"""A network as it was before a fit, to go back to where a row turns out to be unusable."""
+"""A copy of a network from before a fit, which is restored if a row turns out to be invalid."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Snapshot:
         return of_network + [slot for slots in (self.state.slots if self.state else []) for slot in slots]
 
     def restore(self) -> None:
-        """Make the network what it was."""
+        """Restore the network."""
         with self.network._weights_lock.turn():
             for array, copy in self.copies:
                 array[...] = copy
