@@ -1,7 +1,7 @@
-"""Layers: what a network is composed of. A description first; in a network, it has weights.
+"""Layers, of which a network is composed. A layer is a description; its copy in a network has weights.
 
-What enters are sizes and the names of parts. A layer says of which operations of the engine it is made; it may use the
-parts, the registry and the kernels, and knows neither data nor training.
+Layers get sizes and names of parts. A layer defines the operations of the engine that it consists of. It may use the
+parts, the registry and the kernels, but not the data or the training.
 """
 
 from __future__ import annotations
@@ -64,17 +64,17 @@ registry.declare(Layer, globals())
 
 
 def from_config(config: dict[str, Any]) -> Input | Layer:
-    """The layer that `get_config` described.
+    """Make a layer from its configuration.
 
     Parameters
     ----------
     config : dict
-        As `get_config` returned it: its kind as `layer`, and its parameters.
+        What `get_config` returned: the kind of layer as `layer`, and its parameters.
 
     Returns
     -------
     Input or Layer
-        A description, which belongs to no network.
+        A description, which is not part of a network.
 
     Examples
     --------
@@ -92,12 +92,12 @@ def from_config(config: dict[str, Any]) -> Input | Layer:
 
 
 def of_network(config: Any) -> list[Input | Layer]:
-    """The input and the layers of a network's configuration, once it has all that it must have.
+    """Make the input and the layers from the configuration of a network, after checking it.
 
     Parameters
     ----------
     config : dict
-        As `Network.get_config` returned it.
+        What `Network.get_config` returned.
 
     Returns
     -------

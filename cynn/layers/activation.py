@@ -1,4 +1,4 @@
-"""An activation as a layer of its own."""
+"""A layer that applies an activation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Activation"]
 
 
 class Activation(_WithoutParameters):
-    """a = f(z), element by element or row by row.
+    """Applies an activation to its input: a = f(z).
 
     Parameters
     ----------

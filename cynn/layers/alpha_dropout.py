@@ -1,4 +1,4 @@
-"""Dropout that keeps the mean and the variance of activations, for selu."""
+"""Alpha dropout, which keeps the mean and variance of activations, for selu."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from cynn.layers.dropout import Dropout
 
 __all__ = ["AlphaDropout"]
 
-# What selu returns far to the left: -scale alpha.
+# The limit of selu(z) for z -> -infinity: -scale alpha.
 _LEAST = -1.0507009873554805 * 1.6732632423543772
 
 
 class AlphaDropout(Dropout):
-    """Dropout for selu: it keeps mean 0 and variance 1 as they are.
+    """Dropout for selu, which preserves mean 0 and variance 1.
 
-    In training, activations at random become what selu has at its least, and all are then moved and scaled:
+    In training, random activations are set to the lower limit of selu, and all are then scaled and shifted:
     a = A (x m + α' (1 - m)) + B, with α' = -1.7581, A = ((1 - rate) (1 + rate α'²))^-½ and B = -A rate α'.
-    Predictions pass through as they are. (Klambauer et al., 2017, "Self-normalizing neural networks",
+    Predictions are passed through unchanged. (Klambauer et al., 2017, "Self-normalizing neural networks",
     section 3.)
 
     Parameters
     ----------
     rate : float, Schedule or dict
-        The share that is left out, below 1; or a schedule of it, as for `Dropout`.
+        The fraction of activations to drop, below 1; or a schedule of it, as for `Dropout`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Batch normalization: every column of a batch is brought to mean 0 and variance 1."""
+"""Batch normalization: normalizes every column of a batch to mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ __all__ = ["BatchNorm"]
 
 
 class BatchNorm(Layer):
-    """Brings every column to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
+    """Normalizes every column to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
 
-    In training, mean and variance are those of the whole batch, in which a row of weight w counts w times; predictions
-    use their moving averages, moving = momentum moving + (1 - momentum) batch. One row has no variance: a batch of one
-    row is normalized by the moving averages, and does not move them; a `CynnWarning` says so, once. (Ioffe and Szegedy,
-    2015, "Batch normalization: accelerating deep network training by reducing internal covariate shift", algorithms 1
-    and 2.)
-    Both variances are the mean square of the deviations, over m rows; the moving variance of PyTorch, and that of
-    algorithm 2, are m / (m - 1) times that.
+    In training, mean and variance are those of the batch, in which a row of weight w counts w times. Predictions use
+    moving averages of them: moving = momentum moving + (1 - momentum) batch. A single row has no variance: a batch of
+    one row is normalized by the moving averages, and does not update them. A `CynnWarning` says so once. (Ioffe and
+    Szegedy, 2015, "Batch normalization: accelerating deep network training by reducing internal covariate shift",
+    algorithms 1 and 2.)
+    Both variances are the mean of the squared deviations over m rows. The moving variance in PyTorch, and that in
+    algorithm 2, are m / (m - 1) times as large.
 
     Parameters
     ----------
     momentum : float
-        How much of the moving averages stays in a step, below 1.
+        The weight of the old moving average in an update, below 1.
     epsilon : float
         Added to the variance.
     use_scale, use_bias : bool
-        Whether there are a γ and a β (Keras's `scale` and `center`).
+        Whether to use γ and β (`scale` and `center` in Keras).
     trainable : bool
-        Whether training moves γ, β and the moving averages. Where it does not, it uses these averages as
+        Whether training updates γ, β and the moving averages. If not, training normalizes by the moving averages, as
         predictions do.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for γ and β.
+        A factor for the optimizer's learning rate for γ and β.
 
     Attributes
     ----------
     gamma, beta : array of shape (units,), or None
-        γ and β. Live views, only in a network.
+        γ and β: live views, only in a network.
     moving_mean, moving_variance : array of shape (units,)
 
     Examples

@@ -1,4 +1,4 @@
-"""From what a user composes, a list of layers or calls of one layer on others, to layers in their order."""
+"""Converts a list of layers, or a graph of calls of layers, to layers in topological order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Composition", "compose"]
 
 
 class Composition:
-    """An input, layers so that each comes behind those that it takes, and which these are.
+    """An input, layers in topological order, and the sources of each layer.
 
     Attributes
     ----------
@@ -23,9 +23,9 @@ class Composition:
     layers : list of Layer
         Descriptions.
     sources : list of list of int
-        What each layer takes: 0 is the input, k the output of layer k - 1.
+        The inputs of each layer: 0 is the input of the network, k the output of layer k - 1.
     outputs : int, list of int or dict of str to int
-        Which of these are outputs of the network; by default the last.
+        Which of these values are outputs of the network. By default, the last.
     """
 
     def __init__(self, input_: Input, layers: list[Layer], sources: list[list[int]], outputs: Any = None) -> None:
@@ -36,26 +36,26 @@ class Composition:
 
     @property
     def output_numbers(self) -> list[int]:
-        """Those of `outputs` as a list."""
+        """`outputs` as a list."""
         return _listed(self.outputs)
 
     def build(self, builder: Builder) -> tuple[list[Layer], list[int]]:
-        """Layers with arrays of their own, and the values that are the input and the output of each."""
+        """Copies of the layers with their own arrays, and the values that are the inputs and the output of each."""
         return build_layers(self.layers, self.sources, builder, 0, "In layer {}")
 
     @property
     def is_chain(self) -> bool:
-        """Whether every layer takes what the one before it returns."""
+        """Whether the only source of every layer is the layer before it."""
         return self.sources == chain(len(self.layers))
 
 
 def chain(n: int) -> list[list[int]]:
-    """The sources of layers one behind the other."""
+    """The sources of a chain of layers."""
     return [[number] for number in range(n)]
 
 
 def as_layers(given: Any) -> list[Layer] | None:
-    """A list of what was given, None where that is not layers."""
+    """`given` as a list of layers; None if it is something else."""
     layers = as_list(given)
     return layers if layers is not None and all(isinstance(layer, Layer) for layer in layers) else None
 
@@ -63,17 +63,17 @@ def as_layers(given: Any) -> list[Layer] | None:
 def build_layers(
     described: list[Layer], sources: list[list[int]], builder: Builder, value: int, place: str
 ) -> tuple[list[Layer], list[int]]:
-    """Layers with arrays of their own.
+    """Make copies of layers with their own arrays.
 
     Parameters
     ----------
     described : list of Layer
     sources : list of list of int
-        What each takes: 0 is `value`, k the output of layer k - 1.
+        The inputs of each layer: 0 is `value`, k the output of layer k - 1.
     builder : Builder
     value : int
     place : str
-        How an error names a layer, with {} for its number.
+        The name of a layer in errors, with {} for its number.
 
     Returns
     -------
@@ -98,13 +98,13 @@ def _listed(outputs: Any) -> list[Any]:
 
 
 def compose(given: Any, sources: Any = None, outputs: Any = None) -> Composition:
-    """The composition that a user has given.
+    """Make a composition of what a user has given.
 
     Parameters
     ----------
     given : list of Input and Layers, or Node, or list or dict of Nodes
     sources : list of list of int, optional
-        For a list of layers that is no chain, as in a configuration.
+        For a list of layers that is not a chain, as in a configuration.
     outputs : list or dict of int, optional
         For a list of layers with several outputs, likewise.
     """
@@ -160,7 +160,7 @@ def _checked(sources: Any, layers: list[Layer], outputs: Any) -> list[list[int]]
 
 
 def _of_nodes(outputs: list[Node], form: Any) -> Composition:
-    """Every node that the outputs depend on, each behind those that it takes."""
+    """Every node that the outputs depend on, in topological order."""
     order: list[Node] = []
     inputs: list[Input] = []
     done: set[int] = set()

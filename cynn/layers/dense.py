@@ -1,4 +1,4 @@
-"""The dense layer, in which every unit sees every input."""
+"""The dense layer, in which every unit is connected to every input."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ __all__ = ["Dense"]
 
 
 class Dense(Layer):
-    """A layer in which every unit sees every input: a = f(x W + b).
+    """A layer in which every unit is connected to every input: a = f(x W + b).
 
     Parameters
     ----------
     units : int
-        The neurons of the layer.
+        The number of neurons.
     activation : str, Activation or dict
         f; `"identity"` by default.
     use_bias : bool
-        Whether there is a b.
+        Whether the layer has biases b.
     initializer : str, Initializer or dict, optional
-        How the weights start; `cynn.initializers` has the names. By default the activation's own choice,
-        that of its source: he for the relu family, lecun for selu, the two of SIREN for sine, glorot for most.
+        The initializer of the weights; `cynn.initializers` has the names. By default that of the source of the
+        activation: he for the relu family, lecun for selu, that of SIREN for sine, glorot for most.
     regularizer : str, Regularizer or dict, optional
         A penalty on the size of W.
     constraint : str, Constraint or dict, optional
-        What W is brought back to after every step.
+        A constraint that is applied to W after every step.
     trainable : bool
-        Whether training moves W and b.
+        Whether training updates W and b.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for W and b.
+        A factor for the optimizer's learning rate for W and b.
     bias_learning_rate_factor : float, optional
-        That of b, where it is another.
+        The factor for b, if it is different.
 
     Attributes
     ----------
     weights : array of shape (inputs, units)
-        W, so that z = x @ weights + biases: the transpose of the lecture's W. A live view: what is
-        written to it, the network uses. Only in a network.
+        W in z = x @ weights + biases, which is the transpose of the lecture's W. A live view: the network uses what
+        is written to it. Only in a network.
     biases : array of shape (units,)
-        b, likewise; None without.
+        b, likewise; None if there are none.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class Dense(Layer):
         return builder.add_activation(self._affine(builder, values, self.units), self.activation)
 
     def _affine(self, builder: Builder, values: list[int], columns: int) -> int:
-        """z = x W + b of that many columns."""
+        """Add z = x W + b with that many columns."""
         assert self.inputs is not None
         start = self.initializer or self.activation.initializer_of(is_first=builder.is_first(values))
         W = builder.parameter("weights", builder.weights(start, self.inputs, columns))

@@ -1,4 +1,4 @@
-"""Dropout: in training, some activations are left out."""
+"""Dropout: sets random activations to 0 in training."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["Dropout"]
 class Dropout(_WithoutParameters):
     """In training, leaves out activations at random, and makes up for it: a = x m / (1 - rate), m 0 or 1.
 
-    Predictions pass through as they are. Which are left out follows from the network's seed, the epoch and
-    the step, so that training is the same every time (Srivastava et al., 2014, "Dropout: a simple way to
+    Predictions are passed through unchanged. m depends on the network's seed, the epoch and the step, so training is
+    reproducible (Srivastava et al., 2014, "Dropout: a simple way to
     prevent neural networks from overfitting").
 
     Parameters
     ----------
     rate : float, Schedule or dict
-        The share that is left out, below 1; or a schedule of `cynn.schedules` that follows the step alone, whose rates
-        these are: as the optimizer counts its steps, from 0.
+        The fraction of activations to drop, below 1; or a schedule of it from `cynn.schedules` that depends only on
+        the step, which is counted from 0 as by the optimizer.
 
     Examples
     --------
@@ -56,5 +56,5 @@ class Dropout(_WithoutParameters):
         )
 
     def _becomes(self, rate: Any) -> list[Any]:
-        """The rate, and what becomes of an activation x: slope x + kept, or dropped."""
+        """The hyperparameters of the kernel. An activation x becomes slope x + kept, or dropped."""
         return [rate, 1 / (1 - rate), np.zeros_like(rate), np.zeros_like(rate)]

@@ -1,4 +1,4 @@
-"""Categories as vectors that are learned."""
+"""Embedding: learned vectors for categories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Embedding"]
 
-# What float32 holds exactly: a category is a number of a row like any other.
+# float32 holds whole numbers exactly up to here; categories are numbers in the rows of x.
 _MAX_CATEGORIES = 2**24
 
 _LIMIT = 0.05
@@ -31,29 +31,29 @@ def _columns(value: Any, name: str, owner: str) -> int | list[int]:
 
 
 class Embedding(Layer):
-    """Replaces columns of categories, whole numbers from 0, by vectors: rows of a table that is learned.
+    """Replaces columns of categories, which are whole numbers from 0, by rows of a learned table.
 
-    It stands at the input, or behind another embedding; the columns that stay come first, in their order,
-    then the vectors. Categories out of range, or that are not whole, are a DataError.
+    It must be the first layer, or follow another embedding. In its output, the other columns come first in their order,
+    then the vectors. Categories that are out of range, or not whole numbers, are a DataError.
 
     Parameters
     ----------
     input_dim : int
-        How many categories there are.
+        The number of categories.
     output_dim : int
-        Numbers of a vector.
+        The length of a vector.
     columns : int or list of int
-        Which columns hold categories, which then share the table.
+        The columns with categories, which all use the same table.
     initializer : str, Initializer or dict, optional
-        How the vectors start, as for `Dense`; by default uniform between -0.05 and 0.05.
+        The initializer of the vectors, as for `Dense`. By default uniform between -0.05 and 0.05.
     regularizer : str, Regularizer or dict, optional
         A penalty on the size of the whole table, at every step.
     constraint : str, Constraint or dict, optional
-        What the vectors are brought back to after every step: a norm is that of each vector.
+        A constraint that is applied after every step. A norm is that of each vector.
     trainable : bool
-        Whether training moves them.
+        Whether training updates the vectors.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for them.
+        A factor for the optimizer's learning rate for the vectors.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Gaussian noise: in training, random numbers are added."""
+"""Gaussian noise: adds random numbers in training."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["GaussianNoise"]
 class GaussianNoise(_WithoutParameters):
     """In training, adds normal random numbers: a = x + stddev n.
 
-    Predictions pass through as they are. The numbers follow from the network's seed, the epoch and the step.
+    Predictions are passed through unchanged. n depends on the network's seed, the epoch and the step.
 
     Parameters
     ----------
     stddev : float, Schedule or dict
-        Their standard deviation; or a schedule of it, as for `Dropout`.
+        The standard deviation of the noise, or a schedule of it, as for `Dropout`.
 
     Examples
     --------

@@ -17,7 +17,7 @@ __all__ = ["GLU"]
 
 
 class GLU(Dense):
-    """Units with a gate each: a = (x V + c) f(x W + b).
+    """Units that are multiplied by gates: a = (x V + c) f(x W + b).
 
     With `"swish"` it is SwiGLU, with `"gelu"` GEGLU, with `"relu"` ReGLU (Dauphin et al., 2017, "Language
     modeling with gated convolutional networks", equation 1; Shazeer, 2020, "GLU variants improve
@@ -26,7 +26,7 @@ class GLU(Dense):
     Parameters
     ----------
     units : int
-        The neurons of the layer.
+        The number of neurons.
     activation : str, Activation or dict
         f, which must be compiled; `"sigmoid"` by default.
     use_bias, trainable : bool
@@ -39,9 +39,9 @@ class GLU(Dense):
     Attributes
     ----------
     weights : array of shape (inputs, 2 * units)
-        V beside W: the values first, then the gates, as in PyTorch. A live view, only in a network.
+        V, then W: the values first, then the gates, as in PyTorch. A live view, only in a network.
     biases : array of shape (2 * units,), or None
-        c beside b.
+        c, then b.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a network takes."""
+"""The input of a network."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Input"]
 
 
 class Input(Configurable):
-    """What a network takes: rows of numbers, and how they are scaled.
+    """The input of a network: the length of its rows, and how their numbers are scaled.
 
     Parameters
     ----------
     units : int
-        Numbers in a row.
+        The number of values per row.
     scale, offset : float
-        x = scale * value + offset, applied batch by batch as rows are gathered, so that a large
-        array of uint8 need never be converted. Computed in double before it is narrowed, or as exactly: a time of
-        1.7e9 seconds less an offset as large keeps its seconds in a float32 network.
+        x = scale * value + offset. It is applied to one batch at a time, so a large array of uint8 is never converted
+        as a whole. It is computed as exactly as in double, and then narrowed: times of about 1.7e9 seconds keep their
+        seconds in a float32 network if the offset is -1.7e9.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Input(Configurable):
     config_key: ClassVar[str] = Layer.config_key
     name: ClassVar[str] = "input"
     _unnamed: ClassVar[str] = "units"
-    # of two inputs that are alike, a network that is no chain has one
+    # compared by identity: a graph has one of two equal inputs
     __eq__ = object.__eq__
     __hash__ = object.__hash__
     units: int = whole_number(minimum=1, maximum=MAX_DIMENSION)

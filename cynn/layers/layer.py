@@ -1,4 +1,4 @@
-"""What all layers have in common: a description first; in a network, arrays."""
+"""The base class of layers. A layer is a description; its copy in a network has arrays."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "walk"]
 
 Array = npt.NDArray[Any]
 
-# Files and checkpoints from before there were factors have none.
+# Older files and checkpoints have no factors.
 _NO_FACTORS = [("learning_rate_factor", 1.0), ("bias_learning_rate_factor", None)]
 
 
@@ -50,21 +50,21 @@ class Layer(Configurable):
     Parameters
     ----------
     trainable : bool
-        Whether training moves its parameters.
+        Whether training updates its parameters.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for them.
+        A factor for the optimizer's learning rate for them.
 
     Attributes
     ----------
     inputs, units : int
-        The columns that it takes and returns; None outside of a network, where they are not known.
+        The number of columns of its input and output; None outside a network, where they are unknown.
     parameter_count : int
     """
 
     kind = "layer"
     config_key: ClassVar[str] = "layer"
     max_nested: ClassVar[int] = 160  # as far as 50 layers with branches go, and what the last is given
-    # of two layers in networks each has weights of its own
+    # compared by identity: two equal layers have different weights
     __eq__ = object.__eq__
     __hash__ = object.__hash__
     trainable: bool = switch(default=True, kw_only=True)
@@ -80,25 +80,25 @@ class Layer(Configurable):
         self._arrays: dict[str, Array] = {}
         self._weights_lock = WeightsLock()
 
-    #: How many inputs it can be called on; None: any number.
+    #: The number of inputs that it takes; None: any number.
     n_inputs: ClassVar[int | None] = 1
 
     def bind(self, builder: Builder, values: list[int]) -> tuple[Self, int]:
-        """A copy of this description with arrays of its own, for one network, and the number of its output.
+        """Make a copy of this layer with its own arrays for one network, and return the number of its output.
 
         Parameters
         ----------
         builder : Builder
             Collects the operations of the network.
         values : list of int
-            The numbers of the values that the layer takes.
+            The numbers of its input values.
 
         Returns
         -------
         layer : Layer
             The copy.
         output : int
-            The number of the value that comes out.
+            The number of its output value.
         """
         if self.n_inputs is not None and len(values) != self.n_inputs:
             raise ShapeError(f"It must be called on {self.n_inputs} input. Got {len(values)} instead.")
@@ -115,17 +115,17 @@ class Layer(Configurable):
         return layer, output
 
     def factor_of(self, name: str) -> float:
-        """What the learning rate is multiplied by for a parameter.
+        """The factor of the learning rate for a parameter.
 
         Parameters
         ----------
         name : str
-            The parameter's.
+            The name of the parameter.
 
         Returns
         -------
         float
-            The layer's factor times that which the parameter declares.
+            The factor of the layer times the factor that the parameter declares.
         """
         return self.learning_rate_factor * self._declared(name).learning_rate_factor
 
@@ -134,7 +134,7 @@ class Layer(Configurable):
         return found if isinstance(found, Parameter) else Parameter()
 
     def _declare(self, operations: list[Operation], dtype: str) -> None:
-        """Let the engine know what this layer declares of the parameters of these operations."""
+        """Pass what this layer declares about the parameters of these operations to the engine."""
         for operation in operations:
             missing = len(operation.parameters) - len(operation.rules)
             operation.rules = [*operation.rules, *(ParameterRule() for _ in range(missing))]
@@ -227,19 +227,19 @@ class Layer(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must define backward, as it defines forward.")
 
     def build(self, builder: Builder, values: list[int]) -> int:
-        """Add the operations to the network; the number of the value that comes out.
+        """Add the operations to the network, and return the number of the output value.
 
         Parameters
         ----------
         builder : Builder
             Collects the operations of the network.
         values : list of int
-            The numbers of the values that the layer takes.
+            The numbers of its input values.
 
         Returns
         -------
         int
-            The number of the value that comes out.
+            The number of its output value.
         """
         raise NotImplementedError(f"{type(self).__name__} must define build, or forward and backward.")
 
@@ -300,12 +300,12 @@ class Layer(Configurable):
         )
 
     def __call__(self, *inputs: Any) -> Node:
-        """This layer behind others, for a network that is no chain.
+        """Call this layer on others, for a network that is not a chain.
 
         Parameters
         ----------
         *inputs : Input or Node
-            What the layer takes: an input, or what calling other layers returned.
+            The inputs of the layer: an input of a network, or what calling another layer returned.
 
         Examples
         --------
@@ -322,17 +322,17 @@ class Layer(Configurable):
         return Node(self, given)
 
     def _parameters(self) -> dict[str, Any]:
-        """Those of `__init__`, but for factors of the learning rate that change nothing."""
+        """The parameters of `__init__`, without factors of the learning rate that are 1."""
         return {name: value for name, value in super()._parameters().items() if (name, value) not in _NO_FACTORS}
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers within this one."""
+        """The layers nested in this one."""
         return []
 
     @property
     def parameters(self) -> dict[str, Array | None]:
-        """What training moves, by name, without that of layers within this one; None for what it lacks."""
+        """The trained arrays by name, without those of nested layers; None for an array that it lacks."""
         own = self._in_network()
         declared = [name for cls in reversed(type(self).__mro__) for name in vars(cls)]
         trained = [name for name in declared if getattr(getattr(type(self), name), "is_trained", False)]
@@ -340,17 +340,17 @@ class Layer(Configurable):
 
     @property
     def parameter_count(self) -> int:
-        """The numbers that training moves, those of layers within this one included."""
+        """The number of trained values, including those of nested layers."""
         own = sum(array.size for array in self.parameters.values() if array is not None)
         return own + sum(layer.parameter_count for layer in self.layers)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
-        """All that is saved: parameters and what else training changes, by name.
+        """All arrays that are saved, by name: parameters and other state that training changes.
 
         Yields
         ------
         name : str
-            Such as `weights`, or `layers.0.weights` of a layer within this one.
+            Such as `weights`, or `layers.0.weights` for a nested layer.
         array : ndarray
             The array itself.
         """
@@ -384,11 +384,11 @@ class Parameter:
     initializer : str, Initializer or dict, optional
         How it starts, in a layer in Python: by default `"glorot_uniform"`, and at 0 where it has one dimension.
     is_trained : bool
-        Whether an optimizer moves it.
+        Whether optimizers update it.
     learning_rate_factor : float
-        What the learning rate is multiplied by for it, beside the factor of the layer.
+        A factor for the learning rate, besides the factor of the layer.
     decays : bool
-        Whether the optimizer's weight decay touches it.
+        Whether the optimizer's weight decay is applied to it.
 
     Examples
     --------
@@ -457,9 +457,9 @@ class Parameter:
 
 
 def as_values(given: Any, array: Array, name: str) -> Array:
-    """A copy of `given` as numbers for an array of a layer, which a message calls by that name.
+    """Convert `given` to a new array for an array of a layer, whose name is used in messages.
 
-    What is finite as it is given is so in the dtype of the array.
+    Finite numbers must stay finite in the dtype of the array.
     """
     try:
         numbers = None if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
@@ -478,26 +478,26 @@ def as_values(given: Any, array: Array, name: str) -> Array:
 
 
 def arrays(layers: Iterable[Layer]) -> Iterator[tuple[str, Array]]:
-    """All that is saved of layers, by name: `layers.0.weights` and so on."""
+    """All arrays of layers that are saved, by name: `layers.0.weights` and so on."""
     for place, layer in enumerate(layers):
         for name, array in layer.arrays():
             yield f"layers.{place}.{name}", array
 
 
 def walk(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """The layers, and those within them, each before what is in it."""
+    """The layers and the nested ones, each before those that are nested in it."""
     for layer in layers:
         yield layer
         yield from walk(layer.layers)
 
 
 class Node:
-    """A layer behind other layers, in a network that is being composed.
+    """A layer that was called on others, in a graph that is being composed.
 
     Parameters
     ----------
     layer : Layer
-        The one that was called.
+        The layer that was called.
     inputs : list of Input or Node
         What it was called on.
     """

@@ -1,4 +1,4 @@
-"""Layer normalization: every row is brought to mean 0 and variance 1."""
+"""Layer normalization: normalizes every row to mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LayerNorm"]
 
 
 class LayerNorm(Layer):
-    """Brings every row to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
+    """Normalizes every row to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
 
     Ba, Kiros and Hinton, "Layer normalization", 2016.
 
@@ -25,11 +25,11 @@ class LayerNorm(Layer):
     epsilon : float
         Added to the variance.
     use_scale, use_bias : bool
-        Whether there are a γ and a β (Keras's `scale` and `center`).
+        Whether to use γ and β (`scale` and `center` in Keras).
     trainable : bool
-        Whether training moves γ and β.
+        Whether training updates γ and β.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for γ and β.
+        A factor for the optimizer's learning rate for γ and β.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class LayerNorm(Layer):
     use_scale: bool = switch(default=True, kw_only=True)
     use_bias: bool = switch(default=True, kw_only=True)
 
-    #: Whether the mean is taken away.
+    #: Whether the mean is subtracted.
     is_centered: ClassVar[bool] = True
 
     def build(self, builder: Builder, values: list[int]) -> int:

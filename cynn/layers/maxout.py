@@ -1,4 +1,4 @@
-"""Units that are the largest of several affine functions."""
+"""Maxout units: the largest of several affine functions."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Maxout(Dense):
     Parameters
     ----------
     units : int
-        The neurons of the layer.
+        The number of neurons.
     pieces : int
-        The affine functions of each.
+        The number of affine functions of each neuron.
     use_bias, trainable : bool
         As for `Dense`.
     initializer, regularizer, constraint : str, object of that kind or dict, optional
@@ -37,8 +37,8 @@ class Maxout(Dense):
     Attributes
     ----------
     weights : array of shape (inputs, pieces * units)
-        Those of the first piece of all units first, then those of the second, and so on. A live view, only in
-        a network.
+        The weights of the first piece of all units, then those of the second piece, and so on. A live view, only in a
+        network.
     biases : array of shape (pieces * units,), or None
         Likewise.
 

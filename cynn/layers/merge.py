@@ -1,4 +1,4 @@
-"""Layers that bring branches together: their sum, or their columns side by side."""
+"""Layers that merge branches: Add, Concatenate and Residual."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Add", "Concatenate", "Residual"]
 
-# The interpreter's stack has room for the layers within layers.
+# How deep layers may be nested, so that the stack of the interpreter suffices.
 _MAX_NESTED = 50
 
 
 def _layers(value: Any, name: str, owner: str) -> list[Layer]:
-    """A list of layers, of which some may be given by their configurations."""
+    """Make a list of layers from layers and configurations of layers."""
     described = as_list(value)
     layers = described and as_layers([registry.layers.get(one) if isinstance(one, dict) else one for one in described])
     if layers is None:
@@ -37,10 +37,10 @@ def _branches(value: Any, name: str, owner: str) -> list[list[Layer]]:
 
 
 class _Merge(_WithoutParameters):
-    """What comes out of several layers, as one matrix.
+    """Merges several values into one.
 
-    Without branches, the layer is called on what it brings together; with branches, every one of them
-    takes what the layer takes, and an empty one passes it on.
+    Without branches, the layer is called on the values to merge. With branches, each of them gets the input of the
+    layer, and an empty branch passes it on.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class _Merge(_WithoutParameters):
 
     @property
     def layers(self) -> list[Layer]:
-        """Those of all branches, one branch after the other."""
+        """The layers of all branches, one branch after another."""
         return list(itertools.chain(*(self.branches or [])))
 
     def build(self, builder: Builder, values: list[int]) -> int:
@@ -70,7 +70,7 @@ class _Merge(_WithoutParameters):
         return self.merge(builder, values)
 
     def merge(self, builder: Builder, values: list[int]) -> int:
-        """Add the operation over the values."""
+        """Add the operation that merges the values."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -78,12 +78,12 @@ class _Merge(_WithoutParameters):
 
 
 class Add(_Merge):
-    """The sum of branches, which must have as many columns as each other.
+    """The sum of branches, which must all have the same number of columns.
 
     Parameters
     ----------
     branches : list of lists of layers, optional
-        Each takes what this layer takes. Without, the layer is called on what it adds up.
+        Each branch gets the input of this layer. Without branches, the layer is called on the values to add.
 
     Examples
     --------
@@ -103,12 +103,12 @@ class Add(_Merge):
 
 
 class Concatenate(_Merge):
-    """The columns of branches side by side.
+    """The concatenation of the columns of branches.
 
     Parameters
     ----------
     branches : list of lists of layers, optional
-        Each takes what this layer takes. Without, the layer is called on what it puts together.
+        Each branch gets the input of this layer. Without branches, the layer is called on the values to concatenate.
 
     Examples
     --------
@@ -126,12 +126,12 @@ class Concatenate(_Merge):
 
 
 class Residual(_WithoutParameters):
-    """Layers with a way around them: x + f(x) (He et al., 2016, equation 1).
+    """Layers with a skip connection: x + f(x) (He et al., 2016, equation 1).
 
     Parameters
     ----------
     layers : list of layers
-        f, which must return as many columns as it takes.
+        The layers of f, whose output must have as many columns as their input.
 
     Examples
     --------
@@ -166,7 +166,7 @@ class Residual(_WithoutParameters):
         return builder.add(kernels.merge.KERNELS["add"], [value, inner], builder.widths[value])
 
 def _depth(layers: list[Layer], owner: type[Layer]) -> int:
-    """The depth of a layer with these within it."""
+    """The depth of a layer with these nested layers."""
     depth = 1 + max((layer.depth for layer in layers), default=0)
     if depth > _MAX_NESTED:
         raise InvalidParameterError(

@@ -1,4 +1,4 @@
-"""A leaky relu whose slopes are learned."""
+"""PReLU: a leaky relu with learned slopes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["PReLU"]
 
 
 class PReLU(Layer):
-    """A leaky relu that learns a slope for every unit: a = z where z >= 0, else α z.
+    """A leaky relu with a learned slope for every unit: a = z where z >= 0, else α z.
 
     He et al., "Delving deep into rectifiers", 2015, equation 1.
 
     Parameters
     ----------
     initial : float
-        The α that it starts with.
+        The initial α.
     trainable : bool
-        Whether training moves α.
+        Whether training updates α.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for α.
+        A factor for the optimizer's learning rate for α.
 
     Attributes
     ----------

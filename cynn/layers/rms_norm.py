@@ -1,4 +1,4 @@
-"""Root mean square normalization: every row is brought to mean square 1."""
+"""Root mean square normalization: scales every row to mean square 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["RMSNorm"]
 
 
 class RMSNorm(LayerNorm):
-    """Brings every row to mean square 1: a = γ x / √(mean of x² + epsilon).
+    """Scales every row to mean square 1: a = γ x / √(mean of x² + epsilon).
 
     Zhang and Sennrich, "Root mean square layer normalization", 2019, equation 4.
 
@@ -20,11 +20,11 @@ class RMSNorm(LayerNorm):
     epsilon : float
         Added to the mean square.
     use_scale : bool
-        Whether there is a γ.
+        Whether to use γ.
     trainable : bool
-        Whether training moves it.
+        Whether training updates γ.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for it.
+        A factor for the optimizer's learning rate for γ.
 
     Attributes
     ----------
