@@ -1,5 +1,5 @@
-"""Files: models, checkpoints, the tensors in them, and who provided the parts of a network.
+"""Files: models, checkpoints, their tensors, and the packages that provided the parts of a network.
 
-What a file holds is checked against a schema before any of it is used. It may use the model and all
-below it; it knows no training.
+The content of a file is checked against a schema before any of it is used. Files may use the model and all modules
+below it. They do not depend on training.
 """

@@ -1,7 +1,7 @@
 """Checkpoint files: a model file that also holds the state of its training.
 
-That state is one tree of dicts and lists. Its arrays are tensors of the file, each under the path to its place
-in the tree, such as `training/optimizer/slots/0/1`; all else is JSON in the metadata.
+The state is one tree of dicts and lists. Its arrays are tensors of the file; the name of each is its path in the
+tree, such as `training/optimizer/slots/0/1`. Everything else is JSON in the metadata.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KINDS = "biuf"  # the kinds of dtypes that both safetensors and NumPy have
 
 
 def write(path: str, network: Model, state: Mapping[str, Any]) -> None:
-    """Write a network, and the state of its training, with the plugins that take part in this as `state["plugins"]`."""
+    """Write a network and the state of its training. `state["plugins"]` are the plugins that take part in it."""
     import json
 
     tensors, metadata = model_file.contents(network)
@@ -43,7 +43,7 @@ def write(path: str, network: Model, state: Mapping[str, Any]) -> None:
 
 
 def read(path: str) -> dict[str, Any]:
-    """Read the state of a training; the arrays of its network, by name, are `state["network"]`."""
+    """Read the state of a training. `state["network"]` are the arrays of its network by name."""
     try:
         tensors, metadata = tensor_file.read(path, "checkpoint", needs_checksum=True)
     except OSError as error:
@@ -105,7 +105,7 @@ def _convert_epoch(feed: Any) -> None:
 
 
 def check(path: str, state: Mapping[str, Any], expected: Any) -> None:
-    """Raise a ModelFileError unless the state is as its schema says."""
+    """Raise a ModelFileError unless the state matches its schema."""
     try:
         schema.check(state, expected, "training")
     except schema.Mismatch as found:
@@ -113,7 +113,7 @@ def check(path: str, state: Mapping[str, Any], expected: Any) -> None:
 
 
 def _without_arrays(value: Any, place: str, arrays: dict[str, Array]) -> Any:
-    """Return the tree with None in the place of every array, and put the arrays into `arrays`."""
+    """Return the tree with None in place of every array, and add the arrays to `arrays`."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -132,7 +132,7 @@ def _without_arrays(value: Any, place: str, arrays: dict[str, Array]) -> Any:
 
 
 def _put(tree: Any, place: list[str], array: Array) -> bool:
-    """Put an array where the tree has None for it; False where there is no such place."""
+    """Put an array in its place in the tree, where None is. Returns False if there is no such place."""
     inner = tree
     for step in place:
         tree, key = inner, _key(inner, step)
@@ -150,7 +150,7 @@ def _escaped(key: str) -> str:
 
 
 def _key(tree: Any, step: str) -> Any:
-    """Return the index or key that a step of a path means in a list or a dict; None if there is none."""
+    """Return the index or key for a part of a path in a list or a dict; None if there is none."""
     if isinstance(tree, list):
         is_number = re.fullmatch(r"0|[1-9][0-9]{0,9}", step)
         return int(step) if is_number and int(step) < len(tree) else None
@@ -159,7 +159,7 @@ def _key(tree: Any, step: str) -> Any:
 
 
 def check_same(path: str, saved: Any, given: Any) -> None:
-    """Raise an error that names the first setting of a fit that is not as it was when the training began."""
+    """Raise an error that names the first setting of a fit that has changed since the training began."""
     difference = _difference(saved, _without_arrays(given, "settings", {}), "")
     if difference is not None:
         name, was, got = difference
@@ -170,7 +170,7 @@ def check_same(path: str, saved: Any, given: Any) -> None:
 
 
 def _is_same_name(name: str, saved: Any, given: Any) -> bool:
-    """Whether a checkpoint of before, which did not say which package a plugin is of, has the name that is given."""
+    """Whether an older checkpoint, which has no packages of plugins, has the same name."""
     of_part = name.rpartition(".")[2] in ("name", "layer")
     return of_part and isinstance(given, str) and ":" in given and given.rpartition(":")[2] == saved
 

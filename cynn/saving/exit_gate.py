@@ -1,7 +1,7 @@
-"""Keeps the interpreter from ending while a daemon thread is in code that must not be interrupted.
+"""Keeps the interpreter from exiting while a daemon thread runs code that must not be interrupted.
 
-Where Python ends, it ends a daemon thread as soon as that asks for the GIL: before 3.14 by unwinding its stack. C
-lets that happen. Rust, which safetensors is written in, does not: the process aborts ("exception not rethrown").
+When Python exits, it ends a daemon thread as soon as the thread asks for the GIL; before 3.14, by unwinding its stack.
+C allows that. Rust, in which safetensors is written, does not: the process aborts ("exception not rethrown").
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class _Gate:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.inside = 0
-        # Where the main thread has ended, nobody calls `close` any more: this module was imported too late for it.
+        # If the main thread has ended, nothing calls `close` any more: this module was imported too late.
         self.is_closed = not threading.main_thread().is_alive()
 
     def enter(self) -> None:
@@ -45,7 +45,7 @@ _gate = _Gate()
 
 @contextmanager
 def before_exit() -> Iterator[None]:
-    """Let the interpreter end only after the code within has finished."""
+    """A context: the interpreter exits only after the code in it has finished."""
     if not threading.current_thread().daemon:
         yield
         return
@@ -58,7 +58,7 @@ def before_exit() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """Start anew in a forked child, which does not have the threads of its parent."""
+    """Reset the gate in a forked child, which does not have the threads of its parent."""
     global _gate
     _gate = _Gate()
 

@@ -1,7 +1,7 @@
 """Model files: safetensors, with the network's configuration in the metadata.
 
-Reading one runs no code from it: the file holds numbers and a description in JSON, and the names in
-that description are looked up in the registry.
+Reading a file runs no code from it. It contains numbers and a description in JSON; the names in that description
+are looked up in the registry.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FORMAT_VERSION = 1
 
 
 def save(network: Model, path: str | os.PathLike[str]) -> None:
-    """Write a network to a file. The file appears whole or not at all."""
+    """Write a network to a file, atomically."""
     tensor_file.write(file_access.as_path(path, "path", "save"), *contents(network))
 
 
@@ -47,12 +47,12 @@ def contents(network: Model) -> tuple[dict[str, Array], dict[str, str]]:
         "network": json.dumps(network.get_config()),
         "plugins": json.dumps(provenance.record(network)),
     }
-    with network._weights_lock.turn():  # so that all of them are of the same step
+    with network._weights_lock.turn():  # so that all arrays are from the same step
         return {name: array.copy() for name, array in layers.arrays(network.layers)}, metadata
 
 
 def pickled(network: Model) -> dict[str, Any]:
-    """Return what is pickled of a network: its description, and copies of all that training changes."""
+    """Return the state to pickle: the description of a network, and copies of everything that training changes."""
     state: dict[str, Any] = {
         "layers": [network.input, *network._composition.layers],
         "options": {
@@ -63,7 +63,7 @@ def pickled(network: Model) -> dict[str, Any]:
             "outputs": None if network._outputs.is_one else network._composition.outputs,
         },
     }
-    with network._weights_lock.turn():  # so that all of them are of the same step
+    with network._weights_lock.turn():  # so that all arrays are from the same step
         state["arrays"] = network.get_weights()
         state["history"] = network.history and network.history.copy()
         state["epochs_trained"] = network.epochs_trained
@@ -83,7 +83,7 @@ def read(path: str | os.PathLike[str], kind: type[M]) -> M:
 def _read(path: str, kind: type[M]) -> M:
     tensors, metadata = tensor_file.read(path, "model file")
     config = _checked_config(path, metadata)
-    if "training" in metadata:  # it is a checkpoint
+    if "training" in metadata:  # the file is a checkpoint
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("training/")}
     network = _network(path, config, tensors, kind)
     for name, array in layers.arrays(network.layers):

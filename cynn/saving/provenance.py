@@ -1,4 +1,4 @@
-"""Which package each plugin came from: written into model files and checkpoints, looked at when one is read."""
+"""Records the package of each plugin in model files and checkpoints, and checks it when one is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def record(network: Model) -> list[dict[str, str]]:
     Raises
     ------
     PluginError
-        A class of the network is found by no name, so that what is saved could not be loaded.
+        A class of the network is not registered, so that the saved network could not be loaded.
 
     Examples
     --------
@@ -45,19 +45,19 @@ def record(network: Model) -> list[dict[str, str]]:
 
 
 def require_known(parts: Any) -> None:
-    """Raise a PluginError where a part, or one within it, is found by no name, so that it could not be loaded.
+    """Raise a PluginError if a part, or one nested in it, is not registered, so that it could not be loaded.
 
     Parameters
     ----------
     parts : part or list of parts
-        Other values, such as a number for a learning rate, are passed over.
+        Other values, such as a number for a learning rate, are ignored.
     """
     for part in parts_within(parts):
         part._registry.require_known(type(part))
 
 
 def of_parts(parts: Iterable[Configurable]) -> list[dict[str, str]]:
-    """Kind, name, distribution and version of every plugin among parts, and among those within them."""
+    """Kind, name, distribution and version of every plugin among these parts and the parts nested in them."""
     found = []
     for part in parts_within(list(parts)):
         of_kind = part._registry
@@ -71,7 +71,7 @@ def of_parts(parts: Iterable[Configurable]) -> list[dict[str, str]]:
 
 
 def is_record(found: Any) -> bool:
-    """Whether what a file says about a plugin is in the form of `record`, with names that are names.
+    """Whether the entry of a plugin in a file has the form of `record`, with valid names.
 
     Examples
     --------
@@ -90,41 +90,41 @@ def is_record(found: Any) -> bool:
 
 
 def check(plugins: Iterable[dict[str, str]], *, stacklevel: int) -> None:
-    """Whether each plugin of a record is there, as it was.
+    """Check that each plugin of a record is installed in the same version.
 
     Parameters
     ----------
     plugins : iterable of dict
-        As `of_parts` returned them.
+        What `of_parts` returned.
     stacklevel : int
-        Where a warning points to; 1 is the caller.
+        The frame that a warning points to; 1 is the caller.
 
     Raises
     ------
     PluginError
-        A package that is needed is not installed, or offers that name no more.
+        A package is not installed, or no longer provides that name.
 
     Warns
     -----
     CynnWarning
-        It is installed in another version.
+        A package is installed in another version.
     """
     for plugin in plugins:
         _name_to_ask_for(plugin, stacklevel + 2)
 
 
 def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, Any]:
-    """A network's configuration in which each plugin is named so that the package it came from is asked.
+    """Add to the configuration of a network the package of each plugin, so that it is looked up in that package.
 
     Raises
     ------
     PluginError
-        A package that is needed is not installed, or offers that name no more.
+        A package is not installed, or no longer provides that name.
 
     Warns
     -----
     CynnWarning
-        It is installed in another version.
+        A package is installed in another version.
     """
     names = {}
     for plugin in plugins:

@@ -1,6 +1,6 @@
-"""Safetensors files that appear whole or not at all; their metadata hold a sha256 of the content.
+"""Safetensors files, written atomically, with a sha256 of the content in the metadata.
 
-All that is read is checked before it is used. Files are not mapped into memory, as they may change while they are read.
+Everything is checked before it is used. Files are not memory-mapped, since they may change while they are read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DTYPES = {
 
 
 def write(path: str, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write a file that appears whole or not at all, also where the process is killed or the power fails."""
+    """Write a file atomically: it is complete or absent, also if the process is killed or the power fails."""
     from safetensors.numpy import save as to_bytes
 
     metadata = {**metadata, "sha256": _sha256(tensors, metadata)}
@@ -53,14 +53,14 @@ def _sha256(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
 def read(path: str, kind: str, *, needs_checksum: bool = False) -> tuple[dict[str, Array], dict[str, str]]:
     """The tensors and the metadata of a file.
 
-    Older model files have no checksum, so that not every kind of file needs one.
+    Older model files have no checksum, so not every kind of file needs one.
 
     Raises
     ------
     OSError
         The file cannot be read.
     ModelFileError
-        It is no safetensors file, or not a whole one; `kind` says what it should have been.
+        It is not a complete safetensors file. `kind` is the expected kind of file.
     """
     with file_access.open_regular(path) as file:
         try:
@@ -77,11 +77,11 @@ def read(path: str, kind: str, *, needs_checksum: bool = False) -> tuple[dict[st
 
 
 class _NotWhole(Exception):
-    """The file is no safetensors file, or not a whole one."""
+    """The file is not a complete safetensors file."""
 
 
 class _Entry(NamedTuple):
-    """What the header says about a tensor."""
+    """The entry of a tensor in the header."""
 
     name: str
     dtype: np.dtype[Any]
@@ -152,7 +152,7 @@ def _bytes(file: IO[bytes], count: int) -> bytes:
 
 
 def parsed(text: str) -> Any:
-    """Parse JSON; a ValueError if a name is there twice, or if it is nested deeper than `MAX_NESTED`."""
+    """Parse JSON. Raises a ValueError for duplicate names, and for nesting deeper than `MAX_NESTED`."""
     import json
 
     try:
@@ -172,5 +172,5 @@ def _dict_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def bad(path: str, kind: str, allowed: str, got: str) -> ModelFileError:
-    """The error for a file with wrong content."""
+    """Make the error for a file with invalid content."""
     return ModelFileError(f"The {kind} {path!r} must hold {allowed}. Got {got} instead.")

@@ -1,8 +1,8 @@
-"""Schedules: how the learning rate goes from step to step.
+"""Schedules of the learning rate.
 
-An optimizer takes one as its `learning_rate`, or any function of the step. Before an epoch the rates of
-all its steps are computed as one array, so that no Python runs between the steps. What enters are steps and,
-where a schedule follows a figure, the figures of epochs; schedules may use the components alone.
+The `learning_rate` of an optimizer may be a schedule, or any function of the step. Before an epoch the rates of all its
+steps are computed as one array, so no Python code runs between the steps. A schedule gets the numbers of steps and, if
+it follows a figure, the figures of the epochs. Schedules may use only the components.
 """
 
 from cynn import registry

@@ -1,4 +1,4 @@
-"""Schedules around another rate."""
+"""Schedules that modify another rate or schedule."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["ReduceOnPlateau", "WarmUp"]
 
 
 class WarmUp(Schedule):
-    """A straight line up to a rate or a schedule, which begins after it.
+    """A linear warm-up to a rate or to the first rate of a schedule.
 
-    For the first `warmup_steps` steps, rate = start + (target - start) (step + 1) / warmup_steps, with the
-    target that the schedule begins with: from 0, the first step has the target / warmup_steps, the last the target.
+    For the first `warmup_steps` steps, rate = start + (target - start) (step + 1) / warmup_steps. The target is the
+    first rate of the schedule. With start = 0, the first step has the rate target / warmup_steps, the last the target.
 
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable
-        What comes after. Its steps are counted from the end of the warm-up.
+        The rate or schedule after the warm-up. Its steps are counted from the end of the warm-up.
     warmup_steps : int
-        The length of the line.
+        The length of the warm-up.
     initial_learning_rate : float
-        The start.
+        The rate at the start.
 
     Notes
     -----
@@ -78,41 +78,41 @@ class WarmUp(Schedule):
 
 
 class ReduceOnPlateau(Schedule):
-    """A rate that is reduced where a figure has stopped getting better.
+    """A rate that is reduced when a figure has stopped improving.
 
-    At the end of an epoch the figure is better if it is below the best so far by more than `min_delta`
-    (above it for "max"). After `patience` epochs that are not better, the rate is multiplied by `factor`.
+    An epoch is an improvement if the figure is below the best so far by more than `min_delta` (above it for "max").
+    After `patience` epochs without an improvement, the rate is multiplied by `factor`.
 
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable
-        What is reduced.
+        The rate or schedule to reduce.
     monitor : str
-        The name of a figure in the history: `"val_loss"`, `"loss"`, a metric, or a metric with `val_` in front.
+        The name of a figure in the history: `"val_loss"`, `"loss"`, a metric, or `val_` and a metric.
     factor : float
-        What the rate is multiplied by.
+        The factor of a reduction.
     patience : int
-        For how many epochs in a row the figure may be no better.
+        How many epochs in a row may pass without an improvement.
     min_delta : float
-        How much better counts as better.
+        The smallest change that counts as an improvement.
     cooldown : int
-        For so many epochs after one that ends with a reduction none is counted as no better, as in PyTorch;
-        in Keras it is one less, as the last of them counts.
+        How many epochs after a reduction are not counted, as in PyTorch. In Keras it is one less, since the last of
+        them counts.
     min_learning_rate : float
-        The rate goes no lower than this.
+        The lower bound of the rate.
     mode : {"auto", "min", "max"}
-        Whether the figure is to fall or to rise. "auto": a loss is to fall; a metric says by its attribute
-        `greater_is_better`, a function of `sklearn.metrics` by its name: see `cynn.metrics.greater_is_better`.
+        Whether a smaller or a larger figure is better. "auto": smaller for a loss; for a metric, its attribute
+        `greater_is_better` decides, for a function of `sklearn.metrics` its name. See `cynn.metrics.greater_is_better`.
 
     Raises
     ------
     InvalidParameterError
-        When training begins: `mode` is "auto", and nothing says in which direction the figure is better.
+        When training begins, if `mode` is "auto" and it is not known whether larger or smaller figures are better.
 
     Notes
     -----
-    As `ReduceLROnPlateau` in Keras, there a callback, but for `cooldown`. PyTorch's reduces after `patience` + 1 such
-    epochs, and takes `min_delta` (its `threshold`) for a share of the best figure.
+    As the callback `ReduceLROnPlateau` in Keras, except for `cooldown`. In PyTorch the rate is reduced after
+    `patience` + 1 such epochs, and `min_delta` (there `threshold`) is relative to the best figure.
 
     Examples
     --------
@@ -154,7 +154,7 @@ class ReduceOnPlateau(Schedule):
     def on_train_begin(self, greater_is_better: Directions) -> None:
         self._rate.on_train_begin(greater_is_better)
         self._directions = greater_is_better
-        if self.monitor in greater_is_better:  # else a callback may bring it
+        if self.monitor in greater_is_better:  # otherwise a callback may add it later
             self._rises()
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:

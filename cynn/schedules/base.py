@@ -1,4 +1,4 @@
-"""What a schedule is, and what becomes one."""
+"""The base class of schedules, and conversion to schedules."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _MANY_STEPS = 2**40
 
 
 class Schedule(Configurable):
-    """The base of schedules. A subclass of one's own defines `at`.
+    """The base class of schedules. A subclass defines `at`.
 
-    What `__init__` takes it keeps as attributes of the same names: of these parameters are made the configuration,
-    the repr, and whether two schedules are equal.
+    The parameters of `__init__` must be kept as attributes of the same names. The configuration, the repr and equality
+    are based on them.
 
     Examples
     --------
@@ -45,14 +45,14 @@ class Schedule(Configurable):
     kind = "schedule"
 
     def at(self, steps: Rates, total_steps: int | None) -> Any:
-        """The rates of steps.
+        """Compute the rates of steps.
 
         Parameters
         ----------
         steps : float64 array
-            Numbers of steps, from 0 for the first that the optimizer takes.
+            The numbers of the steps; the first step of the optimizer is 0.
         total_steps : int or None
-            How many there will be when the `fit` that runs is over; None where nobody knows.
+            The number of steps at the end of the current `fit`; None if it is unknown.
 
         Returns
         -------
@@ -62,19 +62,19 @@ class Schedule(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must define at(steps, total_steps).")
 
     def rates(self, first_step: int, count: int, total_steps: int | None = None) -> Rates:
-        """The rates of `count` steps from `first_step`, which counts from 0: finite, and not negative.
+        """The rates of `count` steps from `first_step` on, which are finite and not negative.
 
         Parameters
         ----------
         first_step, count : int
-            Which steps, counted from 0, and how many.
+            The first step, counted from 0, and the number of steps.
         total_steps : int, optional
-            How many there will be in all; None where nobody knows.
+            The number of all steps; None if it is unknown.
 
         Returns
         -------
         float64 array of shape (count,)
-            Their rates.
+            The rates.
         """
         steps = np.arange(first_step, first_step + count, dtype=np.float64)
         found = np.ascontiguousarray(self.at(steps, total_steps), dtype=np.float64)
@@ -96,16 +96,16 @@ class Schedule(Configurable):
         return float(self.rates(step, 1)[0])
 
     def on_train_begin(self, greater_is_better: Directions) -> None:
-        """Before the first epoch of a `fit`, and where the learning rate is set to this schedule in its course.
+        """Called before the first epoch of a `fit`, and when the learning rate is set to this schedule during it.
 
         Parameters
         ----------
         greater_is_better : mapping of str to bool or None
-            Of each figure of the training by its name, whether it is to rise; None where nothing says it.
+            For the name of each figure: True if larger is better, False if smaller is better, None if unknown.
         """
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
-        """After every epoch, with its figures: for a schedule that follows them.
+        """Called after every epoch with its figures, for a schedule that follows them.
 
         Parameters
         ----------
@@ -114,29 +114,29 @@ class Schedule(Configurable):
         """
 
     def get_state(self) -> dict[str, Any]:
-        """What it has learned from figures so far, in numbers."""
+        """The state that depends on the figures so far, as numbers."""
         return {}
 
     def _state_schema(self) -> Any:
-        """What `get_state` returns, in the words of cynn.components.schema."""
+        """A schema of what `get_state` returns: see cynn.components.schema."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned.
+        """Restore the state.
 
         Parameters
         ----------
         state : mapping
-            As `get_state` returned it.
+            What `get_state` returned.
         """
 
 
-#: What an optimizer takes for its learning rate.
+#: What an optimizer accepts as its learning rate.
 LearningRate = float | Schedule | Callable[[int], float]
 
 
 class Constant(Schedule):
-    """The same rate at every step; what a number becomes.
+    """The same rate at every step. A number is converted to this.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class Constant(Schedule):
 
 
 class _Function(Schedule):
-    """A function of the step, called for each."""
+    """A schedule that calls a function for each step."""
 
     name = "function"
     function: Callable[[int], float] = checked_by(as_given)
@@ -168,7 +168,7 @@ class _Function(Schedule):
 
 
 def learning_rate_of(value: Any, name: str, owner: str) -> Any:
-    """A learning rate as an optimizer keeps it: a schedule, also from its config, a function, or a number > 0."""
+    """Convert a learning rate to the form that an optimizer keeps: a schedule, a function, or a number > 0."""
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return registry.schedules.get(value)
     if isinstance(value, Schedule) or (callable(value) and not isinstance(value, type)):
@@ -183,9 +183,9 @@ def learning_rate_of(value: Any, name: str, owner: str) -> Any:
 
 
 def number_of(value: Any, name: str, owner: str, **bounds: float) -> Any:
-    """A number within bounds, or a schedule of it: for what else may change from step to step.
+    """Check a number within bounds, or a schedule of it, for other parameters that may change from step to step.
 
-    Such a schedule depends on the step alone.
+    Such a schedule may depend only on the step.
     """
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         value = registry.schedules.get(value)
@@ -208,7 +208,7 @@ def number_of(value: Any, name: str, owner: str, **bounds: float) -> Any:
 def numbers_of(
     value: float | Schedule, name: str, owner: str, first_step: int, count: int, total_steps: int | None, below: float
 ) -> Rates:
-    """The numbers of `count` steps from `first_step`, for what `number_of` returned: all of them below a bound."""
+    """The numbers for `count` steps from `first_step` on, from what `number_of` returned, all below a bound."""
     found = started(value).rates(first_step, count, total_steps)
     wrong = found >= below
     if wrong.any():
@@ -221,12 +221,12 @@ def numbers_of(
 
 
 def first_of(value: float | Schedule) -> float:
-    """What it begins with, however many steps there will be."""
+    """The first rate, for any number of steps."""
     return float(started(value).rates(0, 1, _MANY_STEPS)[0]) if isinstance(value, Schedule) else value
 
 
 def started(value: LearningRate) -> Schedule:
-    """A schedule of one's own to follow a learning rate: what it learns is no other's business."""
+    """A schedule for a learning rate, copied so that its state is not shared."""
     if isinstance(value, Schedule):
         return copy.deepcopy(value)
     return _Function(value) if callable(value) else Constant(value)

@@ -1,4 +1,4 @@
-"""Schedules that are formulas of the step."""
+"""Schedules that depend on the step by a formula."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = [
 
 
 class _Decay(Schedule):
-    """What goes from an initial rate through a number of steps.
+    """The base class of schedules with an initial rate and a number of steps.
 
     Parameters
     ----------
     initial_learning_rate : float
         The rate of step 0.
     decay_steps : int, optional
-        How many. Left out, all steps of the `fit`.
+        The number of steps. By default, all steps of the `fit`.
     """
     initial_learning_rate: float = number(above=0)
     decay_steps: int | None = whole_number(default=None, minimum=1)
@@ -47,11 +47,11 @@ class ExponentialDecay(_Decay):
     initial_learning_rate : float
         The rate of step 0.
     decay_steps : int, optional
-        After so many steps the rate is `decay_rate` times what it was. Left out, all steps of the `fit`.
+        The steps in which the rate is multiplied by `decay_rate`. By default, all steps of the `fit`.
     decay_rate : float
-        What the rate is multiplied by.
+        The factor of the rate per `decay_steps`.
     staircase : bool
-        Whether the exponent is rounded down, so that the rate stays for `decay_steps` steps.
+        Whether the exponent is rounded down, so that the rate is constant for `decay_steps` steps.
 
     Examples
     --------
@@ -79,9 +79,9 @@ class StepDecay(_Decay):
     initial_learning_rate : float
         The rate of step 0.
     decay_steps : int
-        For so many steps the rate stays as it is.
+        The steps for which the rate is constant.
     decay_rate : float
-        What it is then multiplied by.
+        The factor of the rate after that.
 
     Examples
     --------
@@ -106,13 +106,13 @@ class PolynomialDecay(_Decay):
     initial_learning_rate : float
         The rate of step 0.
     decay_steps : int, optional
-        After so many steps the end is reached. Left out, all steps of the `fit`.
+        The steps until the end rate is reached. By default, all steps of the `fit`.
     end_learning_rate : float
-        The rate that is left.
+        The rate at the end.
     power : float
         1 for a straight line.
     cycle : bool
-        Whether, at the end, `decay_steps` becomes the next multiple of itself, and the rate rises.
+        Whether, at the end, `decay_steps` is raised to its next multiple, so that the rate rises again.
 
     Examples
     --------
@@ -141,9 +141,9 @@ class CosineDecay(_Decay):
     initial_learning_rate : float
         The rate of step 0.
     decay_steps : int, optional
-        After so many steps the end is reached. Left out, all steps of the `fit`.
+        The steps until the end rate is reached. By default, all steps of the `fit`.
     alpha : float
-        The part of the initial rate that is left at the end.
+        The final rate as a part of the initial rate.
 
     Notes
     -----
@@ -166,9 +166,9 @@ class CosineDecay(_Decay):
 
 
 class CosineDecayRestarts(Schedule):
-    """Half a cosine from the initial rate down, again and again.
+    """Cosine decay with restarts.
 
-    In period i, of length first_decay_steps * t_mul^i and with fraction f of it gone::
+    In period i, of length first_decay_steps * t_mul^i, after a fraction f of the period::
 
         rate = initial ((1 - alpha) m_mul^i (1 + cos(π f)) / 2 + alpha)
 
@@ -179,11 +179,11 @@ class CosineDecayRestarts(Schedule):
     first_decay_steps : int
         The length of the first period.
     t_mul : float
-        How much longer each period is than the one before; at least 1.
+        The length of each period as a multiple of the one before; at least 1.
     m_mul : float
-        With how much of the rate of the one before each period begins.
+        The first rate of each period as a multiple of that of the one before.
     alpha : float
-        The part of the initial rate that is left at the end of a period.
+        The rate at the end of a period as a part of the rate at its start.
 
     Notes
     -----
@@ -208,7 +208,7 @@ class CosineDecayRestarts(Schedule):
         if factor == 1:
             period = steps // first
         else:
-            # a period may be off by a rounding just where it begins: what is so little ahead of that has come to it
+            # rounding may put the first step of a period just before the period: it is moved by a tiny distance
             ahead = steps * (1 + 1e-12)
             period = np.floor(np.log1p(ahead / first * (factor - 1)) / np.log(factor))
         fraction = (steps - self._begin(period)) / (first * factor**period)
@@ -223,7 +223,7 @@ class CosineDecayRestarts(Schedule):
 
 
 class FlatCosine(_Decay):
-    """The initial rate first, then half a cosine down to 0.
+    """A constant rate, then a cosine decay to 0.
 
     With t = step / decay_steps, and f = `flat_fraction`::
 
@@ -232,11 +232,11 @@ class FlatCosine(_Decay):
     Parameters
     ----------
     initial_learning_rate : float
-        The rate of step 0, or what else the schedule is of: dropout, weight decay.
+        The rate of step 0, or the first value of another parameter: dropout, weight decay.
     decay_steps : int, optional
-        After so many steps the end is reached. Left out, all steps of the `fit`.
+        The steps until the end rate is reached. By default, all steps of the `fit`.
     flat_fraction : float
-        For this part of the steps the rate stays as it is; below 1.
+        The part of the steps with a constant rate; below 1.
 
     Notes
     -----
@@ -262,7 +262,7 @@ class FlatCosine(_Decay):
 
 
 class CosineLog(Schedule):
-    """Waves from 0 up to a rate and back, each twice as long as the one before.
+    """Waves between 0 and a maximal rate, each twice as long as the one before.
 
     With t = step / decay_steps and k = `cycles`::
 
@@ -271,11 +271,11 @@ class CosineLog(Schedule):
     Parameters
     ----------
     max_learning_rate : float
-        The top of every wave.
+        The maximum of every wave.
     decay_steps : int, optional
-        The length of all waves together. Left out, all steps of the `fit`.
+        The length of all waves together. By default, all steps of the `fit`.
     cycles : int
-        How many waves; at most 50.
+        The number of waves; at most 50.
 
     Notes
     -----
@@ -301,14 +301,14 @@ class CosineLog(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up to the largest rate along half a cosine, then down along another to next to nothing.
+    """One cycle: a cosine rise to the maximal rate, then a cosine decay to nearly 0.
 
     Parameters
     ----------
     max_learning_rate : float
-        The rate at the top.
+        The maximal rate.
     total_steps : int, optional
-        The length of the cycle. Left out, all steps of the `fit`.
+        The length of the cycle. By default, all steps of the `fit`.
     pct_start : float
         The part of the steps in which the rate rises.
     div_factor : float
@@ -340,7 +340,7 @@ class OneCycle(Schedule):
         top = max(0.0, self.pct_start * (last + 1) - 1)
         first_rate = self.max_learning_rate / self.div_factor
         last_rate = first_rate / self.final_div_factor
-        # a cycle of one step, or one without a way up or down, has no length to divide by
+        # a cycle of one step, or without a rise or a decay, has no length to divide by
         up = np.minimum(steps / max(top, 1e-9), 1)
         down = np.clip((steps - top) / max(last - top, 1e-9), 0, 1)
         rising = self.max_learning_rate + (first_rate - self.max_learning_rate) * _half_cosine(up)
@@ -349,7 +349,7 @@ class OneCycle(Schedule):
 
 
 def _half_cosine(fraction: Any) -> Any:
-    """From 1 at 0 to 0 at 1."""
+    """Half a cosine: 1 at 0, and 0 at 1."""
     return (1 + np.cos(np.pi * fraction)) / 2
 
 

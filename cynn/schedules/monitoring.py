@@ -1,4 +1,4 @@
-"""A figure that is looked at from epoch to epoch: which, and when it is better."""
+"""Monitored figures: which figure, and when it has improved."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from cynn.errors import InvalidParameterError, not_allowed, unknown_name
 
 __all__ = ["MODES", "Directions", "check_name", "is_better", "monitored", "rises"]
 
-#: Of each figure by its name, whether greater is better; None where nothing says it.
+#: For the name of each figure, whether greater is better; None if it is unknown.
 Directions = Mapping[str, bool | None]
-#: Whether it is to fall or to rise.
+#: Whether a smaller or a larger figure is better.
 MODES = ("auto", "min", "max")
 
 
 def monitored(logs: Mapping[str, float], name: str, owner: str) -> float:
-    """The figure of that name of an epoch."""
+    """The figure of an epoch with that name."""
     if name not in logs:
         raise unknown_name(f"figure for the 'monitor' parameter of {owner}", name, logs)
     return logs[name]
 
 
 def check_name(monitor: Any, name: str, owner: str) -> str:
-    """`monitor`, if it can be the name of a figure."""
+    """Check that `monitor` can be the name of a figure, and return it."""
     if not isinstance(monitor, str):
         raise not_allowed(name, owner, "the name of a figure", monitor)
     return monitor
 
 
 def rises(monitor: str, mode: str, directions: Directions, owner: str) -> bool:
-    """Whether a figure is to rise: as `mode` says, or as the class of the metric or loss that it comes from.
+    """Whether a larger figure is better: by `mode`, or by the class of the metric or loss that it comes from.
 
-    A figure that is not among `directions` is taken for the metric of CyNN that has this very name, if there is one.
+    If a figure is not in `directions`, the metric of CyNN with the same name decides, if there is one.
     """
     if mode != "auto":
         return mode == "max"
@@ -54,7 +54,7 @@ def _of_name(name: str) -> bool | None:
 
 
 def is_better(figure: float, best: float | None, min_delta: float, *, rising: bool) -> bool:
-    """Whether a figure is better than the best so far, by more than min_delta. A NaN never is."""
+    """Whether a figure is better than the best so far by more than min_delta. NaN never is."""
     if best is None:
         return bool(figure == figure)
     return figure > best + min_delta if rising else figure < best - min_delta
