@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,8 @@ class BuildExtensions(build_ext):
 
     def run(self):
         self.vendored = None
+        if self.inplace:
+            remove_other_levels()
         if not os.environ.get("CYNN_BLAS"):
             self.vendored = self.vendor_openblas()
         super().run()
@@ -120,11 +123,20 @@ class BuildExtensions(build_ext):
         return target
 
 
+def levels_to_build():
+    return {"baseline": ["-march=native"]} if os.environ.get("CYNN_NATIVE") == "1" else LEVELS
+
+
+def remove_other_levels():
+    """Remove the compiled kernels of levels that are not built now, which would be used instead of those that are."""
+    for level in LEVELS.keys() - levels_to_build().keys():
+        for module in Path("cynn/kernels", level).glob("*" + sysconfig.get_config_var("EXT_SUFFIX")):
+            module.unlink()
+
+
 def extensions():
     blas_args = other_blas(os.environ["CYNN_BLAS"]) if os.environ.get("CYNN_BLAS") else openblas()[0]
-    native = os.environ.get("CYNN_NATIVE") == "1"
-    levels = {"baseline": ["-march=native"]} if native else LEVELS
-
+    levels = levels_to_build()
     leveled = []
     found = [Extension(SHARED, [SHARED.replace(".", "/") + ".c"], extra_compile_args=PLAIN)]
     for path in sorted([*Path("cynn").rglob("*.pyx"), *Path("cynn_plugins").rglob("*.pyx")]):

@@ -1,5 +1,5 @@
-"""The engine: forward passes and training steps, compiled; no Python runs inside, and no GIL is held.
+"""The engine: compiled forward passes and training steps, without Python code and without the GIL.
 
-What enters has been checked: rows, operations (:mod:`cynn.engine.operations`) and the structs of parts. It may use the
-kernels, the plugin ABI and the errors; it knows no layers, no networks and no files.
+Its input has been checked before: rows, operations (:mod:`cynn.engine.operations`) and the structs of parts. It may use
+the kernels, the plugin ABI and the errors. It does not depend on layers, networks or files.
 """

@@ -1,4 +1,4 @@
-"""Checks of what a part hands to the engine: that the struct in its capsule is of this ABI, and whole."""
+"""Checks that the struct in the capsule of a part is valid for this ABI, and complete."""
 
 from cynn.errors import PluginError
 
@@ -30,7 +30,7 @@ cdef int copy_struct(
     object component, object capsule, const char *capsule_name, uint64_t flags, size_t smallest, void *target,
     size_t size
 ) except -1:
-    """Check the struct in a capsule and copy what this version knows of it: fields that it lacks are zero.
+    """Check the struct in a capsule, and copy the fields that this version knows. Fields that it lacks are zero.
 
     smallest is the size up to the last required field, size is the size now.
     """
@@ -66,14 +66,14 @@ cdef int copy_struct(
 
 
 def known_bytes(component, capsule, str kind, size_t size):
-    """The first bytes of the struct in a capsule, checked, as a CyNN copies it whose struct has that size.
+    """The struct in a capsule, checked, and copied as by a CyNN whose struct has that size.
 
-    There are zeros where the plugin's is shorter. For tests of older and newer versions.
+    If the plugin's struct is shorter, the rest is zero. For tests of older and newer versions.
 
     Parameters
     ----------
     component : Component
-        Whose kernel it is.
+        The component with this kernel.
     capsule : capsule
         The kernel.
     kind : {"activation", "layer", "loss", "optimizer"}
@@ -100,7 +100,7 @@ def known_bytes(component, capsule, str kind, size_t size):
 cdef int check_offer(
     object component, str dtype, bint first, bint second, str first_name, str second_name
 ) except -1:
-    """Raise a PluginError where one of two functions that belong together is NULL."""
+    """Raise a PluginError if only one of two functions that belong together is NULL."""
     if first != second:
         present, missing = (first_name, second_name) if first else (second_name, first_name)
         suffix = "f32" if dtype == "float32" else "f64"
@@ -119,7 +119,7 @@ cdef object nothing_offered(object component, str functions):
 
 
 def describe(component):
-    """The component and where its class comes from, for messages.
+    """The component and the package of its class, for messages.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def describe(component):
 
 
 def raise_plugin_error(component, error):
-    """Raise a PluginError from what a Python method of a component has raised; an interrupt stays one.
+    """Raise a PluginError from an error in a Python method of a component. An interrupt is raised as it is.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ cdef class ActivationKernel(KernelObject):
 
     @property
     def in_place(self):
-        """Whether a may take the place of z."""
+        """Whether forward may write a over z."""
         return not self.is_python and (self.functions.flags & CYNN_IN_PLACE) != 0
 
     @property
@@ -135,9 +135,9 @@ cdef class ActivationKernel(KernelObject):
         Parameters
         ----------
         z, a : array of shape (rows, units)
-            What went in, and what came out.
+            The input and the output of forward.
         grad : array of shape (rows, units)
-            dC/da, which is left as it is.
+            dC/da, which is not changed.
 
         Returns
         -------

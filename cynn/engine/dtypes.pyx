@@ -1,4 +1,4 @@
-"""The functions of each dtype, chosen once: when an engine is built."""
+"""The functions of each dtype. An engine selects one table of them when it is built."""
 
 from cynn import kernels
 

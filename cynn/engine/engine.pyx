@@ -1,7 +1,7 @@
-"""A network as operations that run one after the other, and predictions with it.
+"""The engine: a network as a sequence of operations, and predictions with it.
 
-A tile of rows goes all the way through the network before the next one starts, so that what an operation
-writes is still in cache when the next one reads it. Training is in trainer.pyx, on top of this.
+A tile of rows passes through the whole network before the next one starts, so that the output of an operation is still
+in the cache when the next operation reads it. Training is in trainer.pyx, which uses this module.
 """
 
 import numpy as np
@@ -35,39 +35,39 @@ from cynn.engine.ndarray cimport (
 from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
 from cynn.engine.workspace cimport Node, Workspace, address_of, forward_node
 
-# Rows that go through the network together. Fewer cost BLAS its speed on wide layers, more would
-# not fit in cache and leave threads without work.
+# Rows that pass through the network together. With fewer, BLAS is slow for wide layers. With more, they do not fit in
+# the cache, and threads are left without work.
 TILE_ROWS = 128
 cdef int64_t tile_rows = TILE_ROWS
 
-# Multiplications below which a second thread costs more than it saves, and below which to release
-# and take the GIL again does. Measured: two threads are 0.97 to 1.06 times as quick as one at 1 million,
-# 1.0 to 1.12 times at 2, 1.02 to 1.44 at 3 to 4, the first with threads that have fallen asleep since the last call.
+# The number of multiplications below which a second thread costs more than it saves, and below which releasing the GIL
+# does. Measured: two threads are 0.97 to 1.06 times as fast as one at 1 million, 1.0 to 1.12 times at 2 million, and
+# 1.02 to 1.44 times at 3 to 4 million. The lower figures are with threads that have fallen asleep since the last call.
 cdef double WORTH_A_TEAM = 2e6
 cdef double WORTH_RELEASING_THE_GIL = 2e5
 
-# Places for parameters that every operation has, with parameters or without: checkpoints count on them.
+# The number of entries for parameters per operation, used or not. Checkpoints depend on it.
 cdef int64_t MIN_PLACES = 2
 
 cdef object np_empty = np.empty
 cdef object np_ndarray = np.ndarray
 
 
-# One pass over a caller's rows: which values are wanted, and where they go.
+# One pass over a caller's rows: which values to compute, and where to write them.
 ctypedef struct ForwardPass:
     Source *source
     const Rows *rows
-    void **workspaces         # the Workspace of each thread
-    void **outputs            # each value; NULL where it is not wanted
+    void **workspaces         # one Workspace per thread
+    void **outputs            # where to write each value; NULL if it is not wanted
     int64_t n_nodes           # how many operations run
     int64_t tile
     bint check_finite
-    int failed                # a flag: Python raised
-    int unusable              # a flag: a row held a NaN or an infinity, or no category where it must
+    int failed                # a flag: Python code raised an error
+    int unusable              # a flag: a row has a NaN, an infinity or an invalid category
 
 
 cdef inline void next_tile(const ForwardPass *job, int64_t begin, Prefetch *prefetch) noexcept nogil:
-    """What to fetch: the rows of the tile that starts there, which this thread is likely to have next."""
+    """What to prefetch: the rows of the tile that this thread will probably compute next."""
     prefetch.data = job.rows.data + begin * job.rows.row_stride
     prefetch.index = NULL
     prefetch.row_stride = job.rows.row_stride
@@ -82,7 +82,7 @@ cdef inline void begin_prediction(cynn_pass *pass_, int64_t rows) noexcept nogil
 
 
 cdef inline bint is_nonfinite(const Dtype *dtype, const Node *node, int64_t rows) noexcept nogil:
-    """Whether something in the node's output is not finite."""
+    """Whether the output of the node has a NaN or an infinity."""
     cdef Rows out
     out.data = <const char *>node.op.out
     out.kind = dtype.kind
@@ -94,7 +94,7 @@ cdef inline bint is_nonfinite(const Dtype *dtype, const Node *node, int64_t rows
 cdef inline void hand_out(
     const ForwardPass *job, int64_t value, const void *made, int64_t begin, int64_t rows, int64_t columns
 ) noexcept nogil:
-    """Copy rows of a value to where they are wanted."""
+    """Copy rows of a value to the output."""
     cdef const Dtype *dtype = job.source.dtype
     if job.outputs[value] != NULL:
         memcpy(at(dtype, job.outputs[value], begin * columns), made, rows * columns * dtype.itemsize)
@@ -112,7 +112,7 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
     cdef const void *x
     cdef cynn_pass pass_
     cdef Prefetch prefetch
-    # z of the first layer has fewer numbers to look at than x; uint8 is finite but for a large scale
+    # z of the first layer usually has fewer numbers to check than x; uint8 is finite except with a large scale
     cdef bint look_at_z = (
         job.check_finite and tile.kind != UINT8 and nodes.operation.flags & CYNN_PROPAGATES_NONFINITE
         and nodes.op.units < source.inputs
@@ -128,19 +128,19 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
     next_tile(job, begin + job.tile, &prefetch)
     begin_prediction(&pass_, rows)
     for i in range(job.n_nodes):
-        pass_.prefetch = <cynn_prefetch *>&prefetch if i == 0 else NULL  # the first operation has the most to do
+        pass_.prefetch = <cynn_prefetch *>&prefetch if i == 0 else NULL  # the first operation has the most work
         if forward_node(source.dtype, &nodes[i], &pass_, 0, rows):
             raise_flag(&job.failed)
             return
         if look_at_z and i == 0 and is_nonfinite(source.dtype, nodes, rows):
-            # it may have overflown from what is finite
+            # z may have overflowed although x is finite
             if gathered(source, &tile, True, room) == NULL:
                 raise_flag(&job.unusable)
                 return
         hand_out(job, nodes[i].value, nodes[i].op.out, begin, rows, nodes[i].op.units)
 
 
-# Workspaces are kept alive by the caller, so that these need no GIL.
+# The caller keeps the workspaces alive, so these functions need no GIL.
 
 cdef inline Node *workspace_nodes(void *workspace) noexcept nogil:
     return (<Workspace>workspace).nodes
@@ -161,24 +161,24 @@ cdef class Engine:
     ----------
     dtype : {"float32", "float64"}
     inputs : int
-        Columns of value 0.
+        The number of columns of value 0.
     scale, offset : float
         Applied to the rows as they are gathered: x = scale * value + offset.
     operations : list of Operation
         At least one. Parameters and states are C-contiguous arrays of the dtype.
     seed : int
-        Of the random numbers that operations draw in training.
+        The seed of the random numbers in training.
     outputs : list of int, optional
         The values that are outputs of the network; by default the last.
     categories : dict of int to int, optional
-        Columns of the inputs that must hold categories, and how many of these there are.
+        The columns of the input with categories, and the number of categories of each.
 
     Attributes
     ----------
     has_python : bool
-        Whether an operation runs methods in Python.
+        Whether an operation has Python methods.
     places : list of int
-        For each operation, where its parameters begin in `trained_parameters`; then how many places there are.
+        The index of the first parameter of each operation in `trained_parameters`, then the length of that list.
     """
 
     def __cinit__(
@@ -222,23 +222,23 @@ cdef class Engine:
         free(self.source.categories)
 
     def activation_of(self, int64_t output):
-        """The kernel of the activation that an output comes from.
+        """The kernel of the activation that computes an output.
 
         Parameters
         ----------
         output : int
-            Its place in `outputs`.
+            Its index in `outputs`.
 
         Returns
         -------
         ActivationKernel or None
-            None where it comes from something else.
+            None if it is computed by another operation.
         """
         operation = self.operations[<int64_t>self.outputs[output] - 1]
         return operation.activation if operation.is_activation else None
 
     def trained_parameters(self):
-        """What an optimizer moves, for each operation at its place; None where it has none, or they are not trained."""
+        """The parameters that an optimizer updates, in the order of `places`; None for absent or frozen ones."""
         found = [None] * self.places[-1]
         for place, operation in zip(self.places, self.operations):
             if operation.trainable:
@@ -246,7 +246,7 @@ cdef class Engine:
         return found
 
     def multiplications(self):
-        """How many multiplications one row costs."""
+        """The number of multiplications per row."""
         return float(sum(operation.multiplications for operation in self.operations))
 
     cdef Workspace new_workspace(self, int64_t rows, bint training, list losses):
@@ -254,8 +254,7 @@ cdef class Engine:
 
     cdef Workspace workspace(self):
         cdef Workspace workspace
-        # Taking from and putting into a list is atomic under the GIL, so callers in several threads
-        # get workspaces of their own.
+        # pop and append of a list are atomic under the GIL, so callers in several threads get different workspaces.
         if self.idle_workspaces:
             workspace = self.idle_workspaces.pop()
         else:
@@ -264,26 +263,25 @@ cdef class Engine:
         return workspace
 
     def forward(self, array, list values, list outputs, int n_threads, bint check_finite=False):
-        """Run the network over the rows of `array`, up to the last value that is wanted.
+        """Run the network on the rows of `array`, up to the last value that is wanted.
 
         Parameters
         ----------
         array : array of shape (rows, inputs) of uint8, float32 or float64
             The inputs.
         values : list of int
-            Which values are wanted: 0 is the rows as the network sees them, k what operation k - 1 makes of them.
+            The numbers of the wanted values: 0 is the converted rows, k the output of operation k - 1.
         outputs : list of arrays
-            Where each of them goes: C-contiguous matrices of the dtype.
+            Where to write them: C-contiguous matrices of the dtype.
         n_threads : int
-            The most threads to use. The result does not depend on it.
+            The largest number of threads to use. The result does not depend on it.
         check_finite : bool
-            Whether to look for NaN and infinity in each tile.
+            Whether to check each tile for NaN and infinity.
 
         Returns
         -------
         bool
-            False where `check_finite` found one, or a row has no category where it must; the outputs are then not
-            complete.
+            False if `check_finite` found one, or a row has an invalid category. The outputs are then incomplete.
         """
         cdef RowMatrix rows = RowMatrix(array)
         cdef ForwardPass job
@@ -307,7 +305,7 @@ cdef class Engine:
         job.check_finite, job.failed, job.unusable = check_finite, 0, 0
         job.workspaces = of_threads
         workspace = workspaces[0]
-        # some values are the same, as an operation does nothing in a prediction: only one of them is made
+        # an operation that does nothing in a prediction has the same output as input: it is written only once
         root = workspace.root
         for value, output in zip(values, outputs, strict=True):
             made.setdefault(root[value], output)
@@ -325,7 +323,7 @@ cdef class Engine:
                 team.run(forward_piece, &job, n_pieces)
             give_back(team)
             if is_raised(&job.failed):
-                for workspace in workspaces:  # before another thread has them
+                for workspace in workspaces:  # before another thread takes them
                     workspace.raise_error()
         finally:
             free(job.outputs)
@@ -337,22 +335,22 @@ cdef class Engine:
         return not is_raised(&job.unusable)
 
     def predict_small_batch(self, x, out, bint check_finite):
-        """The last value for one row, or a few, with as little around the arithmetic as can be.
+        """Predict one row or a few, with as little overhead as possible.
 
         Parameters
         ----------
         x : array of shape (inputs,) or (rows, inputs)
             The inputs.
         out : array or None
-            Where to write; None makes a new array.
+            Where to write. None: a new array.
         check_finite : bool
-            Whether a NaN is out of the ordinary.
+            Whether to return None for a NaN or an infinity.
 
         Returns
         -------
         array or None
-            None where something is out of the ordinary (many rows, another dtype, a wrong shape, a
-            NaN, no category): the general way then does the work, or says what is wrong.
+            None in any other case: many rows, another dtype, a wrong shape, a NaN, an invalid category. The caller
+            then calls `run`, or raises the error.
         """
         cdef Rows rows
         cdef int ndim
@@ -377,7 +375,7 @@ cdef class Engine:
         return out if self.forward_small_batch(&rows, check_finite, array_data(out)) else None
 
     cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept:
-        """Whether so many bytes share some with the rows that are read, or with the network itself."""
+        """Whether these bytes overlap the rows that are read, or the arrays of the network."""
         cdef const char *first = rows.data + min(0, (rows.rows - 1) * rows.row_stride)
         cdef const char *last = rows.data + max(0, (rows.rows - 1) * rows.row_stride)
         first += min(0, (rows.columns - 1) * rows.column_stride)
@@ -398,18 +396,18 @@ cdef class Engine:
         Parameters
         ----------
         array : array
-            Of the engine's dtype.
+            An array of the engine's dtype.
 
         Returns
         -------
         bool
-            Such an array must not be written in the course of a prediction.
+            If so, a prediction must not write to it.
         """
         cdef const char *begin = array_data(array)
         return self.lies_in_network(begin, begin + <int64_t>array.nbytes)
 
     cdef bint describe_rows(self, object array, Rows *rows) noexcept:
-        """Whether predict_small_batch is for this array of NumPy; if so, how it lies in memory."""
+        """Whether predict_small_batch supports this array; if so, its data, shape and strides."""
         cdef int ndim = array_ndim(array), number = type_number(array)
         if ndim != 1 and ndim != 2 or array_shape(array)[ndim - 1] != self.source.inputs:
             return False
@@ -433,7 +431,7 @@ cdef class Engine:
         return True
 
     cdef int forward_small_batch(self, const Rows *rows, bint check_finite, void *out) except -1:
-        """1; 0 where `check_finite` finds a NaN or an infinity, or there is no category where there must be one."""
+        """Returns 1, or 0 if there is a NaN or an infinity (with `check_finite`) or an invalid category."""
         cdef bint is_done
         cdef Workspace workspace = self.workspace()
         cdef cynn_operands *last = &workspace.nodes[workspace.n_nodes - 1].op

@@ -1,4 +1,4 @@
-# Flags that any thread of a team may raise: atomic, and no dearer than a plain int, since they order nothing else.
+# Flags that any thread of a team may set. They are atomic, and as cheap as a plain int, since they order nothing else.
 
 cdef extern from *:
     """

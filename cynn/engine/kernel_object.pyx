@@ -35,14 +35,14 @@ cdef class KernelObject:
     Parameters
     ----------
     component : Component
-        Whose functions these are.
+        The component with these functions.
     use_kernel : bool
-        Whether methods that a subclass of a compiled class overrides are passed over.
+        Whether to ignore methods that a subclass of a compiled class overrides.
 
     Attributes
     ----------
     is_python : bool
-        Whether its methods work on NumPy arrays; there are no functions then.
+        Whether it has Python methods instead of functions.
     values : array
         The hyperparameters as the functions receive them.
     """

@@ -29,14 +29,14 @@ from cynn.kernels.blas cimport faults, raise_faults_since
 
 
 def checked_loss(component, prediction, target):
-    """What a loss with Python methods returns, once its shapes have been checked.
+    """Call a loss with Python methods, and check the shapes of its result.
 
     Parameters
     ----------
     component : Loss
-        One with Python methods.
+        A loss with Python methods.
     prediction, target : array of shape (rows, outputs)
-        What it is given.
+        Its arguments.
 
     Returns
     -------
@@ -104,23 +104,23 @@ cdef class LossKernel(KernelObject):
 
     @property
     def fuses_with(self):
-        """The name of the activation behind which this loss is computed from z, or None."""
+        """The name of the activation with which this loss is fused, or None."""
         if self.is_python or self.functions.fuses_with == NULL:
             return None
         return self.functions.fuses_with.decode()
 
     def fuses_behind(self, ActivationKernel activation):
-        """Whether this loss is computed from what the last activation (None: the identity) would take.
+        """Whether this loss is computed from z, the input of the last activation (None: the identity).
 
         Parameters
         ----------
         activation : ActivationKernel or None
-            The last of a network.
+            The last activation of a network.
 
         Returns
         -------
         bool
-            Whether it is given z.
+            True if it gets z.
         """
         if self.fuses_with is None:
             return False
@@ -134,7 +134,7 @@ cdef class LossKernel(KernelObject):
         Parameters
         ----------
         prediction, target : array of shape (rows, outputs)
-            float32 or float64, both alike.
+            Both float32, or both float64.
         fused : bool
             Whether prediction is z of the activation that `fuses_with` names.
 
@@ -183,7 +183,7 @@ cdef class LossKernel(KernelObject):
         classes : int64 array of shape (rows,) or None
             The class of each row.
         sample_weight : array of shape (rows,) or None
-            How much each row counts.
+            The weight of each row.
         fused : bool
             Whether prediction is z.
 

@@ -1,4 +1,4 @@
-"""What layers hand to the engine: the operations of a network, in the order in which they run."""
+"""The operations of a network, which layers pass to the engine in the order in which they run."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = [
     "MAX_DIMENSION", "HyperparameterSchedule", "Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"
 ]  # fmt: skip
 
-MAX_DIMENSION = 2**31 - 1  # BLAS counts in 32 bits
+MAX_DIMENSION = 2**31 - 1  # BLAS uses 32-bit integers
 
-#: The first step, how many, and how many there will be in all, if that is known: a row of numbers for each.
+#: From the first step, the number of steps and the total number of steps (None if unknown), a row of values per step.
 HyperparameterSchedule = Callable[[int, int, int | None], npt.NDArray[np.float64]]
 
 
 class SavedForBackward:
-    """A matrix that forward leaves for backward: a row for each row of the batch, or one row.
+    """A matrix that forward saves for backward, with one row per row of the batch, or a single row.
 
     Parameters
     ----------
     columns : int
-        Its columns.
+        The number of columns.
     for_each_row : bool
-        Whether it has a row for each row of the batch.
+        Whether it has one row per row of the batch.
     """
 
     def __init__(
@@ -43,22 +43,22 @@ class SavedForBackward:
 
 
 class ParameterRule:
-    """What holds for a parameter in training: a penalty on its size, and what it is brought back to.
+    """The rules for a parameter in training: a penalty, a constraint, a learning rate factor, weight decay.
 
     Attributes
     ----------
     l1, l2 : float
         l1 |w| + l2 w², summed over the elements, is added to the loss.
     constraint : {"none", "max_norm", "unit_norm", "non_negative"}
-        Holds after every step, for the norm of each column.
+        Applied after every step, to each column.
     value : float
-        The norm.
+        The norm of the constraint.
     of_rows : bool
-        Whether it is that of each row instead.
+        Whether the constraint is applied to each row instead.
     learning_rate_factor : float
-        What the learning rate is multiplied by.
+        A factor for the learning rate.
     decays : bool
-        Whether the optimizer's weight decay touches it.
+        Whether the optimizer's weight decay is applied to it.
     follows_network : bool
         Whether the penalty is that of the network, which may be assigned.
     """
@@ -85,24 +85,24 @@ class ParameterRule:
 
 
 class UpdateSettings:
-    """What happens to the gradients before a step, and to the parameters after it.
+    """Settings for changing the gradients before a step, and the parameters after it.
 
     Attributes
     ----------
     clip_value, clip_norm, global_clip_norm : float
-        The largest element, the largest norm of each parameter's gradient, and of all together; 0: none.
+        The limit for the elements, for the norm of each parameter's gradient, and for that of all together; 0: none.
     accumulation : int
-        A step is taken on the mean gradient over the rows of so many batches.
+        The number of batches per step, which uses the mean gradient over their rows.
     average_momentum : float
-        Of the exponential moving average of the parameters; 0: there is none.
+        The momentum of the exponential moving average of the parameters; 0: no average.
     averages : list of arrays
-        Where it is, for each place of `Engine.trained_parameters`.
+        The averages, one for each entry of `Engine.trained_parameters`.
     decay_place : int or None
-        Which of the optimizer's hyperparameters, as its kernel gets them, is its weight decay; None: it has none.
+        The index of weight decay among the hyperparameters that the optimizer's kernel gets; None if it has none.
     decays_biases : bool
-        Whether that touches parameters of one dimension, too.
+        Whether weight decay is applied to parameters with one dimension, too.
     is_decay_scheduled : bool
-        Whether it changes from step to step.
+        Whether weight decay changes from step to step.
     """
 
     def __init__(
@@ -129,48 +129,48 @@ class UpdateSettings:
 
 
 class Operation:
-    """One step of a network: values in, one value out.
+    """One operation of a network, with one or more input values and one output value.
 
-    Value 0 is what the network takes; operation i makes value i + 1. Each value is a matrix with a row
-    for each row of the batch.
+    Value 0 is the input of the network; operation i computes value i + 1. Each value is a matrix with one row per row
+    of the batch.
 
     Attributes
     ----------
     kernel : OperationKernel
         The functions.
     inputs : list of int
-        The values that it takes, by number.
+        The numbers of its input values.
     widths : list of int
-        Their columns.
+        Their numbers of columns.
     units : int
-        Columns of the value that it makes.
+        The number of columns of its output.
     parameters : list of arrays
-        What an optimizer moves; None stands for one that the functions know and this operation lacks.
+        The parameters that an optimizer updates; None for one that this operation lacks.
     trainable : bool
-        Whether it does.
+        Whether the optimizer updates them.
     rules : list of ParameterRule
-        What holds for each parameter; empty for none.
+        One for each parameter, or empty.
     states : list of arrays
-        What training changes beside parameters, such as running averages.
+        What training changes besides parameters, such as moving averages.
     saved : list of SavedForBackward
     hyperparameters : list of float
     schedule : function, optional
-        Their values in steps of training, where these change: `schedule(first_step, count, total_steps)` returns a row
-        for each of `count` steps.
+        If the hyperparameters change from step to step: `schedule(first_step, count, total_steps)` returns a row of
+        values for each of `count` steps.
     activation : ActivationKernel, optional
-        Which the functions call.
+        The activation that the functions call.
     is_activation : bool
-        It is a = f(z) and nothing more: a loss may be fused with it, and f may be in Python.
+        Whether it only computes a = f(z): then a loss may be fused with it, and f may be in Python.
     python : Layer, optional
         Whose methods in Python are called in place of the kernels' forward and backward.
     names : list of str
         Of the parameters, as it knows them.
     number : int
-        Which of the operations that draw random numbers it is.
+        Its number among the operations that draw random numbers.
     column_piece : int
-        In training it works on columns of the whole batch, so many at a time; 0: on rows.
+        How many columns of the whole batch it computes at a time in training; 0: it computes rows.
     multiplications : int
-        Per row.
+        The number of multiplications per row.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ cdef class OptimizerKernel(KernelObject):
     Attributes
     ----------
     n_slots : int
-        How many arrays it remembers for each parameter.
+        The number of state arrays per parameter.
     """
 
     def __init__(self, component, *, bint use_kernel=False):
@@ -63,16 +63,16 @@ cdef class OptimizerKernel(KernelObject):
             raise missing_dtype(self.component, dtype)
 
     def step(self, w, grad, slots, double learning_rate, int64_t t):
-        """Move w, a C-contiguous matrix, and the slots, in place.
+        """Update w, a C-contiguous matrix, and the slots in place.
 
         Parameters
         ----------
         w, grad : array of shape (rows, columns)
             The parameter and its gradient.
         slots : list of array
-            As many as `n_slots`, of the same shape.
+            `n_slots` arrays of the same shape.
         learning_rate : float
-            How far to go.
+            The learning rate.
         t : int
             The number of the step, from 1.
         """

@@ -1,4 +1,4 @@
-"""Random numbers of a network: each depends on its seed and on what it is for, on nothing drawn before."""
+"""Random numbers of a network. Each depends on the seed and its purpose, not on numbers drawn before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Purpose", "as_seed", "block_permutation", "generator", "normal", "pe
 
 
 class Purpose(IntEnum):
-    """What random numbers are for. The values are part of what a seed means: only add to them."""
+    """The purposes of random numbers. Never change a value, since the results of a seed depend on it."""
 
     INITIAL_WEIGHTS = 1
     SHUFFLE = 2
@@ -26,7 +26,7 @@ class Purpose(IntEnum):
 
 
 def as_seed(seed: Any) -> int:
-    """`seed` as an int of 64 bits; None draws a fresh one."""
+    """Convert `seed` to an int of 64 bits. None draws a random one."""
     if seed is None:
         return int.from_bytes(os.urandom(8), "little") >> 1
     return check_whole_number(seed, "seed", "the random generator", maximum=2**64 - 1)
@@ -40,7 +40,7 @@ def permutation(n: int, seed: int, purpose: Purpose, epoch: int = 0) -> npt.NDAr
 
 
 def block_permutation(n: int, seed: int, purpose: Purpose, epoch: int = 0) -> npt.NDArray[np.int64]:
-    """0 .. n-1 with blocks of 1,024 in random order, and random order within each."""
+    """0 .. n-1: blocks of 1,024 in random order, shuffled within each block."""
     out = np.empty(n, np.int64)
     random.block_permutation(out, 1024, seed, purpose, epoch)
     return out
@@ -63,6 +63,6 @@ def normal(
 
 
 def generator(seed: int, purpose: Purpose, epoch: int, step: int) -> np.random.Generator:
-    """A generator of NumPy for a step, for functions that a user hands over."""
-    key = seed | purpose << 64  # a list of both would become one of floats where the seed takes 64 bits
+    """A NumPy generator for a step, for functions of the user."""
+    key = seed | purpose << 64  # NumPy would convert a list of both to floats if the seed needs 64 bits
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, step, epoch]))

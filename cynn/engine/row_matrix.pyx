@@ -1,4 +1,4 @@
-"""A caller's rows, as prediction and training read them: in place, or gathered, converted and scaled."""
+"""The rows of a caller's array, for prediction and training: in place, or gathered, converted and scaled."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ from cynn.engine.dtypes cimport Dtype, dtype_named
 from cynn.engine.workspace cimport address_of
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Rows
 
-cdef int64_t CONVERTED_AT_ONCE = 128  # rows, whose conversions are to stay in cache
+cdef int64_t CONVERTED_AT_ONCE = 128  # rows that are converted at a time, so that they stay in the cache
 
 
 cdef class RowMatrix:
-    """A caller's matrix of uint8, float32 or float64, with any strides, held while it is read."""
+    """A caller's matrix of uint8, float32 or float64 with any strides, kept alive while it is read."""
 
     def __cinit__(self, object array):
         cdef char kind
@@ -34,7 +34,7 @@ cdef class RowMatrix:
         PyBuffer_Release(&self.buffer)
 
     def converted(self, conversion):
-        """The rows as a network sees them.
+        """The converted rows.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ cdef class RowMatrix:
         return found
 
     def first_nonfinite_row(self, conversion):
-        """The first row with a NaN or an infinity as a network sees it.
+        """The first row that has a NaN or an infinity after conversion.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ cdef class RowMatrix:
         Returns
         -------
         int
-            The number of the row; -1 for none.
+            The number of the row, or -1.
         """
         cdef str dtype
         cdef double scale, offset
@@ -91,7 +91,7 @@ cdef class RowMatrix:
         self, const Dtype *dtype, int64_t begin, int64_t count, double scale, double offset, bint check_finite,
         void *out
     ):
-        """Some of the rows, one after the other; the first of them that is not finite, as `gather` says."""
+        """Gather some of the rows. Returns the first one that is not finite, as `gather` does."""
         cdef Rows rows = self.rows
         rows.data += begin * rows.row_stride
         with nogil:
@@ -100,16 +100,16 @@ cdef class RowMatrix:
 
 
 cdef bint are_categories(const Source *source, int64_t rows, const void *x) noexcept nogil:
-    """Whether gathered rows hold categories where they must."""
+    """Whether gathered rows have valid categories."""
     return source.n_categories == 0 or source.dtype.are_categories(
         source.n_categories, source.categories, rows, source.inputs, x
     )
 
 
 cdef const void *gathered(const Source *source, const Rows *rows, bint check_finite, void *x) noexcept nogil:
-    """The rows as the network sees them: gathered into x, or where they lie if they are as they must be.
+    """The converted rows: gathered into x, or in place if they need no conversion.
 
-    NULL where `check_finite` finds a NaN or an infinity.
+    NULL if `check_finite` finds a NaN or an infinity.
     """
     cdef const Dtype *dtype = source.dtype
     cdef bint as_they_are = (

@@ -20,31 +20,31 @@ cdef extern from *:
     double cynn_seconds() noexcept nogil
 
 
-# What the first phase does one after the other.
+# The tasks of the first phase.
 cdef enum Task:
-    GATHER            # rows of x, or some of their columns
+    GATHER            # the rows of x, or some of their columns
     GATHER_TARGETS
     FORWARD           # of a node
-    FORWARD_PARTS     # of the first node, on some columns of x each
-    ADD_PARTS         # of its output
+    FORWARD_PARTS     # of the first node, each on some columns of x
+    ADD_PARTS         # of the output of the first node
     LOSS
-    ADD               # gradients of a node's output, where several operations take it
+    ADD               # the gradients of a node's output, if several operations use it
     BACKWARD          # of a node
 
 ctypedef struct Instruction:
     Task task
     Node *node
-    bint only_predicts   # nothing but a prediction takes what it makes
+    bint only_predicts   # its output is needed for predictions only
 
 
-# What the pieces of a stage are.
+# The kinds of pieces of a stage.
 cdef enum Pieces:
     TILES             # rows
     PARTS_OF_TILES    # some columns of x in these rows
     COLUMNS           # columns of the whole batch
 
 
-# Instructions that need not wait for other tiles: they are carried out together for each piece.
+# Instructions that need not wait for other tiles: a thread carries out all of them for a piece.
 ctypedef struct Stage:
     int64_t begin
     int64_t end
@@ -53,12 +53,12 @@ ctypedef struct Stage:
     int64_t piece_size   # columns, or rows
 
 
-# Some columns of x, for which the first node is an operation of their own: those together sum to it.
+# Some columns of x, with an operation for them. The output of the first node is the sum of these operations.
 ctypedef struct Part:
     int64_t first
     int64_t last
     cynn_operands op
-    int64_t width        # what op.widths, op.parameter_rows and op.x point to, where there are several parts
+    int64_t width        # op.widths, op.parameter_rows and op.x point to these if there are several parts
     void *x
 
 
@@ -67,7 +67,7 @@ ctypedef struct Schedule:
     Instruction *instructions
     Stage *stages
     int64_t n_stages
-    Stage *stage         # the one at work
+    Stage *stage         # the current one
     int64_t tile         # rows
     int64_t n_tiles
     Part *parts
@@ -79,23 +79,23 @@ ctypedef struct Head:
     int64_t outputs                  # columns
     cynn_loss loss
     const double *loss_h
-    bint fused                       # computed from what the last activation takes
-    bint one_hot                     # the loss takes no classes: they are written as one-hot rows
+    bint fused                       # computed from z, the input of the last activation
+    bint one_hot                     # the loss takes no classes, so they are converted to one-hot rows
     double loss_weight
     # the data of the whole run
     const Rows *target_source        # NULL: classes
     const int64_t *classes           # NULL: target_source
-    const double *sample_weight      # how much a row counts in this loss, 1 in the mean; NULL: all ones
+    const double *sample_weight      # the weights of the rows in this loss; NULL: all ones
     # buffers of one batch
     void *target
     int64_t *batch_classes
-    void *weight                     # of each row: loss_weight * sample_weight / rows of the step
+    void *weight                     # for each row: loss_weight * sample_weight / rows of the step
     double *tile_loss
-    const void *loss_input           # what the loss is computed from
+    const void *loss_input           # the input of the loss
     void *loss_gradient
     const void *output
-    void *predictions                # of the epoch, or NULL
-    void *python_loss                # whose methods are Python: what is called with it, and its number
+    void *predictions                # for all rows of the epoch, or NULL
+    void *python_loss                # a loss with Python methods, its number, and the function that calls it
     int64_t number
     int (*call_python_loss)(void *python_loss, int64_t head, int64_t rows, double *value) noexcept nogil
 
@@ -103,73 +103,73 @@ ctypedef struct Head:
 # The rows of this batch.
 ctypedef struct Batch:
     const int64_t *order
-    int64_t first_row                # in the epoch
+    int64_t first_row                # its position in the epoch
     int64_t rows_left                # entries of order after this batch
-    int64_t rows_of_step             # of all batches whose gradients make the step that this one is for
-    double *row_weight               # how often each is there
+    int64_t rows_of_step             # of all batches of this step
+    double *row_weight               # the weights of the rows
     bint predicts                    # predictions are wanted
-    bint check_finite                # look at every row of x that is gathered
+    bint check_finite                # check every row of x that is gathered
 
 
-# Rows of x that are asked for before they are gathered.
+# The rows of x that are prefetched before they are gathered.
 ctypedef struct Prefetching:
-    bint has_first                   # those of the first tile were asked for in the step before
-    int64_t rows                     # of the next batch's first tile, asked for in the course of the step
-    int64_t max_rows                 # 0 where the first operation prefetches nothing on the way
+    bint has_first                   # the rows of the first tile were prefetched in the last step
+    int64_t rows                     # of the next batch's first tile, which are prefetched during this step
+    int64_t max_rows                 # 0 if the first operation cannot prefetch
 
 
-# What an optimizer moves, and what holds for it.
+# A parameter that an optimizer updates, and its rules.
 ctypedef struct Parameter:
-    void *w                          # NULL: there is none in this place
-    void *gradient                   # the whole of it; NULL where the optimizer steps on each block at once
+    void *w                          # NULL: this entry has no parameter
+    void *gradient                   # of the whole parameter; NULL if the optimizer updates each block at once
     void *slots[CYNN_MAX_SLOTS]
     void *average
     double l1
     double l2
     double norm                      # of the gradient
-    double factor                    # what the gradient is multiplied by before the step
+    double factor                    # multiplies the gradient before the step
     double learning_rate_factor
     const double *h                  # the optimizer's hyperparameters, with weight decay or without
-    double alpha                     # where the step is linear: w := beta w + alpha grad
+    double alpha                     # if the step is linear: w := beta w + alpha grad
     double beta
     ConstraintKind constraint
     double constraint_value
-    bint constrains_rows             # or else columns
+    bint constrains_rows             # otherwise columns
 
 
 # Some rows of a parameter.
 ctypedef struct Block:
     const cynn_operation *operation
-    const cynn_operands *op          # those of the part, where there are parts
+    const cynn_operands *op          # those of the part if there are parts
     int64_t number                   # of the parameter in its operation
     Parameter *parameter
     int64_t begin
     int64_t end
-    const Part *part                 # that the rows belong to, or NULL
-    double penalty                   # what the regularizer adds to the loss
+    const Part *part                 # the part of these rows, or NULL
+    double penalty                   # what the regularizer adds to the loss for this block
     double norm                      # of the gradient
 
 
-# The second phase, and those behind it.
+# The second phase, and the later ones.
 ctypedef struct Blocks:
     Block *blocks
     int64_t n_blocks
-    Block *updated                   # blocks, or whole parameters, whichever the optimizer takes
+    Block *updated                   # blocks or whole parameters, depending on the optimizer
     int64_t n_updated
-    Block *constrained               # begin and end are columns, or rows where these are constrained
+    Block *constrained               # begin and end are columns, or rows if rows are constrained
     int64_t n_constrained
     void **gradient                  # of one block, for each thread
 
 
-# What becomes of gradients. A limit of 0 is none.
+# How gradients are changed and used. A limit of 0 means no limit.
 ctypedef struct Updates:
     cynn_optimizer optimizer
     double learning_rate
     int64_t t
     bint is_elementwise
-    bint is_direct                   # the optimizer steps on each block as soon as its gradient is there
-    bint is_linear                   # w := beta w + alpha grad, within the product that gives grad
-    bint is_added                    # to the gradients of the batches before, for one step on all
+    bint is_direct                   # the optimizer updates each block as soon as its gradient is computed
+    bint is_linear                   # w := beta w + alpha grad, within the product that computes grad
+    bint is_added                    # gradients are added to those of earlier batches of the step
     double clip_value
     double clip_norm                 # of each parameter's gradient
     double global_clip_norm          # of all gradients
@@ -180,12 +180,12 @@ ctypedef struct Step:
     const Dtype *dtype
     const Source *source
     const Rows *x                    # of the whole run
-    const double *row_weight         # how often a row of x is there; NULL: once
+    const double *row_weight         # the weights of the rows of x in statistics; NULL: all ones
     Node *nodes
     int64_t n_nodes
     Head *heads
     int64_t n_heads
-    Parameter *parameters            # at their places
+    Parameter *parameters            # indexed by Engine.places
     int64_t n_parameters
     cynn_pass pass_
     Schedule schedule
@@ -193,8 +193,8 @@ ctypedef struct Step:
     Prefetching prefetching
     Blocks blocks
     Updates updates
-    int unusable                     # a flag: a row has a NaN or an infinity, or no category where there must be one
-    int failed                       # a flag: Python raised
+    int unusable                     # a flag: a row has a NaN, an infinity or an invalid category
+    int failed                       # a flag: Python code raised an error
 
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)

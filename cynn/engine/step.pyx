@@ -1,15 +1,15 @@
 """The training step, in two phases without the GIL.
 
-1. Row tiles: a tile of the batch goes all the way, from gathering its rows to the gradient of every
-   operation's output. Where an operation needs the whole batch (batch normalization), or does better
-   with it (wide layers), it works on columns of the batch instead, and the tiles meet before and after.
-2. Blocks of parameters: the gradient of some rows of a parameter over the whole batch, then the
-   optimizer's step on these rows while they are in cache.
+1. Row tiles: everything is computed for one tile of the batch, from gathering its rows to the gradient of every
+   operation's output. If an operation needs the whole batch (batch normalization), or is faster with it (wide layers),
+   it computes columns of the whole batch instead, and all tiles wait for each other before and after it.
+2. Blocks of parameters: the gradient of some rows of a parameter over the whole batch, then the optimizer's step on
+   these rows while they are in the cache.
 
-The borders of tiles, columns and blocks depend on the batch and the shapes, never on the number of
-threads, and each is computed by one thread: the same bits come out at any number of threads, without
-copies of the gradient to add up. An optimizer that needs whole parameters, or that is written in
-Python, takes its steps in a third phase.
+The borders of tiles, columns and blocks depend only on the batch and the shapes, not on the number of threads, and each
+piece is computed by one thread. So the result has the same bits for any number of threads, and no copies of the
+gradient have to be added. An optimizer that needs whole parameters, or is written in Python, takes its steps in a third
+phase.
 """
 
 from libc.stdint cimport int64_t
@@ -24,25 +24,25 @@ from cynn.engine.workspace cimport Node, backward_node, forward_node
 from cynn.kernels.tables cimport Prefetch, Rows
 
 
-# Rows of W that are updated together: at most as many as stay in cache, and, where W is narrow and fewer
-# cost nothing, so few that threads find work. Rows of a tile likewise; but a piece is to be worth its calls.
+# The rows of W that are updated together: few enough to stay in the cache and, if W is narrow, few enough that all
+# threads have work. The rows of a tile likewise. But a piece must be large enough to be worth its calls.
 cdef int64_t MAX_BLOCK_ROWS = 256
 cdef int64_t MIN_BLOCK_ROWS = 32
 cdef double BLOCK_MULTIPLICATIONS = 5e5
 cdef int64_t NARROW_UNITS = 512
 
-# Products work on so many rows at a time, or on a divisor of it, and are slower on what is left below.
+# Products compute this many rows at a time, or a divisor of it, and are slower for the remaining rows.
 cdef int64_t BLOCK_GROUP = 24
 
-# Where parts of the inputs are pieces, so many tiles go together: threads have enough to share, and W is read less
-# often. Measured on 784-128-64-10: 1.04 times as quick.
+# If parts of the inputs are pieces, this many tiles are computed together: there are enough pieces for the threads, and
+# W is read less often. Measured on 784-128-64-10: 1.04 times as fast.
 cdef int64_t TILES_OF_A_PART = 2
 
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts):
-    """Where the blocks of a parameter begin, and where the last ends: they are of about equal size.
+    """The borders of the blocks of a parameter, which have about equal sizes.
 
-    Each of n_parts has the same number of them.
+    Each of n_parts has the same number of blocks.
     """
     cdef int64_t size, n, k
     size = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>columns * batch_size))
@@ -52,9 +52,9 @@ cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64
 
 
 cdef int plan_stages(Step *step, set only_predicted) except -1:
-    """The instructions of the first phase, and those that need not wait for one another in a stage.
+    """The instructions of the first phase. Those that need not wait for each other form a stage.
 
-    What makes the values that are `only_predicted` is left out where no predictions are wanted.
+    Instructions for values that are `only_predicted` are left out if no predictions are wanted.
     """
     cdef int64_t i, n = 0
     cdef Stage *stage
@@ -100,7 +100,7 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
 
 
 cdef inline int64_t total_of(const Step *step, const Stage *stage) noexcept nogil:
-    """All rows, or columns, that a stage works on."""
+    """The number of all rows or columns of a stage."""
     return stage.columns if stage.pieces == COLUMNS else step.pass_.rows
 
 
@@ -109,12 +109,12 @@ cdef inline int64_t tiles_of(const Step *step, const Stage *stage) noexcept nogi
 
 
 cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil:
-    """How many pieces a stage has."""
+    """The number of pieces of a stage."""
     return tiles_of(step, stage) * (step.schedule.n_parts if stage.pieces == PARTS_OF_TILES else 1)
 
 
 cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil:
-    """The part's columns of the caller's rows."""
+    """The columns of the caller's rows that belong to a part."""
     cdef Rows rows = step.x[0]
     rows.data += part.first * rows.column_stride
     rows.columns = part.last - part.first
@@ -124,7 +124,7 @@ cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil
 cdef inline void rows_to_prefetch(
     const Step *step, const Part *part, int64_t first, int64_t count, Prefetch *prefetch
 ) noexcept nogil:
-    """Rows of x to fetch on the way, the first of which is number `first` as counted from this batch's first."""
+    """The rows of x to prefetch, from row `first` on, counted from the first row of this batch."""
     cdef Rows rows = columns_of_x(step, part)
     prefetch.data = rows.data
     prefetch.index = step.batch.order + first
@@ -137,7 +137,7 @@ cdef inline void rows_to_prefetch(
 cdef inline void prefetch_next_tile(
     const Step *step, const Part *part, int64_t begin, int64_t end, Prefetch *prefetch
 ) noexcept nogil:
-    """While rows begin..end are worked on: the tile behind, or half of the next batch's first."""
+    """What to prefetch during rows begin..end: the next tile, or half of the first tile of the next batch."""
     if end < step.pass_.rows:
         rows_to_prefetch(step, part, end, min(end - begin, step.pass_.rows - end, step.prefetching.max_rows), prefetch)
     else:
@@ -147,7 +147,7 @@ cdef inline void prefetch_next_tile(
 cdef inline void prefetch_next_batch(
     const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Prefetch *prefetch
 ) noexcept nogil:
-    """While blocks begin..end of all are worked on: their share of the other half of the next batch's first tile."""
+    """What to prefetch during blocks begin..end: a share of the other half of the first tile of the next batch."""
     cdef int64_t half = step.prefetching.rows // 2, rest = step.prefetching.rows - half, first = rest * begin // total
     rows_to_prefetch(step, part, step.pass_.rows + half + first, rest * end // total - first, prefetch)
 
@@ -195,14 +195,14 @@ cdef inline void add_rows(
 
 
 cdef inline void add_parts(const Step *step, int64_t begin, int64_t end) noexcept nogil:
-    """Sum up, always in the same order, what the parts make."""
+    """Add the results of the parts, always in the same order."""
     cdef int64_t i
     for i in range(1, step.schedule.n_parts):
         add_rows(step, step.schedule.parts.op.out, step.schedule.parts[i].op.out, begin, end, step.nodes.op.units)
 
 
 cdef inline void add_gradients(const Step *step, const Node *node, int64_t begin, int64_t end) noexcept nogil:
-    """Add up what several operations have found as dC/dout, for rows begin..end."""
+    """Add the gradients dC/dout of several operations, for rows begin..end."""
     cdef int64_t i
     for i in range(node.n_sums):
         add_rows(step, node.op.delta, node.sums[i], begin, end, node.op.units)
@@ -286,7 +286,7 @@ cdef inline int64_t size_of(const Block *block) noexcept nogil:
 
 
 cdef inline void *rows_of(const Step *step, const Block *block, void *array) noexcept nogil:
-    """The block's rows of an array as large as its parameter."""
+    """The rows of the block in an array of the size of its parameter."""
     return at(step.dtype, array, block.begin * columns_of(block))
 
 
@@ -325,7 +325,7 @@ cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
 
 
 cdef inline void update(const Step *step, const Block *block, void *grad) noexcept nogil:
-    """The optimizer's step on rows of a parameter, whose gradient is there."""
+    """Take the optimizer's step on rows of a parameter, whose gradient has been computed."""
     cdef const Dtype *dtype = step.dtype
     cdef const Updates *updates = &step.updates
     cdef const Parameter *parameter = block.parameter
@@ -335,7 +335,7 @@ cdef inline void update(const Step *step, const Block *block, void *grad) noexce
     if updates.clip_value > 0:
         dtype.clip(size, updates.clip_value, grad)
     if updates.optimizer.struct_size == 0:
-        return  # it is written in Python, and steps later
+        return  # a Python optimizer takes its step later
     dtype.optimizer_step(
         &updates.optimizer, parameter.h, parameter.learning_rate_factor * updates.learning_rate, updates.t,
         block.end - block.begin, columns_of(block), block.begin * columns_of(block), parameter.w, grad,
@@ -370,7 +370,7 @@ cdef void constraint_phase(void *context, int64_t piece, int thread) noexcept no
             parameter.constraint, parameter.constraint_value, rows, columns, block.begin, block.end, parameter.w
         )
         return
-    for row in range(block.begin, block.end):  # as a matrix of one column
+    for row in range(block.begin, block.end):  # a matrix of one column
         step.dtype.constrain(
             parameter.constraint, parameter.constraint_value, columns, 1, 0, 1,
             at(step.dtype, parameter.w, row * columns)

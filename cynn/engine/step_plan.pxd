@@ -1,4 +1,4 @@
-# The plan of a step of training: what it works on.
+# The plan of a training step: all data that it needs.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
 
@@ -19,20 +19,20 @@ cdef class StepPlan:
     cdef list losses
     cdef OptimizerKernel optimizer
     cdef RowMatrix x
-    cdef list keep                     # what the addresses in step belong to
-    cdef list weights                  # those of every operation in turn, None in places that it lacks
-    cdef list gradients                # None where the optimizer steps as soon as one is there
-    cdef list slots, averages          # of each of the weights, if there are some
-    cdef list batch_targets, batch_weights   # of each output
+    cdef list keep                     # keeps the objects alive that step has addresses of
+    cdef list weights                  # the parameters of every operation in turn; None for an absent one
+    cdef list gradients                # None if the optimizer updates each block at once
+    cdef list slots, averages          # for each of the weights, if they exist
+    cdef list batch_targets, batch_weights   # for each output
     cdef double[::1] sums              # of this epoch
     cdef double *h                     # the optimizer's hyperparameters
-    cdef const double *undecayed_h     # for parameters that no weight decay touches
-    cdef object decay_place            # of weight decay among the hyperparameters, or None
+    cdef const double *undecayed_h     # for parameters without weight decay
+    cdef object decay_place            # the index of weight decay among the hyperparameters, or None
     cdef bint is_decay_scheduled
     cdef double **scheduled            # the hyperparameters that change from step to step
     cdef int64_t n_scheduled
     cdef int64_t batch_size
-    cdef int64_t accumulation          # batches that make a step
+    cdef int64_t accumulation          # the number of batches per step
 
     cdef set_data(self, x, row_weight)
     cdef set_updates(self, settings)

@@ -1,4 +1,4 @@
-"""The plan of a step of training: buffers, pieces of work, and where each parameter lies."""
+"""The plan of a training step: buffers, pieces of work, and the addresses of the parameters."""
 
 import numpy as np
 
@@ -24,14 +24,14 @@ from cynn.engine.step cimport Block, Blocks, Head, Parameter, Part, Step, Update
 from cynn.engine.thread_team cimport MAX_THREADS, Team
 from cynn.engine.workspace cimport Node, address_of, aligned
 
-# An operation with more multiplications a row, in a batch of so many rows, works on so many columns of the
-# batch at a time: BLAS then packs its W once per step, and not once per tile.
+# An operation with more multiplications per row than this, in a batch of at least this many rows, computes this many
+# columns of the whole batch at a time: BLAS then packs its W once per step instead of once per tile.
 cdef int64_t WIDE = 1 << 18
 cdef int64_t MIN_WIDE_ROWS = 64
 cdef int64_t WIDE_PIECE = 256
 
-# What so many inputs contribute to the first layer is summed up in parts, so that a thread meets the same
-# columns of x and the same rows of W again in every step, and finds them in its own cache.
+# With at least this many inputs, the first layer is a sum over parts of the inputs. A thread then uses the same columns
+# of x and the same rows of W in every step, and finds them in its own cache.
 cdef int64_t MIN_DIVIDED_INPUTS = 256
 cdef int64_t PARTS = 2
 
@@ -39,18 +39,18 @@ cdef int64_t MAX_TILE_ROWS = 256
 cdef int64_t MIN_TILE_ROWS = 32
 cdef double TILE_MULTIPLICATIONS = 3e5
 
-# Of the next tile's rows so much is asked for while a tile is worked on: they are to find room in the L2 cache.
+# How many bytes of the next tile's rows are prefetched during a tile, so that they fit in the L2 cache.
 cdef int64_t MAX_PREFETCHED_BYTES = 1 << 19
 
-# Columns, or rows, of a constrained parameter that are a piece.
+# The number of columns, or rows, of a constrained parameter per piece.
 cdef int64_t CONSTRAINED_AT_ONCE = 256
 
-# Multiplications of a step below which a second thread costs more than it saves.
+# The number of multiplications of a step below which a second thread costs more than it saves.
 cdef double WORTH_A_TEAM = 3e6
 
 
 cdef class StepPlan:
-    """What a step of training works on, for a Trainer, whose parameters these are."""
+    """All data that a training step of a Trainer needs. It has the parameters of Trainer."""
 
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
@@ -107,7 +107,7 @@ cdef class StepPlan:
             self.keep.append(row_weight)
 
     cdef set_updates(self, settings):
-        """What becomes of gradients, and which way to the step is the shortest."""
+        """Decide how gradients are changed, and which form of the step is the fastest."""
         cdef Updates *updates = &self.step.updates
         if self.optimizer is not None and not self.optimizer.is_python:
             updates.optimizer = self.optimizer.functions
@@ -126,7 +126,7 @@ cdef class StepPlan:
         )
 
     cdef set_hyperparameters(self, settings):
-        """Those of the optimizer, in arrays of this plan: a schedule changes its weight decay."""
+        """The hyperparameters of the optimizer, in arrays of this plan: a schedule may change its weight decay."""
         if self.optimizer is None:
             return
         self.decay_place, self.is_decay_scheduled = settings.decay_place, settings.is_decay_scheduled
@@ -137,15 +137,17 @@ cdef class StepPlan:
         self.undecayed_h = self.doubles(values)
 
     cdef tuple python_optimizers(self):
-        """An optimizer that is written in Python, for parameters that its weight decay touches and for others."""
+        """A Python optimizer, for parameters with weight decay and for those without it."""
         optimizer = self.optimizer.component
         if self.decay_place is None:
             return optimizer, optimizer
-        decayed = optimizer.with_weight_decay(self.h[<int64_t>self.decay_place]) if self.is_decay_scheduled else optimizer
+        decayed = optimizer
+        if self.is_decay_scheduled:
+            decayed = optimizer.with_weight_decay(self.h[<int64_t>self.decay_place])
         return decayed, optimizer.with_weight_decay(0.0)
 
     cdef set_scheduled(self, settings):
-        """Where the numbers lie that change from step to step: weight decay, then those of each operation in turn."""
+        """The addresses of what changes from step to step: weight decay, then hyperparameters of operations."""
         cdef Workspace workspace = self.workspace
         cdef int64_t i, j, n
         operations = [operation for operation in self.engine.operations if operation.schedule is not None]
@@ -160,7 +162,7 @@ cdef class StepPlan:
                 self.n_scheduled += 1
 
     cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights):
-        """The values that losses take, and those that they are computed without: outputs of activations."""
+        """The values that losses use, and the outputs of activations that they skip."""
         self.step.n_heads = len(self.engine.outputs)
         self.step.heads = <Head *>self.zeros(self.step.n_heads, sizeof(Head))
         self.sums = np.zeros(2 + self.step.n_heads)
@@ -178,7 +180,7 @@ cdef class StepPlan:
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight
     ) except -1:
-        """The loss of an output; whether it is computed from what the last activation takes."""
+        """Set up the loss of an output. Returns whether it is computed from z, the input of the last activation."""
         cdef Head *head = &self.step.heads[number]
         cdef const int64_t[::1] class_view
         cdef const double[::1] weight_view
@@ -206,7 +208,7 @@ cdef class StepPlan:
         return head.fused and activation is not None
 
     cdef int64_t tile_rows(self, bint whole_batch):
-        """Rows of a tile; also decides which nodes work on columns of the whole batch."""
+        """The number of rows of a tile. Also decides which nodes compute columns of the whole batch."""
         cdef int64_t i
         cdef Node *node
         multiplications = 0
@@ -253,7 +255,7 @@ cdef class StepPlan:
         self.keep += [classes, tile_loss]
 
     cdef bint is_divided(self):
-        """Whether the first node works on parts of the inputs."""
+        """Whether the first node is a sum over parts of the inputs."""
         cdef Node *first = &self.step.nodes[0]
         return (
             first.operation.flags & CYNN_DIVISIBLE and not first.forward_by_columns and self.workspace.n_takes_x == 1
@@ -261,14 +263,14 @@ cdef class StepPlan:
         )
 
     cdef const Part *part_of(self, int64_t row):
-        """The part of the inputs that a row of the first parameter belongs to."""
+        """The part of the inputs for a row of the first parameter."""
         cdef int64_t i = 0
         while i + 1 < self.step.schedule.n_parts and self.step.schedule.parts[i].last <= row:
             i += 1
         return &self.step.schedule.parts[i]
 
     cdef divide_inputs(self):
-        """The parts of the inputs, as operations of their own where there are several."""
+        """Set up the parts of the inputs, each as an operation if there are several."""
         cdef Step *step = &self.step
         cdef int64_t i, inputs = self.engine.source.inputs, units = step.nodes.op.units
         cdef Part *part
@@ -306,7 +308,7 @@ cdef class StepPlan:
             )
 
     cdef set_parameters(self, settings):
-        """Where each parameter lies, with all that belongs to it."""
+        """Set up the addresses of each parameter, and of everything that belongs to it."""
         cdef Step *step = &self.step
         cdef int64_t place, i
         cdef Parameter *parameter
@@ -342,7 +344,7 @@ cdef class StepPlan:
                 parameter.slots[i] = address_of(slot)
 
     cdef set_rules(self):
-        """What holds for each parameter."""
+        """Set up the rules for each parameter."""
         cdef int64_t place
         cdef Parameter *parameter
         kinds = {"none": UNCONSTRAINED, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
@@ -358,7 +360,7 @@ cdef class StepPlan:
                     parameter.h = self.undecayed_h
 
     cdef plan_blocks(self):
-        """The pieces of the second phase, and those of the optimizer, where it takes whole parameters."""
+        """Set up the pieces of the second phase, and those of an optimizer that needs whole parameters."""
         cdef Step *step = &self.step
         cdef Blocks *blocks = &step.blocks
         cdef int64_t i, j, scratch = 1
@@ -378,7 +380,7 @@ cdef class StepPlan:
                 for begin, end in zip(borders, borders[1:]):
                     planned.append(((begin + end) / (2 * rows), (i, j, begin, end)))
                     scratch = max(scratch, columns * (end - begin))
-        # By where in their parameters they lie: a thread's share has the same rows of W in every step.
+        # Sorted by their position in the parameter: a thread then has the same rows of W in every step.
         planned = [block for _, block in sorted(planned, key=lambda place_and_block: place_and_block[0])]
         blocks.n_blocks, blocks.blocks = len(planned), self.as_blocks(planned)
         for i in range(blocks.n_blocks):
@@ -392,7 +394,7 @@ cdef class StepPlan:
         )
 
     cdef plan_constraints(self):
-        """The pieces of those parameters that are brought back to something."""
+        """Set up the pieces of the constrained parameters."""
         cdef Blocks *blocks = &self.step.blocks
         cdef int64_t i, j, place
         cdef const cynn_operands *op
@@ -437,7 +439,7 @@ cdef class StepPlan:
         return result
 
     cdef void *zeros(self, int64_t n, size_t size) except NULL:
-        """Memory for n structs, which ends with the plan."""
+        """Allocate n structs, which are freed with the plan."""
         array = aligned_zeros((max(1, n) * size,), np.uint8)
         self.keep.append(array)
         return address_of(array)

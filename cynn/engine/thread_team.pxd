@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
-    MAX_THREADS = 256  # more are not started, however many are asked for
+    MAX_THREADS = 256  # the most threads of a team
 
 ctypedef void (*Task)(void *context, int64_t piece, int thread) noexcept nogil
 
@@ -15,9 +15,9 @@ cdef extern from "<pthread.h>" nogil:
         pass
 
 
-# A thread, and its share of the job; as large as a cache line, so that no two share one.
+# A thread and its share of the job. Padded to a cache line, so that no two workers share one.
 ctypedef struct Worker:
-    int64_t pieces          # that nobody has taken: first << 32 | end; changes by atomic operations only
+    int64_t pieces          # those left in its share: first << 32 | end. Changed by atomic operations only
     void *team
     int64_t thread
     pthread_t handle
@@ -26,7 +26,7 @@ ctypedef struct Worker:
 
 ctypedef struct TeamState:
     int n_threads           # the calling thread included
-    int64_t job             # its number
+    int64_t job             # the number of the current job
     int64_t finished        # pieces done of this job
     int64_t sleepers
     int64_t stopping

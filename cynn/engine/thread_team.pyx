@@ -1,14 +1,14 @@
-"""Threads of our own for the engine, without the GIL and without a runtime that fork would break.
+"""The threads of the engine, which run without the GIL. Unlike OpenMP's, they survive a fork.
 
-A job is a number of pieces, of which each thread has a share: the same places of every job of so many
-pieces, so that what a thread has in its cache it finds there again in the next step. A thread takes its own
-pieces one at a time, from the first on, and when it has no more, those of the others, from the last on: so
-a thread that comes late, or not at all, holds up nothing but the piece it has taken. Which thread runs a
-piece has no influence on what the piece computes.
+A job consists of pieces, and each thread has a share of them. The shares are the same for all jobs with the same number
+of pieces, so a thread finds its data in its cache again in the next step. A thread takes the pieces of its own share
+one at a time, from the first on. When none are left, it takes those of the other threads, from the last on. So a thread
+that comes late, or not at all, delays only the piece that it has taken. The result of a piece does not depend on the
+thread that runs it.
 
-The pieces of a share that nobody has taken are one word, their first and their end. Whoever changes it has
-taken a piece, and only then reads what the job is: the job cannot be replaced before that piece is done, and
-so a word that looks as it did in an earlier job does no harm.
+The pieces of a share that are left are one word: the first piece and the end. A thread takes a piece by changing this
+word atomically, and only then reads the job. The job cannot be replaced before that piece is done, so it does no harm
+if the word has the same value as in an earlier job.
 """
 
 from libc.stdint cimport int64_t
@@ -32,7 +32,7 @@ cdef extern from *:
         return __atomic_compare_exchange_n(p, &expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
     static int cynn_start_thread(pthread_t *handle, void *(*run)(void *), void *argument) {
-        /* signals belong to the threads that the user knows */
+        /* signals are delivered to the threads of the user only */
         sigset_t all, before;
         int failed;
         sigfillset(&all);
@@ -70,16 +70,16 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_broadcast(pthread_cond_t *)
 
 cdef enum:
-    # How long a thread looks for work before it sleeps: longer than the serial part of a step, and
-    # about what waking up would cost.
+    # How long a thread waits actively for work before it sleeps: longer than the serial part of a step, and about as
+    # long as waking up takes.
     SPINS_BEFORE_SLEEP = 4000
     SPINS_BEFORE_YIELD = 20000
 
-cdef int64_t END = 0xFFFFFFFF  # the half of a word where a share ends; its first piece is in the other
+cdef int64_t END = 0xFFFFFFFF  # the lower half of the word is the end of the share, the upper half its first piece
 
 
 cdef inline int64_t take_from(Worker *worker, bint own) noexcept nogil:
-    """A piece of this worker's share, -1 when none is left."""
+    """Take a piece of this worker's share; -1 if none is left."""
     cdef int64_t pieces = cynn_load(&worker.pieces)
     while pieces >> 32 < pieces & END:
         if cynn_exchange_if(&worker.pieces, pieces, pieces + (<int64_t>1 << 32) if own else pieces - 1):
@@ -89,7 +89,7 @@ cdef inline int64_t take_from(Worker *worker, bint own) noexcept nogil:
 
 
 cdef bint run_pieces(TeamState *team, int thread) noexcept nogil:
-    """Run pieces until none is left; whether there was one."""
+    """Run pieces until none is left. Returns whether there was one."""
     cdef int64_t piece, done = 0
     cdef int i
     for i in range(team.n_threads):
@@ -129,7 +129,7 @@ cdef void *work(void *argument) noexcept nogil:
 
 
 cdef class Team:
-    """`n_threads` threads, the caller's included. They end with the object."""
+    """A team of `n_threads` threads, including the caller's. They end with the object."""
 
     def __cinit__(self, int n_threads):
         cdef int i
@@ -146,13 +146,13 @@ cdef class Team:
             self.state.workers[i].team = &self.state
             self.state.workers[i].thread = i + 1
             if cynn_start_thread(&self.state.workers[i].handle, work, &self.state.workers[i]):
-                break  # the system has no more threads: fewer do the same work
+                break  # the system has no more threads: use fewer
             self.n_started += 1
 
     def __dealloc__(self):
         cdef int i
         if self.process != getpid():
-            return  # a forked child has none of these threads, and their mutex may be locked for good
+            return  # a forked child does not have these threads, and their mutex may stay locked
         with nogil:
             cynn_store(&self.state.stopping, 1)
             wake_sleepers(&self.state)
@@ -163,12 +163,12 @@ cdef class Team:
         pthread_mutex_destroy(&self.state.mutex)
 
     cdef void begin(self) noexcept:
-        """To be called before a series of jobs: in a forked child the calling thread works alone."""
+        """Call this before a series of jobs. In a forked child, the calling thread works alone."""
         if self.process != getpid():
             self.n_started = 0
 
     cdef void run(self, Task task, void *context, int64_t n_pieces) noexcept nogil:
-        """Call task(context, piece, thread) for every piece in 0 .. n_pieces-1; returns when all are done."""
+        """Call task(context, piece, thread) for every piece in 0 .. n_pieces-1. Returns when all are done."""
         cdef TeamState *team = &self.state
         cdef int64_t piece, spins = 0
         cdef int i
@@ -192,23 +192,23 @@ cdef class Team:
             if spins < SPINS_BEFORE_YIELD:
                 cynn_pause()
             else:
-                sched_yield()  # the thread with the last piece may need this core
+                sched_yield()  # another thread may need this core for its last piece
 
 
 cdef list idle_teams = []
 
 
 cdef Team take_team(int n_threads):
-    """A team for one job, to be given back: starting threads takes longer than many a job.
+    """A team for one job, which must be returned to the pool, since starting threads takes longer than many jobs.
 
-    Teams of another number of threads end, or there would in time be one of every number.
+    Teams with other numbers of threads are ended, so that they do not accumulate.
     """
     cdef Team team
-    # taking from a list is atomic under the GIL
+    # pop is atomic under the GIL
     while n_threads > 1 and idle_teams:
         team = idle_teams.pop()
         if team.state.n_threads == n_threads and team.process == getpid():
-            return team  # and not one from before a fork, whose threads are gone
+            return team  # not a team from before a fork, which has lost its threads
     return Team(n_threads)
 
 
@@ -218,8 +218,8 @@ cdef give_back(Team team):
 
 
 cdef void wake_sleepers(TeamState *team) noexcept nogil:
-    # A thread counts itself as asleep and then looks at the job's number; here the number has been raised
-    # and then the sleepers are counted: one of the two sees the other.
+    # A thread first counts itself as asleep, then checks the number of the job. Here that number was raised first, and
+    # the sleepers are counted now. So at least one of the two notices the other.
     if cynn_load(&team.sleepers) or cynn_load(&team.stopping):
         pthread_mutex_lock(&team.mutex)
         pthread_cond_broadcast(&team.work_is_there)

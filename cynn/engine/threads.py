@@ -11,17 +11,17 @@ from cynn.errors import check_whole_number
 __all__ = ["get_num_threads", "set_num_threads"]
 
 _chosen: int | None = None
-_MOST = 2**31 - 1  # as the engine counts them; it starts no more than have something to do
+_MOST = 2**31 - 1  # the limit of the engine, which starts only as many as have work
 
 
 def set_num_threads(n_threads: int | None) -> None:
-    """Set the number of threads that `fit` and `predict` use where they are not told.
+    """Set the default number of threads of `fit` and `predict`.
 
     Parameters
     ----------
     n_threads : int or None
-        None goes back to the default: `CYNN_NUM_THREADS` or `OMP_NUM_THREADS` where one is set, else
-        the cores that this process may use, by its affinity and its cgroup.
+        None restores the initial default: `CYNN_NUM_THREADS` or `OMP_NUM_THREADS` if one is set, otherwise the number
+        of cores that this process may use, by its affinity and its cgroup.
 
     Examples
     --------
@@ -36,10 +36,10 @@ def set_num_threads(n_threads: int | None) -> None:
 
 
 def get_num_threads() -> int:
-    """The number of threads that `fit` and `predict` use where they are not told."""
+    """The default number of threads of `fit` and `predict`."""
     if _chosen is not None:
         return _chosen
-    # OMP_NUM_THREADS is what joblib's workers are told, so that together they fill the machine once
+    # joblib sets OMP_NUM_THREADS in its workers, so that together they use every core once
     for name in ("CYNN_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name)
         if value:
@@ -48,7 +48,7 @@ def get_num_threads() -> int:
 
 
 def resolve(n_threads: Any) -> int:
-    """`n_threads` as `fit` and `predict` take it: a number, or None for the default."""
+    """Check `n_threads`, and return the number of threads: None means the default."""
     return get_num_threads() if n_threads is None else _checked(n_threads)
 
 
@@ -58,13 +58,13 @@ def _checked(n_threads: Any, name: str = "n_threads") -> int:
 
 @cache
 def available_cores() -> int:
-    """The cores that this process may use, by its affinity and its cgroup's quota."""
+    """The number of cores that this process may use, by its affinity and its cgroup's quota."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(affinity, _cgroup_cores()))
 
 
 def _cgroup_cores() -> int:
-    from pathlib import Path  # not at every import of the package
+    from pathlib import Path  # imported when needed, as it takes time
 
     unlimited = 2**31
     try:
@@ -79,5 +79,5 @@ def _cgroup_cores() -> int:
                 period = (folder / "cpu.cfs_period_us").read_text()
                 return unlimited if int(quota) < 0 else max(1, int(quota) // int(period))
     except (OSError, ValueError):
-        pass  # no cgroup file system here: no quota
+        pass  # no cgroup file system, so no quota
     return unlimited

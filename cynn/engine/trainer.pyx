@@ -1,4 +1,4 @@
-"""Steps of training, one after the other: what each works on is in step_plan.pyx, the step itself in step.pyx."""
+"""Runs training steps one after another. The plan of a step is in step_plan.pyx, the step itself in step.pyx."""
 
 import numpy as np
 
@@ -32,11 +32,11 @@ from cynn.kernels.blas cimport faults, raise_faults_since
 
 cdef int64_t MAX_STEPS = 1 << 62  # no limit
 
-# What becomes of a batch. Of all but the first, the weights stay as they were.
+# The result of a batch. With all but the first, the weights are not changed.
 cdef enum Status:
     STEPPED
     LOSS_IS_NOT_FINITE
-    NORM_IS_NOT_FINITE   # that of a gradient that is to be clipped
+    NORM_IS_NOT_FINITE   # the norm of a gradient that must be clipped
     ROW_IS_UNUSABLE      # a row of x
     PYTHON_RAISED
 
@@ -46,7 +46,7 @@ cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *val
 
 
 cdef inline void count_rows(Step *step) noexcept nogil:
-    """How often the batch's rows are there, for statistics over the batch."""
+    """The weights of the batch's rows, for statistics over the batch."""
     cdef int64_t i
     step.pass_.total_weight = step.pass_.rows
     if step.row_weight == NULL:
@@ -58,7 +58,7 @@ cdef inline void count_rows(Step *step) noexcept nogil:
 
 
 cdef inline void find_linear_steps(Step *step) noexcept nogil:
-    """The alpha and beta of every parameter."""
+    """Compute the alpha and beta of every parameter."""
     cdef const Updates *updates = &step.updates
     cdef int64_t place
     cdef Parameter *parameter
@@ -71,7 +71,7 @@ cdef inline void find_linear_steps(Step *step) noexcept nogil:
 
 
 class Diverged(Exception):
-    """A step met a figure that is not finite; the weights are those before that step.
+    """A figure of a step is not finite. The weights are those before that step.
 
     Parameters
     ----------
@@ -91,60 +91,60 @@ class Diverged(Exception):
 
 
 class UnusableRow(Exception):
-    """A row of x holds a NaN or an infinity, or no category where it must; the weights are those before its step."""
+    """A row of x has a NaN, an infinity or an invalid category. The weights are those before its step."""
 
 
 cdef class Trainer:
-    """Runs steps of training on one network with one set of data.
+    """Runs training steps of one network on one set of data.
 
     Parameters
     ----------
     engine : Engine
-        That of the network, whose parameters are moved.
+        The engine of the network, whose parameters are updated.
     x : array of shape (n, inputs) of uint8, float32 or float64
         The inputs.
     targets : list of tuple (values, classes)
         For each output of the engine: an array of shape (n, units) of uint8, float32 or float64, and an int64
         array of shape (n,); one of them is None.
     sample_weights : list of float64 array of shape (n,), or None
-        For each output, how much each row counts in its loss. They have any sum: nothing divides by it.
+        For each output, the weight of each row in its loss. Nothing divides by their sum.
     row_weight : float64 array of shape (n,), or None
-        How often each row is there, for statistics over a batch.
+        The weight of each row in statistics over a batch.
     losses : list of LossKernel
-        Of each output.
+        The loss of each output.
     loss_weights : list of float
-        What each is multiplied by in the sum.
+        The weight of each loss in the sum.
     optimizer : OptimizerKernel or None
-        None: the gradients are computed, and left in `gradients`.
+        None: the gradients are only computed, and left in `gradients`.
     slots : list of lists of arrays
-        The optimizer's memory, for each place of `Engine.trained_parameters`.
+        The optimizer's memory for each entry of `Engine.trained_parameters`.
     settings : UpdateSettings
         Clipping, accumulation and averages.
     batch_size : int
-        Rows of a batch.
+        The number of rows per batch.
     n_threads : int
-        That work together.
+        The number of threads.
 
     Attributes
     ----------
     gradients : list of arrays
-        Where an optimizer that needs whole gradients finds them, or who asks for them.
+        The gradients, for an optimizer that needs them whole, or for the caller.
     slots : list of lists of arrays
-        As they were given.
+        The slots that were given.
     steps : int
-        Taken in all.
+        The number of steps taken.
     batches : int
-        Of this epoch that are done.
+        The number of batches of this epoch so far.
     epochs_done : int
-        In the last `run_epochs`.
+        The number of epochs in the last `run_epochs`.
     sums : float64 array
-        Over the rows of this epoch: 1, penalty, and for each output weight * loss, as if its loss weight were 1.
+        Sums over the rows of this epoch: of 1, the penalty, and weight * loss for each output, without loss weights.
     """
 
     cdef StepPlan plan
     cdef object python_error
-    cdef const int64_t[:, ::1] moved   # the address and the size of each array that steps change
-    cdef double norm                   # of the gradient, where it is not finite
+    cdef const int64_t[:, ::1] moved   # address and size of each array that steps change
+    cdef double norm                   # of the gradient, if it is not finite
     cdef readonly int64_t steps        # taken in all
     cdef readonly int64_t batches      # of this epoch that are done
     cdef readonly int64_t epochs_done  # in the last run_epochs
@@ -174,14 +174,14 @@ cdef class Trainer:
     def begin_epoch(
         self, bint check_finite, int64_t epoch, int64_t batches=0, const double[::1] sums=None
     ):
-        """Begin an epoch, or go on with one.
+        """Begin an epoch, or continue one.
 
         Parameters
         ----------
         check_finite : bool
-            Whether to look at every row of x: UnusableRow for a NaN or an infinity.
+            Whether to check every row of x, and raise UnusableRow for a NaN or an infinity.
         epoch, batches : int
-            The number of the epoch, and of its batches that are done: random numbers depend on these.
+            The number of the epoch, and how many of its batches are done. Random numbers depend on both.
         sums : float64 array, optional
             The `sums` over those batches.
         """
@@ -198,14 +198,14 @@ cdef class Trainer:
 
     @property
     def calls_python(self):
-        """Whether a step runs Python, of a plugin."""
+        """Whether a step runs Python code of a plugin."""
         return (
             self.plan.engine.has_python or any(loss.is_python for loss in self.plan.losses)
             or (self.plan.optimizer is not None and self.plan.optimizer.is_python)
         )
 
     def is_finite(self):
-        """Whether all that steps change is: weights, their averages, the optimizer's memory and the layers' states."""
+        """Whether everything that steps change is finite: weights, averages, slots, and states of layers."""
         cdef const Dtype *dtype = self.plan.step.dtype
         cdef int64_t i
         cdef bint finite = True
@@ -230,32 +230,32 @@ cdef class Trainer:
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
         predictions, double seconds, int64_t max_steps=MAX_STEPS, const double[:, ::1] scheduled=None
     ):
-        """Train on batches of an epoch, until it ends, the time is up or so many steps are taken.
+        """Train on batches of an epoch until it ends, or until a limit of time or steps is reached.
 
         Parameters
         ----------
         order : int64 array
-            The rows of the epoch, in their order.
+            The rows of the epoch in order.
         first_batch : int
-            The batch of the epoch to begin with, from 0.
+            The first batch to train on, counted from 0.
         t : int
-            The number of its step in the whole training, from 1.
+            The number of its step in the whole training, counted from 1.
         learning_rates : float64 array
-            Of every step of the epoch: the last batch ends a step, however many were to make one.
+            The rate of every step of the epoch. The last batch always ends a step, also with accumulation.
         predictions : list of arrays of shape (n, units), or None
-            Filled with what the network predicted for each row of `order` in its step, for each output.
+            For each output, filled with the predictions for each row of `order` in its step.
         seconds : float
-            After this time no further step is begun.
+            After this time no new step is begun.
         max_steps : int
-            Nor after so many.
+            The largest number of steps.
         scheduled : float64 array of shape (steps, n), optional
-            The hyperparameters that change from step to step, likewise: the optimizer's weight decay, if its schedule
-            is in the settings, then those of the operations that have a schedule. Left out, they stay as they are.
+            For every step, the hyperparameters that change: weight decay if the settings have a schedule of it, then
+            those of the operations with a schedule. By default they stay as they are.
 
         Returns
         -------
         int
-            How many batches were trained on: those of one step at least.
+            The number of batches trained on, at least those of one step.
         """
         return self.take_steps(order, first_batch, t, learning_rates, scheduled, predictions, seconds, max_steps)
 
@@ -339,22 +339,22 @@ cdef class Trainer:
         self, order_of, int64_t first_epoch, int64_t t, const double[::1] learning_rates, double[:, ::1] figures,
         double seconds
     ):
-        """Train for whole epochs that are short, until the time is up, with nothing in between.
+        """Train for several short epochs without returning to Python code in between, until the time is up.
 
         Parameters
         ----------
         order_of : function
-            The rows of an epoch of that number, in their order, as an int64 array.
+            Returns the rows of the epoch with that number in order, as an int64 array.
         first_epoch : int
-            Its number.
+            The number of the first epoch.
         t : int
             As for `run`.
         learning_rates : float64 array
-            As for `run`; those of every epoch.
+            As for `run`, for all epochs.
         figures : float64 array of shape (epochs, len(sums) + 1)
-            Filled with the sums and the seconds of each; `epochs_done` says of how many.
+            Filled with the sums and the seconds of the first `epochs_done` epochs.
         seconds : float
-            After this time no further epoch is begun.
+            After this time no new epoch is begun.
         """
         cdef double begin, now = cynn_seconds()
         cdef double until = now + seconds
@@ -385,7 +385,7 @@ cdef class Trainer:
         cdef Head *head
         for j in range(step.n_heads):
             head = &step.heads[j]
-            # a loss is a mean over the rows of the whole step
+            # the loss is a mean over the rows of all batches of the step
             step.dtype.weigh(
                 head.sample_weight, step.batch.order, step.pass_.rows,
                 head.loss_weight / step.batch.rows_of_step, head.weight
@@ -429,7 +429,7 @@ cdef class Trainer:
         return STEPPED
 
     cdef bint find_factors(self) noexcept nogil:
-        """What each gradient is multiplied by before the step; False where a norm to be clipped is not finite."""
+        """Compute the factor of each gradient before the step. False if a norm that must be clipped is not finite."""
         cdef Step *step = &self.plan.step
         cdef const Updates *updates = &step.updates
         cdef double total = 0, norm
@@ -476,7 +476,7 @@ cdef class Trainer:
             return -1
 
     cdef Status python_optimizer_step(self) noexcept:
-        """Steps on copies first: if one raises, no parameter has moved."""
+        """Take the steps on copies first: if one raises, no parameter has changed."""
         cdef Updates *updates = &self.plan.step.updates
         cdef Parameter *parameter
         cdef int64_t place

@@ -1,7 +1,7 @@
-"""Who works on the weights of a network: one call trains it at a time, and no reader sees half a step.
+"""The lock of a network's weights: one call trains it at a time, and no reader sees a step half done.
 
-All of this is compiled and runs under the GIL, so that each change is whole: neither another thread nor Ctrl-C
-comes between.
+This module is compiled and runs under the GIL, so every change of its state is atomic: no other thread and no Ctrl-C
+can interrupt it.
 """
 
 import os
@@ -30,7 +30,7 @@ if hasattr(os, "register_at_fork"):
 
 
 cdef class Holder:
-    """A call in a thread of a process: what holds something, or waits for it."""
+    """A call in a thread of a process, which holds the lock or waits for it."""
 
     cdef WeightsLock lock
     cdef str call
@@ -42,14 +42,14 @@ cdef class Holder:
         self.thread, self.forks = PyThread_get_thread_ident(), forks
 
     cdef bint is_alive(self) noexcept:
-        """In a forked child the other threads are gone, and what they held is free."""
+        """In a forked child, which lacks the other threads, release what they held."""
         return self.forks == forks
 
     cdef bint is_here(self) noexcept:
         return self.thread == PyThread_get_thread_ident()
 
     cdef int refuse(self, str call) except -1:
-        """That call cannot be made while this one runs."""
+        """Make the error for a call that cannot run during this one."""
         where = "in whose callback it is" if self.is_here() else "on another thread"
         raise BusyError(
             f"A network must be changed by one call at a time. Got {call} beside {self.call} {where} "
@@ -59,9 +59,9 @@ cdef class Holder:
 
 
 cdef class Training(Holder):
-    """In a with statement: a call that changes weights over and over. A second one is a BusyError."""
+    """A context for a call that trains. A second one at the same time is a BusyError."""
 
-    cdef bint within_another    # called by a callback of the one that trains
+    cdef bint within_another    # called by a callback of the call that trains
 
     def __enter__(self):
         cdef Holder other = self.lock.training
@@ -78,9 +78,9 @@ cdef class Training(Holder):
 
 
 cdef class Turn(Holder):
-    """In a with statement: some time alone with the weights, between two steps. Whoever came first has the next."""
+    """A context with exclusive access to the weights, between two steps. Waiting calls get it in order."""
 
-    cdef bint sets_weights      # which only the thread that trains may do while one does
+    cdef bint sets_weights      # during training, only the thread that trains may do this
 
     def __enter__(self):
         cdef WeightsLock lock = self.lock
@@ -95,7 +95,7 @@ cdef class Turn(Holder):
             return                              # a method in Python, in the middle of a step
         lock.queue.append(self)
         try:
-            while lock.queue[0] is not self:    # a look now and then hears Ctrl-C, and leaves nothing to a forked child
+            while lock.queue[0] is not self:    # polls, so that Ctrl-C is noticed
                 with nogil:
                     usleep(MICROSECONDS_BETWEEN_LOOKS)
                 PyErr_CheckSignals()
@@ -109,43 +109,43 @@ cdef class Turn(Holder):
 
 
 cdef class WeightsLock:
-    """That of one network."""
+    """The lock of one network."""
 
     cdef Holder training
-    cdef list queue     # of turns: the first is at work, the others wait
+    cdef list queue     # turns: the first is active, the others wait
 
     def __cinit__(self):
         self.queue = []
 
     def __reduce__(self):
-        return WeightsLock, ()  # a copy of a network has its own
+        return WeightsLock, ()  # a copy of a network gets a new lock
 
     def training_by(self, str call, bint within_another=False):
-        """A context in which a call trains, alone.
+        """A context in which one call trains.
 
         Parameters
         ----------
         call : str
-            Its name, for messages.
+            The name of the call, for messages.
         within_another : bool
-            Whether a callback may make this call in the course of another.
+            Whether a callback may make this call during another one.
 
         Returns
         -------
         Training
-            Entered, a BusyError where another trains.
+            Entering it raises a BusyError if another call trains.
         """
         cdef Training training = Training(self, call)
         training.within_another = within_another
         return training
 
     def turn(self):
-        """A context in which no other thread is in the middle of a change.
+        """A context in which no other thread changes the weights.
 
         Returns
         -------
         Turn
-            Entered, it waits for those that came first.
+            Entering it waits for earlier turns.
         """
         return Turn(self, "a look")
 
@@ -155,12 +155,12 @@ cdef class WeightsLock:
         Parameters
         ----------
         call : str
-            Its name, for messages.
+            The name of the call, for messages.
 
         Returns
         -------
         Turn
-            Entered, a BusyError where another thread trains.
+            Entering it raises a BusyError if another thread trains.
         """
         cdef Turn turn = Turn(self, call)
         turn.sets_weights = True

@@ -19,29 +19,29 @@ cdef extern from *:
 ctypedef struct Node:
     cynn_operands op
     const cynn_operation *operation
-    void *python               # its methods are Python: these are called instead
-    int64_t value              # the number of what it makes
+    void *python               # an object with Python methods, which are called instead
+    int64_t value              # the number of its output value
     bint gradient_in_place
-    bint has_gradient          # something below it, or it itself, is trained
+    bint has_gradient          # this operation or an earlier one is trained
     bint forward_by_columns
     bint backward_by_columns
     int64_t column_piece
-    int64_t n_sums             # gradients of its output beside op.delta, to be added to that
+    int64_t n_sums             # gradients of its output besides op.delta, which are added to op.delta
     void **sums
 
 
 cdef class Workspace:
     cdef readonly list values, deltas, python
-    cdef readonly list loss_gradients   # of each loss
-    cdef readonly list root         # the value that holds the numbers of each
+    cdef readonly list loss_gradients   # for each loss
+    cdef readonly list root         # for each value, the value whose buffer it uses
     cdef list saved                 # of each node, what forward leaves for backward
-    cdef list scratch               # every array that allocate has made
-    cdef list keep                  # arrays that only the nodes point to
+    cdef list scratch               # every array made by allocate
+    cdef list keep                  # keeps arrays alive that the nodes point to
     cdef dict of_first_input        # dC/dx of the first input of an operation
     cdef Node *nodes
     cdef int64_t n_nodes
     cdef void *x
-    cdef void ***takes_x            # where nodes hold the address of value 0
+    cdef void ***takes_x            # the fields of nodes that hold the address of value 0
     cdef int64_t n_takes_x
     cdef int connect(self, Node *node, operation) except -1
     cdef int set_parameters(self, cynn_operands *op, list parameters) except -1

@@ -1,4 +1,4 @@
-"""The buffers of one pass through a network, and its operations bound to them: nodes."""
+"""The buffers of a pass through a network, and nodes: its operations bound to these buffers."""
 
 from array import array as array_of
 
@@ -21,14 +21,14 @@ from cynn.engine.python_operations cimport PythonOperation, call_python
 
 
 cdef int poison(object array) except -1:
-    """In a debug build, NaN everywhere, or -1: what is read before it is written shows."""
+    """In a debug build, fill an array with NaN or -1, so that reading uninitialized memory is noticed."""
     if IS_DEBUG:
         memset(address_of(array), 0xFF, array.nbytes)
     return 0
 
 
 cdef object aligned(object shape, object dtype):
-    """An uninitialized array that starts on a cache line."""
+    """Make an uninitialized array that starts on a cache line."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.empty(size + 64, np.uint8)
     poison(raw)
@@ -37,26 +37,26 @@ cdef object aligned(object shape, object dtype):
 
 
 def aligned_zeros(shape, dtype):
-    """An array of zeros that starts on a cache line."""
+    """Make an array of zeros that starts on a cache line."""
     array = aligned(shape, dtype)
     array[...] = 0
     return array
 
 
 def aligned_copy(array, dtype):
-    """Memory of our own with the values of an array, whoever holds that: for what the engine writes.
+    """Copy an array to new memory, for an array that the engine writes.
 
     Parameters
     ----------
     array : array
-        Such as one that was unpickled, which may be read-only, or lie in a file or in bytes of somebody else.
+        For example an unpickled array, which may be read-only, memory-mapped, or a view of bytes of the caller.
     dtype : str or dtype
-        Of the copy.
+        The dtype of the copy.
 
     Returns
     -------
     array
-        Of the same shape.
+        The copy.
     """
     copy = aligned(array.shape, dtype)
     copy[...] = array
@@ -64,9 +64,9 @@ def aligned_copy(array, dtype):
 
 
 cdef void *address_of(object array) except NULL:
-    """Where an array's data lies, which is never NULL for those that this package allocates.
+    """The address of an array's data, which is never NULL for arrays of this package.
 
-    The engine writes through what it gets here, and counts on rows without gaps.
+    The engine writes to this address, and needs contiguous rows.
     """
     if not isinstance(array, np.ndarray) or not is_all_set(array_flags(array), ALIGNED | C_CONTIGUOUS | WRITEABLE):
         raise ValueError("the engine must be given aligned, C-contiguous and writeable arrays")
@@ -74,9 +74,9 @@ cdef void *address_of(object array) except NULL:
 
 
 cdef class Workspace:
-    """The buffers of one pass through a network, for a number of rows. Used by one caller at a time.
+    """The buffers of a pass through a network, for a number of rows. Used by one caller at a time.
 
-    With `training`, what backward needs is kept, and so are the values that losses take, by number.
+    With `training`, it keeps what backward needs, and the values that losses use.
     """
 
     def __cinit__(
@@ -95,7 +95,7 @@ cdef class Workspace:
         self.takes_x = <void ***>calloc(sum(len(o.inputs) for o in operations), sizeof(void **))
         if self.nodes == NULL or self.takes_x == NULL:
             raise MemoryError
-        # The value that holds the numbers of each: in a prediction, some operations do nothing.
+        # The value whose buffer each value uses: in a prediction, some operations do nothing.
         root = self.root = list(range(n + 1))
         for i, operation in enumerate(operations):
             if operation.kernel.only_training and not training and i + 1 < n:
@@ -155,7 +155,7 @@ cdef class Workspace:
             node.python = <void *>bound
 
     cdef int connect(self, Node *node, operation) except -1:
-        """What does not depend on the buffers."""
+        """Set up what does not depend on the buffers."""
         cdef const double[::1] h
         cdef ActivationKernel activation
         cdef OperationKernel kernel = operation.kernel
@@ -191,7 +191,7 @@ cdef class Workspace:
         return 0
 
     cdef void **addresses(self, int64_t n, list arrays=None) except NULL:
-        """So many addresses, those of arrays, and NULL for the others: memory that ends with the workspace."""
+        """Allocate addresses: those of arrays, and NULL for the others. They are freed with the workspace."""
         cdef void **result
         cdef int64_t i
         result = <void **>self.hold(np.zeros(max(1, n), np.uintp))
@@ -205,10 +205,10 @@ cdef class Workspace:
     cdef int allocate_deltas(
         self, list operations, str dtype, list consumers, int64_t rows, list losses
     ) except -1:
-        """The gradient of every value that something trained depends on.
+        """Allocate the gradient of every value that depends on something trained.
 
-        Where several operations or losses take a value, each has a gradient of its own, which are added
-        up before the operation that made the value needs them.
+        If several operations or losses use a value, each has its own gradient. They are added before the operation
+        that computed the value needs the sum.
         """
         cdef int64_t i, j, n = len(operations)
         cdef Node *node
@@ -253,13 +253,13 @@ cdef class Workspace:
         return 0
 
     cdef object allocate(self, object shape, object dtype):
-        """An array that every pass writes before it reads it."""
+        """Allocate an array that every pass writes before it reads it."""
         array = aligned(shape, dtype)
         self.scratch.append(array)
         return array
 
     cdef int begin_pass(self) except -1:
-        """To be called before each: nothing of the pass before is to be read."""
+        """Call this before every pass: in a debug build, it makes the values of the last pass unreadable."""
         if IS_DEBUG:
             for array in self.scratch:
                 poison(array)
@@ -270,7 +270,7 @@ cdef class Workspace:
         return address_of(array)
 
     cdef void set_x(self, const void *x) noexcept nogil:
-        """Let the operations read value 0 there."""
+        """Set the address from which the operations read value 0."""
         cdef int64_t i
         for i in range(self.n_takes_x):
             self.takes_x[i][0] = <void *>x

@@ -2,11 +2,14 @@
 
 import importlib.machinery
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import setuptools
 from plugin_packages import ROOT, run, write_package
 
 import cynn
@@ -155,3 +158,19 @@ def test_plugins_that_require_the_other_project(tmp_path, requirement, warns):
     said = "warning: my-cube requires the package cynn, which is another project's. It should require cynn-nn"
     assert (said in result.stdout) == warns
     assert result.stdout.count("warning:") == warns
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_kernels_that_an_earlier_build_has_left(tmp_path, monkeypatch, native):
+    """A native build has one level: kernels of better ones would be chosen instead of the new."""
+    monkeypatch.setattr(setuptools, "setup", lambda **options: None)
+    setup = runpy.run_path(str(ROOT / "setup.py"))
+    modules = [Path(tmp_path, "cynn/kernels", level, f"dense{SUFFIX}") for level in setup["LEVELS"]]
+    for module in modules:
+        module.parent.mkdir(parents=True)
+        module.touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CYNN_NATIVE", "1" if native else "0")
+    setup["remove_other_levels"]()
+    left = [module for module in modules if module.exists()]
+    assert left == [module for module in modules if module.parent.name == "baseline" or not native]

@@ -376,7 +376,8 @@ def compiler() -> str:
     content = path.read_bytes() if path else b""
     found = re.search(rb"GCC: \([^)]*\) [0-9.]+|clang version [0-9.]+", content)
     name = found[0].decode() if found else "an unknown compiler"
-    return name + (" for debugging" if b".debug_info" in content else "")
+    name += " for debugging" if b".debug_info" in content else ""
+    return name + (" with sanitizers" if re.search(rb"__(asan|ubsan|tsan)_", content) else "")
 
 
 def recorded() -> dict[str, Any]:
