@@ -1,4 +1,4 @@
-"""A model: layers, their parameters and an engine that runs them. It knows no training, no files and no display."""
+"""The model: layers, parameters and the engine. It does not depend on training, files or display."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Model:
                 "Every output of a network must be what a layer has made of the input. Got the input itself instead."
             )
         self._outputs = Outputs(self._composition.outputs, values, [builder.widths[value] for value in values])
-        # What training keeps here: nothing else in this class makes use of it.
+        # Used by training only.
         self.history: Any = None
         self.epochs_trained = 0
         self._optimizer_state: Any = None
@@ -78,17 +78,17 @@ class Model:
             values,
             self._categories,
         )
-        # Looking for it anew would show in the time of a prediction on one row.
+        # Kept, since looking it up takes a noticeable part of a prediction of one row.
         self._predict_small_batch = self._engine.predict_small_batch if self._outputs.is_one else None
 
     @property
     def outputs(self) -> Any:
-        """Columns of what `predict` returns; a list or a dict for several outputs."""
+        """The number of columns of the output; a list or a dict for several outputs."""
         return self._outputs.join(self._outputs.units)
 
     @property
     def output_activation(self) -> Any:
-        """The activation that the outputs come from: the identity where none comes last.
+        """The activation of the last layer; the identity if it has none.
 
         A list or a dict for several outputs.
         """
@@ -126,20 +126,20 @@ class Model:
 
     @property
     def parameter_count(self) -> int:
-        """All weights and biases: Σ (inputs + 1) * units over the layers."""
+        """The number of weights and biases. For dense layers: Σ (inputs + 1) * units."""
         return sum(layer.parameter_count for layer in self.layers)
 
     def predict(
         self, x: Any, *, out: Any = None, n_threads: int | None = None, check_finite: bool = True
     ) -> Any:
-        """The outputs for rows of inputs.
+        """Predict the outputs for rows of inputs.
 
         Parameters
         ----------
         x : array of shape (rows, inputs), or (inputs,) for a single row
-            What the network takes: uint8, float32 or float64, with any strides.
+            The inputs: uint8, float32 or float64, with any strides.
         out : array of shape (rows, outputs), optional
-            Where to write: C-contiguous, of the network's dtype. It may overlap x, but not the weights.
+            The array to write to: C-contiguous, of the network's dtype. It may overlap x, but not the weights.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.
         check_finite : bool
@@ -148,7 +148,7 @@ class Model:
         Returns
         -------
         array of shape (rows, outputs), or (outputs,) for a single row
-            `out`, where that is given. For several outputs, both are lists or dicts of such.
+            `out` if it was given. For several outputs, both are lists or dicts.
 
         Examples
         --------
@@ -159,7 +159,7 @@ class Model:
         """
         if n_threads is not None:
             threads.resolve(n_threads)
-        if check_finite is not True and check_finite is not False:  # quicker than a call, in a prediction on one row
+        if check_finite is not True and check_finite is not False:  # faster than a call, in a prediction of one row
             check_finite = check_switch(check_finite, "check_finite", "predict")
         predict_small_batch = self._predict_small_batch
         if predict_small_batch is not None:
@@ -174,7 +174,7 @@ class Model:
         else:
             wanted = outputs.split(out, "out")
             inputs.check_outs(wanted, shapes, self.dtype, self._engine.holds)
-            # x must be read to its end before any of it is overwritten
+            # all of x must be read before any of it is overwritten
             found = [np.empty_like(one, subok=False) if np.may_share_memory(one, rows) else one for one in wanted]
         self.forward(rows, outputs.values, found, n_threads, check_finite=check_finite)
         for array, result in zip(wanted, found, strict=True):
@@ -183,7 +183,7 @@ class Model:
         return outputs.join(wanted)
 
     def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
-        """The output of every layer, the input first: what each neuron holds.
+        """Compute the output of every layer, which are the activations of all neurons.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class Model:
         Returns
         -------
         list of arrays of shape (rows, units), or (units,)
-            x as the network sees it, scaled, then a of each layer.
+            The scaled input, then the output of each layer.
 
         Examples
         --------
@@ -211,25 +211,25 @@ class Model:
         return [output[0] for output in outputs] if single else outputs
 
     def as_rows(self, x: Any, name: str) -> Array:
-        """Convert `x` to rows that the engine reads. Their numbers are not checked.
+        """Convert `x` to rows for the engine. Their numbers are not checked.
 
         Parameters
         ----------
         x : array-like of shape (rows, inputs)
             User input.
         name : str
-            What messages call it.
+            Its name in messages.
 
         Returns
         -------
         array of shape (rows, inputs)
-            `x` itself, where it can be read as it is.
+            `x` itself, if it needs no conversion.
         """
         return inputs.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
 
     @property
     def conversion(self) -> inputs.Conversion:
-        """How x comes into the network."""
+        """The conversion of x at the input."""
         return inputs.Conversion(self.dtype, self.input.scale, self.input.offset)
 
     def check_rows(
@@ -240,27 +240,27 @@ class Model:
         Parameters
         ----------
         rows : array of shape (rows, inputs)
-            As `as_rows` returned them.
+            What `as_rows` returned.
         name : str
-            What messages call them.
+            Their name in messages.
         places : array, optional
             The rows to look at; all by default.
         check_finite : bool
-            Whether a NaN or an infinity is an error. What is no category, where one must be, is one in any case.
+            Whether a NaN or an infinity is an error. An invalid category always is.
         """
         inputs.check_rows(rows, name, self.conversion, self._categories, places, check_finite=check_finite)
 
     def raise_unusable(
         self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool
     ) -> NoReturn:
-        """Raise the DataError for rows in which the engine has met what `check_rows` looks for.
+        """Raise the DataError for rows in which the engine has found an invalid number.
 
         Parameters
         ----------
         rows : array of shape (rows, inputs)
-            As `as_rows` returned them.
+            What `as_rows` returned.
         name : str
-            What messages call them.
+            Their name in messages.
         places : array, optional
             The rows to look at; all by default.
         check_finite : bool
@@ -284,18 +284,17 @@ class Model:
         Parameters
         ----------
         rows : array of shape (rows, inputs)
-            As `as_rows` returned them.
+            What `as_rows` returned.
         values : list of int
-            Which values are wanted, by number, as the engine counts them.
+            The numbers of the wanted values in the engine.
         outputs : list of array
-            Where each of them goes.
+            The arrays to write them to.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
         name : str
-            What messages call the rows.
+            The name of the rows in messages.
         check_finite : bool
-            Whether a NaN or an infinity in rows is an error. What is no category, where one must be, is one in any
-            case.
+            Whether a NaN or an infinity in rows is an error. An invalid category always is.
         """
         if not self._engine.forward(rows, values, outputs, threads.resolve(n_threads), check_finite):
             self.raise_unusable(rows, name, check_finite=check_finite)
@@ -303,23 +302,23 @@ class Model:
     def outputs_for_loss(
         self, objective: Objective, rows: Array, n_threads: int | None, name: str = "x"
     ) -> list[tuple[Array, ActivationKernel | None]]:
-        """What the loss of each output is computed from, and the activation that the output comes from.
+        """Compute the input of the loss of each output, and its activation.
 
         Parameters
         ----------
         objective : Objective
             The losses.
         rows : array of shape (rows, inputs)
-            As `as_rows` returned them.
+            What `as_rows` returned.
         n_threads : int or None
             None for `cynn.get_num_threads()`.
         name : str
-            What messages call the rows.
+            The name of the rows in messages.
 
         Returns
         -------
         list of (array of shape (rows, units), ActivationKernel or None)
-            Predictions, or z of the activation where the loss is computed from that.
+            Predictions, or z if the loss is fused with the activation.
         """
         activations, values = self._output_activations(), list(self._outputs.values)
         for number, (kernel, activation) in enumerate(zip(objective.kernels, activations, strict=True)):
@@ -330,7 +329,7 @@ class Model:
         return list(zip(found, activations, strict=True))
 
     def penalty(self) -> float:
-        """What regularizers add to the loss: l1 Σ|w| + l2 Σw², over what they hold for."""
+        """The penalty that regularizers add to the loss: l1 Σ|w| + l2 Σw² over the regularized weights."""
         total = 0.0
         for operation in self._engine.operations:
             for parameter, rule in zip(operation.parameters, operation.rules, strict=False):
@@ -341,7 +340,7 @@ class Model:
         return total
 
     def objective(self, loss: Any, loss_weights: Any = None) -> Objective:
-        """The kernels of losses, or of those that fit the last layers.
+        """Make the losses of the outputs; by default, those that fit the last layers.
 
         Parameters
         ----------
@@ -353,12 +352,12 @@ class Model:
         Returns
         -------
         Objective
-            Its kernels have the network's dtype.
+            The losses, in the network's dtype.
         """
         return Objective(self._outputs, self._output_activations(), self.dtype, loss, loss_weights)
 
     def get_weights(self) -> list[Array]:
-        """Copies of all that training changes: the weights and the biases of every layer in turn.
+        """Copy all arrays that training changes: the weights and biases of every layer in order.
 
         Examples
         --------
@@ -370,12 +369,12 @@ class Model:
             return [array.copy() for _, array in layers.arrays(self.layers)]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Give all that training changes the values of arrays as `get_weights` returns them.
+        """Set all arrays that training changes, in the order of `get_weights`.
 
         Parameters
         ----------
         weights : list of array
-            As many, of the same shapes, as `get_weights` returns. While another thread trains: a BusyError.
+            Arrays with the shapes of those from `get_weights`. If another thread trains, a BusyError is raised.
 
         Examples
         --------
@@ -392,7 +391,7 @@ class Model:
         if len(given) != len(own):
             raise ShapeError(f"The weights must be {len(own)} arrays. Got {len(given)} instead.")
         pairs = [
-            (array, layers.as_values(value, array, f"array {name}"))  # a copy: it may be a view of these weights
+            (array, layers.as_values(value, array, f"array {name}"))  # copies: they may be views of these weights
             for (name, array), value in zip(own, given, strict=True)
         ]
         with self._weights_lock.turn_to_set("set_weights"):
@@ -400,7 +399,7 @@ class Model:
                 array[...] = values
 
     def get_config(self) -> dict[str, Any]:
-        """Seed, dtype and layers, without weights; `from_config` makes an equal network."""
+        """The configuration: seed, dtype and layers, without weights. `from_config` makes an equal network of it."""
         config = {
             "seed": self.seed,
             "dtype": self.dtype,
@@ -415,17 +414,17 @@ class Model:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of `get_config`; the weights are the initial ones.
+        """Make a network from its configuration, with initial weights.
 
         Parameters
         ----------
         config : dict
-            As `get_config` returned it.
+            What `get_config` returned.
 
         Returns
         -------
         Network
-            With its initial weights.
+            A network with initial weights.
         """
         return cls(
             layers.of_network(config),

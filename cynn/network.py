@@ -1,4 +1,4 @@
-"""`Network`: what a user builds, trains, predicts with, looks at and saves."""
+"""`Network`, the class with which users build, train, evaluate, inspect and save networks."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ class Network(Model, FaceMethods):
     Parameters
     ----------
     layers : list, or what calling a layer returned
-        An `Input` and layers one behind the other; or, for a network that is no chain, the last layer
-        called on what it takes, as in `Dense(1)(Concatenate()(h, x))`; a list or a dict of such for several
-        outputs. Descriptions: the network makes its own copies.
+        An `Input` and layers in order. For a network that is not a chain: the result of calling the last layer on its
+        inputs, as in `Dense(1)(Concatenate()(h, x))`; for several outputs, a list or a dict of such results. The
+        network makes its own copies of the layers.
     seed : int, optional
-        Fixes the initial weights and the order of the data: the same seed, data and machine give
-        the same bits. None draws a fresh one, kept as `seed`.
+        Determines the initial weights and the order of the data: the same seed, data and machine give the same bits.
+        None draws a random seed, which is kept as `seed`.
     dtype : {"float32", "float64"}
-        In which the network computes.
+        The dtype of the computations.
     regularizer : str, Regularizer or dict, optional
         A penalty on the size of the weights of every layer that has none of its own, the vectors of an
         `Embedding` included. May be assigned between two trainings.
     sources : list of list of int, optional
-        For a list of layers that is no chain, what each takes: 0 is the input, k layer k - 1.
+        For a list of layers that is not a chain, the inputs of each layer: 0 is the input, k layer k - 1.
     outputs : list or dict of int, optional
-        For a list of layers with several outputs: which these are, counted likewise.
+        For a list of layers with several outputs, the numbers of the outputs, counted likewise.
 
     Attributes
     ----------
     input : Input
     layers : list of Layer
-        Without the input, so that `layers[0]` has the first weights.
+        The layers without the input, so `layers[0]` has the first weights.
     seed : int
     dtype : str
     parameter_count : int
-        All weights and biases.
+        The number of all weights and biases.
     history : cynn.training.History or None
-        Of the last `fit`, also if it was interrupted.
+        The history of the last `fit`, also if it was interrupted.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class Network(Model, FaceMethods):
     >>> net.parameter_count
     13002
 
-    Two outputs; what is given and returned for each, such as targets, losses and predictions, has their names:
+    Two outputs. Targets, losses, predictions and so on have their names:
 
     >>> x = cynn.Input(784, scale=1 / 255)
     >>> h = cynn.Dense(16, "relu")(x)
@@ -92,18 +92,18 @@ class Network(Model, FaceMethods):
         seed: int | None = None,
         dtype: str = "float32",
     ) -> Self:
-        """A multilayer perceptron: dense layers of these sizes, one after the other.
+        """Make a multilayer perceptron: a chain of dense layers of these sizes.
 
         Parameters
         ----------
         sizes : list of int
-            Inputs, units of each hidden layer, outputs.
+            The number of inputs, the units of each hidden layer, the number of outputs.
         activation : str, Activation or dict
-            Of the hidden layers.
+            The activation of the hidden layers.
         output : str, Activation or dict
-            Of the last layer.
+            The activation of the last layer.
         input_scale : float
-            What the inputs are multiplied by.
+            A factor for the inputs.
         seed : int, optional
             As for `Network`.
         dtype : {"float32", "float64"}
@@ -128,7 +128,7 @@ class Network(Model, FaceMethods):
         return cls(described, seed=seed, dtype=dtype)
 
     def summary(self) -> str:
-        """A table: layer, activation, shape of its weights, parameters.
+        """A table of the layers with activations, inputs, units and parameters.
 
         Examples
         --------
@@ -171,93 +171,92 @@ class Network(Model, FaceMethods):
         n_threads: int | None = None,
         check_finite: bool = True,
     ) -> History:
-        """Train on data.
+        """Train the network.
 
         Parameters
         ----------
         x : array of shape (rows, inputs)
-            uint8, float32 or float64 are read where they lie, with any strides, also from a memmap;
-            other numbers are converted first. Without y: an iterable of batches (x, y) or (x, y,
-            sample_weight), or a function that returns one for an epoch, which counts from 0 in the life of
-            the network. They are drawn in the calling thread, while another trains on the last.
+            Arrays of uint8, float32 or float64 are read in place, with any strides, also from a memmap. Other numbers
+            are converted first. Without y: an iterable of batches (x, y) or (x, y, sample_weight), or a function that
+            returns one for an epoch, which is counted from 0 over all calls of `fit`. Batches are drawn in the calling
+            thread, while another thread trains on the last one.
         y : array of shape (rows,) or (rows, outputs)
-            Classes (whole numbers, where there are several outputs) or values. Several labels per row are
-            rows of 0 and 1. For a network of several outputs, a list or a dict of such.
+            Classes (whole numbers, if the network has several output units) or values. Several labels per row are
+            rows of 0 and 1. For a network with several outputs, a list or a dict of targets.
         loss : str, Loss or dict, optional
-            By default what fits the last layer: `cross_entropy` for softmax,
-            `binary_cross_entropy` for sigmoid, else `mean_squared_error`. For several outputs, one for all, or
-            a list or a dict of such.
+            By default, the loss that fits the last layer: `cross_entropy` for softmax, `binary_cross_entropy` for
+            sigmoid, otherwise `mean_squared_error`. For several outputs, one loss for all, or a list or a dict.
         loss_weights : list or dict of float, optional
-            What the loss of each output is multiplied by in the sum that is trained on; 1 by default.
+            The weight of the loss of each output in the sum that is minimized; 1 by default.
         optimizer : str, Optimizer or dict, optional
-            By default the one of the last `fit`, which goes on with its state, and Adam the first
-            time. The same instance goes on, too; any other starts anew.
+            By default, the optimizer of the last `fit`, which continues with its state; Adam the first time. If the
+            same instance is given again, it continues, too. Any other optimizer starts with a new state.
         epochs : int
-            How often to go through the data.
+            The number of passes over the data.
         batch_size : int
-            Rows in a batch; the last of an epoch takes what is left. A step is a batch, or as many as the optimizer's
-            `gradient_accumulation_steps` says.
+            The number of rows per batch. The last batch of an epoch has the remaining rows. A step uses one batch, or as
+            many as the optimizer's `gradient_accumulation_steps`.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
-            Evaluated after every epoch.
+            Data that are evaluated after every epoch.
         validation_split : float
-            The share of the rows that is kept from training and evaluated after every epoch. The seed says
-            which; of every class it is the same share. Of several outputs, it is that of every combination of
-            their classes, and of each class of the first that has some.
+            The fraction of the rows that is not used for training, but evaluated after every epoch. They depend on the
+            seed; the fraction is the same for every class. With several outputs, it is the same for every combination
+            of their classes, and for each class of the first output that has classes.
         metrics : list of str or callable, optional
             Names (`"accuracy"`), objects of `cynn.metrics`, or functions of (y_true, y_pred), also those of
-            `sklearn.metrics`. For several outputs, the same for all, or a list or a dict of such.
+            `sklearn.metrics`. For several outputs, the same metrics for all, or a list or a dict of lists.
         sample_weight : array of shape (rows,), optional
-            How often each row is there: a weight of 2 is as if there were two copies, and a row of weight 0 is left
-            out, first of all. Only ratios matter: the weights are divided by their mean over the rows that are
-            trained on. The loss of a batch is Σ weight * loss over the number of its rows. In batches of one's own
-            they count as they are given. For several outputs, the same for all, or a list or a dict of such.
+            The weight of each row: a weight of 2 means two copies of the row, and rows of weight 0 are left out. Only
+            ratios matter: the weights are divided by their mean over the training rows. The loss of a batch is
+            Σ weight * loss, divided by the number of its rows. In an iterable of batches, weights are used as they are
+            given. For several outputs, the same weights for all, or a list or a dict.
         class_weight : dict or "balanced", optional
-            The weight of each class, by its number (or its label, -1 or 1), 1 for one that is not named; "balanced"
-            is rows / (classes * rows of the class), where a row counts as often as its sample_weight says. It
-            multiplies sample_weight, but not for rows that validate. For several outputs, the same for all, or a list
-            or a dict of such, for those whose targets are classes.
+            The weight of each class by its number, or by its label -1 or 1; 1 for classes that are not given.
+            "balanced" is rows / (classes * rows of the class), with rows counted by their sample_weight. It multiplies
+            sample_weight, except for validation rows. For several outputs, the same for all, or a list or a dict, for
+            those whose targets are classes.
         transform : callable, optional
-            Called for every batch as `transform(x, y, generator)`, returns the (x, y) to train on: for
-            augmentation. It runs in the calling thread, while another trains on the last batch, always in
-            the same order; the `numpy.random.Generator` depends on the seed, the epoch and the step alone.
+            For data augmentation: called for every batch as `transform(x, y, generator)`, it returns the (x, y) to
+            train on. It is called in the calling thread, in the order of the batches, while another thread trains on
+            the last batch. The `numpy.random.Generator` depends only on the seed, the epoch and the step.
         steps_per_epoch : int, optional
-            Where x gives batches: how many of them make an epoch; fewer are an error. By default, all that there are.
+            If x is an iterable of batches: the number of batches per epoch; fewer are an error. By default, all.
         shuffle : bool, "blocks" or callable
             Whether every epoch takes the rows in an order of its own. "blocks" shuffles blocks of 1,024
             rows, and the rows within each: for a memmap larger than memory, which is then read in long
             pieces. A function of the epoch, which counts from 0 in the life of the network, returns an order of
             yours: each of the numbers from 0 to n - 1 once, for the n rows that are trained on.
         callbacks : list of cynn.callbacks.Callback
-            Called in the course of the training.
+            Callbacks, whose methods are called during training.
         resume : str, path or bool, optional
-            A file that a `cynn.callbacks.Checkpoint` wrote: the training goes on from there, in the middle of
-            an epoch too, and ends with the same bits and the same history as if it had never stopped. True
-            takes what the Checkpoint among the callbacks wrote last, and begins where there is nothing. All
-            else must be as it was, but for n_threads, progress and, where the learning rate is a number, epochs.
+            A file written by a `cynn.callbacks.Checkpoint`. The training continues from there, also in the middle of an
+            epoch, and ends with the same bits and the same history as if it had never stopped. True uses the last file
+            of the Checkpoint among the callbacks, and starts from the beginning if there is none. All other arguments
+            must be the same, except n_threads, progress and, if the learning rate is a number, epochs.
         progress : bool
-            Whether to show a progress bar, where stderr is a terminal.
+            Whether to show a progress bar if stderr is a terminal.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.
         check_finite : bool
-            Whether to look for NaN and infinity in x and y first.
+            Whether to check x and y for NaN and infinity.
 
         Returns
         -------
         cynn.training.History
-            The figures of every epoch; of several outputs, those of one begin with its name. The loss is the mean
-            over the rows of weight * loss. The training metrics are those of the predictions made during the epoch, as
-            the weights were at each step.
+            The figures of every epoch. With several outputs, the names of figures of one output begin with its name.
+            The loss is the mean of weight * loss over the rows. Training metrics are computed from the predictions
+            made during the epoch, with the weights of each step.
 
         Raises
         ------
         TrainingDivergedError
             The loss became NaN or infinite.
         BusyError
-            Another call trains the network: on another thread, or the one whose callback this call is made in.
+            Another call trains the network, in another thread or because this call is made in a callback.
         ShapeError, DataError
             x or y do not fit.
         CheckpointError, ModelFileError
-            There is no checkpoint to go on from, or not a whole one.
+            The checkpoint to resume from does not exist, or is not complete.
 
         Examples
         --------
@@ -305,7 +304,7 @@ class Network(Model, FaceMethods):
         n_threads: int | None = None,
         check_finite: bool = True,
     ) -> float:
-        """One step on one batch, for a loop of one's own.
+        """Take one step on one batch, for custom training loops.
 
         Parameters
         ----------
@@ -314,13 +313,12 @@ class Network(Model, FaceMethods):
         loss : str, Loss or dict, optional
             As for `fit`.
         loss_weights : list or dict of float, optional
-            Of several outputs, what the loss of each is multiplied by in the sum.
+            For several outputs, the weight of the loss of each in the sum.
         optimizer : str, Optimizer or dict, optional
-            By default the one of the last step, or Adam. It goes on with its state as long as it is equal to
+            By default, the optimizer of the last step, or Adam. It continues with its state as long as it is equal to
             that of the last step.
         sample_weight : array of shape (rows,), optional
-            How often each row is there, as it is given: here they are not divided by their mean. For several outputs,
-            as for `fit`.
+            The weight of each row. Here weights are not divided by their mean. For several outputs, as for `fit`.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
         check_finite : bool
@@ -329,7 +327,7 @@ class Network(Model, FaceMethods):
         Returns
         -------
         float
-            The loss of the batch, before the step: Σ weight * loss, over the number of rows whose weight is not 0.
+            The loss of the batch before the step: Σ weight * loss, divided by the number of rows with weight not 0.
 
         Raises
         ------
@@ -377,15 +375,15 @@ class Network(Model, FaceMethods):
         loss : str, Loss or dict, optional
             As for `fit`.
         loss_weights : list or dict of float, optional
-            Of several outputs, what the loss of each is multiplied by in the sum.
+            For several outputs, the weight of the loss of each in the sum.
         sample_weight : array of shape (rows,), optional
-            How often each row is there, in ratio to the others; for several outputs, as for `fit`.
+            The weight of each row. Only ratios matter. For several outputs, as for `fit`.
 
         Returns
         -------
         list of (dW, db)
-            For each layer that has parameters, those of layers within it behind it: arrays of the shapes
-            of its weights and biases, or of what parameters it has; None for those that are not trained.
+            For each layer with parameters, and then for the layers nested in it: arrays of the shapes of its weights
+            and biases, or of its other parameters; None for those that are not trained.
 
         Examples
         --------
@@ -413,21 +411,21 @@ class Network(Model, FaceMethods):
         n_threads: int | None = None,
         check_finite: bool = True,
     ) -> dict[str, float]:
-        """The loss, and metrics, of predictions for x against y.
+        """Compute the loss and metrics of predictions for x against y.
 
         Parameters
         ----------
         x, y : array
             Rows and their targets, as for `fit`.
         loss : str, Loss or dict, optional
-            By default what fits the last layer, as for `fit`.
+            By default, the loss that fits the last layer, as for `fit`.
         loss_weights : list or dict of float, optional
-            Of several outputs, what the loss of each is multiplied by in the sum.
+            For several outputs, the weight of the loss of each in the sum.
         metrics : list, optional
             Names, objects of `cynn.metrics` or functions, as for `fit`.
         sample_weight : array of shape (rows,), optional
-            How often each row is there, in ratio to the others, for the loss and the metrics: a weight of 2 is as if
-            there were two copies, a row of weight 0 is left out. For several outputs, as for `fit`.
+            The weight of each row in the loss and the metrics: a weight of 2 means two copies of the row, and rows of
+            weight 0 are left out. Only ratios matter. For several outputs, as for `fit`.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
         check_finite : bool
@@ -436,7 +434,7 @@ class Network(Model, FaceMethods):
         Returns
         -------
         dict
-            `"loss"` (the mean over rows) and one figure a metric.
+            `"loss"`, which is the mean over rows, and one figure per metric.
 
         Examples
         --------
@@ -461,17 +459,17 @@ class Network(Model, FaceMethods):
         )
 
     def update_moving_averages(self, x: Any, *, sample_weight: Any = None, n_threads: int | None = None) -> None:
-        """Compute the moving averages of every `BatchNorm` anew, as the mean and the variance over rows.
+        """Compute the moving averages of every `BatchNorm` again, as the mean and the variance over rows.
 
-        For weights that did not come about step by step, such as averages of others. One pass over x for each
-        of the layers, as in predictions: without dropout. (Ioffe and Szegedy, 2015, algorithm 2.)
+        For weights that are not the result of training steps, such as averages of weights. It makes one pass over x per
+        layer, as in predictions, without dropout. (Ioffe and Szegedy, 2015, algorithm 2.)
 
         Parameters
         ----------
         x : array of shape (rows, inputs)
-            The training data, or enough of them: two rows at least.
+            The training data, or a sample of at least two rows.
         sample_weight : array of shape (rows,), optional
-            How often each row counts.
+            The weight of each row.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.
 
@@ -500,26 +498,26 @@ class Network(Model, FaceMethods):
             )
 
     def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
-        """What goes wrong where: a table of every layer. Nothing is trained.
+        """Diagnose problems of training, as a table of the layers. Nothing is trained.
 
         Parameters
         ----------
         x, y : array
-            As for `fit`; some hundred rows are enough.
+            As for `fit`; a few hundred rows are enough.
         loss : str, Loss or dict, optional
             As for `fit`.
         optimizer : str, Optimizer or dict, optional
-            Whose step is tried on a copy of the network: by default the one of the last step, or Adam.
+            The optimizer whose step is tried on a copy of the network. By default that of the last step, or Adam.
 
         Returns
         -------
         cynn.training.diagnosis.Diagnosis
-            A list with one entry per layer: the mean and the spread of its outputs, the share of its dead units,
-            the norm of its gradients, and how long a step is beside its weights.
+            A list with one entry per layer: the mean and the standard deviation of its outputs, the share of dead
+            units, the norm of its gradients, and the size of a step relative to its weights.
 
         Examples
         --------
-        A rectifier whose bias keeps it at 0 for all rows:
+        A ReLU unit whose bias keeps it at 0 for all rows:
 
         >>> import cynn
         >>> net = cynn.Network([cynn.Input(1), cynn.Dense(2, "relu"), cynn.Dense(1)], seed=0)
@@ -537,7 +535,7 @@ class Network(Model, FaceMethods):
         Parameters
         ----------
         path : str or path
-            Where to write; what is there is replaced.
+            The file to write. An existing file is replaced.
         """
         from cynn.saving import model_file
 
@@ -574,24 +572,24 @@ def load(path: str | os.PathLike[str]) -> Network:
     Returns
     -------
     Network
-        With the weights of the file.
+        A network with the weights of the file.
 
     Raises
     ------
     OSError
         The file cannot be read.
     InvalidParameterError
-        `path` is no path.
+        `path` is not a path.
     NotAFileError
-        It is a directory, a FIFO, a socket or a device.
+        `path` is a directory, a FIFO, a socket or a device.
     ModelFileError
-        It is no model file, or not a whole one.
+        The file is not a complete model file.
     UnknownNameError
-        It needs an activation that nothing has.
+        The network has a part with an unknown name.
     PluginError
-        It needs a plugin whose package is not installed; the message names it.
+        The network needs a plugin whose package is not installed. The message names it.
     CynnWarning
-        Only a warning: a plugin is installed in another version than the network was saved with.
+        Only a warning: a plugin is installed in another version than when the network was saved.
 
     Examples
     --------
