@@ -57,7 +57,7 @@ except ImportError:
 if TYPE_CHECKING:
     from cynn import callbacks, datasets, interop, metrics, plot, testing, training
 
-# What a process that only predicts has no use for is imported when somebody asks for it.
+# Modules that a process needs only for training are imported on demand.
 _LATER = {"callbacks", "datasets", "interop", "metrics", "plot", "testing", "training"}
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What this build is made of, and where its headers are."""
+"""The configuration of this build, and the folder of its headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["get_include", "show_config"]
 
 
 def get_include() -> str:
-    """The folder that holds `cynn/abi.h`, for the compiler of a plugin.
+    """The include folder for compiling plugins, which contains `cynn/abi.h`.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""The errors of CyNN. Each is a `CynnError` and what a user would expect to catch besides.
+"""The errors of CyNN. Each is a `CynnError`, and also the built-in error that a user would expect.
 
-Every message has one form: what must be, what was got instead, and where it helps what to do.
+Every message has one form: what is required, what was got instead and, if it helps, what to do.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ class CynnWarning(UserWarning):
 
 
 def warn(message: str, stacklevel: int) -> None:
-    """A CynnWarning; nothing where sys.stderr is closed, as in a program without a console."""
+    """Issue a CynnWarning. Does nothing if sys.stderr is closed, as in a program without a console."""
     import contextlib
     import warnings
 
-    with contextlib.suppress(ValueError):  # of writing to what is closed
+    with contextlib.suppress(ValueError):  # writing to a closed stream
         warnings.warn(message, CynnWarning, stacklevel=stacklevel + 1)
 
 
 class CynnError(Exception):
-    """The base of every error that CyNN raises on purpose."""
+    """The base class of all errors of CyNN."""
 
 
 class InvalidParameterError(CynnError, ValueError, TypeError):
-    """A parameter has a value or a type that is not allowed."""
+    """A parameter has an invalid value or type."""
 
 
 class ShapeError(CynnError, ValueError):
@@ -62,7 +62,7 @@ class ShapeError(CynnError, ValueError):
 
 
 class DataError(CynnError, ValueError):
-    """The values in the data cannot be used: a NaN, a class out of range, no rows."""
+    """The data have invalid values: a NaN, a class out of range, no rows."""
 
 
 class UnknownNameError(CynnError, KeyError):
@@ -85,23 +85,23 @@ class BusyError(CynnError, RuntimeError):
 
 
 class KernelError(CynnError, RuntimeError):
-    """A compiled kernel was given what cannot be, by CyNN or by a plugin: an error of theirs."""
+    """A compiled kernel got invalid arguments, because of an error in CyNN or in a plugin."""
 
 
 class ReadOnlyError(CynnError, AttributeError):
-    """What is given when an object is made cannot be changed later."""
+    """A parameter cannot be changed after an object has been created."""
 
 
 class ModelFileError(CynnError, ValueError):
-    """A file is no model, or not a whole one."""
+    """A file is not a complete model file."""
 
 
 class NotAFileError(ModelFileError, OSError):
-    """What should be a file is a directory, a FIFO, a socket or a device."""
+    """A path is a directory, a FIFO, a socket or a device instead of a file."""
 
 
 class CheckpointError(CynnError, OSError):
-    """A checkpoint could not be written, or there is none to go on from."""
+    """A checkpoint cannot be written, or there is none to resume from."""
 
 
 class MissingDependencyError(CynnError, ImportError):
@@ -109,13 +109,13 @@ class MissingDependencyError(CynnError, ImportError):
 
 
 class Figures(Protocol):
-    """What an error, or a drawing, makes use of in a `cynn.training.History`."""
+    """The part of `cynn.training.History` that errors and drawings use."""
 
     history: dict[str, list[float]]
 
     @property
     def epochs(self) -> int:
-        """How many epochs there are."""
+        """The number of epochs."""
 
     def __getitem__(self, name: str) -> list[float]: ...
 
@@ -126,22 +126,22 @@ class TrainingDivergedError(CynnError, ArithmeticError):
     Parameters
     ----------
     message : str
-        What happened, and what to do.
+        What has happened, and what to do.
     epoch, step : int
-        Where it happened, both counted from 1; the step within the epoch.
+        The epoch and the step within it, both counted from 1.
     history : cynn.training.History
-        The epochs completed before.
+        The history of the completed epochs.
 
     Attributes
     ----------
     epoch, step : int
-        Where it happened, both counted from 1; the step within the epoch.
+        The epoch and the step within it, both counted from 1.
     history : cynn.training.History
-        The epochs completed before.
+        The history of the completed epochs.
     """
 
     def __init__(self, message: str, epoch: int, step: int, history: Figures) -> None:
-        super().__init__(message, epoch, step, history)  # all of them, so that it can be pickled
+        super().__init__(message, epoch, step, history)  # all arguments, so that it can be pickled
         self.epoch = epoch
         self.step = step
         self.history = history
@@ -180,14 +180,14 @@ def check_number(
     above: float | None = None,
     below: float | None = None,
 ) -> float:
-    """`value` as a finite float within the bounds (`above` and `below` exclude the bound itself)."""
+    """Check that `value` is a finite number within the bounds, and return it as a float."""
     bounds = bounds_in_words(minimum=minimum, maximum=maximum, above=above, below=below)
     allowed = f"a finite number {' and '.join(bounds)}".strip()
     try:
         if not _may_be_number(value, "iuf"):
             raise TypeError
         number = float(value)
-    except Exception:  # whatever its __float__ raises
+    except Exception:  # __float__ may raise anything
         raise not_allowed(name, owner, allowed, value) from None
     inside = minimum <= number <= maximum and abs(number) != float("inf")
     if not inside or (above is not None and number <= above) or (below is not None and number >= below):
@@ -198,10 +198,10 @@ def check_number(
 def check_whole_number(
     value: Any, name: str, owner: str, *, minimum: int = 0, maximum: int = 2**63 - 1
 ) -> int:
-    """`value` as an int within the bounds; a bool or a float is refused."""
+    """Check that `value` is a whole number within the bounds, and no bool or float; return it as an int."""
     try:
         number = operator.index(value) if _may_be_number(value, "iu") else None
-    except Exception:  # whatever its __index__ raises
+    except Exception:  # __index__ may raise anything
         number = None
     if number is None or not minimum <= number <= maximum:
         is_too_large = number is not None and number > maximum
@@ -211,14 +211,14 @@ def check_whole_number(
 
 
 def check_switch(value: object, name: str, owner: str) -> bool:
-    """`value` as a bool, or an InvalidParameterError."""
+    """Check that `value` is True or False, and return it as a bool."""
     if not isinstance(value, (bool, np.bool_)):
         raise not_allowed(name, owner, "True or False", value)
     return bool(value)
 
 
 def check_held(value: float, name: str, owner: str, dtype: str) -> None:
-    """Raise an InvalidParameterError where a number becomes infinite, or 0, in the dtype of a network."""
+    """Raise an InvalidParameterError if a number becomes infinite or 0 in the dtype of a network."""
     with np.errstate(over="ignore", under="ignore"):
         held = np.dtype(dtype).type(value)
     if not np.isfinite(held) or (held == 0) != (value == 0):
@@ -226,44 +226,44 @@ def check_held(value: float, name: str, owner: str, dtype: str) -> None:
 
 
 def as_list(value: Any) -> list[Any] | None:
-    """The items of what can be gone through, None of what cannot."""
+    """A list of the items of an iterable; None if `given` is not iterable."""
     try:
         return list(value)
-    except TypeError:  # an array without dimensions says only then that it cannot
+    except TypeError:  # an array without dimensions raises only here
         return None
 
 
 def not_allowed(name: str, owner: str, allowed: str, value: object) -> InvalidParameterError:
-    """The error for a parameter that has another value than what is allowed."""
+    """Make the error for a parameter with an invalid value."""
     return InvalidParameterError(f"The {name!r} parameter of {owner} must be {allowed}. Got {shown(value)} instead.")
 
 
 def shown(value: object) -> str:
-    """The repr of a value that was given, cut where it is long."""
+    """The repr of a value, shortened if it is long."""
     try:
         text = repr(value)
-    except Exception:  # an int of thousands of digits, or a repr that fails
+    except Exception:  # an int with thousands of digits, or a repr that raises
         text = f"{type(value).__name__} without a repr"
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _may_be_number(value: object, kinds: str) -> bool:
-    """Whether it is a single number, of these kinds of NumPy's where it is of NumPy; no text and no switch."""
+    """Whether it is a single number and no text or bool. NumPy numbers must be of these kinds."""
     if isinstance(value, (str, bytes, bytearray, bool)):
         return False
     return getattr(getattr(value, "dtype", None), "kind", kinds[0]) in kinds and not getattr(value, "ndim", 0)
 
 
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
-    """The error for a name that nothing has, with the nearest names or, failing these, all."""
+    """Make the error for an unknown name, with the most similar names or, if there are none, all names."""
     known = sorted(names)
     hint = did_you_mean(name, known) or f" There are: {', '.join(known)}."
     return UnknownNameError(f"There is no {kind} named {shown(name)}.{hint}")
 
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:
-    """A sentence with the names that are nearest, to put behind another; empty where none is near."""
-    import difflib  # not at every import of the package
+    """A sentence that lists the most similar names; empty if none is similar."""
+    import difflib  # imported when needed, as it takes time
 
     near = difflib.get_close_matches(shown(name) if not isinstance(name, str) else name, list(names), n=3)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -1,4 +1,4 @@
-"""Files: paths as users give them, regular files to read, and new content that is there whole or not at all."""
+"""Files: checks of paths, opening regular files, and atomic writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cynn.errors import InvalidParameterError, NotAFileError, shown
 
 __all__ = ["as_path", "check_regular", "open_regular", "remove_leftovers", "replacing"]
 
-#: What is no regular file, by the test for it.
+#: Names of other kinds of files, by their tests.
 _KINDS = {
     stat.S_ISDIR: "a directory",
     stat.S_ISFIFO: "a FIFO",
@@ -25,7 +25,7 @@ _KINDS = {
 
 
 def as_path(given: Any, name: str, owner: str) -> str:
-    """`given` as a path. A number is none, whatever file of this process it may stand for."""
+    """Convert `given` to a path. A file descriptor is not a path."""
     try:
         path = os.fsdecode(given) if isinstance(given, (str, os.PathLike)) else ""
         encoded = os.fsencode(path)
@@ -40,9 +40,9 @@ def as_path(given: Any, name: str, owner: str) -> str:
 
 
 def open_regular(path: str) -> IO[bytes]:
-    """Open a file to read. What is no regular file is refused, and neither opened nor waited for."""
+    """Open a regular file for reading. Any other kind of file is an error at once, and is not opened."""
     check_regular(path, os.stat(path))
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # by now it may be another
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may have been replaced since the check
     try:
         check_regular(path, os.fstat(descriptor))
         return os.fdopen(descriptor, "rb")
@@ -52,7 +52,7 @@ def open_regular(path: str) -> IO[bytes]:
 
 
 def check_regular(path: str, status: os.stat_result | None = None) -> None:
-    """Raise a NotAFileError where something other than a regular file has that name."""
+    """Raise a NotAFileError if a path exists and is not a regular file."""
     if status is None:
         status = _status(path)
     if status is not None and not stat.S_ISREG(status.st_mode):
@@ -69,11 +69,11 @@ def _status(path: str) -> os.stat_result | None:
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
-    """A file to write, which has its name once the block is over, is on the disk, and has all of its content.
+    """A context that gives a temporary file to write. When it ends, the file gets its name, and is on the disk.
 
-    Where the block fails, or the process is killed, what was there before stays as it is. A file that takes the
-    place of another has its permissions and, as far as the system lets it, its owner and group; a symbolic link
-    stays one. Another hard link keeps the old content.
+    If the block fails, or the process is killed, the old file stays as it is. A file that replaces another gets its
+    permissions and, if the system allows it, its owner and group. A symbolic link stays one. Other hard links keep the
+    old content.
     """
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
@@ -97,7 +97,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
 
 
 def _new_file(folder: str, name: str, path: str, mode: int) -> tuple[int, str]:
-    """A file that nobody else has, locked as long as it is open. The kernel applies the umask."""
+    """Make a new file, which is locked as long as it is open. The operating system applies the umask."""
     while True:
         written = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.part")
         try:
@@ -105,16 +105,16 @@ def _new_file(folder: str, name: str, path: str, mode: int) -> tuple[int, str]:
         except FileExistsError:
             continue
         except OSError as error:
-            raise OSError(error.errno, error.strerror, path) from None  # by the name that the user knows
-        with contextlib.suppress(OSError):  # there are file systems without locks: on these, leftovers stay
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # who has taken it for a leftover has removed it by then
+            raise OSError(error.errno, error.strerror, path) from None  # with the path that the user has given
+        with contextlib.suppress(OSError):  # some file systems have no locks: there, leftovers are not removed
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # another process has removed it as a leftover
         if os.fstat(descriptor).st_nlink:
             return descriptor, written
         os.close(descriptor)
 
 
 def _take_over(descriptor: int, before: os.stat_result) -> None:
-    """Owner, group and permissions of another file. A group that cannot be kept gets no more than all have."""
+    """Copy owner, group and permissions of another file. A group that cannot be kept gets the rights of others only."""
     mode, now = stat.S_IMODE(before.st_mode), os.fstat(descriptor)
     try:
         if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
@@ -128,9 +128,9 @@ def _take_over(descriptor: int, before: os.stat_result) -> None:
 
 
 def remove_leftovers(folder: str, name: str) -> None:
-    """Remove what killed processes left of files whose names are as a regular expression says.
+    """Remove temporary files of killed processes whose names match a regular expression.
 
-    What a process is still writing is locked, and stays.
+    Files that a process is still writing are locked, and are kept.
     """
     try:
         found = [each for each in os.listdir(folder) if re.fullmatch(rf"\.{name}\.\w+\.part", each)]
@@ -148,7 +148,7 @@ def remove_leftovers(folder: str, name: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """So that the new name, too, is on the disk; some file systems have no such thing."""
+    """Write the new name to the disk, too, if the file system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

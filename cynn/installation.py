@@ -1,4 +1,4 @@
-"""What lies in the folder of the package: whether it is compiled, and whether all of it is ours."""
+"""Checks the folder of the package: whether it is compiled, and whether files of the other project are in it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from cynn.errors import CynnError, warn
 __all__ = ["require_compiled", "require_own", "warn_of_foreign_files"]
 
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
-# What the other project of the name cynn puts into a folder of that name, beside an __init__.py.
+# The files that the other project with the name cynn installs in the folder cynn, besides an __init__.py.
 _FOREIGN = {"CMakeLists", "cnn", "fann", "genann", "kann", "tinn"}
 _CURE = "Uninstall both, by pip uninstall cynn cynn-nn, and install the one that you want again."
 
 
 def require_compiled() -> None:
-    """Say what to type where modules are not compiled, or for another Python.
+    """Raise an error if modules are not compiled, or are compiled for another Python.
 
     Raises
     ------
     ImportError
-        With the command that compiles them.
+        The message has the command that compiles them.
     """
     missing = _uncompiled()
     if missing:
@@ -33,11 +33,11 @@ def require_compiled() -> None:
             f"Got no {missing[0]} for Python {sys.version_info.major}.{sys.version_info.minor}. "
             f"In the folder {os.path.dirname(_FOLDER)}, type: {python} -m pip install -e . "
             "Or, if CyNN is installed elsewhere, run Python in another folder."
-        ) from None  # what failed first would say "circular import"
+        ) from None  # the original error would say "circular import"
 
 
 def _uncompiled() -> list[str]:
-    """The modules that have a source and no more than that; those of the folder `leveled` are compiled beside it."""
+    """The modules that have a source but are not compiled. Those of the folder `leveled` are compiled beside it."""
     missing = []
     for folder, _, files in os.walk(_FOLDER):
         parent, last = os.path.split(folder)
@@ -54,12 +54,12 @@ def _names(folder: str) -> list[str]:
 
 
 def warn_of_foreign_files() -> None:
-    """Say so where files of the other project lie among ours: installing and removing it changes what is ours.
+    """Warn of files of the other project among ours: installing or removing that project changes our files.
 
     Warns
     -----
     CynnWarning
-        With the names of the files.
+        The message has the names of the files.
     """
     foreign = [name for name in _names(_FOLDER) if name.partition(".")[0] in _FOREIGN]
     if foreign:
@@ -71,17 +71,17 @@ def warn_of_foreign_files() -> None:
 
 
 def require_own(package: ModuleType) -> None:
-    """Refuse to work where the other project, or its removal, has taken our `__init__.py`.
+    """Raise an error if the other project, or its removal, has replaced our `__init__.py`.
 
     Parameters
     ----------
     package : module
-        What `import cynn` gives.
+        The imported package cynn.
 
     Raises
     ------
     CynnError
-        With what to do.
+        The message says what to do.
     """
     if not hasattr(package, "Network"):
         raise CynnError(

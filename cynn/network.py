@@ -194,8 +194,8 @@ class Network(Model, FaceMethods):
         epochs : int
             The number of passes over the data.
         batch_size : int
-            The number of rows per batch. The last batch of an epoch has the remaining rows. A step uses one batch, or as
-            many as the optimizer's `gradient_accumulation_steps`.
+            The number of rows per batch. The last batch of an epoch has the remaining rows. A step uses one batch, or
+            as many as the optimizer's `gradient_accumulation_steps`.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
             Data that are evaluated after every epoch.
         validation_split : float

@@ -1,4 +1,4 @@
-"""Modules that have moved are found under their old names: by pickles, which name them, and by programs."""
+"""Finds modules that have moved under their old names, which pickles and programs use."""
 
 from __future__ import annotations
 
