@@ -1,11 +1,11 @@
-"""Where parts are found by name: built in, registered, or plugged in.
+"""Registries, in which parts are found by name: built-in parts, registered classes and plugins.
 
 Each kind of part has a registry: `cynn.registry.activations`, `losses`, `optimizers`, `layers`, `initializers`,
-`regularizers`, `constraints`, `schedules`, `metrics` and `callbacks`. This module knows no part itself: the module of
-the same name in `cynn`, where the base of a kind lives, declares what is built in.
+`regularizers`, `constraints`, `schedules`, `metrics` and `callbacks`. This module depends on no part: the module of
+the same name in `cynn`, which has the base class of a kind, declares the built-in parts.
 
-A plugin is a class that an installed package names in an entry point of the group of its kind, such as
-`cynn.activations`. Entry points are read on the first name that is not built in; only the plugin that is asked for is
+A plugin is a class that an installed package names in an entry point, whose group is that of its kind, such as
+`cynn.activations`. Entry points are read for the first name that is not built in. Only the requested plugin is
 imported.
 """
 
@@ -54,27 +54,27 @@ optimizers: Registry[Any]
 regularizers: Registry[Any]
 schedules: Registry[Any]
 
-# Those annotated above. Each is made by the module of the same name in `cynn`, when that is imported.
+# The registries annotated above. Each is made by the module of the same name in `cynn` when it is imported.
 _NAMES = frozenset(__annotations__)
 
-#: Those whose parts have kernels, by kind: activations, losses and optimizers.
+#: The registries of parts with kernels, by kind: activations, losses and optimizers.
 OF_KIND: dict[str, Registry[Any]] = {}
 
-#: The version of a class that no package provides; its module stands in the place of the package.
+#: The version of a class that no package provides. Its module takes the place of the package.
 UNPACKAGED = "unpackaged"
 
 
 class Description(NamedTuple):
-    """Where a part comes from.
+    """The origin of a part.
 
     Attributes
     ----------
     kind, name : str
-        Such as `"activation"`, and the name that was asked for.
+        The kind, such as `"activation"`, and the name that was looked up.
     distribution, version : str
-        The package that provides it; a module and `"unpackaged"` for a class of none.
+        The package that provides it; for a class without a package, its module and `"unpackaged"`.
     compiled : bool
-        Whether it has a kernel that runs without the GIL.
+        Whether it has a compiled kernel, which runs without the GIL.
     """
 
     kind: str
@@ -85,14 +85,14 @@ class Description(NamedTuple):
 
 
 class Registry(Generic[C]):
-    """The parts of one kind, by name.
+    """The registry of one kind of parts.
 
     Parameters
     ----------
     base : type
         The base class of the kind.
     builtins : iterable of type
-        The classes that come with CyNN.
+        The classes that are part of CyNN.
 
     Examples
     --------
@@ -116,36 +116,36 @@ class Registry(Generic[C]):
 
     @property
     def builtins(self) -> Mapping[str, type[Any]]:
-        """The classes that come with CyNN, by their names and aliases."""
+        """The classes that are part of CyNN, by name and alias."""
         return MappingProxyType(self._builtins)
 
     @property
     def has_kernels(self) -> bool:
-        """Whether its parts have kernels, or methods in the place of these."""
+        """Whether its parts have kernels, or methods instead of kernels."""
         return hasattr(self._base, "is_compiled")
 
     def get(self, spec: Any, **hyperparameters: Any) -> C:
-        """An instance for a name, a configuration, a class or an instance.
+        """Get an instance from a name, a configuration, a class or an instance.
 
         Parameters
         ----------
         spec : str, dict, class or instance
-            A name (`"relu"`, or `"package:name"` where two packages offer one name), what
-            `get_config` returned, a class of this kind, or an instance, returned as it is.
+            A name (`"relu"`, or `"package:name"` if two packages provide the name), a configuration that `get_config`
+            returned, a class of this kind, or an instance, which is returned as it is.
         **hyperparameters
-            Values for the parameters; not with an instance or a configuration.
+            Values of parameters. Not allowed with an instance or a configuration.
 
         Returns
         -------
         object
-            Of the registry's kind.
+            An instance of the registry's kind.
 
         Raises
         ------
         UnknownNameError
-            Nothing has that name; the message lists the nearest.
+            The name is unknown. The message lists similar names.
         PluginError
-            The plugin cannot be imported or made, or two packages offer the name.
+            The plugin cannot be imported or created, or two packages provide the name.
         """
         key = self._base.config_key
         if isinstance(spec, self._base) and not hyperparameters:
@@ -179,12 +179,12 @@ class Registry(Generic[C]):
             ) from error
 
     def find(self, name: str) -> type[Any]:
-        """The class of that name.
+        """Find the class with a name.
 
         Parameters
         ----------
         name : str
-            Such as `"relu"`, or `"package:name"` where two packages offer one name.
+            Such as `"relu"`, or `"package:name"` if two packages provide the name.
 
         Returns
         -------
@@ -199,7 +199,7 @@ class Registry(Generic[C]):
         return self._load(self._entry_point(name))
 
     def names(self) -> list[str]:
-        """All names, without loading anything; package:name where several offer one, or it is built in."""
+        """All names, without importing plugins; as package:name if they are taken, or provided by several packages."""
         # a class without a name of its own has a name for each form of it
         found = {cls.name or name for known in (self._builtins, self._registered) for name, cls in known.items()}
         for name, entry_points in self._scan().items():
@@ -210,13 +210,13 @@ class Registry(Generic[C]):
         return sorted(found)
 
     def hidden(self) -> dict[str, list[str]]:
-        """The names that packages offer and do not get, with these packages, without loading anything.
+        """The names that packages provide but that are taken, without importing plugins.
 
         Returns
         -------
         dict of str to list of str
-            A built-in name, or one that this process has registered, leads elsewhere; `"package:name"` leads to a
-            package's own.
+            The packages for each name. The name itself means a built-in or registered class; `"package:name"` means
+            the class of the package.
         """
         return {
             name: [_distribution(entry_point)[0] for entry_point in entry_points]
@@ -228,34 +228,34 @@ class Registry(Generic[C]):
         return name in self._builtins or name in self._registered
 
     def describe(self, name: str) -> Description:
-        """Kind, distribution, version, and whether it is compiled. A plugin is imported to tell.
+        """Kind, distribution, version, and whether the part is compiled. Imports a plugin.
 
         Parameters
         ----------
         name : str
-            Such as `"relu"`, or `"package:name"` where two packages offer one name.
+            Such as `"relu"`, or `"package:name"` if two packages provide the name.
 
         Returns
         -------
         Description
-            Where it comes from.
+            The origin of the part.
         """
         cls = self.find(name)
         distribution, version = self.origin(cls)
         return Description(self.kind, name, distribution, version, compiled=self.has_kernels and cls.is_compiled())
 
     def origin(self, cls: type[Any]) -> tuple[str, str]:
-        """The distribution that a class comes from, and its version.
+        """The distribution that provides a class, and its version.
 
         Parameters
         ----------
         cls : type
-            Of this kind.
+            A class of this kind.
 
         Returns
         -------
         tuple (distribution, version)
-            A module and `"unpackaged"` for a class of no distribution.
+            The module and `"unpackaged"` for a class without a distribution.
         """
         if cls in self._builtins.values():
             return package_names.OWN, __version__
@@ -263,32 +263,32 @@ class Registry(Generic[C]):
         return _distribution(entry_points[0]) if entry_points else (cls.__module__, UNPACKAGED)
 
     def knows(self, cls: type[Any]) -> bool:
-        """Whether a class is found by a name: it is built in, registered, or in a package with an entry point.
+        """Whether a class can be found by name: it is built in, registered, or has an entry point.
 
         Parameters
         ----------
         cls : type
-            Of this kind.
+            A class of this kind.
 
         Returns
         -------
         bool
-            False for a class that merely has the name of another.
+            False for a class that only has the same name as another one.
         """
         return cls in self._registered.values() or self.origin(cls)[1] != UNPACKAGED
 
     def name_of(self, part: Any) -> str:
-        """The name that leads back to the class of a part: `"package:name"`, where somebody's package provides it.
+        """The name under which the class of a part is found: `"package:name"` if another package provides it.
 
         Parameters
         ----------
         part : object
-            Of this kind.
+            A part of this kind.
 
         Returns
         -------
         str
-            The part's own name, where it is built in, registered, or known to no registry.
+            Just the name, if the part is built in, registered, or in no registry.
         """
         if type(part) in self._builtins.values() or type(part) in self._registered.values():
             return part.name  # type: ignore[no-any-return]  # a str, as `_check` has seen
@@ -300,18 +300,18 @@ class Registry(Generic[C]):
         return name if _is_ours(entry_points[0]) else f"{_package(entry_points[0])}:{name}"
 
     def _in_full(self, name: str) -> str:
-        """A name from a configuration, where one without a package means ours, whoever else offers it."""
+        """A name from a configuration. Without a package it means ours, even if other packages provide it, too."""
         if ":" in name or self._is_taken(name):
             return name
         return f"{package_names.OWN}:{name}" if package_names.OWN in self.offers(name) else name
 
     def require_known(self, cls: type[Any]) -> None:
-        """Raise a PluginError unless a class is found by a name.
+        """Raise a PluginError unless a class can be found by name.
 
         Parameters
         ----------
         cls : type
-            Of this kind.
+            A class of this kind.
         """
         if not self.knows(cls):
             raise PluginError(
@@ -321,83 +321,83 @@ class Registry(Generic[C]):
             )
 
     def overrides(self, cls: type[Any], method: str) -> bool:
-        """Whether a class has a method of its own, where the base of the kind has one.
+        """Whether a class overrides a method of the base class.
 
         Parameters
         ----------
         cls : type
-            Of this kind.
+            A class of this kind.
         method : str
-            Its name.
+            The name of the method.
 
         Returns
         -------
         bool
-            False for the method of the base.
+            False if it inherits the method of the base class.
         """
         return getattr(cls, method) is not getattr(self._base, method)
 
     def has(self, name: str) -> bool:
-        """Whether anything has that name, without loading it.
+        """Whether a name is known, without importing plugins.
 
         Parameters
         ----------
         name : str
-            Without a package in front.
+            A name without a package.
 
         Returns
         -------
         bool
-            True for a plugin that is broken, too.
+            Also True for a broken plugin.
         """
         return self._is_taken(name) or name in self._scan()
 
     def offers(self, name: str) -> dict[str, str]:
-        """The distributions that offer a name, with their versions, without loading it.
+        """The distributions that provide a name, with their versions, without importing plugins.
 
         Parameters
         ----------
         name : str
-            Without a package in front.
+            A name without a package.
 
         Returns
         -------
         dict of str to str
-            Empty for what this process registered.
+            Empty for a class that this process has registered.
         """
         built_in = {package_names.OWN: __version__} if name in self._builtins else {}
         return built_in | dict(_distribution(entry_point) for entry_point in self._scan().get(name, []))
 
     def requirements(self) -> dict[str, list[str]]:
-        """What each distribution with plugins of this kind requires, without loading anything.
+        """The requirements of each distribution with plugins of this kind, without importing plugins.
 
         Returns
         -------
         dict of str to list of str
-            By the distribution's name; each as its metadata have it, such as `"numpy>=2"`.
+            The requirements by the name of the distribution, as in its metadata, such as `"numpy>=2"`.
         """
         offered = [entry_point for entry_points in self._scan().values() for entry_point in entry_points]
         return {_name(each): list(each.dist.requires or []) for each in offered if each.dist}
 
     def provider(self, name: str) -> str:
-        """The distribution that offers a name, without loading it; empty for what this process registered.
+        """The distribution that provides a name, without importing plugins; empty for a registered class.
 
         Parameters
         ----------
         name : str
-            Perhaps with a package in front.
+            A name, with or without a package.
 
         Returns
         -------
         str
-            `"cynn-nn"` for what is built in.
+            `"cynn-nn"` for built-in parts.
         """
         if name in self._builtins:
             return package_names.OWN
         return "" if name in self._registered else _distribution(self._entry_point(name))[0]
 
     def register(self, cls: type[T]) -> type[T]:
-        """Make a class known by its name and aliases in this process; returns it, so that it decorates.
+        """Register a class under its name and aliases in this process. Can be used as a decorator.
 
         Parameters
         ----------
@@ -421,11 +421,11 @@ class Registry(Generic[C]):
 
     def _scan(self) -> dict[str, list[EntryPoint]]:
         if self._entry_points is None:
-            from importlib.metadata import entry_points  # slow to import, so only when a plugin is asked for
+            from importlib.metadata import entry_points  # slow to import, so only for plugins
 
             found: dict[str, dict[str, EntryPoint]] = {}
             for entry_point in _without_former(list(entry_points(group=self.group))):
-                # an installation may be on the path twice (an editable one is): the first counts
+                # an installation may be on the path twice, as editable ones are: the first one counts
                 same_name = found.setdefault(entry_point.name, {})
                 same_name.setdefault(_package(entry_point), entry_point)
             self._entry_points = {
@@ -435,7 +435,7 @@ class Registry(Generic[C]):
         return self._entry_points
 
     def _entry_points_of(self, cls: type[Any]) -> list[EntryPoint]:
-        """Those that lead to a class; where several packages have some, of one of them."""
+        """The entry points for a class. If several packages have some, those of one of them."""
         found = [self._loaded[cls]] if cls in self._loaded else []
         found += [each for offered in self._scan().values() for each in offered if _leads_to(each, cls)]
         return [each for each in found if _package(each) == _package(found[0])]
@@ -466,7 +466,7 @@ class Registry(Generic[C]):
             ) from error
         self._check(cls, source)
         if entry_point.name not in (cls.name, *cls.aliases):
-            # a saved network names the class, and is to find it by that name
+            # a saved network has the name of the class, under which it must be found again
             raise PluginError(
                 f"{source} must have the name of its entry point, or that among its aliases. "
                 f"Got the name {cls.name!r} instead."
@@ -484,7 +484,7 @@ class Registry(Generic[C]):
 
 
 class _OfKind:
-    """The registry of a kind as an attribute of its classes: so these, which stand below, find it."""
+    """The registry of a kind as an attribute of its classes, which may not import this module."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -494,7 +494,7 @@ class _OfKind:
 
 
 def of_kind(kind: str) -> Registry[Any]:
-    """The registry of a kind.
+    """Get the registry of a kind.
 
     Parameters
     ----------
@@ -527,38 +527,38 @@ def is_kind(kind: str) -> bool:
     Returns
     -------
     bool
-        Its module need not have been imported.
+        Also True if its module has not been imported yet.
     """
     return _plural(kind) in _NAMES
 
 
 def every() -> list[Registry[Any]]:
-    """The registries of all kinds, in the order of their names."""
+    """The registries of all kinds, sorted by name."""
     return [getattr(sys.modules[__name__], name) for name in sorted(_NAMES)]
 
 
 def declare(base: type[Any], module: Mapping[str, Any]) -> None:
-    """Make the registry of a kind, with the public classes of that kind in a module as its built-ins.
+    """Make the registry of a kind. Its built-in parts are the public classes of that kind in a module.
 
     Parameters
     ----------
     base : type
         The base class of the kind.
     module : dict
-        What `globals()` returns in the module, whose `__all__` says what is public.
+        The `globals()` of the module. Its `__all__` lists the public classes.
     """
     public = (module.get(name) for name in module["__all__"])
     builtins = [each for each in public if isinstance(each, type) and getattr(each, "kind", None) == base.kind]
     found: Registry[Any] = Registry(base, [cls for cls in builtins if cls is not base])
     globals()[_plural(base.kind)] = found
-    for cls in (base, *builtins):  # an input is a layer to its registry, and has another base
+    for cls in (base, *builtins):  # Input is in the registry of layers, but has another base class
         cls._registry = _OfKind(base.kind)  # type: ignore[attr-defined]  # of whatever base the kind has
     if found.has_kernels:
         OF_KIND[found.kind] = found
 
 
 def __getattr__(name: str) -> Any:
-    """A registry whose module has not been imported yet, and which that module declares."""
+    """Import the module that declares a registry."""
     if name in _NAMES:
         importlib.import_module(f"cynn.{name}")
         return globals()[name]
@@ -574,14 +574,14 @@ def _plural(kind: str) -> str:
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
-    """Name and version of the package that an entry point comes from."""
+    """Name and version of the package of an entry point."""
     if _is_ours(entry_point):
-        return package_names.OWN, __version__  # whatever an installation says that was left behind
+        return package_names.OWN, __version__  # a leftover installation may have any version
     return _name(entry_point), (entry_point.dist and entry_point.dist.version) or "unknown"
 
 
 def _name(entry_point: EntryPoint) -> str:
-    # an installation whose metadata are damaged has none
+    # an installation with damaged metadata has none
     return (entry_point.dist and entry_point.dist.name) or "unknown"
 
 
@@ -593,7 +593,7 @@ def _leads_to(entry_point: EntryPoint, cls: type[Any]) -> bool:
     """Whether an entry point names a class, without importing anything."""
     if (entry_point.module, entry_point.attr) == (cls.__module__, cls.__qualname__):
         return True
-    # or the package has the class from a module of its own
+    # or the package imports the class from one of its modules
     found: Any = sys.modules.get(entry_point.module)
     for part in (entry_point.attr or "").split("."):
         found = getattr(found, "__dict__", {}).get(part)
@@ -601,7 +601,7 @@ def _leads_to(entry_point: EntryPoint, cls: type[Any]) -> bool:
 
 
 def _is_ours(entry_point: EntryPoint) -> bool:
-    # by its module, too: there is another project of our former name
+    # the module decides, too, since another project has our former name
     return package_names.is_ours(_name(entry_point)) and entry_point.value.startswith("cynn_plugins.")
 
 
@@ -610,7 +610,7 @@ def _is_former(entry_point: EntryPoint) -> bool:
 
 
 def _without_former(entry_points: list[EntryPoint]) -> list[EntryPoint]:
-    """An installation of ours under its former name counts only where there is none under the present one."""
+    """Ignore an installation of ours under its former name if there is one under the present name."""
     if any(_is_ours(entry_point) and not _is_former(entry_point) for entry_point in entry_points):
         return [entry_point for entry_point in entry_points if not _is_former(entry_point)]
     return entry_points
