@@ -61,10 +61,8 @@ class Labels:
         places = np.searchsorted(self.classes, y) if y.ndim == 1 else np.zeros(0, int)
         codes: Array = np.minimum(places, len(self.classes) - 1)
         if y.ndim != 1 or (self.classes[codes] != y).any():
-            classes = np.unique(y)
             raise DataError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {shown(self.classes)}. "
-                f"'y' has {shown(classes)}."
+                f"y must have labels that are in `classes_`, {shown(self.classes)}. Got {shown(np.unique(y))} instead."
             )
         return codes
 

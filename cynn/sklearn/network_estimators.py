@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn import registry
-from cynn.activations import Softmax
+from cynn.activations import Identity, Softmax
 from cynn.errors import InvalidParameterError, ShapeError, shown
 from cynn.layers import Dense, Input, Layer
 from cynn.network import Network
@@ -66,6 +66,11 @@ class AnyNetwork(NetworkEstimator):
         ]:  # fmt: skip
             if units != wanted:
                 raise ShapeError(f"The network must have {wanted} {what}, as the data say. Got {shown(units)} instead.")
+        if objective.activation in ("sigmoid", "softmax") and isinstance(network.output_activation, Identity):
+            raise InvalidParameterError(
+                f"The network must end with probabilities, as with {objective.activation!r}, for this loss. "
+                "Got 'identity' instead."
+            )
         return network, objective
 
     def _objective_by_softmax(self) -> Objective:

@@ -305,7 +305,8 @@ class RegressorNetwork(RegressorMixin, NetworkEstimator):
 
     def _checked_targets(self, y: Array) -> Array:
         if y.shape[1:] != self._shape:
-            raise DataError(f"y must have the shape (rows, *{self._shape}), as at first. Got {y.shape} instead.")
+            columns = f"{self._shape[0]} columns" if self._shape else "one value per row"
+            raise DataError(f"y must have {columns}, as at first. Got the shape {y.shape} instead.")
         return y if y.ndim == 2 else y[:, None]
 
     def _objective(self) -> Objective:

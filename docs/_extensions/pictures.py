@@ -17,6 +17,7 @@ ORDER = [
     "autoencoder",
     "augmentation",
     "one_cycle",
+    "search",
     "early_stopping",
     "custom_activation",
     "physics",

@@ -268,6 +268,17 @@ class TestPartialFit:
         assert classifier.predict(x).shape == y.shape
         assert len(classifier.validation_scores_) == 5
 
+    def test_another_number_of_outputs(self):
+        for y, words in [(Y, "one value per row"), (np.c_[Y, Y], "2 columns")]:
+            regressor = MLPRegressor(max_iter=1).fit(X, y)
+            with pytest.raises(DataError, match=words):
+                regressor.partial_fit(X, np.c_[Y, Y, Y])
+
+    def test_sparse_labels(self):
+        x, y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
+        thin, dense = mlp(early_stopping=True).fit(x, sparse.csr_array(y)), mlp(early_stopping=True).fit(x, y)
+        assert np.array_equal(thin.predict_proba(x), dense.predict_proba(x))
+
     def test_what_the_optimizer_remembers_is_kept(self):
         """Between calls, from `fit` on, and in a warm start: as one long training."""
         options = {"shuffle": False, "tol": 0.0, "n_iter_no_change": np.inf, "batch_size": 75}
@@ -297,7 +308,7 @@ class TestPartialFit:
             classifier.partial_fit(X[:1], labels)
             assert not np.array_equal(before, classifier.coefs_[0])
             return
-        with pytest.raises(ValueError, match="classes not in"):
+        with pytest.raises(ValueError, match="must have labels that are in"):
             classifier.partial_fit(X[:1], labels)
         assert np.array_equal(before, classifier.coefs_[0])
 
@@ -434,6 +445,7 @@ class TestAnyNetwork:
                 InvalidParameterError,
                 "must be a list of layers, a Network, or a function",
             ),
+            (cynn.Network.mlp([4, 3]), InvalidParameterError, "must end with probabilities, as with 'softmax'"),
             ("dense", InvalidParameterError, "must be a list of layers, a Network, or a function"),
         ],
     )
