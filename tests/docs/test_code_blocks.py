@@ -33,6 +33,7 @@ NOT_RUN = {
     "python -m benchmarks": "test_benchmarks runs it on less",
     "git ls-files": "a step of .ci/run",
     "gcc ": "tests/interop compile such files",
+    "gfortran ": "likewise, where there is one",
     "python3 -m venv": "a step of .ci/run",
     ". .venv/bin/activate": "a step of .ci/run",
     "CYNN_DEBUG=1 CYNN_NATIVE=1 CYNN_SANITIZE=": "it compiles for minutes",
@@ -41,6 +42,9 @@ NOT_RUN = {
 }
 #: Blocks that are no code, by how they begin, and what they are.
 SHOWN = {
+    '#include "digits.h"': "tests/interop compile such programs",
+    '#include "closure.h"': "likewise",
+    "program main": "tests/interop compile such programs, where there is gfortran",
     "#include <cynn/vector_math.h>": "test_docs compiles it",
     "from libc.stdint cimport int64_t": "test_docs compiles it",
     "from sklearn.neural_network": "tests/interop do the same, with scikit-learn",

@@ -1,0 +1,155 @@
+"""Networks that have left: time and size of their files of C, accuracy of eight bits, and from PyTorch and back.
+
+    python -m benchmarks.export
+
+It needs gcc; what other programs and libraries would add is left out where they are not there.
+"""
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import cynn
+from cynn.cli import main as command
+
+FAST = ["-std=c99", "-O3", "-march=native", "-fPIC", "-shared"]
+CALLS = 2000
+ROUNDS = 30
+
+
+def best_ns(function, calls):
+    """The shortest of some rounds, for one call."""
+    times = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - begin)
+    return min(times) / calls * 1e9
+
+
+def compiled(source):
+    """A library of an exported file, with a loop over calls in it."""
+    name = source.stem
+    loop = source.with_name(f"{name}_loop.c")
+    loop.write_text(
+        f'#include "{source.name}"\n'
+        f"void repeat(float *x, float *y, float *b, int n) {{\n"
+        f"    for (int i = 0; i < n; ++i) {{ x[0] += y[0] * 0.0f; {name}_predict(x, y, b); }}\n}}\n"
+        f"void rows(float *x, float *y, float *b, int n) {{\n"
+        f"    for (int i = 0; i < n; ++i)\n"
+        f"        {name}_predict(x + i * {name.upper()}_INPUTS, y + i * {name.upper()}_OUTPUTS, b);\n}}\n"
+    )
+    target = source.with_suffix(".so")
+    subprocess.run(["gcc", *FAST, str(loop), "-o", str(target), "-lm"], check=True)
+    return ctypes.CDLL(str(target))
+
+
+def pointer(array):
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def row_times(name, net, folder):
+    """One row: by the exported C, and by predict, whose calls are made for many rows at once."""
+    source = folder / f"{name}.c"
+    net.to_c(source)
+    library = compiled(source)
+    x = np.random.default_rng(0).random((1, net.input.units), dtype=np.float32)
+    y, buffer = np.zeros(4096, np.float32), np.zeros(65536, np.float32)
+    exported = best_ns(lambda: library.repeat(pointer(x), pointer(y), pointer(buffer), CALLS), CALLS)
+    out = np.empty((1, net.outputs), np.float32)
+    net.predict(x, out=out, check_finite=False)
+
+    def predict():
+        for _ in range(CALLS):
+            net.predict(x, out=out, check_finite=False)
+
+    print(f"{name}: one row by C {exported:,.0f} ns, by predict from Python {best_ns(predict, CALLS):,.0f} ns")
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    net.to_onnx(folder / f"{name}.onnx")
+    cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0).to_onnx(folder / "least.onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    sessions = [
+        onnxruntime.InferenceSession(folder / each, options, providers=["CPUExecutionProvider"])
+        for each in (f"{name}.onnx", "least.onnx")
+    ]
+
+    def run(session, given):
+        for _ in range(CALLS):
+            session.run(None, {"x": given})
+
+    whole, least = (best_ns(lambda s=s, g=g: run(s, g), CALLS) for s, g in zip(sessions, (x, x[:, :1]), strict=True))
+    print(f"{name}: ONNX Runtime {whole:,.0f} ns, of which {least:,.0f} ns are those of a network of one weight")
+
+
+def sizes(name, source):
+    """Bytes of the object, for a Cortex-M4 where its compiler is there, without input and buffer."""
+    targets = {"this machine": ["gcc"], "Cortex-M4": ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"]}
+    for machine, compiler in targets.items():
+        if shutil.which(compiler[0]) is None:
+            print(f"{name}: no {compiler[0]} for {machine}")
+            continue
+        target = source.with_suffix(".o")
+        subprocess.run([*compiler, "-std=c99", "-Os", "-c", str(source), "-o", str(target)], check=True)
+        text = subprocess.check_output(["size", str(target)], text=True).splitlines()[1].split()
+        print(f"{name}: {sum(map(int, text[:3])):,} bytes of object for {machine}, -Os")
+
+
+def eight_bits(net, folder):
+    """The accuracy of the digit network, before and after, on the 10,000 test images."""
+    (x, y), (x_test, y_test) = cynn.datasets.load_mnist()
+    source = folder / "digits8.c"
+    net.to_c(source, dtype="int8", calibration=(x[:1000], y[:1000]))
+    library = compiled(source)
+    rows, out = x_test.astype(np.float32), np.zeros((len(x_test), 10), np.float32)
+    buffer = np.zeros(65536, np.float32)
+    library.rows(pointer(rows), pointer(out), pointer(buffer), len(rows))
+    before = (net.predict(x_test).argmax(axis=1) == y_test).mean()
+    print(f"digits: accuracy {100 * before:.2f} %, in eight bits {100 * (out.argmax(axis=1) == y_test).mean():.2f} %")
+    sizes("digits in eight bits", source)
+    sine = cynn.Network.mlp([1, 16, 16, 1], activation="tanh", seed=0)
+    angles = np.linspace(0, 6.28, 200)[:, None]
+    sine.fit(angles, np.sin(angles), epochs=200, progress=False)
+    sine.to_c(folder / "sine.c", dtype="int8", calibration=angles)
+    sizes("a sine of 1-16-16-1 in eight bits", folder / "sine.c")
+
+
+def there_and_back():
+    """Weights of a large network of PyTorch, adopted and exported again."""
+    try:
+        import torch
+    except ImportError:
+        return
+    nn = torch.nn
+    module = nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+    begin = time.perf_counter()
+    net = cynn.interop.torch.adopt(module)
+    adopted = time.perf_counter()
+    back = cynn.interop.torch.export(net)
+    seconds = adopted - begin, time.perf_counter() - adopted
+    pairs = zip(module.parameters(), back.parameters(), strict=True)
+    same = all(bool((a == b).all()) for a, b in pairs)
+    print(f"784-1024-1024-10 from PyTorch in {seconds[0]:.3f} s, back in {seconds[1]:.3f} s, bits equal: {same}")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command(["train", "--quiet", "--output", str(folder / "digits.safetensors")])
+        digits = cynn.load(folder / "digits.safetensors")
+        row_times("digits", digits, folder)
+        row_times("small", cynn.Network.mlp([16, 64, 64, 4], seed=0), folder)
+        eight_bits(digits, folder)
+        there_and_back()
+
+
+if __name__ == "__main__":
+    main()
