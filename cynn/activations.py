@@ -73,6 +73,13 @@ class Activation(Component):
         """
         return self.initializer
 
+    @property
+    def is_rowwise(self) -> bool:
+        """Whether an element of a depends on its whole row of z, as in softmax; False for methods in Python."""
+        from cynn.engine.activation_kernel import ActivationKernel
+
+        return ActivationKernel(self).is_rowwise
+
     @staticmethod
     def from_addresses(
         *,

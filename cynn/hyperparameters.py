@@ -1,5 +1,32 @@
-"""What declares the numbers and switches of an activation, a loss or an optimizer: for plugins."""
+"""What declares the parameters of a part in the body of its class: for plugins.
 
+`hyperparameter` is for activations, losses and optimizers, whose kernels get the numbers; the others are for layers,
+schedules and all other parts.
+"""
+
+from cynn.components.declarations import (
+    attribute,
+    check_choice,
+    checked_by,
+    choice,
+    number,
+    part,
+    switch,
+    whole_number,
+)
 from cynn.components.hyperparameters import Component, Hyperparameter, hyperparameter, option
 
-__all__ = ["Component", "Hyperparameter", "hyperparameter", "option"]
+__all__ = [
+    "Component",
+    "Hyperparameter",
+    "attribute",
+    "check_choice",
+    "checked_by",
+    "choice",
+    "hyperparameter",
+    "number",
+    "option",
+    "part",
+    "switch",
+    "whole_number",
+]

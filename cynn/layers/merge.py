@@ -119,10 +119,11 @@ class Concatenate(_Merge):
     """
 
     name: ClassVar[str] = "concatenate"
+    kernel = kernels.merge.KERNELS["concatenate"]
 
     def merge(self, builder: Builder, values: list[int]) -> int:
         units = sum(builder.widths[value] for value in values)
-        return builder.add(kernels.merge.KERNELS["concatenate"], values, units)
+        return builder.add(self.kernel, values, units)
 
 
 class Residual(_WithoutParameters):

@@ -10,7 +10,7 @@ module          activations
 ``piecewise``   `relu6`, `hardtanh`, `hard_sigmoid`, `hard_swish`, `squared_relu`, `sparse_plus`,
                 `softshrink`, `hardshrink`, `threshold`
 ``rowwise``     `softmin`, `log_softmax`, `sparsemax`
-``soft``        `softplus`, `log_sigmoid`, `squareplus`, `softsign`, `tanhshrink`
+``soft``        `softplus`, `log_sigmoid`, `squareplus`, `softsign`, `smooth_clip`, `tanhshrink`
 =============== ==================================================================================
 
 Each module has the classes, and beside it, with an underscore, their kernels.

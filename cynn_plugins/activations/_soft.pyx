@@ -88,6 +88,32 @@ cdef void softsign_backward(
         grad[i] = grad[i] * root * root
 
 
+# f′ = (1 + (z / c)²)^(-3/2). The root of 1 + u² for large u is |u|, where u² would overflow: a is the sign times c.
+
+cdef void smooth_clip_forward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
+) noexcept nogil:
+    cdef int64_t i
+    cdef floating bound = <floating>h[0], u
+    for i in range(rows * cols):
+        u = z[i] / bound
+        if vector_math.absolute(u) < 1e9:
+            a[i] = z[i] / vector_math.sqrt(1 + u * u)
+        else:
+            a[i] = bound if u > 0 else (-bound if u < 0 else u)
+
+
+cdef void smooth_clip_backward(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
+) noexcept nogil:
+    cdef int64_t i
+    cdef floating bound = <floating>h[0], u, root
+    for i in range(rows * cols):
+        u = z[i] / bound
+        root = vector_math.sqrt(1 + u * u)
+        grad[i] = grad[i] / root / root / root
+
+
 # f′ = tanh(z)².
 
 cdef void tanhshrink_forward(
@@ -132,6 +158,12 @@ softsign.backward_f32 = softsign_backward[float]
 softsign.forward_f64 = softsign_forward[double]
 softsign.backward_f64 = softsign_backward[double]
 
+cdef cynn_activation smooth_clip
+smooth_clip.forward_f32 = smooth_clip_forward[float]
+smooth_clip.backward_f32 = smooth_clip_backward[float]
+smooth_clip.forward_f64 = smooth_clip_forward[double]
+smooth_clip.backward_f64 = smooth_clip_backward[double]
+
 cdef cynn_activation tanhshrink
 tanhshrink.forward_f32 = tanhshrink_forward[float]
 tanhshrink.backward_f32 = tanhshrink_backward[float]
@@ -142,6 +174,7 @@ KERNELS = {
     "softplus": activation_capsule(&softplus, CYNN_NEEDS_A | CYNN_IN_PLACE),
     "log_sigmoid": activation_capsule(&log_sigmoid, CYNN_NEEDS_A | CYNN_IN_PLACE),
     "squareplus": activation_capsule(&squareplus, CYNN_NEEDS_A | CYNN_NEEDS_Z),
+    "smooth_clip": activation_capsule(&smooth_clip, CYNN_NEEDS_Z),
     "softsign": activation_capsule(&softsign, CYNN_NEEDS_Z),
     "tanhshrink": activation_capsule(&tanhshrink, CYNN_NEEDS_Z),
 }

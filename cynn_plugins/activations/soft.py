@@ -4,7 +4,7 @@ from cynn.activations import Activation
 from cynn.hyperparameters import hyperparameter
 from cynn_plugins.activations._soft import KERNELS
 
-__all__ = ["LogSigmoid", "Softplus", "Softsign", "Squareplus", "TanhShrink"]
+__all__ = ["LogSigmoid", "SmoothClip", "Softplus", "Softsign", "Squareplus", "TanhShrink"]
 
 
 class Softplus(Activation):
@@ -81,6 +81,27 @@ class Softsign(Activation):
     name = "softsign"
     c_source = "z / (1 + fabs(z))"
     kernel = KERNELS["softsign"]
+
+
+class SmoothClip(Activation):
+    """a = z / sqrt(1 + (z / c)²), f′ = (1 + (z / c)²)^(-3/2): z near 0, and never beyond -c and c.
+
+    Behind a robust scaling of the input, outliers stay in reach.
+
+    Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted
+    trees on tabular data", 2024, section 3, with c = 3.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> cynn.registry.activations.get("smooth_clip")([-100.0, 0.0, 3.0]).round(4)
+    array([-2.9987,  0.    ,  2.1213])
+    """
+
+    name = "smooth_clip"
+    c_source = "z / sqrt(1 + (z / c) * (z / c))"
+    kernel = KERNELS["smooth_clip"]
+    c: float = hyperparameter(default=3.0, above=0, doc="The bound.")
 
 
 class TanhShrink(Activation):

@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import catalogue_layers
 import catalogue_optimizers
 import catalogue_reference
 import every_part
@@ -46,6 +47,7 @@ REFERENCES = {
         {key.split()[0] for key in catalogue_reference.LOSSES},
     ),
     "optimizer": ("tests/support/catalogue_optimizers.py", vars(catalogue_optimizers)),
+    "layer": ("tests/support/catalogue_layers.py", {make().name for make in catalogue_layers.LAYERS.values()}),
 }
 
 

@@ -111,6 +111,8 @@ def test_plugins_use_what_every_plugin_may_use():
         "activations",
         "losses",
         "optimizers",
+        "layers",
+        "registry",
         "hyperparameters",
         "errors",
     }

@@ -93,6 +93,8 @@ ACTIVATIONS = {
     "log_sigmoid": Elementwise(lambda z: -mp.log1p(mp.exp(-z))),
     "squareplus": Elementwise(lambda z: (z + mp.sqrt(z**2 + 4)) / 2),
     "squareplus 0.1": Elementwise(lambda z: (z + mp.sqrt(z**2 + mp.mpf(0.1))) / 2, {"b": 0.1}),
+    "smooth_clip": Elementwise(lambda z: z / mp.sqrt(1 + (z / mp.mpf(3)) ** 2)),
+    "smooth_clip 0.5": Elementwise(lambda z: z / mp.sqrt(1 + (2 * z) ** 2), {"c": 0.5}),
     "softsign": Elementwise(lambda z: z / (1 + abs(z))),
     "tanhshrink": Elementwise(lambda z: z - mp.tanh(z), cancels=1),
 }

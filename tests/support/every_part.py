@@ -65,6 +65,8 @@ PARTS: dict[str, list[str]] = {
         "squareplus()",
         "squareplus(b=2)",
         "softsign()",
+        "smooth_clip()",
+        "smooth_clip(c=0.5)",
         "tanhshrink()",
     ],
     "loss": [
@@ -244,6 +246,19 @@ PARTS: dict[str, list[str]] = {
         "constraint='unit_norm')",
         "Embedding(input_dim=9,output_dim=3,columns=1,trainable=False)",
         "Embedding(input_dim=9,output_dim=3,learning_rate_factor=0.5)",
+        "scale()",
+        "scale(initial=0.5,learning_rate_factor=6)",
+        "scale(trainable=False)",
+        "numerical_embedding(method='pbld',units_per_column=2,frequencies=5,deviation=0.3,learning_rate_factor=0.1)",
+        "numerical_embedding(method='plr',units_per_column=2,frequencies=3,columns=[3,1])",
+        "numerical_embedding(method='ple',bins=[[0,1,2],[-1,1]],columns=[0,2])",
+        "numerical_embedding(trainable=False)",
+        "batch_ensemble(member_units=24,members=4,activation='tanh',first=True)",
+        "batch_ensemble(member_units=10,members=2,learning_rate_factor=0.5)",
+        "batch_ensemble(member_units=10,members=2,trainable=False)",
+        "member_mean(members=2)",
+        "mixture_of_experts(units=12,experts=3,activation='tanh')",
+        "mixture_of_experts(units=12,trainable=False,learning_rate_factor=0.5)",
         "Input(units=40)",
         "Input(units=40,scale=0.5,offset=-0.25)",
     ],
@@ -293,7 +308,10 @@ def _offered(kind: str) -> dict[str, Any]:
         return {name: REGISTRIES[kind].find(name) for name in REGISTRIES[kind].names()}
     module = MODULES[kind]
     found = {name: getattr(module, name) for name in module.__all__ if name not in BASES}
-    return {name: cls for name, cls in found.items() if isinstance(cls, type) and issubclass(cls, Configurable)}
+    found = {name: cls for name, cls in found.items() if isinstance(cls, type) and issubclass(cls, Configurable)}
+    of_kind = registry.of_kind(kind)
+    by_name = {name: of_kind.find(name) for name in of_kind.names() if name not in of_kind.builtins}
+    return found | {name: cls for name, cls in by_name.items() if cls.__module__.startswith("cynn_plugins.")}
 
 
 def make(kind: str, text: str) -> Any:

@@ -1,0 +1,11 @@
+"""Layers, by what they look at.
+
+=============== ==================================================================================
+module          layers
+=============== ==================================================================================
+``columns``     `numerical_embedding`, `scale`
+``members``     `batch_ensemble`, `member_mean`, `mixture_of_experts`
+=============== ==================================================================================
+
+Each module has the classes; beside them, with an underscore, are the kernels of their operations.
+"""
