@@ -45,6 +45,8 @@ class Adopter:
         #: Which column of the input each column of a value is, None where it is none.
         self.origins: list[list[int | None]] = [list(range(units))]
         self.missing: list[str] = []
+        #: The values that layers of the network make, in the order of its layers.
+        self.kept: list[int] = []
 
     def add(self, layer: layers.Layer, sources: Sequence[int], units: int, **arrays: Array | None) -> int:
         """A layer behind others, with its arrays by name; the number of its value."""
@@ -126,7 +128,7 @@ class Adopter:
         for number in range(len(self.layers), 0, -1):
             if number in used:
                 used |= set(self.sources[number - 1])
-        kept = [number for number in range(1, len(self.layers) + 1) if number in used]
+        kept = self.kept = [number for number in range(1, len(self.layers) + 1) if number in used]
         place = {0: 0} | {number: k for k, number in enumerate(kept, start=1)}
         described: list[Any] = [self.layers[number - 1] for number in kept]
         sources = [[place[source] for source in self.sources[number - 1]] for number in kept]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cynn.interop.needed import needed
+from cynn.interop.torch_optimizer import adopt_state
 from cynn.interop.torch_reader import Reader
 from cynn.interop.torch_writer import Writer
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["adopt", "export"]
 
 
-def adopt(module: Any, *, inputs: int | None = None) -> Network:
+def adopt(module: Any, optimizer: Any = None, *, inputs: int | None = None) -> Network:
     """A network that computes what a module of dense parts does, evaluated.
 
     The module is traced by `torch.fx`: `Sequential`, or any graph of Linear, Embedding, the activations, Dropout,
@@ -25,6 +26,8 @@ def adopt(module: Any, *, inputs: int | None = None) -> Network:
     ----------
     module : torch.nn.Module
         Its `forward` takes rows, one tensor of the shape (rows, inputs). It is left as it is.
+    optimizer : torch.optim.SGD, Adam or AdamW, optional
+        The one that has trained the module: the next `fit` goes on with its settings and its memory.
     inputs : int, optional
         Columns of the input, where no layer that takes it tells.
 
@@ -38,10 +41,14 @@ def adopt(module: Any, *, inputs: int | None = None) -> Network:
     MissingDependencyError
         PyTorch is not installed.
     InvalidParameterError
-        A part has no counterpart: it is named, with its place, before anything is built.
+        A part has no counterpart: it is named, with its place, before anything is built; or the optimizer has none.
     """
     needed("torch", "torch")
-    return Reader(module, inputs).network()
+    reader = Reader(module, inputs)
+    network = reader.network()
+    if optimizer is not None:
+        adopt_state(network, optimizer, reader.arrays_of(network))
+    return network
 
 
 def export(network: Network) -> Any:

@@ -81,6 +81,8 @@ class Reader:
         self.adopter = Adopter(inputs or self._inputs(), "a module")
         self.values: dict[Any, int] = {}
         self.unknown: set[Any] = set()
+        #: Of a parameter: the value of the layer that has it, the name of the array, and whether that is the transpose.
+        self.parameters: dict[Any, tuple[int, str, bool]] = {}
 
     def _inputs(self) -> int:
         """Columns of the input, as the first layers say that take it."""
@@ -112,6 +114,25 @@ class Reader:
                 self._node(node)
         raise AssertionError("a traced module has an output")
 
+    def arrays_of(self, network: Network) -> dict[Any, tuple[Array, bool]]:
+        """The array of the network that each parameter of the module became."""
+        layer_of = dict(zip(self.adopter.kept, network.layers, strict=True))
+        return {
+            parameter: (getattr(layer_of[value], name), is_transposed)
+            for parameter, (value, name, is_transposed) in self.parameters.items()
+            if value in layer_of
+        }
+
+    def _note_parameters(self, m: Any, value: int) -> None:
+        kind = type(m).__name__
+        weight = {"Linear": "weights", "Embedding": "weights", "PReLU": "alpha"}.get(kind, "gamma")
+        bias = "biases" if kind == "Linear" else "beta"
+        if kind == "Embedding" and type(self.adopter.layers[value - 1]) is layers.Dense:
+            value -= 1  # in front of the layer that takes its columns out
+        for parameter, name in ((m.weight, weight), (getattr(m, "bias", None), bias)):
+            if parameter is not None:
+                self.parameters[parameter] = (value, name, kind == "Linear")
+
     def _dtype(self) -> str:
         kinds = [parameter.dtype for parameter in self.traced.parameters()]
         return "float64" if self.torch.float64 in kinds else "float32"
@@ -130,7 +151,10 @@ class Reader:
             return
         found = None
         if node.op == "call_module":
-            found = self._module(self.modules[node.target], sources[0]) if len(sources) == 1 else None
+            module = self.modules[node.target]
+            found = self._module(module, sources[0]) if len(sources) == 1 else None
+            if found is not None and hasattr(module, "weight"):
+                self._note_parameters(module, found)
             name, place = repr(self.modules[node.target]), str(node.target)
         else:
             name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))

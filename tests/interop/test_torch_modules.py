@@ -133,6 +133,46 @@ def test_a_graph_written_by_hand():
     np.testing.assert_allclose(side_by_side(found), predicted(module, x), atol=2e-6)
 
 
+OPTIMIZERS = [
+    lambda p: torch.optim.SGD(p, 0.05), lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, weight_decay=0.01),
+    lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, nesterov=True), lambda p: torch.optim.Adam(p, 0.01),
+    lambda p: torch.optim.AdamW(p, 0.01, betas=(0.8, 0.95), weight_decay=0.1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_training_goes_on_with_the_optimizer(make):
+    """The next steps are those that PyTorch takes."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.LayerNorm(8), nn.PReLU(8), nn.Linear(8, 2)).double()
+    optimizer = make(module.parameters())
+    x, y = X.double(), X[:, :2].double().sin()
+
+    def steps(n):
+        for _ in range(n):
+            optimizer.zero_grad()
+            F.mse_loss(module(x), y).backward()
+            optimizer.step()
+
+    steps(5)
+    net = cynn.interop.torch.adopt(module, optimizer)
+    steps(4)
+    for _ in range(4):
+        net.train_batch(x.numpy(), y.numpy(), loss="mean_squared_error")
+    np.testing.assert_allclose(net.predict(x.numpy()), predicted(module, x), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda p: torch.optim.RMSprop(p), lambda p: torch.optim.Adam(p, weight_decay=0.1),
+     lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, dampening=0.5), lambda p: torch.optim.Adam(p, amsgrad=True)],
+)  # fmt: skip
+def test_optimizers_without_counterpart(make):
+    module = nn.Sequential(nn.Linear(6, 2))
+    with pytest.raises(cynn.errors.InvalidParameterError, match="optimizer of PyTorch that is adopted"):
+        cynn.interop.torch.adopt(module, make(module.parameters()))
+
+
 class Odd(nn.Module):
     def __init__(self):
         super().__init__()
