@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     SPLIT = 3
     NOISE = 4
     TRANSFORM = 8
+    DATA_INITIALIZATION = 9
 
 
 def as_seed(seed: Any) -> int:
