@@ -1,7 +1,7 @@
-"""Activations: a = f(z), applied to what a layer computes from its inputs.
+"""Activations: functions a = f(z), applied to the weighted inputs z of a layer.
 
-The built-in ones are compiled. One of your own is a subclass of `Activation`, either with methods
-over NumPy arrays or with a compiled kernel.
+The built-in activations are compiled. A custom one is a subclass of `Activation`, either with methods over NumPy
+arrays or with a compiled kernel.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 class Activation(Component):
-    """The base of activations.
+    """The base class of activations.
 
     A subclass sets `name` and has one of
 
@@ -48,28 +48,28 @@ class Activation(Component):
 
     kind = "activation"
     methods: ClassVar[tuple[str, ...]] = ("forward", "backward")
-    #: The initializer of the weights of a layer with this activation, where the layer names none.
+    #: The default initializer of the weights of a layer with this activation.
     initializer: ClassVar[str] = "glorot_uniform"
-    #: The loss of an output with this activation, where `fit` is given none.
+    #: The default loss of an output with this activation.
     default_loss: ClassVar[str] = "mean_squared_error"
     #: f as an expression of C, by which it leaves for other languages: of `z`, the hyperparameters, and functions of
     #: math.h and of a row, such as `exp(z)` and `row_max(z)`. None: networks with it stay here.
     c_source: ClassVar[str | None] = None
-    #: Units below which it is the same for every z, so that nothing behind it learns: 2 for shares of a row.
+    #: With fewer units than this, a is the same for every z, so that nothing is learned: 2 for softmax and its like.
     min_units: ClassVar[int] = 1
 
     def initializer_of(self, *, is_first: bool) -> Any:
-        """How the weights in front of this activation start, where their layer does not say: its `initializer`.
+        """The default initializer of the weights of a layer with this activation.
 
         Parameters
         ----------
         is_first : bool
-            Whether the layer takes the network's input, or what layers without weights have made of it.
+            Whether no layer with weights comes before this layer.
 
         Returns
         -------
         str, Initializer or dict
-            As a layer takes it.
+            An initializer in any form that a layer accepts.
         """
         return self.initializer
 
@@ -92,7 +92,7 @@ class Activation(Component):
         rowwise: bool = False,
         in_place: bool = False,
     ) -> Any:
-        """The `kernel` of a class, from the addresses of compiled functions.
+        """Make the `kernel` of a class from the addresses of compiled functions.
 
         The functions are those of `cynn_activation` in the header `cynn/abi.h`, with its rules: they
         run without the GIL, on any thread.
@@ -100,23 +100,22 @@ class Activation(Component):
         Parameters
         ----------
         forward_f32, backward_f32, forward_f64, backward_f64 : int, Numba cfunc or ctypes function
-            Addresses, or objects that have one and are kept alive. Left out, that dtype is not offered.
+            Addresses, or objects with an address, which are kept alive. A dtype without functions is not supported.
         needs_z, needs_a : bool
             Whether `backward` reads z or a.
         rowwise : bool
             Whether an element of a depends on its whole row of z.
         in_place : bool
-            Whether `forward` may be called with a at the place of z; not together with `needs_z`.
+            Whether `forward` may write a over z. Not allowed together with `needs_z`.
 
         Returns
         -------
         capsule
-            To be assigned to `kernel` in the body of a class.
+            The value for `kernel` in the body of a class.
 
         Examples
         --------
-        The functions of a class that is compiled already serve as an example; `docs/examples/plugins/numba`
-        makes them with Numba.
+        This example uses the functions of a compiled class; `docs/examples/plugins/numba` makes them with Numba.
 
         >>> import cynn
         >>> from cynn.testing import abi
@@ -145,7 +144,7 @@ class Activation(Component):
         Parameters
         ----------
         z : array of shape (rows, units)
-            What the layer has summed.
+            The weighted inputs of the layer.
 
         Returns
         -------
@@ -162,7 +161,7 @@ class Activation(Component):
         Parameters
         ----------
         z, a : array of shape (rows, units)
-            What `forward` took and returned.
+            The input and the output of `forward`.
         grad : array of shape (rows, units)
             ∂C/∂a.
 
@@ -276,7 +275,7 @@ class LeakyReLU(Activation):
 class Softmax(Activation):
     """a_j = exp(z_j) / Σ_k exp(z_k) over a row: positive numbers that sum to 1.
 
-    Computed relative to the largest z of the row, so that nothing overflows.
+    The largest z of the row is subtracted first, so that nothing overflows.
 
     Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, equation 6.29.
 

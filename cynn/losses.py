@@ -1,4 +1,4 @@
-"""Losses: the cost C of a prediction, given its target; what training makes small.
+"""Losses: the cost C of a prediction for a target, which training minimizes.
 
 The loss of a batch is the sum over its rows of weight * loss, divided by the number of rows.
 """
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 class Loss(Component):
-    """The base of losses.
+    """The base class of losses.
 
     A subclass sets `name` and has one of
 
@@ -59,7 +59,7 @@ class Loss(Component):
         fused_value_and_gradient_f64: Any = None,
         class_index: bool = False,
     ) -> Any:
-        """The `kernel` of a class, from the addresses of compiled functions.
+        """Make the `kernel` of a class from the addresses of compiled functions.
 
         The functions are those of `cynn_loss` in the header `cynn/abi.h`, with its rules: they run
         without the GIL, on any thread.
@@ -67,18 +67,18 @@ class Loss(Component):
         Parameters
         ----------
         value_and_gradient_f32, value_and_gradient_f64 : int, Numba cfunc or ctypes function
-            Addresses, or objects that have one and are kept alive. Left out, that dtype is not offered.
+            Addresses, or objects with an address, which are kept alive. A dtype without functions is not supported.
         fuses_with : str, optional
-            The activation of the last layer behind which the fused functions are called instead, with z.
+            The activation of the last layer with which the loss is fused: its fused functions are called with z.
         fused_value_and_gradient_f32, fused_value_and_gradient_f64 : int, Numba cfunc or ctypes function
-            Given if `fuses_with` is.
+            Required if `fuses_with` is given.
         class_index : bool
-            Whether the functions take classes as integers; else they get one-hot rows.
+            Whether the functions accept classes as integers. Otherwise they get one-hot rows.
 
         Returns
         -------
         capsule
-            To be assigned to `kernel` in the body of a class.
+            The value for `kernel` in the body of a class.
 
         Examples
         --------
@@ -121,22 +121,22 @@ class Loss(Component):
 
         return LossKernel(self, use_kernel=True).value_and_gradient(prediction, target)
 
-    #: The open interval in which predictions lie, as the activation before this loss must leave them. The
-    #: conformance kit takes its predictions from there. May be a property, where hyperparameters matter.
+    #: The open interval of valid predictions, which the last activation must return. The conformance kit uses
+    #: predictions in this interval. May be a property that depends on hyperparameters.
     prediction_range: tuple[float, float] = attribute((-np.inf, np.inf))
 
-    #: Above this an output means yes, where it stands for a class or a label alone: metrics of classes go by it.
-    #: 0 for margins and other scores whose sign decides; None: half-way between the two targets, which is 0.5 for 0
-    #: and 1, as for probabilities, and 0 for -1 and 1. May be a property, where hyperparameters matter.
+    #: The threshold above which a single output means class 1, or a label; metrics of classes use it. 0 for scores
+    #: whose sign decides, such as margins. None: half-way between the two targets, which is 0.5 for 0 and 1, and 0 for
+    #: -1 and 1. May be a property that depends on hyperparameters.
     decision_threshold: float | None = attribute(None)
 
     def check_target(self, target: Array) -> None:
-        """Raise a `DataError` that names the first row whose target this loss cannot take.
+        """Raise a `DataError` that names the first row with an invalid target for this loss.
 
         Parameters
         ----------
         target : array of shape (rows, outputs)
-            The targets, as they were given.
+            The targets that were given.
         """
 
 
@@ -182,8 +182,8 @@ class MeanAbsoluteError(Loss):
 class BinaryCrossEntropy(Loss):
     """C = mean over the outputs of -(t log p + (1 - t) log(1 - p)), with targets t in [0, 1].
 
-    Behind a sigmoid it is computed from z, as ``max(z, 0) - z t + log(1 + exp(-|z|))``, so that no z
-    is too large for it. Elsewhere p is kept 1e-7 away from 0 and 1, and C goes on as its tangent beyond.
+    After a sigmoid it is computed from z, as ``max(z, 0) - z t + log(1 + exp(-|z|))``, which is exact for any z.
+    Otherwise p is clipped to a distance of 1e-7 from 0 and 1; beyond that, C continues as its tangent.
 
     Source: Nielsen, "Neural networks and deep learning", 2015, chapter 3.
 
@@ -214,15 +214,14 @@ class BinaryCrossEntropy(Loss):
 class CrossEntropy(Loss):
     """C = -Σ_j t_j log p_j, with a target that is a class or a row of probabilities.
 
-    Behind a softmax it is computed from z, as log Σ_j exp(z_j) - z_class, so that no z is too large
-    for it. Elsewhere p is kept at 1e-7 or more, and C goes on as its tangent below.
+    After a softmax it is computed from z, as log Σ_j exp(z_j) - z_class, which is exact for any z. Otherwise p is
+    clipped to 1e-7; below that, C continues as its tangent.
 
-    Targets are taken as they are: a row that sums to s counts s times as much as one of probabilities. The loss
-    is `kl_divergence` plus the entropy of the targets, -Σ_j t_j log t_j, for any targets >= 0.
+    Targets are not normalized: a row with the sum s counts s times as much as a row of probabilities. For any targets
+    >= 0, the loss is `kl_divergence` plus the entropy of the targets, -Σ_j t_j log t_j.
 
-    With `label_smoothing` ε and k outputs, (1 - ε) t + ε / k stands for t (Szegedy and others, "Rethinking the
-    Inception architecture for computer vision", 2016, section 7). It is part of the loss, so it is in the
-    loss of `evaluate`, too.
+    With `label_smoothing` ε and k outputs, t is replaced by (1 - ε) t + ε / k (Szegedy and others, "Rethinking the
+    Inception architecture for computer vision", 2016, section 7). This is part of the loss, also in `evaluate`.
 
     Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, section 6.2.2.3.
 

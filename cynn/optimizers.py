@@ -1,4 +1,4 @@
-"""Optimizers: how a weight moves, given its gradient."""
+"""Optimizers: how a weight is updated, given its gradient."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 Array = npt.NDArray[Any]
 
-# The hyperparameter that may have a schedule, and that some parameters are kept from.
+# The hyperparameter that may have a schedule, and that is 0 for some parameters.
 _DECAY = "weight_decay"
 
 
 class Optimizer(Component):
-    """The base of optimizers.
+    """The base class of optimizers.
 
-    The learning rate of every optimizer is a number, a schedule of `cynn.schedules`, its configuration, or a
-    function of the step, which counts from 0. A hyperparameter of the name `weight_decay` is a number, or a schedule
-    that follows the step alone, or its configuration. Layers may multiply the learning rate for their parameters by a
-    factor (`learning_rate_factor`), and keep parameters from weight decay.
+    The learning rate of every optimizer is a number, a schedule of `cynn.schedules`, its configuration, or a function
+    of the step, which is counted from 0. A hyperparameter with the name `weight_decay` is a number, a schedule that
+    depends only on the step, or its configuration. Layers may multiply the learning rate for their parameters by a
+    factor (`learning_rate_factor`), and exclude parameters from weight decay.
 
     A subclass sets `name` and has one of
 
@@ -36,21 +36,22 @@ class Optimizer(Component):
     - `n_slots` and `step(w, grad, slots, learning_rate, t)`, a method over NumPy arrays, which the
       engine calls with the GIL on whole parameters.
 
-    Every optimizer takes, by name, beside its hyperparameters:
+    Besides its hyperparameters, every optimizer has these keyword arguments:
 
     `clipvalue`, `clipnorm`, `global_clipnorm` : float
-        Limits on the elements of the gradients, on the norm of each parameter's, on that of all together
-        (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013). Of several,
-        the norm of each comes first, then that of all, then the elements.
+        Limits for the elements of the gradients, for the norm of each parameter's gradient, and for the norm of all
+        together (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013). If
+        several are given, the order is: norm of each, norm of all, elements.
     `gradient_accumulation_steps` : int
-        A step is taken on the mean gradient over the rows of so many batches, the last of an epoch on what there is.
+        The number of batches per step, which uses the mean gradient over their rows. The last step of an epoch may have
+        fewer batches.
     `decay_biases` : bool
-        False keeps parameters of one dimension from weight decay: biases, the γ and β of normalizations, the slopes of
-        `PReLU`. What a layer declares to be without decay has none in any case.
+        False excludes parameters with one dimension from weight decay: biases, γ and β of normalizations, slopes of
+        `PReLU`. Parameters that a layer excludes have no decay in any case.
     `use_ema`, `ema_momentum` : bool, float
-        At the end of `fit` the weights are their exponential moving average over the steps, which begins with the
-        weights before the first (Polyak and
-        Juditsky, "Acceleration of stochastic approximation by averaging", 1992).
+        At the end of `fit`, the weights are replaced by their exponential moving average over the steps, which starts
+        at the weights before the first step (Polyak and Juditsky, "Acceleration of stochastic approximation by
+        averaging", 1992).
 
     Examples
     --------
@@ -95,7 +96,7 @@ class Optimizer(Component):
         n_slots: int = 0,
         elementwise: bool = False,
     ) -> Any:
-        """The `kernel` of a class, from the addresses of compiled functions.
+        """Make the `kernel` of a class from the addresses of compiled functions.
 
         The functions are those of `cynn_optimizer` in the header `cynn/abi.h`, with its rules: they
         run without the GIL, on any thread.
@@ -103,18 +104,18 @@ class Optimizer(Component):
         Parameters
         ----------
         step_f32, step_f64 : int, Numba cfunc or ctypes function
-            Addresses, or objects that have one and are kept alive. Left out, that dtype is not offered.
+            Addresses, or objects with an address, which are kept alive. A dtype without functions is not supported.
         linear_step : int, Numba cfunc or ctypes function, optional
-            For a step that is w := beta w + alpha grad, the function that gives alpha and beta.
+            The function that computes alpha and beta, if the step is w := beta w + alpha grad.
         n_slots : int
-            How many arrays the optimizer remembers for each parameter.
+            The number of state arrays per parameter.
         elementwise : bool
-            Whether each element is updated by itself, so that a step may be taken on any piece.
+            Whether each element is updated independently, so that a step may be taken on any piece.
 
         Returns
         -------
         capsule
-            To be assigned to `kernel` in the body of a class.
+            The value for `kernel` in the body of a class.
 
         Examples
         --------
@@ -142,18 +143,18 @@ class Optimizer(Component):
 
     @property
     def decay_place(self) -> int | None:
-        """Which of `kernel_values` is the weight decay; None where there is none."""
+        """The index of weight decay in `kernel_values`; None if there is none."""
         names = [name for name in self.hyperparameters if name not in self.assignable]
         return names.index(_DECAY) if _DECAY in names else None
 
     @property
     def decay_schedule(self) -> Schedule | None:
-        """The schedule of weight decay; None where it is a number, or there is none."""
+        """The schedule of weight decay; None if it is a number, or there is none."""
         decay = getattr(self, _DECAY, None)
         return decay if isinstance(decay, Schedule) else None
 
     def with_weight_decay(self, value: float) -> Self:
-        """This optimizer with another weight decay.
+        """A copy of this optimizer with another weight decay.
 
         Parameters
         ----------
@@ -174,16 +175,16 @@ class Optimizer(Component):
         return super().kernel_values() if decay is None else self.with_weight_decay(first_of(decay)).kernel_values()
 
     def step(self, w: Array, grad: Array, slots: list[Array], learning_rate: float, t: int) -> None:
-        """Move `w`, in place.
+        """Update `w` in place.
 
         Parameters
         ----------
         w, grad : array of shape (rows, columns)
             The parameter and ∂C/∂w. A bias is a matrix of one row. `grad` may be overwritten.
         slots : list of `n_slots` arrays of the same shape
-            The optimizer's memory of this parameter; zero before step 1.
+            The optimizer's state for this parameter, which is zero before step 1.
         learning_rate : float
-            How far to go.
+            The learning rate of this step.
         t : int
             The number of this step, from 1.
         """
@@ -200,7 +201,7 @@ class SGD(Optimizer):
         v := momentum * v - η g
         w := w + v                        (nesterov: w := w + momentum * v - η g)
 
-    The rate is within v, as in Keras: where it changes, what is in v has the old one. In PyTorch it is outside.
+    The learning rate is part of v, as in Keras: if it changes, v still contains the old one. In PyTorch it is not.
 
     Sources: Nielsen, "Neural networks and deep learning", 2015, chapters 1 and 3; Sutskever,
     Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning",
@@ -227,12 +228,12 @@ class SGD(Optimizer):
 
     @property
     def kernel(self) -> Any:
-        """The capsule of the struct with momentum, or of the one without."""
+        """The capsule with momentum, or the one without."""
         return kernels.optimizers.KERNELS["momentum" if self.momentum else "sgd"]
 
 
 class Adam(Optimizer):
-    """Adam: steps scaled by running means of the gradient and of its square.
+    """Adam: steps scaled by moving averages of the gradient and of its square.
 
     With gradient g, step t and learning rate η::
 
@@ -260,7 +261,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient: w := w - η weight_decay w, then Adam's step.
+    """Adam with decoupled weight decay: w := w - η weight_decay w, then Adam's step.
 
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
 
