@@ -26,6 +26,7 @@ try:
         regularizers,
         schedules,
     )
+    from cynn import kernels as _kernels
     from cynn.components.hyperparameters import hyperparameter
     from cynn.configuration import get_include, show_config
     from cynn.engine.threads import get_num_threads, set_num_threads
@@ -105,6 +106,9 @@ __all__ = [
     "training",
 ]
 
+
+#: What C plugins import: the functions of cynn/blas.h.
+blas = _kernels.dense.BLAS
 
 installation.warn_of_foreign_files()
 

@@ -62,3 +62,6 @@ optimizers = _load("optimizers")
 parametric_activations = _load("parametric_activations")
 rows = _load("rows")
 updates = _load("updates")
+
+# What C plugins import as "cynn.blas": cynn/blas.h.
+noise.add_random_numbers(dense.BLAS)

@@ -13,5 +13,10 @@ cdef void gemv(
     const floating *x, floating beta, floating *y
 ) noexcept nogil
 
+cdef bint can_multiply(
+    bint transpose_a, bint transpose_b, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
+    int64_t ldb, const void *c, int64_t ldc
+) noexcept nogil
+
 cdef int64_t faults() noexcept nogil
 cdef int raise_faults_since(int64_t before) except -1

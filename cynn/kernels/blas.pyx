@@ -35,6 +35,13 @@ cdef extern from *:
     static const char *library_core(void) { return "unknown"; }
     #endif
 
+    /* of the dtype of the matrix that is written */
+    #define cynn_cblas_gemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) \\
+        _Generic((c), float *: cblas_sgemm, double *: cblas_dgemm)( \\
+            order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+    #define cynn_cblas_gemv(order, ta, m, n, alpha, a, lda, x, dx, beta, y, dy) \\
+        _Generic((y), float *: cblas_sgemv, double *: cblas_dgemv)(order, ta, m, n, alpha, a, lda, x, dx, beta, y, dy)
+
     #include <pthread.h>
     #include <stdarg.h>
     #include <stdio.h>
@@ -71,21 +78,12 @@ cdef extern from *:
     void copy_last_fault(char *text)
     const char *library_name()
     const char *library_core()
-    void cblas_sgemm(
-        CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, int, int, int, float, const float *, int,
-        const float *, int, float, float *, int
+    void cblas_gemm "cynn_cblas_gemm"(
+        CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, int, int, int, double, const void *, int, const void *, int,
+        double, void *, int
     ) noexcept nogil
-    void cblas_dgemm(
-        CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, int, int, int, double, const double *, int,
-        const double *, int, double, double *, int
-    ) noexcept nogil
-    void cblas_sgemv(
-        CBLAS_ORDER, CBLAS_TRANSPOSE, int, int, float, const float *, int, const float *, int, float,
-        float *, int
-    ) noexcept nogil
-    void cblas_dgemv(
-        CBLAS_ORDER, CBLAS_TRANSPOSE, int, int, double, const double *, int, const double *, int, double,
-        double *, int
+    void cblas_gemv "cynn_cblas_gemv"(
+        CBLAS_ORDER, CBLAS_TRANSPOSE, int, int, double, const void *, int, const void *, int, double, void *, int
     ) noexcept nogil
 
 cdef enum:
@@ -123,34 +121,35 @@ cdef inline bint is_matrix(const void *address, int64_t rows, int64_t columns, i
     )
 
 
+cdef bint can_multiply(
+    bint transpose_a, bint transpose_b, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
+    int64_t ldb, const void *c, int64_t ldc
+) noexcept nogil:
+    """Whether op(A) m x k, op(B) k x n and C m x n can be where they are said to be; if not, that is a fault."""
+    if (
+        is_matrix(a, k if transpose_a else m, m if transpose_a else k, lda)
+        and is_matrix(b, n if transpose_b else k, k if transpose_b else n, ldb)
+        and is_matrix(c, m, n, ldc)
+    ):
+        return True
+    add_fault(
+        "gemm of m %lld, n %lld, k %lld, A at %p%s with rows %lld apart, B at %p%s with rows %lld apart, "
+        "C at %p with rows %lld apart",
+        <long long>m, <long long>n, <long long>k, a, b", transposed," if transpose_a else b"", <long long>lda,
+        b, b", transposed," if transpose_b else b"", <long long>ldb, c, <long long>ldc
+    )
+    return False
+
+
 cdef void gemm(
     bint transpose_a, bint transpose_b, int64_t m, int64_t n, int64_t k, floating alpha,
     const floating *a, int64_t lda, const floating *b, int64_t ldb, floating beta, floating *c, int64_t ldc
 ) noexcept nogil:
     """C := alpha * op(A).op(B) + beta * C, with op(A) m x k, op(B) k x n, C m x n."""
-    cdef CBLAS_TRANSPOSE op_a = CblasTrans if transpose_a else CblasNoTrans
-    cdef CBLAS_TRANSPOSE op_b = CblasTrans if transpose_b else CblasNoTrans
-    if not (
-        is_matrix(a, k if transpose_a else m, m if transpose_a else k, lda)
-        and is_matrix(b, n if transpose_b else k, k if transpose_b else n, ldb)
-        and is_matrix(c, m, n, ldc)
-    ):
-        add_fault(
-            "gemm of m %lld, n %lld, k %lld, A at %p%s with rows %lld apart, B at %p%s with rows %lld apart, "
-            "C at %p with rows %lld apart",
-            <long long>m, <long long>n, <long long>k, a, b", transposed," if transpose_a else b"", <long long>lda,
-            b, b", transposed," if transpose_b else b"", <long long>ldb, c, <long long>ldc
-        )
-        return
-    if floating is float:
-        cblas_sgemm(
-            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c,
-            <int>ldc
-        )
-    else:
-        cblas_dgemm(
-            CblasRowMajor, op_a, op_b, <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c,
-            <int>ldc
+    if can_multiply(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc):
+        cblas_gemm(
+            CblasRowMajor, CblasTrans if transpose_a else CblasNoTrans, CblasTrans if transpose_b else CblasNoTrans,
+            <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c, <int>ldc
         )
 
 
@@ -159,17 +158,15 @@ cdef void gemv(
     const floating *x, floating beta, floating *y
 ) noexcept nogil:
     """y := alpha * op(A).x + beta * y, with A m x n before op."""
-    cdef CBLAS_TRANSPOSE op_a = CblasTrans if transpose_a else CblasNoTrans
     if not (is_matrix(a, m, n, lda) and x != NULL and y != NULL):
         add_fault(
             "gemv of m %lld, n %lld, A at %p with rows %lld apart, x at %p, y at %p",
             <long long>m, <long long>n, a, <long long>lda, x, y
         )
         return
-    if floating is float:
-        cblas_sgemv(CblasRowMajor, op_a, <int>m, <int>n, alpha, a, <int>lda, x, 1, beta, y, 1)
-    else:
-        cblas_dgemv(CblasRowMajor, op_a, <int>m, <int>n, alpha, a, <int>lda, x, 1, beta, y, 1)
+    cblas_gemv(
+        CblasRowMajor, CblasTrans if transpose_a else CblasNoTrans, <int>m, <int>n, alpha, a, <int>lda, x, 1, beta, y, 1
+    )
 
 
 use_one_thread()

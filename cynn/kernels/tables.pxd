@@ -1,6 +1,17 @@
 # Declares tables.h for Cython: the structs that the kernels of one CPU level give to the engine, in capsules.
 from libc.stdint cimport int64_t
 
+from cynn.abi cimport cynn_activation
+
+
+cdef extern from "activation_calls.h" nogil:
+    void activation_forward "cynn_activation_forward"(
+        const cynn_activation *, const double *, int64_t, int64_t, const void *z, void *a
+    ) noexcept
+    void activation_backward "cynn_activation_backward"(
+        const cynn_activation *, const double *, int64_t, int64_t, const void *z, const void *a, void *grad
+    ) noexcept
+
 
 cdef extern from "tables.h" nogil:
     ctypedef enum ElementKind "cynn_element_kind":

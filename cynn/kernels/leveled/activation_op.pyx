@@ -12,16 +12,14 @@ from cynn.abi cimport (
     floating,
     operation_capsule,
 )
+from cynn.kernels.tables cimport activation_backward, activation_forward
 
 
 cdef void forward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
     cdef const floating *z = <const floating *>op.x[0] + begin * op.units
-    if floating is float:
-        op.activation.forward_f32(op.activation_h, end - begin, op.units, z, out + begin * op.units)
-    else:
-        op.activation.forward_f64(op.activation_h, end - begin, op.units, z, out + begin * op.units)
+    activation_forward(op.activation, op.activation_h, end - begin, op.units, z, out + begin * op.units)
 
 
 cdef void backward(
@@ -35,10 +33,7 @@ cdef void backward(
         z = <const floating *>op.x[0] + offset
     if op.activation.flags & CYNN_NEEDS_A:
         a = <const floating *>op.out + offset
-    if floating is float:
-        op.activation.backward_f32(op.activation_h, end - begin, op.units, z, a, delta + offset)
-    else:
-        op.activation.backward_f64(op.activation_h, end - begin, op.units, z, a, delta + offset)
+    activation_backward(op.activation, op.activation_h, end - begin, op.units, z, a, delta + offset)
 
 
 cdef cynn_operation table

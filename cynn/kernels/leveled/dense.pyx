@@ -4,10 +4,13 @@ Small and narrow products have their own kernel (small_product.h). Large ones us
 if they have few rows. The choice depends only on the shapes, so the bits do too.
 """
 
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport (
+    CYNN_ABI_MAJOR,
+    CYNN_ABI_MINOR,
     CYNN_DIVISIBLE,
     CYNN_PREFETCHES,
     CYNN_PROPAGATES_NONFINITE,
@@ -18,7 +21,8 @@ from cynn.abi cimport (
     floating,
     operation_capsule,
 )
-from cynn.kernels.blas cimport gemm, gemv
+from cynn.blas cimport CYNN_BLAS_CAPSULE, cynn_blas
+from cynn.kernels.blas cimport can_multiply, gemm, gemv
 from cynn.sums cimport sums_of_columns
 
 cdef extern from *:
@@ -38,35 +42,31 @@ cdef extern from *:
     #include "transpose.h"
     #include "small_product.h"
     #include "packed_product.h"
+
+    /* of the dtype of the matrix that is written */
+    #define cynn_of(name, out) _Generic((out), float *: name##_f32, double *: name##_f64)
+    #define cynn_any_small_product(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc, prefetch) \\
+        cynn_of(cynn_small_product, C)(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc, prefetch)
+    #define cynn_any_packed_product(m, n, k, A, row_stride, k_stride, B, row_stride_of_B, column_stride, bias, alpha, \\
+                                    beta, C, ldc, prefetch) \\
+        cynn_of(cynn_packed_product, C)(m, n, k, A, row_stride, k_stride, B, row_stride_of_B, column_stride, bias, \\
+                                        alpha, beta, C, ldc, prefetch)
+    #define cynn_any_transpose(rows, columns, from, from_stride, to, to_stride) \\
+        cynn_of(cynn_transpose, to)(rows, columns, from, from_stride, to, to_stride)
     """
-    void cynn_small_product_f32(
-        int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
-        int64_t ldb, const float *bias, float alpha, float beta, float *C, int64_t ldc,
-        cynn_prefetch *prefetch
+    void small_product "cynn_any_small_product"(
+        int64_t m, int64_t n, int64_t k, const void *A, int64_t row_stride, int64_t k_stride, const void *B,
+        int64_t ldb, const void *bias, double alpha, double beta, void *C, int64_t ldc, cynn_prefetch *prefetch
     ) noexcept nogil
-    void cynn_small_product_f64(
-        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
-        const double *B, int64_t ldb, const double *bias, double alpha, double beta, double *C, int64_t ldc,
-        cynn_prefetch *prefetch
-    ) noexcept nogil
-    bint cynn_packed_product_f32(
-        int64_t m, int64_t n, int64_t k, const float *A, int64_t row_stride, int64_t k_stride, const float *B,
-        int64_t row_stride_of_B, int64_t column_stride, const float *bias, float alpha, float beta, float *C,
+    bint packed_product "cynn_any_packed_product"(
+        int64_t m, int64_t n, int64_t k, const void *A, int64_t row_stride, int64_t k_stride, const void *B,
+        int64_t row_stride_of_B, int64_t column_stride, const void *bias, double alpha, double beta, void *C,
         int64_t ldc, cynn_prefetch *prefetch
     ) noexcept nogil
-    bint cynn_packed_product_f64(
-        int64_t m, int64_t n, int64_t k, const double *A, int64_t row_stride, int64_t k_stride,
-        const double *B, int64_t row_stride_of_B, int64_t column_stride, const double *bias, double alpha,
-        double beta, double *C, int64_t ldc, cynn_prefetch *prefetch
+    void transpose "cynn_any_transpose"(
+        int64_t rows, int64_t columns, const void *from_, int64_t from_stride, void *to, int64_t to_stride
     ) noexcept nogil
-    void cynn_transpose_f32(
-        int64_t rows, int64_t columns, const float *from_, int64_t from_stride, float *to, int64_t to_stride
-    ) noexcept nogil
-    void cynn_transpose_f64(
-        int64_t rows, int64_t columns, const double *from_, int64_t from_stride, double *to, int64_t to_stride
-    ) noexcept nogil
-    int64_t cynn_lanes_f32
-    int64_t cynn_lanes_f64
+    int64_t VECTOR_BYTES "CYNN_VECTOR_BYTES"
 
 cdef extern from "prefetch.h" nogil:
     void cynn_prefetch_rest(cynn_prefetch *)
@@ -85,28 +85,26 @@ cdef inline bint is_small(int64_t n, int64_t k, int64_t element_bytes) noexcept 
     return n <= SMALL_COLUMNS and n * k * element_bytes <= SMALL_BYTES
 
 
-cdef inline bint is_whole(int64_t n, floating *type_) noexcept nogil:
+cdef inline bint is_whole(int64_t n, int64_t element_bytes) noexcept nogil:
     """Whether vectors cover n columns without overlap."""
-    if floating is float:
-        return n % cynn_lanes_f32 == 0
-    else:
-        return n % cynn_lanes_f64 == 0
+    return n * element_bytes % VECTOR_BYTES == 0
 
 
 cdef inline bint own_product(
     int64_t m, int64_t n, int64_t k, const floating *A, int64_t row_stride, int64_t k_stride,
-    const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C,
+    const floating *B, int64_t ldb, const floating *bias, floating alpha, floating beta, floating *C, int64_t ldc,
     cynn_prefetch *prefetch
 ) noexcept nogil:
-    """C := alpha A.B + beta C, or A.B + bias, by our own kernel. Returns False if BLAS is faster."""
-    if n == 1 and ldb == 1 and row_stride == 1 and bias == NULL and beta == 0:
+    """C := alpha A.B + beta C, or A.B + bias, by our own kernel. Returns False if BLAS is faster.
+
+    With beta 0, alpha is taken as 1.
+    """
+    if n == 1 and ldb == 1 and ldc == 1 and row_stride == 1 and bias == NULL and beta == 0:
         # B is a contiguous column, so it is also a row: vectors run along the columns of A
-        return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C, prefetch)
-    if is_small(n, k, sizeof(floating)):
-        if floating is float:
-            cynn_small_product_f32(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n, prefetch)
-        else:
-            cynn_small_product_f64(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, n, prefetch)
+        return own_product(1, m, k, B, 0, 1, A, k_stride, bias, alpha, beta, C, m, prefetch)
+    # a kernel that computes some columns twice must not add to them twice
+    if is_small(n, k, sizeof(floating)) and (beta == 0 or is_whole(n, sizeof(floating))):
+        small_product(m, n, k, A, row_stride, k_stride, B, ldb, bias, alpha, beta, C, ldc, prefetch)
         return True
     return False
 
@@ -133,21 +131,42 @@ cdef inline void large_product(
     # If A is one row or one column, both strides may be 1, but BLAS requires a leading dimension that fits the matrix.
     cdef bint by_rows = k_stride == 1 and (m == 1 or row_stride >= k)
     cdef int64_t lda = (k if m == 1 else row_stride) if by_rows else (m if k == 1 else k_stride)
-    if floating is float:
-        if cynn_packed_product_f32(
-            m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, prefetch
-        ):
-            return
-    else:
-        if cynn_packed_product_f64(
-            m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, prefetch
-        ):
-            return
+    if packed_product(
+        m, n, k, A, row_stride, k_stride, B, row_stride_of_b, column_stride, bias, alpha, beta, C, ldc, prefetch
+    ):
+        return
     if bias != NULL:
         beta = 1
         fill_rows(m, n, bias, C, ldc)
     gemm[floating](not by_rows, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)
     cynn_prefetch_rest(prefetch)
+
+
+cdef inline void product(
+    bint transpose_a, bint transpose_b, int64_t m, int64_t n, int64_t k, floating alpha, const floating *A,
+    int64_t lda, const floating *B, int64_t ldb, floating beta, floating *C, int64_t ldc, cynn_prefetch *prefetch
+) noexcept nogil:
+    """C := alpha op(A).op(B) + beta C, whichever way is the quickest for the shape."""
+    cdef floating[TRANSPOSED] transposed
+    cdef int64_t row_stride = 1 if transpose_a else lda, k_stride = lda if transpose_a else 1
+    if alpha != 1 and beta == 0:  # kernels of our own would take alpha as 1
+        gemm[floating](transpose_a, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)
+        cynn_prefetch_rest(prefetch)
+        return
+    if not transpose_b:
+        if own_product(
+            m, n, k, A, row_stride, k_stride, B, ldb, <floating *>NULL, alpha, beta, C, ldc, prefetch
+        ):
+            return
+    elif n * k <= TRANSPOSED:
+        transpose(k, n, B, ldb, transposed, n)
+        if own_product(
+            m, n, k, A, row_stride, k_stride, transposed, n, <floating *>NULL, alpha, beta, C, ldc, prefetch
+        ):
+            return
+    large_product(
+        m, n, k, A, row_stride, k_stride, B, ldb, transpose_b, <floating *>NULL, alpha, beta, C, ldc, prefetch
+    )
 
 
 cdef inline void affine_rows(
@@ -161,7 +180,7 @@ cdef inline void affine_rows(
     elif rows == 1 and not is_small(units, inputs, sizeof(floating)):
         fill_rows(rows, units, b, z, units)
         gemv[floating](True, inputs, units, 1, W, units, x, 1, z)
-    elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, prefetch):
+    elif not own_product(rows, units, inputs, x, inputs, 1, W, units, b, 1, 0, z, units, prefetch):
         large_product(rows, units, inputs, x, inputs, 1, W, units, False, b, 1, 0, z, units, prefetch)
 
 
@@ -180,24 +199,13 @@ cdef void backward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
 ) noexcept nogil:
     """dx := delta Wᵀ."""
-    cdef floating[TRANSPOSED] transposed
-    cdef int64_t inputs = op.widths[0], units = op.units, rows = end - begin
-    cdef const floating *W = <const floating *>op.parameters[0]
+    cdef int64_t inputs = op.widths[0], units = op.units
     cdef floating *dx = <floating *>op.dx[0]
-    if dx == NULL:
-        return
-    dx += begin * inputs
-    delta += begin * units
-    if inputs * units <= TRANSPOSED:
-        if floating is float:
-            cynn_transpose_f32(units, inputs, W, units, transposed, inputs)
-        else:
-            cynn_transpose_f64(units, inputs, W, units, transposed, inputs)
-        if own_product(rows, inputs, units, delta, units, 1, transposed, inputs, <floating *>NULL, 1, 0, dx, NULL):
-            return
-    large_product(
-        rows, inputs, units, delta, units, 1, W, units, True, <floating *>NULL, 1, 0, dx, inputs, NULL
-    )
+    if dx != NULL:
+        product(
+            False, True, end - begin, inputs, units, 1, delta + begin * units, units,
+            <const floating *>op.parameters[0], units, 0, dx + begin * inputs, inputs, NULL
+        )
 
 
 cdef void forward_columns(
@@ -229,16 +237,11 @@ cdef void weight_gradient(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *dW
 ) noexcept nogil:
     """Rows begin..end of xᵀ delta."""
-    cdef int64_t inputs = op.widths[0], units = op.units, rows = pass_.rows
-    cdef const floating *x = <const floating *>op.x[0]
-    cdef const floating *delta = <const floating *>op.delta
-    if not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, 1, 0, dW, pass_.prefetch
-    ):
-        large_product(
-            end - begin, units, rows, x + begin, 1, inputs, delta, units, False, <floating *>NULL, 1, 0, dW, units,
-            pass_.prefetch
-        )
+    cdef int64_t inputs = op.widths[0], units = op.units
+    product(
+        True, False, end - begin, units, pass_.rows, 1, <const floating *>op.x[0] + begin, inputs,
+        <const floating *>op.delta, units, 0, dW, units, pass_.prefetch
+    )
 
 
 cdef void bias_gradient(const cynn_operands *op, const cynn_pass *pass_, floating *db) noexcept nogil:
@@ -247,7 +250,7 @@ cdef void bias_gradient(const cynn_operands *op, const cynn_pass *pass_, floatin
     cdef int64_t units = op.units
     cdef floating one = 1  # strides of 0 make a row of ones of it
     if pass_.rows <= SHORT_SUM and is_small(units, pass_.rows, sizeof(floating)):
-        own_product(1, units, pass_.rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db, NULL)
+        own_product(1, units, pass_.rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db, units, NULL)
     else:
         sums_of_columns(pass_.rows, units, delta, <const floating *>NULL, db)
 
@@ -269,21 +272,16 @@ cdef void linear_step(
     cdef int64_t inputs = op.widths[0], units = op.units, rows = pass_.rows
     cdef int64_t i
     cdef floating alpha_ = <floating>alpha, beta_ = <floating>beta
-    cdef const floating *x = <const floating *>op.x[0]
-    cdef const floating *delta = <const floating *>op.delta
     cdef floating *W = <floating *>op.parameters[0] + begin * units
-    if beta_ == 0 or is_small(units, rows, sizeof(floating)) and not is_whole(units, <floating *>NULL):
+    if beta_ == 0 or is_small(units, rows, sizeof(floating)) and not is_whole(units, sizeof(floating)):
         # a kernel that computes some columns twice must not add to them twice
         weight_gradient(op, pass_, begin, end, scratch)
         for i in range((end - begin) * units):
             W[i] = beta_ * W[i] + alpha_ * scratch[i]
-    elif not own_product(
-        end - begin, units, rows, x + begin, 1, inputs, delta, units, <floating *>NULL, alpha_, beta_, W,
-        pass_.prefetch
-    ):
-        large_product(
-            end - begin, units, rows, x + begin, 1, inputs, delta, units, False, <floating *>NULL, alpha_, beta_, W,
-            units, pass_.prefetch
+    else:
+        product(
+            True, False, end - begin, units, rows, alpha_, <const floating *>op.x[0] + begin, inputs,
+            <const floating *>op.delta, units, beta_, W, units, pass_.prefetch
         )
 
 
@@ -305,3 +303,41 @@ table.linear_step_f64 = linear_step[double]
 KERNELS = {
     "affine": operation_capsule(&table, CYNN_PROPAGATES_NONFINITE | CYNN_DIVISIBLE | CYNN_PREFETCHES),
 }
+
+
+# What plugins get: the products above, their arguments checked.
+
+cdef void checked_product(
+    int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, floating alpha, const floating *A, int64_t lda,
+    const floating *B, int64_t ldb, floating beta, floating *C, int64_t ldc, cynn_prefetch *prefetch
+) noexcept nogil:
+    if can_multiply(transpose_a, transpose_b, m, n, k, A, lda, B, ldb, C, ldc) and m > 0 and n > 0:
+        product(transpose_a, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc, prefetch)
+
+
+cdef void checked_affine(
+    int64_t rows, int64_t inputs, int64_t units, const floating *x, const floating *W, const floating *b, floating *z,
+    cynn_prefetch *prefetch
+) noexcept nogil:
+    if can_multiply(False, False, rows, units, inputs, x, inputs, W, units, z, units) and rows > 0:
+        affine_rows(rows, inputs, units, x, W, b, z, prefetch)
+
+
+cdef void checked_gemv(
+    int transpose_a, int64_t m, int64_t n, floating alpha, const floating *A, int64_t lda, const floating *x,
+    floating beta, floating *y
+) noexcept nogil:
+    gemv(transpose_a, m, n, alpha, A, lda, x, beta, y)
+
+
+cdef cynn_blas functions
+functions.abi_major, functions.abi_minor, functions.struct_size = CYNN_ABI_MAJOR, CYNN_ABI_MINOR, sizeof(cynn_blas)
+functions.gemm_f32 = checked_product[float]
+functions.gemm_f64 = checked_product[double]
+functions.affine_f32 = checked_affine[float]
+functions.affine_f64 = checked_affine[double]
+functions.gemv_f32 = checked_gemv[float]
+functions.gemv_f64 = checked_gemv[double]
+
+#: Without the random numbers, which are those of the module for noise.
+BLAS = PyCapsule_New(&functions, CYNN_BLAS_CAPSULE, NULL)

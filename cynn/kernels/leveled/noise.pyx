@@ -5,6 +5,7 @@ row * units + column. It does not depend on tiles and threads. Philox computes 3
 words of 128 places: place 32 j + k uses word j of block k.
 """
 
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -19,6 +20,7 @@ from cynn.abi cimport (
     floating,
     operation_capsule,
 )
+from cynn.blas cimport CYNN_BLAS_CAPSULE, cynn_blas
 
 cdef extern from "philox_lanes.h" nogil:
     void cynn_philox_lanes(
@@ -136,11 +138,21 @@ cdef inline void normals(const uint32_t *words, floating *out) noexcept nogil:
             out[i + LANES] = radius * (-second if quarter & 2 else second)
 
 
+cdef inline int64_t draw_normals_from(
+    const cynn_operands *op, const cynn_pass *pass_, int64_t place, int64_t end, floating *z, int64_t *stop
+) noexcept nogil:
+    """Likewise, of normal numbers."""
+    cdef uint32_t[CHUNK] words
+    cdef int64_t i, first = draw_from(op, pass_, place, end, words, stop)
+    for i in range((stop[0] - first + GROUP - 1) // GROUP):
+        normals(words + i * GROUP, z + i * GROUP)
+    return first
+
+
 # h: standard deviation
 cdef void gaussian_forward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
-    cdef uint32_t[CHUNK] words
     cdef floating[CHUNK] z
     cdef int64_t place = begin * op.units, last = end * op.units
     cdef int64_t first, i, stop = 0
@@ -150,9 +162,7 @@ cdef void gaussian_forward(
         pass_on(op, begin, end, out)
         return
     while place < last:
-        first = draw_from(op, pass_, place, last, words, &stop)
-        for i in range((stop - first + GROUP - 1) // GROUP):
-            normals(words + i * GROUP, z + i * GROUP)
+        first = draw_normals_from(op, pass_, place, last, z, &stop)
         for i in range(place, stop):
             out[i] = x[i] + deviation * z[i - first]
         place = stop
@@ -180,3 +190,52 @@ KERNELS = {
     "dropout": operation_capsule(&dropout, CYNN_IN_PLACE | CYNN_GRADIENT_IN_PLACE | CYNN_ONLY_TRAINING),
     "gaussian": operation_capsule(&gaussian, CYNN_IN_PLACE | CYNN_GRADIENT_IN_PLACE | CYNN_ONLY_TRAINING),
 }
+
+
+# What plugins get: numbers of places first, first + 1, ...
+
+cdef void random_words(
+    const cynn_operands *op, const cynn_pass *pass_, int64_t first, int64_t count, uint32_t *out
+) noexcept nogil:
+    cdef uint32_t[CHUNK] words
+    cdef int64_t place = first, begin, stop = 0
+    while place < first + count:
+        begin = draw_from(op, pass_, place, first + count, words, &stop)
+        memcpy(out + place - first, words + place - begin, (stop - place) * sizeof(uint32_t))
+        place = stop
+
+
+cdef void random_uniform(
+    const cynn_operands *op, const cynn_pass *pass_, int64_t first, int64_t count, floating *out
+) noexcept nogil:
+    cdef uint32_t[CHUNK] words
+    cdef int64_t place = first, begin, i, stop = 0
+    # as many bits as the type holds: no rounding up to 1
+    cdef uint32_t lost_bits = 8 if sizeof(floating) == sizeof(float) else 0
+    cdef floating unit = <floating>(1.0 / 16777216.0 if sizeof(floating) == sizeof(float) else 1.0 / 4294967296.0)
+    while place < first + count:
+        begin = draw_from(op, pass_, place, first + count, words, &stop)
+        for i in range(place, stop):
+            out[i - first] = unit * <floating>(words[i - begin] >> lost_bits)
+        place = stop
+
+
+cdef void random_normal(
+    const cynn_operands *op, const cynn_pass *pass_, int64_t first, int64_t count, floating *out
+) noexcept nogil:
+    cdef floating[CHUNK] z
+    cdef int64_t place = first, begin, stop = 0
+    while place < first + count:
+        begin = draw_normals_from(op, pass_, place, first + count, z, &stop)
+        memcpy(out + place - first, z + place - begin, (stop - place) * sizeof(floating))
+        place = stop
+
+
+def add_random_numbers(blas):
+    """Complete the functions that plugins get: those in this capsule have none that draw numbers."""
+    cdef cynn_blas *functions = <cynn_blas *>PyCapsule_GetPointer(blas, CYNN_BLAS_CAPSULE)
+    functions.random_words = random_words
+    functions.random_uniform_f32 = random_uniform[float]
+    functions.random_uniform_f64 = random_uniform[double]
+    functions.random_normal_f32 = random_normal[float]
+    functions.random_normal_f64 = random_normal[double]

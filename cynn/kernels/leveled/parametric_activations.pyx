@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from cynn.abi cimport CYNN_NEEDS_OUT, cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
+from cynn.kernels.tables cimport activation_backward, activation_forward
 from cynn.sums cimport COLUMNS
 
 
@@ -107,10 +108,7 @@ cdef void product_forward(
     for row in range(begin, end):
         z = <const floating *>op.x[0] + row * 2 * units
         a = out + row * units
-        if floating is float:
-            op.activation.forward_f32(op.activation_h, 1, units, z + units, a)
-        else:
-            op.activation.forward_f64(op.activation_h, 1, units, z + units, a)
+        activation_forward(op.activation, op.activation_h, 1, units, z + units, a)
         if op.saved[0] != NULL:
             memcpy(<floating *>op.saved[0] + row * units, a, units * sizeof(floating))
         for j in range(units):
@@ -135,10 +133,7 @@ cdef void product_backward(
         for j in range(units):
             dz[j] = d[j] * gate[j]
             dz[units + j] = d[j] * z[j]
-        if floating is float:
-            op.activation.backward_f32(op.activation_h, 1, units, z + units, gate, dz + units)
-        else:
-            op.activation.backward_f64(op.activation_h, 1, units, z + units, gate, dz + units)
+        activation_backward(op.activation, op.activation_h, 1, units, z + units, gate, dz + units)
 
 
 cdef cynn_operation prelu

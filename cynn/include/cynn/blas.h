@@ -1,0 +1,91 @@
+/* Products of matrices and random numbers for the operations of plugins: what the built-in layers work with.
+ *
+ * Plain C, over float and double. CyNN hands over one struct of functions, in a capsule that a plugin imports once, where
+ * its module begins, with the GIL:
+ *
+ *     static const cynn_blas *blas;
+ *     ...
+ *     blas = cynn_import_blas();
+ *     if (!blas) return NULL;
+ *
+ * (include Python.h first). All functions are re-entrant, need no GIL, allocate nothing, and run on the calling thread
+ * alone: CyNN does the threading. The same arguments give the same bits on one machine.
+ *
+ * Matrices are rows: element (i, j) of A is a[i * lda + j], with lda at least as large as a row of A as it lies in memory.
+ * Sizes are at most 2^31 - 1. Where arguments cannot describe matrices, nothing is computed, and whoever has called the
+ * network gets a KernelError.
+ */
+#ifndef CYNN_BLAS_H
+#define CYNN_BLAS_H
+
+#include "abi.h"
+
+#define CYNN_BLAS_CAPSULE "cynn.blas"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    uint16_t abi_major, abi_minor; /* those of the CyNN that hands it over. Fields are only appended */
+    uint32_t struct_size;
+    uint64_t flags; /* none so far: 0 */
+    /* C := alpha op(A).op(B) + beta C, with op(A) m x k, op(B) k x n and C m x n; op is the transpose where the switch
+     * is not 0. With beta 0, C is not read. By shape this is a product that copies nothing, one that packs, or that of
+     * OpenBLAS. prefetch: that of the pass, for one product of a call; or NULL. */
+    void (*gemm_f32)(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                     int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc,
+                     cynn_prefetch *prefetch);
+    void (*gemm_f64)(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
+                     int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc,
+                     cynn_prefetch *prefetch);
+    /* z := x W + b, with z rows x units, x rows x inputs, W inputs x units, none with gaps, and b units or NULL. */
+    void (*affine_f32)(int64_t rows, int64_t inputs, int64_t units, const float *x, const float *W, const float *b,
+                       float *z, cynn_prefetch *prefetch);
+    void (*affine_f64)(int64_t rows, int64_t inputs, int64_t units, const double *x, const double *W, const double *b,
+                       double *z, cynn_prefetch *prefetch);
+    /* y := alpha op(A).x + beta y, with A m x n as it lies in memory. */
+    void (*gemv_f32)(int transpose_a, int64_t m, int64_t n, float alpha, const float *a, int64_t lda, const float *x,
+                     float beta, float *y);
+    void (*gemv_f64)(int transpose_a, int64_t m, int64_t n, double alpha, const double *a, int64_t lda,
+                     const double *x, double beta, double *y);
+    /* Random numbers, of places first, first + 1, ..., first + count - 1: each depends on its place, the operation, and the
+     * seed, the epoch and the step of the pass, and on nothing else. A place is what the operation makes of it, such as
+     * row * units + column of the batch; so the numbers are the same whatever pieces the batch is cut into. The layer has
+     * asked for them (draws=True).
+     *
+     * The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, 2011) with the key pass->seed. The word of place
+     * 128 g + 32 j + i, for 0 <= j < 4 and 0 <= i < 32, is word j of the block with the counter
+     * (32 g + i, pass->step, pass->epoch, op->number << 8 | 4). */
+    void (*random_words)(const cynn_operands *op, const cynn_pass *pass, int64_t first, int64_t count, uint32_t *words);
+    /* In [0, 1): the upper 24 bits of the word / 2^24 as float, all 32 bits / 2^32 as double. */
+    void (*random_uniform_f32)(const cynn_operands *op, const cynn_pass *pass, int64_t first, int64_t count, float *out);
+    void (*random_uniform_f64)(const cynn_operands *op, const cynn_pass *pass, int64_t first, int64_t count,
+                               double *out);
+    /* Of mean 0 and standard deviation 1, by Box and Muller's transform of the words of places p and p + 32. */
+    void (*random_normal_f32)(const cynn_operands *op, const cynn_pass *pass, int64_t first, int64_t count, float *out);
+    void (*random_normal_f64)(const cynn_operands *op, const cynn_pass *pass, int64_t first, int64_t count,
+                              double *out);
+} cynn_blas;
+
+#ifdef Py_PYTHON_H
+/* The struct of the CyNN that is installed; NULL with an ImportError, where that is none that this plugin can work with. */
+static inline const cynn_blas *cynn_import_blas(void)
+{
+    const cynn_blas *blas = (const cynn_blas *)PyCapsule_Import(CYNN_BLAS_CAPSULE, 0);
+    if (blas && (blas->abi_major != CYNN_ABI_MAJOR || blas->struct_size < sizeof(cynn_blas))) {
+        PyErr_Format(PyExc_ImportError,
+                     "CyNN must have the ABI that this plugin was built for, %d.%d, or a later minor one. Got %d.%d "
+                     "instead: install another CyNN, or build the plugin again.",
+                     CYNN_ABI_MAJOR, CYNN_ABI_MINOR, (int)blas->abi_major, (int)blas->abi_minor);
+        return NULL;
+    }
+    return blas;
+}
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
