@@ -1,4 +1,4 @@
-"""Constraints: what the weights of a layer are brought back to after every step."""
+"""Constraints, which are applied to the weights of a layer after every step."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["Constraint", "MaxNorm", "NonNegative", "UnitNorm", "get"]
 
 
 class Constraint(Configurable):
-    """The base of constraints. One of your own is a subclass of one of those below, with its values.
+    """The base class of constraints. A custom constraint is a subclass of one of those below, with its own values.
 
     Attributes
     ----------
     rule : {"max_norm", "unit_norm", "non_negative"}
-        What is done to the weights.
+        The kind of constraint.
     max_value : float
         The norm.
 

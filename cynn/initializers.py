@@ -1,4 +1,4 @@
-"""Initial weights: scaled so that signals neither die out nor blow up from layer to layer.
+"""Initializers: initial weights, scaled so that signals neither vanish nor explode from layer to layer.
 
 `glorot` (Glorot and Bengio, 2010) has variance 2 / (inputs + units), `he` (He et al., 2015) 2 / inputs,
 `lecun` (LeCun et al., 1998; Nielsen's book, chapter 3) 1 / inputs; each as `_uniform` or `_normal`, which is not
@@ -39,7 +39,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Initializer(Configurable):
-    """The base of initializers: a function of the shape, the seed and the layer's number.
+    """The base class of initializers. Weights depend on the shape, the seed and the layer's number.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class Initializer(Configurable):
     >>> initializers.get("he_normal"), initializers.get({"name": "constant", "value": 2})
     (VarianceScaling(name='he_normal'), Constant(value=2.0))
 
-    One of your own is a subclass with a name, known once it is registered:
+    A custom initializer is a subclass with a name, which is registered:
 
     >>> import cynn, numpy as np
     >>> @cynn.registry.initializers.register
@@ -63,16 +63,16 @@ class Initializer(Configurable):
     kind = "initializer"
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
-        """Weights of shape (inputs, units).
+        """Make the initial weights.
 
         Parameters
         ----------
         inputs, units : int
             The shape.
         seed : int
-            That of the network.
+            The seed of the network.
         layer : int
-            The number of the layer, so that two of one shape begin with different weights.
+            The number of the layer, so that two layers of the same shape get different weights.
 
         Returns
         -------
@@ -91,7 +91,7 @@ _SCALED = tuple(f"{scheme}_{distribution}" for scheme in _VARIANCES for distribu
 
 
 class VarianceScaling(Initializer):
-    """Random weights whose variance follows from the shape: `glorot`, `he` or `lecun`, `_uniform` or `_normal`.
+    """Random weights whose variance depends on the shape: `glorot`, `he` or `lecun`, `_uniform` or `_normal`.
 
     Parameters
     ----------
@@ -139,14 +139,14 @@ class VarianceScaling(Initializer):
 
 
 class Orthogonal(Initializer):
-    """Weights whose columns, or rows where these are fewer, are orthogonal and of length `gain`.
+    """Weights whose columns, or rows if there are fewer, are orthogonal and have the norm `gain`.
 
-    The Q of a random normal matrix, with the signs that make it uniform among such matrices.
+    The Q of a random normal matrix, with signs that make its distribution uniform.
 
     Parameters
     ----------
     gain : float
-        What the matrix is multiplied by.
+        A factor for the matrix.
 
     Notes
     -----
@@ -173,12 +173,12 @@ class Orthogonal(Initializer):
 
 
 class TruncatedNormal(Initializer):
-    """Normal numbers, those further than two standard deviations from the mean drawn again.
+    """Normal random numbers; those more than two standard deviations from the mean are drawn again.
 
     Parameters
     ----------
     mean, stddev : float
-        Of the normal distribution before it is cut.
+        The parameters of the normal distribution before truncation.
 
     Examples
     --------
@@ -205,8 +205,8 @@ class TruncatedNormal(Initializer):
 class Siren(Initializer):
     """Uniform numbers for `sine`: between ±1/inputs in the first layer, between ±sqrt(6/inputs) / w0 in others.
 
-    w0 z then has the same spread in every layer. It is what layers with the activation `sine` start with by
-    default; for the last layer, which has no sine, the paper takes it too.
+    w0 z then has the same distribution in every layer. It is the default of layers with the activation `sine`. The
+    paper uses it for the last layer, too, which has no sine.
 
     Source: Sitzmann, Martel, Bergman, Lindell and Wetzstein, "Implicit neural representations with periodic
     activation functions", 2020, section 3.2 and supplement 1.5.
@@ -214,9 +214,9 @@ class Siren(Initializer):
     Parameters
     ----------
     w0 : float
-        That of the sine.
+        The w0 of the sine.
     is_first : bool
-        Whether it is for the layer behind the input.
+        Whether it is for the first layer.
 
     Examples
     --------
@@ -237,12 +237,12 @@ class Siren(Initializer):
 
 
 class Constant(Initializer):
-    """The same number everywhere.
+    """The same number for all weights.
 
     Parameters
     ----------
     value : float
-        That of every weight.
+        The value of every weight.
 
     Examples
     --------
@@ -259,7 +259,7 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """Zero everywhere. Hidden layers of equal units stay equal, so it is for last layers.
+    """Zero for all weights. The units of a hidden layer would stay equal, so it is for last layers only.
 
     Examples
     --------
@@ -276,18 +276,18 @@ class Zeros(Initializer):
 
 registry.declare(Initializer, globals())
 
-#: The initializers that there are.
+#: The built-in initializers.
 NAMES = list(registry.initializers.builtins)
 
 
 def get(spec: Any) -> Initializer:
-    """An initializer from a name, an instance or a configuration."""
+    """Get an initializer from a name, an instance or a configuration."""
     found: Initializer = registry.initializers.get(spec)
     return found
 
 
 def check_name(spec: Any) -> Any:
-    """An initializer as a layer keeps it: a built-in one by its name, or its configuration; or None."""
+    """An initializer in the form that a layer keeps: the name of a built-in one, a configuration, or None."""
     if spec is None or (isinstance(spec, str) and spec in NAMES):
         return spec
     found = get(spec)
@@ -295,7 +295,7 @@ def check_name(spec: Any) -> Any:
 
 
 def initial_weights(spec: Any, inputs: int, units: int, seed: int, layer: int) -> npt.NDArray[Any]:
-    """Weights of shape (inputs, units) in float64, a function of the seed and the layer's number.
+    """Make initial weights of shape (inputs, units) in float64, which depend on the seed and the layer's number.
 
     Examples
     --------

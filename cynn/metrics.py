@@ -1,7 +1,7 @@
-"""Metrics: figures of how well predictions fit, that training does not use.
+"""Metrics: figures that measure how good predictions are, without being used for training.
 
-A metric is a name, an object of this module, or any function `metric(y_true, y_pred)`; those of
-`sklearn.metrics` get what each expects.
+A metric is a name, an object of this module, or any function `metric(y_true, y_pred)`. Functions of `sklearn.metrics`
+get arguments in the form that each expects.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-#: What a metric is within: a function of targets, predictions and the weights of rows, if they have some.
+#: The internal form of a metric: a function of targets, predictions and weights of rows (or None).
 Resolved = Callable[[Targets, Array, Array | None], float]
-#: Likewise, of the targets of all outputs of a network, the prediction of each, and the weights in each.
+#: Likewise, for a network: a function of the targets, predictions and weights of all outputs.
 OfOutputs = Callable[[Targets, list[Array], RowWeights], float]
 
 
 class Directed:
-    """A metric, called as `function` is, and whether greater is better; None where nothing says it.
+    """A metric as a function, and whether greater is better (None if unknown).
 
-    `part` is the metric itself, if it is an object of a class of metrics and no function.
+    `part` is the metric object, or None for a function.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Directed:
 
 
 class Metric(Configurable):
-    """The base of metrics that have a name. A subclass defines `of`; called with arrays, it is one like any other.
+    """The base class of named metrics. A subclass defines `of`. A metric can be called with arrays.
 
     Examples
     --------
@@ -88,11 +88,11 @@ class Metric(Configurable):
     """
 
     kind = "metric"
-    #: Of two figures, which is the better; None where a class does not say.
+    #: Whether a larger figure is better; None if unknown.
     greater_is_better: ClassVar[bool | None] = None
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
-        """The figure for classes (rows,) or values (rows, outputs), and predictions (rows, outputs).
+        """Compute the figure for classes (rows,) or values (rows, outputs), and predictions (rows, outputs).
 
         A row of weight w counts w times.
         """
@@ -109,16 +109,16 @@ class Metric(Configurable):
         return _of_counted(self.of, Targets(true.reshape(len(true), -1), None, outputs), prediction, weight)
 
     def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
-        """The figure for checked targets, of rows that count.
+        """Compute the figure for checked targets of rows with weight > 0.
 
         Parameters
         ----------
         target : Targets
-            `as_values()` has them as numbers, of shape (rows, outputs); `as_classes()` as classes, of shape (rows,).
+            `as_values()` returns numbers of shape (rows, outputs), `as_classes()` classes of shape (rows,).
         prediction : array of shape (rows, outputs)
-            What the network returns for these rows.
+            The predictions for these rows.
         weight : array of shape (rows,), optional
-            How often each row counts; None where each counts once.
+            The weight of each row; None if all are 1.
 
         Returns
         -------
@@ -129,11 +129,11 @@ class Metric(Configurable):
 
 
 class Accuracy(Metric):
-    """The share of rows whose class is right: the largest output, or, of one, whether it is over a threshold.
+    """The fraction of rows with the right class: the largest output or, for one output, whether it exceeds a threshold.
 
-    Where any number of the targets of a row may be 1 (several labels), the share of outputs that are on the
-    right side of it. The threshold is the loss's `decision_threshold`: 0 for margins, such as those of `hinge`, else
-    half-way between the two targets, which is 0.5 for 0 and 1.
+    For several labels per row, the fraction of outputs on the right side of the threshold. The threshold is the
+    `decision_threshold` of the loss: 0 for margins such as `hinge`, otherwise half-way between the two targets, which
+    is 0.5 for 0 and 1.
 
     Examples
     --------
@@ -152,12 +152,12 @@ class Accuracy(Metric):
 
 
 class BinaryAccuracy(Metric):
-    """The share of outputs that are on the right side of a threshold.
+    """The fraction of outputs on the right side of a threshold.
 
     Parameters
     ----------
     threshold : float, optional
-        Outputs above it are taken for 1. By default, as for `Accuracy`.
+        Outputs above it mean 1. By default, as for `Accuracy`.
 
     Examples
     --------
@@ -176,12 +176,12 @@ class BinaryAccuracy(Metric):
 
 
 class TopKAccuracy(Metric):
-    """The share of rows whose class is among the k largest outputs; of equal ones, the first counts as the larger.
+    """The fraction of rows whose class is among the k largest outputs. Of equal outputs, the first counts as larger.
 
     Parameters
     ----------
     k : int
-        How many outputs count.
+        The number of outputs.
 
     Examples
     --------
@@ -197,7 +197,7 @@ class TopKAccuracy(Metric):
 
     def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
         own = np.take_along_axis(prediction, target.as_classes()[:, None], axis=1)
-        # of outputs that are equal, the first counts as the larger, as for argmax
+        # of equal outputs, the first counts as larger, as with argmax
         before = np.arange(prediction.shape[1]) < target.as_classes()[:, None]
         larger = (prediction > own) | ((prediction == own) & before)
         return _mean(larger.sum(axis=1) < self.k, weight)
@@ -222,7 +222,7 @@ class MeanSquaredError(Metric):
 
 
 class RootMeanSquaredError(Metric):
-    """The root of the mean over rows and outputs of (prediction - target)²: of several outputs one root, as in Keras.
+    """The root of the mean over rows and outputs of (prediction - target)². With several outputs one root, as in Keras.
 
     Examples
     --------
@@ -260,8 +260,8 @@ class MeanAbsoluteError(Metric):
 class R2Score(Metric):
     """The mean over the outputs of 1 - Σ (target - prediction)² / Σ (target - mean target)².
 
-    An output whose target does not vary counts as 1 if it is met, else as 0, as in scikit-learn. Of one row it is
-    NaN, with a `CynnWarning`: one number does not vary.
+    An output with a constant target counts as 1 if it is predicted exactly, otherwise as 0, as in scikit-learn. For one
+    row it is NaN, with a `CynnWarning`, since a single number has no variance.
 
     Examples
     --------
@@ -288,14 +288,14 @@ class R2Score(Metric):
 
 
 def _mean(figures: Array, weight: Array | None) -> float:
-    """Over rows and outputs; a row counts by its weight."""
+    """The weighted mean over rows and outputs."""
     if weight is None:
         return float(np.mean(figures))
     return float(np.average(figures.reshape(len(weight), -1).mean(axis=1), weights=weight))
 
 
 def _of_counted(metric: Resolved, target: Targets, prediction: Array, weight: Array | None) -> float:
-    """The metric, of the rows whose weight is not 0."""
+    """The metric for the rows with weight not 0."""
     if weight is not None and not weight.all():
         places = np.flatnonzero(weight)
         target, prediction, weight = target.take(places), prediction[places], weight[places]
@@ -306,7 +306,7 @@ registry.declare(Metric, globals())
 
 
 def resolve(metrics: Any) -> dict[str, Directed]:
-    """Metrics by name, from names, metrics and functions; one alone need not be in a list."""
+    """A dict of metrics by name, from a list of names, metrics and functions, or a single one."""
     if metrics is None:
         return {}
     if isinstance(metrics, str) or callable(metrics):
@@ -331,7 +331,7 @@ def resolve(metrics: Any) -> dict[str, Directed]:
 
 
 def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, Directed]:
-    """Metrics by their names in the history, for one output or for each of several.
+    """A dict of metrics by their names in the history, for one output or for each of several.
 
     Parameters
     ----------
@@ -359,18 +359,18 @@ def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, Directed]:
 
 
 def greater_is_better(metric: Any) -> bool | None:
-    """Whether a metric is to rise, as its class or the function says; None where nothing does.
+    """Whether a larger figure of a metric is better, according to its class or function; None if unknown.
 
     Parameters
     ----------
     metric : str, Metric or callable
-        A name, an object or a function, as for `fit`. One of your own says it by an attribute `greater_is_better`.
+        A name, an object or a function, as for `fit`. A custom metric has an attribute `greater_is_better`.
 
     Returns
     -------
     bool or None
-        For functions of `sklearn.metrics` it follows from how scikit-learn names them: a score is to rise; an error, a
-        loss and a deviance are to fall.
+        For functions of `sklearn.metrics` it follows from the name: larger is better for a score, smaller for an error,
+        a loss and a deviance.
 
     Examples
     --------
@@ -391,13 +391,13 @@ def greater_is_better(metric: Any) -> bool | None:
 
 
 def _as_part(metric: Any) -> Metric | None:
-    """The object of a class of metrics that a name, a configuration, such a class or an object stands for."""
+    """Get a metric object from a name, a configuration, a class or an object."""
     is_one = isinstance(metric, (str, dict, Metric)) or (isinstance(metric, type) and issubclass(metric, Metric))
     return registry.metrics.get(metric) if is_one else None
 
 
 def _checking(metric: Callable[..., Any], name: str) -> Resolved:
-    """The metric, whose figure is a number."""
+    """The metric, with a check that its figure is a number."""
     return lambda *given: _figure(metric(*given), name)
 
 
@@ -417,25 +417,25 @@ def _resolve_function(metric: Any) -> tuple[str, Resolved]:
 
 
 def _figure(value: Any, name: str) -> float:
-    """What a metric of one's own has returned, as a float; NaN is one."""
+    """Check that the result of a custom metric is a number, and return it as a float. NaN is allowed."""
     try:
         if isinstance(value, np.ndarray) and value.size == 1:
             value = value.item()
         if isinstance(value, (str, bytes)) or getattr(getattr(value, "dtype", None), "kind", "f") not in "buif":
             raise TypeError
         return float(value)
-    except Exception:  # whatever its __float__ raises
+    except Exception:  # __float__ may raise anything
         raise InvalidParameterError(f"The metric {name!r} must return a number. Got {shown(value)} instead.") from None
 
 
 def _with_weights(metric: Callable[..., Any]) -> Callable[[Array | None], Callable[..., Any]]:
-    """The metric with `sample_weight`, where it has such a parameter that is free and there are weights."""
+    """The metric with `sample_weight`, if it has this parameter and there are weights."""
     import inspect
 
     given = metric.keywords if isinstance(metric, functools.partial) else {}
     try:
         takes_weights = "sample_weight" in inspect.signature(metric).parameters and "sample_weight" not in given
-    except (TypeError, ValueError):  # a function in C that does not say
+    except (TypeError, ValueError):  # a C function without a signature
         takes_weights = False
 
     def weighed(weight: Array | None) -> Callable[..., Any]:
@@ -446,11 +446,11 @@ def _with_weights(metric: Callable[..., Any]) -> Callable[[Array | None], Callab
 
 # ------------------------------------------------------------------------------- metrics of scikit-learn
 
-# Their second parameter is named y_pred, and takes probabilities.
+# The metrics whose second parameter is named y_pred, but is probabilities.
 _TAKE_PROBABILITIES = {"log_loss", "d2_log_loss_score"}
 _NAMES_OF_SCORES = {"y_score", "y_prob", "y_proba", "pred_decision"}
-# How the functions end that are to rise, and those that are to fall (scikit-learn's user guide, section 3.4); and those
-# that go another way.
+# The endings of names of functions for which larger is better, and for which smaller is better (scikit-learn's user
+# guide, section 3.4), and the exceptions.
 _RISES_BY_ENDING = {"_score": True, "_error": False, "_loss": False, "_deviance": False}
 _RISES_BY_NAME = {"matthews_corrcoef": True, "auc": True, "davies_bouldin_score": False}
 
@@ -465,7 +465,7 @@ def _of_sklearn_name(name: str) -> bool | None:
 
 
 def _of_sklearn(metric: Callable[..., Any], function: Callable[..., Any]) -> Resolved:
-    """Classes, labels, probabilities or values, as the function of scikit-learn expects them."""
+    """Convert to classes, labels, probabilities or values, as the function of scikit-learn expects."""
     import inspect
 
     parameters = list(inspect.signature(function).parameters)
@@ -492,7 +492,7 @@ def _of_sklearn(metric: Callable[..., Any], function: Callable[..., Any]) -> Res
         else:
             scores, n_classes = prediction, target.outputs
         if knows_classes:
-            # else a class that no row has would be an error
+            # otherwise a class without rows would be an error
             return float(figure(classes, scores, labels=np.arange(n_classes)))
         return float(figure(classes, scores))
 

@@ -1,4 +1,4 @@
-"""Regularizers: a penalty on the size of weights, added to the loss."""
+"""Regularizers: penalties on weights, which are added to the loss."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["L1", "L1L2", "L2", "Regularizer", "get"]
 
 
 class Regularizer(Configurable):
-    """The base of regularizers: l1 Σ|w| + l2 Σw², over the weights of a layer, is added to the loss.
+    """The base class of regularizers: l1 Σ|w| + l2 Σw² over the weights of a layer is added to the loss.
 
     Sources: Nielsen, "Neural networks and deep learning", 2015, chapter 3; Zou and Hastie, "Regularization
     and variable selection via the elastic net", 2005 (both together).
 
-    One of your own is a subclass that says what its l1 and its l2 are.
+    A custom regularizer is a subclass that defines l1 and l2.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ registry.declare(Regularizer, globals())
 
 
 def get(given: Any) -> Regularizer | None:
-    """A regularizer, from one, a name, a configuration, or None.
+    """Get a regularizer from a regularizer, a name, a configuration, or None.
 
     Examples
     --------
