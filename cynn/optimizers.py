@@ -74,7 +74,7 @@ class Optimizer(Component):
     max_nested: ClassVar[int] = Schedule.max_nested + 1
     n_slots: ClassVar[int] = 0
     assignable: ClassVar[frozenset[str]] = frozenset({"learning_rate"})
-    learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
+    learning_rate: Any = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
     clipvalue: float = option(default=0.0, doc="The largest element of a gradient; 0: any.")
     clipnorm: float = option(default=0.0, doc="The largest norm of each parameter's gradient; 0: any.")
     global_clipnorm: float = option(default=0.0, doc="The largest norm of all gradients together; 0: any.")
@@ -215,14 +215,14 @@ class SGD(Optimizer):
     """
 
     name = "sgd"
-    learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
+    learning_rate: Any = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
     momentum: float = hyperparameter(
         default=0.0, minimum=0, maximum=1, doc="The part of the last step that is kept."
     )
     nesterov: bool = hyperparameter(
         default=False, doc="Look ahead by the momentum before taking the gradient."
     )
-    weight_decay: float = hyperparameter(
+    weight_decay: Any = hyperparameter(
         default=0.0, minimum=0, doc="L2 penalty: added to the gradient, times w."
     )
 
@@ -252,7 +252,7 @@ class Adam(Optimizer):
 
     name = "adam"
     kernel = kernels.optimizers.KERNELS["adam"]
-    learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
+    learning_rate: Any = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
     beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
     beta_2: float = hyperparameter(
         default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets."
@@ -274,7 +274,7 @@ class AdamW(Adam):
 
     name = "adamw"
     kernel = kernels.optimizers.KERNELS["adamw"]
-    weight_decay: float = hyperparameter(
+    weight_decay: Any = hyperparameter(
         default=0.01, minimum=0, doc="The part of w that goes each step, times η."
     )
 

@@ -81,7 +81,7 @@ import numpy as np
 net = cynn.Network([cynn.Input(3, scale=1 / 255), cynn.Dense(4, "sigmoid"), cynn.Dropout(0.5), cynn.Dense(2)])
 node = cynn.Dense(2)(cynn.Input(3))
 networks: list[cynn.Network] = [cynn.Network(node), cynn.Network([node, node]), cynn.Network({"a": node})]
-optimizer = cynn.optimizers.SGD(learning_rate=cynn.schedules.OneCycle(0.1))
+optimizer = cynn.optimizers.AdamW(cynn.schedules.OneCycle(0.1), weight_decay=cynn.schedules.CosineDecay(0.1))
 history = net.fit(np.zeros((2, 3)), [0, 1], optimizer=optimizer, metrics=["accuracy"], callbacks=[])
 prediction: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = net.predict([[0.0, 0.0, 0.0]])
 """
@@ -194,7 +194,7 @@ class TestEveryCombination:
     def test_ruff_and_mypy(self, folders, wheels, tmp_path):
         """As a second developer has it: CyNN installed from its wheel, which has py.typed and the stubs."""
         there = wheelhouse.Environment(tmp_path / "there", wheels)
-        there.install("cynn-nn")
+        there.install("cynn-nn", "pytest")
         for folder in folders:
             wheelhouse.done([sys.executable, "-m", "ruff", "check", "."], cwd=folder)
             wheelhouse.done([sys.executable, "-m", "ruff", "format", "--check", "."], cwd=folder)
