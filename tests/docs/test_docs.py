@@ -132,8 +132,9 @@ class TestPluginPages:
             assert comment in shown
 
     def test_every_name_on_the_page_is_in_the_header(self):
+        blas = Path(cynn.get_include(), "cynn", "blas.h").read_text(encoding="utf-8")
         for name in re.findall(r"\bCYNN_\w+", self.ABI):
-            assert name in self.HEADER
+            assert name in self.HEADER or name in blas
         for name in re.findall(r"``(abi_\w+|struct_size|n_slots)``", self.ABI):
             assert re.search(rf"\b{name}\b", self.HEADER)
 
