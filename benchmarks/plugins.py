@@ -1,9 +1,11 @@
 """What a plugin costs next to a built-in: ``python -m benchmarks.plugins``.
 
-Three figures, each from interleaved rounds of one run:
+Four figures, each from interleaved rounds of one run:
 
 - the step time of 784-128-64-10 with a sigmoid compiled as a plugin by Cython, C and Numba, over that with
   the built-in sigmoid: at most 1.03;
+- the same with layers of plugins: Dense repeated in Cython and in C over the published products, at most 1.05, and
+  PReLU repeated in Cython, at most 1.03;
 - what a call of a Python plugin costs beyond the NumPy arithmetic in it: at most 25 µs;
 - what 50 installed plugin packages add to ``import cynn``: nothing.
 
@@ -16,6 +18,7 @@ import argparse
 import ctypes
 import importlib.util
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -85,6 +88,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for table in (
             step_times(Path(folder), options.rounds),
+            layer_step_times(Path(folder), options.rounds),
             python_calls(options.rounds),
             imports(Path(folder), options.rounds),
         ):
@@ -109,21 +113,71 @@ def step_times(folder: Path, rounds: int) -> Table:
         name: cynn.Network.mlp([784, 128, 64, 10], activation=cls(), output="softmax", seed=0)
         for name, cls in plugins.items()
     }
-    seconds: dict[str, list[float]] = {name: [] for name in plugins}
+    seconds = _seconds_of_steps(networks, x, y, rounds)
+    table = Table(
+        "Step of 784-128-64-10, batch 128, one thread", ["sigmoid", "µs", "over the built-in", "target"]
+    )
+    for name in plugins:
+        _add_row(table, name, seconds, "built-in", "<= 1.03")
+    return table
+
+
+def _seconds_of_steps(networks: dict[str, Any], x: Any, y: Any, rounds: int) -> dict[str, list[float]]:
+    """Of one step, in each round: the networks take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in networks}
     for round_ in range(rounds + 1):
         for name, net in networks.items():
             history = net.fit(x, y, optimizer="adam", epochs=1, batch_size=BATCH, progress=False, n_threads=1)
             if round_:  # the first one warms up
-                seconds[name].append(history["seconds"][0] / 40)
-    table = Table(
-        "Step of 784-128-64-10, batch 128, one thread", ["sigmoid", "µs", "over the built-in", "target"]
+                seconds[name].append(history["seconds"][0] / (len(x) / BATCH))
+    return seconds
+
+
+def _add_row(table: Table, name: str, seconds: dict[str, list[float]], built_in: str, target: str) -> None:
+    ratios = [own / other for own, other in zip(seconds[name], seconds[built_in], strict=True)]
+    table.rows.append(
+        [
+            name,
+            f"{1e6 * statistics.median(seconds[name]):.0f}",
+            f"{statistics.median(ratios):.3f}",
+            "" if name == built_in else target,
+        ]
     )
-    for name, times in seconds.items():
-        ratios = [own / built_in for own, built_in in zip(times, seconds["built-in"], strict=True)]
-        target = "" if name == "built-in" else "<= 1.03"
-        table.rows.append(
-            [name, f"{1e6 * statistics.median(times):.0f}", f"{statistics.median(ratios):.3f}", target]
-        )
+
+
+def layer_step_times(folder: Path, rounds: int) -> Table:
+    """A step with each Dense, and with each PReLU behind the built-in Dense."""
+    sources = Path(__file__).parents[1] / "tests" / "support" / "data" / "layer_plugins"
+    for name in ("c_layers", "cython_layers"):
+        shutil.copytree(sources / name, folder / name)
+        command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+        path = os.pathsep.join([str(Path(cynn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "CFLAGS": "-march=native", "PYTHONPATH": path}
+        subprocess.run(command, cwd=folder / name, check=True, capture_output=True, env=environment)
+        sys.path.insert(0, str(folder / name))
+    from c_layers import CDense  # type: ignore[import-not-found]  # it has just been built
+    from cython_layers import CythonDense, CythonPReLU  # type: ignore[import-not-found]  # likewise
+
+    def network(dense: Any, prelu: Any = None) -> cynn.Network:
+        hidden = [[dense(units, "relu")] if prelu is None else [dense(units), prelu()] for units in (128, 64)]
+        layers = [layer for pair in hidden for layer in pair]
+        return cynn.Network([cynn.Input(784), *layers, dense(10, "softmax")], seed=0)
+
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(40 * BATCH, 784)).astype(np.float32)
+    y = generator.integers(10, size=len(x))
+    networks = {
+        "Dense": network(cynn.Dense),
+        "Dense in Cython": network(CythonDense),
+        "Dense in C": network(CDense),
+        "PReLU": network(cynn.Dense, cynn.PReLU),
+        "PReLU in Cython": network(cynn.Dense, CythonPReLU),
+    }
+    seconds = _seconds_of_steps(networks, x, y, rounds)
+    table = Table("Step of 784-128-64-10, batch 128, one thread", ["layer", "µs", "over the built-in", "target"])
+    for name in networks:
+        built_in = name.split(" ")[0]
+        _add_row(table, name, seconds, built_in, "<= 1.05" if built_in == "Dense" else "<= 1.03")
     return table
 
 
