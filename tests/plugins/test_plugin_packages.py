@@ -176,9 +176,9 @@ class TestNewPlugin:
         assert list(tmp_path.iterdir()) == []
 
     def test_names_that_are_taken(self, tmp_path, monkeypatch):
-        with pytest.raises(InvalidParameterError, match="Got 'leaky_relu', which is in cynn-nn"):
+        with pytest.raises(InvalidParameterError, match="Got 'leaky_relu', which cynn-nn has"):
             scaffold.new_plugin("leaky-relu", parent=tmp_path)
-        with pytest.raises(InvalidParameterError, match="Got 'one_cycle', which is in cynn-nn"):
+        with pytest.raises(InvalidParameterError, match="Got 'one_cycle', which cynn-nn has"):
             scaffold.new_plugin("one-cycle", kind="schedule", parent=tmp_path)
         scaffold.new_plugin("leaky-relu", kind="loss", parent=tmp_path)
         monkeypatch.setitem(cynn.registry.losses._registered, "mine", cynn.losses.Loss)
