@@ -128,7 +128,7 @@ class TestStochasticWeightAveraging:
 
     def test_batches_that_are_gone_through_once(self):
         batches = iter([(X, Y)] * 4)
-        with pytest.raises(InvalidParameterError, match="go through them again"):
+        with pytest.raises(InvalidParameterError, match="go through the batches again"):
             fit(normalized(), StochasticWeightAveraging(1), x=batches, y=None, steps_per_epoch=1, epochs=4)
         fit(helpers.classifier(), StochasticWeightAveraging(1), x=batches, y=None, steps_per_epoch=1, epochs=4)
 
