@@ -57,6 +57,12 @@ class Activation(Component):
     c_source: ClassVar[str | None] = None
     #: With fewer units than this, a is the same for every z, so that nothing is learned: 2 for softmax and its like.
     min_units: ClassVar[int] = 1
+    #: The open interval in which z must lie, as (0, inf) for log(z). The conformance kit takes its z from there.
+    domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    #: Whether `backward` is on purpose another function than the derivative of `forward`, as in straight-through
+    #: estimators (Bengio, Léonard and Courville, "Estimating or propagating gradients through stochastic neurons for
+    #: conditional computation", 2013). The conformance kit then compares it with no differences.
+    straight_through: ClassVar[bool] = False
 
     def initializer_of(self, *, is_first: bool) -> Any:
         """The default initializer of the weights of a layer with this activation.

@@ -5,6 +5,7 @@ Errors in the arguments or the files are printed as one line on stderr, with exi
 
 import argparse
 import io
+import json
 import math
 import os
 import sys
@@ -306,8 +307,13 @@ def _plugins(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from cynn import testing
 
-    reports = [testing.check(name, kind=options.kind, raise_on_failure=False) for name in options.names]
-    print("\n\n".join(map(str, reports)))
+    reports = [
+        testing.check(name, kind=options.kind, raise_on_failure=False, seed=options.seed) for name in options.names
+    ]
+    if options.json:
+        print(json.dumps([report.as_dict() for report in reports], indent=2, ensure_ascii=False))
+    else:
+        print("\n\n".join(map(str, reports)))
     return 0 if all(report.passed for report in reports) else 1
 
 
@@ -555,8 +561,10 @@ def _parser() -> argparse.ArgumentParser:
     plugins.add_argument("--json", action="store_true", help="for programs")
 
     check = command("check", _check, "Check that a plugin follows the rules; exit code 1 if it does not.")
-    check.add_argument("names", nargs="+", metavar="NAME", help="names of activations, losses or optimizers")
-    check.add_argument("--kind", choices=list(cynn.registry.OF_KIND), help="needed if several kinds have that name")
+    check.add_argument("names", nargs="+", metavar="NAME", help="names of plugins, or file.py:Class")
+    check.add_argument("--kind", choices=[*cynn.registry.OF_KIND, "layer"], help="if several kinds have that name")
+    check.add_argument("--json", action="store_true", help="print the reports as JSON")
+    check.add_argument("--seed", default=0, type=int, metavar="N", help="of the random inputs (%(default)s)")
 
     new_plugin = command("new-plugin", _new_plugin, "Write a package with a plugin into a new folder.")
     add = new_plugin.add_argument

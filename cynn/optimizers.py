@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
@@ -73,6 +74,8 @@ class Optimizer(Component):
     methods: ClassVar[tuple[str, ...]] = ("step",)
     max_nested: ClassVar[int] = Schedule.max_nested + 1
     n_slots: ClassVar[int] = 0
+    #: The learning rates for which a step is in proportion to the rate, as the conformance kit expects it.
+    learning_rate_range: ClassVar[tuple[float, float]] = (0.0, math.inf)
     assignable: ClassVar[frozenset[str]] = frozenset({"learning_rate"})
     learning_rate: Any = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
     clipvalue: float = option(default=0.0, doc="The largest element of a gradient; 0: any.")

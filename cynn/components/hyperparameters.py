@@ -197,6 +197,10 @@ class Component(Configurable):
     #: What a class without a kernel defines, over NumPy arrays.
     methods: ClassVar[tuple[str, ...]] = ()
     kernel: ClassVar[Any] = None
+    #: A method that computes the same in NumPy, for the conformance kit to compare with; or None. Of an activation
+    #: `reference(z)` returns a; of a loss `reference(prediction, target)` the loss of each row; of an optimizer
+    #: `reference(w, grad, slots, learning_rate, t)` moves w and the slots in place. The arrays are float64.
+    reference: ClassVar[Any] = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

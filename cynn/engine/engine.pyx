@@ -123,6 +123,9 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
     if x == NULL or not are_categories(source, rows, x):
         raise_flag(&job.unusable)
         return
+    if x != room and workspace_copies_x(job.workspaces[thread]):
+        memcpy(room, x, rows * source.inputs * source.dtype.itemsize)
+        x = room
     point_at(job.workspaces[thread], x)
     hand_out(job, 0, x, begin, rows, source.inputs)
     next_tile(job, begin + job.tile, &prefetch)
@@ -148,6 +151,10 @@ cdef inline Node *workspace_nodes(void *workspace) noexcept nogil:
 
 cdef inline void *workspace_x(void *workspace) noexcept nogil:
     return (<Workspace>workspace).x
+
+
+cdef inline bint workspace_copies_x(void *workspace) noexcept nogil:
+    return (<Workspace>workspace).copies_x
 
 
 cdef inline void point_at(void *workspace, const void *x) noexcept nogil:

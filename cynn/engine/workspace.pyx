@@ -151,6 +151,7 @@ cdef class Workspace:
                 )
             else:
                 continue
+            self.copies_x = self.copies_x or operation.inputs[0] == 0  # a method has that array, wherever x lies
             self.python.append(bound)
             node.python = <void *>bound
 

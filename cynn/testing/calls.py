@@ -1,8 +1,9 @@
-"""Calls a component on guarded memory, through one interface for compiled kernels and Python methods."""
+"""Calls of a component's kernels or methods in memory of one's choice, the same for compiled and Python ones."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,20 @@ from cynn.losses import Loss
 from cynn.optimizers import Optimizer
 from cynn.schedules import started
 from cynn.testing import abi
-from cynn.testing.memory import Array, Guarded, Violations, hyperparameter_array
+from cynn.testing.memory import Array, Canaries, Manner, Placed
 from cynn.testing.report import Failure
+from cynn.testing.watch import Watch
 
 __all__ = ["ActivationCalls", "Calls", "LossCalls", "OptimizerCalls", "dtypes_of"]
 
 _SUFFIX = {"float32": "f32", "float64": "f64"}
+_PLAIN = Canaries()
 
 
 def dtypes_of(component: Any) -> list[str]:
-    """The dtypes that a component offers. Raises a `PluginError` if its kernel is invalid."""
+    """The dtypes that a component offers; a `PluginError` if its kernel is not one."""
     kernels = {"activation": ActivationKernel, "loss": LossKernel, "optimizer": OptimizerKernel}
-    kernels[component._registry.kind](component)  # validates the kernel
+    kernels[component._registry.kind](component)  # its own checks
     if not component.is_compiled():
         return ["float64", "float32"]
     functions = abi.functions(component)
@@ -35,104 +38,127 @@ def dtypes_of(component: Any) -> list[str]:
 
 
 class Calls:
-    """Base class for the three kinds: the struct, its functions for one dtype, the hyperparameters."""
+    """What the three kinds share: the struct, its functions of one dtype, the hyperparameters, the memory."""
 
-    def __init__(self, component: Any, dtype: str, violations: Violations | None = None) -> None:
+    def __init__(self, component: Any, dtype: str, watch: Watch | None = None, manner: Manner = _PLAIN) -> None:
         self.component = component
         self.dtype = dtype
         self.compiled = component.is_compiled()
-        self.violations = Violations() if violations is None else violations
+        self.watch = Watch() if watch is None else watch
+        self.manner = manner
         self.values = component.kernel_values()
         self.struct = abi.struct_of(component) if self.compiled else None
         self.flags: int = self.struct.flags if self.struct is not None else 0
 
-    def function(self, name: str) -> Any:
-        return getattr(self.struct, f"{name}_{_SUFFIX[self.dtype]}")
-
     def cast(self, values: Any) -> Array:
         return np.array(values, dtype=self.dtype, order="C")
 
-    def h(self, fill: float = np.nan) -> Guarded | None:
-        return hyperparameter_array(self.values, fill)
+    def results(self, sample: dict[str, Any]) -> dict[str, Array]:
+        """What comes out for a sample, by name."""
+        raise NotImplementedError
 
-    def inspect(
-        self, function: str, h: Guarded | None, inputs: dict[str, Guarded], outputs: dict[str, Guarded]
-    ) -> None:
-        self.violations.inspect(function, {**inputs, **({"h": h} if h else {})}, outputs)
+    def function(self, name: str) -> Any:
+        """A function of the struct, over this dtype."""
+        return getattr(self.struct, f"{name}_{_SUFFIX[self.dtype]}")
+
+    def place(self, name: str, values: Any, *, is_input: bool = True) -> Placed:
+        return self.manner.place(name, values, is_input=is_input)
+
+    def undefined(self, shape: tuple[int, ...], name: str) -> Array:
+        """What an array holds that no function may read."""
+        return self.cast(np.full(shape, np.nan if not self.manner.turn else 3 + len(name) / 8))
+
+    def h(self) -> Placed | None:
+        return self.place("h", np.array(self.values, np.float64)) if self.values else None
+
+    def invoke(
+        self, name: str, shape: tuple[int, ...], inputs: dict[str, Placed], outputs: dict[str, Placed], *rest: Any
+    ) -> Any:
+        """Call a kernel with h, `rest`, and look at the memory afterwards."""
+        h = self.h()
+        with self.watch.call(name, self.dtype, shape):
+            result = self.function(name)(h.address if h else None, *rest)
+        self.watch.inspect(name, {**inputs, **({"h": h} if h else {})}, outputs)
+        return result
+
+    def method(self, name: str, shape: tuple[int, ...], inputs: dict[str, Placed], *rest: Any) -> Any:
+        """Call a Python method with the arrays of `inputs` and `rest`, and look at the memory afterwards."""
+        with self.watch.call(name, self.dtype, shape):
+            try:
+                result = getattr(self.component, name)(*(each.array for each in inputs.values()), *rest)
+            except ValueError as error:
+                if "read-only" not in str(error):
+                    raise
+                raise Failure(f"{name} must not write to its inputs, not even for a moment ({error})") from error
+        self.watch.inspect(name, inputs, {})
+        return result
 
     def checked(self, function: str, result: Any, shape: tuple[int, ...]) -> Array:
-        """The result of a Python method, checked and converted to the dtype."""
+        """What a Python method returned, as an array of the dtype."""
         if np.shape(result) != shape:
-            raise Failure(
-                f"{function} must return an array of shape {shape}. Got {np.shape(result)} instead."
-            )
+            raise Failure(f"{function} must return an array of shape {shape}. Got {np.shape(result)} instead.")
         return self.cast(result)
 
 
 class ActivationCalls(Calls):
-    """Calls forward and backward of an activation in one dtype."""
+    """Forward and backward of an activation in one dtype."""
 
     component: Activation
 
     @property
     def rowwise(self) -> bool:
-        """Whether an element may depend on its whole row. A Python class does not declare it, so it is tried out."""
+        """Whether an element may depend on its row. Of a Python class it is not known, and asked for here."""
         if self.compiled:
             return bool(self.flags & abi.ROWWISE)
-        z = np.linspace(-2, 2, 12).reshape(3, 4)
+        z = np.linspace(0.1, 0.9, 12).reshape(3, 4)
         other = z.copy()
         other[:, 0] += 0.5
         before, after = self.forward(z), self.forward(other)
         return not np.array_equal(before[:, 1:], after[:, 1:], equal_nan=True)
 
-    def forward(self, z: Any, *, in_place: bool = False, fill: float = np.nan) -> Array:
-        """The activation a. The memory around the arrays is checked after the call."""
+    def forward(self, z: Any, *, in_place: bool = False) -> Array:
+        """a, from memory that has been looked at afterwards."""
         z = self.cast(z)
         if not self.compiled:
-            given = Guarded(z)
-            a = self.checked("forward", self.component.forward(given.array), z.shape)
-            self.violations.inspect("forward", {"z": given}, {})
-            return a
-        h, source = self.h(fill), Guarded(z, fill)
-        target = source if in_place else Guarded(np.full(z.shape, fill, z.dtype), fill)
-        self.function("forward")(h.address if h else None, *z.shape, source.address, target.address)
-        self.inspect("forward", h, {} if in_place else {"z": source}, {"a": target})
+            return self.checked("forward", self.method("forward", z.shape, {"z": self.place("z", z)}), z.shape)
+        source = self.place("z", z, is_input=not in_place)
+        target = source if in_place else self.place("a", self.undefined(z.shape, "a"), is_input=False)
+        inputs = {} if in_place else {"z": source}
+        self.invoke("forward", z.shape, inputs, {"a": target}, *z.shape, source.address, target.address)
         return target.array.copy()
 
-    def backward(self, z: Any, a: Any, grad: Any, *, fill: float = np.nan) -> Array:
-        """dC/dz. Inputs that the flags do not ask for are filled with `fill`."""
+    def backward(self, z: Any, a: Any, grad: Any) -> Array:
+        """dC/dz; what the flags do not name is undefined."""
         z, a, grad = self.cast(z), self.cast(a), self.cast(grad)
         if not self.compiled:
-            given = {"z": Guarded(z), "a": Guarded(a)}
-            result = self.component.backward(given["z"].array, given["a"].array, grad)
-            self.violations.inspect("backward", given, {})
-            return self.checked("backward", result, z.shape)
-        h = self.h(fill)
-        unknown = np.full(z.shape, fill, z.dtype)
+            given = {"z": self.place("z", z), "a": self.place("a", a)}
+            return self.checked("backward", self.method("backward", z.shape, given, grad), z.shape)
         inputs = {
-            "z": Guarded(z if self.flags & abi.NEEDS_Z else unknown, fill),
-            "a": Guarded(a if self.flags & abi.NEEDS_A else unknown, fill),
+            "z": self.place("z", z if self.flags & abi.NEEDS_Z else self.undefined(z.shape, "z")),
+            "a": self.place("a", a if self.flags & abi.NEEDS_A else self.undefined(z.shape, "a")),
         }
-        target = Guarded(grad, fill)
-        self.function("backward")(
-            h.address if h else None, *z.shape, inputs["z"].address, inputs["a"].address, target.address
-        )
-        self.inspect("backward", h, inputs, {"grad": target})
+        target = self.place("grad", grad, is_input=False)
+        addresses = (inputs["z"].address, inputs["a"].address, target.address)
+        self.invoke("backward", z.shape, inputs, {"grad": target}, *z.shape, *addresses)
         return target.array.copy()
 
     def gradient(self, z: Any, grad: Any) -> Array:
-        """Call forward, then backward."""
+        """Forward and backward."""
         return self.backward(z, self.forward(z), grad)
+
+    def results(self, sample: dict[str, Any]) -> dict[str, Array]:
+        a = self.forward(sample["z"])
+        return {"a": a, "dC/dz": self.backward(sample["z"], a, sample["grad"])}
 
 
 class LossCalls(Calls):
-    """Calls a loss in one dtype."""
+    """The value and gradient of a loss in one dtype."""
 
     component: Loss
 
     @property
     def fuses_with(self) -> str | None:
-        """The activation with which the loss is fused, or None."""
+        """The activation with which the loss has a form of its own, or None."""
         name = self.struct.fuses_with if self.struct is not None else None
         return name.decode() if name else None
 
@@ -145,90 +171,97 @@ class LossCalls(Calls):
         weight: Any = None,
         want_gradient: bool = True,
         fused: bool = False,
-        fill: float = np.nan,
     ) -> tuple[float, Array]:
-        """The sum over rows of weight * loss, and its gradient (NaN if it was not asked for)."""
+        """The sum over rows of weight * loss and its gradient (undefined, where it is not wanted)."""
         prediction = self.cast(prediction)
-        rows = len(prediction)
         if not self.compiled:
+            if target is None:
+                target = np.eye(prediction.shape[1])[classes]
             return self._python(prediction, self.cast(target), weight)
-        inputs = {"prediction": Guarded(prediction, fill)}
+        inputs = {"prediction": self.place("prediction", prediction)}
         if target is not None:
-            inputs["target"] = Guarded(self.cast(target), fill)
+            inputs["target"] = self.place("target", self.cast(target))
         if classes is not None:
-            inputs["class_index"] = Guarded(np.array(classes, np.int64), 0)
+            inputs["class_index"] = self.place("class_index", np.array(classes, np.int64))
         if weight is not None:
-            inputs["sample_weight"] = Guarded(self.cast(weight), fill)
-        h, grad = self.h(fill), Guarded(np.full(prediction.shape, fill, prediction.dtype), fill)
-        name = "fused_value_and_gradient" if fused else "value_and_gradient"
-        value = self.function(name)(
-            h.address if h else None,
-            rows,
-            prediction.shape[1],
-            *(inputs[key].address if key in inputs else None for key in ("prediction", "target")),
-            *(inputs[key].address if key in inputs else None for key in ("class_index", "sample_weight")),
+            inputs["sample_weight"] = self.place("sample_weight", self.cast(weight))
+        grad = self.place("grad", self.undefined(prediction.shape, "grad"), is_input=False)
+        value = self.invoke(
+            "fused_value_and_gradient" if fused else "value_and_gradient",
+            prediction.shape,
+            inputs,
+            {"grad": grad},
+            *prediction.shape,
+            *(
+                inputs[key].address if key in inputs else None
+                for key in ("prediction", "target", "class_index", "sample_weight")
+            ),
             grad.address if want_gradient else None,
         )
-        self.inspect(name, h, inputs, {"grad": grad})
         return value, grad.array.copy()
 
     def _python(self, prediction: Array, target: Array, weight: Any) -> tuple[float, Array]:
-        given = {"prediction": Guarded(prediction), "target": Guarded(target)}
-        result = self.component.value_and_gradient(given["prediction"].array, given["target"].array)
-        self.violations.inspect("value_and_gradient", given, {})
-        value = self.checked("the value of value_and_gradient", result[0], (len(prediction),))
-        gradient = self.checked("the gradient of value_and_gradient", result[1], prediction.shape)
+        value, gradient = self._pair(prediction, target)
         if weight is None:
             weight = np.ones(len(prediction))
         total = float(np.dot(value.astype(np.float64), np.asarray(weight, np.float64)))
         return total, self.cast(gradient * self.cast(weight)[:, None])
 
+    def _pair(self, prediction: Array, target: Array) -> tuple[Array, Array]:
+        """What a Python method returns, checked."""
+        given = {"prediction": self.place("prediction", prediction), "target": self.place("target", target)}
+        result = self.method("value_and_gradient", prediction.shape, given)
+        value = self.checked("the value of value_and_gradient", result[0], (len(prediction),))
+        return value, self.checked("the gradient of value_and_gradient", result[1], prediction.shape)
+
     def each(self, prediction: Any, target: Any, *, fused: bool = False) -> tuple[Array, Array]:
-        """The loss and the gradient of each row, from one call per row."""
+        """The loss of each row by itself, and its gradient."""
         prediction, target = self.cast(prediction), self.cast(target)
         rows, outputs = prediction.shape
         if not self.compiled:
-            values, grads = [], []
-            for i in range(rows):
-                value, grad = self.component.value_and_gradient(prediction[i : i + 1], target[i : i + 1])
-                values.append(self.checked("the value of value_and_gradient", value, (1,)))
-                grads.append(self.checked("the gradient of value_and_gradient", grad, (1, outputs)))
-            return np.concatenate(values).astype(np.float64), np.concatenate(grads)
+            pairs = [self._pair(prediction[i : i + 1], target[i : i + 1]) for i in range(rows)]
+            return np.concatenate([v for v, _ in pairs]).astype(np.float64), np.concatenate([g for _, g in pairs])
         name = "fused_value_and_gradient" if fused else "value_and_gradient"
-        inputs = {"prediction": Guarded(prediction), "target": Guarded(target)}
-        memory, h = Guarded(np.empty_like(prediction)), self.h()
-        function, address, stride = (
-            self.function(name),
-            h.address if h else None,
-            outputs * prediction.itemsize,
-        )
+        h = self.h()
+        inputs = {"prediction": self.place("prediction", prediction), "target": self.place("target", target)}
+        memory = self.place("grad", self.undefined(prediction.shape, "grad"), is_input=False)
+        function, address, stride = self.function(name), h.address if h else None, outputs * prediction.itemsize
         starts = [array.address for array in (*inputs.values(), memory)]
-        values = [
-            function(address, 1, outputs, x, t, None, None, d)
-            for x, t, d in ([start + i * stride for start in starts] for i in range(rows))
-        ]
-        self.inspect(name, h, inputs, {"grad": memory})  # once for all calls, since there are many
+        with self.watch.call(name, self.dtype, (1, outputs)):  # once: there are many calls
+            values = [
+                function(address, 1, outputs, x, t, None, None, d)
+                for x, t, d in ([start + i * stride for start in starts] for i in range(rows))
+            ]
+        self.watch.inspect(name, {**inputs, **({"h": h} if h else {})}, {"grad": memory})
         return np.array(values), memory.array.copy()
 
     def rows(self, prediction: Array, target: Array, *, fused: bool = False) -> Array:
-        """The loss of each row, from one call per row."""
+        """The loss of each row by itself."""
         return self.each(prediction, target, fused=fused)[0]
+
+    def line(self, prediction: Array, target: Array, *, fused: bool = False) -> tuple[Array, Array]:
+        """The loss of each of many rows and its gradient: in one call, where it gives the loss of each."""
+        if self.compiled:
+            return self.each(prediction, target, fused=fused)
+        return self._pair(self.cast(prediction), self.cast(target))
+
+    def results(self, sample: dict[str, Any]) -> dict[str, Array]:
+        value, grad = self(**sample)
+        return {"value": np.array([value]), "grad": grad}
 
 
 class _Slots(list[Array]):
-    """The slots that a Python method gets. Asking for one that is not declared raises a Failure."""
+    """What a Python method gets, which says what is wrong when it asks for more."""
 
     def __getitem__(self, key: Any) -> Any:
         try:
             return super().__getitem__(key)
         except IndexError as error:
-            raise Failure(
-                f"step() asked for a slot that is not declared: n_slots is {len(self)} ({error})"
-            ) from error
+            raise Failure(f"step() asked for a slot that is not declared: n_slots is {len(self)} ({error})") from error
 
 
 class OptimizerCalls(Calls):
-    """Calls an optimizer in one dtype."""
+    """Steps of an optimizer in one dtype."""
 
     component: Optimizer
 
@@ -239,62 +272,78 @@ class OptimizerCalls(Calls):
 
     @property
     def elementwise(self) -> bool:
-        """Whether a step may be taken on any part of a parameter."""
+        """Whether a step may be taken on any piece."""
         return bool(self.flags & abi.ELEMENTWISE)
 
-    def linear(self, t: int) -> tuple[float, float] | None:
-        """alpha and beta of step t, or None if the step is not declared linear."""
+    @property
+    def rate(self) -> float:
+        """The learning rate of the first step."""
+        return started(self.component.learning_rate)(0)
+
+    def linear(self, t: int, rate: float | None = None) -> tuple[float, float] | None:
+        """alpha and beta of step t, or None where it is not declared linear."""
         if self.struct is None or not ctypes.cast(self.struct.linear_step, ctypes.c_void_p).value:
             return None
         h, alpha, beta = self.h(), ctypes.c_double(np.nan), ctypes.c_double(np.nan)
-        rate = started(self.component.learning_rate)(0)
-        self.struct.linear_step(h.address if h else None, rate, t, ctypes.byref(alpha), ctypes.byref(beta))
+        rate = self.rate if rate is None else rate
+        with self.watch.call("linear_step", "float64", (1, 1)):
+            self.struct.linear_step(h.address if h else None, rate, t, ctypes.byref(alpha), ctypes.byref(beta))
+        self.watch.inspect("linear_step", {"h": h} if h else {}, {})
         return alpha.value, beta.value
 
     def zero_slots(self, w: Array) -> list[Array]:
         return [np.zeros(w.shape, self.dtype) for _ in range(self.n_slots)]
 
-    def step(
-        self,
-        w: Array,
-        grad: Any,
-        slots: list[Array],
-        t: int,
-        *,
-        rate: float | None = None,
-        fill: float = np.nan,
-    ) -> None:
-        """Take step t, in place on w and the slots."""
-        rate = started(self.component.learning_rate)(0) if rate is None else rate
+    def step(self, w: Array, grad: Any, slots: Sequence[Array], t: int, *, rate: float | None = None) -> None:
+        """Step t, in place on w and the slots."""
+        rate = self.rate if rate is None else rate
         if not self.compiled:
-            own = _Slots(array.copy() for array in slots)
-            given = list(own)
-            scratch = self.cast(grad)
-            self.component.step(w, scratch, own, rate, t)
-            for i, (slot, moved) in enumerate(zip(slots, given, strict=True)):
-                if own[i] is not moved:
-                    raise Failure(
-                        f"step() put another array at slots[{i}]: write into it, slots[{i}][...] = ..."
-                    )
-                slot[...] = moved
-            self.violations.calls += 1
+            self._python(w, self.cast(grad), slots, rate, t)
             return
-        h = self.h(fill)
-        memory = {"w": Guarded(w, fill), "grad": Guarded(self.cast(grad), fill)}
-        memory |= {f"slots[{i}]": Guarded(slot, fill) for i, slot in enumerate(slots)}
+        memory = {"w": self.place("w", w, is_input=False), "grad": self.place("grad", self.cast(grad), is_input=False)}
+        memory |= {f"slots[{i}]": self.place(f"slots[{i}]", slot, is_input=False) for i, slot in enumerate(slots)}
         n = len(slots)
-        undeclared = [Guarded(np.full(w.shape, fill, w.dtype), fill) for _ in range(4)]
-        addresses = [memory[f"slots[{i}]"].address for i in range(n)] + [
-            extra.address for extra in undeclared
+        undeclared = [
+            self.place(f"slots[{n + i}]", self.undefined(w.shape, str(i)), is_input=False)
+            for i in range(2 if isinstance(self.manner, Canaries) else 0)
         ]
-        table = (ctypes.c_void_p * len(addresses))(*addresses)
-        self.function("step")(
-            h.address if h else None, rate, t, *w.shape, memory["w"].address, memory["grad"].address, table
-        )
-        self.inspect("step", h, {}, memory)
+        addresses = [*(memory[f"slots[{i}]"].address for i in range(n)), *(extra.address for extra in undeclared)]
+        table = self.place("slots", np.array(addresses, np.uint64))
+        arguments = (rate, t, *w.shape, memory["w"].address, memory["grad"].address, table.address)
+        self.invoke("step", w.shape, {"slots": table}, memory, *arguments)
         for i, extra in enumerate(undeclared):
             if extra.changed_inside():
-                self.violations.add("slots", f"step wrote to slots[{n + i}], but n_slots is {n}")
+                self.watch.add("slots", f"step wrote to slots[{n + i}], but n_slots is {n} ({self.watch.last})")
         w[...] = memory["w"].array
         for i, slot in enumerate(slots):
             slot[...] = memory[f"slots[{i}]"].array
+
+    def _python(self, w: Array, scratch: Array, slots: Sequence[Array], rate: float, t: int) -> None:
+        own = _Slots(array.copy() for array in slots)
+        given = list(own)
+        with self.watch.call("step", self.dtype, w.shape):
+            self.component.step(w, scratch, own, rate, t)
+        for i, (slot, moved) in enumerate(zip(slots, given, strict=True)):
+            if own[i] is not moved:
+                raise Failure(f"step() put another array at slots[{i}]: write into it, slots[{i}][...] = ...")
+            slot[...] = moved
+
+    def run(
+        self,
+        w: Any,
+        grads: Sequence[Any],
+        *,
+        rate: float | None = None,
+        t: int = 1,
+        slots: Sequence[Array] | None = None,
+    ) -> tuple[Array, list[Array]]:
+        """w and the slots after a step on each of the gradients, the first of which is step t."""
+        w = self.cast(w)
+        own = self.zero_slots(w) if slots is None else [self.cast(slot) for slot in slots]
+        for i, grad in enumerate(grads):
+            self.step(w, grad, own, t + i, rate=rate)
+        return w, own
+
+    def results(self, sample: dict[str, Any]) -> dict[str, Array]:
+        w, slots = self.run(**sample)
+        return {"w": w, **{f"slots[{i}]": slot for i, slot in enumerate(slots)}}

@@ -1,87 +1,216 @@
-"""Base class for the checks of the three kinds: their order, memory violations, the report."""
+"""What the checks of the three kinds share: their order, the child process they run in, the report."""
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from cynn import registry
 from cynn.components.hyperparameters import Component
-from cynn.testing import abi
+from cynn.testing import abi, bounds, common, memory_checks, precision, sensitivity
 from cynn.testing.calls import Calls, dtypes_of
-from cynn.testing.common import check_class
-from cynn.testing.memory import Array, Violations
+from cynn.testing.child import Crash, run_apart
+from cynn.testing.memory import Array, Canaries, Manner
 from cynn.testing.reentrancy import same_in_two_threads
-from cynn.testing.report import ConformanceError, Failure, Report, Skipped, title_of
+from cynn.testing.report import Check, ConformanceError, Failure, Report, Skipped, outcome_of, title_of
 from cynn.testing.static_memory import what_is_kept
+from cynn.testing.watch import Watch
 
-__all__ = ["Checks", "NamedCheck"]
+__all__ = ["Checks", "NamedCheck", "Sample"]
 
 P = TypeVar("P", bound=Component)
 C = TypeVar("C", bound=Calls)
 
 NamedCheck = tuple[str, Callable[[], str]]
+Sample = dict[str, Any]
+
+PLAIN = Canaries()
+MOST_CRASHES = 5  # then what is left is not tried
 
 
 class Checks(Generic[P, C]):
-    """Runs all checks of one component. The results are in `report`.
+    """The checks of one component. What they find is in `report`.
 
-    A subclass defines how kernels of its kind are called, and lists the checks by name, in order. A check returns its
-    evidence. It raises Failure if the component is wrong, and Skipped if the check does not apply.
+    A kind says how its kernels are called and which checks there are, by name and in their order. A check returns its
+    evidence; it raises Failure, or Skipped where it does not apply. They run in a child process, one after the other;
+    where that dies, the next child goes on behind the check that it was in. So no check needs what another has found.
     """
 
     kind: ClassVar[str]
-    seed: ClassVar[int]
-    calls_of: Callable[[P, str, Violations], C]
+    calls_of: Callable[[P, str, Watch, Manner], C]
 
     @classmethod
-    def report_on(cls, spec: Any, *, raise_on_failure: bool) -> Report:
-        """Check what a name, a class or an instance stands for, and return the report."""
-        report = cls(registry.OF_KIND[cls.kind].get(spec)).report
-        if raise_on_failure and not report.passed:
-            raise ConformanceError(report)
-        return report
+    def report_on(
+        cls, spec: Any, *, raise_on_failure: bool, seed: int = 0, only: Collection[str] | None = None
+    ) -> Report:
+        """The report on what a name, a class or an instance stands for; with `only`, on these rules alone."""
+        checks = cls(registry.of_kind(cls.kind).get(spec), seed)
+        checks.only = only
+        checks.run_all()
+        if raise_on_failure and not checks.report.passed:
+            raise ConformanceError(checks.report)
+        return checks.report
 
-    def __init__(self, component: P) -> None:
-        self.component = component
+    def __init__(self, component: P, seed: int = 0) -> None:
+        self.given = self.component = component
+        self.seed = seed
         self.report = Report(title_of(component))
-        self.violations = Violations()
-        self.random = np.random.default_rng(self.seed)
-        self.dtypes: list[str] = []
-        self.run(*self.first_checks())
-        if self.report.passed:
-            self.run(*self.checks(), *self.checks_of_memory())
-        check_class(self.report, component)
+        self.watch = Watch()
+        self.random = np.random.default_rng(seed)
+        self.only: Collection[str] | None = None
+        self.fences = memory_checks.EVERY_ARRAY  # which arrays lie between pages that nobody may touch
 
-    def run(self, *checks: NamedCheck) -> None:
-        for name, check in checks:
-            self.report.run(name, check)
+    # --------------------------------------------------------------------------------------- order
 
-    def calls(self, dtype: str, component: P | None = None) -> C:
-        return type(self).calls_of(component or self.component, dtype, self.violations)
+    def run_all(self) -> None:
+        """Every check that makes sense, each in a process of its own once one has died."""
+        crashes = 0
+        while (named := self.next_check()) is not None:
+            if crashes == MOST_CRASHES:
+                self.report.checks.append(Check(named[0], "-", "not tried, after so many crashes"))
+                continue
+            self.watch.notes.write("")
+            try:
+                for check, evidence, calls in run_apart(self.results):
+                    if check not in self.report.checks:  # it is there where this is no child's
+                        self.report.checks.append(check)
+                    self.watch.evidence, self.watch.calls = evidence, calls
+                return
+            except Crash as crash:
+                crashes += 1
+                named = self.next_check() or named
+                self.report.checks.append(self.crashed(named, str(crash)))
+
+    def results(self) -> Iterator[tuple[Check, dict[str, str], int]]:
+        """Each check that is left, with what has been seen of memory so far."""
+        while (named := self.next_check()) is not None:
+            check = self.result(named)
+            self.report.checks.append(check)
+            yield check, self.watch.evidence, self.watch.calls
+
+    def result(self, named: NamedCheck) -> Check:
+        """One check, with random numbers of its own."""
+        name, check = named
+        self.random = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+        self.watch.last = ""
+        self.component = copy.copy(self.given)  # without what an earlier check left in it
+        return outcome_of(name, check, self.circumstances)
+
+    def circumstances(self) -> str:
+        return f" ({self.watch.last}, seed {self.seed})" if self.watch.last else ""
+
+    def next_check(self) -> NamedCheck | None:
+        """The first one that is not in the report."""
+        done = {check.name for check in self.report.checks}
+        first = self.first_checks()
+        names = {name for name, _ in first}
+        sound = not any(check.outcome == "FAIL" for check in self.report.checks if check.name in names)
+        for stage in (first, self.all_checks() if sound else [], self.class_checks()):
+            for named in stage:
+                if named[0] not in done and (self.only is None or stage is first or named[0] in self.only):
+                    return named
+        return None
+
+    def crashed(self, named: NamedCheck, how: str) -> Check:
+        """The check that a process died in, with the call that it died in."""
+        where = self.watch.notes.read()
+        evidence = f"{how}, in {where or 'no call of the component'}, seed {self.seed}"
+        if named[0] == memory_checks.FENCES and where:
+            culprit = memory_checks.culprit(self, named)
+            evidence = f"{culprit}: {evidence}" if culprit else evidence
+        return Check(named[0], "FAIL", evidence)
+
+    def class_checks(self) -> list[NamedCheck]:
+        """Those of the class, which call no kernel."""
+        return common.class_checks(self.component)
 
     def first_checks(self) -> list[NamedCheck]:
-        """The checks that must pass before the others are run."""
+        """Without these, the others make no sense."""
         return [("kernel", self.kernel)]
 
+    def all_checks(self) -> list[NamedCheck]:
+        """Those of every kind around those of one. What lies outside of arrays comes first: it may break the rest."""
+        shared: dict[str, Callable[[Any], str]] = {
+            "large and odd shapes": self.large_shapes.__func__,  # type: ignore[attr-defined]  # a method
+            "NaN and infinity let through": self.not_finite.__func__,  # type: ignore[attr-defined]  # likewise
+            "bounds of hyperparameters": bounds.no_nan_at_bounds,
+            "each hyperparameter matters": sensitivity.each_matters,
+            "float64 in full": precision.in_full,
+            "as its reference": self.as_reference.__func__,  # type: ignore[attr-defined]  # likewise
+        }
+        rules = {
+            "inputs unchanged": "inputs",
+            "writes nothing outside its output": "bounds",
+            "floating-point environment unchanged": "environment",
+        }
+        return [
+            (memory_checks.FENCES, functools.partial(memory_checks.stays_inside, self)),
+            ("any alignment", functools.partial(memory_checks.any_alignment, self)),
+            *self.checks(),
+            *((name, functools.partial(check, self)) for name, check in shared.items()),
+            *((name, functools.partial(self.no_violation, rule)) for name, rule in rules.items()),
+        ]
+
+    # ------------------------------------------------------------------------------ of each kind
+
     def checks(self) -> list[NamedCheck]:
+        """Those of the kind alone."""
         raise NotImplementedError
 
-    def checks_of_memory(self) -> list[NamedCheck]:
-        """Checks of the memory violations seen in all earlier calls."""
-        rules = {"inputs unchanged": "inputs", "writes nothing outside its output": "bounds"}
-        return [(name, functools.partial(self.no_violation, rule)) for name, rule in rules.items()]
+    def samples(self, calls: C, rows: int, columns: int) -> Iterator[tuple[str, Sample]]:
+        """Inputs of that shape for `calls.results`, each with a few words on it."""
+        raise NotImplementedError
 
-    def kernel(self) -> str:
-        self.dtypes = dtypes_of(self.component)
-        return ", ".join([*self.dtypes, *self.declared(self.calls(self.dtypes[0]))])
+    def probe(self, component: P) -> dict[str, Array]:
+        """What comes out over a wide range of inputs, the same for each call: what a hyperparameter could change."""
+        raise NotImplementedError
+
+    def moderate(self, component: P, dtype: str) -> dict[str, Array]:
+        """What comes out of moderate inputs, the same for each call."""
+        raise NotImplementedError
+
+    def movements(self, component: P) -> Iterator[precision.Movement]:
+        """Outputs in float64 as functions of how far an input is moved."""
+        raise NotImplementedError
+
+    def large_shapes(self) -> str:
+        raise NotImplementedError
+
+    def not_finite(self) -> str:
+        raise NotImplementedError
+
+    def as_reference(self) -> str:
+        raise NotImplementedError
 
     def declared(self, calls: C) -> list[str]:
-        """What the kernel declares besides its dtypes, in words. Stores what the checks need to know."""
+        """What the kernel declares besides its dtypes, in words."""
         raise NotImplementedError
+
+    def call_with_data(self, calls: C) -> Callable[[], list[Array]]:
+        """A call with data of its own, without guards, so that nearly all of its time is the kernel's."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------------------------- of all kinds
+
+    @functools.cached_property
+    def dtypes(self) -> list[str]:
+        return dtypes_of(self.component)
+
+    @property
+    def best_dtype(self) -> str:
+        """float64, where it is offered."""
+        return self.dtypes[0]
+
+    def calls(self, dtype: str, component: P | None = None, manner: Manner = PLAIN) -> C:
+        return type(self).calls_of(component or self.component, dtype, self.watch, manner)
+
+    def kernel(self) -> str:
+        return ", ".join([*self.dtypes, *self.declared(self.calls(self.dtypes[0]))])
 
     def require_compiled(self, reason: str) -> None:
         if not self.component.is_compiled():
@@ -91,20 +220,23 @@ class Checks(Generic[P, C]):
         if len(self.dtypes) == 1:
             raise Skipped(f"it offers {self.dtypes[0]} alone")
 
+    def require_float64(self) -> None:
+        if "float64" not in self.dtypes:
+            raise Skipped("it offers no float64, in which differences could be taken")
+
     def no_violation(self, rule: str) -> str:
-        if rule in self.violations.evidence:
-            raise Failure(self.violations.evidence[rule])
-        return f"{self.violations.calls} calls"
-
-    # ------------------------------------------------------------------------------------- threads
-
-    def call_with_data(self, calls: C) -> Callable[[], list[Array]]:
-        """A call with its own data and without guards, so that nearly all of its time is spent in the kernel."""
-        raise NotImplementedError
+        self.watch.last = ""  # the evidence says which call it was
+        if rule in self.watch.evidence:
+            raise Failure(self.watch.evidence[rule])
+        return f"{self.watch.calls} calls"
 
     def reentrant(self) -> str:
-        faults = {check.name for check in self.report.failures} & {"reads only its arguments", "slots as declared"}
-        if faults or self.violations.evidence.keys() & {"bounds", "slots"}:
+        faults = {check.name for check in self.report.failures}
+        if self.component.is_compiled() and faults & {
+            memory_checks.FENCES,
+            "reads only its arguments",
+            "slots as declared",
+        }:
             raise Skipped("not tried, as it reads or writes what is not its own")
         calls = self.calls(self.dtypes[-1])
         first, second = self.call_with_data(calls), self.call_with_data(calls)

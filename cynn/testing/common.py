@@ -1,38 +1,42 @@
-"""Checks for all three kinds: the class, its configuration, its hyperparameters."""
+"""What is checked of all three kinds: the class, its configuration, its hyperparameters."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import pickle
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from cynn.components.hyperparameters import Component, Hyperparameter
 from cynn.errors import CynnError
-from cynn.testing.report import Failure, Report, Skipped
+from cynn.testing.report import Failure, Skipped
 
-__all__ = ["check_class", "variants"]
+__all__ = ["changed", "class_checks", "variants"]
 
 C = TypeVar("C", bound=Component)
+
+
+def changed(component: C, **values: Any) -> C | None:
+    """The same component with other hyperparameters, or None where that is not allowed."""
+    given = {name: getattr(component, name) for name in component.hyperparameters}
+    try:
+        return type(component)(**{**given, **values})
+    except CynnError:  # out of its bounds, or at odds with another
+        return None
 
 
 def variants(component: C) -> Iterator[C]:
     """The component, and one with another value for each hyperparameter."""
     yield component
-    config = component.get_config()
     for name, declared in component.hyperparameters.items():
         if name == "learning_rate":
             continue
-        default = config[name]
-        for value in _others(declared, default):
-            try:
-                if declared.check(value, "") == default:
-                    continue
-                yield type(component).from_config({**config, name: value})
-            except CynnError:  # out of bounds, or incompatible with another value
-                continue
-            break
+        default = getattr(component, name)
+        others = (changed(component, **{name: value}) for value in _others(declared, default) if value != default)
+        yield from itertools.islice((other for other in others if other is not None), 1)
 
 
 def _others(declared: Hyperparameter, default: Any) -> list[Any]:
@@ -46,12 +50,15 @@ def _others(declared: Hyperparameter, default: Any) -> list[Any]:
     return [1.5 * default + 0.25, 0.5 * default]
 
 
-def check_class(report: Report, component: Component) -> None:
-    """Check the name, docstrings, configuration and pickling of a class."""
-    report.run("docstring", lambda: _docstring(component))
-    report.run("documented hyperparameters", lambda: _hyperparameter_docs(component))
-    report.run("get_config round trip", lambda: _round_trip(component))
-    report.run("pickling", lambda: _pickling(component))
+def class_checks(component: Component) -> list[tuple[str, Callable[[], str]]]:
+    """Name, docstrings, configuration and pickling."""
+    checks = {
+        "docstring": _docstring,
+        "documented hyperparameters": _hyperparameter_docs,
+        "get_config round trip": _round_trip,
+        "pickling": _pickling,
+    }
+    return [(name, functools.partial(check, component)) for name, check in checks.items()]
 
 
 def _docstring(component: Component) -> str:
@@ -80,15 +87,11 @@ def _round_trip(component: Component) -> str:
     cls = type(component)
     for one in variants(component):
         config = one.get_config()
-        if str(config.get("name")).rpartition(":")[2] != cls.name:  # a plugin has its package in front
-            raise Failure(
-                f"get_config() must hold the name {cls.name!r}. Got {config.get('name')!r} instead."
-            )
+        if str(config.get("name")).rpartition(":")[2] != cls.name:  # of a plugin, the package is in front
+            raise Failure(f"get_config() must hold the name {cls.name!r}. Got {config.get('name')!r} instead.")
         missing = set(component.hyperparameters) - set(config)
         if missing:
-            raise Failure(
-                f"get_config() must hold every hyperparameter. It lacks {', '.join(sorted(missing))}."
-            )
+            raise Failure(f"get_config() must hold every hyperparameter. It lacks {', '.join(sorted(missing))}.")
         other = cls.from_config(config)
         if other.get_config() != config or other != one:
             raise Failure(f"from_config({config}) must give an equal one. Got {other.get_config()} instead.")

@@ -1,4 +1,4 @@
-"""Random targets and predictions that a loss accepts."""
+"""Targets that a loss takes, and predictions for them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["OUTPUTS", "predictions", "targets"]
 OUTPUTS = 6
 
 
-def targets(loss: Loss, random: np.random.Generator, rows: int) -> Iterator[tuple[str, Array]]:
-    """The kinds of targets that the loss accepts, by its `check_target`, each with its name."""
-    shape = (rows, OUTPUTS)
+def targets(loss: Loss, random: np.random.Generator, rows: int, outputs: int = OUTPUTS) -> Iterator[tuple[str, Array]]:
+    """The kinds of targets that the loss takes: those that its `check_target` does not refuse."""
+    shape = (rows, outputs)
     positive = random.uniform(0.05, 3, shape)
     for name, target in [
         ("any numbers", random.normal(0, 1.5, shape)),
         ("numbers between 0 and 1", random.uniform(0.05, 0.95, shape)),
         ("probabilities", positive / positive.sum(axis=1, keepdims=True)),
-        ("one-hot rows", np.eye(OUTPUTS)[np.arange(rows) % OUTPUTS]),
+        ("one-hot rows", np.eye(outputs)[np.arange(rows) % outputs]),
         ("signs", np.where(random.uniform(size=shape) < 0.5, -1.0, 1.0)),
         ("zeros and ones", (random.uniform(size=shape) < 0.5).astype(np.float64)),
         ("positive numbers", positive),
@@ -36,10 +36,12 @@ def targets(loss: Loss, random: np.random.Generator, rows: int) -> Iterator[tupl
         yield name, target
 
 
-def predictions(loss: Loss, random: np.random.Generator, rows: int, *, z: bool = False) -> Array:
-    """Predictions well inside their range. z may be any number."""
+def predictions(
+    loss: Loss, random: np.random.Generator, rows: int, outputs: int = OUTPUTS, *, z: bool = False
+) -> Array:
+    """Predictions from the middle of their range; z is any number."""
     low, high = (-np.inf, np.inf) if z else loss.prediction_range
-    shape = (rows, OUTPUTS)
+    shape = (rows, outputs)
     if low == -np.inf and high == np.inf:
         return random.normal(0, 1.5, shape)
     part = random.uniform(0.05, 0.95, shape)

@@ -1,72 +1,135 @@
-"""Arrays with guards around them, and their addresses for kernels."""
+"""Arrays as kernels get them: between canaries, off the usual alignment, or between pages that nobody may touch."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import zlib
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Guarded", "Violations", "aligned_copy", "hyperparameter_array"]
+__all__ = ["Array", "Canaries", "Guarded", "Manner", "Placed", "Shifted", "aligned_copy", "first_difference"]
 
 Array = npt.NDArray[Any]
 
-GUARD = 64  # elements before and after an array
+GUARD = 64  # elements before and behind an array
+LINE = 64  # bytes of a cache line, on which the engine's arrays start
 
 
-def aligned_copy(values: Array) -> Array:
-    """A copy that starts on a cache line, as the engine's arrays do."""
+def aligned_copy(values: Array, shift: int = 0) -> Array:
+    """A copy that starts on a cache line, as the engine's arrays do, or so many elements behind it."""
     size = values.nbytes
-    raw = np.empty(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    raw = np.empty(size + LINE + shift * values.itemsize, np.uint8)
+    start = -raw.ctypes.data % LINE + shift * values.itemsize
     copy: Array = raw[start : start + size].view(values.dtype).reshape(values.shape)
     copy[...] = values
     return copy
 
 
-class Guarded:
-    """A copy of an array with a guard before and after it.
+class Placed(Protocol):
+    """An array in memory of a certain kind."""
 
-    A kernel that writes outside its arrays changes a guard. A kernel that reads outside them reads `fill`, so that
-    its result depends on the fill.
+    @property
+    def array(self) -> Array: ...
+
+    @property
+    def address(self) -> int: ...
+
+    def changed_inside(self) -> str | None: ...
+
+    def changed_outside(self) -> str | None: ...
+
+
+class Manner(Protocol):
+    """How the arrays of a call lie in memory. `turn` chooses between two contents of what is around and undefined."""
+
+    @property
+    def turn(self) -> int: ...
+
+    def place(self, name: str, values: Array, *, is_input: bool) -> Placed: ...
+
+
+@dataclass(frozen=True)
+class Canaries:
+    """Between canaries, which are others for each name: NaNs in turn 0, moderate numbers in turn 1."""
+
+    turn: int = 0
+
+    def place(self, name: str, values: Array, *, is_input: bool) -> Placed:
+        return Guarded(values, canary(name, self.turn, values.dtype))
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """So many elements behind the start of a cache line."""
+
+    shift: int
+    names: frozenset[str] = frozenset()  # which arrays; none: all
+    turn: int = 0
+
+    def place(self, name: str, values: Array, *, is_input: bool) -> Placed:
+        shift = self.shift if not self.names or name in self.names else 0
+        return Guarded(values, canary(name, self.turn, values.dtype), shift)
+
+
+@functools.lru_cache(maxsize=256)
+def canary(name: str, turn: int, dtype: Any) -> Array:
+    """What lies around the array of that name, as an array of as many elements."""
+    code = 1 + zlib.crc32(name.encode()) % 1000
+    if dtype.kind in "iu":
+        return np.full(GUARD, code if turn else 0, dtype)
+    if turn:
+        return np.full(GUARD, 3 + code / 8, dtype)
+    if dtype == np.float32:
+        return np.full(GUARD, 0x7FC00000 + code, np.uint32).view(dtype)
+    return np.full(GUARD, (0x7FF8 << 48) + code, np.uint64).view(dtype)
+
+
+class Guarded:
+    """A copy of an array, with canaries before and behind it.
+
+    A kernel that writes outside of its arrays changes a canary. One that reads outside of them reads a canary, so that
+    its result differs from one turn to the next.
     """
 
-    def __init__(self, values: Array, fill: float = np.nan) -> None:
-        values = np.asarray(values)
-        whole = aligned_copy(np.full(values.size + 2 * GUARD, fill, values.dtype))
-        self.whole = whole
-        self.array: Array = whole[GUARD : GUARD + values.size].reshape(values.shape)
+    def __init__(self, values: Array, guard: Array, shift: int = 0) -> None:
+        size, item = values.size, values.itemsize
+        raw = np.empty((size + 2 * GUARD + shift) * item + LINE, np.uint8)
+        start = -raw.ctypes.data % LINE + shift * item
+        whole = raw[start : start + (size + 2 * GUARD) * item].view(values.dtype)
+        whole[:GUARD] = guard
+        whole[GUARD + size :] = guard
+        self.array: Array = whole[GUARD : GUARD + size].reshape(values.shape)
         self.array[...] = values
-        self.before = whole.tobytes()
-        self.address: int = self.array.ctypes.data if values.size else whole[GUARD:].ctypes.data
+        self.address: int = whole.ctypes.data + GUARD * item
+        self._whole, self._guard, self._before = whole, guard.tobytes(), values.tobytes()
 
     def changed_outside(self) -> str | None:
-        """A description of the elements outside the array that were changed, or None."""
-        if self.whole.tobytes() == self.before:
-            return None
-        item = self.whole.itemsize
-        now = np.frombuffer(self.whole.tobytes(), np.uint8).reshape(-1, item)
-        before = np.frombuffer(self.before, np.uint8).reshape(-1, item)
-        places = np.flatnonzero((now != before).any(axis=1))
-        behind = places[places >= GUARD + self.array.size] - (GUARD + self.array.size) + 1
-        ahead = GUARD - places[places < GUARD]
-        if len(behind):
-            return f"{len(behind)} elements behind its end, the first {behind[0]} behind the last element"
-        if len(ahead):
-            return (
-                f"{len(ahead)} elements before its start, the nearest {ahead.min()} before the first element"
-            )
+        """Which elements outside of the array were changed, in words, or None."""
+        ahead, behind = self._whole[:GUARD], self._whole[GUARD + self.array.size :]
+        if behind.tobytes() != self._guard:
+            places = _changes(behind, self._guard) + 1
+            return f"{len(places)} elements behind its end, the first {places[0]} behind the last element"
+        if ahead.tobytes() != self._guard:
+            places = GUARD - _changes(ahead, self._guard)
+            return f"{len(places)} elements before its start, the nearest {places.min()} before the first element"
         return None
 
     def changed_inside(self) -> str | None:
-        """A description of the first element of the array that was changed, or None."""
-        if self.whole.tobytes() == self.before:
+        """The first element of the array that was changed, in words, or None."""
+        if self.array.tobytes() == self._before:
             return None
-        before = np.frombuffer(self.before, self.whole.dtype)[GUARD : GUARD + self.array.size]
-        place = first_difference(before, self.array.ravel())
-        if place is None:
-            return None
-        return f"element {place}: it was {before[place]!s}, it is {self.array.ravel()[place]!s}"
+        place = int(_changes(self.array.ravel(), self._before)[0])
+        before = np.frombuffer(self._before, self.array.dtype)[place]
+        return f"element {place}: it was {before!s}, it is {self.array.ravel()[place]!s}"
+
+
+def _changes(now: Array, before: bytes) -> Array:
+    """The places of the elements whose bits were others before."""
+    rows = [np.frombuffer(each, np.uint8).reshape(now.size, -1) for each in (now.tobytes(), before)]
+    return np.flatnonzero((rows[0] != rows[1]).any(axis=1))
 
 
 def first_difference(first: Array, second: Array) -> int | None:
@@ -74,35 +137,4 @@ def first_difference(first: Array, second: Array) -> int | None:
     first, second = np.ascontiguousarray(first).ravel(), np.ascontiguousarray(second).ravel()
     if first.tobytes() == second.tobytes():
         return None
-    rows = [np.frombuffer(array.tobytes(), np.uint8).reshape(array.size, -1) for array in (first, second)]
-    return int(np.flatnonzero((rows[0] != rows[1]).any(axis=1))[0])
-
-
-class Violations:
-    """The memory rules that were broken in any call, with the first evidence of each."""
-
-    def __init__(self) -> None:
-        self.evidence: dict[str, str] = {}
-        self.calls = 0
-
-    def add(self, rule: str, evidence: str) -> None:
-        self.evidence.setdefault(rule, evidence)
-
-    def inspect(self, function: str, inputs: dict[str, Guarded], outputs: dict[str, Guarded]) -> None:
-        """Check the memory of a call that has returned."""
-        self.calls += 1
-        for name, memory in inputs.items():
-            changed = memory.changed_inside()
-            if changed:
-                shape = memory.array.shape
-                self.add("inputs", f"{function} changed its input {name}, of shape {shape}, at {changed}")
-        for name, memory in {**inputs, **outputs}.items():
-            changed = memory.changed_outside()
-            if changed:
-                shape = memory.array.shape
-                self.add("bounds", f"{function} wrote outside of {name}, of shape {shape}: {changed}")
-
-
-def hyperparameter_array(values: list[float], fill: float = np.nan) -> Guarded | None:
-    """The hyperparameters as a kernel gets them, or None if there are none."""
-    return Guarded(np.array(values, np.float64), fill) if values else None
+    return int(_changes(first, second.tobytes())[0])

@@ -1,33 +1,35 @@
-"""The report of the conformance kit: one line per check, with its evidence."""
+"""What the conformance kit found: a check a line, with its evidence."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
-from cynn.components.hyperparameters import Component
+from cynn.components.configurable import Configurable
 from cynn.errors import CynnError
 
-__all__ = ["Check", "ConformanceError", "Failure", "Report", "Skipped"]
+__all__ = ["Check", "ConformanceError", "Failure", "Report", "Skipped", "outcome_of"]
 
 
 class Failure(Exception):
-    """Raised by a check that fails. The text says what was given, what was expected and what was got."""
+    """Raised inside a check: what was given, what was expected, what was got."""
 
 
 class Skipped(Exception):
-    """Raised by a check that does not apply. The text says why."""
+    """Raised inside a check that does not apply; its text says why."""
 
 
 class ConformanceError(CynnError, AssertionError):
-    """A component breaks the rules. `report` holds the result of every check.
+    """A component does not keep the rules. `report` holds every check.
 
     Parameters
     ----------
     report : Report
-        The results of all checks.
+        What the checks have found.
     """
 
     def __init__(self, report: Report) -> None:
@@ -37,26 +39,29 @@ class ConformanceError(CynnError, AssertionError):
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one check.
+    """One rule, and whether a component keeps it.
 
     Attributes
     ----------
     name : str
         The rule.
     outcome : {"pass", "FAIL", "-"}
-        `"-"` if the rule does not apply.
+        `"-"` where the rule does not apply.
     evidence : str
-        What was checked; for a failure the input, what was expected and what was got.
+        What was looked at; for a failure the input, what was expected and what was got, with dtype, shape and seed.
+    traceback : str
+        Where the component itself raised an error in Python; else empty.
     """
 
     name: str
     outcome: str
     evidence: str
+    traceback: str = ""
 
 
 @dataclass
 class Report:
-    """The results of all checks of one component. `str(report)` is a table.
+    """All checks of one component. Its `str` is a table.
 
     Attributes
     ----------
@@ -79,40 +84,69 @@ class Report:
         """The checks that failed."""
         return [check for check in self.checks if check.outcome == "FAIL"]
 
-    def run(self, name: str, check: Callable[[], str]) -> None:
-        """Run a check and add its result: passed with what it returns as evidence, or failed with what it raises.
+    def as_dict(self) -> dict[str, Any]:
+        """The same as numbers, text and lists, as `cynn check --json` prints it.
 
-        Parameters
-        ----------
-        name : str
-            The rule.
-        check : function without arguments
-            Returns its evidence, or raises an error.
+        Returns
+        -------
+        dict
+            `title`, `passed` and `checks`, each a dict of its attributes.
         """
-        try:
-            with np.errstate(all="ignore"):
-                outcome, evidence = "pass", check()
-        except Skipped as skipped:
-            outcome, evidence = "-", str(skipped)
-        except Failure as failure:
-            outcome, evidence = "FAIL", str(failure)
-        except Exception as error:
-            outcome, evidence = "FAIL", f"it raised {type(error).__name__}: {error}"
-        self.checks.append(Check(name, outcome, " ".join(evidence.split())))
+        return {"title": self.title, "passed": self.passed, "checks": [asdict(check) for check in self.checks]}
 
     def __str__(self) -> str:
         width = max((len(check.name) for check in self.checks), default=0)
-        lines = [
-            f"  {check.outcome:4}  {check.name:{width}}  {check.evidence}".rstrip() for check in self.checks
-        ]
+        lines = []
+        for check in self.checks:
+            lines.append(f"  {check.outcome:4}  {check.name:{width}}  {check.evidence}".rstrip())
+            lines += [f"        {line}" for line in check.traceback.splitlines()]
         n, applied = len(self.failures), sum(check.outcome != "-" for check in self.checks)
         last = f"{n} of {applied} checks failed" if n else f"all {applied} checks passed"
         return "\n".join([self.title, *lines, f"  {last}"])
 
 
-def title_of(component: Component) -> str:
+def outcome_of(name: str, check: Callable[[], str], circumstances: Callable[[], str] = str) -> Check:
+    """Run a check: what it returns is its evidence, what it raises its failure.
+
+    Parameters
+    ----------
+    name : str
+        The rule.
+    check : function without arguments
+        Returns its evidence, or raises.
+    circumstances : function without arguments
+        What the failure of a check happened with, in words.
+    """
+    where = ""
+    try:
+        with np.errstate(all="ignore"):
+            outcome, evidence = "pass", check()
+    except Skipped as skipped:
+        outcome, evidence = "-", str(skipped)
+    except Failure as failure:
+        outcome, evidence = "FAIL", f"{failure}{circumstances()}"
+        where = _traceback(failure.__cause__) if failure.__cause__ else ""
+    except (Exception, SystemExit) as error:
+        outcome, evidence = "FAIL", f"it raised {type(error).__name__}: {error}{circumstances()}"
+        where = _traceback(error)
+    return Check(name, outcome, " ".join(evidence.split()), where)
+
+
+def _traceback(error: BaseException) -> str:
+    """That of the component's own code: without the frames of the kit."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if f"{'cynn'}/testing/" not in frame.filename.replace("\\", "/")]
+    if not own:
+        return ""
+    text = "".join(["Traceback (most recent call last):\n", *traceback.format_list(own)])
+    return text + "".join(traceback.format_exception_only(error))
+
+
+def title_of(component: Configurable) -> str:
     """The first line of a report."""
     from cynn.engine.abi_checks import describe
 
-    compiled = "compiled" if component.is_compiled() else "Python"
+    cls: Any = type(component)
+    is_python = cls.is_python() if hasattr(cls, "is_python") else not cls.is_compiled()
+    compiled = "Python" if is_python else "compiled"
     return f"{describe(component)} ({compiled}): {component!r}"

@@ -61,6 +61,7 @@ class Adafactor(Optimizer):
     """
 
     name = "adafactor"
+    learning_rate_range = (0.0, 0.5)  # above 1 / sqrt(t) it has a limit
     kernel = KERNELS["adafactor"]
     learning_rate: float = hyperparameter(default=0.01, above=0, doc="The largest step, over the size of w.")
     decay_power: float = hyperparameter(default=0.8, above=0, doc="How fast the means lengthen.")

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from cynn.errors import DataError
 from cynn.plugins.curves import points, takes_rows
-from cynn.testing.differences import find_kinks
+from cynn.testing.kinks import find_kinks
 
 # Stand-ins, which the finished picture has replaced by the variables of the theme.
 COLOURS = {

@@ -18,7 +18,7 @@ MAKERS = {
     "_nothing_counts", "_mistake", "_unknown",
 }  # fmt: skip
 #: What ends a function of the kernels or of the trainer, and is caught before anybody sees it.
-INTERNAL = {"Diverged", "KeyError", "Mismatch", "_NotWhole"}
+INTERNAL = {"Crash", "Diverged", "KeyError", "Mismatch", "_NotWhole"}
 
 
 @pytest.fixture(scope="module")

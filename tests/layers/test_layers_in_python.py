@@ -135,6 +135,14 @@ class TestWhatItComputes:
         np.testing.assert_allclose(net.predict(x), again.predict(x), rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(net.predict(x[0]), net.predict(x)[0], rtol=1e-6)
 
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("rows", [1, 3, 1031])
+    def test_the_first_one_sees_rows_that_need_no_conversion(self, dtype, rows):
+        x = np.random.default_rng(1).normal(size=(rows, 129)).astype(dtype)
+        net = Network([Input(129), Factors(), Factors()], seed=0, dtype=dtype)
+        for given in (x, 3 * x):
+            np.testing.assert_array_equal(net.predict(given), 4 * given)
+
     def test_what_it_does_not_train(self):
         net = fitted(network(Affine(2, trainable=False)), SGD(0.1))
         np.testing.assert_array_equal(net.layers[1].weights, network(Affine(2)).layers[1].weights)

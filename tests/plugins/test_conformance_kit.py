@@ -474,10 +474,14 @@ def activation(library, forward="forward", backward="backward", **flags):
         """a = z |z|."""
 
         name = "compiled"
-        edge: float = hyperparameter(default=1.0, doc="Nothing.")
         kernel = Activation.from_addresses(**functions(library, forward=forward, backward=backward), **flags)
 
-    return Compiled
+    class WithHyperparameter(Compiled):
+        """a = z |z|."""
+
+        edge: float = hyperparameter(default=1.0, doc="What the fault writes.")
+
+    return WithHyperparameter if backward == "backward_changes_h" else Compiled
 
 
 def loss(library, name="loss_good", **fields):

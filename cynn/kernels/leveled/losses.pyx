@@ -67,7 +67,7 @@ cdef double mean_squared_error_kernel(
     cdef int64_t row, j
     cdef double total = 0, row_total, weight, share = 1.0 / cols
     cdef floating difference, factor
-    if grad != NULL and class_index == NULL and (sample_weight == NULL or are_equal(rows, sample_weight)):
+    if rows and grad != NULL and class_index == NULL and (sample_weight == NULL or are_equal(rows, sample_weight)):
         # usually all rows have the same weight: then the batch is one long row, and vectors may cross row borders
         weight = share * weight_of(sample_weight, 0)
         return weight * squared_error_of_elements(

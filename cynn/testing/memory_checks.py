@@ -1,0 +1,87 @@
+"""Checks of all kinds on the memory of a call: where it may read and write, and where its arrays may lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cynn.testing.child import Crash, run_apart
+from cynn.testing.fences import Fences, can_fence
+from cynn.testing.memory import Shifted
+from cynn.testing.report import Skipped
+from cynn.testing.words import require_close
+
+if TYPE_CHECKING:
+    from cynn.testing.checks import Checks, NamedCheck
+
+__all__ = ["EVERY_ARRAY", "FENCES", "any_alignment", "culprit", "stays_inside"]
+
+FENCES = "stays within its arrays"
+EVERY_ARRAY = (Fences("end"), Fences("start"))
+_SHAPES = [(1, 1), (3, 5), (7, 33), (2, 257), (65, 3), (0, 4)]
+_ARRAYS = ["z", "a", "grad", "prediction", "target", "class_index", "sample_weight", "w", "slots", "h"]
+
+
+def stays_inside(checks: Checks[Any, Any]) -> str:
+    """Calls between pages that nobody may touch: they end the process where anything is read or written outside."""
+    if not can_fence():
+        raise Skipped("this system has no mprotect")
+    n = 0
+    for dtype in checks.dtypes:
+        for rows, columns in _SHAPES:
+            for manner in checks.fences:
+                calls = checks.calls(dtype, manner=manner)
+                for _, sample in checks.samples(calls, rows, columns):
+                    calls.results(sample)
+                    n += 1
+    return f"{n} calls between pages that cannot be touched, with inputs that cannot be written"
+
+
+def culprit(checks: Checks[Any, Any], named: NamedCheck) -> str | None:
+    """Which array a call that died had left, or which input it had written: each is tried by itself."""
+    names = [*_ARRAYS[:-1], *(f"slots[{i}]" for i in range(16)), "h"] if checks.kind == "optimizer" else _ARRAYS
+    function = checks.watch.notes.read().partition(" (")[0]
+    for name in names:
+        alone = frozenset({name})
+        if _dies(checks, named, Fences("end", alone, read_only=False)):
+            return f"{function} must read and write nothing behind the end of {name}"
+        if _dies(checks, named, Fences("start", alone, read_only=False)):
+            return f"{function} must read and write nothing before the start of {name}"
+        if _dies(checks, named, Fences("end", alone)):
+            return f"{function} must not write to its input {name}, not even for a moment"
+    return None
+
+
+def _dies(checks: Checks[Any, Any], named: NamedCheck, fences: Fences) -> bool:
+    before, checks.fences = checks.fences, (fences,)  # type: ignore[assignment]  # one in place of two
+    try:
+        list(run_apart(lambda: iter([checks.result(named)])))
+    except Crash:
+        return True
+    finally:
+        checks.fences = before
+    return False
+
+
+def any_alignment(checks: Checks[Any, Any]) -> str:
+    """The same results wherever arrays start, as long as it is a multiple of the size of an element."""
+    checks.require_compiled("NumPy takes arrays as they lie")
+    n = 0
+    for dtype in checks.dtypes:
+        for rows, columns in [(7, 33), (16, 64), (1, 257)]:
+            for what, sample in checks.samples(checks.calls(dtype), rows, columns):
+                aligned = checks.calls(dtype, manner=Shifted(0)).results(sample)
+                for shift in (1, 2, 3):
+                    moved = checks.calls(dtype, manner=Shifted(shift)).results(sample)
+                    for name, values in moved.items():
+                        require_close(
+                            values,
+                            aligned[name],
+                            dtype,
+                            f"{name} must not depend on where arrays start: moved by {shift * values.itemsize} "
+                            f"bytes{f' ({what})' if what else ''}",
+                            scale=float(np.nanmax(np.abs(np.where(np.isfinite(values), values, 0)), initial=1)),
+                        )
+                    n += 1
+    return f"{n} calls on arrays moved by one, two and three elements"
