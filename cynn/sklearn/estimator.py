@@ -43,6 +43,14 @@ def keep(estimator: Any, parameters: dict[str, Any]) -> None:
             setattr(estimator, name, value)
 
 
+def _not_finite(problem: TrainingDivergedError) -> DataError:
+    """The error that a training has diverged, which scikit-learn knows by these words."""
+    return DataError(
+        "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+        f"preprocessed. {problem}"
+    )
+
+
 class Objective(NamedTuple):
     """What a network is trained on.
 
@@ -210,12 +218,11 @@ class NetworkEstimator(PartParameters):
         else:
             self._check_warm_start(y)
         targets = self._checked_targets(y)
+        held = given = self._held(*validation)
         if begins:
             self._begin(X, random)
         else:
             self._continue_optimizer()
-        given = self._held(*validation)
-        held = given
         if self.early_stopping and held is None:
             X, targets, weight, held = self._split(X, targets, weight, random)
         self._train(X, targets, weight, held, given, random)
@@ -298,8 +305,8 @@ class NetworkEstimator(PartParameters):
     ) -> None:
         self._keep_records()
         self._has_stopped = False
+        X, targets, weight, mean = self._weighted(X, targets, weight)
         network, n = self.network_, X.shape[0]
-        weight, mean = self._over_mean(targets, weight)
         batch_size = self._rows_of_batch(n)
         if not isinstance(self.batch_size, str) and self.batch_size > n:
             warnings.warn(
@@ -346,10 +353,7 @@ class NetworkEstimator(PartParameters):
         finally:
             self.history_ = network.history
         if problem is not None and not (self.early_stopping and self._best_weights is not None):
-            raise DataError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to "
-                f"be preprocessed. {problem}"
-            ) from problem
+            raise _not_finite(problem) from problem
         if problem is not None:
             assert self.validation_scores_ is not None
             self.validation_scores_.append(float("nan"))
@@ -363,17 +367,17 @@ class NetworkEstimator(PartParameters):
                 stacklevel=4,
             )
 
-    def _over_mean(self, targets: Array, weight: Array | None) -> tuple[Array | None, float]:
-        """Weights of rows times those of their classes, divided by their mean; and that mean."""
+    def _weighted(self, X: Any, targets: Array, weight: Array | None) -> tuple[Any, Array, Array | None, float]:
+        """The rows that count, weights times those of their classes, divided by their mean; and that mean."""
         of_class = self._class_weights(targets, weight)
         if of_class is not None:
             weight = of_class if weight is None else weight * of_class
         if weight is None:
-            return None, 1.0
-        mean = float(weight.mean())
-        if mean == 0:
+            return X, targets, None, 1.0
+        if not weight.any():
             raise DataError("class_weight must leave rows that count. Got rows whose weights are all 0 instead.")
-        return weight / mean, mean
+        mean = float(weight[weight > 0].mean())
+        return *rows.that_count(X, targets, weight / mean), mean
 
     def _rows_of_batch(self, n: int) -> int:
         return min(200 if isinstance(self.batch_size, str) else int(self.batch_size), n)
@@ -386,24 +390,26 @@ class NetworkEstimator(PartParameters):
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], classes: Any = None
     ) -> Self:
-        if hasattr(self, "network_"):
-            if self._has_stopped:
-                return self
-            X, targets, weight = self._rows_to_go_on(X, y, sample_weight)
-            random: Any = None
-        else:
+        begins = not hasattr(self, "network_")
+        if begins:
             self._check_parameters()
             X, y, weight = self._checked_rows(X, y, sample_weight, reset=True)
             self._learn_targets(y, classes)
             targets = self._checked_targets(y)
-            random = check_random_state(self.random_state)
-            self._begin(X, random)
+        elif self._has_stopped:
+            return self
+        else:
+            X, targets, weight = self._rows_to_go_on(X, y, sample_weight)
         held = self._held(*validation)
         if self.early_stopping and held is None:
             raise DataError(
                 "partial_fit does not support early_stopping=True without rows that judge the network. "
                 "Got no X_val and y_val."
             )
+        random = None
+        if begins:
+            random = check_random_state(self.random_state)
+            self._begin(X, random)
         self._keep_records()
         logs = self._take_steps(X, targets, weight, random)
         self.n_iter_ = 0
@@ -427,8 +433,8 @@ class NetworkEstimator(PartParameters):
 
     def _take_steps(self, X: Any, targets: Array, weight: Array | None, random: Any) -> dict[str, float]:
         """One pass over rows, by the public step of a network; the mean loss, and the mean penalty within it."""
+        X, targets, weight, mean = self._weighted(X, targets, weight)
         network, objective, n = self.network_, self._trained_on, X.shape[0]
-        weight, mean = self._over_mean(targets, weight)
         batch_size = self._rows_of_batch(n)
         batches: Any = [(X, targets) if weight is None else (X, targets, weight)]
         if batch_size < n or sparse.issparse(X):
@@ -443,15 +449,18 @@ class NetworkEstimator(PartParameters):
                 network.regularizer = regularizer
             if self._tells_penalty:
                 penalty += len(x) * network.penalty()
-            loss += len(x) * network.train_batch(
-                x,
-                target,
-                loss=objective.loss,
-                loss_weights=objective.weight,
-                optimizer=self._optimizer,
-                sample_weight=weights[0] if weights else None,
-                n_threads=self.n_threads,
-            )
+            try:
+                loss += len(x) * network.train_batch(
+                    x,
+                    target,
+                    loss=objective.loss,
+                    loss_weights=objective.weight,
+                    optimizer=self._optimizer,
+                    sample_weight=weights[0] if weights else None,
+                    n_threads=self.n_threads,
+                )
+            except TrainingDivergedError as error:
+                raise _not_finite(error) from error
         return {"loss": loss / n, "penalty": penalty / n}
 
     # --------------------------------------------------------------------------------------- after an epoch

@@ -615,12 +615,13 @@ class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
     def _all_metrics(self) -> list[Any]:
         return [*super()._all_metrics(), *(["mean_squared_error"] if self._tells_penalty else [])]
 
-    def _over_mean(self, targets: Array, weight: Array | None) -> tuple[Array | None, float]:
+    def _weighted(self, X: Any, targets: Array, weight: Array | None) -> tuple[Any, Array, Array | None, float]:
         """And what scikit-learn adds to the Poisson loss, so that it is 0 where predictions are right."""
+        X, targets, weight, mean = super()._weighted(X, targets, weight)
         self._added = 0.0
         if self._is("poisson"):
             self._added = float(np.average(xlogy(targets, targets) - targets, axis=0, weights=weight).sum())
-        return super()._over_mean(targets, weight)
+        return X, targets, weight, mean
 
     def _reported_loss(self, logs: dict[str, float]) -> float:
         loss, k = logs["loss"] + self._added, self.n_outputs_

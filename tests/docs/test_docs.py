@@ -222,3 +222,10 @@ class TestVectorMathPage:
         told = re.search(r"^A test holds (.*\n?.*)\.$", self.PAGE, re.M)[1]
         parts = re.findall(r"((?:``\w+``(?:, | and )?)+) to (\d)", told)
         assert {name: int(bound) for names, bound in parts for name in re.findall(r"``(\w+)``", names)} == bounds
+
+
+def test_the_gallery_has_a_place_for_every_script():
+    """The build of the pages would fail without."""
+    order = (DOCS / "_extensions" / "pictures.py").read_text(encoding="utf-8")
+    listed = re.findall(r'^    "(\w+)",$', order, re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (DOCS / "examples" / "gallery").glob("*.py"))

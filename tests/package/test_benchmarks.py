@@ -107,3 +107,13 @@ def test_accuracy_and_cost_of_the_functions_for_kernels():
     assert [row[0] for row in rows[:9]] == [row[0] for row in rows[9:18]] == [row[0] for row in rows[18:]]
     assert all(float(error) < 6 for row in rows[:9] for error in row[1:])
     assert all(float(cost) > 0 for row in rows[9:] for cost in row[1:])
+
+
+def test_estimators_beside_those_of_scikit_learn():
+    pytest.importorskip("sklearn")
+    from benchmarks import estimators
+
+    lines = estimators.table(epochs=1, rounds=1, cpu_time=True).text().splitlines()
+    assert [line.split("  ")[0] for line in lines[4:7]] == [
+        "fit, 1 epochs, float32", "predict_proba of a row, float32", "partial_fit of a row, float32"
+    ]  # fmt: skip

@@ -189,6 +189,26 @@ class TestRows:
         by_rows = mlp(max_iter=15).fit(X[rare], NAMES[rare], np.where(NAMES[rare] == "a", 10, 1))
         assert by_rows.predict_proba(X[55:100])[:, 0].mean() == pytest.approx(named, rel=1e-9)
 
+    @pytest.mark.parametrize("name", ["fit", "partial_fit"])
+    def test_a_class_of_weight_0(self, name):
+        """Its rows are left out; the label stays."""
+        there = NAMES != "a"
+        found = []
+        for x, y in [(X, NAMES), (X[there], NAMES[there])]:
+            weights = {"a": 0.0, "b": 1.0, "c": 1.0}
+            classifier = mlp(solver="sgd", class_weight=weights, batch_size=20, max_iter=5)
+            if name == "fit":
+                classifier.fit(x, y)
+            else:
+                classifier.partial_fit(x, y, classes=["a", "b", "c"])
+            found.append(classifier)
+        assert list(found[0].classes_) == ["a", "b", "c"]
+        assert found[0].t_ == (500 if name == "fit" else 150)
+        if name == "partial_fit":
+            assert np.allclose(found[0].predict_proba(X), found[1].predict_proba(X))
+        with pytest.raises(DataError, match="class_weight must leave rows that count"):
+            found[0].partial_fit(X[~there], NAMES[~there])
+
     @pytest.mark.parametrize("frames", ["pandas", "polars"])
     def test_frames(self, frames):
         module = pytest.importorskip(frames)
@@ -254,6 +274,22 @@ class TestPartialFit:
         again = classifier.fit(X, NAMES)
         again.partial_fit(X, NAMES, X_val=X, y_val=NAMES)
         assert not np.array_equal(again.coefs_[0], weights[-1])
+
+    def test_what_fails_begins_nothing(self):
+        for options, arguments in [({"early_stopping": True}, {}), ({}, {"X_val": X[:, :2], "y_val": NAMES})]:
+            classifier = mlp(**options)
+            with pytest.raises(ValueError):
+                classifier.partial_fit(X, NAMES, classes=["a", "b", "c"], **arguments)
+            assert not hasattr(classifier, "network_")
+        with pytest.raises(ValueError):
+            classifier.fit(X, NAMES, X_val=X[:, :2], y_val=NAMES)
+        assert not hasattr(classifier, "network_")
+
+    def test_divergence(self):
+        with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+            regressor = MLPRegressor(activation="identity", solver="sgd", learning_rate_init=1.0, random_state=0)
+            for _ in range(100):
+                regressor.partial_fit(X, Y)
 
     def test_it_needs_rows_that_judge(self):
         with pytest.raises(ValueError, match="does not support early_stopping=True without rows that judge"):
