@@ -53,6 +53,7 @@ class Scale(Layer):
     """
 
     name: ClassVar[str] = "scale"
+    c_source = "factors * z"
     kernel = COLUMNS["scale"]
     factors = Parameter()
     initial: float = number(default=1.0)

@@ -33,9 +33,9 @@ WINGS = {
     "saving": {"saving"},
     "training": {"callbacks", "training"},
     "network": {"faces", "network"},
+    "interop": {"interop"},
     "plugins": {"plugins", "testing"},
     "plot": {"plot"},
-    "interop": {"interop"},
     "sklearn": {"sklearn"},
     "cli": {"cli"},
 }  # fmt: skip
