@@ -103,8 +103,9 @@ def wrong(analytic: Array, found: Slopes) -> Array:
     anything but a NaN will do.
     """
     size = np.abs(found.central)
-    # of a function that is flat everywhere, small slopes are large
-    floor = min(1.0, float(np.max(size[np.isfinite(size)], initial=0.0))) or 1.0
+    # of a flat function small slopes are large; where all are nearly 0, it is at an extremum
+    largest = float(np.max(size[np.isfinite(size)], initial=0.0))
+    floor = min(1.0, largest) if largest > 1e-4 else 1.0
     scale = np.maximum(floor, size)
     allowed = 1e-6 * scale + np.minimum(2 * found.uncertainty, 1e-5 * scale) + found.rounding
     right = np.abs(analytic - found.central) <= allowed
