@@ -9,14 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_LATER = {"keras", "onnx", "sklearn", "torch"}
+__all__ = ["keras", "onnx", "sklearn", "torch"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
+    if name in __all__:
         return importlib.import_module(f"cynn.interop.{name}")
     raise AttributeError(f"module 'cynn.interop' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(globals().keys() | _LATER)
+    return sorted({*globals(), *__all__})

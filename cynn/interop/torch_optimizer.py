@@ -50,10 +50,10 @@ def _counterpart(optimizer: Any) -> tuple[optimizers.Optimizer, tuple[str, ...],
         # here a velocity is what a weight moves by
         return made, ("momentum_buffer",) if momentum else (), np.float64(-rate)
     if kind in ("Adam", "AdamW") and plain and (kind == "AdamW" or not first["weight_decay"]):
-        rate, (beta_1, beta_2), epsilon, decay = float(first["lr"]), first["betas"], first["eps"], first["weight_decay"]
-        adam = optimizers.Adam(rate, beta_1, beta_2, epsilon)
+        (beta_1, beta_2), settings = first["betas"], {"learning_rate": float(first["lr"]), "epsilon": first["eps"]}
+        adam = optimizers.Adam(beta_1=beta_1, beta_2=beta_2, **settings)
         if kind == "AdamW":
-            adam = optimizers.AdamW(rate, beta_1, beta_2, epsilon, weight_decay=decay)
+            adam = optimizers.AdamW(beta_1=beta_1, beta_2=beta_2, weight_decay=first["weight_decay"], **settings)
         return adam, ("exp_avg", "exp_avg_sq"), 1
     raise InvalidParameterError(
         "An optimizer of PyTorch that is adopted must be an SGD without dampening, an Adam without weight decay or an "

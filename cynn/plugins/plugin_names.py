@@ -5,7 +5,6 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-from importlib.metadata import distributions
 from importlib.util import find_spec
 
 from cynn import registry
@@ -112,6 +111,8 @@ def _check_form(name: str, of: str) -> None:
 
 def _owner(name: str) -> str | None:
     """Whose a name is already, in the words of the message."""
+    from importlib.metadata import distributions
+
     spelled = package_names.canonical(name)
     installed = {package_names.canonical(each.name) for each in distributions() if each.name}
     if package_names.is_ours(name) or spelled in installed or find_spec(as_module(name)):
