@@ -1,12 +1,15 @@
 """The Sphinx site. Build it with: sphinx-build -W docs docs/_build"""
 
+import importlib
 import sys
 from pathlib import Path
 
 import cynn
 
 # Sphinx takes the stubs of compiled modules for the modules, where it is the first to import them.
-import cynn.training
+_ROOT = Path(__file__).parents[1]
+for _source in sorted([*_ROOT.glob("cynn/*/*.pyx"), *_ROOT.glob("cynn_plugins/*/*.pyx")]):
+    importlib.import_module(".".join(_source.relative_to(_ROOT).with_suffix("").parts))
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
@@ -73,5 +76,12 @@ def _signature(app, what, name, obj, options, signature, returns):
     return ("(...)", returns) if signature and signature.startswith("(signatures, args") else None
 
 
+def _docstring(app, what, name, obj, options, lines):
+    """What classes inherit from scikit-learn keeps its first line: the rest leads to pages that are not here."""
+    if getattr(obj, "__module__", None) and obj.__module__.startswith("sklearn."):
+        del lines[1:]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", _docstring, priority=400)  # before numpydoc
     app.connect("autodoc-process-signature", _signature, priority=400)  # before numpydoc

@@ -74,7 +74,7 @@ cdef class PythonLayer(PythonOperation):
         dx, gradients = result
         if gradients.keys() != self.parameters.keys():
             raise KeyError(
-                f"backward must return the gradients of {list(self.parameters)}. Got those of {list(gradients)} instead."
+                f"backward must return the gradients of {list(self.parameters)}. Got {list(gradients)} instead."
             )
         if self.dx is not None:
             self.dx[:rows] = of_shape("dC/dx must be", x.shape, dx)

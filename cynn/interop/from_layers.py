@@ -125,8 +125,8 @@ class _Builder:
         """The formula of an activation of z; None, and it is noted, where it has none."""
         if activation.name == "identity":
             return z
-        values = {name: getattr(activation, name) for name in activation.hyperparameters}
-        names = {name: number(float(value)) for name, value in values.items()}
+        given = activation.hyperparameters.items()
+        names = {name: number(declared.as_double(getattr(activation, name))) for name, declared in given}
         found = formula_of(activation, {**names, "z": z}, ("kernel", "forward"))
         if found is None:
             self.missing.append(f"the activation {activation!r} in {self.place}")

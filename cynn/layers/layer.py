@@ -19,10 +19,12 @@ from cynn.errors import (
     DataError,
     InvalidParameterError,
     ShapeError,
+    as_list,
     check_held,
     check_number,
     check_switch,
     check_whole_number,
+    not_allowed,
     shown,
 )
 
@@ -409,7 +411,10 @@ class Parameter:
         learning_rate_factor: float = 1.0,
         decays: bool = True,
     ) -> None:
-        self.shape = tuple(shape)
+        sizes = as_list(shape)
+        if sizes is None:  # what is in it, the layer checks
+            raise not_allowed("shape", "Parameter", "a list of whole numbers and names of attributes", shape)
+        self.shape = tuple(sizes)
         self.initializer = initializers.check_name(initializer)
         self.__doc__ = None  # what it is, its layer says
         self.is_trained = is_trained

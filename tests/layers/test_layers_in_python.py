@@ -253,7 +253,7 @@ class TestWhatIsWrong:
             ("forward", np.zeros((3, 9)), r"forward must return an array of shape \(10, 4\)"),
             ("forward", None, "forward must return an array"),
             ("backward", np.zeros((10, 4)), "backward must return a tuple of dC/dx and a dict"),
-            ("backward", (np.zeros((10, 4)), {}), r"must return the gradients of \['factors'\]. Got those of \[\]"),
+            ("backward", (np.zeros((10, 4)), {}), r"must return the gradients of \['factors'\]. Got \[\]"),
             ("backward", (np.zeros((10, 5)), {"factors": np.zeros(4)}), "dC/dx must be an array of shape"),
             ("backward", (np.zeros((10, 4)), {"factors": 0.0}), "the gradient of factors must be an array of shape"),
         ],

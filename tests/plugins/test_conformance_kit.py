@@ -22,11 +22,14 @@ CHECKS = {
     "loss": testing.check_loss,
     "optimizer": testing.check_optimizer,
 }
+# Of the catalogue one of each kind at once, the others with -m slow.
+AT_ONCE = {"mish", "huber", "lion"}
 NAMES = [
-    (of_kind.kind, name)
+    pytest.param(of_kind.kind, name, marks=[pytest.mark.slow] if is_slow else [])
     for of_kind in (registry.activations, registry.losses, registry.optimizers)
     for name in of_kind.names()
     if of_kind.provider(name) == "cynn-nn"
+    for is_slow in [of_kind.get(name).__module__.startswith("cynn_plugins") and name not in AT_ONCE]
 ]
 
 

@@ -4,6 +4,7 @@ The headers and the packages in old_plugins stay as they are; a header that brea
 """
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import plugin_packages
 import pytest
 
 OLD = Path(plugin_packages.__file__).parent / "data" / "old_plugins"
+# What the kit of that time did not see: the sign of a NaN was 0.
+FAULTS = {"signum": ["NaN and infinity let through"]}
 PACKAGES = ("c", "cython", "maths", "numba", "python")
 NUMBA = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs Numba")
 
@@ -147,4 +150,5 @@ def test_an_old_plugin(site, package, kind, name):
     trained = plugin_packages.run(site, "-c", REFERENCES + TRAIN, kind, name, f"cynn-example-{package}")
     assert trained.returncode == 0, trained.stderr
     checked = plugin_packages.run(site, "-m", "cynn", "check", name)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    failed = re.findall(r"^ *FAIL  (.*?)  ", checked.stdout, re.M)
+    assert failed == FAULTS.get(name, []), checked.stdout + checked.stderr

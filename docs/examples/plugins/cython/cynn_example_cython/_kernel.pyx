@@ -52,7 +52,7 @@ cdef void signum_step(
     cdef floating *v = slots[0]
     for i in range(rows * cols):
         v[i] = momentum * v[i] + rest * grad[i]
-        w[i] -= rate * ((v[i] > 0) - (v[i] < 0))
+        w[i] -= rate * (1 if v[i] > 0 else (-1 if v[i] < 0 else 0 * v[i]))  # 0 v is 0, or a NaN
 
 
 cdef cynn_optimizer signum
