@@ -39,7 +39,9 @@ def wheel(name, folder):
         for path, file in files.items()
         if not path.startswith("..") and ".dist-info/" not in path and "__pycache__" not in path and file.is_file()
     }
-    content[f"{info}/METADATA"] = found.read_text("METADATA").encode()
+    # in an editable install what the build left in the folder may be found first, where it has the other name
+    metadata = found.read_text("METADATA") or found.read_text("PKG-INFO")
+    content[f"{info}/METADATA"] = metadata.encode()
     content[f"{info}/WHEEL"] = "\n".join(
         ["Wheel-Version: 1.0", "Generator: tests", f"Root-Is-Purelib: {pure}", *(f"Tag: {tag}" for tag in tags), ""]
     ).encode()
