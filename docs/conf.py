@@ -1,6 +1,7 @@
 """The Sphinx site. Build it with: sphinx-build -W docs docs/_build"""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -77,9 +78,9 @@ def _signature(app, what, name, obj, options, signature, returns):
 
 
 def _docstring(app, what, name, obj, options, lines):
-    """What classes inherit from scikit-learn keeps its first line: the rest leads to pages that are not here."""
+    """What classes inherit from scikit-learn keeps its first line, without links: they lead to pages elsewhere."""
     if getattr(obj, "__module__", None) and obj.__module__.startswith("sklearn."):
-        del lines[1:]
+        lines[:] = [re.sub(r":\w+:`([^`<]*[^`< ])( <[^`]*>)?`", r"\1", line) for line in lines[:1]]
 
 
 def setup(app):
