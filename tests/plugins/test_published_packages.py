@@ -200,7 +200,7 @@ class TestEveryCombination:
             wheelhouse.done([sys.executable, "-m", "ruff", "format", "--check", "."], cwd=folder)
         (tmp_path / "program.py").write_text(TYPED)
         packages = [folder / folder.name.replace("-", "_") for folder in folders]
-        tests = [path for folder in folders for path in (folder / "tests").iterdir()]
+        tests = [path for folder in folders for path in (folder / "tests").glob("*.py")]
         command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", there.python]
         wheelhouse.done([*command, "program.py", *packages, *tests], cwd=tmp_path)
 
