@@ -106,6 +106,8 @@ class NetworkEstimator(PartParameters):
     A subclass says what its network is, what it is trained on, and by which optimizer.
     """
 
+    #: Whether it is trained by steps on batches, so that `partial_fit` can take some.
+    _takes_steps: bool = True
     #: Whether training also ends where the loss stops falling.
     _stops_by_loss: ClassVar[bool] = False
     #: Whether an end after the last epoch is a warning.
@@ -208,7 +210,34 @@ class NetworkEstimator(PartParameters):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : array, DataFrame or sparse matrix of shape (rows, features)
+            Finite numbers.
+        y : array of shape (rows,) or (rows, outputs)
+            Finite numbers; for a classifier one label per row, of any kind, or rows of 0 and 1, for several labels.
+        sample_weight : array of shape (rows,), optional
+            How often each row is there: a weight of 2 is as if there were two copies.
+        X_val, y_val, sample_weight_val : optional
+            Rows that validate, in place of those that `early_stopping` holds out. With them, `history_` has `val_loss`
+            and the metrics of the validation.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
         self._check_parameters()
         begins = not (self.warm_start and hasattr(self, "network_"))
         X, y, weight = self._checked_rows(X, y, sample_weight, reset=begins)
@@ -218,7 +247,7 @@ class NetworkEstimator(PartParameters):
         else:
             self._check_warm_start(y)
         targets = self._checked_targets(y)
-        held = given = self._held(*validation)
+        held = given = self._held(X_val, y_val, sample_weight_val)
         if begins:
             self._begin(X, random)
         else:
@@ -310,7 +339,7 @@ class NetworkEstimator(PartParameters):
         batch_size = self._rows_of_batch(n)
         if not isinstance(self.batch_size, str) and self.batch_size > n:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=3
             )
         network.regularizer = self._penalty(mean * batch_size)
         orders = rows.Orders(random, n)
@@ -347,7 +376,7 @@ class NetworkEstimator(PartParameters):
                 **options,
             )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=3)
         except TrainingDivergedError as error:
             problem = error
         finally:
@@ -364,7 +393,7 @@ class NetworkEstimator(PartParameters):
                 f"Stochastic Optimizer: Maximum iterations ({self._epochs()}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def _weighted(self, X: Any, targets: Array, weight: Array | None) -> tuple[Any, Array, Array | None, float]:

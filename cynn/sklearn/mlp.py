@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
-from sklearn.utils.metaestimators import available_if
 
 from cynn import registry
 from cynn.errors import (
@@ -36,10 +35,6 @@ _ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "
 _OUT_ACTIVATIONS = {"sigmoid": "logistic", "exponential": "exp"}
 _RATES = ("constant", "invscaling", "adaptive")
 _LAST_RATE = 1e-6  # of "adaptive": from there on it is not divided any more
-
-
-def _takes_steps(estimator: Any) -> bool:
-    return not (isinstance(estimator.solver, str) and estimator.solver == "lbfgs")
 
 
 class MultilayerPerceptron(NetworkEstimator):
@@ -108,10 +103,14 @@ class MultilayerPerceptron(NetworkEstimator):
     def _epochs(self) -> int:
         return self.max_iter
 
+    @property
+    def _takes_steps(self) -> bool:  # type: ignore[override]  # a switch that follows from a parameter
+        return not (isinstance(self.solver, str) and self.solver == "lbfgs")
+
     def _check_parameters(self) -> None:
         super()._check_parameters()
         owner = type(self).__name__
-        if isinstance(self.solver, str) and self.solver == "lbfgs":
+        if not self._takes_steps:
             raise InvalidParameterError(
                 f"The 'solver' parameter of {owner} must be 'adam', 'sgd' or another optimizer: 'lbfgs' does not exist "
                 "in CyNN yet. Got 'lbfgs' instead."
@@ -393,40 +392,6 @@ class MLPClassifier(ClassifierNetwork, MultilayerPerceptron):
     ) -> None:
         keep(self, locals())
 
-    @available_if(_takes_steps)
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        classes: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Train for one pass over some rows, and keep all that the optimizer remembers.
-
-        Parameters
-        ----------
-        X : array, DataFrame or sparse matrix of shape (rows, features)
-            Finite numbers.
-        y : array of shape (rows,) or (rows, labels)
-            Labels.
-        sample_weight : array of shape (rows,), optional
-            How often each row is there, in ratio to the others.
-        classes : array, optional
-            All labels that will ever come; needed in the first call, unless a row has several labels.
-        X_val, y_val, sample_weight_val : optional
-            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
-            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
-
-        Returns
-        -------
-        object
-            The estimator itself.
-        """
-        return self._partial_fit_classes(X, y, sample_weight, classes, (X_val, y_val, sample_weight_val))
-
 
 class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
     """A multilayer perceptron for values: scikit-learn's, with CyNN's engine and parts.
@@ -572,37 +537,6 @@ class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
         n_threads: int | None = None,
     ) -> None:
         keep(self, locals())
-
-    @available_if(_takes_steps)
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Train for one pass over some rows, and keep all that the optimizer remembers.
-
-        Parameters
-        ----------
-        X : array, DataFrame or sparse matrix of shape (rows, features)
-            Finite numbers.
-        y : array of shape (rows,) or (rows, outputs)
-            Finite numbers.
-        sample_weight : array of shape (rows,), optional
-            How often each row is there, in ratio to the others.
-        X_val, y_val, sample_weight_val : optional
-            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
-            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
-
-        Returns
-        -------
-        object
-            The estimator itself.
-        """
-        return self._partial_fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @property
     def _tells_penalty(self) -> bool:  # type: ignore[override]  # a switch that follows from what was fitted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -199,39 +199,6 @@ class NetworkClassifier(ClassifierNetwork, AnyNetwork):
     ) -> None:
         keep(self, locals())
 
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        classes: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Train for one pass over some rows, and keep all that the optimizer remembers.
-
-        Parameters
-        ----------
-        X : array, DataFrame or sparse matrix of shape (rows, features)
-            Finite numbers.
-        y : array of shape (rows,) or (rows, labels)
-            Labels.
-        sample_weight : array of shape (rows,), optional
-            How often each row is there, in ratio to the others.
-        classes : array, optional
-            All labels that will ever come; needed in the first call, unless a row has several labels.
-        X_val, y_val, sample_weight_val : optional
-            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
-            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
-
-        Returns
-        -------
-        object
-            The estimator itself.
-        """
-        return self._partial_fit_classes(X, y, sample_weight, classes, (X_val, y_val, sample_weight_val))
-
     def _objective_by_softmax(self) -> Objective:
         return self._objective(by_softmax=True)
 
@@ -336,33 +303,3 @@ class NetworkRegressor(RegressorNetwork, AnyNetwork):
         verbose: Any = False,
     ) -> None:
         keep(self, locals())
-
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Train for one pass over some rows, and keep all that the optimizer remembers.
-
-        Parameters
-        ----------
-        X : array, DataFrame or sparse matrix of shape (rows, features)
-            Finite numbers.
-        y : array of shape (rows,) or (rows, outputs)
-            Finite numbers.
-        sample_weight : array of shape (rows,), optional
-            How often each row is there, in ratio to the others.
-        X_val, y_val, sample_weight_val : optional
-            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
-            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
-
-        Returns
-        -------
-        object
-            The estimator itself.
-        """
-        return self._partial_fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))

@@ -43,7 +43,7 @@ def checked(estimator: Any, X: Any, *, reset: bool = False, **options: Any) -> A
 
 
 def checked_with_targets(estimator: Any, X: Any, y: Any, *, reset: bool = False) -> tuple[Any, Array]:
-    """X and y, likewise; of y one column is no matrix."""
+    """X and y, validated as by `checked`; y of one column becomes an array of shape (rows,)."""
     X, y = checked(estimator, X, y=y, multi_output=True, y_numeric=is_regressor(estimator), reset=reset)
     return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 

@@ -36,6 +36,11 @@ def _is_of_classes(loss: Loss) -> bool:
     return not _is_of_margins(loss) and not gradient.any()
 
 
+def _takes_steps(estimator: Any) -> bool:
+    takes: bool = estimator._takes_steps
+    return takes
+
+
 def _gives_probabilities(estimator: Any) -> bool:
     """Whether the loss of a classifier makes its outputs probabilities."""
     loss = estimator.loss
@@ -59,39 +64,38 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
     class_weight: Any
     _labels: Labels
 
-    def fit(
+    @available_if(_takes_steps)
+    def partial_fit(
         self,
         X: Any,
         y: Any,
         sample_weight: Any = None,
+        classes: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Self:
-        """Train.
+        """Train for one pass over some rows, and keep all that the optimizer remembers.
 
         Parameters
         ----------
         X : array, DataFrame or sparse matrix of shape (rows, features)
             Finite numbers.
         y : array of shape (rows,) or (rows, labels)
-            One label per row, of any kind; or rows of 0 and 1, for several labels.
+            Labels.
         sample_weight : array of shape (rows,), optional
-            How often each row is there: a weight of 2 is as if there were two copies.
+            How often each row is there, in ratio to the others.
+        classes : array, optional
+            All labels that will ever come; needed in the first call, unless a row has several labels.
         X_val, y_val, sample_weight_val : optional
-            Rows that validate, in place of those that `early_stopping` holds out. With them, `history_` has `val_loss`
-            and the metrics of the validation.
+            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
+            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
 
         Returns
         -------
         object
             The estimator itself.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
-
-    def _partial_fit_classes(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any, validation: tuple[Any, Any, Any]
-    ) -> Self:
         if not hasattr(self, "network_"):
             if classes is None and np.ndim(y) < 2:
                 raise DataError("classes must be passed on the first call to partial_fit. Got None instead.")
@@ -100,7 +104,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
                 f"classes must be the same in every call of partial_fit, {shown(self.classes_)}. "
                 f"Got {shown(classes)} instead."
             )
-        return self._partial_fit(X, y, sample_weight, validation, classes)
+        return self._partial_fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), classes)
 
     def _learn_targets(self, y: Array, classes: Any = None) -> None:
         labels = Labels(y, classes)
@@ -267,7 +271,8 @@ class RegressorNetwork(RegressorMixin, NetworkEstimator):
     _estimator_type: ClassVar[str] = "regressor"
     loss: Any
 
-    def fit(
+    @available_if(_takes_steps)
+    def partial_fit(
         self,
         X: Any,
         y: Any,
@@ -276,7 +281,7 @@ class RegressorNetwork(RegressorMixin, NetworkEstimator):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Self:
-        """Train.
+        """Train for one pass over some rows, and keep all that the optimizer remembers.
 
         Parameters
         ----------
@@ -285,17 +290,17 @@ class RegressorNetwork(RegressorMixin, NetworkEstimator):
         y : array of shape (rows,) or (rows, outputs)
             Finite numbers.
         sample_weight : array of shape (rows,), optional
-            How often each row is there: a weight of 2 is as if there were two copies.
+            How often each row is there, in ratio to the others.
         X_val, y_val, sample_weight_val : optional
-            Rows that validate, in place of those that `early_stopping` holds out. With them, `history_` has `val_loss`
-            and the metrics of the validation.
+            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
+            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
 
         Returns
         -------
         object
             The estimator itself.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return self._partial_fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     def _learn_targets(self, y: Array, classes: Any = None) -> None:
         self._shape = y.shape[1:]
