@@ -179,7 +179,7 @@ def to_c(
 
 def check_held(plan: Plan, dtype: str) -> None:
     """Raise a DataError where a weight has no finite value in the dtype."""
-    for array in plan.all_arrays():
+    for _, array in plan.named_arrays():
         with np.errstate(over="ignore"):
             held = np.isfinite(array.astype(dtype))
         if not held.all():

@@ -126,19 +126,12 @@ class CPrinter(Printer):
 
     def constants(self) -> str:
         """The weights, in flash."""
-        parts = [self.array(f"p{number}", self.real, array) for number, array in enumerate(self.plan.arrays)]
+        parts = [self.array(name, self.real, array) for name, array in self.plan.named_arrays()]
         for number, step in enumerate(self.plan.steps, start=1):
-            if isinstance(step, Affine):
-                parts.append(self.array(f"w{number}", self.real, step.weights))
-                if step.biases is not None:
-                    parts.append(self.array(f"b{number}", self.real, step.biases))
-            elif isinstance(step, QuantizedAffine):
+            if isinstance(step, QuantizedAffine):
                 parts.append(self.array(f"w{number}", "int8_t", step.weights))
                 parts.append(self.array(f"b{number}", "int32_t", step.sums))
                 parts.append(self.array(f"s{number}", self.real, step.scales))
-            elif isinstance(step, Take):
-                tables = [(place, part.table) for place, part in enumerate(step.parts) if not isinstance(part, Copy)]
-                parts += [self.array(f"t{number}_{place}", self.real, table) for place, table in tables]
         return "\n".join(parts)
 
     def array(self, name: str, kind: str, values: Array) -> str:
@@ -335,7 +328,7 @@ class CPrinter(Printer):
     def flash_bytes(self) -> int:
         """The size of all constants."""
         size = np.dtype(self.dtype).itemsize
-        total = size * sum(array.size for array in self.plan.all_arrays())
+        total = size * sum(array.size for _, array in self.plan.named_arrays())
         for step in self.plan.steps:
             if isinstance(step, QuantizedAffine):
                 total += step.weights.size + 8 * step.units

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cynn.interop import functions
-from cynn.interop.expressions import Expression, contracted
+from cynn.interop.expressions import COMPARISONS, Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
 from cynn.interop.plan import Affine, Array, Copy, Gather, Plan, Reduce, Step, Take
 from cynn.interop.rounding import fma
@@ -208,17 +208,12 @@ def _threshold(x: Array, kind: type) -> Array:
 
 
 _OPERATORS: dict[str, Any] = {
+    **COMPARISONS,
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
     "negate": lambda a: -a,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
     "&&": np.logical_and,
     "||": np.logical_or,
     "where": np.where,

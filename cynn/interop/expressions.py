@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-__all__ = ["Expression", "call", "contracted", "number", "shared", "where"]
+__all__ = ["COMPARISONS", "Expression", "call", "contracted", "number", "shared", "where"]
 
-_COMPARE = {
+COMPARISONS = {
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,
@@ -79,13 +79,13 @@ class Expression:
     @property
     def is_condition(self) -> bool:
         """Whether it is true or false, and no number."""
-        return self.kind in _COMPARE or self.kind in ("&&", "||")
+        return self.kind in COMPARISONS or self.kind in ("&&", "||")
 
     def compared(self, operator: str, other: Operand) -> Expression:
         """Whether it is less than another, and so on."""
         right = number(other)
         if self.kind == right.kind == "number":
-            return number(float(_COMPARE[operator](self.value, right.value)))
+            return number(float(COMPARISONS[operator](self.value, right.value)))
         return Expression(operator, (self, right))
 
     def with_arguments(self, arguments: Iterable[Expression]) -> Expression:
@@ -157,7 +157,7 @@ def rebuilt(node: Expression, arguments: list[Expression]) -> Expression:
         return where(*arguments)
     if node.kind == "negate":
         return -arguments[0]
-    if node.kind in _COMPARE:
+    if node.kind in COMPARISONS:
         return arguments[0].compared(node.kind, arguments[1])
     return node.with_arguments(arguments)
 

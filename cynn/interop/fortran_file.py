@@ -107,6 +107,11 @@ def to_fortran(self: Network, path: str | os.PathLike[str], *, dtype: str = "flo
         file.write(text.encode())
 
 
+def _in_double(value: float) -> str:
+    text = repr(value)
+    return text.replace("e", "d") if "e" in text else f"{text}d0"
+
+
 class _FortranPrinter(Printer):
     def __init__(self, plan: Plan, dtype: str) -> None:
         super().__init__()
@@ -155,16 +160,7 @@ class _FortranPrinter(Printer):
         )  # fmt: skip
 
     def _constants(self) -> str:
-        plan = self.plan
-        parts = [self._array(f"p{number}", array) for number, array in enumerate(plan.arrays)]
-        for number, step in enumerate(plan.steps, start=1):
-            if isinstance(step, Affine):
-                parts.append(self._array(f"w{number}", step.weights))
-                parts += [] if step.biases is None else [self._array(f"b{number}", step.biases)]
-            elif isinstance(step, Take):
-                tables = [(place, part.table) for place, part in enumerate(step.parts) if not isinstance(part, Copy)]
-                parts += [self._array(f"table{number}_{place}", table) for place, table in tables]
-        return "".join(parts)
+        return "".join(self._array(name, array) for name, array in self.plan.named_arrays(table="table"))
 
     def _array(self, name: str, values: Array) -> str:
         texts = [self.number(float(each)).strip("()") for each in values.ravel()]
@@ -192,9 +188,7 @@ class _FortranPrinter(Printer):
     def _body(self) -> None:
         scale, offset = self.plan.scale, self.plan.offset
         if offset:
-            double = f"{scale!r}d0" if "e" not in repr(scale) else repr(scale).replace("e", "d")
-            moved = f"{offset!r}d0" if "e" not in repr(offset) else repr(offset).replace("e", "d")
-            self._line(f"v0 = real({double} * x + ({moved}), rk)")
+            self._line(f"v0 = real({_in_double(scale)} * x + ({_in_double(offset)}), rk)")
         else:
             self._line("v0 = x" if scale == 1 else f"v0 = {self.number(scale)} * x")
         for number, step in enumerate(self.plan.steps, start=1):

@@ -112,16 +112,7 @@ class _JsPrinter(Printer):
         return "\n".join(["function erfc(x) {", *lines, f"  return {text};", "}", ""])
 
     def _constants(self) -> str:
-        plan = self.plan
-        parts = [self._array(f"p{number}", array) for number, array in enumerate(plan.arrays)]
-        for number, step in enumerate(plan.steps, start=1):
-            if isinstance(step, Affine):
-                parts.append(self._array(f"w{number}", step.weights))
-                parts += [] if step.biases is None else [self._array(f"b{number}", step.biases)]
-            elif isinstance(step, Take):
-                tables = [(place, part.table) for place, part in enumerate(step.parts) if not isinstance(part, Copy)]
-                parts += [self._array(f"t{number}_{place}", table) for place, table in tables]
-        return "\n".join(parts)
+        return "\n".join(self._array(name, array) for name, array in self.plan.named_arrays())
 
     def _array(self, name: str, values: Array) -> str:
         kind = "Float32Array" if values.dtype == np.float32 else "Float64Array"

@@ -5,6 +5,7 @@ Value 0 is a row of the input, scaled; step i makes value i + 1, a row of its ow
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
@@ -221,17 +222,27 @@ class Plan:
     @property
     def parameter_count(self) -> int:
         """Numbers of all arrays."""
-        return sum(array.size for array in self.all_arrays())
+        return sum(array.size for _, array in self.named_arrays())
 
-    def all_arrays(self) -> list[Array]:
-        """Weights, biases, tables and what formulas read."""
-        found = list(self.arrays)
-        for step in self.steps:
+    def named_arrays(self, weights: str = "w", table: str = "t") -> Iterator[tuple[str, Array]]:
+        """What formulas read, weights, biases and tables, each with its name in a file.
+
+        Parameters
+        ----------
+        weights, table : str
+            How the names of these begin.
+        """
+        for k, array in enumerate(self.arrays):
+            yield f"p{k}", array
+        for k, step in enumerate(self.steps, start=1):
             if isinstance(step, Affine):
-                found += [array for array in (step.weights, step.biases) if array is not None]
+                yield f"{weights}{k}", step.weights
+                if step.biases is not None:
+                    yield f"b{k}", step.biases
             elif isinstance(step, Take):
-                found += [part.table for part in step.parts if isinstance(part, Gather)]
-        return found
+                for place, part in enumerate(step.parts):
+                    if isinstance(part, Gather):
+                        yield f"{table}{k}_{place}", part.table
 
     @property
     def multiplications(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from cynn.interop import functions
@@ -56,7 +57,7 @@ _OPERATORS = {
 }
 
 
-class Printer:
+class Printer(ABC):
     """Formulas as text of a language.
 
     A subclass says how a number, a leaf and a function are written; operators are those of C where it does not say.
@@ -66,17 +67,17 @@ class Printer:
         #: How an operator is written, with {0}, {1} and {2} for what it takes.
         self.operators = dict(_OPERATORS)
 
+    @abstractmethod
     def number(self, value: float) -> str:
         """A constant."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leaf(self, node: Expression) -> str:
         """A column, a row's number or an element of an array."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, name: str, argument: str) -> str:
         """A function of one number."""
-        raise NotImplementedError
 
     def formula(self, node: Expression, name: str = "t") -> tuple[list[tuple[str, str]], str]:
         """A formula: what has a name, since it is needed more than once, each with its text, and the text of all."""
