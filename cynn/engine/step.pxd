@@ -11,7 +11,7 @@ from cynn.kernels.tables cimport ConstraintKind, Rows
 cdef extern from *:
     """
     #include <time.h>
-    static double cynn_seconds(void) {
+    static inline double cynn_seconds(void) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
         return now.tv_sec + 1e-9 * now.tv_nsec;

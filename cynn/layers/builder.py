@@ -264,8 +264,9 @@ class Builder:
             Each matrix of a network has other random numbers, which its seed decides.
         """
         number = self._number(randomness.Purpose.INITIAL_WEIGHTS)
-        drawn = lambda: initializers.initial_weights(start, inputs, units, self.seed, number)  # noqa: E731
-        return self._filled((inputs, units), drawn)
+        return self._filled(
+            (inputs, units), lambda: initializers.initial_weights(start, inputs, units, self.seed, number)
+        )
 
     def initial(self, start: Any, *shape: int) -> Array:
         """An array of any number of dimensions, as an initializer makes it.

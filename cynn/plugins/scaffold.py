@@ -250,7 +250,7 @@ def _changed(folder: Path, settings: str, values: Mapping[str, str], language: s
         for path, template in _COMPILED.items():
             before = _rendered(_PURE[path], values) if path in _PURE else None
             there = (folder / path).read_text(encoding="utf-8") if (folder / path).exists() else None
-            if there == before:  # what somebody has changed stays
+            if there == before:  # a file that somebody has edited is left as it is
                 changed[path] = _rendered(template, values)
     return changed
 

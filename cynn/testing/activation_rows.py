@@ -10,7 +10,7 @@ from cynn.testing import abi, differences
 from cynn.testing.calls import ActivationCalls
 from cynn.testing.memory import Array, Canaries, first_difference
 from cynn.testing.report import Failure, Skipped
-from cynn.testing.words import apart, require_close
+from cynn.testing.words import require_close
 
 if TYPE_CHECKING:
     from cynn.testing.activations import ActivationChecks
@@ -79,14 +79,7 @@ def _along_wide_rows(checks: ActivationChecks, calls: ActivationCalls, columns: 
         unit = checks.random.normal(size=columns)
         unit[: max(behind, 0)] = 0
         found = differences.slopes(lambda t, unit=unit: (v * calls.forward(z + t * unit)).sum(axis=1))  # type: ignore[misc]  # bound
-        along = (analytic * unit).sum(axis=1)
-        bad = differences.wrong(along, found)
-        if bad.any():
-            expected, got = apart(found.central[bad][0], along[bad][0])
-            raise Failure(
-                f"backward of rows of {columns} must be the derivative of forward: along the columns from {behind} on "
-                f"it must be {expected}, by differences. Got {got}"
-            )
+        differences.require_along(analytic, unit, found, behind, f"backward of rows of {columns}", "forward")
 
 
 def rowwise_as_declared(checks: ActivationChecks) -> str:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cynn.testing.memory import Array
+from cynn.testing.report import Failure
+from cynn.testing.words import apart
 
-__all__ = ["Slopes", "one_sided", "slopes", "wrong"]
+__all__ = ["Slopes", "one_sided", "require_along", "slopes", "wrong"]
 
 # Steps are powers of two, so that z ± h is exact for every z that is tried. The largest comes first; where a
 # function is steep, smaller ones tell more.
@@ -117,3 +119,29 @@ def wrong(analytic: Array, found: Slopes) -> Array:
     overflows = ~np.isfinite(found.central) & ~np.isnan(analytic)
     result: Array = ~(right | (uncertain & between) | overflows)
     return result
+
+
+def require_along(analytic: Array, unit: Array, found: Slopes, first: int, what: str, of: str) -> None:
+    """Raise a Failure unless the gradient of each row, in the direction `unit`, is what differences say.
+
+    Parameters
+    ----------
+    analytic : array of shape (rows, columns)
+        The gradient.
+    unit : array of shape (columns,)
+        The direction, which is 0 in the columns before `first`.
+    found : Slopes
+        The derivative of each row in that direction.
+    first : int
+        For the message.
+    what, of : str
+        For the message: what must be the derivative of what.
+    """
+    along = (analytic * unit).sum(axis=1)
+    bad = wrong(along, found)
+    if bad.any():
+        expected, got = apart(found.central[bad][0], along[bad][0])
+        raise Failure(
+            f"{what} must be the derivative of {of}: along the columns from {first} on it must be {expected}, by "
+            f"differences. Got {got}"
+        )

@@ -129,14 +129,7 @@ def _along_wide_rows(
     for behind in {0, columns // 2, max(columns - 3, 0)}:
         unit = np.where(np.arange(columns) < behind, 0, random.uniform(0.5, 1, columns))
         found = differences.slopes(lambda t, unit=unit: calls.rows(prediction + t * unit, target, fused=from_z))  # type: ignore[misc]  # bound
-        along = (analytic * unit).sum(axis=1)
-        bad = differences.wrong(along, found)
-        if bad.any():
-            expected, got = apart(found.central[bad][0], along[bad][0])
-            raise Failure(
-                f"the gradient of rows of {columns} must be the derivative of the value: along the columns from "
-                f"{behind} on it must be {expected}, by differences. Got {got}"
-            )
+        differences.require_along(analytic, unit, found, behind, f"the gradient of rows of {columns}", "the value")
     counts = (analytic != 0).mean(axis=0) if columns > 64 else np.ones(1)
     half = len(counts) // 2
     if counts[:32].mean() > 0.5 and half and not counts[-32:].any():

@@ -6,6 +6,7 @@ import traceback
 
 import numpy as np
 import pytest
+from helpers import same_weights
 
 import cynn
 from cynn import Dense, Dropout, Input, Network
@@ -78,11 +79,6 @@ def fitted(net, optimizer=None, epochs=2, **options):
     options = {"batch_size": 10, "progress": False, **options}
     net.fit(X, Y, optimizer=optimizer or Adam(), epochs=epochs, **options)
     return net
-
-
-def same_weights(first, second):
-    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 class TestWhatItComputes:

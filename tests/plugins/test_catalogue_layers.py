@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from catalogue_layers import BINS, LAYERS, layer
+from helpers import same_weights
 
 import cynn
 from cynn import Dense, Input, Network
@@ -27,11 +28,6 @@ def fitted(net, optimizer=None, epochs=2, **options):
     options = {"batch_size": 10, "progress": False, **options}
     net.fit(X, Y, optimizer=optimizer or Adam(), epochs=epochs, **options)
     return net
-
-
-def same_weights(first, second):
-    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 class TestGradients:

@@ -89,3 +89,9 @@ def relative_error(found: Array, expected: Array) -> float:
     if not expected.size:
         return 0.0
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+
+def same_weights(first, second):
+    """Two networks have the same bits in all of their weights."""
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
