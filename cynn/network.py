@@ -157,6 +157,7 @@ class Network(Model, FaceMethods):
         optimizer: Any = None,
         epochs: int = 10,
         batch_size: int = 32,
+        rows: Any = None,
         validation_data: tuple[Any, Any] | None = None,
         validation_split: float = 0.0,
         metrics: Any = None,
@@ -196,6 +197,9 @@ class Network(Model, FaceMethods):
         batch_size : int
             The number of rows per batch. The last batch of an epoch has the remaining rows. A step uses one batch, or
             as many as the optimizer's `gradient_accumulation_steps`.
+        rows : array of int, optional
+            The numbers of the rows of x to train on, as for a fold or a bootstrap sample: x is not copied. A row may
+            come more than once. The result has the same bits as that of `fit(x[rows], y[rows])`.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
             Data that are evaluated after every epoch.
         validation_split : float
@@ -276,6 +280,7 @@ class Network(Model, FaceMethods):
                 optimizer=optimizer,
                 epochs=epochs,
                 batch_size=batch_size,
+                rows=rows,
                 validation_data=validation_data,
                 validation_split=validation_split,
                 metrics=metrics,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cynn import metrics
 from cynn.callbacks.together import CallbackList
 from cynn.data import inputs
+from cynn.data.row_numbers import as_row_numbers
 from cynn.engine import randomness, threads
 from cynn.engine.trainer import UnusableRow
 from cynn.errors import InvalidParameterError, shown, warn
@@ -141,7 +142,8 @@ def _training_rows(
     rows, target, weights = evaluation.checked(
         network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x
     )
-    places, held_out = weights.places(), None
+    among = None if options.rows is None else as_row_numbers(options.rows, len(rows), "rows", "fit")
+    places, held_out = weights.places(among), None
     if options.validation_split:
         places, held_out = _split(network, (rows, target, weights), places, options)
     if options.class_weight is not None:

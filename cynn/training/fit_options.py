@@ -30,6 +30,7 @@ class FitOptions:
     optimizer: Any
     epochs: int
     batch_size: int
+    rows: Any
     validation_data: Any
     validation_split: float | None
     metrics: Any
@@ -77,6 +78,7 @@ class FitOptions:
         for name, is_given in [
             ("validation_split", self.validation_split),
             ("sample_weight", self.sample_weight is not None),
+            ("rows", self.rows is not None),
             ("transform", self.transform),
         ]:
             if is_given:
