@@ -2,18 +2,15 @@
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport cynn_activation, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass
-from cynn.kernels.tables cimport Categories, ConstraintKind, ElementKind, Rows
+from cynn.kernels.tables cimport ElementKind, RowKernels, UpdateKernels
 
 
 cdef extern from "dtype_table.h" nogil:
     ctypedef struct Dtype "cynn_dtype":
         ElementKind kind
         int64_t itemsize
-        int64_t (*gather)(const Rows *, const int64_t *, int64_t, int64_t, double, double, bint, void *) noexcept nogil
-        int64_t (*first_nonfinite_row)(const Rows *) noexcept nogil
-        bint (*are_categories)(int64_t, const Categories *, int64_t, int64_t, const void *) noexcept nogil
-        void (*one_hot)(const int64_t *, const int64_t *, int64_t, int64_t, void *) noexcept nogil
-        void (*weigh)(const double *, const int64_t *, int64_t, double, void *) noexcept nogil
+        RowKernels rows
+        UpdateKernels updates
         void (*forward)(
             const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t
         ) noexcept nogil
@@ -50,14 +47,6 @@ cdef extern from "dtype_table.h" nogil:
             const cynn_optimizer *, const double *, double, int64_t, int64_t, int64_t, int64_t, void *, void *,
             void *const *
         ) noexcept nogil
-        double (*regularize)(int64_t, const void *, double, double, void *) noexcept nogil
-        bint (*are_finite)(int64_t, const void *) noexcept nogil
-        double (*norm)(int64_t, const void *) noexcept nogil
-        void (*scale)(int64_t, double, void *) noexcept nogil
-        void (*add)(int64_t, const void *, void *) noexcept nogil
-        void (*clip)(int64_t, double, void *) noexcept nogil
-        void (*average)(int64_t, const void *, double, void *) noexcept nogil
-        void (*constrain)(ConstraintKind, double, int64_t, int64_t, int64_t, int64_t, void *) noexcept nogil
 
 
 cdef const Dtype *dtype_named(str name) except NULL

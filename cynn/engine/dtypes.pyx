@@ -10,9 +10,6 @@ cdef extern from *:
     """
     #include "dtype_table.h"
 
-    static const cynn_row_kernels *row_kernels;
-    static const cynn_update_kernels *update_kernels;
-
     #define T float
     #define NAME(x) x##_f32
     #include "dtype_functions.h"
@@ -22,13 +19,15 @@ cdef extern from *:
     #define NAME(x) x##_f64
     #include "dtype_functions.h"
     """
-    const RowKernels *row_kernels
-    const UpdateKernels *update_kernels
-    const Dtype FLOAT32 "cynn_dtype_f32"
-    const Dtype FLOAT64 "cynn_dtype_f64"
+    Dtype FLOAT32 "cynn_dtype_f32"
+    Dtype FLOAT64 "cynn_dtype_f64"
 
-row_kernels = <const RowKernels *>PyCapsule_GetPointer(kernels.rows.TABLE, "cynn.kernels.rows")
-update_kernels = <const UpdateKernels *>PyCapsule_GetPointer(kernels.updates.TABLE, "cynn.kernels.updates")
+cdef const RowKernels *rows = <const RowKernels *>PyCapsule_GetPointer(kernels.rows.TABLES, "cynn.kernels.rows")
+cdef const UpdateKernels *updates = <const UpdateKernels *>PyCapsule_GetPointer(
+    kernels.updates.TABLES, "cynn.kernels.updates"
+)
+FLOAT32.rows, FLOAT64.rows = rows[0], rows[1]
+FLOAT32.updates, FLOAT64.updates = updates[0], updates[1]
 
 
 cdef const Dtype *dtype_named(str name) except NULL:

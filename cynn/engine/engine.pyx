@@ -88,7 +88,7 @@ cdef inline bint is_nonfinite(const Dtype *dtype, const Node *node, int64_t rows
     out.kind = dtype.kind
     out.rows, out.columns = rows, node.op.units
     out.row_stride, out.column_stride = out.columns * dtype.itemsize, dtype.itemsize
-    return dtype.first_nonfinite_row(&out) >= 0
+    return dtype.rows.first_nonfinite_row(&out) >= 0
 
 
 cdef inline void hand_out(

@@ -75,7 +75,7 @@ cdef class RowMatrix:
         converted = dtype_named(dtype)
         if scale == 1 and offset == 0 and self.rows.kind == converted.kind:
             with nogil:
-                found = converted.first_nonfinite_row(&self.rows)
+                found = converted.rows.first_nonfinite_row(&self.rows)
             return found
         room = np.empty((CONVERTED_AT_ONCE, self.rows.columns), dtype)
         out = address_of(room)
@@ -95,13 +95,13 @@ cdef class RowMatrix:
         cdef Rows rows = self.rows
         rows.data += begin * rows.row_stride
         with nogil:
-            begin = dtype.gather(&rows, NULL, count, 0, scale, offset, check_finite, out)
+            begin = dtype.rows.gather(&rows, NULL, count, 0, scale, offset, check_finite, out)
         return begin
 
 
 cdef bint are_categories(const Source *source, int64_t rows, const void *x) noexcept nogil:
     """Whether gathered rows have valid categories."""
-    return source.n_categories == 0 or source.dtype.are_categories(
+    return source.n_categories == 0 or source.dtype.rows.are_categories(
         source.n_categories, source.categories, rows, source.inputs, x
     )
 
@@ -118,9 +118,9 @@ cdef const void *gathered(const Source *source, const Rows *rows, bint check_fin
         and (rows.rows == 1 or rows.row_stride == rows.columns * dtype.itemsize)
     )
     if as_they_are:
-        if check_finite and dtype.first_nonfinite_row(rows) >= 0:
+        if check_finite and dtype.rows.first_nonfinite_row(rows) >= 0:
             return NULL
         return rows.data
-    if dtype.gather(rows, NULL, rows.rows, 0, source.scale, source.offset, check_finite, x) >= 0:
+    if dtype.rows.gather(rows, NULL, rows.rows, 0, source.scale, source.offset, check_finite, x) >= 0:
         return NULL
     return x

@@ -158,7 +158,7 @@ cdef inline void gather_tile(Step *step, const Part *part, int64_t begin, int64_
     cdef bint are_prefetched = count <= step.prefetching.max_rows and (begin > 0 or step.prefetching.has_first)
     cdef int64_t ahead = -count if are_prefetched else step.pass_.rows - end
     cdef void *x = at(step.dtype, part.op.x[0], begin * rows.columns)
-    if step.dtype.gather(
+    if step.dtype.rows.gather(
         &rows, step.batch.order + begin, count, ahead, step.source.scale, step.source.offset, step.batch.check_finite, x
     ) >= 0 or not are_categories(step.source, count, x):
         raise_flag(&step.unusable)
@@ -169,12 +169,12 @@ cdef inline void gather_targets(Step *step, Head *head, int64_t begin, int64_t e
     cdef const int64_t *order = step.batch.order + begin
     cdef void *target = at(step.dtype, head.target, begin * head.outputs)
     if head.one_hot:
-        step.dtype.one_hot(head.classes, order, rows, head.outputs, target)
+        step.dtype.rows.one_hot(head.classes, order, rows, head.outputs, target)
     elif head.classes != NULL:
         for i in range(rows):
             head.batch_classes[begin + i] = head.classes[order[i]]
     else:
-        step.dtype.gather(
+        step.dtype.rows.gather(
             head.target_source, order, rows, step.pass_.rows - end + step.batch.rows_left, 1, 0, False, target
         )
 
@@ -191,7 +191,7 @@ cdef inline void add_rows(
     const Step *step, void *total, const void *x, int64_t begin, int64_t end, int64_t columns
 ) noexcept nogil:
     cdef int64_t offset = begin * columns
-    step.dtype.add((end - begin) * columns, at(step.dtype, x, offset), at(step.dtype, total, offset))
+    step.dtype.updates.add((end - begin) * columns, at(step.dtype, x, offset), at(step.dtype, total, offset))
 
 
 cdef inline void add_parts(const Step *step, int64_t begin, int64_t end) noexcept nogil:
@@ -317,11 +317,11 @@ cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
     step.dtype.gradient(block.operation, op, &pass_, block.number, begin, end, grad)
     l1, l2 = share * parameter.l1, share * parameter.l2
     if l1 != 0 or l2 != 0:
-        block.penalty = step.dtype.regularize(size, rows_of(step, block, parameter.w), l1, l2, grad)
+        block.penalty = step.dtype.updates.regularize(size, rows_of(step, block, parameter.w), l1, l2, grad)
     if updates.is_direct:
         update(step, block, grad)
     elif updates.is_added:
-        step.dtype.add(size, grad, rows_of(step, block, parameter.gradient))
+        step.dtype.updates.add(size, grad, rows_of(step, block, parameter.gradient))
 
 
 cdef inline void update(const Step *step, const Block *block, void *grad) noexcept nogil:
@@ -331,9 +331,9 @@ cdef inline void update(const Step *step, const Block *block, void *grad) noexce
     cdef const Parameter *parameter = block.parameter
     cdef int64_t size = size_of(block)
     if parameter.factor != 1:
-        dtype.scale(size, parameter.factor, grad)
+        dtype.updates.scale(size, parameter.factor, grad)
     if updates.clip_value > 0:
-        dtype.clip(size, updates.clip_value, grad)
+        dtype.updates.clip(size, updates.clip_value, grad)
     if updates.optimizer.struct_size == 0:
         return  # a Python optimizer takes its step later
     dtype.optimizer_step(
@@ -342,7 +342,7 @@ cdef inline void update(const Step *step, const Block *block, void *grad) noexce
         parameter.slots
     )
     if updates.average_momentum > 0:
-        dtype.average(
+        dtype.updates.average(
             size, rows_of(step, block, parameter.w), updates.average_momentum,
             rows_of(step, block, parameter.average)
         )
@@ -351,7 +351,7 @@ cdef inline void update(const Step *step, const Block *block, void *grad) noexce
 cdef void norms_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Step *step = <Step *>context
     cdef Block *block = &step.blocks.blocks[piece]
-    block.norm = step.dtype.norm(size_of(block), rows_of(step, block, block.parameter.gradient))
+    block.norm = step.dtype.updates.norm(size_of(block), rows_of(step, block, block.parameter.gradient))
 
 
 cdef void update_phase(void *context, int64_t piece, int thread) noexcept nogil:
@@ -366,12 +366,12 @@ cdef void constraint_phase(void *context, int64_t piece, int thread) noexcept no
     cdef const Parameter *parameter = block.parameter
     cdef int64_t rows = block.op.parameter_rows[block.number], columns = columns_of(block), row
     if not parameter.constrains_rows:
-        step.dtype.constrain(
+        step.dtype.updates.constrain(
             parameter.constraint, parameter.constraint_value, rows, columns, block.begin, block.end, parameter.w
         )
         return
     for row in range(block.begin, block.end):  # a matrix of one column
-        step.dtype.constrain(
+        step.dtype.updates.constrain(
             parameter.constraint, parameter.constraint_value, columns, 1, 0, 1,
             at(step.dtype, parameter.w, row * columns)
         )

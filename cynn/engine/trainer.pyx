@@ -211,7 +211,7 @@ cdef class Trainer:
         cdef bint finite = True
         with nogil:
             for i in range(self.moved.shape[0]):
-                finite &= dtype.are_finite(self.moved[i, 1], <const void *><size_t>self.moved[i, 0])
+                finite &= dtype.updates.are_finite(self.moved[i, 1], <const void *><size_t>self.moved[i, 0])
         return finite
 
     @property
@@ -386,7 +386,7 @@ cdef class Trainer:
         for j in range(step.n_heads):
             head = &step.heads[j]
             # the loss is a mean over the rows of all batches of the step
-            step.dtype.weigh(
+            step.dtype.rows.weigh(
                 head.sample_weight, step.batch.order, step.pass_.rows,
                 head.loss_weight / step.batch.rows_of_step, head.weight
             )

@@ -1,7 +1,7 @@
 /* What the kernels of one CPU level provide to the engine: structs of function pointers, and the data they work on.
  *
- * As in abi.h, every function exists for float and for double. The engine selects those of its dtype once
- * (dtype_functions.h). */
+ * There is one table per dtype. An array is void * here, and holds elements of the table's dtype, so that the tables of
+ * both dtypes have one type. */
 #ifndef CYNN_TABLES_H
 #define CYNN_TABLES_H
 
@@ -31,23 +31,16 @@ typedef struct {
      * narrowed. index NULL: rows 0..count. Rows are prefetched up to `ahead` entries of index beyond count (-count:
      * no prefetch). check_finite: stops at the first row with a NaN or an infinity in out, and returns its position in
      * index. Otherwise returns -1. */
-    int64_t (*gather_f32)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
-                          double offset, int check_finite, float *out);
-    int64_t (*gather_f64)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
-                          double offset, int check_finite, double *out);
+    int64_t (*gather)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
+                      double offset, int check_finite, void *out);
     /* The first row with a NaN or an infinity, or -1. */
     int64_t (*first_nonfinite_row)(const cynn_rows *source);
     /* Whether gathered rows hold valid categories in those columns. */
-    int (*are_categories_f32)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns,
-                              const float *x);
-    int (*are_categories_f64)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns,
-                              const double *x);
+    int (*are_categories)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns, const void *x);
     /* target (count x columns): a row of zeros with a 1 at classes[index[i]], for each i. */
-    void (*one_hot_f32)(const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, float *target);
-    void (*one_hot_f64)(const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, double *target);
+    void (*one_hot)(const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, void *target);
     /* weight[i] := share * sample_weight[index[i]]; sample_weight NULL: all ones. */
-    void (*weigh_f32)(const double *sample_weight, const int64_t *index, int64_t count, double share, float *weight);
-    void (*weigh_f64)(const double *sample_weight, const int64_t *index, int64_t count, double share, double *weight);
+    void (*weigh)(const double *sample_weight, const int64_t *index, int64_t count, double share, void *weight);
 } cynn_row_kernels;
 
 /* ---- updates -------------------------------------------------------------------------------- */
@@ -61,27 +54,28 @@ typedef enum {
 
 typedef struct {
     /* grad += dP/dw for P = sum of l1 |w| + l2 w^2; returns P */
-    double (*regularize_f32)(int64_t size, const float *w, double l1, double l2, float *grad);
-    double (*regularize_f64)(int64_t size, const double *w, double l1, double l2, double *grad);
-    int (*are_finite_f32)(int64_t size, const float *x);
-    int (*are_finite_f64)(int64_t size, const double *x);
-    double (*norm_f32)(int64_t size, const float *x);
-    double (*norm_f64)(int64_t size, const double *x);
-    void (*scale_f32)(int64_t size, double factor, float *x);
-    void (*scale_f64)(int64_t size, double factor, double *x);
-    void (*add_f32)(int64_t size, const float *x, float *total);
-    void (*add_f64)(int64_t size, const double *x, double *total);
+    double (*regularize)(int64_t size, const void *w, double l1, double l2, void *grad);
+    int (*are_finite)(int64_t size, const void *x);
+    double (*norm)(int64_t size, const void *x);
+    void (*scale)(int64_t size, double factor, void *x);
+    void (*add)(int64_t size, const void *x, void *total);
     /* x := x clipped to -limit..limit */
-    void (*clip_f32)(int64_t size, double limit, float *x);
-    void (*clip_f64)(int64_t size, double limit, double *x);
+    void (*clip)(int64_t size, double limit, void *x);
     /* mean := momentum mean + (1 - momentum) w */
-    void (*average_f32)(int64_t size, const float *w, double momentum, float *mean);
-    void (*average_f64)(int64_t size, const double *w, double momentum, double *mean);
+    void (*average)(int64_t size, const void *w, double momentum, void *mean);
     /* columns begin..end of a whole parameter */
-    void (*constrain_f32)(cynn_constraint_kind kind, double value, int64_t rows, int64_t columns, int64_t begin,
-                          int64_t end, float *w);
-    void (*constrain_f64)(cynn_constraint_kind kind, double value, int64_t rows, int64_t columns, int64_t begin,
-                          int64_t end, double *w);
+    void (*constrain)(cynn_constraint_kind kind, double value, int64_t rows, int64_t columns, int64_t begin,
+                      int64_t end, void *w);
 } cynn_update_kernels;
+
+/* ---- filling a table from Cython ------------------------------------------------------------ */
+
+/* Arrays to Cython, which sees pointers to float or to double here (tables.pxd). */
+typedef void *cynn_array;
+typedef const void *cynn_const_array;
+
+/* Fills a table with functions in the order of its fields. The C compiler checks their types. */
+#define cynn_set_row_kernels(table, ...) (*(table) = (cynn_row_kernels){__VA_ARGS__})
+#define cynn_set_update_kernels(table, ...) (*(table) = (cynn_update_kernels){__VA_ARGS__})
 
 #endif

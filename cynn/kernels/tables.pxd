@@ -32,19 +32,11 @@ cdef extern from "tables.h" nogil:
         int64_t count
 
     ctypedef struct RowKernels "cynn_row_kernels":
-        int64_t (*gather_f32)(
-            const Rows *, const int64_t *, int64_t, int64_t, double, double, bint, float *
-        ) noexcept nogil
-        int64_t (*gather_f64)(
-            const Rows *, const int64_t *, int64_t, int64_t, double, double, bint, double *
-        ) noexcept nogil
+        int64_t (*gather)(const Rows *, const int64_t *, int64_t, int64_t, double, double, bint, void *) noexcept nogil
         int64_t (*first_nonfinite_row)(const Rows *) noexcept nogil
-        bint (*are_categories_f32)(int64_t, const Categories *, int64_t, int64_t, const float *) noexcept nogil
-        bint (*are_categories_f64)(int64_t, const Categories *, int64_t, int64_t, const double *) noexcept nogil
-        void (*one_hot_f32)(const int64_t *, const int64_t *, int64_t, int64_t, float *) noexcept nogil
-        void (*one_hot_f64)(const int64_t *, const int64_t *, int64_t, int64_t, double *) noexcept nogil
-        void (*weigh_f32)(const double *, const int64_t *, int64_t, double, float *) noexcept nogil
-        void (*weigh_f64)(const double *, const int64_t *, int64_t, double, double *) noexcept nogil
+        bint (*are_categories)(int64_t, const Categories *, int64_t, int64_t, const void *) noexcept nogil
+        void (*one_hot)(const int64_t *, const int64_t *, int64_t, int64_t, void *) noexcept nogil
+        void (*weigh)(const double *, const int64_t *, int64_t, double, void *) noexcept nogil
 
     # The rows to prefetch during a product. The other fields are private.
     ctypedef struct Prefetch "cynn_prefetch":
@@ -63,19 +55,29 @@ cdef extern from "tables.h" nogil:
         NON_NEGATIVE "CYNN_NON_NEGATIVE"
 
     ctypedef struct UpdateKernels "cynn_update_kernels":
-        double (*regularize_f32)(int64_t, const float *, double, double, float *) noexcept nogil
-        double (*regularize_f64)(int64_t, const double *, double, double, double *) noexcept nogil
-        bint (*are_finite_f32)(int64_t, const float *) noexcept nogil
-        bint (*are_finite_f64)(int64_t, const double *) noexcept nogil
-        double (*norm_f32)(int64_t, const float *) noexcept nogil
-        double (*norm_f64)(int64_t, const double *) noexcept nogil
-        void (*scale_f32)(int64_t, double, float *) noexcept nogil
-        void (*scale_f64)(int64_t, double, double *) noexcept nogil
-        void (*add_f32)(int64_t, const float *, float *) noexcept nogil
-        void (*add_f64)(int64_t, const double *, double *) noexcept nogil
-        void (*clip_f32)(int64_t, double, float *) noexcept nogil
-        void (*clip_f64)(int64_t, double, double *) noexcept nogil
-        void (*average_f32)(int64_t, const float *, double, float *) noexcept nogil
-        void (*average_f64)(int64_t, const double *, double, double *) noexcept nogil
-        void (*constrain_f32)(ConstraintKind, double, int64_t, int64_t, int64_t, int64_t, float *) noexcept nogil
-        void (*constrain_f64)(ConstraintKind, double, int64_t, int64_t, int64_t, int64_t, double *) noexcept nogil
+        double (*regularize)(int64_t, const void *, double, double, void *) noexcept nogil
+        bint (*are_finite)(int64_t, const void *) noexcept nogil
+        double (*norm)(int64_t, const void *) noexcept nogil
+        void (*scale)(int64_t, double, void *) noexcept nogil
+        void (*add)(int64_t, const void *, void *) noexcept nogil
+        void (*clip)(int64_t, double, void *) noexcept nogil
+        void (*average)(int64_t, const void *, double, void *) noexcept nogil
+        void (*constrain)(ConstraintKind, double, int64_t, int64_t, int64_t, int64_t, void *) noexcept nogil
+
+    # void * in C, so that a function has the type of the table's field whatever its dtype. Cython sees the elements,
+    # and so calls the kernel of their dtype.
+    ctypedef float *FloatArray "cynn_array"
+    ctypedef double *DoubleArray "cynn_array"
+    ctypedef const float *ConstFloatArray "cynn_const_array"
+    ctypedef const double *ConstDoubleArray "cynn_const_array"
+
+    void set_row_kernels "cynn_set_row_kernels"(RowKernels *table, ...)
+    void set_update_kernels "cynn_set_update_kernels"(UpdateKernels *table, ...)
+
+ctypedef fused Array:
+    FloatArray
+    DoubleArray
+
+ctypedef fused ConstArray:
+    ConstFloatArray
+    ConstDoubleArray

@@ -7,7 +7,20 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 from cynn.abi cimport floating
-from cynn.kernels.tables cimport FLOAT32, UINT8, Categories, RowKernels, Rows
+from cynn.kernels.tables cimport (
+    FLOAT32,
+    UINT8,
+    Array,
+    Categories,
+    ConstArray,
+    ConstDoubleArray,
+    ConstFloatArray,
+    DoubleArray,
+    FloatArray,
+    RowKernels,
+    Rows,
+    set_row_kernels,
+)
 
 cdef extern from "cynn/vector_math.h" nogil:
     int cynn_nonfinite_f32(float) noexcept
@@ -129,7 +142,7 @@ cdef inline int64_t gather_of_kind(
     return -1
 
 
-cdef int64_t gather(
+cdef inline int64_t gather(
     const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
     bint check_finite, floating *out
 ) noexcept nogil:
@@ -159,7 +172,7 @@ cdef int64_t first_nonfinite_row(const Rows *source) noexcept nogil:
     return -1
 
 
-cdef bint are_categories(
+cdef inline bint are_categories(
     int64_t n, const Categories *categories, int64_t rows, int64_t columns, const floating *x
 ) noexcept nogil:
     cdef int64_t i, row
@@ -172,7 +185,7 @@ cdef bint are_categories(
     return True
 
 
-cdef void one_hot(
+cdef inline void one_hot(
     const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, floating *target
 ) noexcept nogil:
     cdef int64_t i
@@ -181,7 +194,7 @@ cdef void one_hot(
         target[i * columns + classes[index[i]]] = 1
 
 
-cdef void weigh(
+cdef inline void weigh(
     const double *sample_weight, const int64_t *index, int64_t count, double share, floating *weight
 ) noexcept nogil:
     cdef int64_t i
@@ -189,15 +202,42 @@ cdef void weigh(
         weight[i] = <floating>(share * (1 if sample_weight == NULL else sample_weight[index[i]]))
 
 
-cdef RowKernels table
-table.gather_f32 = gather[float]
-table.gather_f64 = gather[double]
-table.first_nonfinite_row = first_nonfinite_row
-table.are_categories_f32 = are_categories[float]
-table.are_categories_f64 = are_categories[double]
-table.one_hot_f32 = one_hot[float]
-table.one_hot_f64 = one_hot[double]
-table.weigh_f32 = weigh[float]
-table.weigh_f64 = weigh[double]
+# The functions of the tables.
 
-TABLE = PyCapsule_New(&table, "cynn.kernels.rows", NULL)
+
+cdef int64_t gather_untyped(
+    const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
+    bint check_finite, Array out
+) noexcept nogil:
+    return gather(source, index, count, ahead, scale, offset, check_finite, out)
+
+
+cdef bint are_categories_untyped(
+    int64_t n, const Categories *categories, int64_t rows, int64_t columns, ConstArray x
+) noexcept nogil:
+    return are_categories(n, categories, rows, columns, x)
+
+
+cdef void one_hot_untyped(
+    const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, Array target
+) noexcept nogil:
+    one_hot(classes, index, count, columns, target)
+
+
+cdef void weigh_untyped(
+    const double *sample_weight, const int64_t *index, int64_t count, double share, Array weight
+) noexcept nogil:
+    weigh(sample_weight, index, count, share, weight)
+
+
+cdef RowKernels[2] tables  # of float32 and of float64
+set_row_kernels(
+    &tables[0], gather_untyped[FloatArray], first_nonfinite_row, are_categories_untyped[ConstFloatArray],
+    one_hot_untyped[FloatArray], weigh_untyped[FloatArray]
+)
+set_row_kernels(
+    &tables[1], gather_untyped[DoubleArray], first_nonfinite_row, are_categories_untyped[ConstDoubleArray],
+    one_hot_untyped[DoubleArray], weigh_untyped[DoubleArray]
+)
+
+TABLES = PyCapsule_New(tables, "cynn.kernels.rows", NULL)

@@ -9,13 +9,25 @@ from libc.stdint cimport int64_t
 
 from cynn.abi cimport floating
 from cynn.sums cimport LANES, norm_of, scale_for, sum_of_lanes
-from cynn.kernels.tables cimport NON_NEGATIVE, UNIT_NORM, ConstraintKind, UpdateKernels
+from cynn.kernels.tables cimport (
+    NON_NEGATIVE,
+    UNIT_NORM,
+    Array,
+    ConstArray,
+    ConstDoubleArray,
+    ConstFloatArray,
+    ConstraintKind,
+    DoubleArray,
+    FloatArray,
+    UpdateKernels,
+    set_update_kernels,
+)
 
 cdef enum:
     AT_ONCE = 64  # columns or elements at a time
 
 
-cdef double regularize(
+cdef inline double regularize(
     int64_t size, const floating *w, double l1, double l2, floating *grad
 ) noexcept nogil:
     cdef double[LANES] sums
@@ -32,7 +44,7 @@ cdef double regularize(
     return sum_of_lanes(sums)
 
 
-cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
+cdef inline bint are_finite(int64_t size, const floating *x) noexcept nogil:
     cdef floating[AT_ONCE] sums
     cdef floating total = 0
     cdef int64_t i, j
@@ -51,38 +63,34 @@ cdef bint are_finite(int64_t size, const floating *x) noexcept nogil:
     return total == 0
 
 
-cdef double norm(int64_t size, const floating *x) noexcept nogil:
-    return norm_of(size, x)
-
-
-cdef void scale(int64_t size, double factor, floating *x) noexcept nogil:
+cdef inline void scale(int64_t size, double factor, floating *x) noexcept nogil:
     cdef int64_t i
     cdef floating factor_ = <floating>factor
     for i in range(size):
         x[i] *= factor_
 
 
-cdef void add(int64_t size, const floating *x, floating *total) noexcept nogil:
+cdef inline void add(int64_t size, const floating *x, floating *total) noexcept nogil:
     cdef int64_t i
     for i in range(size):
         total[i] += x[i]
 
 
-cdef void clip(int64_t size, double limit, floating *x) noexcept nogil:
+cdef inline void clip(int64_t size, double limit, floating *x) noexcept nogil:
     cdef int64_t i
     cdef floating most = <floating>limit
     for i in range(size):
         x[i] = most if x[i] > most else (-most if x[i] < -most else x[i])
 
 
-cdef void average(int64_t size, const floating *w, double momentum, floating *mean) noexcept nogil:
+cdef inline void average(int64_t size, const floating *w, double momentum, floating *mean) noexcept nogil:
     cdef int64_t i
     cdef floating kept = <floating>momentum, rest = <floating>(1 - momentum)
     for i in range(size):
         mean[i] = kept * mean[i] + rest * w[i]
 
 
-cdef void constrain(
+cdef inline void constrain(
     ConstraintKind kind, double value, int64_t rows, int64_t columns, int64_t begin, int64_t end, floating *w
 ) noexcept nogil:
     cdef double[AT_ONCE] squares, factors
@@ -120,22 +128,53 @@ cdef void constrain(
                 row[j] = <floating>(row[j] * factors[j])
 
 
-cdef UpdateKernels table
-table.regularize_f32 = regularize[float]
-table.regularize_f64 = regularize[double]
-table.are_finite_f32 = are_finite[float]
-table.are_finite_f64 = are_finite[double]
-table.norm_f32 = norm[float]
-table.norm_f64 = norm[double]
-table.scale_f32 = scale[float]
-table.scale_f64 = scale[double]
-table.add_f32 = add[float]
-table.add_f64 = add[double]
-table.clip_f32 = clip[float]
-table.clip_f64 = clip[double]
-table.average_f32 = average[float]
-table.average_f64 = average[double]
-table.constrain_f32 = constrain[float]
-table.constrain_f64 = constrain[double]
+# The functions of the tables.
 
-TABLE = PyCapsule_New(&table, "cynn.kernels.updates", NULL)
+
+cdef double regularize_untyped(int64_t size, const void *w, double l1, double l2, Array grad) noexcept nogil:
+    return regularize(size, <Array>w, l1, l2, grad)
+
+
+cdef bint are_finite_untyped(int64_t size, ConstArray x) noexcept nogil:
+    return are_finite(size, x)
+
+
+cdef double norm_untyped(int64_t size, ConstArray x) noexcept nogil:
+    return norm_of(size, x)
+
+
+cdef void scale_untyped(int64_t size, double factor, Array x) noexcept nogil:
+    scale(size, factor, x)
+
+
+cdef void add_untyped(int64_t size, const void *x, Array total) noexcept nogil:
+    add(size, <Array>x, total)
+
+
+cdef void clip_untyped(int64_t size, double limit, Array x) noexcept nogil:
+    clip(size, limit, x)
+
+
+cdef void average_untyped(int64_t size, const void *w, double momentum, Array mean) noexcept nogil:
+    average(size, <Array>w, momentum, mean)
+
+
+cdef void constrain_untyped(
+    ConstraintKind kind, double value, int64_t rows, int64_t columns, int64_t begin, int64_t end, Array w
+) noexcept nogil:
+    constrain(kind, value, rows, columns, begin, end, w)
+
+
+cdef UpdateKernels[2] tables  # of float32 and of float64
+set_update_kernels(
+    &tables[0], regularize_untyped[FloatArray], are_finite_untyped[ConstFloatArray], norm_untyped[ConstFloatArray],
+    scale_untyped[FloatArray], add_untyped[FloatArray], clip_untyped[FloatArray], average_untyped[FloatArray],
+    constrain_untyped[FloatArray]
+)
+set_update_kernels(
+    &tables[1], regularize_untyped[DoubleArray], are_finite_untyped[ConstDoubleArray], norm_untyped[ConstDoubleArray],
+    scale_untyped[DoubleArray], add_untyped[DoubleArray], clip_untyped[DoubleArray], average_untyped[DoubleArray],
+    constrain_untyped[DoubleArray]
+)
+
+TABLES = PyCapsule_New(tables, "cynn.kernels.updates", NULL)
