@@ -326,7 +326,7 @@ def _new_plugin(options: argparse.Namespace) -> int:
     here = folder.is_absolute() or folder.as_posix().startswith(".")
     for command in scaffold.installation(folder if here else f"./{folder.as_posix()}", language):
         print(f"    {command}")
-    print(f"    cynn {'check' if kind in cynn.registry.OF_KIND else 'plugins'} {name}")
+    print(f"    cynn {'check' if cynn.registry.of_kind(kind).has_kernels else 'plugins'} {name}")
     return 0
 
 

@@ -57,7 +57,7 @@ schedules: Registry[Any]
 # The registries annotated above. Each is made by the module of the same name in `cynn` when it is imported.
 _NAMES = frozenset(__annotations__)
 
-#: The registries of parts with kernels, by kind: activations, losses and optimizers.
+#: The registries of functions with hyperparameters, by kind: activations, losses and optimizers.
 OF_KIND: dict[str, Registry[Any]] = {}
 
 #: The version of a class that no package provides. Its module takes the place of the package.
@@ -164,7 +164,7 @@ class Registry(Generic[C]):
     @property
     def _article(self) -> str:
         """A layer has one activation, and a `fit` one loss and one optimizer; of others there may be several."""
-        return "The" if self.has_kernels else "An" if self.kind[0] in "aeiou" else "A"
+        return "The" if self.kind in OF_KIND else "An" if self.kind[0] in "aeiou" else "A"
 
     def _made(self, cls: type[Any], config: Mapping[str, Any]) -> C:
         try:
@@ -553,7 +553,7 @@ def declare(base: type[Any], module: Mapping[str, Any]) -> None:
     globals()[_plural(base.kind)] = found
     for cls in (base, *builtins):  # Input is in the registry of layers, but has another base class
         cls._registry = _OfKind(base.kind)  # type: ignore[attr-defined]  # of whatever base the kind has
-    if found.has_kernels:
+    if hasattr(base, "hyperparameters"):
         OF_KIND[found.kind] = found
 
 

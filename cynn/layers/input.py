@@ -41,3 +41,14 @@ class Input(Configurable):
     units: int = whole_number(minimum=1, maximum=MAX_DIMENSION)
     scale: float = number(default=1.0, kw_only=True)
     offset: float = number(default=0.0, kw_only=True)
+
+    @classmethod
+    def is_compiled(cls) -> bool:
+        """Whether it runs without Python, as for layers.
+
+        Returns
+        -------
+        bool
+            True.
+        """
+        return True

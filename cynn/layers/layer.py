@@ -109,7 +109,7 @@ class Layer(Configurable):
         layer.inputs = sum(builder.widths[value] for value in values)
         around, builder.layer = builder.layer, layer
         first = len(builder.operations)
-        output = layer._build_in_python(builder, values) if layer.is_python() else layer.build(builder, values)
+        output = layer.build(builder, values) if layer.is_compiled() else layer._build_in_python(builder, values)
         builder.layer = around
         if not builder.only_shapes:
             layer._declare(builder.operations[first:], builder.dtype)
@@ -148,16 +148,16 @@ class Layer(Configurable):
                         check_held(rule.learning_rate_factor, "learning_rate_factor", type(self).__name__, dtype)
 
     @classmethod
-    def is_python(cls) -> bool:
-        """Whether the engine calls the methods `forward` and `backward`: where no class nearer than theirs has `build`.
+    def is_compiled(cls) -> bool:
+        """Whether it is made of compiled operations, by `build`, and not of methods `forward` and `backward`.
 
         Returns
         -------
         bool
-            False for a layer that is made of compiled operations.
+            False where a class nearer than that of `build` has `forward`.
         """
         owner = next(owner for owner in cls.__mro__ if {"build", "forward"} & vars(owner).keys())
-        return "build" not in vars(owner)
+        return "build" in vars(owner)
 
     def _build_in_python(self, builder: Builder, values: list[int]) -> int:
         assert self.inputs is not None

@@ -17,9 +17,10 @@ from cynn.components.hyperparameters import Component
 from cynn.display.summary import columns
 from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.loss_kernel import LossKernel
+from cynn.engine.operation_kernel import OperationKernel
 from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.errors import CynnError, UnknownNameError, unknown_name
-from cynn.layers import Layer
+from cynn.layers import Input, Layer
 from cynn.plugins.curves import points, takes_rows
 
 __all__ = ["as_json", "details", "dtypes_of", "hyperparameter_rows", "paragraphs", "table"]
@@ -31,17 +32,25 @@ _KERNELS: dict[str, Any] = {
 }
 
 
-def dtypes_of(component: Component) -> list[str]:
-    """The dtypes in which a component computes.
+def dtypes_of(part: Component | type[Layer | Input]) -> list[str]:
+    """The dtypes in which a component computes, or the kernel of a class of layers; of several kernels, none is said.
 
     Examples
     --------
     >>> import cynn
     >>> dtypes_of(cynn.activations.Tanh())
     ['float32', 'float64']
+    >>> dtypes_of(cynn.PReLU)
+    ['float32', 'float64']
     """
-    kernel = _KERNELS[component._registry.kind](component)
-    offered = []
+    offered: list[str] = []
+    if not isinstance(part, Component):
+        capsule = getattr(part, "kernel", None)
+        if capsule is None:
+            return offered
+        kernel: Any = OperationKernel(part, capsule)
+    else:
+        kernel = _KERNELS[part._registry.kind](part)
     for dtype in ("float32", "float64"):
         try:
             kernel.require_dtype(dtype)
@@ -110,17 +119,24 @@ def _kinds() -> list[registry.Registry[Any]]:
 def _part(of_kind: registry.Registry[Any], name: str) -> _Part:
     try:
         entry = of_kind.describe(name)
-        dtypes = dtypes_of(of_kind.get(name)) if of_kind.has_kernels else []
-        cls = of_kind.find(name)
+        dtypes = _dtypes(of_kind, name) if of_kind.has_kernels else []
     except CynnError as error:
         package, _, bare = name.rpartition(":")
         found = of_kind.offers(bare) or {package: ""}
         distribution = package if package in found else next(iter(found))
         said = " ".join(str(error).split())
         return _Part(of_kind.kind, name, distribution, found[distribution], "broken", [], said)
-    is_compiled = not cls.is_python() if issubclass(cls, Layer) else entry.compiled
-    runs = "compiled" if is_compiled else "Python"
-    return _Part(of_kind.kind, name, entry.distribution, entry.version, runs, dtypes, None)
+    return _Part(of_kind.kind, name, entry.distribution, entry.version, _runs(entry), dtypes, None)
+
+
+def _dtypes(of_kind: registry.Registry[Any], name: str) -> list[str]:
+    """Those of a part as it is by default; a layer may need arguments, and is asked as a class."""
+    cls = of_kind.find(name)
+    return dtypes_of(of_kind.get(name) if issubclass(cls, Component) else cls)
+
+
+def _runs(entry: registry.Description) -> str:
+    return "compiled" if entry.compiled else "Python"
 
 
 def _warnings() -> list[str]:
@@ -178,13 +194,12 @@ def _details(of_kind: registry.Registry[Any], name: str) -> str:
     if not of_kind.has_kernels:
         described = f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}"
         return "\n\n".join([described, *paragraphs(of_kind.find(name))])
+    dtypes = " ".join(_dtypes(of_kind, name))
+    described = f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}, {_runs(entry)}"
+    parts = [f"{described}, {dtypes}" if dtypes else described, *paragraphs(of_kind.find(name))]
+    if of_kind.kind not in registry.OF_KIND:
+        return "\n\n".join(parts)
     component = of_kind.get(name)
-    runs = "compiled" if entry.compiled else "Python"
-    parts = [
-        f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}, {runs}, "
-        f"{' '.join(dtypes_of(component))}"
-    ]
-    parts += paragraphs(type(component))
     if component.hyperparameters:
         rows = hyperparameter_rows(component)
         parts.append("\n".join(columns(rows, words=len(rows[0]))))

@@ -147,6 +147,4 @@ def title_of(component: Configurable) -> str:
     from cynn.engine.abi_checks import describe
 
     cls: Any = type(component)
-    is_python = cls.is_python() if hasattr(cls, "is_python") else not cls.is_compiled()
-    compiled = "Python" if is_python else "compiled"
-    return f"{describe(component)} ({compiled}): {component!r}"
+    return f"{describe(component)} ({'compiled' if cls.is_compiled() else 'Python'}): {component!r}"

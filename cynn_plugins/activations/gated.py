@@ -60,7 +60,7 @@ class GELU(Activation):
         return KERNELS["gelu_tanh" if self.approximate else "gelu"]
 
     @property
-    def c_source(self) -> str:
+    def c_source(self) -> str:  # type: ignore[override]  # it follows from the hyperparameter, and is only read
         """Likewise."""
         if not self.approximate:
             return "z * (0.5 * erfc(-0.70710678118654752440 * z))"

@@ -462,6 +462,8 @@ class TestPlugins:
         own = ["cynn-nn", cynn.__version__, "compiled", "float32 float64"]
         for row in (["activation", "sigmoid"], ["loss", "cross_entropy"], ["optimizer", "adam"]):
             assert row + own in lines
+        assert ["layer", "prelu", *own] in lines
+        assert ["layer", "residual", *own[:3]] in lines  # made of other layers
         assert ["schedule", "one_cycle", "cynn-nn", cynn.__version__, "Python"] in [line[:5] for line in lines]
         names = [(of_kind.kind, name) for of_kind in cynn.registry.every() for name in of_kind.names()]
         assert sorted(tuple(line[:2]) for line in lines[1:]) == sorted(names)
@@ -480,7 +482,7 @@ class TestPlugins:
 
     def test_details_of_other_kinds(self, capsys):
         out = succeed(capsys, "plugins", "dense")
-        assert out.startswith(f"layer dense, of cynn-nn {cynn.__version__}\n\nA layer in which every")
+        assert out.startswith(f"layer dense, of cynn-nn {cynn.__version__}, compiled, float32 float64\n\nA layer in which every")
         assert "metric mean_squared_error, of" in succeed(capsys, "plugins", "mean_squared_error")
 
     def test_a_broken_one_breaks_no_other(self, capsys, monkeypatch):

@@ -28,7 +28,7 @@ NOT_RUN = {
     "python -m build": "test_published_packages runs it",
     "export PIP_FIND_LINKS": "test_published_packages sets it",
     "cynn new-plugin": "test_docs runs it",
-    "cynn plugins my_layer": "test_published_packages lists what new-plugin writes",
+    "cynn check my_layer": "test_plugin_packages checks what new-plugin writes",
     "cynn check my_activation": "test_plugin_packages checks what new-plugin writes",
     "python -m benchmarks": "test_benchmarks runs it on less",
     "git ls-files": "a step of .ci/run",

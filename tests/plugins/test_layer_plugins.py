@@ -206,3 +206,18 @@ class TestRandomNumbers:
         assert abs(drawn.std() - 1) < 0.1
         if dtype == "float32":
             np.testing.assert_allclose(drawn, self.drawn("float64", is_normal=True), rtol=1e-4, atol=1e-5)
+
+
+def test_what_runs_without_python():
+    class Halved(cynn.layers.Layer):
+        def forward(self, x, parameters):
+            return x / 2
+
+    class Built(Halved):
+        def build(self, builder, values):
+            return values[0]
+
+    assert [cls.is_compiled() for cls in (cynn.PReLU, cynn.Input, Halved, Built)] == [True, True, False, True]
+    assert cynn.registry.layers.has_kernels
+    assert not cynn.registry.metrics.has_kernels
+    assert cynn.registry.layers.describe("c_dense").compiled
