@@ -95,7 +95,10 @@ class TestWays:
         assert again.layers[1].get_config() == net.layers[1].get_config()
 
     def test_they_are_reached_by_entry_point_only(self):
-        names = {"batch_ensemble", "member_mean", "mixture_of_experts", "numerical_embedding", "scale"}
+        names = {
+            "batch_ensemble", "member_mean", "mixture_of_experts", "numerical_embedding", "parametric_activation",
+            "scale",
+        }  # fmt: skip
         assert names <= set(cynn.registry.layers.names())
         assert not names & set(cynn.registry.layers.builtins)
         assert not hasattr(cynn.layers, "Scale")
@@ -110,7 +113,7 @@ class TestWays:
         for array, old in zip([a for a in net.layers[1].parameters.values() if a is not None], before, strict=True):
             np.testing.assert_array_equal(array, old)
 
-    @pytest.mark.parametrize("name", ["scale", "plr", "pbld", "first", "mixture"])
+    @pytest.mark.parametrize("name", ["scale", "plr", "pbld", "parametric", "first", "mixture"])
     def test_factors_of_the_rate(self, name):
         steps = []
         for factor in (1.0, 0.25):
@@ -211,6 +214,34 @@ class TestNumericalEmbedding:
     def test_what_has_no_quantiles(self, x):
         with pytest.raises(ShapeError, match="x must be a matrix of finite numbers"):
             cynn.registry.layers.find("numerical_embedding").quantile_bins(x)
+
+
+class TestParametricActivation:
+    def test_as_in_the_paper(self):
+        for name in ("mish", "selu", "gelu"):
+            net = alone(layer("parametric_activation", name))
+            f = cynn.registry.activations.get(name)
+            np.testing.assert_allclose(net.predict(X), f(X), rtol=1e-12)
+            net.layers[0].alpha = alpha = np.array([1.0, 0.0, 0.5, -1.0, 2.0, 0.1])
+            np.testing.assert_allclose(net.predict(X), X + alpha * (f(X) - X), rtol=1e-12, atol=1e-15)
+
+    @pytest.mark.parametrize("activation", ["softmax", 3])
+    def test_what_cannot_be_mixed(self, activation):
+        with pytest.raises((InvalidParameterError, TypeError)):
+            layer("parametric_activation", activation)
+
+    def test_an_activation_in_python(self):
+        class Square(cynn.activations.Activation):
+            name = "square"
+
+            def forward(self, z):
+                return z * z
+
+            def backward(self, z, a, grad):
+                return 2 * z * grad
+
+        with pytest.raises(InvalidParameterError, match=r"must be compiled, and of single elements. Got Square"):
+            layer("parametric_activation", Square())
 
 
 class TestEnsembles:

@@ -17,6 +17,8 @@ LAYERS = {
     "plr of columns": lambda: layer("numerical_embedding", "plr", 70, 66, 0.1, columns=[4, 1]),
     "pbld of columns": lambda: layer("numerical_embedding", "pbld", 2, 3, columns=[5, 0, 2]),
     "ple of columns": lambda: layer("numerical_embedding", "ple", bins=BINS[:2], columns=[3, 0]),
+    "parametric": lambda: layer("parametric_activation", "mish", 0.7),
+    "parametric with hyperparameters": lambda: layer("parametric_activation", {"name": "elu", "alpha": 0.5}),
     "first": lambda: layer("batch_ensemble", 4, 3, "tanh", first=True),
     "members": lambda: layer("batch_ensemble", 5, 2),
     "mean": lambda: layer("member_mean", 3),

@@ -253,6 +253,8 @@ PARTS: dict[str, list[str]] = {
         "numerical_embedding(method='plr',units_per_column=2,frequencies=3,columns=[3,1])",
         "numerical_embedding(method='ple',bins=[[0,1,2],[-1,1]],columns=[0,2])",
         "numerical_embedding(trainable=False)",
+        "parametric_activation(activation='selu',initial=0.5,learning_rate_factor=0.1)",
+        "parametric_activation(activation='mish',trainable=False)",
         "batch_ensemble(member_units=24,members=4,activation='tanh',first=True)",
         "batch_ensemble(member_units=10,members=2,learning_rate_factor=0.5)",
         "batch_ensemble(member_units=10,members=2,trainable=False)",
