@@ -4,6 +4,7 @@
 # the sum.
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from cynn cimport vector_math
 from cynn.abi cimport floating
@@ -11,7 +12,7 @@ from cynn.abi cimport floating
 cdef enum:
     LANES = 16    # sums side by side, which vectorize and are added up in one order
     SHORT = 32
-    COLUMNS = 64  # that are summed up together
+    COLUMNS = 64  # that are summed up together, and numbers whose powers are
 
 # Squares of numbers in double overflow, or lose bits, outside of these; a factor of 2^600 brings them back.
 cdef extern from *:
@@ -35,44 +36,47 @@ cdef inline double sum_of_lanes(const double *sums) noexcept nogil:
     return total
 
 
-# Σ x
-cdef inline double sum_of(int64_t n, const floating *x) noexcept nogil:
-    cdef double[LANES] sums
-    cdef floating total = 0
+# sums[j] += x of the elements j, j + LANES, ...
+cdef inline void add_to_lanes(int64_t n, const floating *x, double *sums) noexcept nogil:
     cdef int64_t i, j
-    if n < SHORT:
-        for j in range(n):
-            total += x[j]
-        return total
-    for j in range(LANES):
-        sums[j] = 0
     for i in range(n // LANES):
         for j in range(LANES):
             sums[j] += x[i * LANES + j]
     for j in range(n % LANES):
         sums[j] += x[n - n % LANES + j]
+
+
+# Σ x
+cdef inline double sum_of(int64_t n, const floating *x) noexcept nogil:
+    cdef double[LANES] sums
+    cdef floating total = 0
+    cdef int64_t j
+    if n < SHORT:
+        for j in range(n):
+            total += x[j]
+        return total
+    memset(sums, 0, sizeof(sums))
+    add_to_lanes(n, x, sums)
     return sum_of_lanes(sums)
 
 
 # Σ exp(z - largest), the same bits as those of sum_of over what exp gives
 cdef inline double sum_of_exp(int64_t n, const floating *z, floating largest) noexcept nogil:
     cdef double[LANES] sums
-    cdef floating[LANES] powers
+    cdef floating[COLUMNS] powers
     cdef floating total = 0
-    cdef int64_t i, j
+    cdef int64_t piece, first, count, j
     if n < SHORT:
         for j in range(n):
             total += vector_math.exp(z[j] - largest)
         return total
-    for j in range(LANES):
-        sums[j] = 0
-    for i in range(n // LANES):
-        for j in range(LANES):
-            powers[j] = vector_math.exp(z[i * LANES + j] - largest)
-        for j in range(LANES):
-            sums[j] += powers[j]
-    for j in range(n % LANES):
-        sums[j] += vector_math.exp(z[n - n % LANES + j] - largest)
+    memset(sums, 0, sizeof(sums))
+    for piece in range((n + COLUMNS - 1) // COLUMNS):
+        first = piece * COLUMNS
+        count = min(<int64_t>COLUMNS, n - first)
+        for j in range(count):
+            powers[j] = vector_math.exp(z[first + j] - largest)
+        add_to_lanes(count, powers, sums)
     return sum_of_lanes(sums)
 
 
@@ -89,37 +93,30 @@ cdef inline floating largest_of(int64_t n, const floating *z) noexcept nogil:
     return extreme_of(1, n, z)
 
 
+# Σ (scale x) (scale y)
+cdef inline double sum_of_scaled_products(
+    int64_t n, const floating *x, const floating *y, double scale
+) noexcept nogil:
+    cdef double[LANES] sums
+    cdef int64_t i, j
+    memset(sums, 0, sizeof(sums))
+    for i in range(n // LANES):
+        for j in range(LANES):
+            sums[j] += (scale * x[i * LANES + j]) * (scale * y[i * LANES + j])
+    for j in range(n % LANES):
+        sums[j] += (scale * x[n - n % LANES + j]) * (scale * y[n - n % LANES + j])
+    return sum_of_lanes(sums)
+
+
 # Σ x y
 cdef inline double sum_of_products(int64_t n, const floating *x, const floating *y) noexcept nogil:
-    cdef double[LANES] sums
     cdef floating total = 0
-    cdef int64_t i, j
+    cdef int64_t j
     if n < SHORT:
         for j in range(n):
             total += x[j] * y[j]
         return total
-    for j in range(LANES):
-        sums[j] = 0
-    for i in range(n // LANES):
-        for j in range(LANES):
-            sums[j] += <double>x[i * LANES + j] * y[i * LANES + j]
-    for j in range(n % LANES):
-        sums[j] += <double>x[n - n % LANES + j] * y[n - n % LANES + j]
-    return sum_of_lanes(sums)
-
-
-# Σ (scale x)²
-cdef inline double sum_of_squares(int64_t n, const floating *x, double scale) noexcept nogil:
-    cdef double[LANES] sums
-    cdef int64_t i, j
-    for j in range(LANES):
-        sums[j] = 0
-    for i in range(n // LANES):
-        for j in range(LANES):
-            sums[j] += (scale * x[i * LANES + j]) * (scale * x[i * LANES + j])
-    for j in range(n % LANES):
-        sums[j] += (scale * x[n - n % LANES + j]) * (scale * x[n - n % LANES + j])
-    return sum_of_lanes(sums)
+    return sum_of_scaled_products(n, x, y, 1)
 
 
 # What numbers are to be multiplied by before they are squared, where their squares as they are sum to that
@@ -131,10 +128,10 @@ cdef inline double scale_for(double squares) noexcept nogil:
 
 # √Σ x², wherever that is finite
 cdef inline double norm_of(int64_t n, const floating *x) noexcept nogil:
-    cdef double squares = sum_of_squares(n, x, 1)
+    cdef double squares = sum_of_scaled_products(n, x, x, 1)
     cdef double scale = scale_for(squares)
     if scale != 1:
-        squares = sum_of_squares(n, x, scale)
+        squares = sum_of_scaled_products(n, x, x, scale)
     return sqrt(squares) / scale
 
 

@@ -20,6 +20,8 @@ cdef extern from "cynn/vector_math.h" nogil:
     double cynn_erf_f64(double) noexcept
     float cynn_erfc_f32(float) noexcept
     double cynn_erfc_f64(double) noexcept
+    int cynn_nonfinite_f32(float) noexcept
+    int cynn_nonfinite_f64(double) noexcept
 
 
 cdef inline floating exp(floating x) noexcept nogil:
@@ -48,6 +50,10 @@ cdef inline floating erf(floating x) noexcept nogil:
 
 cdef inline floating erfc(floating x) noexcept nogil:
     return cynn_erfc_f32(x) if floating is float else cynn_erfc_f64(x)
+
+
+cdef inline int nonfinite(floating x) noexcept nogil:
+    return cynn_nonfinite_f32(x) if floating is float else cynn_nonfinite_f64(x)
 
 
 cdef inline floating sigmoid(floating z) noexcept nogil:

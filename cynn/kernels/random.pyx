@@ -9,6 +9,9 @@ from array import array
 from libc.math cimport cos, log, pi, sin, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+cdef extern from "philox.h" nogil:
+    void philox "cynn_philox"(const uint32_t *counter, uint64_t key, uint32_t *words) noexcept
+
 cdef extern from *:
     """
     /* the upper half of the product: a number in [0, bound) from 64 random bits, biased by less than

@@ -22,7 +22,7 @@ from cynn.abi cimport (
 )
 from cynn.blas cimport CYNN_BLAS_CAPSULE, cynn_blas
 
-cdef extern from "philox_lanes.h" nogil:
+cdef extern from "philox.h" nogil:
     void cynn_philox_lanes(
         uint64_t key, uint32_t first, uint32_t step, uint32_t epoch, uint32_t purpose, int64_t n_groups,
         uint32_t *words

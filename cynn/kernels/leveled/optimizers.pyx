@@ -1,14 +1,10 @@
 """The built-in optimizers, each an ABI struct in a capsule, by name in `KERNELS`."""
 
-from libc.math cimport sqrt, sqrtf
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_ELEMENTWISE, cynn_optimizer, floating, optimizer_capsule
 from cynn.moments cimport bias_correction, moving_average, moving_average_of_square
-
-
-cdef inline floating square_root(floating x) noexcept nogil:
-    return sqrtf(x) if floating is float else sqrt(x)
+from cynn.vector_math cimport sqrt
 
 
 cdef void sgd_step(
@@ -66,7 +62,7 @@ cdef inline void adam_update(
     for i in range(size):
         m[i] = moving_average(beta_1, m[i], grad[i])
         v[i] = moving_average_of_square(beta_2, v[i], grad[i])
-        w[i] = decay * w[i] - rate * m[i] / (square_root(v[i]) * correction + epsilon)
+        w[i] = decay * w[i] - rate * m[i] / (sqrt(v[i]) * correction + epsilon)
 
 
 cdef void adam_step(

@@ -6,6 +6,7 @@ from libc.math cimport fabs
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
+from cynn cimport vector_math
 from cynn.abi cimport floating
 from cynn.kernels.tables cimport (
     FLOAT32,
@@ -21,10 +22,6 @@ from cynn.kernels.tables cimport (
     Rows,
     set_row_kernels,
 )
-
-cdef extern from "cynn/vector_math.h" nogil:
-    int cynn_nonfinite_f32(float) noexcept
-    int cynn_nonfinite_f64(double) noexcept
 
 cdef extern from *:
     """
@@ -83,19 +80,15 @@ cdef inline void convert_row(
             out[j] = <floating>(scale * <double>(<element *>(<char *>source + j * column_stride))[0] + offset)
 
 
-cdef inline int nonfinite(floating x) noexcept nogil:
-    return cynn_nonfinite_f32(x) if floating is float else cynn_nonfinite_f64(x)
-
-
 cdef inline bint has_nonfinite(const floating *row, int64_t columns, int64_t column_stride) noexcept nogil:
     cdef int64_t j
     cdef int found = 0
     if column_stride == sizeof(floating):
         for j in range(columns):
-            found |= nonfinite(row[j])
+            found |= vector_math.nonfinite(row[j])
     else:
         for j in range(columns):
-            found |= nonfinite((<const floating *>(<const char *>row + j * column_stride))[0])
+            found |= vector_math.nonfinite((<const floating *>(<const char *>row + j * column_stride))[0])
     return found
 
 
