@@ -16,9 +16,12 @@ cdef class PythonActivation(PythonOperation):
 
 
 cdef class PythonLayer(PythonOperation):
-    cdef object x, a, delta, dx
+    cdef object a, delta
+    cdef list x, dx                  # of each input; None where no gradient is wanted
+    cdef bint takes_list             # whether methods get, and return, these lists
     cdef dict parameters             # read-only views
     cdef readonly dict gradients     # of those that are trained, where the engine reads them
+    cdef inputs(self, int64_t rows)
 
 
 cdef int call_python(PyObject *python, bint backward, int64_t rows) noexcept with gil

@@ -21,10 +21,10 @@ class PythonLayer(PythonOperation):
     def __init__(
         self,
         component: Any,
-        x: _Array,
+        x: list[_Array],
         a: _Array,
         delta: _Array | None,
-        dx: _Array | None,
+        dx: list[_Array | None],
         parameters: dict[str, _Array],
         gradients: dict[str, _Array],
     ) -> None: ...

@@ -52,20 +52,25 @@ cdef class PythonActivation(PythonOperation):
 cdef class PythonLayer(PythonOperation):
     """A layer with Python methods, and with its parameters."""
 
-    def __init__(self, component, x, a, delta, dx, dict parameters, dict gradients):
+    def __init__(self, component, list x, a, delta, list dx, dict parameters, dict gradients):
         self.component = component
         self.x, self.a, self.delta, self.dx = x, a, delta, dx
+        self.takes_list = component.n_inputs != 1
         self.parameters = {name: read_only(parameter) for name, parameter in parameters.items()}
         self.gradients = {name: matrix.reshape(parameters[name].shape) for name, matrix in gradients.items()}
 
     cdef forward(self, int64_t rows):
         a = self.a[:rows]
-        result = self.component.forward(read_only(self.x[:rows]), self.parameters)
+        result = self.component.forward(self.inputs(rows), self.parameters)
         a[...] = of_shape("forward must return", a.shape, result)
 
+    cdef inputs(self, int64_t rows):
+        cdef list x = [read_only(array[:rows]) for array in self.x]
+        return x if self.takes_list else x[0]
+
     cdef backward(self, int64_t rows):
-        x, a = read_only(self.x[:rows]), read_only(self.a[:rows])
-        result = self.component.backward(x, self.parameters, a, self.delta[:rows])
+        a = read_only(self.a[:rows])
+        result = self.component.backward(self.inputs(rows), self.parameters, a, self.delta[:rows])
         if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], dict):
             raise TypeError(
                 "backward must return a tuple of dC/dx and a dict with the gradient of every parameter. "
@@ -76,8 +81,17 @@ cdef class PythonLayer(PythonOperation):
             raise KeyError(
                 f"backward must return the gradients of {list(self.parameters)}. Got {list(gradients)} instead."
             )
-        if self.dx is not None:
-            self.dx[:rows] = of_shape("dC/dx must be", x.shape, dx)
+        if not self.takes_list:
+            dx = [dx]
+        elif not isinstance(dx, (list, tuple)) or len(dx) != len(self.x):
+            raise TypeError(
+                f"dC/dx of a layer with several inputs must be a list of {len(self.x)} arrays. Got "
+                f"{f'{len(dx)} of them' if isinstance(dx, (list, tuple)) else type(dx).__name__} instead."
+            )
+        for target, x, found in zip(self.dx, self.x, dx):
+            found = of_shape("dC/dx must be", x[:rows].shape, found)
+            if target is not None:
+                target[:rows] = found
         for name, gradient in self.gradients.items():
             gradient[...] = of_shape(f"the gradient of {name} must be", gradient.shape, gradients[name])
 

@@ -37,7 +37,7 @@ cdef class Workspace:
     cdef list saved                 # of each node, what forward leaves for backward
     cdef list scratch               # every array made by allocate
     cdef list keep                  # keeps arrays alive that the nodes point to
-    cdef dict of_first_input        # dC/dx of the first input of an operation
+    cdef dict of_inputs             # dC/dx of each input of an operation; None where nobody wants it
     cdef Node *nodes
     cdef int64_t n_nodes
     cdef void *x

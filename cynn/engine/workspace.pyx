@@ -89,7 +89,7 @@ cdef class Workspace:
         self.scratch = []
         self.values = [self.allocate((rows, inputs), dtype)]
         self.deltas = [None] * (n + 1)
-        self.python, self.keep, self.saved, self.of_first_input = [], [], [], {}
+        self.python, self.keep, self.saved, self.of_inputs = [], [], [], {}
         self.x = address_of(self.values[0])
         self.nodes = <Node *>calloc(n, sizeof(Node))
         self.takes_x = <void ***>calloc(sum(len(o.inputs) for o in operations), sizeof(void **))
@@ -140,9 +140,10 @@ cdef class Workspace:
         for i in range(self.n_nodes):
             node = &self.nodes[i]
             operation = operations[node.value - 1]
-            taken, made, dx = self.values[operation.inputs[0]], self.values[node.value], self.of_first_input.get(i)
+            taken, made = [self.values[value] for value in operation.inputs], self.values[node.value]
+            dx = self.of_inputs.get(i, [None] * len(taken))
             if operation.activation is not None and operation.activation.is_python:
-                bound = PythonActivation(operation.activation.component, taken, made, dx)
+                bound = PythonActivation(operation.activation.component, taken[0], made, dx[0])
             elif operation.python is not None:
                 bound = PythonLayer(
                     operation.python, taken, made, self.deltas[node.value], dx,
@@ -151,7 +152,7 @@ cdef class Workspace:
                 )
             else:
                 continue
-            self.copies_x = self.copies_x or operation.inputs[0] == 0  # a method has that array, wherever x lies
+            self.copies_x = self.copies_x or any(root[value] == 0 for value in operation.inputs)  # a method has that array, wherever x lies
             self.python.append(bound)
             node.python = <void *>bound
 
@@ -243,8 +244,7 @@ cdef class Workspace:
                 else:
                     sums[value].append(array)
                 (<void **>node.op.dx)[j] = self.hold(array)
-                if j == 0:
-                    self.of_first_input[i] = array
+                self.of_inputs.setdefault(i, [None] * len(operation.inputs))[j] = array
             node.n_sums = len(sums[i + 1])
             node.sums = <void **>calloc(max(1, node.n_sums), sizeof(void *))
             if node.sums == NULL:

@@ -552,13 +552,13 @@ class Builder:
             multiplications=multiplications,
         )
 
-    def add_methods(self, value: int, units: int) -> int:
+    def add_methods(self, inputs: list[int], units: int) -> int:
         """Add the operation of the layer that is being built, by its methods `forward` and `backward` in Python.
 
         Parameters
         ----------
-        value : int
-            The number of the value that it takes.
+        inputs : list of int
+            The values that it takes, by their numbers.
         units : int
             Columns of the value that it makes.
 
@@ -570,7 +570,7 @@ class Builder:
         arrays = self.layer._arrays
         return self._add(
             python_operations.KERNEL,
-            [value],
+            inputs,
             units,
             python=self.layer,
             names=list(arrays),

@@ -82,7 +82,7 @@ class Layer(Configurable):
         self._arrays: dict[str, Array] = {}
         self._weights_lock = WeightsLock()
 
-    #: The number of inputs that it takes; None: any number.
+    #: The number of inputs that it takes; None: any number. Methods in Python get a list of them, unless it is 1.
     n_inputs: ClassVar[int | None] = 1
 
     def bind(self, builder: Builder, values: list[int]) -> tuple[Self, int]:
@@ -103,7 +103,8 @@ class Layer(Configurable):
             The number of its output value.
         """
         if self.n_inputs is not None and len(values) != self.n_inputs:
-            raise ShapeError(f"It must be called on {self.n_inputs} input. Got {len(values)} instead.")
+            inputs = "1 input" if self.n_inputs == 1 else f"{self.n_inputs} inputs"
+            raise ShapeError(f"It must be called on {inputs}. Got {len(values)} instead.")
         layer = copy.copy(self)
         layer._arrays, layer._weights_lock = {}, builder.weights_lock
         layer.inputs = sum(builder.widths[value] for value in values)
@@ -160,39 +161,39 @@ class Layer(Configurable):
         return "build" in vars(owner)
 
     def _build_in_python(self, builder: Builder, values: list[int]) -> int:
-        assert self.inputs is not None
-        if len(values) != 1:
-            raise ShapeError(f"A layer in Python must be called on 1 input. Got {len(values)} instead.")
+        widths = [builder.widths[value] for value in values]
         self.units = check_whole_number(
-            self.units_of(self.inputs), "units", type(self).__name__, minimum=1, maximum=MAX_DIMENSION
+            self.units_of(*widths), "units", type(self).__name__, minimum=1, maximum=MAX_DIMENSION
         )
         for name in self.parameters:
             declared = self._declared(name)
             builder.parameter(name, builder.initial(declared.initializer, *declared.shape_in(self)))
-        return builder.add_methods(values[0], self.units)
+        return builder.add_methods(values, self.units)
 
-    def units_of(self, inputs: int) -> int:
+    def units_of(self, inputs: int, *others: int) -> int:
         """How many columns a layer in Python returns.
 
         Parameters
         ----------
         inputs : int
             How many it takes.
+        *others : int
+            Of a layer with several inputs, how many it takes of the others.
 
         Returns
         -------
         int
-            Its `units`, where it has been given some, or as many as it takes.
+            Its `units`, where it has been given some, or as many as it takes of its first input.
         """
         return inputs if self.units is None else self.units
 
-    def forward(self, x: Array, parameters: dict[str, Array]) -> Array:
+    def forward(self, x: Any, parameters: dict[str, Array]) -> Array:
         """What comes out, of a layer that is written in Python: a subclass defines it, and `backward`.
 
         Parameters
         ----------
         x : array of shape (rows, inputs)
-            The rows of a batch, or some of them in a prediction. Read-only.
+            The rows of a batch, or some of them in a prediction. Read-only. Where `n_inputs` is not 1, a list of such.
         parameters : dict of str to array
             Its parameters by name. Read-only.
 
@@ -204,14 +205,14 @@ class Layer(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must define build, or forward and backward.")
 
     def backward(
-        self, x: Array, parameters: dict[str, Array], a: Array, grad: Array
-    ) -> tuple[Array, dict[str, Array]]:
+        self, x: Any, parameters: dict[str, Array], a: Array, grad: Array
+    ) -> tuple[Any, dict[str, Array]]:
         """The gradients, from that of the output.
 
         Parameters
         ----------
         x : array of shape (rows, inputs)
-            What went in.
+            What went in, as for `forward`.
         parameters : dict of str to array
             As for `forward`.
         a : array of shape (rows, units)
@@ -222,7 +223,7 @@ class Layer(Configurable):
         Returns
         -------
         dx : array of shape (rows, inputs)
-            ∂C/∂x.
+            ∂C/∂x; where x is a list, a list.
         gradients : dict of str to array
             ∂C/∂w of every parameter by name, summed over the rows.
         """

@@ -221,3 +221,95 @@ def test_what_runs_without_python():
     assert cynn.registry.layers.has_kernels
     assert not cynn.registry.metrics.has_kernels
     assert cynn.registry.layers.describe("c_dense").compiled
+
+
+class Quotient(cynn.layers.Layer):
+    """a = s x / (1 + y²), of two inputs: `ratio` without its state."""
+
+    name = "quotient"
+    n_inputs = 2
+    scale = cynn.layers.Parameter(("units",), initializer={"name": "constant", "value": 1.0})
+
+    def forward(self, x, parameters):
+        first, second = x
+        return parameters["scale"] * first / (1 + second**2)
+
+    def backward(self, x, parameters, a, grad):
+        first, second = x
+        d = grad / (1 + second**2)
+        return [d * parameters["scale"], -2 * second * d * a], {"scale": (d * first).sum(axis=0)}
+
+
+class Stacked(cynn.layers.Layer):
+    """All inputs, one beside the other."""
+
+    name = "stacked_in_python"
+    n_inputs = None
+
+    def units_of(self, *widths):
+        return sum(widths)
+
+    def forward(self, x, parameters):
+        return np.concatenate(x, axis=1)
+
+    def backward(self, x, parameters, a, grad):
+        return np.split(grad, np.cumsum([each.shape[1] for each in x])[:-1], axis=1), {}
+
+
+class TestSeveralInputsInPython:
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_the_same_as_the_compiled_one(self, dtype):
+        networks = []
+        for made in (Quotient(), layer("ratio")):
+            made.learning_rate_factor = 2
+            x = cynn.Input(6)
+            last = cynn.Dense(4, "softmax")(made(cynn.Dense(5, "tanh")(x), cynn.Dense(5)(x)))
+            networks.append(cynn.Network(last, seed=1, dtype=dtype))
+        networks[1].layers[-1].weights = networks[0].layers[-1].weights  # the start of a scale draws numbers, too
+        for net in networks:
+            fitted(net)
+        tolerance = 1e-3 if dtype == "float32" else 1e-9
+        np.testing.assert_allclose(*(net.predict(X[:, :6]) for net in networks), rtol=tolerance)
+        np.testing.assert_allclose(*(net.layers[2].scale for net in networks), rtol=tolerance)
+        assert (networks[0].layers[2].scale != 1).all()
+
+    def test_any_number(self):
+        networks = []
+        for made in (Stacked(), cynn.Concatenate()):
+            x = cynn.Input(6)
+            branches = [cynn.Dense(units)(x) for units in (1, 2, 3)]
+            last = cynn.Dense(4, "softmax")(made(x, *branches, branches[0]))  # the input, and one branch twice
+            networks.append(fitted(cynn.Network(last, seed=1, dtype="float64")))
+        for array, other in zip(*(net.get_weights() for net in networks), strict=True):
+            np.testing.assert_allclose(array, other, rtol=1e-9)
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_behind_what_does_nothing_in_a_prediction(self, dtype):
+        """Dropout leaves x where it lies, which may be the caller's array."""
+        x = cynn.Input(6)
+        net = cynn.Network(Stacked()(cynn.Dropout(0.5)(x), cynn.Dropout(0.1)(x)), seed=1, dtype=dtype)
+        rows = np.ascontiguousarray(X[:9, :6], dtype)
+        np.testing.assert_array_equal(net.predict(rows), np.concatenate([rows, rows], axis=1))
+
+    @pytest.mark.parametrize(
+        ("dx", "pattern"),
+        [
+            (lambda x: x[0], r"must be a list of 2 arrays. Got ndarray"),
+            (lambda x: x[:1], r"must be a list of 2 arrays. Got 1 of them"),
+            (lambda x: [x[0], x[1][:1]], r"dC/dx must be an array of shape \(20, 5\). Got \(1, 5\)"),
+        ],
+    )
+    def test_gradients_of_other_forms(self, dx, pattern):
+        class Wrong(Quotient):
+            def backward(self, x, parameters, a, grad):
+                return dx(x), {"scale": np.zeros(5)}
+
+        x = cynn.Input(6)
+        net = cynn.Network(Wrong()(cynn.Dense(5)(x), cynn.Dense(5)(x)), seed=1)
+        with pytest.raises(cynn.errors.PluginError, match=pattern):
+            net.fit(X[:20, :6], X[:20, :5], batch_size=20, progress=False)
+
+    def test_another_number(self):
+        x = cynn.Input(6)
+        with pytest.raises(cynn.errors.ShapeError, match=r"must be called on 2 inputs\. Got 1"):
+            cynn.Network(Quotient()(x))
