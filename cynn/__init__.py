@@ -56,10 +56,13 @@ except ImportError:
     raise
 
 if TYPE_CHECKING:
-    from cynn import callbacks, datasets, interop, metrics, plot, testing, training
+    from cynn import callbacks, datasets, interop, many, metrics, plot, testing, training
+    from cynn.many import Ensemble, cross_validate, fit_many, search
 
 # Modules that a process needs only for training are imported on demand.
-_LATER = {"callbacks", "datasets", "interop", "metrics", "plot", "testing", "training"}
+_LATER = {"callbacks", "datasets", "interop", "many", "metrics", "plot", "testing", "training"}
+# So are these, which the module many has.
+_OF_MANY = {"Ensemble", "cross_validate", "fit_many", "search"}
 
 __all__ = [
     "GLU",
@@ -72,6 +75,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Embedding",
+    "Ensemble",
     "GaussianNoise",
     "Input",
     "LayerNorm",
@@ -84,8 +88,10 @@ __all__ = [
     "activations",
     "callbacks",
     "constraints",
+    "cross_validate",
     "datasets",
     "errors",
+    "fit_many",
     "get_include",
     "get_num_threads",
     "hyperparameter",
@@ -94,12 +100,14 @@ __all__ = [
     "layers",
     "load",
     "losses",
+    "many",
     "metrics",
     "optimizers",
     "plot",
     "registry",
     "regularizers",
     "schedules",
+    "search",
     "set_num_threads",
     "show_config",
     "testing",
@@ -116,8 +124,10 @@ installation.warn_of_foreign_files()
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return importlib.import_module(f"cynn.{name}")
+    if name in _OF_MANY:
+        return getattr(importlib.import_module("cynn.many"), name)
     raise AttributeError(f"module 'cynn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(globals().keys() | _LATER)
+    return sorted(globals().keys() | _LATER | _OF_MANY)

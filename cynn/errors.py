@@ -28,6 +28,7 @@ __all__ = [
     "TrainingDivergedError",
     "UnknownNameError",
     "UnknownParameterError",
+    "WorkerError",
     "check_number",
     "check_whole_number",
 ]
@@ -106,6 +107,10 @@ class CheckpointError(CynnError, OSError):
 
 class MissingDependencyError(CynnError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
+
+
+class WorkerError(CynnError, RuntimeError):
+    """A worker of an executor was lost, or cannot do what this process does."""
 
 
 class Figures(Protocol):

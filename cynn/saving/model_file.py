@@ -22,7 +22,7 @@ from cynn.version import __version__
 if TYPE_CHECKING:
     from cynn.model import Model
 
-__all__ = ["contents", "pickled", "read", "save"]
+__all__ = ["contents", "from_contents", "pickled", "read", "save"]
 
 Array = npt.NDArray[Any]
 M = TypeVar("M", bound="Model")
@@ -81,7 +81,11 @@ def read(path: str | os.PathLike[str], kind: type[M]) -> M:
 
 
 def _read(path: str, kind: type[M]) -> M:
-    tensors, metadata = tensor_file.read(path, "model file")
+    return from_contents(path, *tensor_file.read(path, "model file"), kind)
+
+
+def from_contents(path: str, tensors: dict[str, Array], metadata: dict[str, str], kind: type[M]) -> M:
+    """The model of such tensors and metadata, which are from that file."""
     config = _checked_config(path, metadata)
     if "training" in metadata:  # the file is a checkpoint
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("training/")}

@@ -13,7 +13,9 @@ __all__ = ["Progress"]
 class Progress:
     """One progress bar for all epochs, with the figures of the last one. It does nothing if it is not shown."""
 
-    def __init__(self, wanted: bool, epochs: int, rows: int | None, done: int = 0) -> None:
+    def __init__(
+        self, wanted: bool, epochs: int, rows: int | None, done: int = 0, *, unit: str = " rows"
+    ) -> None:
         self._epochs = epochs
         self._done_before = 0
         self._bar: Any = None
@@ -22,7 +24,7 @@ class Progress:
 
             total = rows and epochs * rows
             with contextlib.suppress(OSError, ValueError):  # the terminal was closed
-                self._bar = tqdm(total=total, initial=done, unit=" rows", unit_scale=True, dynamic_ncols=True)
+                self._bar = tqdm(total=total, initial=done, unit=unit, unit_scale=True, dynamic_ncols=True)
 
     @property
     def is_shown(self) -> bool:

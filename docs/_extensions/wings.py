@@ -34,6 +34,7 @@ WINGS = {
     "training": {"callbacks", "training"},
     "network": {"faces", "network"},
     "interop": {"interop"},
+    "many": {"distributed", "many"},
     "plugins": {"plugins", "testing"},
     "plot": {"plot"},
     "sklearn": {"sklearn"},

@@ -61,7 +61,7 @@ def test_rows_that_change_during_fit_change_nothing():
     "rows", [[], [200], [-1], [0.5], "a", [[1]], np.zeros(200, bool), np.ones(199, bool), [10**30]], ids=str
 )
 def test_invalid_rows(rows):
-    with pytest.raises(cynn.CynnError, match="'rows' parameter of fit must be .* from 0 to 199. Got"):
+    with pytest.raises(cynn.CynnError, match=r"'rows' parameter of fit must be .* from 0 to 199. Got"):
         trained(X, Y, rows=rows)
 
 

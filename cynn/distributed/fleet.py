@@ -1,0 +1,102 @@
+"""Trains the members of a fleet on the workers of an executor.
+
+A worker trains a network and sends back its checkpoint. Here, the network goes on from that checkpoint, with nothing
+left to do: so the memory of its optimizer, its history and its callbacks are as after a `fit` of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
+from typing import Any
+
+from cynn import file_access
+from cynn.distributed import engines
+from cynn.distributed.shared_data import SharedData
+from cynn.distributed.task import Outcome, Task, machine
+from cynn.errors import WorkerError
+from cynn.many.member import Member
+
+__all__ = ["train"]
+
+# An executor that starts new workers may lose them this many times without finishing a task in between.
+_MAX_LOSSES = 3
+
+
+def train(
+    members: list[Member], executor: Any, allow_mixed: bool, n_threads: int, report: Callable[[int], None]
+) -> None:
+    """Train each member on a worker.
+
+    Parameters
+    ----------
+    members : list of Member
+    executor : object
+        As for `fit_many`.
+    allow_mixed : bool
+        Whether workers may be machines with other last bits.
+    n_threads : int
+        For each worker.
+    report : function
+        Is told how many members are done.
+    """
+    by_number = {member.number: member for member in members}
+    with tempfile.TemporaryDirectory(prefix="cynn-", ignore_cleanup_errors=True) as folder:
+        left = []
+        for member in members:
+            if member.checkpoint is not None and member.is_finished_in(member.checkpoint):
+                member.fit_from(member.checkpoint, member.callbacks, n_threads)
+            else:
+                left.append(member)
+        report(len(members) - len(left))
+        engine = engines.of(executor, folder)
+        data = SharedData(engine.hand_over)
+        tasks = {member.number: _task(member, data, n_threads) for member in left}
+        losses = 0
+        while tasks:
+            try:
+                for outcome in engine.run(list(tasks.values()), data.sources):
+                    losses = 0
+                    _check_machine(outcome, allow_mixed)
+                    _take(by_number[outcome.number], outcome, folder, n_threads)
+                    del tasks[outcome.number]
+                    report(len(members) - len(tasks))
+            except BrokenExecutor as error:
+                losses += 1
+                if losses == _MAX_LOSSES or not engine.renew():
+                    raise WorkerError(
+                        f"The workers must stay alive until all networks are trained. Got {len(members) - len(tasks)} "
+                        f"of {len(members)} trained when one was lost ({type(error).__name__}). With a checkpoint "
+                        "folder and resume=True, the next call trains the others alone."
+                    ) from error
+
+
+def _task(member: Member, data: SharedData, n_threads: int) -> Task:
+    checkpoint = None
+    if member.checkpoint is not None:
+        with open(member.checkpoint, "rb") as file:
+            checkpoint = file.read()
+    return Task(member.number, member.network, data.without_data(member.options), checkpoint, n_threads)
+
+
+def _check_machine(outcome: Outcome, allow_mixed: bool) -> None:
+    own = machine()
+    if outcome.machine != own and not allow_mixed:
+        raise WorkerError(
+            f"The workers must have this process's version, kernels and BLAS ({', '.join(own)}), for the same bits. "
+            f"Got {', '.join(outcome.machine)} instead. allow_mixed=True takes what they compute."
+        )
+
+
+def _take(member: Member, outcome: Outcome, folder: str, n_threads: int) -> None:
+    """Let the member be as the worker's network."""
+    if outcome.checkpoint is None:
+        member.error, member.is_done = outcome.error, True
+        return
+    path = member.path or os.path.join(folder, "outcome.safetensors")
+    with file_access.replacing(path) as file:
+        file.write(outcome.checkpoint)
+    member.fit_from(path, member.callbacks, n_threads)
+    member.epochs_elsewhere += outcome.epochs_run

@@ -1,0 +1,171 @@
+"""`fit_many`: trains many networks at the same time, each as if it were alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cynn import file_access
+from cynn.engine import threads
+from cynn.errors import InvalidParameterError, as_list, check_switch, shown, warn
+from cynn.many import crew
+from cynn.many.each import options_of
+from cynn.many.member import Member
+from cynn.many.result import FleetResult
+from cynn.network import Network
+from cynn.training.progress import Progress
+
+if TYPE_CHECKING:
+    from cynn.many.each import Each
+
+__all__ = ["fit_many"]
+
+# Parameters of `Network.fit` that a fleet sets itself.
+_OF_THE_FLEET = {"resume": "resume of fit_many", "n_threads": "n_threads of fit_many"}
+
+
+def fit_many(
+    networks: Sequence[Network],
+    x: Any,
+    y: Any = None,
+    *,
+    validation_rows: Each | Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    executor: Any = None,
+    allow_mixed: bool = False,
+    progress: bool = True,
+    n_threads: int | None = None,
+    **options: Any,
+) -> FleetResult:
+    """Train many networks at the same time. Each ends with the bits that it gets alone.
+
+    Parameters
+    ----------
+    networks : list of Network
+        The networks to train. Each keeps its own seed.
+    x, y : array
+        The data, as for `Network.fit`: read where they are by all networks. `cynn.many.each` gives each its own.
+    validation_rows : array of int, or `each` of these, optional
+        The rows of x and y to evaluate after every epoch, instead of `validation_data`: the other part of `rows`.
+    checkpoint : str or path, optional
+        A folder for a checkpoint of each network, `network-0000.safetensors` and so on: written when the training of
+        the network ends and, in threads, every 10 seconds. It is created if it does not exist.
+    resume : bool
+        Go on from the checkpoints in that folder, where there are any: to the same bits as without a break. All other
+        arguments must be the same.
+    executor : optional
+        What trains the networks, instead of threads of this process: a `concurrent.futures.Executor` (also
+        `mpi4py.futures.MPIPoolExecutor`), a Dask `Client`, or a `joblib.Parallel`. Data go to each worker once.
+    allow_mixed : bool
+        Whether workers may have another kernel level, BLAS or version than this process, and so other last bits.
+    progress : bool
+        Whether to show one progress bar for all networks if stderr is a terminal.
+    n_threads : int, optional
+        The number of networks that are trained at the same time in this process, each on one thread. What is left over
+        where there are fewer networks is shared among them. By default `cynn.get_num_threads()`. With an executor, the
+        number of threads of each worker, 1 by default.
+    **options
+        The other parameters of `Network.fit`: one value for all networks, or a value for each, as `cynn.many.each` of a
+        list. For what is never a list (`optimizer`, `epochs`, `batch_size` and the like) the list alone will do.
+        Callbacks and optimizers that are given once are copied for each network.
+
+    Returns
+    -------
+    FleetResult
+        The history of each network, and the error of each that was ended by one.
+
+    Raises
+    ------
+    InvalidParameterError
+        A parameter is invalid, whatever the network.
+    WorkerError
+        The workers of the executor were lost, or are other machines than this one. Networks that were finished are
+        trained, and their checkpoints are in the folder.
+    CynnWarning
+        Only a warning: some networks have failed. If all have, the error of the first is raised.
+
+    Notes
+    -----
+    In threads, an error or Ctrl-C leaves every network as `fit` does: usable, with the steps that it has taken.
+
+    Examples
+    --------
+    Four learning rates, at the same time:
+
+    >>> import cynn
+    >>> nets = [cynn.Network.mlp([1, 8, 1], activation="tanh", seed=0) for _ in range(4)]
+    >>> rates = [0.001, 0.003, 0.01, 0.03]
+    >>> result = cynn.fit_many(nets, [[0.0], [1.0]], [0.0, 1.0], epochs=20,
+    ...                        optimizer=[cynn.optimizers.Adam(learning_rate=rate) for rate in rates])
+    >>> result, len(result[3]["loss"])
+    (FleetResult(networks=4), 20)
+    """
+    own = _checked(networks)
+    for name in options.keys() & _OF_THE_FLEET:
+        raise InvalidParameterError(f"The {name!r} parameter of each fit must be left to the {_OF_THE_FLEET[name]}.")
+    given = options | {"x": x, "y": y, "validation_rows": validation_rows}
+    folder = None if checkpoint is None else file_access.as_path(checkpoint, "checkpoint", "fit_many")
+    resume = check_switch(resume, "resume", "fit_many")
+    if resume and folder is None:
+        raise InvalidParameterError("The 'resume' parameter of fit_many must be False where there is no checkpoint.")
+    members = [
+        Member(number, network, of_network, folder, resume)
+        for number, (network, of_network) in enumerate(zip(own, options_of(given, len(own)), strict=True))
+    ]
+    if folder is not None:
+        os.makedirs(folder, exist_ok=True)
+    bar = Progress(check_switch(progress, "progress", "fit_many"), 1, len(own), unit=" networks")
+    try:
+        train(members, executor, allow_mixed, n_threads, bar.advance_to)
+    finally:
+        bar.close()
+    return _reported(members)
+
+
+def train(
+    members: list[Member],
+    executor: Any,
+    allow_mixed: bool,
+    n_threads: int | None,
+    report: Callable[[int], None],
+) -> None:
+    """Train the members of a fleet, in threads or by an executor. `report` is told how many are done."""
+    if executor is None:
+        crew.train(members, threads.resolve(n_threads), report)
+    else:
+        from cynn.distributed import fleet
+
+        allow_mixed = check_switch(allow_mixed, "allow_mixed", "fit_many")
+        fleet.train(members, executor, allow_mixed, 1 if n_threads is None else threads.resolve(n_threads), report)
+
+
+def _checked(networks: Any) -> list[Network]:
+    own = None if isinstance(networks, (str, bytes, dict)) else as_list(networks)
+    if not own or not all(isinstance(network, Network) for network in own):
+        raise InvalidParameterError(
+            f"The 'networks' parameter of fit_many must be a list of at least one Network. Got {shown(networks)} "
+            "instead."
+        )
+    if len({id(network) for network in own}) < len(own):
+        raise InvalidParameterError(
+            "The networks of fit_many must be different objects. Got the same one twice: copy.deepcopy makes another."
+        )
+    return own
+
+
+def _reported(members: list[Member]) -> FleetResult:
+    result = FleetResult([member.network for member in members], [member.error for member in members])
+    failed = result.failed
+    if failed:
+        first = result.errors[failed[0]]
+        assert first is not None
+        if len(failed) == len(result):
+            raise first
+        warn(
+            f"All networks must be trained to the end. Got {len(failed)} of {len(result)} that an error ended, "
+            f"the first of them number {failed[0]}: {type(first).__name__}: {first}",
+            stacklevel=3,
+        )
+    return result
