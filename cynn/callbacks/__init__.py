@@ -9,6 +9,7 @@ from cynn.callbacks.averaging import StochasticWeightAveraging
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
 from cynn.callbacks.logs import CSVLogger, TensorBoard
+from cynn.callbacks.stop_after import StopAfter
 from cynn.callbacks.stopping import EarlyStopping, Timer
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Checkpoint",
     "EarlyStopping",
     "StochasticWeightAveraging",
+    "StopAfter",
     "TensorBoard",
     "Timer",
 ]

@@ -33,6 +33,7 @@ class CrossValidation:
     Parameters
     ----------
     networks : list of Network
+        A network for each fold.
     folds : list of (array, array)
         For each network the numbers of its training rows and of its test rows.
     each : list of dict of str to float

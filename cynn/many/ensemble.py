@@ -107,12 +107,15 @@ class Ensemble:
 
         Parameters
         ----------
-        x, n_threads
-            As for `predict_each`.
+        x : array of shape (rows, inputs), or (inputs,) for a single row
+            As for `Network.predict`.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
 
         Returns
         -------
         array of shape (rows, outputs), or (outputs,)
+            The means.
         """
         return np.asarray(self.predict_each(x, n_threads=n_threads).mean(axis=0))
 
@@ -123,12 +126,15 @@ class Ensemble:
 
         Parameters
         ----------
-        x, n_threads
-            As for `predict_each`.
+        x : array of shape (rows, inputs), or (inputs,) for a single row
+            As for `Network.predict`.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
 
         Returns
         -------
         array of shape (rows, outputs), or (outputs,)
+            The standard deviations.
         """
         return np.asarray(self.predict_each(x, n_threads=n_threads).std(axis=0))
 
@@ -139,12 +145,15 @@ class Ensemble:
 
         Parameters
         ----------
-        x, n_threads
-            As for `predict_each`.
+        x : array of shape (rows, inputs), or (inputs,) for a single row
+            As for `Network.predict`.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
 
         Returns
         -------
         array of shape (rows, classes), or (classes,)
+            The shares, which sum to 1 for each row.
         """
         each = self.predict_each(x, n_threads=n_threads)
         if each.shape[-1] == 1:
@@ -168,6 +177,7 @@ class Ensemble:
         Returns
         -------
         dict of str to float
+            The figures by name.
         """
         objective = self.networks[0].objective(loss)
         prediction = np.ascontiguousarray(self.predict(x), self.networks[0].dtype)
@@ -196,10 +206,12 @@ class Ensemble:
         Parameters
         ----------
         path : str or path
+            The file.
 
         Returns
         -------
         Ensemble
+            An equal ensemble.
 
         Raises
         ------

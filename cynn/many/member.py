@@ -9,9 +9,9 @@ import numpy as np
 
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
+from cynn.callbacks.stop_after import StopAfter
 from cynn.data.row_numbers import as_row_numbers
 from cynn.errors import InvalidParameterError, as_list
-from cynn.many.stop_after import StopAfter
 from cynn.saving import checkpoint_file
 
 if TYPE_CHECKING:

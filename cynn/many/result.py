@@ -20,6 +20,7 @@ class FleetResult:
     Parameters
     ----------
     networks : list of Network
+        All networks, in the order in which they were given.
     errors : list of Exception or None
         What ended the training of each network; None if nothing did.
 

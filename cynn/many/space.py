@@ -55,10 +55,12 @@ def uniform(low: float, high: float) -> Range:
     Parameters
     ----------
     low, high : float
+        The ends.
 
     Returns
     -------
     Range
+        A value of a search's space.
 
     Examples
     --------
@@ -74,11 +76,12 @@ def log_uniform(low: float, high: float) -> Range:
     Parameters
     ----------
     low, high : float
-        Above 0.
+        The ends, above 0.
 
     Returns
     -------
     Range
+        A value of a search's space.
 
     Examples
     --------
@@ -95,10 +98,12 @@ def whole_numbers(low: int, high: int) -> Range:
     Parameters
     ----------
     low, high : int
+        The ends.
 
     Returns
     -------
     Range
+        A value of a search's space.
 
     Examples
     --------

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cynn import file_access, metrics
+from cynn.callbacks.stop_after import StopAfter
 from cynn.errors import (
     InvalidParameterError,
     as_list,
@@ -24,7 +25,6 @@ from cynn.many import fleet
 from cynn.many.each import options_of
 from cynn.many.member import Member
 from cynn.many.space import as_space
-from cynn.many.stop_after import StopAfter
 from cynn.many.table import to_pandas
 from cynn.network import Network
 from cynn.training.progress import Progress
@@ -52,6 +52,7 @@ class SearchResult:
     monitor : str
         The name of the figure by which they are compared.
     is_greater_better : bool
+        Whether a greater figure is better.
     epochs_run : int
         As the attribute.
 
@@ -166,8 +167,16 @@ def search(
         Determines which candidates are drawn.
     sampler : optuna.samplers.BaseSampler, optional
         Proposes candidates instead of a random draw (extra `optuna`).
-    checkpoint, resume, executor, allow_mixed, progress, n_threads
+    checkpoint : str or path, optional
         As for `fit_many`. Without a folder, checkpoints are in a temporary one.
+    resume : bool
+        As for `fit_many`.
+    executor : optional
+        As for `fit_many`.
+    allow_mixed, progress : bool
+        As for `fit_many`.
+    n_threads : int, optional
+        As for `fit_many`.
     **options
         Parameters of `Network.fit` for all candidates; `validation_split`, `validation_data` or `validation_rows` for
         the monitored figure.

@@ -59,31 +59,33 @@ def read(path: str | os.PathLike[str], format: str, kind: type[M]) -> tuple[list
     """
     path = file_access.as_path(path, "path", "load")
     tensors, metadata = tensor_file.read(path, format, needs_checksum=True)
-
-    def bad(allowed: str, got: str) -> ModelFileError:
-        return tensor_file.bad(path, format, allowed, got)
-
     if metadata.get("format") != format or metadata.get("format_version") != "1":
-        raise bad(f"a {format} in version 1", f"{metadata.get('format')!r} in {metadata.get('format_version')!r}")
+        got = f"{metadata.get('format')!r} in {metadata.get('format_version')!r}"
+        raise _bad(path, f"a {format} in version 1", got, format)
     count = metadata.get("networks", "")
     if not count.isdecimal() or not 0 < int(count) <= _MAX_NETWORKS:
-        raise bad("the number of its networks", repr(count[:200]))
+        raise _bad(path, "the number of its networks", repr(count[:200]), format)
     own: list[dict[str, Any]] = [{} for _ in range(int(count))]
     for name, tensor in tensors.items():
         place, _, inner = name.partition("/")
         if not place.isdecimal() or int(place) >= len(own):
-            raise bad("tensors of its networks", repr(name))
+            raise _bad(path, "tensors of its networks", repr(name), format)
         own[int(place)][inner] = tensor
     networks = []
+    for number, of_network in enumerate(own):
+        inner_metadata = _json(path, metadata, str(number), format)
+        if not isinstance(inner_metadata, dict) or not all(isinstance(text, str) for text in inner_metadata.values()):
+            raise _bad(path, f"the description of network {number}", str(inner_metadata)[:200], format)
+        networks.append(model_file.from_contents(path, of_network, inner_metadata, kind))
+    return networks, _json(path, metadata, "description", format)
+
+
+def _json(path: str, metadata: dict[str, str], name: str, format: str) -> Any:
     try:
-        for number, of_network in enumerate(own):
-            inner_metadata = tensor_file.parsed(metadata.get(str(number), "null"))
-            if not isinstance(inner_metadata, dict) or not all(isinstance(t, str) for t in inner_metadata.values()):
-                raise bad(f"the description of network {number}", str(inner_metadata)[:200])
-            networks.append(model_file.from_contents(path, of_network, inner_metadata, kind))
-        description = tensor_file.parsed(metadata.get("description", "null"))
+        return tensor_file.parsed(metadata.get(name, "null"))
     except ValueError as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise bad("descriptions as JSON", str(error)) from error
-    return networks, description
+        raise _bad(path, f"its {name} as JSON", str(error), format) from error
+
+
+def _bad(path: str, allowed: str, got: str, format: str) -> ModelFileError:
+    return tensor_file.bad(path, format, allowed, got)

@@ -75,13 +75,9 @@ def read(path: str | os.PathLike[str], kind: type[M]) -> M:
     """Read the model in a model file or a checkpoint, as an object of that class: see `cynn.load`."""
     path = file_access.as_path(path, "path", "load")
     try:
-        return _read(path, kind)
+        return from_contents(path, *tensor_file.read(path, "model file"), kind)
     except MemoryError as error:
         raise _bad(path, "a network for which there is memory", "one that is larger") from error
-
-
-def _read(path: str, kind: type[M]) -> M:
-    return from_contents(path, *tensor_file.read(path, "model file"), kind)
 
 
 def from_contents(path: str, tensors: dict[str, Array], metadata: dict[str, str], kind: type[M]) -> M:

@@ -25,7 +25,7 @@ MODULES = [
 GIVEN = {
     "units": 2, "layers": [], "input_dim": 3, "output_dim": 2, "rate": 0.5, "stddev": 0.1, "activation": "relu",
     "path": "x", "filename": "log.csv", "initial_learning_rate": 0.1, "learning_rate": 0.1, "max_learning_rate": 0.1,
-    "decay_steps": 3, "first_decay_steps": 3, "warmup_steps": 2, "start_epoch": 1, "name": "he_normal",
+    "decay_steps": 3, "first_decay_steps": 3, "warmup_steps": 2, "start_epoch": 1, "epochs": 2, "name": "he_normal",
 }  # fmt: skip
 
 

@@ -297,6 +297,7 @@ PARTS: dict[str, list[str]] = {
         "StochasticWeightAveraging(start_epoch=1,every_epochs=2)",
         "TensorBoard(log_dir='logs')",
         "Timer(limit_seconds=1000)",
+        "StopAfter(epochs=2)",
     ],
 }  # fmt: skip
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cynn.callbacks.base import Callback
+from cynn.components import schema
 from cynn.components.declarations import whole_number
+
+if TYPE_CHECKING:
+    from cynn.model import Model
 
 __all__ = ["StopAfter"]
 
@@ -25,6 +29,21 @@ class StopAfter(Callback):
     ----------
     epochs_run : int
         The epochs that were trained with this object, those before the checkpoint not counted.
+
+    Examples
+    --------
+    The learning rate falls over 10 epochs, of which 4 are trained now and the others in another process:
+
+    >>> import cynn, tempfile
+    >>> def train(epochs):
+    ...     net = cynn.Network.mlp([1, 1], seed=0)
+    ...     callbacks = [cynn.callbacks.StopAfter(epochs), cynn.callbacks.Checkpoint(f"{folder}/run.safetensors")]
+    ...     optimizer = cynn.optimizers.SGD(cynn.schedules.CosineDecay(0.1))
+    ...     history = net.fit([[1.0]], [1.0], epochs=10, optimizer=optimizer, callbacks=callbacks, resume=True)
+    ...     return history.epochs, callbacks[0].epochs_run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     train(4), train(10)
+    ((4, 4), (10, 6))
     """
 
     name = "stop_after"
@@ -46,8 +65,22 @@ class StopAfter(Callback):
         return {"epoch": self._epoch}
 
     def is_reached(self, state: Mapping[str, Any]) -> bool:
-        """Whether a training that has stopped with this state has all its epochs."""
+        """Whether a training that has stopped with this state has all its epochs.
+
+        Parameters
+        ----------
+        state : dict
+            What `get_state` returned.
+
+        Returns
+        -------
+        bool
+            Whether that was after the last epoch.
+        """
         return int(state["epoch"]) >= self.epochs
+
+    def _state_schema(self, network: Model) -> Any:
+        return {"epoch": schema.whole_number()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._epoch = int(state["epoch"])
