@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn import registry
 from cynn.components.configurable import Configurable, made
 from cynn.components.declarations import number, switch
-from cynn.components.schema import in_words
 from cynn.engine import randomness
 from cynn.errors import InvalidParameterError, unknown_name
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
 
 __all__ = [
     "Constant",
@@ -34,8 +37,6 @@ __all__ = [
     "get",
     "initial_weights",
 ]
-
-Array = npt.NDArray[np.float64]
 
 
 class Initializer(Configurable):
@@ -307,6 +308,8 @@ def initial_weights(spec: Any, inputs: int, units: int, seed: int, layer: int) -
     initializer = get(spec)
     found = initializer.weights(inputs, units, seed, layer)
     if not isinstance(found, np.ndarray) or found.shape != (inputs, units) or found.dtype.kind not in "biuf":
+        from cynn.components.schema import in_words  # a module that checkpoints alone need otherwise
+
         raise InvalidParameterError(
             f"The weights of an initializer must be an array of numbers of shape {(inputs, units)}. Got "
             f"{in_words(found)} of {initializer!r} instead."

@@ -5,19 +5,21 @@ The loss of a batch is the sum over its rows of weight * loss, divided by the nu
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn import kernels, registry
 from cynn.components.declarations import attribute
 from cynn.components.hyperparameters import Component, hyperparameter
 from cynn.errors import DataError
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanAbsoluteError", "MeanSquaredError"]
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+    Array = npt.NDArray[Any]
+
+__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanAbsoluteError", "MeanSquaredError"]
 
 
 class Loss(Component):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn import layers, regularizers
 from cynn.activations import Identity
@@ -20,12 +19,14 @@ from cynn.layers.builder import Builder, penalty_of
 from cynn.layers.composition import compose
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from cynn.engine.activation_kernel import ActivationKernel
     from cynn.layers import Input, Layer, Node
 
-__all__ = ["Model"]
+    Array = npt.NDArray[Any]
 
-Array = npt.NDArray[Any]
+__all__ = ["Model"]
 
 
 class Model:

@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy.typing as npt
-
 from cynn import layers
 from cynn.data import row_weights
 from cynn.engine import threads
@@ -16,12 +14,14 @@ from cynn.faces.table import FaceMethods
 from cynn.model import Model
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from cynn.training.diagnosis import Diagnosis
     from cynn.training.history import History
 
-__all__ = ["Network", "load"]
+    Array = npt.NDArray[Any]
 
-Array = npt.NDArray[Any]
+__all__ = ["Network", "load"]
 
 
 class Network(Model, FaceMethods):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any, ClassVar, Self
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cynn import kernels, registry, schedules
 from cynn.components.declarations import Declaration
@@ -14,9 +12,12 @@ from cynn.components.hyperparameters import Component, Hyperparameter, hyperpara
 from cynn.schedules import Schedule
 from cynn.schedules.base import first_of, number_of
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+    Array = npt.NDArray[Any]
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 # The hyperparameter that may have a schedule, and that is 0 for some parameters.
 _DECAY = "weight_decay"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn.errors import DataError, InvalidParameterError, ShapeError
 
-__all__ = ["as_array", "as_numbers", "numbers_of"]
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+    Array = npt.NDArray[Any]
+
+__all__ = ["as_array", "as_numbers", "numbers_of"]
 
 _READ_AS_THEY_ARE = (np.uint8, np.float32, np.float64)
 

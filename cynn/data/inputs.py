@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn.data.arrays import as_array, as_numbers, numbers_of
 from cynn.data.targets import Targets
@@ -15,7 +14,12 @@ from cynn.engine.row_matrix import RowMatrix
 from cynn.errors import DataError, InvalidParameterError, ShapeError, shown
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from cynn.losses import Loss
+
+    Array = npt.NDArray[Any]
+    Places = npt.NDArray[np.int64]
 
 __all__ = [
     "Conversion",
@@ -29,9 +33,6 @@ __all__ = [
     "check_rows",
     "split",
 ]
-
-Array = npt.NDArray[Any]
-Places = npt.NDArray[np.int64]
 
 _ROWS_AT_A_TIME = 1 << 16
 

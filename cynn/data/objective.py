@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn import registry
 from cynn.activations import Activation
@@ -16,13 +15,15 @@ from cynn.engine.loss_kernel import LossKernel
 from cynn.errors import check_held, check_number
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from cynn.data.outputs import Outputs
     from cynn.engine.activation_kernel import ActivationKernel
     from cynn.losses import Loss
 
-__all__ = ["Objective"]
+    Array = npt.NDArray[Any]
 
-Array = npt.NDArray[Any]
+__all__ = ["Objective"]
 
 
 class Objective:

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn.data.arrays import as_numbers
 from cynn.errors import DataError, InvalidParameterError, ShapeError, check_number, check_whole_number, shown
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from cynn.data.targets import Targets
 
-__all__ = ["RowWeights", "as_sample_weight", "check_as_given", "of_classes", "of_one_output"]
+    Array = npt.NDArray[Any]
+    Places = npt.NDArray[np.int64]
 
-Array = npt.NDArray[Any]
-Places = npt.NDArray[np.int64]
+__all__ = ["RowWeights", "as_sample_weight", "check_as_given", "of_classes", "of_one_output"]
 
 
 class RowWeights:

@@ -6,20 +6,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from cynn.engine.activation_kernel import ActivationKernel
     from cynn.engine.operation_kernel import OperationKernel
 
+    # From the first step, the number of steps and the total number of steps (None if unknown): values, a row per step.
+    HyperparameterSchedule = Callable[[int, int, int | None], npt.NDArray[np.float64]]
+
 __all__ = [
-    "MAX_DIMENSION", "HyperparameterSchedule", "Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"
+    "MAX_DIMENSION", "Operation", "ParameterRule", "SavedForBackward", "UpdateSettings"
 ]  # fmt: skip
 
 MAX_DIMENSION = 2**31 - 1  # BLAS uses 32-bit integers
-
-#: From the first step, the number of steps and the total number of steps (None if unknown), a row of values per step.
-HyperparameterSchedule = Callable[[int, int, int | None], npt.NDArray[np.float64]]
 
 
 class SavedForBackward:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn.errors import check_whole_number
 from cynn.kernels import random
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["Purpose", "as_seed", "block_permutation", "generator", "normal", "permutation", "uniform"]
 

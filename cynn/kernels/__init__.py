@@ -13,14 +13,14 @@ from cynn.kernels import cpu
 
 
 def _choose_level() -> str:
-    supported = [level for level in cpu.supported_levels() if _is_built(level)]
+    supported = cpu.supported_levels()
     wanted = os.environ.get("CYNN_CPU")
     if not wanted:
-        return supported[-1]
-    if wanted not in supported:
+        return next(filter(_is_built, reversed(supported)), "baseline")
+    if wanted not in supported or not _is_built(wanted):
         raise ImportError(
             "CYNN_CPU must name a level that this machine runs and this build holds: "
-            f"{', '.join(supported)}. Got {wanted!r} instead."
+            f"{', '.join(filter(_is_built, supported))}. Got {wanted!r} instead."
         )
     return wanted
 

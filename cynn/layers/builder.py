@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn import activations, initializers, kernels
 from cynn.constraints import Constraint
@@ -15,18 +14,19 @@ from cynn.engine import python_operations, randomness
 from cynn.engine.abi_checks import describe
 from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.operation_kernel import OperationKernel
-from cynn.engine.operations import (
-    MAX_DIMENSION,
-    HyperparameterSchedule,
-    Operation,
-    ParameterRule,
-    SavedForBackward,
-)
+from cynn.engine.operations import MAX_DIMENSION, Operation, ParameterRule, SavedForBackward
 from cynn.engine.weights_lock import WeightsLock
 from cynn.engine.workspace import aligned_zeros
 from cynn.errors import InvalidParameterError, PluginError, ShapeError, check_held, check_number, shown
 from cynn.regularizers import Regularizer
 from cynn.schedules.base import Schedule, first_of, numbers_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from cynn.engine.operations import HyperparameterSchedule
+
+    Array = npt.NDArray[Any]
 
 __all__ = ["Builder", "penalty_of"]
 
@@ -34,8 +34,6 @@ _MAX_NUMBERS = 2**48  # more than any memory has
 
 # What the engine does after a step.
 _RULES = ("max_norm", "unit_norm", "non_negative")
-
-Array = npt.NDArray[Any]
 
 
 def penalty_of(regularizer: Regularizer | None, dtype: str) -> tuple[float, float]:

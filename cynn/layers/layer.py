@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn import initializers
 from cynn.components.configurable import Configurable
@@ -29,12 +28,14 @@ from cynn.errors import (
 )
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from cynn.engine.operations import Operation
     from cynn.layers.builder import Builder
 
-__all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "walk"]
+    Array = npt.NDArray[Any]
 
-Array = npt.NDArray[Any]
+__all__ = ["Layer", "Node", "Parameter", "arrays", "as_values", "walk"]
 
 # Older files and checkpoints have no factors.
 _NO_FACTORS = [("learning_rate_factor", 1.0), ("bias_learning_rate_factor", None)]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from cynn.components import schema
 from cynn.components.declarations import checked_by, choice, number, whole_number
 from cynn.schedules.base import Rates, Schedule, learning_rate_of, started
 from cynn.schedules.monitoring import MODES, Directions, check_name, is_better, monitored, rises
@@ -71,6 +70,8 @@ class WarmUp(Schedule):
         return self._after.get_state()
 
     def _state_schema(self) -> Any:
+        from cynn.components import schema  # which checkpoints alone need
+
         return schema.of_state(self._after)
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -183,6 +184,8 @@ class ReduceOnPlateau(Schedule):
         }
 
     def _state_schema(self) -> Any:
+        from cynn.components import schema  # which checkpoints alone need
+
         return {
             "scale": schema.number(0, 1),
             "wait": schema.whole_number(),

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn import registry
 from cynn.components.configurable import Configurable
@@ -17,7 +16,7 @@ from cynn.schedules.monitoring import Directions
 
 __all__ = ["Constant", "LearningRate", "Rates", "Schedule", "learning_rate_of", "started"]
 
-Rates = npt.NDArray[np.float64]
+Rates = np.ndarray[Any, np.dtype[np.float64]]
 
 _MANY_STEPS = 2**40
 

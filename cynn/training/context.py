@@ -12,7 +12,7 @@ from cynn import schedules
 from cynn.components import schema
 from cynn.data.row_weights import RowWeights
 from cynn.data.targets import Targets
-from cynn.engine.operations import HyperparameterSchedule, UpdateSettings
+from cynn.engine.operations import UpdateSettings
 from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.engine.trainer import Trainer
 from cynn.training import moving_averages
@@ -20,6 +20,7 @@ from cynn.training.optimizer_state import OptimizerState
 
 if TYPE_CHECKING:
     from cynn.data.objective import Objective
+    from cynn.engine.operations import HyperparameterSchedule
     from cynn.model import Model
 
 __all__ = ["TrainingContext"]
