@@ -95,9 +95,9 @@ class UpdateSettings:
     accumulation : int
         The number of batches per step, which uses the mean gradient over their rows.
     average_momentum : float
-        The momentum of the exponential moving average of the parameters; 0: no average.
+        The momentum of the exponential moving average of the parameters.
     averages : list of arrays
-        The averages, one for each entry of `Engine.trained_parameters`.
+        The averages, one for each entry of `Engine.trained_parameters`; empty: none.
     decay_place : int or None
         The index of weight decay among the hyperparameters that the optimizer's kernel gets; None if it has none.
     decays_biases : bool

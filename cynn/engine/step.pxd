@@ -173,7 +173,7 @@ ctypedef struct Updates:
     double clip_value
     double clip_norm                 # of each parameter's gradient
     double global_clip_norm          # of all gradients
-    double average_momentum          # 0: there are no averages
+    double average_momentum          # of those parameters that have an average
 
 
 ctypedef struct Step:

@@ -341,7 +341,7 @@ cdef inline void update(const Step *step, const Block *block, void *grad) noexce
         block.end - block.begin, columns_of(block), block.begin * columns_of(block), parameter.w, grad,
         parameter.slots
     )
-    if updates.average_momentum > 0:
+    if parameter.average != NULL:
         dtype.updates.average(
             size, rows_of(step, block, parameter.w), updates.average_momentum,
             rows_of(step, block, parameter.average)

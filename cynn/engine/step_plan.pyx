@@ -122,7 +122,7 @@ cdef class StepPlan:
         rules = [rule for operation in self.engine.operations for rule in operation.rules]
         updates.is_linear = (
             updates.is_direct and updates.optimizer.linear_step != NULL and settings.clip_value == 0
-            and settings.average_momentum == 0 and all(rule.l1 == rule.l2 == 0 for rule in rules)
+            and not settings.averages and all(rule.l1 == rule.l2 == 0 for rule in rules)
         )
 
     cdef set_hyperparameters(self, settings):

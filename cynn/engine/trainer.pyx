@@ -499,7 +499,7 @@ cdef class Trainer:
                 array[...] = matrix.reshape(array.shape)
             momentum = self.plan.step.updates.average_momentum
             for w, mean in zip(self.plan.weights, self.plan.averages, strict=False):
-                if momentum and w is not None:
+                if mean is not None:
                     mean[...] = momentum * mean + (1 - momentum) * w
             return STEPPED
         except BaseException as error:

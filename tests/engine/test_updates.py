@@ -278,6 +278,15 @@ class TestAccumulation:
             network().train_batch(X, Y, optimizer=SGD(gradient_accumulation_steps=2))
 
 
+class Plain(cynn.optimizers.Optimizer):
+    """w := w - rate * grad"""
+
+    name = "plain"
+
+    def step(self, w, grad, slots, learning_rate, t):
+        w -= learning_rate * grad
+
+
 class TestAverages:
     def test_of_the_steps(self):
         net, mean = network(), None
@@ -291,6 +300,13 @@ class TestAverages:
         for found, expected in zip(parameters(averaged), mean, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
+    def test_momentum_0_keeps_the_last_weights(self):
+        for optimizer in (SGD, Adam, Plain):
+            last = steps(network(), optimizer(learning_rate=0.1))
+            averaged = steps(network(), optimizer(learning_rate=0.1, use_ema=True, ema_momentum=0.0))
+            for found, expected in zip(parameters(averaged), parameters(last), strict=True):
+                np.testing.assert_allclose(found, expected, rtol=1e-12)
+
     def test_a_second_fit_begins_at_the_weights_as_they_are(self):
         optimizer = SGD(1e-9, use_ema=True, ema_momentum=0.9)
         net = steps(network(), optimizer)
@@ -299,14 +315,6 @@ class TestAverages:
             np.testing.assert_allclose(w, 5.0, rtol=1e-6)
 
     def test_with_an_optimizer_of_whole_parameters_or_in_python(self):
-        class Plain(cynn.optimizers.Optimizer):
-            """w := w - rate * grad"""
-
-            name = "plain"
-
-            def step(self, w, grad, slots, learning_rate, t):
-                w -= learning_rate * grad
-
         options = {"learning_rate": 0.1, "use_ema": True, "clipvalue": 0.1, "gradient_accumulation_steps": 2}
         assert_same(steps(network(), Plain(**options), epochs=2), steps(network(), SGD(**options), epochs=2))
 
