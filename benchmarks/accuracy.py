@@ -26,7 +26,7 @@ import numpy as np
 
 import cynn
 from benchmarks.long_accuracy import RECIPES, SEEDS, Trials
-from benchmarks.tables import Table
+from benchmarks.table import Table
 from cynn import cli
 
 NIELSEN_RATE, NIELSEN_IMAGES = 3.0, 50_000

@@ -28,7 +28,7 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 import cynn.sklearn
-from benchmarks.tables import Table
+from benchmarks.table import Table
 
 SETTINGS = {"hidden_layer_sizes": (64, 64), "batch_size": 200, "random_state": 0}
 Measured = tuple[float, float]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import cynn
-from benchmarks.tables import Table
+from benchmarks.table import Table
 
 BATCH, STEPS = 128, 40
 TARGET = 1.15

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cynn
-from benchmarks.tables import Table
+from benchmarks.table import Table
 from cynn import kernels
 
 SEEDS = (0, 1, 2)

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.rounds import Result
-from benchmarks.tables import Table
+from benchmarks.table import Table
 from benchmarks.workloads import CYNN
 
 _HEAD = """\

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 import cynn
-from benchmarks.tables import Table
+from benchmarks.table import Table
 from cynn.activations import Activation
 
 FLAGS = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.rounds import Result
-from benchmarks.tables import Table
+from benchmarks.table import Table
 from benchmarks.targets import TARGETS
 from benchmarks.workloads import CYNN, PEERS, WORKLOADS
 

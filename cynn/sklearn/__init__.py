@@ -18,5 +18,14 @@ except ImportError as error:
 
 from cynn.sklearn.mlp import MLPClassifier, MLPRegressor
 from cynn.sklearn.network_estimators import NetworkClassifier, NetworkRegressor
+from cynn.sklearn.tabular import TabularClassifier, TabularRegressor, load
 
-__all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "NetworkClassifier",
+    "NetworkRegressor",
+    "TabularClassifier",
+    "TabularRegressor",
+    "load",
+]

@@ -1,0 +1,40 @@
+"""Rows that are held out: a share of them, or one fold after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+
+from cynn.errors import DataError
+
+__all__ = ["of", "one"]
+
+Array = npt.NDArray[Any]
+
+#: With fewer rows none are held out: they would say nothing about an epoch.
+_MIN_ROWS = 10
+
+
+def one(n: int, share: float, strata: Array | None, random: np.random.RandomState) -> tuple[Array, Array | None]:
+    """The places of the rows to train on, and of those held out; None of the latter where there are too few rows."""
+    if n < _MIN_ROWS:
+        return np.arange(n), None
+    counts = np.unique(strata, return_counts=True)[1] if strata is not None else np.zeros(1)
+    held = int(np.ceil(share * n))
+    fits = counts.min() > 1 and min(held, n - held) >= len(counts)
+    trained, out = train_test_split(
+        np.arange(n), test_size=share, random_state=random, stratify=strata if fits else None
+    )
+    return trained, out
+
+
+def of(n: int, n_folds: int, strata: Array | None, random: np.random.RandomState) -> list[tuple[Array, Array]]:
+    """For each fold the places of the other rows, and of its own."""
+    if n < n_folds:
+        raise DataError(f"n_folds must be at most the number of rows, {n}. Got {n_folds} instead.")
+    counts = np.unique(strata, return_counts=True)[1] if strata is not None else np.zeros(1)
+    kind = StratifiedKFold if counts.min() >= n_folds else KFold
+    return list(kind(n_folds, shuffle=True, random_state=random).split(np.zeros(n), strata))

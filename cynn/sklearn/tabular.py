@@ -1,0 +1,461 @@
+"""`TabularClassifier` and `TabularRegressor`: a table as it is, and a strong network in seconds."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import assert_all_finite
+
+from cynn import registry
+from cynn.errors import DataError, check_number, check_switch, shown
+from cynn.losses import CrossEntropy, Loss, MeanSquaredError
+from cynn.sklearn import recipes, table_file
+from cynn.sklearn.estimator import keep
+from cynn.sklearn.labels import Labels
+from cynn.sklearn.tabular_base import Rows, TabularEstimator
+from cynn.sklearn.temperature import softened, temperature_for
+from cynn.sklearn.weighted import mean_and_deviation
+
+__all__ = ["TabularClassifier", "TabularRegressor", "load"]
+
+Array = npt.NDArray[Any]
+
+
+class TabularClassifier(ClassifierMixin, TabularEstimator):
+    """A classifier for tables as they are: numbers, booleans, texts, categories, dates, and missing values.
+
+    Parameters
+    ----------
+    preset : {"default", "fast"}
+        "default" is RealMLP-TD, "fast" RealMLP-TD-S: without embeddings of numbers, dropout, decay and learned mixtures
+        of activations.
+    hidden_layer_sizes : list of int
+        Units of the hidden layers.
+    learning_rate, dropout, weight_decay, label_smoothing : float, optional
+        In place of those of the preset: the largest rate of Adam's waves; dropout and decay at first, which fall to 0
+        in the second half; and what of every label goes to all classes.
+    batch_size : int
+        Rows in a batch.
+    epochs : int
+        Passes over the rows.
+    early_stopping : bool
+        Whether rows are held out, and the weights of the epoch that is best for them are kept; else those of the last
+        epoch are.
+    validation_fraction : float
+        The share of the rows that is held out, if `fit` is given none. Of fewer than 10 rows none are.
+    n_members : int
+        Networks, each with its own rows held out, whose mean is the prediction.
+    n_folds : int, optional
+        Cut the rows into so many folds, and train a network for each, which holds it out: a cross-validated bag. With
+        `n_members`, so often.
+    class_weight : dict or "balanced", optional
+        The weight of each label, or rows / (classes * rows of the class): it multiplies `sample_weight`.
+    calibrate : bool
+        Whether probabilities get the temperature with which they are the best for rows that were held out.
+    random_state : int, RandomState or None
+        Of it come initial weights, the rows held out, the orders of rows, and dropout.
+    n_threads : int, optional
+        By default `cynn.get_num_threads()`. The result does not depend on it.
+    verbose : bool
+        Whether to print the figures of every epoch.
+
+    Attributes
+    ----------
+    ensemble_ : cynn.Ensemble
+        The networks.
+    columns_ : object
+        What was learned of the columns; `columns_.get_config()` shows it.
+    histories_ : list of cynn.training.History
+        For each network, the figures of its epochs.
+    best_epochs_ : list of int
+        For each network, the epoch whose weights it has.
+    validation_score_ : float or None
+        The score (accuracy) of rows for networks that were not trained on them.
+    classes_ : array
+        The labels, in ascending order.
+    temperature_ : float
+        Of `calibrate`; 1 without.
+    n_features_in_ : int
+        Columns of X.
+    feature_names_in_ : array of str
+        Of a DataFrame.
+
+    Notes
+    -----
+    Numbers are centred by their median, divided by the distance of their quartiles, and clipped smoothly; missing ones
+    are the median, and an input says where they were missing. Booleans and columns of two categories become -1 and 1,
+    up to 9 categories (of "fast" 100) an input each, more of them learned vectors. What was not there in training
+    counts as missing. Dates are numbers of seconds. For predictions, the columns of a DataFrame must have the same
+    names in the same order, as everywhere in scikit-learn: `X[list(estimator.feature_names_in_)]` puts them so.
+
+    Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
+    tabular data", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cynn.sklearn import TabularClassifier
+    >>> random = np.random.default_rng(0)
+    >>> X = [[colour, random.random()] for colour in random.choice(["red", "blue"], 200)]
+    >>> X[3][1] = None
+    >>> y = ["warm" if colour == "red" else "cold" for colour, _ in X]
+    >>> classifier = TabularClassifier("fast", epochs=30, random_state=0).fit(X, y)
+    >>> classifier.predict([["red", 0.5], ["blue", None]])
+    array(['warm', 'cold'], dtype='<U4')
+    """
+
+    _estimator_type = "classifier"
+    _figure = ("val_accuracy", 1)
+    label_smoothing: float | None
+    class_weight: Any
+    calibrate: bool
+    classes_: Array
+    _labels: Labels
+
+    def __init__(
+        self,
+        preset: str = "default",
+        *,
+        hidden_layer_sizes: Any = (256, 256, 256),
+        learning_rate: float | None = None,
+        dropout: float | None = None,
+        weight_decay: float | None = None,
+        label_smoothing: float | None = None,
+        batch_size: int = 256,
+        epochs: int = 256,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        n_members: int = 1,
+        n_folds: int | None = None,
+        class_weight: Any = None,
+        calibrate: bool = False,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: Any = False,
+    ) -> None:
+        keep(self, locals())
+
+    def _learn_targets(self, y: Array, weight: Array | None) -> None:
+        check_switch(self.calibrate, "calibrate", "TabularClassifier")
+        if self.label_smoothing is not None:
+            check_number(self.label_smoothing, "label_smoothing", "TabularClassifier", minimum=0, below=1)
+        self._labels = Labels(y)
+        if self._labels.is_multilabel:
+            raise DataError("y must have one label per row. Got rows of several labels instead.")
+        self.classes_ = self._labels.classes
+        self.temperature_ = 1.0
+
+    def _as_targets(self, y: Array) -> Array:
+        return self._labels.codes(y)
+
+    def _total_weight(self, targets: Array, weight: Array | None) -> Array | None:
+        if self.class_weight is None:
+            return weight
+        of_class = self._labels.weights(self.class_weight, targets, weight)
+        total = of_class if weight is None else weight * of_class
+        if not total.any():
+            raise DataError("class_weight must leave rows that count. Got rows whose weights are all 0 instead.")
+        return total
+
+    def _recipe(self) -> recipes.Recipe:
+        return recipes.recipe_of(
+            self.preset,
+            "classes",
+            learning_rate=self.learning_rate,
+            dropout=self.dropout,
+            weight_decay=self.weight_decay,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def _objective(self, recipe: recipes.Recipe) -> tuple[Loss, int, str]:
+        return CrossEntropy(label_smoothing=recipe.label_smoothing), max(2, len(self.classes_)), "softmax"
+
+    def _strata(self, targets: Array) -> Array | None:
+        return targets
+
+    def _judge(self, outputs: Array, seen: Rows) -> None:
+        if len(outputs):
+            self.validation_score_ = self._score_of(outputs, seen)
+        if not self.calibrate:
+            return
+        if not len(outputs):
+            raise DataError(
+                "calibrate=True must have rows that were not trained on: of early_stopping, n_folds or X_val. Got none."
+            )
+        self.temperature_ = temperature_for(outputs, seen.targets, seen.weight)
+
+    def _score_of(self, outputs: Array, seen: Rows) -> float:
+        return float(np.average(outputs.argmax(axis=1) == seen.targets, weights=seen.weight))
+
+    def predict(self, X: Any) -> Array:
+        """The label of every row.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (rows, columns)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows,)
+            Labels.
+        """
+        codes = self._outputs(X).argmax(axis=1)
+        found: Array = self.classes_[np.minimum(codes, len(self.classes_) - 1)]
+        return found
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """The probability of every class.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (rows, columns)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows, classes)
+            In the order of `classes_`; each row has the sum 1.
+        """
+        outputs = self._outputs(X)
+        return softened(outputs[:, : len(self.classes_)], self.temperature_)
+
+    def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """The logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (rows, columns)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows, classes)
+            In the order of `classes_`.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _targets_config(self) -> dict[str, Any]:
+        return {"classes": table_file.of_labels(self.classes_), "temperature": self.temperature_}
+
+    def _set_targets(self, config: dict[str, Any]) -> None:
+        self.classes_ = table_file.labels(config["classes"])
+        self._labels = Labels(self.classes_)
+        self.temperature_ = float(config["temperature"])
+
+
+class TabularRegressor(RegressorMixin, TabularEstimator):
+    """A regressor for tables as they are: numbers, booleans, texts, categories, dates, and missing values.
+
+    Targets may be of any size: they are standardized, and predictions lie within those of the training.
+
+    Parameters
+    ----------
+    preset : {"default", "fast"}
+        "default" is RealMLP-TD, "fast" RealMLP-TD-S: without embeddings of numbers, dropout, decay and learned mixtures
+        of activations.
+    loss : str, Loss or dict
+        "squared_error", "quantile", or any loss of CyNN for values of any sign, of standardized targets.
+    quantile : float
+        Which quantile is predicted with `loss="quantile"`.
+    hidden_layer_sizes : list of int
+        Units of the hidden layers.
+    learning_rate, dropout, weight_decay : float, optional
+        In place of those of the preset: the largest rate of Adam's waves; dropout and decay at first, which fall to 0
+        in the second half.
+    batch_size : int
+        Rows in a batch.
+    epochs : int
+        Passes over the rows.
+    early_stopping : bool
+        Whether rows are held out, and the weights of the epoch that is best for them are kept; else those of the last
+        epoch are.
+    validation_fraction : float
+        The share of the rows that is held out, if `fit` is given none. Of fewer than 10 rows none are.
+    n_members : int
+        Networks, each with its own rows held out, whose mean is the prediction.
+    n_folds : int, optional
+        Cut the rows into so many folds, and train a network for each, which holds it out: a cross-validated bag. With
+        `n_members`, so often.
+    random_state : int, RandomState or None
+        Of it come initial weights, the rows held out, the orders of rows, and dropout.
+    n_threads : int, optional
+        By default `cynn.get_num_threads()`. The result does not depend on it.
+    verbose : bool
+        Whether to print the figures of every epoch.
+
+    Attributes
+    ----------
+    ensemble_ : cynn.Ensemble
+        The networks.
+    columns_ : object
+        What was learned of the columns; `columns_.get_config()` shows it.
+    histories_ : list of cynn.training.History
+        For each network, the figures of its epochs.
+    best_epochs_ : list of int
+        For each network, the epoch whose weights it has.
+    validation_score_ : float or None
+        The score (R²) of rows for networks that were not trained on them.
+    n_features_in_ : int
+        Columns of X.
+    feature_names_in_ : array of str
+        Of a DataFrame.
+
+    Notes
+    -----
+    Numbers are centred by their median, divided by the distance of their quartiles, and clipped smoothly; missing ones
+    are the median, and an input says where they were missing. Booleans and columns of two categories become -1 and 1,
+    up to 9 categories (of "fast" 100) an input each, more of them learned vectors. What was not there in training
+    counts as missing. Dates are numbers of seconds. For predictions, the columns of a DataFrame must have the same
+    names in the same order, as everywhere in scikit-learn: `X[list(estimator.feature_names_in_)]` puts them so.
+
+    Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
+    tabular data", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cynn.sklearn import TabularRegressor
+    >>> X = np.linspace(-1, 1, 300)[:, None]
+    >>> regressor = TabularRegressor("fast", epochs=60, random_state=0).fit(X, 5000 + 100 * X[:, 0] ** 2)
+    >>> bool(regressor.score(X, 5000 + 100 * X[:, 0] ** 2) > 0.97)
+    True
+    """
+
+    _estimator_type = "regressor"
+    _figure = ("val_loss", -1)
+    loss: Any
+    quantile: float
+
+    def __init__(
+        self,
+        preset: str = "default",
+        *,
+        loss: Any = "squared_error",
+        quantile: float = 0.5,
+        hidden_layer_sizes: Any = (256, 256, 256),
+        learning_rate: float | None = None,
+        dropout: float | None = None,
+        weight_decay: float | None = None,
+        batch_size: int = 256,
+        epochs: int = 256,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        n_members: int = 1,
+        n_folds: int | None = None,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: Any = False,
+    ) -> None:
+        keep(self, locals())
+
+    def _checked(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Any:
+        raw, y, weight = super()._checked(X, y, sample_weight, reset=reset)
+        if y.dtype.kind not in "fiub":
+            try:
+                y = y.astype(np.float64)
+            except (TypeError, ValueError):
+                raise DataError(f"y must hold numbers. Got {shown(y.ravel().tolist()[0])} instead.") from None
+            assert_all_finite(y, input_name="y")
+        return raw, y.astype(np.float64), weight
+
+    def _learn_targets(self, y: Array, weight: Array | None) -> None:
+        check_number(self.quantile, "quantile", "TabularRegressor", above=0, below=1)
+        self._shape = y.shape[1:]
+        self._mean, self._deviation = mean_and_deviation(y.reshape(len(y), -1), weight)
+        targets = self._as_targets(y)
+        self._lowest, self._highest = targets.min(axis=0), targets.max(axis=0)
+
+    def _as_targets(self, y: Array) -> Array:
+        if y.shape[1:] != self._shape:
+            columns = f"{self._shape[0]} columns" if self._shape else "one value per row"
+            raise DataError(f"y must have {columns}, as at first. Got the shape {y.shape} instead.")
+        targets: Array = (y.reshape(len(y), -1) - self._mean) / self._deviation
+        return targets
+
+    def _recipe(self) -> recipes.Recipe:
+        return recipes.recipe_of(
+            self.preset,
+            "values",
+            learning_rate=self.learning_rate,
+            dropout=self.dropout,
+            weight_decay=self.weight_decay,
+        )
+
+    def _objective(self, recipe: recipes.Recipe) -> tuple[Loss, int, str]:
+        outputs = len(self._mean)
+        if isinstance(self.loss, str) and self.loss == "squared_error":
+            return MeanSquaredError(), outputs, "identity"
+        if isinstance(self.loss, str) and self.loss == "quantile":
+            return registry.losses.get("quantile", quantile=self.quantile), outputs, "identity"
+        return registry.losses.get(self.loss), outputs, "identity"
+
+    def _judge(self, outputs: Array, seen: Rows) -> None:
+        if len(outputs) > 1:
+            self.validation_score_ = self._score_of(outputs, seen)
+
+    def _score_of(self, outputs: Array, seen: Rows) -> float:
+        return float(r2_score(seen.targets, outputs, sample_weight=seen.weight))
+
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+        """The values for every row, within those of the training.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (rows, columns)
+            As for `fit`.
+
+        Returns
+        -------
+        array of shape (rows,) or (rows, outputs)
+            As y was.
+        """
+        outputs = self._outputs(X).astype(np.float64)
+        outputs = np.clip(outputs, self._lowest, self._highest)
+        found: npt.NDArray[np.float64] = outputs * self._deviation + self._mean
+        return found if self._shape else found[:, 0]
+
+    def _targets_config(self) -> dict[str, Any]:
+        arrays = {name: getattr(self, name).tolist() for name in _OF_TARGETS}
+        return {**arrays, "shape": list(self._shape)}
+
+    def _set_targets(self, config: dict[str, Any]) -> None:
+        self._shape = tuple(int(size) for size in config["shape"])
+        for name in _OF_TARGETS:
+            setattr(self, name, np.array(config[name], np.float64))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+#: Of each output: what its targets were centred and divided by, and how far they go then.
+_OF_TARGETS = ("_mean", "_deviation", "_lowest", "_highest")
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read what `TabularClassifier.save` or `TabularRegressor.save` wrote; no code of the file is run.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    TabularClassifier or TabularRegressor
+        It predicts the same; what `fit` says of its epochs is not in the file.
+
+    Raises
+    ------
+    ModelFileError
+        It is no whole file of such an estimator.
+    """
+    return table_file.read(path, (TabularClassifier, TabularRegressor))

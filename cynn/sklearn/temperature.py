@@ -1,0 +1,49 @@
+"""A temperature for probabilities, so that they are as sure as rows that were not trained on say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+
+__all__ = ["softened", "temperature_for"]
+
+Array = npt.NDArray[Any]
+
+_LARGEST = 20.0
+
+
+def softened(probabilities: Array, temperature: float) -> npt.NDArray[np.float64]:
+    """Probabilities to the power of 1 / temperature, divided by their sums over the classes."""
+    with np.errstate(divide="ignore"):
+        z = np.log(probabilities.astype(np.float64)) / temperature
+    z -= z.max(axis=1, keepdims=True)
+    found: npt.NDArray[np.float64] = np.exp(z, out=z)
+    found /= found.sum(axis=1, keepdims=True)
+    return found
+
+
+def temperature_for(probabilities: Array, codes: Array, weight: Array | None) -> float:
+    """The temperature with the smallest cross-entropy.
+
+    Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", 2017, section 4.2.
+
+    Parameters
+    ----------
+    probabilities : array of shape (rows, classes)
+        Of rows that were not trained on.
+    codes : array of shape (rows,)
+        Their classes, by number.
+    weight : array of shape (rows,), or None
+        How often each row is there.
+    """
+    rows, smallest = np.arange(len(codes)), np.finfo(np.float64).tiny
+
+    def loss(logarithm: float) -> float:
+        own = softened(probabilities, float(np.exp(logarithm)))[rows, codes]
+        return -float(np.average(np.log(np.maximum(own, smallest)), weights=weight))
+
+    limit = np.log(_LARGEST)
+    return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
