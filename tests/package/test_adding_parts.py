@@ -83,6 +83,9 @@ def missing(kind, cls):
         entries = GROUPS[f"cynn.{plural(kind)}"]
         unknown = sorted(name for name in names if entries.get(name) != f"{cls.__module__}:{cls.__name__}")
         places += [f"{name} in the entry points of pyproject.toml" for name in unknown]
+        family = importlib.import_module(f"cynn_plugins.{plural(kind)}")
+        if f"`{cls.name}`" not in family.__doc__:
+            places.append(f"the table of cynn_plugins/{plural(kind)}/__init__.py")
         where, rows = REFERENCES[kind]
         if not names & set(rows):
             places.append(where)
@@ -110,15 +113,16 @@ def test_every_part_is_where_it_must_be(kind):
          ["the import and __all__ of cynn.schedules", "docs/reference/index.rst", "tests/support/every_part.py"]),
         ("activation", "cynn_plugins.activations.shift",
          ["move in the entry points of pyproject.toml",
-          "shift in the entry points of pyproject.toml",
+          "shift in the entry points of pyproject.toml", "the table of cynn_plugins/activations/__init__.py",
           "ACTIVATIONS or ROWWISE_ACTIVATIONS in tests/support/catalogue_reference.py", "tests/support/every_part.py"]),
         ("loss", "cynn_plugins.losses.shift",
          ["move in the entry points of pyproject.toml",
-          "shift in the entry points of pyproject.toml", "LOSSES in tests/support/catalogue_reference.py",
-          "tests/support/every_part.py"]),
+          "shift in the entry points of pyproject.toml", "the table of cynn_plugins/losses/__init__.py",
+          "LOSSES in tests/support/catalogue_reference.py", "tests/support/every_part.py"]),
         ("optimizer", "cynn_plugins.optimizers.shift",
          ["move in the entry points of pyproject.toml",
-          "shift in the entry points of pyproject.toml", "tests/support/catalogue_optimizers.py",
+          "shift in the entry points of pyproject.toml", "the table of cynn_plugins/optimizers/__init__.py",
+          "tests/support/catalogue_optimizers.py",
           "tests/support/every_part.py"]),
         ("metric", "cynn.metrics",
          ["the import and __all__ of cynn.metrics", "docs/reference/index.rst", "tests/support/every_part.py"]),
