@@ -56,11 +56,11 @@ except ImportError:
     raise
 
 if TYPE_CHECKING:
-    from cynn import callbacks, datasets, interop, many, metrics, plot, testing, training
+    from cynn import callbacks, datasets, interop, many, metrics, plot, solvers, testing, training
     from cynn.many import Ensemble, cross_validate, fit_many, search
 
 # Modules that a process needs only for training are imported on demand.
-_LATER = {"callbacks", "datasets", "interop", "many", "metrics", "plot", "testing", "training"}
+_LATER = {"callbacks", "datasets", "interop", "many", "metrics", "plot", "solvers", "testing", "training"}
 # So are these, which the module many has.
 _OF_MANY = {"Ensemble", "cross_validate", "fit_many", "search"}
 
@@ -110,6 +110,7 @@ __all__ = [
     "search",
     "set_num_threads",
     "show_config",
+    "solvers",
     "testing",
     "training",
 ]

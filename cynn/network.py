@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cynn.training.diagnosis import Diagnosis
     from cynn.training.history import History
+    from cynn.training.problem import Problem
 
     Array = npt.NDArray[Any]
 
@@ -156,7 +157,7 @@ class Network(Model, FaceMethods):
         loss_weights: Any = None,
         optimizer: Any = None,
         epochs: int = 10,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         rows: Any = None,
         validation_data: tuple[Any, Any] | None = None,
         validation_split: float = 0.0,
@@ -189,14 +190,15 @@ class Network(Model, FaceMethods):
             sigmoid, otherwise `mean_squared_error`. For several outputs, one loss for all, or a list or a dict.
         loss_weights : list or dict of float, optional
             The weight of the loss of each output in the sum that is minimized; 1 by default.
-        optimizer : str, Optimizer or dict, optional
+        optimizer : str, Optimizer, Solver or dict, optional
             By default, the optimizer of the last `fit`, which continues with its state; Adam the first time. If the
-            same instance is given again, it continues, too. Any other optimizer starts with a new state.
+            same instance is given again, it continues, too. Any other optimizer starts with a new state. Names of
+            `cynn.solvers`, such as "levenberg_marquardt" and "lbfgs", and solvers train with second derivatives.
         epochs : int
-            The number of passes over the data.
-        batch_size : int
-            The number of rows per batch. The last batch of an epoch has the remaining rows. A step uses one batch, or
-            as many as the optimizer's `gradient_accumulation_steps`.
+            The number of passes over the data. A solver may end before, where no step improves the weights.
+        batch_size : int, optional
+            The number of rows per batch; by default 32, and all rows with a solver. The last batch of an epoch has the
+            remaining rows. A step uses one batch, or as many as the optimizer's `gradient_accumulation_steps`.
         rows : array of int, optional
             The numbers of the rows of x to train on, as for a fold or a bootstrap sample: x is not copied. A row may
             come more than once. The result has the same bits as that of `fit(x[rows], y[rows])`.
@@ -402,6 +404,97 @@ class Network(Model, FaceMethods):
 
         return gradients(
             self, x, y, loss=loss, loss_weights=loss_weights, sample_weight=sample_weight
+        )
+
+    @property
+    def parameter_vector(self) -> Array:
+        """All trained weights as one vector: those of each layer in order, each array row by row.
+
+        Reading makes a copy, since each array lies in memory of its own; assigning copies, too. Frozen weights are not
+        among them. `get_weights` has all arrays by themselves.
+
+        Raises
+        ------
+        ShapeError, DataError
+            What is assigned is not a vector of that size, or not finite in the network's dtype.
+        BusyError
+            It is assigned while another thread trains.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(2), cynn.Dense(1)], seed=0)
+        >>> net.parameter_vector = [1.0, 2.0, 3.0]
+        >>> net.layers[0].weights, net.layers[0].biases
+        (array([[1.],
+               [2.]], dtype=float32), array([3.], dtype=float32))
+        >>> net.parameter_vector
+        array([1., 2., 3.], dtype=float32)
+        """
+        from cynn.training.trained_weights import TrainedWeights
+
+        with self._weights_lock.turn():
+            return TrainedWeights(self).get(self.dtype)
+
+    @parameter_vector.setter
+    def parameter_vector(self, vector: Any) -> None:
+        from cynn.training.trained_weights import TrainedWeights
+
+        weights = TrainedWeights(self)
+        values = layers.as_values(vector, weights.get(self.dtype), "parameter_vector")
+        with self._weights_lock.turn_to_set("an assignment of parameter_vector"):
+            weights.set(values)
+
+    def problem(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        loss: Any = None,
+        loss_weights: Any = None,
+        sample_weight: Any = None,
+        n_threads: int | None = None,
+    ) -> Problem:
+        """The loss of some rows as a function of the trained weights: for SciPy, and other libraries that minimize.
+
+        Parameters
+        ----------
+        x, y : array
+            Rows and their targets, as for `fit`.
+        loss : str, Loss or dict, optional
+            As for `fit`.
+        loss_weights : list or dict of float, optional
+            For several outputs, the weight of the loss of each in the sum.
+        sample_weight : array of shape (rows,), optional
+            The weight of each row. Only ratios matter. For several outputs, as for `fit`.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The results do not depend on it.
+
+        Returns
+        -------
+        cynn.training.Problem
+            Its methods take a vector of weights: `value`, `value_and_gradient`, and for squared errors `residuals` and
+            `jacobian`. It has a copy of the network: this one stays as it is.
+
+        Raises
+        ------
+        InvalidParameterError
+            A layer draws random numbers, or depends on other rows of a batch.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> problem = net.problem([[1.0], [2.0]], [3.0, 5.0])
+        >>> problem.residuals([1.0, 1.0])
+        array([-1., -2.])
+        >>> problem.value_and_gradient([1.0, 1.0])
+        (2.5, array([-5., -3.]))
+        """
+        from cynn.training.problem import of_network
+
+        return of_network(
+            self, x, y, loss=loss, loss_weights=loss_weights, sample_weight=sample_weight, n_threads=n_threads
         )
 
     def evaluate(

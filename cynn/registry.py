@@ -1,8 +1,8 @@
 """Registries, in which parts are found by name: built-in parts, registered classes and plugins.
 
 Each kind of part has a registry: `cynn.registry.activations`, `losses`, `optimizers`, `layers`, `initializers`,
-`regularizers`, `constraints`, `schedules`, `metrics` and `callbacks`. This module depends on no part: the module of
-the same name in `cynn`, which has the base class of a kind, declares the built-in parts.
+`regularizers`, `constraints`, `schedules`, `metrics`, `callbacks` and `solvers`. This module depends on no part: the
+module of the same name in `cynn`, which has the base class of a kind, declares the built-in parts.
 
 A plugin is a class that an installed package names in an entry point, whose group is that of its kind, such as
 `cynn.activations`. Entry points are read for the first name that is not built in. Only the requested plugin is
@@ -38,6 +38,7 @@ __all__ = [
     "optimizers",
     "regularizers",
     "schedules",
+    "solvers",
 ]
 
 C = TypeVar("C")
@@ -53,12 +54,16 @@ metrics: Registry[Any]
 optimizers: Registry[Any]
 regularizers: Registry[Any]
 schedules: Registry[Any]
+solvers: Registry[Any]
 
 # The registries annotated above. Each is made by the module of the same name in `cynn` when it is imported.
 _NAMES = frozenset(__annotations__)
 
 #: The registries of functions with hyperparameters, by kind: activations, losses and optimizers.
 OF_KIND: dict[str, Registry[Any]] = {}
+
+# Kinds that `fit` is given under one name, optimizer=: a name is in one of the two.
+_SAME_NAMES = {"optimizer": "solver", "solver": "optimizer"}
 
 #: The version of a class that no package provides. Its module takes the place of the package.
 UNPACKAGED = "unpackaged"
@@ -412,12 +417,19 @@ class Registry(Generic[C]):
         known: Any = self._check(cls, repr(cls))
         names = (known.name, *known.aliases)
         for name in names:
-            taken = self._builtins.get(name) or self._registered.get(name, cls)
+            taken = self._builtins.get(name) or self._registered.get(name) or self._taken_by_twin(name) or cls
             if taken is not cls:
                 raise PluginError(f"The name of {cls!r} must be new. {name!r} is taken by {taken!r}.")
         if cls not in self._builtins.values():
             self._registered.update(dict.fromkeys(names, cls))
         return cls
+
+    def _taken_by_twin(self, name: str) -> type[Any] | None:
+        """The class with that name of the kind with which this one shares its names."""
+        if self.kind not in _SAME_NAMES:
+            return None
+        twin = of_kind(_SAME_NAMES[self.kind])
+        return twin._builtins.get(name) or twin._registered.get(name)
 
     def _scan(self) -> dict[str, list[EntryPoint]]:
         if self._entry_points is None:

@@ -166,6 +166,8 @@ class Operation:
         Whose methods in Python are called in place of the kernels' forward and backward.
     names : list of str
         Of the parameters, as it knows them.
+    draws : bool
+        Whether it draws random numbers.
     number : int
         Its number among the operations that draw random numbers.
     column_piece : int
@@ -191,6 +193,7 @@ class Operation:
         is_activation: bool = False,
         python: Any = None,
         names: list[str] | None = None,
+        draws: bool = False,
         number: int = 0,
         column_piece: int = 0,
         multiplications: int = 0,
@@ -210,6 +213,7 @@ class Operation:
         self.is_activation = is_activation
         self.python = python
         self.names: list[str] = names or []
+        self.draws = draws
         self.number = number
         self.column_piece = column_piece
         self.multiplications = multiplications

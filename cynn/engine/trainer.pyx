@@ -196,6 +196,13 @@ cdef class Trainer:
         self.batches = 0
         self.plan.sums[:] = 0
 
+    def constrain(self):
+        """Apply the constraints to the parameters, as after a step."""
+        cdef Step *step = &self.plan.step
+        self.plan.team.begin()
+        with nogil:
+            self.plan.team.run(constraint_phase, step, step.blocks.n_constrained)
+
     @property
     def calls_python(self):
         """Whether a step runs Python code of a plugin."""

@@ -20,3 +20,6 @@ cdef bint can_multiply(
 
 cdef int64_t faults() noexcept nogil
 cdef int raise_faults_since(int64_t before) except -1
+
+cdef bint has_cholesky() noexcept nogil
+cdef bint lapack_cholesky(int64_t n, double *a) noexcept nogil

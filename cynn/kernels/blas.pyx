@@ -28,7 +28,13 @@ cdef extern from *:
     static void hear_of_faults(void (*handler)(const char *, const int *, size_t)) {
         scipy_openblas_set_xerbla(handler);
     }
+    /* LAPACK's matrices are columns: its lower triangle is the upper one of rows */
+    int scipy_LAPACKE_dpotrf_work(int layout, char triangle, int n, double *a, int lda);
+    static int has_potrf(void) { return 1; }
+    static int potrf(int n, double *a) { return scipy_LAPACKE_dpotrf_work(102, 'L', n, a, n); }
     #else
+    static int has_potrf(void) { return 0; }
+    static int potrf(int n, double *a) { (void)n; (void)a; return -1; }
     static void use_one_thread(void) {}
     static void hear_of_faults(void (*handler)(const char *, const int *, size_t)) { (void)handler; }
     static const char *library_name(void) { return "another CBLAS, chosen by CYNN_BLAS"; }
@@ -78,6 +84,8 @@ cdef extern from *:
     void copy_last_fault(char *text)
     const char *library_name()
     const char *library_core()
+    bint has_potrf() nogil
+    int potrf(int n, double *a) nogil
     void cblas_gemm "cynn_cblas_gemm"(
         CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, int, int, int, double, const void *, int, const void *, int,
         double, void *, int
@@ -167,6 +175,16 @@ cdef void gemv(
     cblas_gemv(
         CblasRowMajor, CblasTrans if transpose_a else CblasNoTrans, <int>m, <int>n, alpha, a, <int>lda, x, 1, beta, y, 1
     )
+
+
+cdef bint has_cholesky() noexcept nogil:
+    """Whether the library that is linked has LAPACK's potrf: the vendored one has, of another it is not known."""
+    return has_potrf()
+
+
+cdef bint lapack_cholesky(int64_t n, double *a) noexcept nogil:
+    """LAPACK's potrf on the upper triangle of rows, A = Uᵀ U. Returns whether A is positive definite."""
+    return potrf(<int>n, a) == 0
 
 
 use_one_thread()

@@ -545,6 +545,7 @@ class Builder:
             hyperparameters=[float(number) for number in hyperparameters],
             schedule=schedule,
             activation=own,
+            draws=draws,
             number=self._number(randomness.Purpose.NOISE) if draws else 0,
             column_piece=column_piece,
             multiplications=multiplications,

@@ -21,7 +21,7 @@ def check(layers: list[Any], optimizer_state: Any) -> None:
     parts = {f"layer {number}": layer for number, layer in enumerate(layers)}
     if optimizer_state is not None:
         optimizer = optimizer_state.optimizer
-        parts[f"the learning rate of {type(optimizer).__name__}"] = optimizer.learning_rate
+        parts[f"the learning rate of {type(optimizer).__name__}"] = getattr(optimizer, "learning_rate", None)
     import pickle
 
     asking = sys._getframe(2).f_globals.get("__name__", "")

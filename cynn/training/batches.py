@@ -32,8 +32,8 @@ class BatchSource(Protocol):
     #: Steps and rows of this epoch so far.
     step: int
     rows_done: int
-    #: The learning rate of the last step, or of the one that failed.
-    last_rate: float
+    #: The learning rate of the last step, or of the one that failed; None if steps have none.
+    last_rate: float | None
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
         """Begin an epoch, or continue one from its `state`. Its number counts all epochs of the network, from 0."""
@@ -94,7 +94,7 @@ class ArrayBatches(BatchSource):
         self.predictions = context.room_for_predictions(n) if keep_predictions else None
         self.check_finite = context.check_finite
         self.n = n
-        self.last_rate = 0.0
+        self.last_rate: float | None = 0.0
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
         """Begin an epoch: its order of rows and its learning rates."""

@@ -86,7 +86,8 @@ class TrainingContext:
     @property
     def has_schedule(self) -> bool:
         """Whether the learning rate, or another parameter of a step, changes from step to step."""
-        assert self.state is not None
+        if self.state is None:
+            return False
         return self.state.has_schedule or self.state.settings.is_decay_scheduled or bool(self._schedules())
 
     def _schedules(self) -> list[HyperparameterSchedule]:

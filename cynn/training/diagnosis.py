@@ -14,6 +14,7 @@ from cynn import layers, registry
 from cynn.display.summary import columns
 from cynn.engine.activation_kernel import ActivationKernel
 from cynn.training.optimizer_state import optimizer_state
+from cynn.training.solver_state import SolverState
 from cynn.training.steps import gradients, train_batch
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
     tried = copy.deepcopy(network)  # a step is taken on it
     outputs = network.activations(x)
     gradient_of = itertools.chain(*gradients(network, x, y, loss=loss, loss_weights=None, sample_weight=None))
+    if optimizer is None and isinstance(network._optimizer_state, SolverState):
+        optimizer = "adam"
     own = None if optimizer is None else copy.deepcopy(registry.optimizers.get(optimizer))
     optimizer_state(tried, own).settings.accumulation = 1
     train_batch(

@@ -23,8 +23,10 @@ from cynn.training.fit_options import FitOptions
 from cynn.training.history import History
 from cynn.training.iterable_batches import IterableBatches, transformed
 from cynn.training.loop import Loop
-from cynn.training.optimizer_state import OptimizerState, optimizer_state
+from cynn.training.optimizer_state import OptimizerState, update_state
 from cynn.training.snapshot import Snapshot
+from cynn.training.solver_batches import SolverBatches, check
+from cynn.training.solver_state import SolverState, solver_of
 
 if TYPE_CHECKING:
     from cynn.data.objective import Objective
@@ -45,12 +47,19 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     called = CallbackList(options.callbacks, network)
     called.greater_is_better = _directions(objective, metrics_by_name)
     validation = _checked_validation(network, objective, options)
-    state_before: OptimizerState | None = network._optimizer_state
+    state_before: OptimizerState | SolverState | None = network._optimizer_state
+    solver = solver_of(options.optimizer, state_before)
+    if solver is not None:
+        check(network, objective, solver, y is None, options)
+    elif options.batch_size is None:
+        options.batch_size = 32
 
     def context() -> TrainingContext:
         """Made after the data have been checked: it replaces the optimizer of the network."""
-        state = optimizer_state(network, options.optimizer)
-        return TrainingContext(network, objective, state, threads.resolve(options.n_threads), options.check_finite)
+        state = update_state(network, options.optimizer if solver is None else solver)
+        of_optimizer = state if isinstance(state, OptimizerState) else None
+        n_threads = threads.resolve(options.n_threads)
+        return TrainingContext(network, objective, of_optimizer, n_threads, options.check_finite)
 
     source: BatchSource
     snapshot: Snapshot | None = None
@@ -63,7 +72,10 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         )
     else:
         options.check_for_rows()
-        given, places, held_out = _training_rows(network, objective, x, y, options)
+        # steps check the rows that they read: all are checked here only if no step reads them, or reads transformed
+        # ones, or if a solver evaluates the loss several times
+        look_at_x = options.epochs == 0 or options.transform is not None or solver is not None
+        given, places, held_out = _training_rows(network, objective, x, y, options, look_at_x)
         validation = held_out or validation
         if options.check_finite or network._categories:
             snapshot = Snapshot(network, given[0], places)
@@ -111,7 +123,7 @@ def _settings(
     validation: Checked | None,
 ) -> dict[str, Any]:
     """Return what must be the same when a training is resumed from a checkpoint."""
-    state: OptimizerState = network._optimizer_state
+    state: OptimizerState | SolverState = network._optimizer_state
     return {
         "network": network.get_config(),
         "loss": objective.get_config(),
@@ -134,11 +146,9 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 
 def _training_rows(
-    network: Model, objective: Objective, x: Any, y: Any, options: FitOptions
+    network: Model, objective: Objective, x: Any, y: Any, options: FitOptions, look_at_x: bool
 ) -> tuple[Checked, Places | None, Checked | None]:
     """Validate x and y; return them, the places of the rows to train on (None for all), and the held-out rows."""
-    # steps check the rows that they read: all are checked here only if no step reads them, or reads transformed ones
-    look_at_x = options.epochs == 0 or options.transform is not None
     rows, target, weights = evaluation.checked(
         network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x
     )
@@ -196,6 +206,11 @@ def _source_of_rows(
     n, seed = len(rows) if places is None else len(places), context.network.seed
     order_of = _order(n, places, options.shuffle, seed)
     transform = options.transform
+    state = context.network._optimizer_state
+    if isinstance(state, SolverState):
+        size, among = options.batch_size, np.arange(n) if places is None else places
+        return SolverBatches(context, state, rows, target, weights, size, order_of, among, keep_predictions)
+    assert options.batch_size is not None
     if transform is None:
         return ArrayBatches(context, rows, target, weights, options.batch_size, order_of, n, keep_predictions)
     size = min(options.batch_size, n)

@@ -29,7 +29,7 @@ class FitOptions:
     loss_weights: Any
     optimizer: Any
     epochs: int
-    batch_size: int
+    batch_size: int | None
     rows: Any
     validation_data: Any
     validation_split: float | None
@@ -47,7 +47,8 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         self.epochs = check_whole_number(self.epochs, "epochs", "fit")
-        self.batch_size = check_whole_number(self.batch_size, "batch_size", "fit", minimum=1, maximum=2**31 - 1)
+        if self.batch_size is not None:
+            self.batch_size = check_whole_number(self.batch_size, "batch_size", "fit", minimum=1, maximum=2**31 - 1)
         self.n_threads = threads.resolve(self.n_threads)
         if isinstance(self.shuffle, (bool, np.bool_)):
             self.shuffle = bool(self.shuffle)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cynn.components.configurable import Configurable
     from cynn.model import Model
     from cynn.training.optimizer_state import OptimizerState
+    from cynn.training.solver_state import SolverState
 
 __all__ = ["Loop", "diverged_error"]
 
@@ -69,7 +70,7 @@ class Loop:
         self.network, self.source, self.called = network, source, called
         self.figures, self.has_own_figures = figures, has_own_figures
         self.epochs, self.settings, self.parts = epochs, settings, parts
-        self.optimizer: OptimizerState = network._optimizer_state
+        self.optimizer: OptimizerState | SolverState = network._optimizer_state
         self.history = History()
         self.epoch = 0  # the current or the last epoch, counted from 1
         self.is_in_epoch = False
@@ -123,11 +124,14 @@ class Loop:
             self.bar.close()
 
     def _run_epochs(self) -> None:
-        while self.is_in_epoch or (self.epoch < self.epochs and not self.called.stop_training):
+        while self.is_in_epoch or (self.epoch < self.epochs and not self._is_to_stop()):
             self._run_epoch()
             if self._may_run_short_epochs():
                 self._run_short_epochs()
         self._write_checkpoints(lambda each: each.last != self._place())
+
+    def _is_to_stop(self) -> bool:
+        return self.called.stop_training or self.optimizer.is_done
 
     def _run_epoch(self) -> None:
         if not self.is_in_epoch:
@@ -144,7 +148,9 @@ class Loop:
             each.count(self.epoch)
         logs = self.figures()
         if self.optimizer.has_schedule:
+            assert self.source.last_rate is not None
             logs["learning_rate"] = self.source.last_rate
+        logs |= self.optimizer.figures()
         logs["seconds"] = time.perf_counter() - self.began_at
         self.history.append(logs)
         self.bar.end_epoch(logs)
@@ -310,8 +316,8 @@ class Loop:
         per_epoch = self.source.steps_per_epoch
         if state["feed"] is not None and per_epoch is not None:
             first = state["optimizer"]["t"] - state["feed"]["step"]
-            schedule = self.optimizer.schedule_of(state["optimizer"])
-            schedule.rates(first, per_epoch, state["t_before"] + self.epochs * per_epoch)
+            total_steps = state["t_before"] + self.epochs * per_epoch
+            self.optimizer.check_rates(state["optimizer"], first, per_epoch, total_steps)
 
     def _set_state(self, state: Mapping[str, Any]) -> None:
         """Continue from what `read` returned; nothing in it can fail."""
@@ -334,7 +340,7 @@ NOT_FINITE = "weights, their averages and the optimizer's memory", "NaN or infin
 
 
 def diverged_error(
-    what: str, got: object, rate: float, epoch: int, step: int, history: History, is_finite: bool
+    what: str, got: object, rate: float | None, epoch: int, step: int, history: History, is_finite: bool
 ) -> TrainingDivergedError:
     """Make the error for a training that diverged; `is_finite` says whether the weights are still finite."""
     holds = (
@@ -342,9 +348,10 @@ def diverged_error(
         if is_finite
         else "what the network holds is not finite any more: set_weights, a checkpoint or a new network replaces it"
     )
+    smaller = "Other initial weights" if rate is None else f"A smaller learning rate (it was {rate:g})"
     return TrainingDivergedError(
         f"The {what} must stay finite. Got {got} in epoch {epoch}, step {step}, "
-        f"instead. A smaller learning rate (it was {rate:g}) or scaled inputs often help; {holds}.",
+        f"instead. {smaller} or scaled inputs often help; {holds}.",
         epoch,
         step,
         history,

@@ -15,19 +15,23 @@ from cynn.components.configurable import config_of
 from cynn.engine.operations import UpdateSettings
 from cynn.engine.optimizer_kernel import OptimizerKernel
 from cynn.engine.workspace import aligned_copy, aligned_zeros
-from cynn.errors import CynnError
+from cynn.errors import CynnError, InvalidParameterError, shown
 from cynn.saving import provenance
 from cynn.schedules.monitoring import Directions
+from cynn.training.solver_state import SolverState, is_solver
 
 if TYPE_CHECKING:
     from cynn.model import Model
     from cynn.optimizers import Optimizer
 
-__all__ = ["OptimizerState", "optimizer_state"]
+__all__ = ["OptimizerState", "optimizer_state", "update_state"]
 
 
 class OptimizerState:
     """An optimizer, and its memory for the parameters of one network."""
+
+    #: A solver may end a training; an optimizer does not.
+    is_done = False
 
     def __init__(self, optimizer: Optimizer, network: Model) -> None:
         optimizer.check_held(network.dtype)
@@ -102,6 +106,10 @@ class OptimizerState:
         """Give the figures of an epoch to the schedule."""
         self.schedule.on_epoch_end(logs)
 
+    def figures(self) -> dict[str, float]:
+        """Further figures for the history."""
+        return {}
+
     def get_config(self) -> dict[str, Any]:
         """The configuration of the optimizer, in which a learning rate that is a function is replaced by its name."""
         try:
@@ -146,6 +154,10 @@ class OptimizerState:
         if given is None:
             return self.optimizer.learning_rate
         return schedules.learning_rate_of(given, "learning_rate", type(self.optimizer).__name__)
+
+    def check_rates(self, state: Mapping[str, Any], first: int, count: int, total_steps: int) -> None:
+        """Raise an error unless the schedule of a state has rates for `count` steps."""
+        self.schedule_of(state).rates(first, count, total_steps)
 
     def schedule_of(self, state: Mapping[str, Any]) -> schedules.Schedule:
         """Make the schedule that a state describes; the state must fit its schema."""
@@ -196,6 +208,12 @@ def optimizer_state(network: Model, optimizer: Any, *, equal_goes_on: bool = Fal
     With `equal_goes_on`, an equal optimizer keeps the state, too.
     """
     state: OptimizerState | None = network._optimizer_state
+    if is_solver(optimizer) or (optimizer is None and isinstance(state, SolverState)):
+        raise InvalidParameterError(
+            "The 'optimizer' parameter of train_batch and diagnose must be an optimizer: a solver takes steps on a "
+            "loss that it may evaluate again, with fit. Got "
+            f"{shown(optimizer) if state is None or optimizer is not None else state.optimizer!r} instead."
+        )
     if optimizer is None and state is None:
         optimizer = "adam"
     if optimizer is not None and (state is None or optimizer is not state.optimizer):
@@ -207,3 +225,17 @@ def optimizer_state(network: Model, optimizer: Any, *, equal_goes_on: bool = Fal
         state = OptimizerState(state.optimizer, network)  # momentum was added or removed
     network._optimizer_state = state
     return state
+
+
+def update_state(network: Model, given: Any) -> OptimizerState | SolverState:
+    """Return what `fit` takes its steps with: the state of an optimizer, or of a solver.
+
+    None stands for the one of last time. As of optimizers, the same instance goes on with its state.
+    """
+    state: OptimizerState | SolverState | None = network._optimizer_state
+    if isinstance(state, SolverState) and (given is None or given is state.optimizer):
+        return state
+    if not is_solver(given):
+        return optimizer_state(network, given)
+    network._optimizer_state = solver = SolverState(registry.solvers.get(given), network)
+    return solver

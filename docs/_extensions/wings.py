@@ -24,7 +24,7 @@ WINGS = {
     "engine": {"engine"},
     "parts": {
         "activations", "constraints", "hyperparameters", "initializers", "losses", "optimizers", "regularizers",
-        "schedules",
+        "schedules", "solvers",
     },
     "layers": {"layers"},
     "data": {"data", "metrics"},

@@ -1,0 +1,472 @@
+"""The residuals r of a network's outputs, their Jacobian J by the weights, and the products Jᵀ J and Jᵀ r.
+
+As a training step, this goes in two phases. (1) Row tiles: forward, the residuals and, for each output, backward; of
+each row, every operation then writes its part of a row of J. (2) Blocks of columns: the products of a panel of J, which
+is as many rows as fit in the cache, are added to those of earlier panels. J is never stored whole. Tiles, panels and
+blocks depend on shapes alone, so the bits are the same for any number of threads. Sums are in double.
+"""
+
+import numpy as np
+
+from cynn.engine.trainer import UnusableRow
+from cynn.engine.workspace import aligned_zeros
+
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from cynn.abi cimport cynn_pass
+from cynn.blas cimport cynn_blas, import_blas
+from cynn.engine.dtypes cimport Dtype, at
+from cynn.engine.engine cimport Engine
+from cynn.engine.flags cimport is_raised, lower_flag, raise_flag
+from cynn.engine.row_matrix cimport RowMatrix, are_categories
+from cynn.engine.thread_team cimport MAX_THREADS, Team
+from cynn.engine.workspace cimport Node, Workspace, address_of, backward_node, forward_node
+from cynn.kernels.blas cimport faults, raise_faults_since
+from cynn.kernels.tables cimport FLOAT64
+
+# Rows of a tile: few enough that its buffers stay in the L1 cache, many enough to be worth its calls.
+cdef int64_t TILE_ROWS = 64
+
+# A panel of J should fit in the L2 cache, but has so many rows at least: else its products are no faster than a read.
+cdef int64_t PANEL_BYTES = 1 << 20
+cdef int64_t MIN_PANEL_ROWS = 256
+cdef int64_t MAX_PANEL_ROWS = 1 << 14
+
+# Columns of J in a block of the products. Measured with 61 columns: blocks of 24 are 1.4 times as fast as one of 61.
+cdef int64_t MIN_BLOCK = 24
+cdef int64_t MAX_BLOCK = 192
+cdef int64_t BLOCKS = 8
+
+cdef const cynn_blas *blas = import_blas()
+
+# The number of multiplications below which a second thread costs more than it saves.
+cdef double WORTH_A_TEAM = 2e6
+
+
+cdef inline double number_at(const Dtype *dtype, const void *array, int64_t place) noexcept nogil:
+    return (<const double *>array)[place] if dtype.kind == FLOAT64 else (<const float *>array)[place]
+
+
+cdef inline void set_number(const Dtype *dtype, void *array, int64_t place, double value) noexcept nogil:
+    if dtype.kind == FLOAT64:
+        (<double *>array)[place] = value
+    else:
+        (<float *>array)[place] = <float>value
+
+
+cdef inline double scale_of(const Panel *panel, int64_t row, int64_t output) noexcept nogil:
+    """The factor of a residual, of a row of x."""
+    return 1 if panel.scales == NULL else panel.scales[row * panel.outputs + output]
+
+
+cdef inline void find_residuals(
+    const Panel *panel, const Room *room, int64_t begin, int64_t end, double *squares
+) noexcept nogil:
+    """r = scale * (output - target), and the sum of r² for each output."""
+    cdef int64_t head, i, j, row, first = 0, outputs = panel.outputs
+    cdef double r
+    memset(squares, 0, outputs * sizeof(double))
+    for head in range(panel.n_heads):
+        for i in range(begin, end):
+            row = panel.order[i]
+            for j in range(panel.widths[head]):
+                r = number_at(panel.dtype, room.outputs[head], (i - begin) * panel.widths[head] + j)
+                r = scale_of(panel, row, first + j) * (r - panel.targets[row * outputs + first + j])
+                panel.residuals[i * outputs + first + j] = r
+                squares[first + j] += r * r
+        first += panel.widths[head]
+
+
+cdef inline void seed(
+    const Panel *panel, const Room *room, int64_t output, int64_t begin, int64_t end
+) noexcept nogil:
+    """dr/doutput for one of the outputs, of each row: its scale there, and 0 elsewhere."""
+    cdef int64_t head, i, first = 0, width
+    for head in range(panel.n_heads):
+        width = panel.widths[head]
+        memset(room.seeds[head], 0, (end - begin) * width * panel.dtype.itemsize)
+        if first <= output < first + width:
+            for i in range(begin, end):
+                set_number(
+                    panel.dtype, room.seeds[head], (i - begin) * width + output - first,
+                    scale_of(panel, panel.order[i], output)
+                )
+        first += width
+
+
+cdef int backward(const Panel *panel, const Room *room, const cynn_pass *pass_) noexcept nogil:
+    cdef int64_t i, j
+    cdef const Node *node
+    for i in range(room.n_nodes - 1, -1, -1):
+        node = &room.nodes[i]
+        if node.op.delta == NULL or not node.has_gradient:
+            continue
+        for j in range(node.n_sums):
+            panel.dtype.add(pass_.rows * node.op.units, node.sums[j], node.op.delta)
+        if backward_node(panel.dtype, node, pass_, 0, pass_.rows):
+            return -1
+    return 0
+
+
+cdef inline void point_at_row(const Dtype *dtype, RowOperation *operation, int64_t row) noexcept nogil:
+    cdef const Node *node = operation.node
+    cdef int64_t j
+    for j in range(node.op.n_inputs):
+        operation.x[j] = at(dtype, node.op.x[j], row * node.op.widths[j])
+    for j in range(node.op.n_saved):
+        operation.saved[j] = at(dtype, node.op.saved[j], row * operation.saved_columns[j])
+    operation.op.out = at(dtype, node.op.out, row * node.op.units)
+    operation.op.delta = at(dtype, node.op.delta, row * node.op.units)
+
+
+cdef void write_jacobian(
+    const Panel *panel, const Room *room, int64_t row, double *out
+) noexcept nogil:
+    """One row of J: the gradient of one residual, by every trained parameter."""
+    cdef const Dtype *dtype = panel.dtype
+    cdef int64_t i, j, k, size
+    cdef RowOperation *operation
+    cdef cynn_pass pass_
+    cdef double *place
+    begin_pass(panel, 1, &pass_)
+    for i in range(room.n_operations):
+        operation = &room.operations[i]
+        point_at_row(dtype, operation, row)
+        for j in range(operation.op.n_parameters):
+            if operation.places[j] < 0:
+                continue
+            place = out + operation.places[j]
+            if dtype.kind == FLOAT64:
+                dtype.gradient(
+                    operation.node.operation, &operation.op, &pass_, j, 0, operation.op.parameter_rows[j], place
+                )
+                continue
+            size = operation.op.parameter_rows[j] * operation.op.parameter_columns[j]
+            dtype.gradient(
+                operation.node.operation, &operation.op, &pass_, j, 0, operation.op.parameter_rows[j], room.gradient
+            )
+            for k in range(size):
+                place[k] = (<const float *>room.gradient)[k]
+
+
+cdef inline void begin_pass(const Panel *panel, int64_t rows, cynn_pass *pass_) noexcept nogil:
+    memset(pass_, 0, sizeof(cynn_pass))
+    pass_.struct_size, pass_.training, pass_.seed = sizeof(cynn_pass), True, panel.seed
+    pass_.rows, pass_.total_weight = rows, rows
+
+
+cdef void tile_phase(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef Panel *panel = <Panel *>context
+    cdef Room *room = &panel.rooms[thread]
+    cdef int64_t begin = piece * panel.tile, end = min(begin + panel.tile, panel.rows), i, output
+    cdef cynn_pass pass_
+    if panel.dtype.gather(
+        panel.x, panel.order + begin, end - begin, 0, panel.source.scale, panel.source.offset, True, room.x
+    ) >= 0 or not are_categories(panel.source, end - begin, room.x):
+        raise_flag(&panel.unusable)
+        return
+    begin_pass(panel, end - begin, &pass_)
+    for i in range(room.n_nodes):
+        if forward_node(panel.dtype, &room.nodes[i], &pass_, 0, end - begin):
+            raise_flag(&panel.failed)
+            return
+    find_residuals(panel, room, begin, end, panel.squares + piece * panel.outputs)
+    if panel.jacobian == NULL:
+        return
+    for output in range(panel.outputs):
+        seed(panel, room, output, begin, end)
+        if backward(panel, room, &pass_):
+            raise_flag(&panel.failed)
+            return
+        for i in range(begin, end):
+            write_jacobian(
+                panel, room, i - begin, panel.jacobian + (i * panel.outputs + output) * panel.n_parameters
+            )
+
+
+cdef void product_phase(void *context, int64_t piece, int thread) noexcept nogil:
+    """Columns of Jᵀ times what is to the right of the diagonal, and times the factors."""
+    cdef Panel *panel = <Panel *>context
+    cdef int64_t n = panel.n_parameters, rows = panel.rows * panel.outputs
+    cdef int64_t begin = piece * panel.block, end = min(begin + panel.block, n)
+    cdef const double *columns = panel.jacobian + begin
+    if panel.products != NULL:
+        blas.gemm_f64(
+            True, False, end - begin, n - begin, rows, 1, columns, n, columns, n, 1,
+            panel.products + begin * n + begin, n, NULL
+        )
+    if panel.right != NULL:
+        blas.gemv_f64(True, rows, end - begin, 1, columns, n, panel.factors, 1, panel.right + begin)
+
+
+cdef class NormalEquations:
+    """The residuals of a network on some data, and their derivatives by the trained weights.
+
+    The residual of a row and an output is scale * (output - target). All methods take the numbers of the rows that
+    count, in order, and compute with the weights that the network has.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine of the network.
+    x : array of shape (n, inputs) of uint8, float32 or float64
+        The inputs.
+    targets : float64 array of shape (n, outputs)
+        The targets of all outputs, side by side.
+    scales : float64 array of shape (n, outputs), or None
+        The factor of each residual; None for ones.
+    n_threads : int
+        The largest number of threads to use.
+
+    Attributes
+    ----------
+    parameters : list of arrays
+        The trained parameters, in the order of the columns of J.
+    n_parameters, n_outputs : int
+        The columns of J, and its rows per row of x.
+    """
+
+    def __cinit__(self, Engine engine, x, targets, scales, int n_threads):
+        cdef Panel *panel = &self.panel
+        cdef const double[:, ::1] target_view = targets
+        cdef const double[:, ::1] scale_view
+        cdef int64_t rows
+        self.engine, self.x, self.keep = engine, RowMatrix(x), []
+        panel.dtype, panel.source, panel.x = engine.source.dtype, &engine.source, &self.x.rows
+        widths = [engine.operations[<int64_t>value - 1].units for value in engine.outputs]
+        panel.n_heads, panel.outputs = len(widths), sum(widths)
+        panel.widths = <int64_t *>self.hold(np.array(widths, np.int64))
+        if (target_view.shape[0], target_view.shape[1]) != (panel.x.rows, panel.outputs):
+            raise ValueError("there must be a target for every row and output")
+        panel.targets = self.hold_view(targets)
+        if scales is not None:
+            scale_view = scales
+            if (scale_view.shape[0], scale_view.shape[1]) != (panel.x.rows, panel.outputs):
+                raise ValueError("there must be a scale for every row and output")
+            panel.scales = self.hold_view(scales)
+        panel.seed = engine.seed
+        places, self.parameters = [], []
+        for parameter in engine.trained_parameters():
+            places.append(-1 if parameter is None else self.n_parameters)
+            if parameter is not None:
+                self.parameters.append(parameter)
+                self.n_parameters += parameter.size
+        self.n_outputs, panel.n_parameters = panel.outputs, self.n_parameters
+        # Python methods take whole batches, and leave one gradient for all of their rows
+        panel.tile = 1 if engine.has_python else TILE_ROWS
+        rows = PANEL_BYTES // (8 * max(1, self.n_parameters))
+        self.panel_rows = max(1, max(MIN_PANEL_ROWS, min(rows, MAX_PANEL_ROWS)) // panel.outputs)
+        self.panel_rows = (self.panel_rows + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
+        panel.block = max(MIN_BLOCK, min(MAX_BLOCK, (self.n_parameters + BLOCKS - 1) // BLOCKS))
+        work = engine.multiplications() + <double>panel.outputs * self.n_parameters * self.n_parameters
+        if engine.has_python or work * panel.x.rows < WORTH_A_TEAM:
+            n_threads = 1
+        self.team = Team(max(1, min(n_threads, MAX_THREADS)))
+        panel.squares = <double *>self.zeros(self.panel_rows // panel.tile * panel.outputs, sizeof(double))
+        self.make_rooms(engine.outputs, places)
+
+    cdef int make_rooms(self, list values, list places) except -1:
+        """Buffers for each thread."""
+        cdef Panel *panel = &self.panel
+        cdef int64_t thread, i, j, largest
+        cdef Room *room
+        cdef RowOperation *operation
+        cdef Workspace workspace
+        cdef const Node *node
+        self.workspaces = []
+        panel.rooms = <Room *>self.zeros(self.team.state.n_threads, sizeof(Room))
+        largest = max([parameter.size for parameter in self.parameters], default=1)
+        for thread in range(self.team.state.n_threads):
+            workspace = self.engine.new_workspace(panel.tile, True, values)
+            self.workspaces.append(workspace)
+            room = &panel.rooms[thread]
+            room.nodes, room.n_nodes, room.x = workspace.nodes, workspace.n_nodes, workspace.x
+            room.outputs = <void **>self.zeros(panel.n_heads, sizeof(void *))
+            room.seeds = <void **>self.zeros(panel.n_heads, sizeof(void *))
+            for i, value in enumerate(values):
+                room.outputs[i] = address_of(workspace.values[value])
+                room.seeds[i] = address_of(workspace.loss_gradients[i])
+            room.gradient = self.zeros(largest, sizeof(double))
+            room.operations = <RowOperation *>self.zeros(room.n_nodes, sizeof(RowOperation))
+            for i in range(room.n_nodes):
+                node = &room.nodes[i]
+                of_node = places[self.engine.places[i] : self.engine.places[i + 1]]
+                if node.op.delta == NULL or max(of_node) < 0:
+                    continue
+                operation = &room.operations[room.n_operations]
+                room.n_operations += 1
+                operation.node, operation.op = node, node.op
+                operation.x = <void **>self.zeros(node.op.n_inputs, sizeof(void *))
+                operation.saved = <void **>self.zeros(node.op.n_saved, sizeof(void *))
+                operation.op.x, operation.op.saved = <const void *const *>operation.x, operation.saved
+                operation.saved_columns = <int64_t *>self.hold(np.array(
+                    [one.columns if one.for_each_row else 0 for one in self.engine.operations[i].saved] or [0], np.int64
+                ))
+                operation.places = <int64_t *>self.hold(np.array(of_node, np.int64))
+        return 0
+
+    cdef void *hold(self, array) except NULL:
+        self.keep.append(array)
+        return address_of(array)
+
+    cdef const double *hold_view(self, array) except NULL:
+        """The address of a matrix that is only read."""
+        cdef const double[:, ::1] view = array
+        self.keep.append(array)
+        return &view[0, 0]
+
+    cdef void *zeros(self, int64_t n, size_t size) except NULL:
+        return self.hold(aligned_zeros((max(1, n) * size,), np.uint8))
+
+    cdef object run(
+        self, const int64_t[::1] order, double *residuals, double *jacobian, double *products, double *right,
+        const double *factors
+    ):
+        """Go through the rows. What is NULL is not wanted; factors NULL: the residuals.
+
+        Returns the sum of r² for each output.
+        """
+        cdef Panel *panel = &self.panel
+        cdef int64_t n = order.shape[0], begin = 0, i, j, tiles, faults_before = faults()
+        cdef int64_t outputs = panel.outputs, columns = self.n_parameters
+        cdef double *own_residuals = NULL
+        cdef double *own_jacobian = NULL
+        cdef double[::1] sums = np.zeros(outputs)
+        cdef Workspace workspace
+        if n and not 0 <= np.min(order) <= np.max(order) < panel.x.rows:
+            raise ValueError("the rows must be among those of x")
+        if residuals == NULL:
+            room_of_residuals = np.empty((min(n, self.panel_rows), outputs))
+            own_residuals = <double *>address_of(room_of_residuals)
+        if jacobian == NULL and right != NULL:
+            room_of_jacobian = np.zeros((min(n, self.panel_rows) * outputs, columns))
+            own_jacobian = <double *>address_of(room_of_jacobian)
+        panel.products, panel.right = products, right
+        lower_flag(&panel.failed)
+        lower_flag(&panel.unusable)
+        for workspace in self.workspaces:
+            workspace.begin_pass()
+        self.team.begin()
+        with nogil:
+            while begin < n:
+                panel.order, panel.rows = &order[begin], min(self.panel_rows, n - begin)
+                panel.residuals = own_residuals if residuals == NULL else residuals + begin * outputs
+                panel.factors = factors + begin * outputs if factors != NULL else panel.residuals
+                panel.jacobian = own_jacobian if jacobian == NULL else jacobian + begin * outputs * columns
+                tiles = (panel.rows + panel.tile - 1) // panel.tile
+                self.team.run(tile_phase, panel, tiles)
+                if is_raised(&panel.failed) or is_raised(&panel.unusable):
+                    break
+                if right != NULL:
+                    self.team.run(product_phase, panel, (columns + panel.block - 1) // panel.block)
+                for i in range(tiles):
+                    for j in range(outputs):
+                        sums[j] += panel.squares[i * outputs + j]
+                begin += panel.rows
+        if is_raised(&panel.failed):
+            for workspace in self.workspaces:
+                workspace.raise_error()
+        if is_raised(&panel.unusable):
+            raise UnusableRow
+        raise_faults_since(faults_before)
+        return np.asarray(sums)
+
+    def squares(self, const int64_t[::1] order):
+        """The sum of r² over the rows, for each output.
+
+        Parameters
+        ----------
+        order : int64 array
+            The rows.
+
+        Returns
+        -------
+        float64 array of shape (outputs,)
+            The sums.
+        """
+        return self.run(order, NULL, NULL, NULL, NULL, NULL)
+
+    def residuals(self, const int64_t[::1] order):
+        """The residuals of the rows.
+
+        Parameters
+        ----------
+        order : int64 array
+            The rows.
+
+        Returns
+        -------
+        float64 array of shape (rows, outputs)
+            scale * (output - target).
+        """
+        found = np.empty((order.shape[0], self.n_outputs))
+        self.run(order, <double *>address_of(found), NULL, NULL, NULL, NULL)
+        return found
+
+    def jacobian(self, const int64_t[::1] order):
+        """J: the derivatives of the residuals of the rows, by the trained weights.
+
+        Parameters
+        ----------
+        order : int64 array
+            The rows.
+
+        Returns
+        -------
+        float64 array of shape (rows * outputs, parameters)
+            A row for each residual.
+        """
+        found = np.zeros((order.shape[0] * self.n_outputs, self.n_parameters))
+        self.run(order, NULL, <double *>address_of(found), NULL, NULL, NULL)
+        return found
+
+    def equations(self, const int64_t[::1] order, products):
+        """Jᵀ J and Jᵀ r.
+
+        Parameters
+        ----------
+        order : int64 array
+            The rows.
+        products : float64 array of shape (parameters, parameters)
+            Its upper triangle becomes that of Jᵀ J.
+
+        Returns
+        -------
+        squares : float64 array of shape (outputs,)
+            The sum of r² for each output.
+        right : float64 array of shape (parameters,)
+            Jᵀ r
+        """
+        right = np.zeros(self.n_parameters)
+        if products.shape != (self.n_parameters, self.n_parameters) or products.dtype != np.float64:
+            raise ValueError("products must be a float64 matrix with a row and a column for each parameter")
+        products[...] = 0
+        squares = self.run(
+            order, NULL, NULL, <double *>address_of(products), <double *>address_of(right), NULL
+        )
+        return squares, right
+
+    def transposed_product(self, const int64_t[::1] order, const double[:, ::1] factors):
+        """Jᵀ times a vector.
+
+        Parameters
+        ----------
+        order : int64 array
+            The rows.
+        factors : float64 array of shape (rows, outputs)
+            The vector, with an element for each residual.
+
+        Returns
+        -------
+        float64 array of shape (parameters,)
+            The product.
+        """
+        right = np.zeros(self.n_parameters)
+        if not order.shape[0]:
+            return right
+        if factors.shape[0] != order.shape[0] or factors.shape[1] != self.n_outputs:
+            raise ValueError("there must be a factor for every residual")
+        self.run(order, NULL, NULL, NULL, <double *>address_of(right), &factors[0, 0])
+        return right

@@ -1,0 +1,439 @@
+"""A network as a function of its weights: `Network.problem`, and what solvers minimize in `fit`."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.data.inputs import as_array
+from cynn.engine import threads
+from cynn.engine.normal_equations import NormalEquations
+from cynn.engine.trainer import Diverged
+from cynn.errors import InvalidParameterError, ShapeError
+from cynn.losses import MeanSquaredError
+from cynn.training import evaluation
+from cynn.training.context import TrainingContext
+from cynn.training.trained_weights import TrainedWeights
+
+if TYPE_CHECKING:
+    from cynn.data.objective import Objective
+    from cynn.data.row_weights import RowWeights
+    from cynn.data.targets import Targets
+    from cynn.model import Model
+
+__all__ = ["Problem", "check_deterministic", "check_sum_of_squares", "of_network"]
+
+Array = npt.NDArray[Any]
+Vector = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+
+# Rows whose gradient is computed at once: what lies between two layers stays in the cache.
+_ROWS_AT_ONCE = 1024
+
+
+class Problem:
+    """The loss of a network on some rows, as a function of its trained weights θ.
+
+    Made by `Network.problem`, of a copy of the network: its own weights stay as they are, until they are assigned, as
+    in `net.parameter_vector = theta`. θ is a float64 vector, as in `net.parameter_vector`; a float32 network computes
+    with θ rounded.
+
+    Parameters
+    ----------
+    network : Network
+        Its weights change.
+    objective : Objective
+        The losses of its outputs.
+    rows, target, weights : array, Targets, RowWeights
+        Checked data.
+    order : int64 array
+        The numbers of the rows that count.
+    n_threads : int
+        The largest number of threads to use.
+    check_finite : bool
+        Whether to check each row that is read.
+    by_squares : bool
+        Whether the loss is computed from residuals.
+
+    Attributes
+    ----------
+    n_parameters : int
+        The size of θ.
+    n_residuals : int
+        The number of rows times that of outputs.
+    theta : float64 array of shape (n_parameters,)
+        The weights that the network had, to begin with.
+
+    Examples
+    --------
+    >>> import cynn, numpy as np
+    >>> from scipy.optimize import least_squares, minimize
+    >>> x = np.linspace(-1, 1, 40)[:, None]
+    >>> net = cynn.Network.mlp([1, 4, 1], activation="tanh", seed=0, dtype="float64")
+    >>> problem = net.problem(x, np.sin(3 * x))
+    >>> found = least_squares(problem.residuals, problem.theta, jac=problem.jacobian, method="lm")
+    >>> net.parameter_vector = found.x
+    >>> bool(net.evaluate(x, np.sin(3 * x))["loss"] < 1e-5)
+    True
+    >>> found = minimize(problem.value_and_gradient, problem.theta, jac=True, method="L-BFGS-B")
+    >>> bool(found.fun < 1e-2)
+    True
+    """
+
+    def __init__(
+        self, network: Model, objective: Objective, rows: Array, target: Targets, weights: RowWeights,
+        order: Places, n_threads: int, check_finite: bool = True, by_squares: bool = False,
+    ) -> None:  # fmt: skip
+        self._network, self._objective = network, objective
+        self._rows, self._target, self._row_weights = rows, target, weights
+        self._n_threads, self._check_finite = n_threads, check_finite
+        self._by_squares = by_squares  # whether the loss comes from residuals, whose last bits are others
+        self._weights = TrainedWeights(network)
+        self._lock = threading.RLock()
+        self.precision = float(np.finfo(network.dtype).eps)
+        self.n_parameters = self._weights.size
+        chunk = min(_ROWS_AT_ONCE, len(order))
+        context = TrainingContext(network, objective, None, n_threads, check_finite)
+        self._trainer = context.trainer(rows, target, weights, chunk)
+        self._chunk = chunk
+        self._equations: NormalEquations | None = None
+        self._products: Vector | None = None
+        self.set_batch(order)
+        self.theta: Vector = self._weights.get()
+
+    def set_batch(self, order: Places) -> None:
+        """Choose the rows.
+
+        Parameters
+        ----------
+        order : int64 array
+            Their numbers.
+        """
+        self._order = order
+        self.n_residuals = len(order) * sum(self._objective.outputs.units)
+        #: The weights that were looked at last, their sums, and their gradient if it was wanted.
+        self._last: tuple[Vector, Vector, Vector | None] | None = None
+
+    @property
+    def weights(self) -> TrainedWeights:
+        """The weights of the network that is computed with."""
+        return self._weights
+
+    # ------------------------------------------------------------------------------------- the loss
+
+    def value(self, theta: Vector) -> float:
+        """The loss, with the penalty of the regularizers.
+
+        Parameters
+        ----------
+        theta : array of shape (n_parameters,)
+            The weights.
+
+        Returns
+        -------
+        float
+            What `Network.evaluate` calls the loss; NaN or infinity where it is not finite.
+        """
+        return self._mean(self._at(theta)[0])
+
+    def sums(self, theta: Vector) -> Vector:
+        """The number of rows, the penalty times it, and the sum of the losses of each output; as in an epoch.
+
+        Parameters
+        ----------
+        theta : array of shape (n_parameters,)
+            The weights.
+
+        Returns
+        -------
+        float64 array of shape (2 + outputs,)
+            As `Trainer.sums`.
+        """
+        return self._at(theta)[0].copy()
+
+    def value_and_gradient(self, theta: Vector) -> tuple[float, Vector]:
+        """The loss and its gradient.
+
+        Parameters
+        ----------
+        theta : array of shape (n_parameters,)
+            The weights.
+
+        Returns
+        -------
+        value : float
+            As `value`.
+        gradient : float64 array of shape (n_parameters,)
+            ∂C/∂θ; NaN where the loss is not finite.
+        """
+        sums, gradient = self._at(theta, wants_gradient=True)
+        assert gradient is not None
+        return self._mean(sums), gradient.copy()
+
+    def _mean(self, sums: Vector) -> float:
+        return float(self._objective.mean_losses(sums)[0])
+
+    def _at(self, theta: Vector, *, wants_gradient: bool = False) -> tuple[Vector, Vector | None]:
+        """The sums at these weights and, if it is there or wanted, the gradient; those of the last weights are kept."""
+        with self._lock:
+            rounded = self._put(theta)
+            if self._last is not None and np.array_equal(self._last[0], rounded, equal_nan=True):
+                _, sums, gradient = self._last
+                if gradient is not None or not wants_gradient:
+                    return sums, gradient
+            gradient = None
+            if wants_gradient or not self._by_squares:
+                sums, gradient = self._sums_and_gradient()
+            if self._by_squares:
+                sums = self._sums_of(rounded, self.least_squares().squares(self._order))
+            self._last = rounded, sums, gradient
+            return sums, gradient
+
+    def _sums_and_gradient(self) -> tuple[Vector, Vector]:
+        """Of all rows, some at a time; the gradient is NaN where the loss is not finite."""
+        trainer, n = self._trainer, len(self._order)
+        gradient, total = np.zeros(self.n_parameters), np.zeros(2 + len(self._objective.kernels))
+        for begin in range(0, n, self._chunk):
+            rows = self._order[begin : begin + self._chunk]
+            trainer.begin_epoch(self._check_finite, 0)
+            try:
+                trainer.run(rows, 0, 1, np.zeros(1), None, 0.0)
+            except Diverged as diverged:
+                total[:] = n, 0, *[diverged.figure] * (len(total) - 2)
+                return total, np.full_like(gradient, np.nan)
+            total += trainer.sums
+            parts = [part.ravel() for part in trainer.gradients if part is not None]
+            gradient += np.concatenate([np.zeros(0), *parts]) * (len(rows) / n)
+        return total, gradient
+
+    def constrain(self) -> None:
+        """Apply the constraints of the layers to the weights that the network has."""
+        self._trainer.constrain()
+
+    def _put(self, theta: Vector) -> Vector:
+        """Give the network these weights; return them as it has them."""
+        given = as_array(theta, "theta")
+        if given.shape != (self.n_parameters,) or given.dtype.kind not in "fiub":
+            raise ShapeError(
+                f"theta must be a vector of {self.n_parameters} numbers, one for each trained weight. Got "
+                f"{given.dtype} of shape {given.shape} instead."
+            )
+        self._weights.set(given)
+        return self._weights.get()
+
+    # ---------------------------------------------------------------------------- sums of squares
+
+    def residuals(self, theta: Vector) -> Vector:
+        """The residuals, whose squares are summed up in the loss: C = Σ r² / rows.
+
+        Of a row and an output, r = √(weight / outputs) * (prediction - target): for one output and without weights, the
+        difference itself. With L2 regularizers, there is a residual √(l2 * rows) * w for each weight, too.
+
+        Parameters
+        ----------
+        theta : array of shape (n_parameters,)
+            The weights.
+
+        Returns
+        -------
+        float64 array of shape (rows * outputs,)
+            Row by row, and then those of the regularizers.
+
+        Raises
+        ------
+        InvalidParameterError
+            The loss is not `mean_squared_error`, or there is an L1 regularizer.
+        """
+        with self._lock:
+            equations = self.least_squares()
+            self._put(theta)
+            found = equations.residuals(self._order).ravel()
+            is_penalized, factors = self._penalty_factors()
+            return np.concatenate([found, factors * self._weights.get()[is_penalized]])
+
+    def jacobian(self, theta: Vector) -> Vector:
+        """The derivatives of the residuals, by the weights.
+
+        Parameters
+        ----------
+        theta : array of shape (n_parameters,)
+            The weights.
+
+        Returns
+        -------
+        float64 array of shape (residuals, n_parameters)
+            A row for each of `residuals`.
+
+        Raises
+        ------
+        InvalidParameterError
+            The loss is not `mean_squared_error`, or there is an L1 regularizer.
+        """
+        with self._lock:
+            equations = self.least_squares()
+            self._put(theta)
+            found = equations.jacobian(self._order)
+            is_penalized, factors = self._penalty_factors()
+            if not len(factors):
+                return found
+            of_penalty = np.zeros((len(factors), self.n_parameters))
+            of_penalty[np.arange(len(factors)), np.flatnonzero(is_penalized)] = factors
+            return np.concatenate([found, of_penalty])
+
+    def _penalty_factors(self) -> tuple[npt.NDArray[np.bool_], Vector]:
+        """Which weights are penalized, and the factors of their residuals."""
+        is_penalized = self._weights.l2 > 0
+        return is_penalized, np.sqrt(len(self._order) * self._weights.l2[is_penalized])
+
+    def gauss_newton(self, theta: Vector) -> tuple[float, Vector, Vector]:
+        """The loss, its gradient and the Gauss-Newton matrix 2 JᵀJ / rows + 2 diag(l2).
+
+        Parameters
+        ----------
+        theta : array of shape (n_parameters,)
+            The weights.
+
+        Returns
+        -------
+        value : float
+            As `value`.
+        gradient : float64 array of shape (n_parameters,)
+            As in `value_and_gradient`.
+        matrix : float64 array of shape (n_parameters, n_parameters)
+            Its upper triangle alone. The next call overwrites it.
+
+        Raises
+        ------
+        InvalidParameterError
+            The loss is not `mean_squared_error`, or there is an L1 regularizer.
+        """
+        with self._lock:
+            equations, n, l2 = self.least_squares(), len(self._order), self._weights.l2
+            rounded = self._put(theta)
+            if self._products is None:
+                self._products = np.empty((self.n_parameters, self.n_parameters))
+            squares, gradient = equations.equations(self._order, self._products)
+            sums = self._sums_of(rounded, squares)
+            if self._by_squares:
+                self._sums = rounded, sums
+            self._products *= 2 / n
+            self._products[np.diag_indices(self.n_parameters)] += 2 * l2
+            value = float(self._objective.mean_losses(sums)[0])
+            return value, gradient * (2 / n) + 2 * l2 * rounded, self._products
+
+    def second_derivative(self, theta: Vector, direction: Vector) -> Vector:
+        """2 Jᵀ r'' / rows, with the second derivatives r'' of the residuals along a direction.
+
+        Parameters
+        ----------
+        theta, direction : array of shape (n_parameters,)
+            The weights, and the direction.
+
+        Returns
+        -------
+        float64 array of shape (n_parameters,)
+            By central differences with a tenth of the direction, as Transtrum and Sethna advise.
+        """
+        with self._lock:
+            equations, h = self.least_squares(), 0.1
+            at = []
+            for place in (h, -h, 0.0):
+                self._put(theta + place * direction)
+                at.append(equations.residuals(self._order))
+            second = (at[0] + at[1] - 2 * at[2]) / h**2
+            return equations.transposed_product(self._order, second) * (2 / len(self._order))
+
+    def least_squares(self) -> NormalEquations:
+        """What computes residuals; made when it is first needed."""
+        if self._equations is None:
+            check_sum_of_squares(self._objective, self._weights)
+            targets, scales = _targets_and_scales(self._objective, self._target, self._row_weights, len(self._rows))
+            self._equations = NormalEquations(
+                self._network._engine, self._rows, targets, scales, self._n_threads
+            )
+        return self._equations
+
+    def _sums_of(self, rounded: Vector, squares: Vector) -> Vector:
+        """The sums that follow from the squares of the residuals."""
+        n, sums, place = len(self._order), [], 0
+        for units, weight in zip(self._objective.outputs.units, self._objective.weights, strict=True):
+            sums.append(float(squares[place : place + units].sum()) / weight)
+            place += units
+        is_penalized, _ = self._penalty_factors()
+        with np.errstate(over="ignore"):
+            penalty = float(self._weights.l2[is_penalized] @ np.square(rounded[is_penalized]))
+        return np.array([n, n * penalty, *sums])
+
+
+def _targets_and_scales(
+    objective: Objective, target: Targets, weights: RowWeights, n: int
+) -> tuple[Vector, Vector | None]:
+    """The targets of all outputs side by side, and the factor of each residual."""
+    targets, scales = [], []
+    for part, weight, of_loss in zip(target.parts, weights.each, objective.weights, strict=True):
+        values = part.values
+        if values is None:
+            assert part.classes is not None
+            values = np.zeros((n, part.outputs))
+            values[np.arange(n), part.classes] = 1
+        targets.append(values)
+        of_rows = np.ones(n) if weight is None else weight
+        scales.append(np.repeat(np.sqrt(of_rows * (of_loss / part.outputs))[:, None], part.outputs, axis=1))
+    scale = np.concatenate(scales, axis=1)
+    return (
+        np.concatenate(targets, axis=1, dtype=np.float64, casting="unsafe"),
+        None if (scale == 1).all() else np.ascontiguousarray(scale),
+    )
+
+
+def check_sum_of_squares(objective: Objective, weights: TrainedWeights) -> None:
+    """Raise an InvalidParameterError unless the loss is a sum of squares."""
+    for loss in objective.losses:
+        if not isinstance(loss, MeanSquaredError):
+            raise InvalidParameterError(
+                "The loss must be mean_squared_error where residuals are needed, a sum of squares. Got "
+                f"{loss.name!r} instead: 'lbfgs' takes any loss."
+            )
+    check_smooth(weights)
+
+
+def check_smooth(weights: TrainedWeights) -> None:
+    """Raise an InvalidParameterError for a penalty without a second derivative."""
+    if weights.has_l1:
+        raise InvalidParameterError(
+            "The regularizers of a network must be L2 where second derivatives are used. Got one with l1 > 0 instead, "
+            "whose derivative jumps at 0."
+        )
+
+
+def check_deterministic(network: Model) -> None:
+    """Raise an InvalidParameterError unless the loss is a function of the weights, row by row."""
+    for operation in network._engine.operations:
+        if operation.draws or operation.kernel.only_training:
+            reason = "noise, with which the loss is another one at every look"
+        elif operation.column_piece or operation.states:
+            reason = "statistics over the batch, with which a row depends on the others"
+        elif operation.schedule is not None:
+            reason = "a hyperparameter that changes from step to step"
+        else:
+            continue
+        raise InvalidParameterError(
+            "The layers of a network must make its loss a function of the weights alone, for a solver or a problem. "
+            f"Got {reason}, instead: Dropout, BatchNorm and their like go with optimizers."
+        )
+
+
+def of_network(
+    network: Model, x: Any, y: Any, *, loss: Any, loss_weights: Any, sample_weight: Any, n_threads: int | None
+) -> Problem:
+    """`Network.problem`."""
+    check_deterministic(network)
+    own = copy.deepcopy(network)
+    objective = own.objective(loss, loss_weights)
+    given = evaluation.checked(own, objective, x, y, sample_weight, "", check_finite=True)
+    rows, target, weights = evaluation.counted(*given)
+    return Problem(own, objective, rows, target, weights, np.arange(len(rows)), threads.resolve(n_threads))
