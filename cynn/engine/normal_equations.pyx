@@ -104,7 +104,7 @@ cdef int backward(const Panel *panel, const Room *room, const cynn_pass *pass_) 
         if node.op.delta == NULL or not node.has_gradient:
             continue
         for j in range(node.n_sums):
-            panel.dtype.add(pass_.rows * node.op.units, node.sums[j], node.op.delta)
+            panel.dtype.updates.add(pass_.rows * node.op.units, node.sums[j], node.op.delta)
         if backward_node(panel.dtype, node, pass_, 0, pass_.rows):
             return -1
     return 0
@@ -162,7 +162,7 @@ cdef void tile_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Room *room = &panel.rooms[thread]
     cdef int64_t begin = piece * panel.tile, end = min(begin + panel.tile, panel.rows), i, output
     cdef cynn_pass pass_
-    if panel.dtype.gather(
+    if panel.dtype.rows.gather(
         panel.x, panel.order + begin, end - begin, 0, panel.source.scale, panel.source.offset, True, room.x
     ) >= 0 or not are_categories(panel.source, end - begin, room.x):
         raise_flag(&panel.unusable)

@@ -104,7 +104,8 @@ class OwnCallback(cynn.callbacks.Callback):
     def set_state(self, state):
         self.epochs = state["epochs"]
 '''
-KINDS = {each.kind: each.group.removeprefix("cynn.") for each in registry.every()}
+# All of one name, which a solver and an optimizer may not share: those of solvers are in tests/solvers.
+KINDS = {each.kind: each.group.removeprefix("cynn.") for each in registry.every() if each.kind != "solver"}
 #: Other values than the defaults of the classes above.
 OPTIONS = {
     "layer": {"factor": 3, "inner": "relu"}, "initializer": {"value": 0.25}, "regularizer": {"deviation": 4.0},

@@ -75,7 +75,6 @@ def test_the_learning_rate_is_assignable():
         ("batch_size", 0, "whole number >= 1 and <= 2147483647"),
         ("batch_size", -1, "whole number >= 1"),
         ("batch_size", 2.0, "whole number >= 1"),
-        ("batch_size", None, "whole number >= 1"),
         ("batch_size", np.array([1, 2]), "whole number >= 1"),
         ("batch_size", True, "whole number >= 1"),
         ("epochs", -1, "whole number >= 0"),
