@@ -9,7 +9,7 @@ import numpy as np
 
 from cynn import layers, regularizers
 from cynn.activations import Identity
-from cynn.data import inputs
+from cynn.data import frames, inputs, names
 from cynn.data.objective import Objective
 from cynn.data.outputs import Outputs
 from cynn.engine import randomness, threads
@@ -34,7 +34,7 @@ class Model:
 
     Parameters
     ----------
-    layers, seed, dtype, regularizer, sources, outputs
+    layers, seed, dtype, regularizer, sources, outputs, feature_names, classes
         As for `cynn.Network`.
     """
 
@@ -47,6 +47,8 @@ class Model:
         regularizer: Any = None,
         sources: list[list[int]] | None = None,
         outputs: list[int] | dict[str, int] | None = None,
+        feature_names: Sequence[str] | None = None,
+        classes: Any = None,
     ) -> None:
         self.dtype = inputs.check_dtype(dtype)
         self.seed = randomness.as_seed(seed)
@@ -64,6 +66,8 @@ class Model:
                 "Every output of a network must be what a layer has made of the input. Got the input itself instead."
             )
         self._outputs = Outputs(self._composition.outputs, values, [builder.widths[value] for value in values])
+        self.feature_names = feature_names
+        self.classes = classes
         # Used by training only.
         self.history: Any = None
         self.epochs_trained = 0
@@ -86,6 +90,48 @@ class Model:
     def outputs(self) -> Any:
         """The number of columns of the output; a list or a dict for several outputs."""
         return self._outputs.join(self._outputs.units)
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """The names of the columns of x, or None. The first DataFrame that trains the network gives them.
+
+        The columns of a DataFrame must then have these names, in this order. Assign None to forget them.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(2), cynn.Dense(1)], feature_names=["age", "fare"])
+        >>> net.feature_names
+        ['age', 'fare']
+        """
+        return None if self._feature_names is None else list(self._feature_names)
+
+    @feature_names.setter
+    def feature_names(self, given: Any) -> None:
+        self._feature_names = names.as_names(given, "feature_names", self.input.units)
+
+    @property
+    def classes(self) -> Any:
+        """The labels of the classes, in the order of their numbers, or None; a list or a dict for several outputs.
+
+        With them, y may have the labels in place of the numbers.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(2, "softmax")], seed=0, classes=["no", "yes"])
+        >>> history = net.fit([[0.0], [1.0]], ["no", "yes"], epochs=200, batch_size=2, optimizer=cynn.optimizers.SGD(1))
+        >>> [net.classes[k] for k in net.predict([[0.0], [1.0]]).argmax(axis=1)]
+        ['no', 'yes']
+        """
+        if all(one is None for one in self._classes):
+            return None
+        return self._outputs.join([None if one is None else list(one) for one in self._classes])
+
+    @classes.setter
+    def classes(self, given: Any) -> None:
+        of_outputs = zip(self._outputs.split_if(given, "classes"), self._outputs.units, strict=True)
+        self._classes = [names.as_names(one, "classes", max(2, units)) for one, units in of_outputs]
 
     @property
     def output_activation(self) -> Any:
@@ -168,6 +214,7 @@ class Model:
             if few is not None:
                 return few
         outputs = self._outputs
+        self._check_names(x, "x")
         rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
         shapes = [(units,) if single else (len(rows), units) for units in outputs.units]
         if out is None:
@@ -205,6 +252,7 @@ class Model:
         >>> [a.shape for a in net.activations(np.zeros(784))]
         [(784,), (16,), (16,), (10,)]
         """
+        self._check_names(x, "x")
         rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
         widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
         outputs = [np.empty((len(rows), units), self.dtype) for units in widths]
@@ -226,7 +274,23 @@ class Model:
         array of shape (rows, inputs)
             `x` itself, if it needs no conversion.
         """
+        self._check_names(x, name)
         return inputs.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
+
+    def _check_names(self, x: Any, name: str) -> None:
+        if self._feature_names is not None:
+            frames.check_names(x, self._feature_names, name)
+
+    def remember_names(self, x: Any) -> None:
+        """Keep the names of the columns of x, which trains the network, if it has none yet.
+
+        Parameters
+        ----------
+        x : array or DataFrame
+            What `as_rows` has converted.
+        """
+        if self._feature_names is None:
+            self._feature_names = frames.names_of(x)
 
     @property
     def conversion(self) -> inputs.Conversion:
@@ -355,7 +419,7 @@ class Model:
         Objective
             The losses, in the network's dtype.
         """
-        return Objective(self._outputs, self._output_activations(), self.dtype, loss, loss_weights)
+        return Objective(self._outputs, self._output_activations(), self.dtype, loss, loss_weights, self._classes)
 
     def get_weights(self) -> list[Array]:
         """Copy all arrays that training changes: the weights and biases of every layer in order.
@@ -411,6 +475,9 @@ class Model:
             config["sources"] = self._composition.sources
         if not self._outputs.is_one:
             config["outputs"] = self._composition.outputs
+        for name in ("feature_names", "classes"):
+            if getattr(self, name) is not None:
+                config[name] = getattr(self, name)
         return config
 
     @classmethod
@@ -434,6 +501,8 @@ class Model:
             regularizer=config.get("regularizer"),
             sources=config.get("sources"),
             outputs=config.get("outputs"),
+            feature_names=config.get("feature_names"),
+            classes=config.get("classes"),
         )
 
     def __repr__(self) -> str:

@@ -46,6 +46,12 @@ class Network(Model, FaceMethods):
         For a list of layers that is not a chain, the inputs of each layer: 0 is the input, k layer k - 1.
     outputs : list or dict of int, optional
         For a list of layers with several outputs, the numbers of the outputs, counted likewise.
+    feature_names : list of str, optional
+        The names of the columns of x. By default those of the first DataFrame that trains the network. A DataFrame in a
+        later call must have the same columns in the same order.
+    classes : list of str, optional
+        The labels of the classes, which y may then have in place of their numbers. For several outputs, a list or a
+        dict of such lists.
 
     Attributes
     ----------
@@ -177,11 +183,12 @@ class Network(Model, FaceMethods):
 
         Parameters
         ----------
-        x : array of shape (rows, inputs)
+        x : array or DataFrame of shape (rows, inputs)
             Arrays of uint8, float32 or float64 are read in place, with any strides, also from a memmap. Other numbers
-            are converted first. Without y: an iterable of batches (x, y) or (x, y, sample_weight), or a function that
-            returns one for an epoch, which is counted from 0 over all calls of `fit`. Batches are drawn in the calling
-            thread, while another thread trains on the last one.
+            are converted first, and so are the columns of a DataFrame of pandas, polars or pyarrow. Without y: an
+            iterable of batches (x, y) or (x, y, sample_weight), or a function that returns one for an epoch, which is
+            counted from 0 over all calls of `fit`. Batches are drawn in the calling thread, while another thread trains
+            on the last one.
         y : array of shape (rows,) or (rows, outputs)
             Classes (whole numbers, if the network has several output units) or values. Several labels per row are
             rows of 0 and 1. For a network with several outputs, a list or a dict of targets.

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cynn.data.arrays import as_array, as_numbers, numbers_of
+from cynn.data.arrays import as_array, as_numbers
+from cynn.data.names import is_text
+from cynn.data.numbers import numbers_of
 from cynn.data.targets import Targets
 from cynn.engine import randomness
 from cynn.engine.row_matrix import RowMatrix
@@ -196,6 +198,12 @@ def _row_that_counts(weight: Array) -> npt.NDArray[np.int64]:
 
 def _as_numbers_or_integers(y: Any, name: str) -> Array:
     array = as_array(y, name)
+    if is_text(array):
+        raise InvalidParameterError(
+            f"{name} must be numbers. Got {shown(str(array.flat[0]))}, a label, instead. labels, y = numpy.unique(y, "
+            "return_inverse=True) numbers them; Network(..., classes=labels) takes them as they are, and so does "
+            "cynn.sklearn.NetworkClassifier."
+        )
     return array if array.dtype.kind in "iu" else numbers_of(array, name)
 
 

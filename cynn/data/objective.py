@@ -9,6 +9,7 @@ import numpy as np
 from cynn import registry
 from cynn.activations import Activation
 from cynn.data import inputs, row_weights
+from cynn.data.names import classes_of_labels
 from cynn.data.row_weights import RowWeights
 from cynn.data.targets import JointTargets, Targets
 from cynn.engine.loss_kernel import LossKernel
@@ -37,12 +38,21 @@ class Objective:
     dtype : str
     loss, loss_weights
         As for `fit`.
+    classes : list of (list of str, or None)
+        The labels of the classes of each output.
     """
 
     def __init__(
-        self, outputs: Outputs, activations: list[ActivationKernel | None], dtype: str, loss: Any, loss_weights: Any
+        self,
+        outputs: Outputs,
+        activations: list[ActivationKernel | None],
+        dtype: str,
+        loss: Any,
+        loss_weights: Any,
+        classes: list[list[str] | None],
     ) -> None:
         self.outputs = outputs
+        self.classes = classes
         self.dtype = dtype
         self.kernels = []
         for given, activation in zip(outputs.split_if(loss, "loss"), activations, strict=True):
@@ -77,8 +87,16 @@ class Objective:
         """Validate and convert `y` to the targets of the outputs. Rows of weight 0 are not checked."""
         names = self._names(name)
         counted = [None] * len(names) if weights is None else weights.each
+        given = [
+            part if classes is None else classes_of_labels(
+                part, classes, own_name, weight, has_signs=units == 1 and loss.decision_threshold == 0
+            )
+            for part, classes, own_name, weight, units, loss in zip(
+                self.outputs.split(y, name), self.classes, names, counted, self.outputs.units, self.losses, strict=True
+            )
+        ]
         of_outputs = zip(
-            self.outputs.split(y, name), self.outputs.units, self.losses, names, counted, strict=True
+            given, self.outputs.units, self.losses, names, counted, strict=True
         )
         return self.as_one(
             [

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["HEADINGS", "WORDS", "columns", "name_of", "rows", "table"]
 
 HEADINGS = ("layer", "activation", "inputs", "units", "parameters")
+_MAX_NAMES = 10  # of columns or classes
 WORDS = 2  # the first columns hold words
 
 
@@ -63,7 +64,19 @@ def columns(rows: Sequence[Sequence[str]], words: int) -> list[str]:
 
 
 def table(network: Model) -> str:
-    """The summary as text, with lines between the headings, the layers and the total."""
+    """The summary as text, with lines between the headings, the layers and the total, and the names that are known."""
     lines = columns([HEADINGS, *rows(network)], WORDS)
     rule = "-" * max(map(len, lines))
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *_names(network)])
+
+
+def _names(network: Model) -> list[str]:
+    known = {"features": network.feature_names}
+    of_outputs = zip(network._outputs.names, network._classes, strict=True)
+    known |= {"classes" if network._outputs.is_one else f"classes of {output}": own for output, own in of_outputs}
+    return [f"{what}: {_shortened(names)}" for what, names in known.items() if names is not None]
+
+
+def _shortened(names: list[str]) -> str:
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names if more <= 0 else [*names[:_MAX_NAMES], f"and {more} more"])

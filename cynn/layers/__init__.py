@@ -104,7 +104,8 @@ def of_network(config: Any) -> list[Input | Layer]:
     list of Input and Layer
         Descriptions.
     """
-    check_config(config, "network", ["layers", "seed", "dtype"], ["regularizer", "sources", "outputs"])
+    optional = ["regularizer", "sources", "outputs", "feature_names", "classes"]
+    check_config(config, "network", ["layers", "seed", "dtype"], optional)
     if not isinstance(config["layers"], list):
         raise InvalidParameterError(
             f"The layers of a network's configuration must be a list. Got {shown(config['layers'])} instead."

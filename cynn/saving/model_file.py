@@ -61,6 +61,8 @@ def pickled(network: Model) -> dict[str, Any]:
             "regularizer": network.regularizer,
             "sources": network._composition.sources,
             "outputs": None if network._outputs.is_one else network._composition.outputs,
+            "feature_names": network.feature_names,
+            "classes": network.classes,
         },
     }
     with network._weights_lock.turn():  # so that all arrays are from the same step

@@ -79,6 +79,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         validation = held_out or validation
         if options.check_finite or network._categories:
             snapshot = Snapshot(network, given[0], places)
+        network.remember_names(x)
         source = _source_of_rows(context(), given, places, options, bool(metrics_by_name))
 
     def figures() -> dict[str, float]:
@@ -125,7 +126,8 @@ def _settings(
     """Return what must be the same when a training is resumed from a checkpoint."""
     state: OptimizerState | SolverState = network._optimizer_state
     return {
-        "network": network.get_config(),
+        # generators tell the names of columns in the first step
+        "network": {name: part for name, part in network.get_config().items() if name != "feature_names"},
         "loss": objective.get_config(),
         "optimizer": state.get_config(),
         "rows": source.rows_per_epoch,

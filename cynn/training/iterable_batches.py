@@ -322,6 +322,7 @@ def checked_batch(
     if class_weight is not None:
         weights = objective.with_class_weights(weights, class_weight, target, None)
     row_weights.check_as_given(weights, of, network.dtype)
+    network.remember_names(x)
     places = weights.places()
     return (rows, target, weights) if places is None else (rows[places], target.take(places), weights.take(places))
 

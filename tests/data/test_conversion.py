@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -266,9 +267,9 @@ class TestOnce:
         """How often a call takes something for what NumPy makes an array of."""
         found = []
 
-        def counted(x: object, name: str) -> np.ndarray:
+        def counted(x: object, name: str, **options: Any) -> np.ndarray:
             found.append(name)
-            return as_array(x, name)
+            return as_array(x, name, **options)
 
         as_array = arrays.as_array
         for module in (arrays, inputs):

@@ -252,7 +252,7 @@ class TestTargets:
             (np.zeros((20, 2, 1)), "y must have the shape (rows, 2). Got (20, 2, 1) instead."),
             (np.zeros((19, 2)), "y must have as many rows as x, 20. Got the shape (19, 2) instead."),
             (5, "y must have as many rows as x, 20. Got the shape () instead."),
-            (["a"] * 20, "y must hold real numbers. Got the dtype <U1 instead."),
+            (["a"] * 20, "y must be numbers. Got 'a', a label, instead."),
             ([None] * 20, "y must hold real numbers. Got the dtype object instead."),
             (np.zeros(20, complex), "y must hold real numbers. Got the dtype complex128 instead."),
             ([[1, 2]] * 19 + [[1]], "y must be a matrix of numbers. Got rows of different lengths instead."),
