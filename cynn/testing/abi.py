@@ -31,6 +31,8 @@ __all__ = [
     "Pass",
     "capsule_name",
     "functions",
+    "functions_in",
+    "struct_in",
     "struct_of",
 ]
 
@@ -193,11 +195,16 @@ def capsule_name(kind: str) -> str:
 
 def struct_of(component: Any) -> Any:
     """A copy of the struct in the capsule of a compiled component or layer: optional fields that it lacks are NULL."""
+    return struct_in(component.kernel, component._registry.kind)
+
+
+def struct_in(capsule: Any, kind: str) -> Any:
+    """Likewise of the struct in a capsule."""
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype = c_void_p
     get_pointer.argtypes = [ctypes.py_object, c_char_p]
-    address = get_pointer(component.kernel, capsule_name(component._registry.kind).encode())
-    struct = STRUCTS[component._registry.kind]()
+    address = get_pointer(capsule, capsule_name(kind).encode())
+    struct = STRUCTS[kind]()
     size = ctypes.cast(address, POINTER(_Prefix)).contents.struct_size
     ctypes.memmove(ctypes.byref(struct), address, min(size, ctypes.sizeof(struct)))
     return struct
@@ -212,7 +219,11 @@ def functions(component: Any) -> dict[str, int]:
     >>> sorted(functions(cynn.optimizers.Adam()))
     ['step_f32', 'step_f64']
     """
-    struct = struct_of(component)
+    return functions_in(struct_of(component))
+
+
+def functions_in(struct: Any) -> dict[str, int]:
+    """Likewise of the functions of a struct."""
     found = {}
     for name, kind in struct._fields_:
         if issubclass(kind, ctypes._CFuncPtr):  # type: ignore[attr-defined]  # the base of what CFUNCTYPE makes

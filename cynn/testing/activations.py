@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -58,6 +58,7 @@ class ActivationChecks(Checks[Activation, ActivationCalls]):
 
     kind = "activation"
     calls_of = ActivationCalls
+    array_names: ClassVar[list[str]] = ["z", "a", "grad", "h"]
 
     def checks(self) -> list[NamedCheck]:
         named: dict[str, Callable[[ActivationChecks], str]] = {

@@ -42,6 +42,7 @@ class Checks(Generic[P, C]):
     """
 
     kind: ClassVar[str]
+    array_names: ClassVar[list[str]]  # of the arrays of a call
     calls_of: Callable[[P, str, Watch, Manner], C]
 
     @classmethod
@@ -143,18 +144,28 @@ class Checks(Generic[P, C]):
             "float64 in full": precision.in_full,
             "as its reference": self.as_reference.__func__,  # type: ignore[attr-defined]  # likewise
         }
+        return [
+            *self.memory_checks(),
+            *self.checks(),
+            *((name, functools.partial(check, self)) for name, check in shared.items()),
+            *self.watched(),
+        ]
+
+    def memory_checks(self) -> list[NamedCheck]:
+        """Where a call may read and write, and where its arrays may lie."""
+        return [
+            (memory_checks.FENCES, functools.partial(memory_checks.stays_inside, self)),
+            ("any alignment", functools.partial(memory_checks.any_alignment, self)),
+        ]
+
+    def watched(self) -> list[NamedCheck]:
+        """What has been seen in the course of all calls."""
         rules = {
             "inputs unchanged": "inputs",
             "writes nothing outside its output": "bounds",
             "floating-point environment unchanged": "environment",
         }
-        return [
-            (memory_checks.FENCES, functools.partial(memory_checks.stays_inside, self)),
-            ("any alignment", functools.partial(memory_checks.any_alignment, self)),
-            *self.checks(),
-            *((name, functools.partial(check, self)) for name, check in shared.items()),
-            *((name, functools.partial(self.no_violation, rule)) for name, rule in rules.items()),
-        ]
+        return [(name, functools.partial(self.no_violation, rule)) for name, rule in rules.items()]
 
     # ------------------------------------------------------------------------------ of each kind
 
@@ -212,6 +223,10 @@ class Checks(Generic[P, C]):
     def kernel(self) -> str:
         return ", ".join([*self.dtypes, *self.declared(self.calls(self.dtypes[0]))])
 
+    def functions(self) -> dict[str, int]:
+        """The addresses of its functions."""
+        return abi.functions(self.component)
+
     def require_compiled(self, reason: str) -> None:
         if not self.component.is_compiled():
             raise Skipped(reason)
@@ -240,8 +255,9 @@ class Checks(Generic[P, C]):
             raise Skipped("not tried, as it reads or writes what is not its own")
         calls = self.calls(self.dtypes[-1])
         first, second = self.call_with_data(calls), self.call_with_data(calls)
+        self.watch.last = calls.dtype
         if calls.compiled:
-            kept = what_is_kept(abi.functions(self.component).values(), first, second)
+            kept = what_is_kept(self.functions().values(), first, second)
             if kept is not None:
                 raise Failure(
                     "a kernel must not write to static or global memory: another thread is in it, too. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from cynn.testing.memory import Array
 from cynn.testing.report import Failure
 from cynn.testing.words import apart
 
-__all__ = ["Slopes", "one_sided", "require_along", "slopes", "wrong"]
+__all__ = ["Slopes", "along", "one_sided", "require_along", "slope", "slopes", "wrong"]
 
 # Steps are powers of two, so that z ± h is exact for every z that is tried. The largest comes first; where a
 # function is steep, smaller ones tell more.
@@ -145,3 +146,23 @@ def require_along(analytic: Array, unit: Array, found: Slopes, first: int, what:
             f"{what} must be the derivative of {of}: along the columns from {first} on it must be {expected}, by "
             f"differences. Got {got}"
         )
+
+
+def slope(f: Callable[[float], float]) -> tuple[float, float]:
+    """The derivative of f at 0, and how much it changes with the size of the step."""
+    found = [(f(step) - f(-step)) / (2 * step) for step in (2.0**-12, 2.0**-16, 2.0**-20)]
+    changes = [abs(after - before) for before, after in itertools.pairwise(found)]
+    return found[int(np.argmin(changes)) + 1], min(changes)
+
+
+def along(f: Callable[[], float], array: Array, unit: Array) -> tuple[float, float]:
+    """Likewise of f along a direction of an array that it reads."""
+    before = array.copy()
+
+    def moved(step: float) -> float:
+        array[...] = before + step * unit
+        value = f()
+        array[...] = before
+        return value
+
+    return slope(moved)

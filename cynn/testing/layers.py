@@ -1,43 +1,53 @@
-"""Checks of a layer, in networks of its own."""
+"""Checks of a layer: in networks of its own, and of the functions that it is made of."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-import pickle
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cynn import registry
 from cynn.errors import CynnError, InvalidParameterError
-from cynn.layers import Dense, Input, Layer
-from cynn.losses import Loss
-from cynn.network import Network
-from cynn.optimizers import SGD
-from cynn.testing.checks import Checks, NamedCheck
-from cynn.testing.memory import Array, first_difference
+from cynn.layers import Layer
+from cynn.testing import abi, layer_kernels, precision
+from cynn.testing.checks import NamedCheck, Sample
+from cynn.testing.layer_calls import PREDICTION, LayerCalls
+from cynn.testing.layer_networks import InNetworks
+from cynn.testing.memory import Array, Shifted
+from cynn.testing.operation_calls import Recorded
+from cynn.testing.precision import Movement
 from cynn.testing.report import Failure, Report, Skipped
-from cynn.testing.words import apart, require_close
+from cynn.testing.words import apart
 
 __all__ = ["LayerChecks", "check_layer"]
 
-INPUTS, ROWS = 5, 7
-SHAPES = [(1031, 129), (3, 1031), (70, 1)]
-_STEPS = (2.0**-12, 2.0**-16, 2.0**-20)
+MOST = 1 << 17  # numbers, of outputs and parameters
+#: Of an operation, in the order in which one that is left is looked for.
+_ARRAYS = [
+    *(f"{name}[{i}]" for name in ("x", "dx", "saved", "parameters", "states") for i in range(8)),
+    "out", "delta", "grad", "scratch", "h", "activation_h", "widths", "parameter_rows", "parameter_columns",
+    "row_weight",
+    *(f"the addresses of {name}" for name in ("x", "dx", "parameters", "states", "saved")),
+]  # fmt: skip
 
 
 def check_layer(layer: Any, *, raise_on_failure: bool = True, seed: int = 0) -> Report:
-    """Check that a layer has the derivatives of what it returns, and treats each row alike, in any network.
+    """Check that a layer keeps the rules of `cynn/abi.h`, and has the derivatives of what it returns.
 
     It is put into networks: behind data that are the parameters of a layer in front of it, so that they have a
-    gradient, and in front of a loss that is linear. Steps of training then show all of its gradients.
+    gradient, and in front of a loss that is linear. Steps of training then show all of its gradients. And the functions
+    that it is made of are called one by one, in guarded memory, on any pieces of a batch.
+
+    A class may have a `reference(x, arrays)` in NumPy, which returns the output of a prediction from x and the layer's
+    arrays by name, and a `reference_states(x, arrays)`, which returns its states after a batch: it must do as these.
 
     Parameters
     ----------
     layer : str, class or Layer
-        A name, a class or an instance that takes one input of numbers.
+        A name, a class or an instance. Where it takes any number of inputs, it is called on two.
     raise_on_failure : bool
         Whether a failed check raises; else the report says it.
     seed : int
@@ -78,26 +88,32 @@ def _instance(layer: Any) -> Any:
         ) from None
 
 
-class _Linear(Loss):
-    """Σ prediction target, whose gradient is the target."""
+class LayerChecks(InNetworks):
+    """Those in networks, and of the functions of its operations."""
 
-    name = "linear"
-
-    def value_and_gradient(self, prediction: Array, target: Array) -> tuple[Array, Array]:
-        return (prediction * target).sum(axis=1), target.copy()
-
-
-class LayerChecks(Checks[Any, Any]):
-    """Through networks, as whoever uses the layer does."""
-
-    kind = "layer"
+    array_names: ClassVar[list[str]] = _ARRAYS
 
     def first_checks(self) -> list[NamedCheck]:
         return [("in a network", self.builds)]
 
     def all_checks(self) -> list[NamedCheck]:
         named: dict[str, Callable[[LayerChecks], str]] = {
+            "reads only its arguments": layer_kernels.reads,
+            "any pieces": layer_kernels.any_pieces,
+            "aliasing as declared": layer_kernels.aliasing,
+            "an input without a gradient": layer_kernels.unwanted,
+            "deterministic calls": layer_kernels.repeated,
+            "backward linear in its gradient": layer_kernels.linear_in_grad,
+            "linear step as declared": layer_kernels.linear_step,
+            "weights and order of rows": layer_kernels.row_weights,
+            "many rows": layer_kernels.many_rows,
+            "random numbers": layer_kernels.random_numbers,
+            "flags": layer_kernels.flags,
             "gradient": LayerChecks.gradient,
+            "gradient of wide rows": layer_kernels.wide_rows,
+            "learning-rate factor": LayerChecks.factors,
+            "float64 in full": precision.in_full,
+            "as its reference": LayerChecks.as_reference,
             "float32 against float64": LayerChecks.float32,
             "rows independent of the batch": LayerChecks.batch,
             "large and odd shapes": LayerChecks.large_shapes,
@@ -107,208 +123,126 @@ class LayerChecks(Checks[Any, Any]):
             "saved and restored in the middle": LayerChecks.restored,
         }
         return [
+            *self.memory_checks(),
             *((name, functools.partial(check, self)) for name, check in named.items()),
-            ("floating-point environment unchanged", functools.partial(self.no_violation, "environment")),
+            ("re-entrant", self.reentrant),
+            *self.watched(),
         ]
 
     def class_checks(self) -> list[NamedCheck]:
         return [("docstring", self.docstring), ("get_config round trip", self.round_trip)]
 
-    # ------------------------------------------------------------------------------------- networks
+    # ------------------------------------------------------------------------------------ functions
 
-    def network(self, inputs: int = INPUTS, dtype: str = "float64") -> Any:
-        """The layer behind the input."""
-        return Network([Input(inputs), self.component], seed=0, dtype=dtype)
+    def samples(self, calls: LayerCalls, rows: int, columns: int) -> Iterator[tuple[str, Sample]]:
+        for _, sample in self.training_samples(calls, rows, columns):
+            yield "", sample
+            yield "in a prediction", {**sample, "moment": PREDICTION}
 
-    def behind_data(self, x: Array, dtype: str) -> Any:
-        """The layer behind one that has a row of x for each input: x is a parameter, and has a gradient."""
-        front = Dense(x.shape[1], use_bias=False)
-        net: Any = Network([Input(len(x)), front, self.component], seed=0, dtype=dtype)
-        net.layers[0].weights = x
-        return net
+    def training_samples(self, calls: LayerCalls, rows: int, columns: int) -> Iterator[tuple[str, Sample]]:
+        """Inputs of that shape, or of fewer columns where the layer does not take so many, or makes much of them."""
+        for n in (columns, 129, 33):
+            widths = self.widths_near(n) if n <= columns else None
+            if widths is not None and (made := calls.built(widths)).size(rows) <= MOST:
+                break
+        else:
+            widths = self.widths
+            made = calls.built(widths)
+        x = [self.random.normal(size=(rows, n)) for n in widths]
+        for column, count in made.categories.items():
+            x[0][:, column] = self.random.integers(0, count, rows)
+        yield "", {"x": x, "v": self.random.normal(size=(rows, made.units))}
 
-    def predict(self, net: Any, x: Array, **options: Any) -> Array:
-        with self.watch.call("predict", net.dtype, x.shape):
-            found: Array = net.predict(x, **options)
-        return found
+    def movements(self, component: Any) -> Iterator[Movement]:
+        calls = self.calls("float64", component)
+        for _, sample in self.training_samples(calls, 9, 6):
+            made = calls.built([each.shape[1] for each in sample["x"]])
+            for j, x in enumerate(sample["x"]):
+                if not made.categories:
+                    unit = self.random.uniform(0.5, 1, x.shape)
 
-    def step(self, net: Any, v: Array, rate: float) -> float:
-        """A step of plain descent on the mean of v times the output; the value before it."""
-        with self.watch.call("train_batch", net.dtype, v.shape):
-            return float(net.train_batch(np.eye(len(v)), v, loss=_Linear(), optimizer=SGD(rate)))
+                    def of_x(t: float, j: int = j, unit: Array = unit, sample: Sample = sample) -> dict[str, Array]:
+                        moved = [each + t * unit if i == j else each for i, each in enumerate(sample["x"])]
+                        return calls.results({**sample, "x": moved})
 
-    def gradients(
-        self, x: Array, v: Array, dtype: str = "float64", *, of: str = "", moved: Array | float = 0.0
-    ) -> tuple[float, dict[str, Array]]:
-        """Σ v times the output, and its gradients, which a step at rate 1 subtracts. The array `of` is moved before."""
-        net = self.behind_data(x, dtype)
-        names = {"the input": (net.layers[0], "weights")}
-        parameters = net.layers[1].parameters
-        names |= {f"the parameter {name}": (net.layers[1], name) for name in parameters if parameters[name] is not None}
-        if of:
-            layer, name = names[of]
-            setattr(layer, name, getattr(layer, name) + moved)
-        before = {key: np.array(getattr(*place), np.float64) for key, place in names.items()}
-        value = self.step(net, v, 1.0)
-        factor = {"the input": 1.0}
-        after = {key: np.asarray(getattr(*place), np.float64) for key, place in names.items()}
-        return value * len(v), {
-            key: (before[key] - after[key]) * len(v) / factor.get(key, self.component.learning_rate_factor)
-            for key in names
+                    yield Movement("an input", of_x)
+            unit = self.random.uniform(0.5, 1, sample["v"].shape)
+            yield Movement(
+                "the gradient of the output",
+                lambda t, unit=unit, sample=sample: calls.results({**sample, "v": sample["v"] + t * unit}),  # type: ignore[misc]  # bound
+            )
+            yield from self._movements_within(calls, made, sample)
+
+    def _movements_within(self, calls: LayerCalls, made: Any, sample: Sample) -> Iterator[Movement]:
+        """Those of parameters and hyperparameters."""
+        for operation in made.operations:
+            for array in [each for each in operation.parameters if each is not None]:
+                unit = self.random.uniform(0.5, 1, array.shape)
+
+                def of_parameter(t: float, array: Array = array, unit: Array = unit) -> dict[str, Array]:
+                    before = array.copy()
+                    array[...] = before + t * unit
+                    found = calls.results(sample)
+                    array[...] = before
+                    return found
+
+                yield Movement(f"the parameter {made.name_of(array)}", of_parameter)
+            for i, value in enumerate(operation.hyperparameters):
+                if value.is_integer():  # it may be a number of something
+                    continue
+
+                def of_h(t: float, i: int = i, value: float = value, own: Any = operation) -> dict[str, Array]:
+                    own.hyperparameters[i] = value + t * (abs(value) or 1)
+                    found = calls.results(sample)
+                    own.hyperparameters[i] = value
+                    return found
+
+                yield Movement(f"hyperparameter {i}", of_h)
+
+    def functions(self) -> dict[str, int]:
+        made = self.calls(self.best_dtype).built([self.inputs] * self.n_inputs)
+        return {
+            f"{name} of operation {i}": address
+            for i, operation in enumerate(made.operations)
+            for name, address in abi.functions_in(abi.struct_in(operation.kernel.capsule, "layer")).items()
         }
 
-    def data(self, rows: int = ROWS, inputs: int = INPUTS) -> tuple[Array, Array]:
-        units = int(self.network(inputs).layers[0].units)
-        return self.random.normal(size=(rows, inputs)), self.random.normal(size=(rows, units))
+    def call_with_data(self, calls: LayerCalls) -> Callable[[], list[Array]]:
+        records: list[Recorded] | None = [] if calls.compiled else None
+        own = LayerCalls(self.component, calls.dtype, manner=Shifted(0), records=records)
+        _, sample = next(iter(self.training_samples(own, 64, 33)))
+        own.results(sample)
+        if records is None:
+            return lambda: list(own.results(sample).values())
+        return lambda: [array for each in records for array in each.repeat()]
 
-    # --------------------------------------------------------------------------------------- checks
-
-    def builds(self) -> str:
-        for dtype in ("float64", "float32"):
-            net = self.network(dtype=dtype)
-            a = self.predict(net, np.random.default_rng(self.seed).normal(size=(3, INPUTS)))
-            if not np.isfinite(a).all():
-                raise Failure(f"moderate inputs must give finite results. Got {a[~np.isfinite(a)][0]} in {dtype}")
-        layer = net.layers[0]
-        return f"{INPUTS} columns in, {layer.units} out; {', '.join(layer.parameters) or 'no parameters'}"
-
-    def gradient(self) -> str:
-        """The gradients of a step of training against differences of its value."""
-        x, v = self.data()
-        _, analytic = self.gradients(x, v)
+    def as_reference(self) -> str:
+        """Predictions, and the states after a batch, as the class computes them in NumPy."""
+        reference, of_states = (getattr(self.component, key, None) for key in ("reference", "reference_states"))
+        if reference is None and of_states is None:
+            raise Skipped("the class has no reference")
         n = 0
-        for name, found in analytic.items():
-            # one direction of all elements, and some elements alone
-            places = self.random.permutation(found.size)[:6]
-            alone = [np.eye(1, found.size, int(place)).reshape(found.shape) for place in places]
-            for direction in [self.random.normal(size=found.shape), *alone]:
-                expected, doubt = self.difference(x, v, name, direction)
-                got = float((found * direction).sum())
-                if not abs(got - expected) <= 1e-5 * max(1.0, abs(expected)) + 4 * doubt:
-                    first, second = apart(expected, got)
-                    raise Failure(
-                        f"the gradient by {name} must be {first}, by differences. A step of training has {second}"
-                    )
-                n += 1
-        return f"{n} derivatives of a step of training against differences: by {', '.join(analytic)}"
-
-    def difference(self, x: Array, v: Array, name: str, direction: Array) -> tuple[float, float]:
-        """The derivative along a direction, and how much it changes with the size of the step."""
-        found = []
-        for step in _STEPS:
-            ahead, back = (self.gradients(x, v, of=name, moved=sign * step * direction)[0] for sign in (1, -1))
-            found.append((ahead - back) / (2 * step))
-        changes = [abs(after - before) for before, after in itertools.pairwise(found)]
-        return found[int(np.argmin(changes)) + 1], min(changes)
-
-    def float32(self) -> str:
-        x, v = (each.astype(np.float32).astype(np.float64) for each in self.data())
-        largest = 0.0
-        (value, double), (single_value, single) = (self.gradients(x, v, dtype) for dtype in ("float64", "float32"))
-        pairs = {"the output": (np.array([value]), np.array([single_value]))}
-        pairs |= {f"the gradient by {name}": (each, single[name]) for name, each in double.items()}
-        for what, (expected, got) in pairs.items():
-            error = np.abs(got - expected) / (1 + np.abs(expected).max(initial=0))
-            largest = max(largest, float(error.max(initial=0)))
-            if not error.max(initial=0) <= 1e-3:
-                i = np.unravel_index(int(error.argmax()), error.shape)
-                first, second = apart(expected[i], got[i])
-                raise Failure(f"{what} in float32 must be {first}, as in float64. Got {second}")
-        return f"they agree to {largest:.1g}"
-
-    def batch(self) -> str:
-        for dtype in ("float64", "float32"):
-            net = self.network(dtype=dtype)
-            x = self.data(37)[0]
-            whole = self.predict(net, x)
-            for size in (1, 5, 16):
-                parts = np.concatenate([self.predict(net, x[i : i + size]) for i in range(0, len(x), size)])
-                what = f"a prediction of a row must not depend on the rows beside it: in batches of {size}"
-                require_close(parts, whole, dtype, what, ulps=256)
-        return "37 rows at once and in batches of 1, 5 and 16"
-
-    def large_shapes(self) -> str:
-        done = []
-        for (rows, inputs), dtype in itertools.product(SHAPES, ("float64", "float32")):
-            try:
-                net = self.network(inputs, dtype)
-            except CynnError:  # a layer may need columns of a certain number
-                continue
-            distinct = self.random.normal(size=(min(rows, 31), inputs))
-            which = np.arange(rows) % len(distinct)
-            alone = np.concatenate([self.predict(net, row[None]) for row in distinct])
-            whole = self.predict(net, distinct[which])
-            what = f"each of {rows} rows of {inputs} columns must be as it is alone"
-            require_close(whole, alone[which], dtype, what, scale=float(np.abs(alone).max(initial=1)), ulps=1024)
-            done.append(f"{rows} x {inputs}")
-        if not done:
-            raise Skipped("it takes none of the shapes that are tried")
-        return "; ".join(dict.fromkeys(done))
-
-    def not_finite(self) -> str:
-        for dtype in ("float64", "float32"):
-            net = self.network(dtype=dtype)
-            x = self.data(3)[0]
-            clean = self.predict(net, x)
-            for place in np.ndindex(x.shape):
-                broken, moved = x.copy(), x.copy()
-                broken[place] = np.nan
-                moved[place] += 0.5
-                a = self.predict(net, broken, check_finite=False)
-                rest = np.arange(3) != place[0]
-                require_close(a[rest], clean[rest], dtype, f"nan at {place} must not reach other rows", ulps=256)
-                counts = first_difference(self.predict(net, moved)[place[0]], clean[place[0]]) is not None
-                if counts and not np.isnan(a[place[0]]).any():
-                    raise Failure(
-                        f"a layer must let NaN through. With nan at {place} the row is {a[place[0]].tolist()}"
-                    )
-        return "nan in each place of an input"
-
-    def deterministic(self) -> str:
-        x, v = self.data()
-        for dtype in ("float64", "float32"):
-            (value, first), (again, second) = (self.gradients(x, v, dtype) for _ in range(2))
-            for name, array in first.items():
-                if first_difference(array, second[name]) is not None or value != again:
-                    raise Failure(
-                        f"the same step of two equal networks must give the same bits. The value was {value!r}, then "
-                        f"{again!r}, and the gradient by {name} differs: is something remembered?"
-                    )
-        return "two equal networks, two equal steps, the same bits"
-
-    def threads(self) -> str:
-        x, v = self.data(1031, 33)
-        ends = []
-        for n_threads in (1, 2, 3):
-            net = self.network(33, "float32")
-            options: dict[str, Any] = {"batch_size": 300, "n_threads": n_threads, "progress": False}
-            with self.watch.call("fit", "float32", x.shape):
-                net.fit(x, v, loss=_Linear(), optimizer=SGD(1e-3), epochs=1, **options)
-            ends.append([*net.get_weights(), self.predict(net, x, n_threads=n_threads)])
-        for n_threads, end in enumerate(ends[1:], 2):
-            if any(first_difference(*pair) is not None for pair in zip(ends[0], end, strict=True)):
-                raise Failure(f"{n_threads} threads must give the bits of one. Weights or predictions differ")
-        return "1, 2 and 3 threads give the same bits"
-
-    def restored(self) -> str:
-        try:
-            pickle.dumps(type(self.component))
-        except (pickle.PicklingError, AttributeError):
-            name = type(self.component).__qualname__
-            raise Skipped(f"{name} is not at the top of its module, so Python cannot pickle it") from None
-        x, v = self.data()
-        net = self.behind_data(x, "float32")
-        for _ in range(3):
-            self.step(net, v, 0.01)
-        other = pickle.loads(pickle.dumps(net))
-        for _ in range(3):
-            self.step(net, v, 0.01)
-            self.step(other, v, 0.01)
-        if any(
-            first_difference(*pair) is not None for pair in zip(net.get_weights(), other.get_weights(), strict=True)
-        ):
-            raise Failure("6 steps, and 3 steps pickled and 3 more, must give the same bits. Weights or states differ")
-        return "3 + 3 steps, pickled in between, give the bits of 6"
+        for dtype, (rows, columns) in itertools.product(self.dtypes, [(7, 5), (40, 33)]):
+            calls = self.calls(dtype)
+            for _, sample in self.training_samples(calls, rows, columns):
+                made = calls.built([each.shape[1] for each in sample["x"]])
+                arrays = {name: array.astype(np.float64) for name, array in made.layer.arrays()}
+                x = [calls.cast(each).astype(np.float64) for each in sample["x"]]
+                given = x[0] if self.component.n_inputs == 1 else x
+                expected = {} if of_states is None else of_states(given, arrays)
+                found = calls.results(sample)
+                if reference is not None:
+                    expected = {**expected, "a": reference(given, arrays)}
+                    found |= calls.results({**sample, "moment": PREDICTION})
+                for name, values in expected.items():
+                    tolerance = 1e-9 if dtype == "float64" else 2e-4
+                    bad = ~(np.abs(found[name] - values) <= tolerance * (1 + np.abs(values).max()))
+                    if bad.any():
+                        i = tuple(map(int, np.argwhere(bad)[0]))
+                        first, second = apart(np.asarray(values)[i], found[name][i])
+                        raise Failure(f"{name} must be what the reference gives, {first} at {i}. Got {second}")
+                    n += bad.size
+        return f"{n} numbers"
 
     def docstring(self) -> str:
         doc = (vars(type(self.component)).get("__doc__") or "").strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,7 @@ class LossChecks(Checks[Loss, LossCalls]):
 
     kind = "loss"
     calls_of = LossCalls
+    array_names: ClassVar[list[str]] = ["prediction", "target", "class_index", "sample_weight", "grad", "h"]
 
     def first_checks(self) -> list[NamedCheck]:
         return [*super().first_checks(), ("targets", self.targets_are_taken)]

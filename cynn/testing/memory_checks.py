@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,6 @@ __all__ = ["EVERY_ARRAY", "FENCES", "any_alignment", "culprit", "stays_inside"]
 FENCES = "stays within its arrays"
 EVERY_ARRAY = (Fences("end"), Fences("start"))
 _SHAPES = [(1, 1), (3, 5), (7, 33), (2, 257), (65, 3), (0, 4)]
-_ARRAYS = ["z", "a", "grad", "prediction", "target", "class_index", "sample_weight", "w", "slots", "h"]
 
 
 def stays_inside(checks: Checks[Any, Any]) -> str:
@@ -40,16 +39,24 @@ def stays_inside(checks: Checks[Any, Any]) -> str:
 
 def culprit(checks: Checks[Any, Any], named: NamedCheck) -> str | None:
     """Which array a call that died had left, or which input it had written: each is tried by itself."""
-    names = [*_ARRAYS[:-1], *(f"slots[{i}]" for i in range(16)), "h"] if checks.kind == "optimizer" else _ARRAYS
     function = checks.watch.notes.read().partition(" (")[0]
-    for name in names:
-        alone = frozenset({name})
-        if _dies(checks, named, Fences("end", alone, read_only=False)):
-            return f"{function} must read and write nothing behind the end of {name}"
-        if _dies(checks, named, Fences("start", alone, read_only=False)):
-            return f"{function} must read and write nothing before the start of {name}"
-        if _dies(checks, named, Fences("end", alone)):
-            return f"{function} must not write to its input {name}, not even for a moment"
+    manners: list[tuple[Literal["end", "start"], bool, str]] = [
+        ("end", False, "read and write nothing behind the end of {}"),
+        ("start", False, "read and write nothing before the start of {}"),
+        ("end", True, "not write to its input {}, not even for a moment"),
+    ]
+    for side, read_only, text in manners:
+
+        def dies(names: list[str], side: Literal["end", "start"] = side, read_only: bool = read_only) -> bool:
+            return _dies(checks, named, Fences(side, frozenset(names), read_only=read_only))
+
+        names = checks.array_names
+        if not dies(names):
+            continue
+        while len(names) > 1:  # by halves
+            half = names[: len(names) // 2]
+            names = half if dies(half) else names[len(half) :]
+        return f"{function} must {text.format(names[0])}"
     return None
 
 

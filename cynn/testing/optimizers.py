@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
 
     kind = "optimizer"
     calls_of = OptimizerCalls
+    array_names: ClassVar[list[str]] = ["grad", "w", "slots", *(f"slots[{i}]" for i in range(16)), "h"]
 
     def checks(self) -> list[NamedCheck]:
         named: dict[str, Callable[[OptimizerChecks], str]] = {

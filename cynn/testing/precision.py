@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Movement", "in_full"]
 
 # In float32 a number near 1 has steps of 2^-23: a change of 2^-33 is lost, or comes as a jump.
-_FINE, _COARSE = 2.0**-33, (2.0**-14, 2.0**-17)
+_FINE = 2.0**-33
+# The second pair is for what is steep. In the first, the rounding of a single number to float32 does not show.
+_COARSE = [(2.0**-11, 2.0**-13), (2.0**-14, 2.0**-17)]
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ def in_full(checks: Checks[Any, Any]) -> str:
     """Differences of outputs over a distance that float32 does not see, and over a larger one, give one slope."""
     checks.require_float64()
     n = 0
-    for movement in checks.movements(checks.component):
-        size, fine, coarse, other = (_slopes(movement, step) for step in (None, _FINE, *_COARSE))
+    for movement, pair in itertools.product(checks.movements(checks.component), _COARSE):
+        size, fine, coarse, other = (_slopes(movement, step) for step in (None, _FINE, *pair))
         for name, values in size.items():
             at, slope = fine[name], coarse[name]
             floor = 1e-3 * float(np.max(np.abs(values[np.isfinite(values)]), initial=0))
@@ -52,11 +55,11 @@ def in_full(checks: Checks[Any, Any]) -> str:
                 i = tuple(map(int, np.argwhere(bad)[0]))
                 raise Failure(
                     f"{name} in float64 must follow {movement.what} in all its bits. Moved by {_FINE:.3g} it "
-                    f"changes at a rate of {at[i]:.6g}, by {_COARSE[0]:.3g} at {slope[i]:.6g} "
+                    f"changes at a rate of {at[i]:.6g}, by {pair[0]:.3g} at {slope[i]:.6g} "
                     f"({int(bad.sum())} of {int(sure.sum())} elements): does it go through float32?"
                 )
             n += int(sure.sum())
-    return f"{n} rates of change over {_FINE:.2g} are those over {_COARSE[0]:.2g}"
+    return f"{n} rates of change over {_FINE:.2g} are those over {_COARSE[0][0]:.2g} and {_COARSE[1][0]:.2g}"
 
 
 def _slopes(movement: Movement, step: float | None) -> dict[str, Array]:

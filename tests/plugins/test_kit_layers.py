@@ -12,20 +12,32 @@ from cynn.errors import InvalidParameterError
 from cynn.layers import Layer, Parameter
 from cynn.testing.layers import LayerChecks
 
-LAYERS = [
+FIND = cynn.registry.layers.find
+AT_ONCE = [cynn.PReLU(), cynn.Dropout(0.3), FIND("scale")()]
+LAYERS = [  # the rest of what comes with CyNN, with -m slow
     cynn.Dense(4, "tanh"),
     cynn.Dense(3, "relu", use_bias=False),
-    cynn.PReLU(),
+    cynn.Dense(4, learning_rate_factor=0.5),
     cynn.BatchNorm(),
     cynn.LayerNorm(),
     cynn.RMSNorm(),
-    cynn.Dropout(0.3),
     cynn.AlphaDropout(0.1),
     cynn.GaussianNoise(0.1),
     cynn.GLU(4),
     cynn.Maxout(3),
     cynn.Activation("softmax"),
-    cynn.Dense(4, learning_rate_factor=0.5),
+    cynn.Add(),
+    cynn.Concatenate(),
+    cynn.Add([[], [cynn.Dense(4), cynn.Dense(5, "relu")]]),
+    cynn.Residual([cynn.LayerNorm(), cynn.Dense(5)]),
+    cynn.Embedding(4, 3, columns=1),
+    FIND("numerical_embedding")("pbld"),
+    FIND("numerical_embedding")("plr"),
+    FIND("numerical_embedding")("ple", bins=[np.linspace(-1, 1, 4)] * 5),
+    FIND("mixture_of_experts")(3),
+    FIND("batch_ensemble")(3, 4, first=True),
+    FIND("batch_ensemble")(3, 4),
+    FIND("member_mean")(1),
 ]
 
 
@@ -77,7 +89,7 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=str)
+@pytest.mark.parametrize("layer", [*AT_ONCE, *(pytest.param(each, marks=pytest.mark.slow) for each in LAYERS)], ids=str)
 def test_what_comes_with_cynn_passes(layer):
     report = testing.check_layer(layer, raise_on_failure=False)
     assert report.passed, str(report)
@@ -96,6 +108,12 @@ def test_fault_is_named(faulty, check, pattern):
     assert check in found, str(report)
     assert re.search(pattern, found[check]), found[check]
     assert "seed 0" in found[check]
+
+
+def test_all_layers_are_here():
+    made = {type(each) for each in [*AT_ONCE, *LAYERS]}
+    own = {FIND(name) for name in cynn.registry.layers.names() if cynn.registry.layers.provider(name) == "cynn-nn"}
+    assert own - made == {cynn.Input}
 
 
 def test_a_class_whose_instances_need_arguments():

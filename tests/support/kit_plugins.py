@@ -8,6 +8,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+import cynn
 from cynn import hyperparameter
 from cynn.activations import Activation
 from cynn.losses import Loss
@@ -22,11 +23,16 @@ CHECKS = {"activation": ActivationChecks, "loss": LossChecks, "optimizer": Optim
 @functools.cache
 def library():
     """The kernels of kit_faults.c, compiled once."""
+    return compiled("kit_faults.c")
+
+
+def compiled(name):
+    """A library of C functions, of a file in this folder."""
     folder = tempfile.mkdtemp(prefix="cynn-kit-")
-    path = Path(folder) / "kit_faults.so"
+    path = Path(folder) / "kit.so"
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
-    source = Path(__file__).with_name("kit_faults.c")
-    subprocess.run([*compiler, "-O1", "-shared", "-fPIC", "-w", str(source), "-o", str(path), "-lm"], check=True)
+    options = ["-O1", "-shared", "-fPIC", "-w", "-I", cynn.get_include()]
+    subprocess.run([*compiler, *options, str(Path(__file__).with_name(name)), "-o", str(path), "-lm"], check=True)
     loaded = ctypes.CDLL(str(path))
     path.unlink()
     os.rmdir(folder)
