@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 import cynn
-from cynn import file_access, installation
+from cynn import installation
+from cynn.data import numpy_files
 from cynn.engine import randomness
 from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
 from cynn.interop import commands as interop_commands
@@ -37,6 +38,8 @@ HYPERPARAMETERS = {"learning_rate": 0.005, "weight_decay": 0.05}
 
 PICTURES = ("network", "weights", "activations", "confusion", "mistakes", "landscape", "function")
 LANDSCAPE_ROWS = 500  # rows of the test part: the loss is computed for each point of the plane
+
+TABLES = (".csv", ".tsv", ".parquet")  # files of these are for cynn.sklearn
 
 # The activation of the last layer if only the loss is given.
 OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -83,7 +86,17 @@ def _fail(message: str) -> int:
 # ------------------------------------------------------------------------------------------ commands
 
 
+def _is_table(path: str) -> bool:
+    return Path(path).suffix.lower() in TABLES
+
+
 def _train(options: argparse.Namespace) -> int:
+    if _is_table(options.data):
+        from cynn.sklearn import commands
+
+        return commands.train(options, _parser().parse_args(["train"]))
+    epochs = 25 if options.epochs is None else options.epochs
+    batch_size = 32 if options.batch_size is None else options.batch_size
     name = "digits" if options.data == "mnist" else Path(options.data).stem
     output = Path(options.output or f"{name}.safetensors")
     if not output.absolute().parent.is_dir():
@@ -110,9 +123,9 @@ def _train(options: argparse.Namespace) -> int:
         input_scale=1 / 255 if x.dtype == np.uint8 else 1.0,
     )
     optimizer = _optimizer(options)
-    callbacks: list[Callback] = [] if options.quiet else [_EpochLine(options.epochs)]
+    callbacks: list[Callback] = [] if options.quiet else [_EpochLine(epochs)]
     if not options.constant_rate:
-        callbacks.append(_FallingRate(optimizer, options.epochs))
+        callbacks.append(_FallingRate(optimizer, epochs))
     metrics = ["accuracy"] if classes else []
     print(net.summary())
     print(f"{options.data}: {len(x):,} rows train, {len(validation[0]):,} validate, {len(test[0]):,} test")
@@ -123,8 +136,8 @@ def _train(options: argparse.Namespace) -> int:
             y,
             loss=loss,
             optimizer=optimizer,
-            epochs=options.epochs,
-            batch_size=options.batch_size,
+            epochs=epochs,
+            batch_size=batch_size,
             validation_data=validation,
             metrics=metrics,
             progress=False,
@@ -192,6 +205,10 @@ class _EpochLine(Callback):
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if _is_table(options.data):
+        from cynn.sklearn import commands
+
+        return commands.evaluate(options)
     net = cynn.load(options.model)
     outputs = net.objective(options.loss).outputs
     if outputs.is_one:
@@ -210,6 +227,10 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    if _is_table(options.file):
+        from cynn.sklearn import commands
+
+        return commands.predict(options)
     net = cynn.load(options.model)
     outputs = net.objective(None).outputs
     output = Path(options.output) if options.output else None
@@ -220,9 +241,9 @@ def _predict(options: argparse.Namespace) -> int:
     each = dict(zip(outputs.names, outputs.split(predictions, "predictions"), strict=True))
     if output is not None:
         if outputs.is_one:
-            _write_npy(output, predictions)
+            numpy_files.write_npy(output, predictions)
         else:
-            _write_npz(output, each)
+            numpy_files.write_npz(output, each)
         return 0
     table: dict[str, Sequence[Any]] = {"row": range(len(next(iter(each.values()))))}
     activations = outputs.split(net.output_activation, "activations")
@@ -347,7 +368,7 @@ def _split(data: str, seed: int) -> list[tuple[Array, Array]]:
         (x, y), test = cynn.datasets.load_mnist()
         n = len(x) - MNIST_VALIDATION
         return [(x[:n], y[:n]), (x[n:], y[n:]), test]
-    stored = _read_npz(Path(data))
+    stored = numpy_files.read_npz(Path(data))
     has_test = "x_test" in stored
     x, y = _pair(stored, "x_train", "y_train", data) if has_test else _pair(stored, "x", "y", data)
     held_out = max(1, len(x) // HELD_OUT)
@@ -363,13 +384,13 @@ def _split(data: str, seed: int) -> list[tuple[Array, Array]]:
 def _test_part(data: str) -> tuple[Array, Array]:
     if data == "mnist":
         return cynn.datasets.load_mnist()[1]
-    stored = _read_npz(Path(data))
+    stored = numpy_files.read_npz(Path(data))
     return _pair(stored, *(("x_test", "y_test") if "x_test" in stored else ("x", "y")), data)
 
 
 def _test_part_of(names: list[str], data: str) -> tuple[Array, list[Array]]:
     """The test rows, with targets for each of several outputs, which have these names."""
-    stored = {} if data == "mnist" else _read_npz(Path(data))
+    stored = {} if data == "mnist" else numpy_files.read_npz(Path(data))
     part = "_test" if "x_test" in stored else ""
     wanted = [f"y{part}_{name}" for name in names]
     if any(name not in stored for name in [f"x{part}", *wanted]):
@@ -418,12 +439,12 @@ def _rows_to_predict(path: Path, inputs: int) -> Array:
             raise ShapeError(f"A picture is for a network with 784 inputs. Got one with {inputs}.")
         return images.read_digit(path)[np.newaxis]
     if suffix == ".npz":
-        stored = _read_npz(path)
+        stored = numpy_files.read_npz(path)
         if "x" not in stored and len(stored) != 1:
             raise DataError(f"{path} must hold an array x, or one alone. Got: {', '.join(stored) or 'none'}.")
         x = stored["x"] if "x" in stored else next(iter(stored.values()))
     elif suffix == ".npy":
-        x = _read_numpy(path)
+        x = numpy_files.read(path)
     else:
         raise DataError(f"The file must be a .npy, a .npz or a picture. Got {str(path)!r} instead.")
     if x.ndim > 0 and x.size == inputs and x.shape[0] != 1:
@@ -431,42 +452,6 @@ def _rows_to_predict(path: Path, inputs: int) -> Array:
     if x.ndim < 2 or x[0].size != inputs:
         raise ShapeError(f"The rows of {path} must have {inputs} values each. Got shape {x.shape}.")
     return x.reshape(len(x), inputs)
-
-
-def _read_npz(path: Path) -> dict[str, Array]:
-    stored = _read_numpy(path)
-    if not isinstance(stored, dict):
-        raise DataError(f"The file must be a .npz. Got {str(path)!r} instead.")
-    return stored
-
-
-def _read_numpy(path: Path) -> Any:
-    """The array of a .npy, or a dict of the arrays of a .npz. Pickled objects are not loaded."""
-    import zipfile
-
-    try:
-        with file_access.open_regular(str(path)) as file:
-            found = np.load(file, allow_pickle=False)
-            if isinstance(found, np.lib.npyio.NpzFile):
-                return {name: found[name] for name in found.files}
-            return found
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as a NumPy file: {error}") from error
-
-
-def _write_npy(path: Path, array: Array) -> None:
-    with file_access.replacing(str(path)) as file:  # np.save would append .npy to a path with another suffix
-        np.save(file, array)
-
-
-def _write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write a .npz file. Unlike np.savez, it allows an array with the name `file`."""
-    import zipfile
-
-    with file_access.replacing(str(path)) as whole, zipfile.ZipFile(whole, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array)
 
 
 # ----------------------------------------------------------------------------------------- arguments
@@ -507,7 +492,10 @@ def _parser() -> argparse.ArgumentParser:
 
     train = command("train", _train, "Train a network and save it. Without options: handwritten digits.")
     add = train.add_argument
-    add("--data", default="mnist", metavar="FILE.npz", help="x and y, or x_train, ... (default: %(default)s)")
+    add("--data", default="mnist", metavar="FILE", help="x and y, ... in a .npz (%(default)s), or a .csv or .parquet")
+    add("--target", metavar="COLUMN", help="of a table: what is to be found out")
+    add("--task", choices=("classes", "values"), help="of a table: (default: depends on the target)")
+    add("--preset", choices=("default", "fast"), default="default", help="of a table: the recipe (%(default)s)")
     add(
         "--hidden",
         default="16,16",
@@ -522,8 +510,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--learning-rate", type=float, metavar="RATE", help="(0.005 for adamw, else the default of the optimizer)")
     add("--weight-decay", type=float, metavar="RATE", help="(0.05 for adamw, else the default of the optimizer)")
     add("--constant-rate", action="store_true", help="do not lower the learning rate after each epoch")
-    add("--epochs", default=25, type=int, metavar="N", help="passes over the training rows (%(default)s)")
-    add("--batch-size", default=32, type=int, metavar="ROWS", help="rows per step (%(default)s)")
+    add("--epochs", type=int, metavar="N", help="passes over the training rows (25; of a table 256)")
+    add("--batch-size", type=int, metavar="ROWS", help="rows per step (32; of a table 256)")
     add("--seed", default=0, type=int, metavar="N", help="of weights, order of rows and split (%(default)s)")
     add("--threads", type=int, metavar="N", help="(default: as many as are useful)")
     add("--output", metavar="FILE", help="(default: digits.safetensors, or the name of the data)")
@@ -532,12 +520,13 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = command("evaluate", _evaluate, "Print the loss and accuracy of a saved network.")
     evaluate.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
-    evaluate.add_argument("--data", default="mnist", metavar="FILE.npz", help="(default: %(default)s)")
+    evaluate.add_argument("--data", default="mnist", metavar="FILE", help="a .npz, or a table (%(default)s)")
+    evaluate.add_argument("--target", metavar="COLUMN", help="of a table: (default: as in the training)")
     evaluate.add_argument("--loss", metavar="NAME", help="(default: depends on the last layer)")
 
     predict = command("predict", _predict, "Print the predictions of a saved network for the rows of a file.")
     predict.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
-    predict.add_argument("file", metavar="FILE", help=".npy, .npz or a picture of a digit")
+    predict.add_argument("file", metavar="FILE", help=".npy, .npz, a picture of a digit or a table")
     predict.add_argument("--output", metavar="FILE.npy", help="write them to this file; .npz for several outputs")
 
     summary = command("summary", _summary, "Print the layers of a saved network.")

@@ -33,6 +33,7 @@ def save(estimator: TabularEstimator, path: str | os.PathLike[str]) -> None:
         "parameters": {name: _plain(name, value) for name, value in estimator.get_params(deep=False).items()},
         "columns": estimator.columns_.get_config(),
         "feature_names": None if names is None else names.tolist(),
+        "target_name": estimator.target_name_,
         "targets": estimator._targets_config(),
         "best_epochs": estimator.best_epochs_,
         "validation_score": estimator.validation_score_,
@@ -74,6 +75,7 @@ def read(path: str | os.PathLike[str], kinds: Sequence[type[TabularEstimator]]) 
         estimator.n_features_in_ = len(estimator.columns_.names)
         if notes["feature_names"] is not None:
             estimator.feature_names_in_ = np.array([str(name) for name in notes["feature_names"]], object)
+        estimator.target_name_ = None if notes["target_name"] is None else str(notes["target_name"])
         estimator._set_targets(notes["targets"])
         estimator.best_epochs_ = [int(epoch) for epoch in notes["best_epochs"]]
         score = notes["validation_score"]

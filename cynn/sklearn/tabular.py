@@ -84,6 +84,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         Columns of X.
     feature_names_in_ : array of str
         Of a DataFrame.
+    target_name_ : str or None
+        The name of y, of a series.
 
     Notes
     -----
@@ -306,6 +308,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         Columns of X.
     feature_names_in_ : array of str
         Of a DataFrame.
+    target_name_ : str or None
+        The name of y, of a series.
 
     Notes
     -----

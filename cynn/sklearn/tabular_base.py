@@ -55,6 +55,12 @@ class Rows(NamedTuple):
         return Rows(self.inputs[places], self.targets[places], None if self.weight is None else self.weight[places])
 
 
+def _name_of(y: Any) -> str | None:
+    """That of a series."""
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) else None
+
+
 class _BestEpoch(Callback):
     """Keeps the weights of the epoch with the best figure, the last of equal ones, and puts them back at the end."""
 
@@ -116,6 +122,7 @@ class TabularEstimator(BaseEstimator):
     columns_: TableColumns
     validation_score_: float | None
     n_features_in_: int
+    target_name_: str | None
 
     # ------------------------------------------------------------------------------------ what a subclass says
 
@@ -193,6 +200,7 @@ class TabularEstimator(BaseEstimator):
             raise DataError(f"X_val and y_val must be given together. Got no {missing} instead.")
         if X_val is not None and self.n_folds is not None:
             raise DataError("n_folds must be None where X_val and y_val are given. Got both instead.")
+        self.target_name_ = _name_of(y)
         raw, y, weight = self._checked(X, y, sample_weight, reset=True)
         self._learn_targets(y, weight)
         names = getattr(self, "feature_names_in_", range(len(raw)))

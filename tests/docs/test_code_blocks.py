@@ -17,6 +17,7 @@ ELSEWHERE = {
     "README.md": "docs/test_readme.py",
     "plots.rst": "docs/test_docs.py",  # its networks are trained for one epoch alone
     "learn/": "docs/test_learn.py",
+    "tables.rst": "sklearn/test_tables_page.py",  # it needs pandas
 }
 #: Lines of shell that no test runs, by how they begin, and why.
 NOT_RUN = {
@@ -28,6 +29,9 @@ NOT_RUN = {
     "python -m build": "test_published_packages runs it",
     "export PIP_FIND_LINKS": "test_published_packages sets it",
     "cynn new-plugin": "test_docs runs it",
+    "cynn train --data flats.csv": "cli/test_table_commands runs the like, which needs pandas",
+    "cynn predict flats": "likewise",
+    "cynn evaluate flats": "likewise",
     "cynn check my_layer": "test_plugin_packages checks what new-plugin writes",
     "cynn check my_activation": "test_plugin_packages checks what new-plugin writes",
     "python -m benchmarks": "test_benchmarks runs it on less",

@@ -1,0 +1,118 @@
+"""``cynn train``, ``cynn predict`` and ``cynn evaluate`` for tables."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("pandas")
+
+import pandas as pd
+
+from cynn import cli
+from cynn.sklearn import commands, load
+
+pytestmark = pytest.mark.interop
+
+N = 200
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "area": random.normal(70, 20, N).round(1),
+            "district": random.choice(["north", "south"], N),
+            "built": pd.date_range("1960-01-01", periods=N, freq="90D").strftime("%Y-%m-%d"),
+        }
+    )
+    table["price"] = (3000 * table["area"] * (1 + (table["district"] == "south"))).round(2)
+    table["rooms"] = random.choice([1.5, 2.5], N)
+    table["sold"] = table["area"] > 70
+    table.loc[5, "district"] = None
+    table.to_csv("flats.csv", index=False)
+    table[["built", "sold", "rooms", "area", "district"]].head(7).to_csv("new.csv", index=False)
+    return tmp_path
+
+
+def succeed(capsys, *arguments):
+    assert cli.main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def fail(capsys, *arguments):
+    assert cli.main(arguments) == 2
+    return capsys.readouterr().err
+
+
+def train(capsys, *more):
+    options = ["--data", "flats.csv", "--target", "price", "--epochs", "40", "--preset", "fast", "--quiet"]
+    return succeed(capsys, "train", *options, *more)
+
+
+def test_values(folder, capsys):
+    out = train(capsys)
+    assert out.startswith("flats.csv: 5 columns, values of price; 180 rows train, 20 test\ntest r2 0.9")
+    assert "columns and network are in flats.safetensors" in out
+    lines = succeed(capsys, "predict", "flats.safetensors", "new.csv").splitlines()
+    assert lines[0] == "row\tvalue"
+    new = pd.read_csv("new.csv")
+    new["built"] = pd.to_datetime(new["built"], utc=True)
+    expected = load("flats.safetensors").predict(new[["area", "district", "built", "rooms", "sold"]])
+    np.testing.assert_allclose([float(line.split("\t")[1]) for line in lines[1:]], expected, rtol=1e-5)
+    assert succeed(capsys, "predict", "flats.safetensors", "new.csv", "--output", "out.csv") == ""
+    np.testing.assert_allclose(pd.read_csv("out.csv")["value"], expected, rtol=1e-5)
+    figures = succeed(capsys, "evaluate", "flats.safetensors", "--data", "flats.csv").split()
+    assert figures[::2] == ["r2", "rmse", "mae"]
+    assert float(figures[1]) > 0.9
+
+
+def test_classes(folder, capsys):
+    out = train(capsys, "--target", "district", "--output", "d.safetensors")
+    assert "5 columns, 2 classes of district; 180 rows train, 19 test\ntest accuracy" in out
+    lines = succeed(capsys, "predict", "d.safetensors", "flats.csv").splitlines()
+    assert lines[0] == "row\tclass\tprobability"
+    assert {line.split("\t")[1] for line in lines[1:]} == {"north", "south"}
+    figures = succeed(capsys, "evaluate", "d.safetensors", "--data", "flats.csv")
+    assert float(figures.split()[1]) > 90
+    assert "classes of sold" in train(capsys, "--target", "sold")
+    assert "2 classes of rooms" in train(capsys, "--target", "rooms", "--task", "classes", "--epochs", "1")
+    assert "values of rooms" in train(capsys, "--target", "rooms", "--epochs", "1")
+
+
+def test_parquet(folder, capsys):
+    pytest.importorskip("pyarrow")
+    pd.read_csv("flats.csv").to_parquet("flats.parquet")
+    assert "180 rows train" in train(capsys, "--data", "flats.parquet")
+
+
+def test_a_line_for_each_epoch(folder, capsys):
+    out = succeed(capsys, "train", "--data", "flats.csv", "--target", "price", "--epochs", "2", "--preset", "fast")
+    assert "network 1 of 1, epoch 2: loss" in out
+
+
+def test_what_is_refused(folder, capsys):
+    train(capsys, "--epochs", "1")
+    pd.read_csv("flats.csv").drop(columns=["area", "built"]).to_csv("less.csv", index=False)
+    message = fail(capsys, "predict", "flats.safetensors", "less.csv")
+    assert "less.csv must have all columns of the training. Missing: 'area', 'built'." in message
+    assert "Did you mean 'price'?" in fail(capsys, "train", "--data", "flats.csv", "--target", "prize")
+    assert "--target must name a column" in fail(capsys, "train", "--data", "flats.csv")
+    assert "--hidden must be left out" in fail(
+        capsys, "train", "--data", "flats.csv", "--target", "price", "--hidden", "3"
+    )
+    assert "must be in a folder that exists" in fail(
+        capsys, "train", "--data", "flats.csv", "--target", "price", "--output", "no/x"
+    )
+    (folder / "empty.csv").write_text("")
+    assert "must be a table that pandas can read" in fail(capsys, "predict", "flats.safetensors", "empty.csv")
+    assert "nowhere.csv" in fail(capsys, "train", "--data", "nowhere.csv", "--target", "price")
+    assert "must be a .csv file" in fail(capsys, "predict", "flats.safetensors", "new.csv", "--output", "x.npy")
+    pd.read_csv("flats.csv").head(5).to_csv("few.csv", index=False)
+    assert "must hold at least 10 rows" in fail(capsys, "train", "--data", "few.csv", "--target", "price")
+    assert "Got the format 'cynn table'" in fail(capsys, "summary", "flats.safetensors")
+
+
+def test_what_is_a_table():
+    assert set(cli.TABLES) == set(commands._READERS)
