@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
+from sklearn.exceptions import ConvergenceWarning
 
 from cynn import registry
 from cynn.errors import (
@@ -23,8 +25,10 @@ from cynn.layers import Activation, BatchNorm, Dense, Dropout, Input, Layer
 from cynn.network import Network
 from cynn.optimizers import SGD, Adam, Optimizer
 from cynn.regularizers import L2, Regularizer
-from cynn.sklearn.estimator import NetworkEstimator, Objective, keep
+from cynn.sklearn import rows
+from cynn.sklearn.estimator import Held, NetworkEstimator, Objective, keep
 from cynn.sklearn.targets import ClassifierNetwork, RegressorNetwork
+from cynn.solvers import LBFGS
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
@@ -34,13 +38,13 @@ Array = npt.NDArray[Any]
 _ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 _OUT_ACTIVATIONS = {"sigmoid": "logistic", "exponential": "exp"}
 _RATES = ("constant", "invscaling", "adaptive")
+_LEAST_FALL = 2.2e-9  # of "lbfgs", relative: the default of SciPy
 _LAST_RATE = 1e-6  # of "adaptive": from there on it is not divided any more
 
 
 class MultilayerPerceptron(NetworkEstimator):
     """What both have in common."""
 
-    _stops_by_loss: ClassVar[bool] = True
     _warns_at_the_end: ClassVar[bool] = True
     _epochs_name: ClassVar[str] = "max_iter"
     _kinds: ClassVar[dict[str, str]] = {
@@ -104,17 +108,20 @@ class MultilayerPerceptron(NetworkEstimator):
         return self.max_iter
 
     @property
+    def _is_lbfgs(self) -> bool:
+        return isinstance(self.solver, str) and self.solver == "lbfgs"
+
+    @property
     def _takes_steps(self) -> bool:  # type: ignore[override]  # a switch that follows from a parameter
-        return not (isinstance(self.solver, str) and self.solver == "lbfgs")
+        return not self._is_lbfgs
+
+    @property
+    def _stops_by_loss(self) -> bool:  # type: ignore[override]  # likewise; "lbfgs" says itself when it ends
+        return not self._is_lbfgs
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         owner = type(self).__name__
-        if not self._takes_steps:
-            raise InvalidParameterError(
-                f"The 'solver' parameter of {owner} must be 'adam', 'sgd' or another optimizer: 'lbfgs' does not exist "
-                "in CyNN yet. Got 'lbfgs' instead."
-            )
         check_number(self.alpha, "alpha", owner, minimum=0)
         check_number(self.learning_rate_init, "learning_rate_init", owner, above=0)
         check_number(self.power_t, "power_t", owner, minimum=0)
@@ -135,8 +142,11 @@ class MultilayerPerceptron(NetworkEstimator):
         """alpha / 2 Σw², over the weight of the rows of a batch, as in scikit-learn."""
         return L2(0.5 * self.alpha / weight_of_batch) if self.alpha else None
 
-    def _new_optimizer(self) -> Optimizer:
+    def _new_optimizer(self) -> Any:
+        """An optimizer, or the solver L-BFGS."""
         solver = self.solver
+        if self._is_lbfgs:
+            return LBFGS(tolerance=float(self.tol), loss_tolerance=_LEAST_FALL)
         if not isinstance(solver, (str, type)):
             own: Optimizer = copy.deepcopy(registry.optimizers.get(solver))  # its learning rate may move
             return own
@@ -145,7 +155,38 @@ class MultilayerPerceptron(NetworkEstimator):
             return SGD(rate, momentum=self.momentum, nesterov=self.nesterovs_momentum)
         if solver == "adam":
             return Adam(rate, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
-        return registry.optimizers.get(solver, learning_rate=rate)  # type: ignore[no-any-return]  # of that registry
+        return registry.optimizers.get(solver, learning_rate=rate)
+
+    def _continue_optimizer(self) -> None:
+        if self._is_lbfgs or isinstance(self._optimizer, LBFGS):
+            self._optimizer = self._new_optimizer()  # as in scikit-learn, it remembers nothing of another fit
+        else:
+            super()._continue_optimizer()
+
+    def _rows_of_batch(self, n: int) -> int:
+        return n if self._is_lbfgs else super()._rows_of_batch(n)
+
+    def _train(
+        self,
+        X: Any,
+        targets: Array,
+        weight: Array | None,
+        held: Held | None,
+        given: Held | None,
+        random: np.random.RandomState,
+    ) -> None:
+        super()._train(rows.dense(X) if self._is_lbfgs else X, targets, weight, held, given, random)
+
+    def _end_epoch(self, logs: dict[str, float], held: Held | None, n: int) -> bool:
+        stops = super()._end_epoch(logs, held, n)
+        if self._is_lbfgs and logs["evaluations"] >= self.max_fun:
+            warnings.warn(
+                f"lbfgs failed to converge: it has reached its {self.max_fun} evaluations of the loss, max_fun.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+            return True
+        return stops
 
     @property
     def _moves_rate(self) -> str:
@@ -257,8 +298,8 @@ class MLPClassifier(ClassifierNetwork, MultilayerPerceptron):
         Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', or any activation of CyNN or a plugin; a list has
         one for each.
     solver : str, Optimizer or dict
-        'adam', 'sgd', or any optimizer of CyNN or a plugin; an instance brings its own learning rate. 'lbfgs' does not
-        exist yet, and is an error.
+        'adam', 'sgd', 'lbfgs', or any optimizer of CyNN or a plugin; an instance brings its own learning rate. 'lbfgs'
+        takes steps on all rows, which end where no element of the gradient is larger than `tol`.
     alpha : float
         The penalty alpha / 2 Σw² on weights (not biases) is divided by the number of rows of a batch, or the sum of
         their weights, and added to its loss. In scikit-learn that of a shorter last batch is divided by fewer; here
@@ -303,7 +344,7 @@ class MLPClassifier(ClassifierNetwork, MultilayerPerceptron):
     n_iter_no_change : int or inf
         See `early_stopping`.
     max_fun : int
-        Of 'lbfgs' alone.
+        The largest number of gradients, of 'lbfgs' alone.
     loss : str, Loss or dict
         'log_loss', or any loss of CyNN or a plugin. Behind one of margins, such as 'hinge', there are no probabilities
         but a `decision_function`.
@@ -411,8 +452,8 @@ class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
         Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', or any activation of CyNN or a plugin; a list has
         one for each.
     solver : str, Optimizer or dict
-        'adam', 'sgd', or any optimizer of CyNN or a plugin; an instance brings its own learning rate. 'lbfgs' does not
-        exist yet, and is an error.
+        'adam', 'sgd', 'lbfgs', or any optimizer of CyNN or a plugin; an instance brings its own learning rate. 'lbfgs'
+        takes steps on all rows, which end where no element of the gradient is larger than `tol`.
     alpha : float
         The penalty alpha / 2 Σw² on weights (not biases) is divided by the number of rows of a batch, or the sum of
         their weights, and added to its loss. In scikit-learn that of a shorter last batch is divided by fewer; here
@@ -457,7 +498,7 @@ class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
     n_iter_no_change : int or inf
         See `early_stopping`.
     max_fun : int
-        Of 'lbfgs' alone.
+        The largest number of gradients, of 'lbfgs' alone.
     dropout : float, or list of float
         The share of outputs that are left out at random behind each hidden layer; a list has one for each.
     batch_norm : bool

@@ -23,7 +23,8 @@ class LBFGS(Solver):
         C(θ + α d) <= C(θ) + 1e-4 α dᵀ ∂C/∂θ        |dᵀ ∂C/∂θ(θ + α d)| <= 0.9 |dᵀ ∂C/∂θ|
 
     A step is on all rows, and mostly costs one gradient. It needs 16 * `history_size` bytes per weight. Training ends
-    where the largest element of the gradient is at most `tolerance`, or no step makes the loss fall any more.
+    where the largest element of the gradient is at most `tolerance`, where the relative fall of C in a step is at most
+    `loss_tolerance`, or where no step makes it fall. The history has the number of gradients so far as `evaluations`.
 
     Sources: Nocedal, "Updating quasi-Newton matrices with limited storage", 1980; Liu and Nocedal, "On the limited
     memory BFGS method for large scale optimization", 1989; Nocedal and Wright, "Numerical optimization", 2006,
@@ -33,7 +34,7 @@ class LBFGS(Solver):
     ----------
     history_size : int
         The number of pairs.
-    tolerance : float
+    tolerance, loss_tolerance : float
         When to stop.
     max_evaluations : int
         The largest number of gradients in a line search.
@@ -54,6 +55,7 @@ class LBFGS(Solver):
 
     history_size: int = whole_number(default=10, minimum=1, maximum=10_000)
     tolerance: float = number(default=1e-7, minimum=0)
+    loss_tolerance: float = number(default=1e-10, minimum=0, below=1)
     max_evaluations: int = whole_number(default=20, minimum=1)
 
     def start(self, n_parameters: int) -> Memory:
@@ -68,6 +70,9 @@ class LBFGS(Solver):
     def is_done(self, memory: Memory) -> bool:
         return bool(memory["is_done"])
 
+    def figures(self, memory: Memory) -> dict[str, float]:
+        return {"evaluations": float(memory["evaluations"])}
+
     def step(self, problem: Problem, theta: Vector, memory: Memory) -> tuple[Vector, Memory]:
         value, gradient = problem.value_and_gradient(theta)
         now = dict(memory)
@@ -78,7 +83,7 @@ class LBFGS(Solver):
         for count in counts:
             steps, changes = memory["steps"], memory["changes"]
             direction = -_two_loops(gradient, steps[len(steps) - count :], changes[len(steps) - count :])
-            first = 1.0 if count else min(1.0, 1 / float(np.abs(gradient).sum()))
+            first = 1.0 if count else 1 / float(np.linalg.norm(gradient))
             found, n = strong_wolfe(
                 problem.value_and_gradient,
                 theta,
@@ -98,7 +103,8 @@ class LBFGS(Solver):
                     now["steps"] = np.concatenate([steps[1:], s[None]])
                     now["changes"] = np.concatenate([changes[1:], y[None]])
                     now["count"] = np.array(float(min(count + 1, self.history_size)))
-                return moved, now
+                fall = value - problem.value(moved)
+                return moved, now | {"is_done": np.array(float(fall <= self.loss_tolerance * abs(value)))}
         return theta, now | {"count": np.array(0.0), "is_done": np.array(1.0)}
 
 

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from scipy import sparse
+from sklearn import neural_network
 from sklearn.datasets import load_iris, make_multilabel_classification, make_regression
 
 import cynn
@@ -378,11 +379,21 @@ class TestAttributes:
         loaded = cynn.load(tmp_path / "iris.safetensors")
         assert np.array_equal(loaded.predict(X), classifier.predict_proba(X))
 
-    def test_lbfgs_says_that_it_does_not_exist(self):
-        for make in (MLPClassifier, MLPRegressor):
-            with pytest.raises(InvalidParameterError, match="'lbfgs' does not exist in CyNN yet"):
-                make(solver="lbfgs").fit(X, Y)
-            assert not hasattr(make(solver="lbfgs"), "partial_fit")
+    def test_lbfgs(self):
+        """As good as scikit-learn's from the same weights, and what it has beside that."""
+        options, y = {"activation": "tanh", "solver": "lbfgs", "random_state": 0, "max_iter": 400}, X[:, 0] * X[:, 1]
+        theirs = neural_network.MLPRegressor(hidden_layer_sizes=8, **options).fit(X, y)
+        ours = MLPRegressor(hidden_layer_sizes=8, **options).fit(X, y)
+        assert ours.loss_ < 1.2 * theirs.loss_
+        assert len(ours.loss_curve_) == ours.n_iter_
+        assert not hasattr(ours, "partial_fit")
+        before = ours.loss_
+        ours.set_params(warm_start=True, tol=1e-7)
+        assert ours.fit(X, y).loss_ <= before * (1 + 1e-9)
+        with pytest.raises(InvalidParameterError, match="function of the weights alone"):
+            MLPClassifier(solver="lbfgs", dropout=0.5).fit(X, NAMES)
+        stopping = MLPClassifier(solver="lbfgs", early_stopping=True, random_state=0).fit(X, NAMES)
+        assert len(stopping.validation_scores_) == stopping.n_iter_
 
     @pytest.mark.parametrize(
         ("options", "words"),

@@ -44,9 +44,8 @@ def test_it_ends_where_the_gradient_is_0():
 
 def test_a_step_costs_about_one_gradient():
     net = classifier()
-    solver = LBFGS()
-    history = net.fit(X, CLASSES, optimizer=solver, epochs=50)
-    assert net._optimizer_state.memory["evaluations"] < 1.5 * len(history["loss"])
+    history = net.fit(X, CLASSES, optimizer=LBFGS(), epochs=50)
+    assert len(history["loss"]) < history["evaluations"][-1] < 1.5 * len(history["loss"])
 
 
 def test_some_rows_at_a_time_are_refused():
@@ -63,6 +62,17 @@ def test_the_same_bits_with_any_number_of_threads():
         net.fit(x, np.sin(x[:, 0]), optimizer="lbfgs", epochs=5, n_threads=n_threads)
         found.append(net.parameter_vector.tobytes())
     assert len(set(found)) == 1
+
+
+def test_it_ends_where_the_loss_stops_falling():
+    lengths = []
+    for loss_tolerance in (0.1, 1e-4, 0):
+        solver = LBFGS(loss_tolerance=loss_tolerance)
+        history = classifier(l2=0.01).fit(X, CLASSES, optimizer=solver, epochs=60)
+        falls = [(a - b) / a for a, b in itertools.pairwise(history["loss"])]
+        assert all(fall > loss_tolerance for fall in falls)
+        lengths.append(len(falls))
+    assert lengths[0] < lengths[1] < lengths[2]
 
 
 LINES = {
