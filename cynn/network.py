@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cynn.training.diagnosis import Diagnosis
     from cynn.training.history import History
+    from cynn.training.laplace import Laplace
     from cynn.training.problem import Problem
 
     Array = npt.NDArray[Any]
@@ -503,6 +504,61 @@ class Network(Model, FaceMethods):
         return of_network(
             self, x, y, loss=loss, loss_weights=loss_weights, sample_weight=sample_weight, n_threads=n_threads
         )
+
+    def laplace(
+        self, x: Any, y: Any, *, kind: str = "last_layer", sample_weight: Any = None, n_threads: int | None = None
+    ) -> Laplace:
+        """The uncertainty of the predictions of a trained network, by Laplace's approximation.
+
+        The weights are taken for normally distributed around those of the network, with the inverse of the
+        Gauss-Newton matrix as covariance::
+
+            p(w) = N(w of the network, (Σ JᵀJ / σ² + α)⁻¹)        deviation(x)² = σ² + J(x) (...)⁻¹ J(x)ᵀ
+
+        with the noise σ of each output and the precision α of a prior on the weights, both of the largest evidence.
+        It costs a pass over the rows; nothing is trained.
+
+        Sources: MacKay, "Bayesian interpolation", 1992; Daxberger and others, "Laplace redux: effortless Bayesian deep
+        learning", 2021.
+
+        Parameters
+        ----------
+        x, y : array
+            Rows and their targets, as for `fit`, with squared errors: those that it was trained on or, if it fits them
+            better than others, rows that were held out, since the noise is that of these rows.
+        kind : {"last_layer", "diagonal"}
+            The weights of the last layer, which must be a `Dense` without an activation, with all covariances; or all
+            trained weights, of which each is independent of the others. The former is quick and goes with all layers
+            before; the latter computes a Jacobian of each row, here and in predictions.
+        sample_weight : array of shape (rows,), optional
+            The weight of each row. Only ratios matter.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`.
+
+        Returns
+        -------
+        cynn.training.Laplace
+            Its `predict` returns mean and standard deviation, its `interval` bounds. It has a copy of the network.
+
+        Raises
+        ------
+        InvalidParameterError
+            The loss that fits the last layer is not `mean_squared_error`, or the kind does not go with the layers.
+
+        Examples
+        --------
+        >>> import cynn, numpy as np
+        >>> x = np.linspace(-1, 1, 200)[:, None]
+        >>> y = 2 * x[:, 0] + 0.1 * np.random.default_rng(0).normal(size=200)
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> history = net.fit(x, y, optimizer="levenberg_marquardt")
+        >>> low, high = net.laplace(x, y).interval(x, 0.9)
+        >>> float(((low[:, 0] < y) & (y < high[:, 0])).mean().round(1))
+        0.9
+        """
+        from cynn.training.laplace import of_network
+
+        return of_network(self, x, y, kind=kind, sample_weight=sample_weight, n_threads=n_threads)
 
     def evaluate(
         self,

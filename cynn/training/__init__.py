@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cynn.callbacks.base import Callback
     from cynn.training.history import History
+    from cynn.training.laplace import Laplace
     from cynn.training.problem import Problem
 
-__all__ = ["Callback", "History", "Problem"]
+__all__ = ["Callback", "History", "Laplace", "Problem"]
 
 # Imported on demand, since not every module of this wing needs them all.
-_HOMES = {"Callback": "cynn.callbacks.base", "History": "cynn.training.history", "Problem": "cynn.training.problem"}
+_HOMES = {
+    "Callback": "cynn.callbacks.base",
+    "History": "cynn.training.history",
+    "Laplace": "cynn.training.laplace",
+    "Problem": "cynn.training.problem",
+}
 
 
 def __getattr__(name: str) -> Any:

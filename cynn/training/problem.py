@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cynn.data.targets import Targets
     from cynn.model import Model
 
-__all__ = ["Problem", "check_deterministic", "check_sum_of_squares", "of_network"]
+__all__ = ["Problem", "check_deterministic", "check_sum_of_squares", "of_network", "targets_of"]
 
 Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
@@ -373,21 +373,25 @@ def _targets_and_scales(
     objective: Objective, target: Targets, weights: RowWeights, n: int
 ) -> tuple[Vector, Vector | None]:
     """The targets of all outputs side by side, and the factor of each residual."""
-    targets, scales = [], []
+    scales = []
     for part, weight, of_loss in zip(target.parts, weights.each, objective.weights, strict=True):
+        of_rows = np.ones(n) if weight is None else weight
+        scales.append(np.repeat(np.sqrt(of_rows * (of_loss / part.outputs))[:, None], part.outputs, axis=1))
+    scale = np.concatenate(scales, axis=1)
+    return targets_of(target, n), None if (scale == 1).all() else scale
+
+
+def targets_of(target: Targets, n: int) -> Vector:
+    """The targets of all outputs side by side, in float64; classes as rows of one 1."""
+    found = []
+    for part in target.parts:
         values = part.values
         if values is None:
             assert part.classes is not None
             values = np.zeros((n, part.outputs))
             values[np.arange(n), part.classes] = 1
-        targets.append(values)
-        of_rows = np.ones(n) if weight is None else weight
-        scales.append(np.repeat(np.sqrt(of_rows * (of_loss / part.outputs))[:, None], part.outputs, axis=1))
-    scale = np.concatenate(scales, axis=1)
-    return (
-        np.concatenate(targets, axis=1, dtype=np.float64, casting="unsafe"),
-        None if (scale == 1).all() else np.ascontiguousarray(scale),
-    )
+        found.append(values)
+    return np.concatenate(found, axis=1, dtype=np.float64, casting="unsafe")
 
 
 def check_sum_of_squares(objective: Objective, weights: TrainedWeights) -> None:
