@@ -18,7 +18,6 @@ from cynn.testing import abi
 from cynn.testing.calls import Calls
 from cynn.testing.memory import Array, Canaries, Manner
 from cynn.testing.operation_calls import Arrays, Moment, OperationCalls, Recorded, Span, over
-from cynn.testing.report import Failure
 from cynn.testing.watch import Watch
 
 __all__ = ["PREDICTION", "TRAINING", "Built", "LayerCalls", "built", "dtypes_of", "widths_taken"]
@@ -228,10 +227,7 @@ class _Pass:
 
     def _python_forward(self, i: int, operation: Operation, x: list[Array]) -> Array:
         a = self._method(operation, "forward", x)
-        shape = (len(x[0]), operation.units)
-        if np.shape(a) != shape:
-            raise Failure(f"forward must return an array of shape {shape}. Got {np.shape(a)} instead.")
-        out = self.calls.cast(a)
+        out = self.calls.checked("forward", a, (len(x[0]), operation.units))
         self.arrays[i] = {"out": out}
         return out
 

@@ -14,7 +14,7 @@ INSIDE, READS, PIECES, ALIGNED = "stays within its arrays", "reads only its argu
 CALLS, LINEAR, STEP = "deterministic calls", "backward linear in its gradient", "linear step as declared"
 MANY, RANDOM, FULL, WEIGHTS = "many rows", "random numbers", "float64 in full", "weights and order of rows"
 UNWANTED, INPUTS, SETTINGS = "an input without a gradient", "inputs unchanged", "floating-point environment unchanged"
-WIDE, GRADIENT, NAN = "gradient of wide rows", "gradient", "NaN let through"
+FACTOR, WIDE, GRADIENT, NAN = "learning-rate factor", "gradient of wide rows", "gradient", "NaN let through"
 REFERENCE, IN_PLACE = "as its reference", "aliasing as declared"
 
 FAULTS = [
@@ -86,7 +86,7 @@ FAULTS = [
     (RANDOM, Noisy, {"forward": "no_step"}, "others with another step of the pass"),
     (RANDOM, Noisy, {"forward": "no_number"}, "others with another number of the pass"),
     (RANDOM, Noisy, {"forward": "in_prediction"}, "a prediction must not draw"),
-    (RANDOM, Noisy, {"attributes": {"draws": False}}, r"must be declared by builder.add\(..., draws=True\)"),
+    (RANDOM, Noisy, {"forward": "noisy", "attributes": {"draws": False}}, r"must be declared by builder.add\(..., draws=True\)"),
     (PIECES, Noisy, {"forward": "of_piece_noise"}, "a must not depend on the pieces"),
     # the environment
     (SETTINGS, Scaled, {"forward": "flush"}, "(forward|predict) changed flush-to-zero|rounding"),
@@ -110,7 +110,9 @@ FAULTS = [
     (UNWANTED, Product, {"backward": "wants_first"}, r"∂C/∂x\[1\] must be the same where nobody wants ∂C/∂x\[0\]"),
     # in place
     (IN_PLACE, Squared, {"backward": "of_delta"}, "∂C/∂x must be the same where out is x"),
-    # gradients
+    # gradients, and factors of the learning rate
+    (FACTOR, Scaled, {"gradient": "with_factor", "attributes": {"hyperparameters": property(
+        lambda self: [self.learning_rate_factor])}}, "a step on the parameter factor must be in proportion"),
     (GRADIENT, Scaled, {"gradient": "half"}, "the gradient by the parameter factor must be"),
     (GRADIENT, Scaled, {"gradient": "mean"}, "the gradient by the parameter factor must be"),
 ]  # fmt: skip
@@ -125,7 +127,7 @@ def failure_of(layer, check):
     return found[check]
 
 
-IDS = [f"{check}, {base.__name__}, {'-'.join(map(str, faulty.values()))}" for check, base, faulty, _ in FAULTS]
+IDS = [f"{check}, {base.__name__}, {next(iter(faulty.values()))}" for check, base, faulty, _ in FAULTS]
 
 
 @pytest.mark.parametrize(("check", "base", "faulty", "pattern"), FAULTS, ids=IDS)
