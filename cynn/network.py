@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -179,6 +180,7 @@ class Network(Model, FaceMethods):
         progress: bool = True,
         n_threads: int | None = None,
         check_finite: bool = True,
+        communicator: Any = None,
     ) -> History:
         """Train the network.
 
@@ -253,6 +255,10 @@ class Network(Model, FaceMethods):
             By default `cynn.get_num_threads()`. The result does not depend on it.
         check_finite : bool
             Whether to check x and y for NaN and infinity.
+        communicator : mpi4py.MPI.Comm, optional
+            The ranks of MPI that take each step together, such as `MPI.COMM_WORLD` (extra `mpi`). Every rank calls
+            `fit` with the same network, data and parameters, and ends with the bits of a `fit` without ranks. Rank 0
+            writes checkpoints. Each rank has one thread, unless `n_threads` says otherwise.
 
         Returns
         -------
@@ -265,6 +271,8 @@ class Network(Model, FaceMethods):
         ------
         TrainingDivergedError
             The loss became NaN or infinite.
+        WorkerError
+            Another rank has failed, or was called with something else.
         BusyError
             Another call trains the network, in another thread or because this call is made in a callback.
         ShapeError, DataError
@@ -304,8 +312,10 @@ class Network(Model, FaceMethods):
                 progress=progress,
                 n_threads=n_threads,
                 check_finite=check_finite,
+                communicator=communicator,
             )
-            return fit(self, x, y, options)
+            with contextlib.nullcontext() if options.communicator is None else options.communicator.guard():
+                return fit(self, x, y, options)
 
     def train_batch(
         self,

@@ -233,7 +233,7 @@ cdef class StepPlan:
         return max(MIN_TILE_ROWS, min(MAX_TILE_ROWS, rows))
 
     cdef allocate_heads(self, list values):
-        self.batch_targets, self.batch_weights = [], []
+        self.batch_targets, self.batch_weights, self.tile_losses = [], [], []
         for number, value in enumerate(values):
             self.allocate_head(number, value)
 
@@ -252,7 +252,8 @@ cdef class StepPlan:
         classes = self.workspace.allocate((batch,), np.int64)
         tile_loss = self.workspace.allocate((batch // self.step.schedule.tile + 1,), np.float64)
         head.batch_classes, head.tile_loss = <int64_t *>address_of(classes), <double *>address_of(tile_loss)
-        self.keep += [classes, tile_loss]
+        self.tile_losses.append(tile_loss)
+        self.keep.append(classes)
 
     cdef bint is_divided(self):
         """Whether the first node is a sum over parts of the inputs."""
@@ -280,6 +281,7 @@ cdef class StepPlan:
         if step.schedule.n_parts > 1:
             blocks = block_borders(inputs, units, self.batch_size, step.schedule.n_parts)
             borders = blocks[:: (len(blocks) - 1) // step.schedule.n_parts]
+        self.part_arrays = []
         step.schedule.parts = <Part *>self.zeros(step.schedule.n_parts, sizeof(Part))
         for i in range(step.schedule.n_parts):
             part = &step.schedule.parts[i]
@@ -293,11 +295,11 @@ cdef class StepPlan:
             part.op.widths, part.op.x = &part.width, <const void *const *>&part.x
             x = self.workspace.allocate((self.batch_size, part.width), dtype)
             part.x = address_of(x)
-            self.keep.append(x)
+            out = self.workspace.values[step.nodes.value]
             if i > 0:
                 out = self.workspace.allocate((self.batch_size, units), dtype)
                 part.op.out = address_of(out)
-                self.keep.append(out)
+            self.part_arrays.append((x, out))
 
     cdef plan_prefetching(self):
         cdef Step *step = &self.step

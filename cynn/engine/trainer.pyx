@@ -26,19 +26,21 @@ from cynn.engine.step cimport (
 )
 from cynn.engine.engine cimport Engine
 from cynn.engine.optimizer_kernel cimport OptimizerKernel
+from cynn.engine.rank_share cimport RankShare
 from cynn.engine.step_plan cimport StepPlan
 from cynn.engine.workspace cimport IS_DEBUG, address_of
 from cynn.kernels.blas cimport faults, raise_faults_since
 
 cdef int64_t MAX_STEPS = 1 << 62  # no limit
 
-# The result of a batch. With all but the first, the weights are not changed.
+# The result of a batch. With all but the first and the last, the weights are not changed.
 cdef enum Status:
     STEPPED
     LOSS_IS_NOT_FINITE
     NORM_IS_NOT_FINITE   # the norm of a gradient that must be clipped
     ROW_IS_UNUSABLE      # a row of x
     PYTHON_RAISED
+    A_RANK_FAILED        # or an exchange with it; then weights may be changed in part
 
 
 cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
@@ -124,6 +126,8 @@ cdef class Trainer:
         The number of rows per batch.
     n_threads : int
         The number of threads.
+    communicator : object, optional
+        What `RankShare` takes, if several processes take each step together.
 
     Attributes
     ----------
@@ -142,6 +146,8 @@ cdef class Trainer:
     """
 
     cdef StepPlan plan
+    cdef RankShare share               # of this process, if several take each step together
+    cdef bint has_ranks
     cdef object python_error
     cdef const int64_t[:, ::1] moved   # address and size of each array that steps change
     cdef double norm                   # of the gradient, if it is not finite
@@ -151,7 +157,7 @@ cdef class Trainer:
 
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
-        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads
+        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, communicator=None
     ):
         cdef int64_t i
         cdef Head *head
@@ -160,6 +166,9 @@ cdef class Trainer:
             batch_size, n_threads
         )
         self.plan = plan
+        self.has_ranks = communicator is not None and communicator.size > 1
+        if self.has_ranks:
+            self.share = RankShare(plan, communicator)
         for i in range(plan.step.n_heads):
             if losses[i].is_python:
                 head = &plan.step.heads[i]
@@ -220,6 +229,11 @@ cdef class Trainer:
             for i in range(self.moved.shape[0]):
                 finite &= dtype.updates.are_finite(self.moved[i, 1], <const void *><size_t>self.moved[i, 0])
         return finite
+
+    def gather_memory(self):
+        """Get what other ranks have of the optimizer's memory. All ranks must call this at the same time."""
+        if self.has_ranks:
+            self.share.gather_memory()
 
     @property
     def gradients(self):
@@ -289,6 +303,7 @@ cdef class Trainer:
             if scheduled.shape[0] < n_steps or scheduled.shape[1] != n_scheduled:
                 raise ValueError("there must be every scheduled number for every step of the epoch")
         step.batch.predicts = predictions is not None
+        self.plan.predictions = predictions
         for i in range(step.n_heads):
             step.heads[i].predictions = address_of(predictions[i]) if step.batch.predicts else NULL
         step.prefetching.rows = 0
@@ -338,6 +353,8 @@ cdef class Trainer:
             raise Diverged(batch, "norm of the gradient", self.norm)
         if status == ROW_IS_UNUSABLE:
             raise UnusableRow
+        if status == A_RANK_FAILED:
+            self.share.raise_error()
         if status == PYTHON_RAISED:
             self.raise_python_error()
         return batch - first_batch
@@ -403,7 +420,17 @@ cdef class Trainer:
         step.schedule.n_tiles = (step.pass_.rows + step.schedule.tile - 1) // step.schedule.tile
         for i in range(step.schedule.n_stages):
             step.schedule.stage = &step.schedule.stages[i]
+            if self.has_ranks:
+                self.share.run_stage(i)
+                continue
             self.plan.team.run(stage_phase, step, pieces_of(step, step.schedule.stage))
+            if is_raised(&step.failed):
+                return PYTHON_RAISED
+            if is_raised(&step.unusable):
+                return ROW_IS_UNUSABLE
+        if self.has_ranks:
+            if not self.share.agree():
+                return A_RANK_FAILED
             if is_raised(&step.failed):
                 return PYTHON_RAISED
             if is_raised(&step.unusable):
@@ -420,7 +447,10 @@ cdef class Trainer:
             return LOSS_IS_NOT_FINITE
         if updates.is_linear:
             find_linear_steps(step)
-        self.plan.team.run(block_phase, step, step.blocks.n_blocks)
+        if self.has_ranks:
+            self.share.run_blocks(ends_step)
+        else:
+            self.plan.team.run(block_phase, step, step.blocks.n_blocks)
         for i in range(step.blocks.n_blocks):
             penalty += step.blocks.blocks[i].penalty
         if not updates.is_direct and self.plan.optimizer is not None:
@@ -428,9 +458,14 @@ cdef class Trainer:
             if ends_step:
                 if not self.find_factors():
                     return NORM_IS_NOT_FINITE
-                self.plan.team.run(update_phase, step, step.blocks.n_updated)
+                if self.has_ranks:
+                    self.share.run_updates()
+                else:
+                    self.plan.team.run(update_phase, step, step.blocks.n_updated)
         for i in range(step.n_nodes if step.pass_.updates else 0):
             step.dtype.update_states(step.nodes[i].operation, &step.nodes[i].op, &step.pass_)
+        if self.has_ranks and self.share.has_failed:
+            return A_RANK_FAILED
         self.plan.sums[0] += step.pass_.rows
         self.plan.sums[1] += step.batch.rows_of_step * penalty
         return STEPPED
@@ -446,7 +481,10 @@ cdef class Trainer:
             step.parameters[place].factor = 1
         if updates.clip_norm == 0 and updates.global_clip_norm == 0:
             return True
-        self.plan.team.run(norms_phase, step, step.blocks.n_blocks)
+        if self.has_ranks:
+            self.share.run_norms()
+        else:
+            self.plan.team.run(norms_phase, step, step.blocks.n_blocks)
         for place in range(step.n_parameters):
             step.parameters[place].norm = 0
         for i in range(step.blocks.n_blocks):

@@ -62,6 +62,9 @@ class BatchSource(Protocol):
     def capacity_schema(self) -> Any:
         """The schema of `capacity`."""
 
+    def gather_memory(self) -> None:
+        """Get what other ranks have of the optimizer's memory."""
+
     def close(self) -> None:
         """Release resources."""
 
@@ -191,6 +194,9 @@ class ArrayBatches(BatchSource):
 
     def capacity_schema(self) -> Any:
         return schema.whole_number(self.capacity, self.capacity)
+
+    def gather_memory(self) -> None:
+        self.trainer.gather_memory()
 
     def close(self) -> None:
         pass

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cynn.data.objective import Objective
     from cynn.engine.operations import HyperparameterSchedule
     from cynn.model import Model
+    from cynn.training.communicator import Communicator
 
 __all__ = ["TrainingContext"]
 
@@ -39,6 +40,8 @@ class TrainingContext:
         None if no step is taken.
     n_threads : int
     check_finite : bool
+    communicator : Communicator, optional
+        The ranks that take each step together.
     """
 
     def __init__(
@@ -48,12 +51,14 @@ class TrainingContext:
         state: OptimizerState | None,
         n_threads: int,
         check_finite: bool,
+        communicator: Communicator | None = None,
     ) -> None:
         self.network = network
         self.objective = objective
         self.state = state
         self.n_threads = n_threads
         self.check_finite = check_finite
+        self.communicator = communicator
         self._has_met_a_single_row = False
 
     def warn_of_a_single_row(self) -> None:
@@ -81,6 +86,7 @@ class TrainingContext:
             self.state.settings if self.state else UpdateSettings(),
             batch_size,
             self.n_threads,
+            self.communicator,
         )
 
     @property

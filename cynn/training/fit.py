@@ -13,7 +13,7 @@ from cynn import metrics
 from cynn.callbacks.together import CallbackList
 from cynn.data import inputs
 from cynn.data.row_numbers import as_row_numbers
-from cynn.engine import randomness, threads
+from cynn.engine import randomness
 from cynn.engine.trainer import UnusableRow
 from cynn.errors import InvalidParameterError, shown, warn
 from cynn.training import evaluation
@@ -45,6 +45,9 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     metrics_by_name = metrics.of_outputs(objective.outputs, options.metrics)
     _warn_of_constant_units(network)
     called = CallbackList(options.callbacks, network)
+    communicator = options.communicator
+    if communicator is not None:
+        communicator.check_callbacks(called.checkpoints)
     called.greater_is_better = _directions(objective, metrics_by_name)
     validation = _checked_validation(network, objective, options)
     state_before: OptimizerState | SolverState | None = network._optimizer_state
@@ -58,8 +61,9 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         """Made after the data have been checked: it replaces the optimizer of the network."""
         state = update_state(network, options.optimizer if solver is None else solver)
         of_optimizer = state if isinstance(state, OptimizerState) else None
-        n_threads = threads.resolve(options.n_threads)
-        return TrainingContext(network, objective, of_optimizer, n_threads, options.check_finite)
+        return TrainingContext(
+            network, objective, of_optimizer, options.n_threads, options.check_finite, communicator
+        )
 
     source: BatchSource
     snapshot: Snapshot | None = None
@@ -100,7 +104,10 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         called.training_rows = source.training_rows
     has_own_figures = bool(metrics_by_name or validation or not objective.outputs.is_one)
     parts = [*objective.losses, *(metric.part for metric in metrics_by_name.values() if metric.part)]
-    loop = Loop(network, source, called, figures, has_own_figures, options.epochs, settings, parts)
+    if communicator is not None:
+        same = _settings(network, objective, source, options, called, list(metrics_by_name), validation)
+        communicator.check_same(same, network.get_weights())
+    loop = Loop(network, source, called, figures, has_own_figures, options.epochs, settings, parts, communicator)
     try:
         loop.run(None if path is None else loop.read(path), options.progress)
     except UnusableRow:

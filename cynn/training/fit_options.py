@@ -11,6 +11,7 @@ import numpy as np
 
 from cynn.engine import threads
 from cynn.errors import InvalidParameterError, check_number, check_switch, check_whole_number, not_allowed
+from cynn.training.communicator import Communicator
 
 __all__ = ["FitOptions"]
 
@@ -42,14 +43,18 @@ class FitOptions:
     callbacks: Any
     resume: str | os.PathLike[str] | bool | None
     progress: bool
-    n_threads: int | None
+    n_threads: Any
     check_finite: bool
+    communicator: Any
 
     def __post_init__(self) -> None:
         self.epochs = check_whole_number(self.epochs, "epochs", "fit")
         if self.batch_size is not None:
             self.batch_size = check_whole_number(self.batch_size, "batch_size", "fit", minimum=1, maximum=2**31 - 1)
-        self.n_threads = threads.resolve(self.n_threads)
+        if self.communicator is not None:
+            self.communicator = Communicator.of(self.communicator)
+            self.n_threads = 1 if self.n_threads is None else self.n_threads
+        self.n_threads: int = threads.resolve(self.n_threads)
         if isinstance(self.shuffle, (bool, np.bool_)):
             self.shuffle = bool(self.shuffle)
         elif not (callable(self.shuffle) or (isinstance(self.shuffle, str) and self.shuffle == "blocks")):

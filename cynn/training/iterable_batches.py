@@ -224,6 +224,7 @@ class IterableBatches(BatchSource):
 
     def _new_buffer(self, rows: Array, target: Targets) -> BatchBuffer:
         sums = self.sums()
+        self.gather_memory()  # a larger trainer divides the work in another way
         self.capacity = max(self.capacity, len(rows))
         self.buffer = BatchBuffer(self.context, rows, target, self.capacity)
         self.buffer.trainer.begin_epoch(self.context.check_finite, self.number, self.step, sums)
@@ -231,6 +232,10 @@ class IterableBatches(BatchSource):
 
     def sums(self) -> npt.NDArray[np.float64]:
         return self.sums_before if self.buffer is None else self.buffer.trainer.sums
+
+    def gather_memory(self) -> None:
+        if self.buffer is not None:
+            self.buffer.trainer.gather_memory()
 
     def is_finite(self) -> bool:
         return self.buffer is None or self.buffer.trainer.is_finite()

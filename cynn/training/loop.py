@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cynn.callbacks.checkpoint import Checkpoint
     from cynn.components.configurable import Configurable
     from cynn.model import Model
+    from cynn.training.communicator import Communicator
     from cynn.training.optimizer_state import OptimizerState
     from cynn.training.solver_state import SolverState
 
@@ -54,6 +55,8 @@ class Loop:
         The settings that must be the same if the training is resumed from a checkpoint.
     parts : list of Configurable
         Losses and metrics, whose packages are recorded in checkpoints.
+    communicator : Communicator, optional
+        The ranks that train together. Callbacks run on each; rank 0 writes checkpoints.
     """
 
     def __init__(
@@ -66,10 +69,12 @@ class Loop:
         epochs: int,
         settings: dict[str, Any],
         parts: list[Configurable],
+        communicator: Communicator | None = None,
     ) -> None:
         self.network, self.source, self.called = network, source, called
         self.figures, self.has_own_figures = figures, has_own_figures
         self.epochs, self.settings, self.parts = epochs, settings, parts
+        self.communicator = communicator
         self.optimizer: OptimizerState | SolverState = network._optimizer_state
         self.history = History()
         self.epoch = 0  # the current or the last epoch, counted from 1
@@ -107,6 +112,7 @@ class Loop:
         if state is not None:
             self._set_state(state)
         done = (self.epoch - self.is_in_epoch) * (self.source.rows_per_epoch or 0)
+        progress = progress and (self.communicator is None or self.communicator.rank == 0)
         self.bar = Progress(progress, self.epochs, self.source.rows_per_epoch, done)
         try:
             with self.called:
@@ -129,9 +135,12 @@ class Loop:
             if self._may_run_short_epochs():
                 self._run_short_epochs()
         self._write_checkpoints(lambda each: each.last != self._place())
+        self.source.gather_memory()
 
     def _is_to_stop(self) -> bool:
-        return self.called.stop_training or self.optimizer.is_done
+        """Whether a callback has asked to end the training, on any rank, or the optimizer is at its end."""
+        is_stopped = self.called.stop_training or self.optimizer.is_done
+        return is_stopped if self.communicator is None else self.communicator.any(is_stopped)
 
     def _run_epoch(self) -> None:
         if not self.is_in_epoch:
@@ -168,7 +177,7 @@ class Loop:
                     before, sums = sums, self.source.sums()
                     loss, _ = self.source.context.objective.mean_losses(sums - before)
                     self.called.on_step_end(self.source.step, {"loss": float(loss)})
-                    if self.called.stop_training:
+                    if self._is_to_stop():
                         break
                 self._write_checkpoints(lambda each: each.is_due(self.steps, at_epoch_end=False))
         except Diverged as diverged:
@@ -186,7 +195,7 @@ class Loop:
     def _may_run_short_epochs(self) -> bool:
         is_short = isinstance(self.source, ArrayBatches) and self.history["seconds"][-1] < _SHORT_SECONDS
         wanted = self.called or self.has_own_figures or self.source.context.has_schedule or self.bar.is_shown
-        return is_short and not wanted
+        return is_short and not wanted and self.communicator is None
 
     def _run_short_epochs(self) -> None:
         """Train the remaining epochs, many in one call of the engine, since only their figures are needed."""
@@ -263,7 +272,10 @@ class Loop:
         for each in self.called.checkpoints:
             if is_wanted(each):
                 self._check_finite()
-                each.write(self._get_state(), self._place())
+                self.source.gather_memory()
+                if self.communicator is None or self.communicator.rank == 0:
+                    each.write(self._get_state(), self._place())
+                each.last = self._place()
 
     def _get_state(self) -> dict[str, Any]:
         parts = [self.optimizer.optimizer, *self.parts, *self.called.callbacks]

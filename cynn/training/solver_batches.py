@@ -44,6 +44,10 @@ def check(network: Model, objective: Objective, solver: Any, x_gives_batches: bo
             f"The 'transform' parameter of {owner} must be left out: a solver looks at the same rows several times in "
             "a step, and must see the same. Got one instead."
         )
+    if options.communicator is not None:
+        raise InvalidParameterError(
+            f"The 'communicator' parameter of {owner} must be left out: a solver runs in one process. Got one instead."
+        )
     check_deterministic(network)
     weights = TrainedWeights(network)
     solver.check_size(weights.size)
@@ -190,6 +194,9 @@ class SolverBatches(BatchSource):
 
     def capacity_schema(self) -> Any:
         return schema.whole_number(self.capacity, self.capacity)
+
+    def gather_memory(self) -> None:
+        pass
 
     def close(self) -> None:
         pass

@@ -52,6 +52,7 @@ SHOWN = {
     "#include <cynn/vector_math.h>": "test_docs compiles it",
     "from libc.stdint cimport int64_t": "test_docs compiles it",
     "import pandas": "data/test_frames.py does the same, with pandas",
+    "# train.py, to be run": "tests/distributed train on ranks of MPI, with the extra",
     "from sklearn.neural_network": "tests/interop do the same, with scikit-learn",
     "net = cynn.interop.keras.adopt": "tests/interop adopt models, with the extra",
     "net = cynn.interop.torch.adopt": "tests/interop adopt modules, with the extra",
