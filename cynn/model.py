@@ -223,7 +223,7 @@ class Model:
             wanted = outputs.split(out, "out")
             inputs.check_outs(wanted, shapes, self.dtype, self._engine.holds)
             # all of x must be read before any of it is overwritten
-            found = [np.empty_like(one, subok=False) if np.may_share_memory(one, rows) else one for one in wanted]
+            found = [np.empty_like(one, subok=False) if inputs.overlap(one, rows) else one for one in wanted]
         self.forward(rows, outputs.values, found, n_threads, check_finite=check_finite)
         for array, result in zip(wanted, found, strict=True):
             if result is not array:

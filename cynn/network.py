@@ -186,12 +186,12 @@ class Network(Model, FaceMethods):
 
         Parameters
         ----------
-        x : array or DataFrame of shape (rows, inputs)
+        x : array, DataFrame or CSR matrix of shape (rows, inputs)
             Arrays of uint8, float32 or float64 are read in place, with any strides, also from a memmap. Other numbers
-            are converted first, and so are the columns of a DataFrame of pandas, polars or pyarrow. Without y: an
-            iterable of batches (x, y) or (x, y, sample_weight), or a function that returns one for an epoch, which is
-            counted from 0 over all calls of `fit`. Batches are drawn in the calling thread, while another thread trains
-            on the last one.
+            are converted first, and so are the columns of a DataFrame of pandas, polars or pyarrow. Of a sparse matrix
+            in CSR form, rows are gathered as they are. Without y: an iterable of batches (x, y) or
+            (x, y, sample_weight), or a function that returns one for an epoch, which is counted from 0 over all calls
+            of `fit`. Batches are drawn in the calling thread, while another thread trains on the last one.
         y : array of shape (rows,) or (rows, outputs)
             Classes (whole numbers, if the network has several output units) or values. Several labels per row are
             rows of 0 and 1. For a network with several outputs, a list or a dict of targets.

@@ -10,9 +10,11 @@ import numpy as np
 from cynn.data.arrays import as_array, as_numbers
 from cynn.data.names import is_text
 from cynn.data.numbers import numbers_of
+from cynn.data.sparse import as_dense, as_sparse_rows, is_sparse
 from cynn.data.targets import Targets
 from cynn.engine import randomness
 from cynn.engine.row_matrix import RowMatrix
+from cynn.engine.sparse_rows import SparseRows
 from cynn.errors import DataError, InvalidParameterError, ShapeError, shown
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ __all__ = [
     "check_dtype",
     "check_outs",
     "check_rows",
+    "overlap",
     "split",
 ]
 
@@ -59,14 +62,24 @@ def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
     Other numbers are converted: float16, small integers and bools to float32, which holds them
     exactly, others to float64; with `exactly`, it is an error where that does not hold them.
     """
-    return _with_columns(as_numbers(x, name, exactly=exactly), columns, name)
+    return _with_columns(_as_numbers(x, name, exactly=exactly), columns, name)
 
 
 def as_rows_or_one(x: Any, columns: int, name: str, *, exactly: bool = False) -> tuple[Array, bool]:
     """Convert `x` likewise, where it may be a single row of shape (inputs,); also return whether it is one."""
-    numbers = as_numbers(x, name, exactly=exactly)
+    numbers = _as_numbers(x, name, exactly=exactly)
     is_single = numbers.ndim == 1
     return _with_columns(numbers[None, :] if is_single else numbers, columns, name), is_single
+
+
+def _as_numbers(x: Any, name: str, *, exactly: bool) -> Any:
+    """An array, or sparse rows, which have all that is asked of rows."""
+    return (as_sparse_rows if is_sparse(x) else as_numbers)(x, name, exactly=exactly)
+
+
+def overlap(out: Array, rows: Any) -> bool:
+    """Whether an array may share memory with rows."""
+    return np.may_share_memory(out, rows.values if isinstance(rows, SparseRows) else rows)
 
 
 def _with_columns(rows: Array, columns: int, name: str) -> Array:
@@ -121,7 +134,7 @@ def _check_finite(rows: Array, name: str, conversion: Conversion, places: Places
         return
     seen = RowMatrix(rows[row : row + 1]).converted(conversion)[0]
     column = int(np.argmin(np.isfinite(seen)))
-    given = rows[row, column]
+    given = as_dense(rows[row : row + 1])[0, column]
     where = ""
     if np.isfinite(given):
         is_moved = conversion != Conversion(conversion.dtype)
@@ -148,7 +161,8 @@ def _check_categories(
     rows: Array, name: str, conversion: Conversion, places: Places | None, column: int, n_categories: int
 ) -> None:
     for some in _pieces(np.arange(len(rows)) if places is None else places):
-        seen = RowMatrix(rows[some, column : column + 1]).converted(conversion)[:, 0]
+        own = rows[some].dense(column, column + 1) if isinstance(rows, SparseRows) else rows[some, column : column + 1]
+        seen = RowMatrix(own).converted(conversion)[:, 0]
         wrong = ~((seen >= 0) & (seen <= n_categories - 1) & (seen == np.floor(seen)))
         if wrong.any():
             at = int(np.argmax(wrong))

@@ -14,7 +14,7 @@ from cynn.abi cimport CYNN_PROPAGATES_NONFINITE, cynn_operands, cynn_pass, cynn_
 from cynn.engine.dtypes cimport Dtype, at, dtype_named
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.kernels.blas cimport faults, raise_faults_since
-from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, gathered
+from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, from_row, gathered
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Categories, Prefetch, Rows
 from cynn.engine.ndarray cimport (
     ALIGNED,
@@ -85,7 +85,7 @@ cdef inline bint is_nonfinite(const Dtype *dtype, const Node *node, int64_t rows
     """Whether the output of the node has a NaN or an infinity."""
     cdef Rows out
     out.data = <const char *>node.op.out
-    out.kind = dtype.kind
+    out.kind, out.starts = dtype.kind, NULL
     out.rows, out.columns = rows, node.op.units
     out.row_stride, out.column_stride = out.columns * dtype.itemsize, dtype.itemsize
     return dtype.rows.first_nonfinite_row(&out) >= 0
@@ -107,7 +107,7 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
     cdef int64_t begin = piece * job.tile
     cdef int64_t rows = min(job.tile, job.rows.rows - begin)
     cdef int64_t i
-    cdef Rows tile = job.rows[0]
+    cdef Rows tile = from_row(job.rows, begin)
     cdef void *room = workspace_x(job.workspaces[thread])
     cdef const void *x
     cdef cynn_pass pass_
@@ -117,7 +117,6 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
         job.check_finite and tile.kind != UINT8 and nodes.operation.flags & CYNN_PROPAGATES_NONFINITE
         and nodes.op.units < source.inputs
     )
-    tile.data = job.rows.data + begin * job.rows.row_stride
     tile.rows = rows
     x = gathered(source, &tile, job.check_finite and not look_at_z, room)
     if x == NULL or not are_categories(source, rows, x):
@@ -431,7 +430,7 @@ cdef class Engine:
             rows.kind = UINT8
         else:
             return False
-        rows.data = array_data(array)
+        rows.data, rows.starts = array_data(array), NULL
         rows.columns = self.source.inputs
         rows.row_stride = 0 if ndim == 1 else array_strides(array)[0]
         rows.column_stride = array_strides(array)[ndim - 1]

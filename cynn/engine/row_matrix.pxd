@@ -17,11 +17,22 @@ ctypedef struct Source:
 
 cdef class RowMatrix:
     cdef Py_buffer buffer
+    cdef object kept           # what sparse rows are in
     cdef Rows rows
+    cdef set_sparse(self, array)
     cdef int64_t convert(
         self, const Dtype *dtype, int64_t begin, int64_t count, double scale, double offset, bint check_finite,
         void *out
     )
+
+
+cdef inline Rows from_row(const Rows *rows, int64_t begin) noexcept nogil:
+    """The rows from that one on."""
+    cdef Rows found = rows[0]
+    found.data += begin * found.row_stride
+    if found.starts != NULL:
+        found.starts += begin
+    return found
 
 
 cdef bint are_categories(const Source *source, int64_t rows, const void *x) noexcept nogil

@@ -3,32 +3,48 @@
 import numpy as np
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from cynn.engine.dtypes cimport Dtype, dtype_named
 from cynn.engine.workspace cimport address_of
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Rows
 
+from cynn.engine.sparse_rows import SparseRows
+
 cdef int64_t CONVERTED_AT_ONCE = 128  # rows that are converted at a time, so that they stay in the cache
 
 
 cdef class RowMatrix:
-    """A caller's matrix of uint8, float32 or float64 with any strides, kept alive while it is read."""
+    """A caller's matrix of uint8, float32 or float64 with any strides, or sparse; kept alive while it is read."""
 
     def __cinit__(self, object array):
         cdef char kind
-        PyObject_GetBuffer(array, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
-        if self.buffer.ndim != 2:
+        cdef bint is_sparse = isinstance(array, SparseRows)
+        PyObject_GetBuffer(array.values if is_sparse else array, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
+        if self.buffer.ndim != 2 - is_sparse:
             raise ValueError(f"array must have 2 dimensions. Got {self.buffer.ndim} instead.")
         kind = self.buffer.format[0]
         if kind not in (c"B", c"f", c"d") or self.buffer.format[1] != 0:
             raise ValueError(f"array must be uint8, float32 or float64. Got {self.buffer.format} instead.")
         self.rows.kind = UINT8 if kind == c"B" else (FLOAT32 if kind == c"f" else FLOAT64)
         self.rows.data = <const char *>self.buffer.buf
+        if is_sparse:
+            self.set_sparse(array)
+            return
         self.rows.rows = self.buffer.shape[0]
         self.rows.columns = self.buffer.shape[1]
         self.rows.row_stride = self.buffer.strides[0]
         self.rows.column_stride = self.buffer.strides[1]
+
+    cdef set_sparse(self, array):
+        """Sparse rows: their elements, the columns of these, and where each row starts."""
+        cdef const int64_t[::1] starts = array.starts
+        cdef const int32_t[::1] column_of = array.column_of
+        self.kept = array
+        self.rows.rows, self.rows.columns = array.shape
+        self.rows.starts = &starts[0]
+        if column_of.shape[0] > 0:
+            self.rows.column_of = &column_of[0]
 
     def __dealloc__(self):
         PyBuffer_Release(&self.buffer)
@@ -92,8 +108,7 @@ cdef class RowMatrix:
         void *out
     ):
         """Gather some of the rows. Returns the first one that is not finite, as `gather` does."""
-        cdef Rows rows = self.rows
-        rows.data += begin * rows.row_stride
+        cdef Rows rows = from_row(&self.rows, begin)
         with nogil:
             begin = dtype.rows.gather(&rows, NULL, count, 0, scale, offset, check_finite, out)
         return begin

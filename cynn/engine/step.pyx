@@ -118,6 +118,7 @@ cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil
     cdef Rows rows = step.x[0]
     rows.data += part.first * rows.column_stride
     rows.columns = part.last - part.first
+    rows.first_column = part.first
     return rows
 
 

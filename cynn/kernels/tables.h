@@ -14,11 +14,18 @@
 
 typedef enum { CYNN_UINT8, CYNN_FLOAT32, CYNN_FLOAT64 } cynn_element_kind;
 
-/* A caller's matrix as it is in memory. Strides are in bytes, of either sign. */
+/* A caller's matrix as it is in memory. Strides are in bytes, of either sign.
+ *
+ * In compressed sparse rows (CSR), `starts` is not NULL, and both strides are 0: row i has the elements of data, each in
+ * the column of the same place in column_of, from starts[i] to starts[i + 1], at most one for each column; all others
+ * are 0. Columns count from first_column. */
 typedef struct {
     const char *data;
     cynn_element_kind kind;
     int64_t rows, columns, row_stride, column_stride;
+    const int64_t *starts;
+    const int32_t *column_of;
+    int64_t first_column;
 } cynn_rows;
 
 /* A column of categories: whole numbers from 0 to count - 1. */

@@ -1,5 +1,5 @@
 # Declares tables.h for Cython: the structs that the kernels of one CPU level give to the engine, in capsules.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from cynn.abi cimport cynn_activation
 
@@ -26,6 +26,9 @@ cdef extern from "tables.h" nogil:
         int64_t columns
         int64_t row_stride
         int64_t column_stride
+        const int64_t *starts
+        const int32_t *column_of
+        int64_t first_column
 
     ctypedef struct Categories "cynn_categories":
         int64_t column

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -351,20 +350,13 @@ class NetworkEstimator(PartParameters):
             "batch_size": batch_size,
             "sample_weight": weight,
         }
-        data: tuple[Any, Any] = X, targets
-        if sparse.issparse(X):
-            in_order = np.arange(n)
-
-            def batches(epoch: int) -> Any:
-                return rows.batches(X, targets, weight, orders(epoch) if self.shuffle else in_order, batch_size)
-
-            data, options = (batches, None), {"steps_per_epoch": -(-n // batch_size)}
         if given is not None:
-            options["validation_data"] = (rows.dense(given.X), given.targets, given.weight)
+            options["validation_data"] = (given.X, given.targets, given.weight)
         problem: TrainingDivergedError | None = None
         try:
             network.fit(
-                *data,
+                X,
+                targets,
                 loss=self._trained_on.loss,
                 loss_weights=self._trained_on.weight,
                 optimizer=self._optimizer,
@@ -466,20 +458,21 @@ class NetworkEstimator(PartParameters):
         network, objective, n = self.network_, self._trained_on, X.shape[0]
         batch_size = self._rows_of_batch(n)
         batches: Any = [(X, targets) if weight is None else (X, targets, weight)]
-        if batch_size < n or sparse.issparse(X):
+        if batch_size < n:
             order = np.arange(n)
             if self.shuffle:
                 order = rows.Orders(check_random_state(self.random_state) if random is None else random, n)(0)
             batches = rows.batches(X, targets, weight, order, batch_size)
         loss = penalty = 0.0
         for x, target, *weights in batches:
-            regularizer = self._penalty(mean * len(x))
+            size = x.shape[0]  # a sparse matrix has no length
+            regularizer = self._penalty(mean * size)
             if regularizer != network.regularizer:
                 network.regularizer = regularizer
             if self._tells_penalty:
-                penalty += len(x) * network.penalty()
+                penalty += size * network.penalty()
             try:
-                loss += len(x) * network.train_batch(
+                loss += size * network.train_batch(
                     x,
                     target,
                     loss=objective.loss,
@@ -504,7 +497,7 @@ class NetworkEstimator(PartParameters):
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
         if self.early_stopping:
             assert held is not None
-            self._judge(self._score_of(rows.outputs(self.network_, held.X, self.n_threads), held))
+            self._judge(self._score_of(self.network_.predict(held.X, n_threads=self.n_threads), held))
         elif self._stops_by_loss:
             assert self.best_loss_ is not None
             self._count(self.loss_ > self.best_loss_ - self.tol)
@@ -554,7 +547,8 @@ class NetworkEstimator(PartParameters):
                 return self.network_.predict(X, n_threads=self.n_threads)  # type: ignore[no-any-return]  # one output
             except DataError:
                 pass  # scikit-learn says what it is, in its words
-        return rows.outputs(self.network_, rows.checked(self, X), self.n_threads)
+        found: Array = self.network_.predict(rows.checked(self, X), n_threads=self.n_threads)
+        return found
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

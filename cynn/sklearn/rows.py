@@ -7,23 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from sklearn.base import is_regressor
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
 from cynn.errors import DataError, ShapeError
-from cynn.network import Network
 
 __all__ = [
-    "Orders", "as_weights", "batches", "checked", "checked_with_targets", "dense", "is_as_it_must_be", "outputs",
-    "that_count",
+    "Orders", "as_weights", "batches", "checked", "checked_with_targets", "is_as_it_must_be", "that_count",
 ]  # fmt: skip
 
 Array = npt.NDArray[Any]
-
-_ROWS_AT_A_TIME = 1024
-
 
 def is_as_it_must_be(estimator: Any, X: Any) -> bool:
     """Whether X can go to the network of a fitted estimator without another look: scikit-learn's takes its time."""
@@ -74,20 +68,6 @@ def that_count(X: Any, y: Array, weight: Array | None) -> tuple[Any, Array, Arra
     return X[places], y[places], weight[places]
 
 
-def dense(X: Any) -> Array:
-    """An array, of an array or a sparse matrix."""
-    array: Array = X.toarray() if sparse.issparse(X) else X
-    return array
-
-
-def outputs(network: Network, X: Any, n_threads: int | None) -> Array:
-    """What a network returns for rows; a sparse matrix becomes dense some rows at a time."""
-    if not sparse.issparse(X):
-        return network.predict(X, n_threads=n_threads)  # type: ignore[no-any-return]  # it has one output
-    pieces = [X[first : first + _ROWS_AT_A_TIME].toarray() for first in range(0, X.shape[0], _ROWS_AT_A_TIME)]
-    return np.concatenate([network.predict(piece, n_threads=n_threads) for piece in pieces])
-
-
 class Orders:
     """The orders of n rows in the epochs of a training, as scikit-learn draws them: each shuffles the last.
 
@@ -113,8 +93,8 @@ class Orders:
 def batches(
     X: Any, targets: Array, weight: Array | None, order: npt.NDArray[np.int64], batch_size: int
 ) -> Iterator[tuple[Any, ...]]:
-    """The batches of an epoch, dense."""
+    """The batches of an epoch."""
     for first in range(0, len(order), batch_size):
         places = order[first : first + batch_size]
-        batch = dense(X[places]), targets[places]
+        batch = X[places], targets[places]
         yield batch if weight is None else (*batch, weight[places])

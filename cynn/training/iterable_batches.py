@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cynn.components import schema
 from cynn.data import row_weights
 from cynn.data.row_weights import RowWeights
+from cynn.data.sparse import as_dense
 from cynn.data.targets import Targets
 from cynn.engine import randomness
 from cynn.engine.trainer import UnusableRow
@@ -329,7 +330,9 @@ def checked_batch(
     row_weights.check_as_given(weights, of, network.dtype)
     network.remember_names(x)
     places = weights.places()
-    return (rows, target, weights) if places is None else (rows[places], target.take(places), weights.take(places))
+    if places is not None:
+        rows, target, weights = rows[places], target.take(places), weights.take(places)
+    return as_dense(rows), target, weights
 
 
 def transformed(
@@ -347,7 +350,7 @@ def transformed(
     for step in range(first_step, -(-len(order) // batch_size)):
         places = order[step * batch_size : (step + 1) * batch_size]
         generator = randomness.generator(seed, randomness.Purpose.TRANSFORM, epoch, step)
-        given = transform(rows[places], target.take(places).as_given(), generator)
+        given = transform(as_dense(rows[places]), target.take(places).as_given(), generator)
         if not isinstance(given, tuple) or len(given) != 2:
             raise InvalidParameterError(
                 f"The 'transform' parameter of fit must return a tuple (x, y). Got {type(given).__name__} instead."

@@ -105,12 +105,43 @@ cdef inline bint is_block(
     return count > 0
 
 
+cdef inline floating converted(element value, double scale, double offset, floating *out) noexcept nogil:
+    """One number, to the bits that `convert_row` makes of it."""
+    if is_exact_in_float(&value, scale, offset, out):
+        return <floating>scale * <floating>value
+    return <floating>(scale * <double>value + offset)
+
+
+cdef inline int64_t gather_sparse(
+    element *values, const Rows *source, const int64_t *index, int64_t count, double scale, double offset,
+    bint check_finite, floating *out
+) noexcept nogil:
+    """`gather` for sparse rows. A -0 becomes 0, as where it is added to the zeros of a dense matrix."""
+    cdef int64_t i, j, row, column
+    cdef element zero = 0
+    cdef floating filling = converted(zero, scale, offset, out)
+    for i in range(count):
+        row = i if index == NULL else index[i]
+        for j in range(source.columns):
+            out[j] = filling
+        for j in range(source.starts[row], source.starts[row + 1]):
+            column = source.column_of[j] - source.first_column
+            if 0 <= column < source.columns:
+                out[column] = converted(<element>(values[j] + zero), scale, offset, out)
+        if check_finite and has_nonfinite(out, source.columns, sizeof(floating)):
+            return i
+        out += source.columns
+    return -1
+
+
 cdef inline int64_t gather_of_kind(
     element *typed, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
     double offset, bint check_finite, floating *out
 ) noexcept nogil:
     """`gather` for one type of element; `typed` only selects the type."""
     cdef int64_t i, row
+    if source.starts != NULL:
+        return gather_sparse(<element *>source.data, source, index, count, scale, offset, check_finite, out)
     if is_block(source, index, count, sizeof(element)):
         row = 0 if index == NULL else index[0]
         convert_row(
@@ -149,17 +180,21 @@ cdef inline int64_t gather(
 
 
 cdef int64_t first_nonfinite_row(const Rows *source) noexcept nogil:
-    cdef int64_t row
+    cdef int64_t row, columns, column_stride, itemsize
     cdef bint found
     cdef const char *address
     if source.kind == UINT8:
         return -1
     for row in range(source.rows):
-        address = source.data + row * source.row_stride
+        address, columns, column_stride = source.data + row * source.row_stride, source.columns, source.column_stride
+        itemsize = sizeof(float) if source.kind == FLOAT32 else sizeof(double)
+        if source.starts != NULL:
+            address += source.starts[row] * itemsize
+            columns, column_stride = source.starts[row + 1] - source.starts[row], itemsize
         if source.kind == FLOAT32:
-            found = has_nonfinite(<const float *>address, source.columns, source.column_stride)
+            found = has_nonfinite(<const float *>address, columns, column_stride)
         else:
-            found = has_nonfinite(<const double *>address, source.columns, source.column_stride)
+            found = has_nonfinite(<const double *>address, columns, column_stride)
         if found:
             return row
     return -1
