@@ -13,6 +13,7 @@ ORDER = [
     "depth",
     "uncertainty",
     "table",
+    "flats",
     "imbalanced",
     "autoencoder",
     "augmentation",
