@@ -1,6 +1,6 @@
-"""What all named parts share: parameters that are declared and checked, configurations, and who provides a part.
+"""What all named parts share: declared and checked parameters, configurations, and the package that provides a part.
 
 A part is an activation, a loss, an optimizer, a layer, an initializer, a regularizer, a constraint, a schedule, a
-metric or a callback. The base classes may use the errors, and nothing else of the package: the
-registry of each kind is put into its base.
+metric or a callback. The base classes may use only `cynn.errors`. Each registry sets itself as an attribute of the base
+class of its kind.
 """

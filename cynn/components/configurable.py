@@ -1,4 +1,4 @@
-"""The base of every part: a name, parameters, and what follows from these."""
+"""The base class of every part: a name, parameters, and the configuration, repr and equality that follow from them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = [
     "MAX_NESTED", "Configurable", "call", "check_config", "config_of", "is_nested_deeper", "made", "parts_within"
 ]  # fmt: skip
 
-#: Lists and dicts within each other, in a configuration.
+#: How deep lists and dicts may be nested in a configuration.
 MAX_NESTED = 200
-# A schedule around another has a copy of that, so that its size doubles with each.
+# Lower: a schedule around another one keeps a copy of it, so that its size doubles with each level.
 _MAX_NESTED_PARTS = 8
 
 _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class _Signature:
-    """The signature of a class, which `inspect` asks for; of an instance that is called, it is that of `__call__`."""
+    """The signature of a class, for `inspect`. An instance has none: that of its `__call__` is used instead."""
 
     def __get__(self, instance: object, owner: type[Configurable]) -> inspect.Signature:
         if instance is not None:
@@ -55,21 +55,21 @@ class _Signature:
 class Configurable:
     """The base of every kind of part: activations, losses, optimizers, layers, schedules and so on.
 
-    Its parameters are declared in the body of the class, in the words of `cynn.components.declarations`, or they are
-    those of an `__init__` of its own, which keeps each as an attribute of the same name. Of these are made the
-    configuration, the repr, and whether two are equal.
+    Its parameters are declared in the body of the class, by the functions of `cynn.components.declarations`. Or the
+    class has its own `__init__`, which keeps each parameter as an attribute of the same name. The configuration, the
+    repr and equality are based on the parameters.
     """
 
-    #: Such as `"activation"`; the plural is the name of the registry.
+    #: The kind, such as `"activation"`; its plural is the name of the registry.
     kind: str = attribute("")
     name: ClassVar[str] = ""
     #: Other names by which the class is found.
     aliases: ClassVar[tuple[str, ...]] = ()
-    #: Under which a configuration has the name.
+    #: The key of the name in a configuration.
     config_key: ClassVar[str] = "name"
     #: How deep lists and dicts may be nested in a configuration.
     max_nested: ClassVar[int] = _MAX_NESTED_PARTS
-    #: Where parts of the kind are found by name; who declares the registry of a kind puts it here.
+    #: The registry of the kind, set by the module that declares it.
     _registry: ClassVar[Any]
     #: The declared parameters, those of the bases first.
     declared: ClassVar[dict[str, Declaration]] = {}
@@ -77,7 +77,7 @@ class Configurable:
     #: What messages call a parameter.
     parameter_word: ClassVar[str] = "parameter"
 
-    # which stands in the repr without its name
+    # The parameter that the repr shows without its name.
     _unnamed: ClassVar[str] = ""
 
     if not TYPE_CHECKING:
@@ -99,10 +99,10 @@ class Configurable:
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        """What a class does when its parameters are there: checks of several together, and attributes of its own."""
+        """Called after the parameters are set: checks that need several of them, and other attributes."""
 
     def _given(self, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
-        """What `__init__` got, by name, with the defaults of what it did not get."""
+        """The arguments of `__init__` by name, with defaults for those not given."""
         owner, word = type(self).__name__, self.parameter_word
         names = [name for name, declaration in self.declared.items() if not declaration.kw_only]
         if len(args) > len(names):
@@ -129,13 +129,13 @@ class Configurable:
         return declaration.check(value, type(self).__name__)
 
     def get_config(self) -> dict[str, Any]:
-        """Its name and its parameters, from which `from_config` makes an equal one."""
+        """Get the name and the parameters as a dict, of which `from_config` makes an equal object."""
         name = self._registry.name_of(self)
         return {self.config_key: name} | {key: config_of(value) for key, value in self._parameters().items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The inverse of `get_config`.
+        """Make an object from what `get_config` returned.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Configurable:
         Returns
         -------
         object
-            One of this class.
+            An instance of this class.
         """
         kind = cls._registry.kind
         described = f"{kind} {cls.name!r}" if cls.name else cls.__name__
@@ -172,7 +172,7 @@ class Configurable:
 
     @classmethod
     def _declared_signature(cls) -> inspect.Signature:
-        """What may be given without its name, that of the bases first; then what comes by name alone, its own first."""
+        """Positional parameters, those of base classes first; then keyword-only parameters, its own first."""
         by_name = {name: each for name, each in cls.declared.items() if each.kw_only}
         own_first = dict.fromkeys(name for base in cls.__mro__ for name in vars(base) if name in by_name)
         ordered = [each for each in cls.declared.values() if not each.kw_only] + [by_name[name] for name in own_first]
@@ -180,7 +180,7 @@ class Configurable:
 
     @classmethod
     def _new_signature(cls) -> inspect.Signature:
-        """What is declared, or the parameters of an `__init__` of its own; `**options` stands for those of the base."""
+        """The declared parameters, or those of its own `__init__`, where `**options` means those of the base class."""
         owner = next(each for each in cls.__mro__ if "__init__" in vars(each))
         if owner is Configurable:
             return cls._declared_signature()
@@ -204,17 +204,17 @@ class Configurable:
         return call(self, self._shown(), self._unnamed)
 
     def _shown(self) -> dict[str, Any]:
-        """The parameters in the repr: those that are given by name alone where they are not as by default."""
+        """The parameters in the repr: a keyword-only one is left out if it has its default."""
         usual = {each.name: each.default for each in self._signature().parameters.values() if each.kind is _BY_NAME}
         return {
             name: value
             for name, value in self._parameters().items()
-            if name not in usual or repr(value) != repr(usual[name])  # two arrays need not be equal or not
+            if name not in usual or repr(value) != repr(usual[name])  # == of arrays is no bool
         }
 
 
 def parts_within(value: Any) -> Iterator[Configurable]:
-    """The parts that a value is or holds, and those that are their parameters."""
+    """All parts in a value: itself, elements of lists, and parameters of parts."""
     if isinstance(value, Configurable):
         yield value
         value = list(value._parameters().values())
@@ -228,7 +228,7 @@ def _with_article(described: str) -> str:
 
 
 def call(made: object, arguments: Mapping[str, Any], unnamed: str = "") -> str:
-    """The call that makes an object, as its repr; one argument may stand without its name.
+    """The call that makes an object, for its repr. The argument `unnamed` is shown without its name.
 
     Examples
     --------
@@ -241,7 +241,7 @@ def call(made: object, arguments: Mapping[str, Any], unnamed: str = "") -> str:
 
 
 def config_of(value: Any) -> Any:
-    """A parameter as it stands in a configuration: by its own where it has one."""
+    """A parameter as it is written into a configuration; a part as its own configuration."""
     if isinstance(value, Configurable):
         return value.get_config()
     if isinstance(value, (list, tuple)):
@@ -264,7 +264,7 @@ def config_of(value: Any) -> Any:
 
 
 def check_config(config: Any, of: str, needed: Iterable[str] = (), optional: Iterable[str] = ()) -> None:
-    """Raise an InvalidParameterError unless a configuration is a dict with all that it needs and nothing unknown."""
+    """Raise an InvalidParameterError unless a configuration is a dict with all needed keys and no unknown one."""
     described = _with_article(of)
     if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
         raise InvalidParameterError(f"A configuration must describe {described} by names. Got: {config!r}.")
@@ -282,7 +282,7 @@ def check_config(config: Any, of: str, needed: Iterable[str] = (), optional: Ite
 
 
 def made(cls: type[T], arguments: Any, of: str | None = None) -> T:
-    """An instance, from a configuration with the arguments of its `__init__`; a message says of what it is."""
+    """Make an instance from a configuration with the arguments of its `__init__`; `of` describes it in messages."""
     parameters = inspect.signature(cls).parameters.values()
     by_name = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     needed = [each.name for each in by_name if each.default is each.empty]
@@ -293,7 +293,7 @@ def made(cls: type[T], arguments: Any, of: str | None = None) -> T:
 
 
 def is_nested_deeper(tree: Any, limit: int) -> bool:
-    """Whether there are more than so many lists and dicts within each other."""
+    """Whether lists and dicts are nested deeper than `limit`."""
     level = [tree]
     for _ in range(limit + 1):
         level = list({id(part): part for part in level if isinstance(part, (dict, list, tuple))}.values())

@@ -1,6 +1,6 @@
-"""The parameters of a part, declared once, in the body of its class.
+"""Declares the parameters of a part, once, in the body of its class.
 
-Of the declarations follow the signature of the class, the checks of what it is given, its configuration and its repr.
+The signature of the class, the checks of its arguments, its configuration and its repr follow from the declarations.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Called with a value, the name of the parameter and that of its class: the value to keep, or an InvalidParameterError.
+#: Called as check(value, name of the parameter, name of the class): returns the value to keep, or raises an error.
 Check = Callable[[Any, str, str], Any]
 
 _REQUIRED: Any = Parameter.empty
 
 
 class Declaration:
-    """A parameter of a part: a descriptor, which checks what is given and what is assigned.
+    """A parameter of a part: a descriptor that checks every value, in the constructor and in assignments.
 
-    None is allowed where it is the default.
+    None is allowed if it is the default.
 
     Parameters
     ----------
     check : callable
         Called as `check(value, name, owner)`; returns the value to keep.
     default : object
-        Where none is given; left out, one must be.
+        The default value; without it, the parameter is required.
     kw_only : bool
-        Whether it is given by name alone. The repr leaves out such a one where it is as by default.
+        Whether it is a keyword-only parameter. The repr leaves it out if it has its default.
     """
 
-    #: As the body of the class has it, also as text.
+    #: The annotation in the body of the class, perhaps as text.
     annotation: Any = Parameter.empty
 
     def __init__(self, check: Check, default: Any = _REQUIRED, *, kw_only: bool = False) -> None:
@@ -51,7 +51,7 @@ class Declaration:
         self.default = default
         self.kw_only = kw_only
         self.name = ""
-        self.__doc__ = None  # the docstring of the class says what it is
+        self.__doc__ = None  # the docstring of the class describes the parameter
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -59,7 +59,7 @@ class Declaration:
     def __get__(self, instance: Configurable | None, owner: type) -> Any:
         if instance is None:
             return self
-        if self.name not in instance.__dict__:  # a pickle of before may lack it
+        if self.name not in instance.__dict__:  # a pickle of an older version may lack it
             if self.default is _REQUIRED:
                 raise AttributeError(self.name)
             instance.__dict__[self.name] = instance._checked(self, self.default)
@@ -69,7 +69,7 @@ class Declaration:
         instance.__dict__[self.name] = instance._checked(self, value)
 
     def check(self, value: Any, owner: str) -> Any:
-        """The value to keep for one that is given."""
+        """The value to keep for a given value."""
         if value is None and self.default is None:
             return None
         return self._check(value, self.name, owner)
@@ -112,9 +112,9 @@ def choice(*choices: str, default: Any = _REQUIRED, kw_only: bool = False) -> An
 
 
 def part(base: type[Configurable], *, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
-    """Declare a part of the kind of `base`, given by its name, its configuration, its class, or as it is.
+    """Declare a part of the kind of `base`: given as a name, a configuration, a class or an instance.
 
-    None stands for the default, if there is one.
+    None means the default, if there is one.
     """
 
     def check(value: Any, name: str, owner: str) -> Any:
@@ -124,22 +124,22 @@ def part(base: type[Configurable], *, default: Any = _REQUIRED, kw_only: bool = 
 
 
 def checked_by(check: Check, *, default: Any = _REQUIRED, kw_only: bool = False) -> Any:
-    """Declare what has a check of its own, called as `check(value, name, owner)`; it returns the value to keep."""
+    """Declare a parameter with its own check: `check(value, name, owner)` returns the value to keep."""
     return Declaration(check, default, kw_only=kw_only)
 
 
 def as_given(value: Any, name: str, owner: str) -> Any:
-    """For `checked_by`, what needs no check."""
+    """A check that accepts every value, for `checked_by`."""
     return value
 
 
 def attribute(value: T, *, init: Literal[False] = False) -> T:
-    """Say, to a checker of types too, that this is no parameter: one that the base declares is none any more."""
+    """Declare, also for type checkers, that this attribute is no parameter, even if a base class declares one."""
     return value
 
 
 def check_choice(value: Any, name: str, owner: str, *, choices: tuple[str, ...]) -> str:
-    """`value`, if it is one of these texts."""
+    """Return `value`; raise an InvalidParameterError unless it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
         *others, last = map(repr, choices)
         raise not_allowed(name, owner, f"{', '.join(others)} or {last}" if others else last, value)

@@ -1,4 +1,4 @@
-"""What activations, losses and optimizers have in common: a name, and declared hyperparameters."""
+"""The base class of activations, losses and optimizers, and their hyperparameters."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from cynn.errors import (
 
 __all__ = ["Component", "Hyperparameter", "hyperparameter", "option"]
 
-# Beyond it a double has not every whole number.
+# Up to here a double represents every whole number.
 _MAX_WHOLE = 2**53
 
 
 class Hyperparameter(Declaration):
     """A number, a whole number, a switch or a choice of a component, declared once in the body of its class.
 
-    A kernel receives the values as doubles, in the order of declaration. It is given a copy of them once,
-    so they are read only, but for those that the class names as `assignable`.
+    A kernel receives the values as doubles, in the order of declaration. It gets one copy of them, so they are
+    read-only, except those that the class lists in `assignable`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Hyperparameter(Declaration):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the class has it as an int."""
+        """Whether the class annotates it as `int`."""
         return self.annotation in (int, "int")
 
     @property
@@ -78,7 +78,7 @@ class Hyperparameter(Declaration):
             return check_choice(value, name, owner, choices=self.choices)
         if not self.is_whole:
             return check_number(value, name, owner, **self.bounds)
-        try:  # a float that is whole, too: so have configurations of before it
+        try:  # also a float without a fraction, as in configurations of older versions
             number = check_number(value, name, owner, **self.bounds)
         except InvalidParameterError:
             number = 0.5
@@ -87,12 +87,12 @@ class Hyperparameter(Declaration):
         return int(number)
 
     def as_double(self, value: Any) -> float:
-        """What a kernel receives: of a choice its place among all, from 0; of a switch 0 or 1."""
+        """The number for a kernel: a choice as its index, a switch as 0 or 1."""
         return float(self.choices.index(value) if self.choices else value)
 
 
 def option(default: float | bool, *, minimum: float = 0.0, below: float | None = None, doc: str = "") -> Any:
-    """Declare a setting that all components of a kind have, given by name and passed to no kernel."""
+    """Declare a keyword-only setting that all components of a kind have, and that no kernel gets."""
     bounds = {"minimum": minimum} if below is None else {"minimum": minimum, "below": below}
     return Hyperparameter(default, {} if isinstance(default, bool) else bounds, doc, kw_only=True)
 
@@ -109,31 +109,31 @@ def hyperparameter(
 ) -> Any:
     """Declare a hyperparameter in the body of an activation, a loss or an optimizer.
 
-    It is a number; a whole number, where the class annotates it as `int`; a switch, where the default is True or
+    It is a number; or a whole number, if the class annotates it as `int`; or a switch, if the default is True or
     False; or one of several texts.
 
     Parameters
     ----------
     default : float, int, bool or str
-        Its value where none is given.
+        The default value.
     minimum, maximum : float, optional
-        The bounds, allowed themselves.
+        Inclusive bounds.
     above, below : float, optional
-        Bounds that are not allowed themselves.
+        Exclusive bounds.
     choices : list of str, optional
-        The texts that are allowed. A kernel receives the place of the one that is chosen, from 0.
+        The allowed texts. A kernel receives the index of the chosen one.
     doc : str
         One line on what it does.
 
     Returns
     -------
     Hyperparameter
-        A descriptor, read in an instance as the value.
+        A descriptor. In an instance, the attribute is the value.
 
     Raises
     ------
     InvalidParameterError
-        The choices are not texts, or the default is a text that is not among them.
+        The choices are not texts, or the default is a text that is not one of them.
 
     Examples
     --------
@@ -188,13 +188,13 @@ class Component(Configurable):
 
     kind = "component"
     parameter_word: ClassVar[str] = "hyperparameter"
-    #: The declared parameters that a kernel gets.
+    #: The declared parameters that a kernel gets, by name.
     hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
-    #: Settings of all components of the kind, given by name, that no kernel sees.
+    #: The settings of all components of the kind, which no kernel gets, by name.
     options: ClassVar[dict[str, Hyperparameter]] = {}
-    #: The hyperparameters that may change later: a kernel gets them with every call.
+    #: The names of hyperparameters that may be assigned: a kernel gets them with every call.
     assignable: ClassVar[frozenset[str]] = frozenset()
-    #: What a class without a kernel defines, over NumPy arrays.
+    #: The methods over NumPy arrays that a class without a kernel defines.
     methods: ClassVar[tuple[str, ...]] = ()
     kernel: ClassVar[Any] = None
     #: A method that computes the same in NumPy, for the conformance kit to compare with; or None. Of an activation
@@ -211,12 +211,12 @@ class Component(Configurable):
         cls.options = {name: each for name, each in declared.items() if each.kw_only}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """From pickles of before, too, which have the values in dicts of their own."""
+        """Pickles of older versions have the values in two dicts."""
         values = state.pop("_values", {}) | state.pop("_options", {})
         vars(self).update(state, **{name: self._checked(self.declared[name], values[name]) for name in values})
 
     def _parameters(self) -> dict[str, Any]:
-        """The hyperparameters, and the settings that are not as they are by default."""
+        """All hyperparameters, and the settings that differ from their defaults."""
         values = {name: getattr(self, name) for name in self._signature().parameters}
         return {
             name: value
@@ -226,11 +226,11 @@ class Component(Configurable):
 
     @classmethod
     def _new_signature(cls) -> inspect.Signature:
-        return cls._declared_signature()  # whatever its `__init__` does besides, a kernel is given these
+        return cls._declared_signature()  # whatever its `__init__` takes, a kernel gets these
 
     @classmethod
     def is_compiled(cls) -> bool:
-        """Whether the engine calls the kernel, or methods that a class nearer than the kernel's defines."""
+        """Whether the engine calls the kernel, not methods, which a class further down the hierarchy may define."""
         for owner in cls.__mro__:
             if "kernel" in vars(owner):
                 return vars(owner)["kernel"] is not None
@@ -240,10 +240,10 @@ class Component(Configurable):
 
     @classmethod
     def _made(cls, parameters: dict[str, Any], described: str) -> Self:
-        return cls(**parameters)  # which says itself what it does not know
+        return cls(**parameters)  # __init__ raises the error for unknown names
 
     def kernel_values(self) -> list[float]:
-        """The hyperparameters as a kernel receives them: without those that it gets with every call."""
+        """The hyperparameters as a kernel receives them, without those that are `assignable`."""
         return [
             declaration.as_double(getattr(self, name))
             for name, declaration in self.hyperparameters.items()
@@ -251,12 +251,12 @@ class Component(Configurable):
         ]
 
     def check_held(self, dtype: str) -> None:
-        """Raise an InvalidParameterError where a hyperparameter becomes infinite, or 0, in the dtype of a network.
+        """Raise an InvalidParameterError if a hyperparameter becomes infinite, or 0, in the dtype of a network.
 
         Parameters
         ----------
         dtype : {"float32", "float64"}
-            That of the network.
+            The dtype of the network.
         """
         for name in self.hyperparameters:
             value = getattr(self, name)

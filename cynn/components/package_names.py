@@ -1,7 +1,7 @@
-"""The names of packages as pip knows them: our own, and how any two are compared.
+"""Names of packages as pip uses them: our own, and how two names are compared.
 
-What one imports is called `cynn`. On the package index that name is another project's, so what one
-installs is called `cynn-nn`.
+The package is imported as `cynn`. On the package index that name belongs to another project, so it is installed as
+`cynn-nn`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import re
 __all__ = ["FORMER", "OWN", "canonical", "is_ours", "is_valid", "requirement"]
 
 OWN = "cynn-nn"
-# So it was called before: in model files, in what plugins require, and in installations that were not removed.
+# The former name: in older model files, in requirements of plugins, and in old installations.
 FORMER = "cynn"
 
 
 def canonical(name: str) -> str:
-    """The one spelling of a name that pip takes in many; our former name is our name.
+    """Normalize a name as pip does; our former name becomes our name.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def canonical(name: str) -> str:
 
 
 def is_ours(name: str) -> bool:
-    """Whether a name that an installation, a model file or a user gives means CyNN.
+    """Whether a name means CyNN.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def is_ours(name: str) -> bool:
 
 
 def is_valid(name: str) -> bool:
-    """Whether a text can be the name of a package, so that it is nothing else to pip or to a shell.
+    """Whether a text can be the name of a package, and so is neither an option of pip nor a command of a shell.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def is_valid(name: str) -> bool:
 
 
 def requirement(name: str, version: str = "") -> str:
-    """A package, or one version of it, in quotes, as one types it behind `pip install`.
+    """A package, or one version of it, in quotes, as an argument of `pip install`.
 
     Examples
     --------

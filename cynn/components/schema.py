@@ -1,7 +1,7 @@
-"""What a tree of values must be: the state in a checkpoint is held against it before any of it is used.
+"""Schemas of nested values. The state in a checkpoint is checked against its schema before any of it is used.
 
-A schema is a `Kind` of value; a dict of schemas, for a dict with these keys and no others; a list of schemas, for a
-list with one value for each; or one of the forms below.
+A schema is a `Kind` of value; a dict of schemas, for a dict with exactly these keys; a list of schemas, for a list with
+one value for each; or an instance of one of the classes below.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ __all__ = [
     "whole_number",
 ]
 
-#: More steps or rows than any training has; sums of some of these are int64, too.
+#: More than the steps or rows of any training; sums of a few such numbers fit into an int64.
 MAX_COUNTED = 2**48
 
 
 class Kind(NamedTuple):
-    """A value for which something holds, and what that is in words."""
+    """Values for which `holds` is true, and their description."""
 
     allowed: str
     holds: Callable[[Any], bool]
 
 
 class Optional(NamedTuple):
-    """None, or what a schema describes."""
+    """None, or a value of the schema."""
 
     schema: Any
 
 
 class ListOf(NamedTuple):
-    """A list of so many values of one kind."""
+    """A list of `least` to `most` values of one schema."""
 
     schema: Any
     least: int = 0
@@ -65,19 +65,19 @@ class ListOf(NamedTuple):
 
 
 class ByName(NamedTuple):
-    """A dict with any keys."""
+    """A dict with any keys, and values of one schema."""
 
     schema: Any
 
 
 class Having(NamedTuple):
-    """A dict with these keys, and perhaps others."""
+    """A dict with at least these keys."""
 
     schemas: dict[str, Any]
 
 
 class Then(NamedTuple):
-    """What a schema describes and, once that is so, the schema that follows from it."""
+    """A value of a schema and also of a second one, which `following` makes from the value."""
 
     schema: Any
     following: Callable[[Any], Any]
@@ -97,7 +97,7 @@ def whole_number(minimum: int = 0, maximum: int = MAX_COUNTED) -> Kind:
 
 
 def number(minimum: float = -math.inf, maximum: float = math.inf, *, is_finite: bool = True) -> Kind:
-    """A number within the bounds; not finite, it may be a NaN, too."""
+    """A number within the bounds; with is_finite=False also an infinity or a NaN."""
 
     def holds(value: Any) -> bool:
         if type(value) is int:
@@ -112,7 +112,7 @@ def number(minimum: float = -math.inf, maximum: float = math.inf, *, is_finite: 
 
 
 def array(shape: tuple[int, ...], *dtypes: npt.DTypeLike, is_finite: bool = True) -> Kind:
-    """An array of that shape and of one of these dtypes, in which there is no infinity, or at least no NaN."""
+    """An array of that shape and one of these dtypes, all finite; with is_finite=False without NaN."""
     known = [np.dtype(dtype) for dtype in dtypes]
     is_fine = np.isfinite if is_finite else lambda values: ~np.isnan(values)
 
@@ -125,17 +125,17 @@ def array(shape: tuple[int, ...], *dtypes: npt.DTypeLike, is_finite: bool = True
 
 
 def array_like(other: npt.NDArray[Any], *, is_finite: bool = True) -> Kind:
-    """An array of the shape and the dtype of another."""
+    """An array of the shape and dtype of another one."""
     return array(other.shape, other.dtype, is_finite=is_finite)
 
 
 class Mismatch(Exception):
-    """What a tree must have at a place, and what it has.
+    """A value is not as its schema requires.
 
     Parameters
     ----------
     allowed, place, got : str
-        In words.
+        What the schema requires, at which place of the tree, and what is there.
     """
 
     def __init__(self, allowed: str, place: str, got: str) -> None:
@@ -144,7 +144,7 @@ class Mismatch(Exception):
 
 
 def check(value: Any, schema: Any, place: str) -> None:
-    """Raise a Mismatch at the first place where a tree is not as its schema says."""
+    """Raise a Mismatch for the first value that is not as the schema requires."""
     if isinstance(schema, Kind):
         if not schema.holds(value):
             raise Mismatch(schema.allowed, place, in_words(value))
@@ -180,7 +180,7 @@ def check(value: Any, schema: Any, place: str) -> None:
 
 
 def of_state(part: Any, *arguments: Any) -> Any:
-    """The schema of what `part.get_state()` returns; anything, where a class of somebody's has its own `get_state`."""
+    """The schema of what `part.get_state()` returns; ANYTHING for a user's class with its own `get_state`."""
 
     def definer(name: str) -> type:
         return next(cls for cls in type(part).__mro__ if name in vars(cls))
@@ -194,7 +194,7 @@ def _check_is(kind: type, value: Any, place: str) -> None:
 
 
 def in_words(value: Any) -> str:
-    """A value, or what it is, in so many words as a message has room for."""
+    """A value for a message: its repr, or a description if that is long."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}" + _not_finite(value)
     return repr(value) if len(repr(value)) < 200 else type(value).__name__
@@ -206,7 +206,7 @@ def _not_finite(value: npt.NDArray[Any]) -> str:
 
 @contextmanager
 def taken_by(what: str) -> Iterator[None]:
-    """Where somebody's own class takes its state, whose schema nobody knows: what it raises is the file's fault."""
+    """A context for `set_state` of a user's class, which has no schema: its errors become a ModelFileError."""
     try:
         yield
     except CynnError:

@@ -1,5 +1,5 @@
-"""Methods of `Network` that belong to a face: what other worlds plug into.
+"""Methods of `Network` that a face provides. A face connects CyNN to other programs, such as the export to C.
 
-What enters is the name of a method, and where its function is. The function is found when the method is called: so a
-network knows no face, and a face may use the public interface of networks.
+What enters: the name of a method, and the module and name of its function, which is imported when the method is called.
+So `Network` imports no face, and a face may use the public interface of `Network`.
 """

@@ -1,4 +1,4 @@
-"""A method that is a function of another module, imported when the method is called."""
+"""A method whose function is in another module, which is imported when the method is used."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["FaceMethod"]
 
 
 class FaceMethod:
-    """A method of a class whose function takes the instance first, as any method does.
+    """A descriptor: a method whose function takes the instance as its first argument.
 
     Parameters
     ----------
     place : str
-        Where it is: "module:function".
+        The module and the name of the function: "module:function".
     """
 
     def __init__(self, place: str) -> None:
@@ -23,7 +23,7 @@ class FaceMethod:
 
     @property
     def function(self) -> Any:
-        """The function, whose module is imported the first time."""
+        """The function. Its module is imported at the first access."""
         module, _, name = self.place.partition(":")
         return getattr(importlib.import_module(module), name)
 

@@ -1,6 +1,7 @@
-"""The table: a method of `Network`, and the function of a face that it is.
+"""The table of the methods that faces provide, and where their functions are.
 
-Nothing else below a face names one. `table.pyi` has the signatures, which a test holds to those of the functions.
+No other module below the faces names a face. `table.pyi` has the signatures; a test compares them with those of the
+functions.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ __all__ = ["FaceMethods"]
 
 
 class FaceMethods:
-    """What `Network` has from the faces."""
+    """The methods of `Network` that faces provide."""
 
     to_c = FaceMethod("cynn.interop.c_file:to_c")
     to_fortran = FaceMethod("cynn.interop.fortran_file:to_fortran")

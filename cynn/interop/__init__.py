@@ -1,7 +1,8 @@
-"""Networks from other libraries, and for other programs: a face.
+"""A face: imports networks from other libraries, and exports networks for other programs.
 
-What enters is a network, or a model of another library. It uses the public interface of networks, and other libraries
-only in the functions that need them. What a network computes becomes a plan, which a printer for each language reads.
+What enters: a network, or a model of another library. It uses the public interface of `Network`, and imports another
+library only in the functions that need it. An export first makes a plan of what the network computes; a printer for
+each language writes the plan as code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the model of another library to a network: layers one by one, then their arrays."""
+"""Builds a network from the model of another library: first the layers, one by one, then their arrays."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ __all__ = ["Adopter"]
 
 
 class Adopter:
-    """Collects layers, what each takes, and its arrays.
+    """Collects layers, with the inputs and the arrays of each.
 
-    Values are numbers: 0 is the input, k what layer k - 1 returns.
+    Values are numbered: 0 is the input, k the output of layer k - 1.
 
     Parameters
     ----------
     units : int
-        Columns of the input.
+        The number of columns of the input.
     what : str
-        What is adopted, for messages.
+        What is imported, for messages.
 
     Attributes
     ----------
     widths : list of int
-        Columns of every value.
+        The number of columns of each value.
     missing : list of str
-        What has no counterpart, and where it is.
+        The parts without a counterpart, with their places.
     """
 
     def __init__(self, units: int, what: str) -> None:
@@ -42,14 +42,14 @@ class Adopter:
         self.sources: list[list[int]] = []
         self.arrays: list[dict[str, Array]] = []
         self.widths = [units]
-        #: Which column of the input each column of a value is, None where it is none.
+        #: The column of the input that each column of a value is a copy of, or None.
         self.origins: list[list[int | None]] = [list(range(units))]
         self.missing: list[str] = []
-        #: The values that layers of the network make, in the order of its layers.
+        #: The output values of the network's layers, in the order of the layers.
         self.kept: list[int] = []
 
     def add(self, layer: layers.Layer, sources: Sequence[int], units: int, **arrays: Array | None) -> int:
-        """A layer behind others, with its arrays by name; the number of its value."""
+        """Add a layer, with its arrays by name. Returns the number of its output."""
         self.layers.append(layer)
         self.sources.append(list(sources))
         self.arrays.append({name: array for name, array in arrays.items() if array is not None})
@@ -63,7 +63,7 @@ class Adopter:
         return self.add(layers.Dense(units, use_bias=b is not None, **options), [source], units, weights=W, biases=b)
 
     def activation(self, source: int, activation: Any) -> int:
-        """a = f(z); right behind a dense layer, it is that layer's."""
+        """a = f(z). Directly after a dense layer, it becomes the activation of that layer."""
         layer = self.layers[source - 1] if source else None
         f = registry.activations.get(activation)
         if type(layer) is layers.Dense and layer.activation.name == "identity" and source == len(self.layers):
@@ -72,7 +72,7 @@ class Adopter:
         return self.add(layers.Activation(f), [source], self.widths[source])
 
     def affine_columns(self, source: int, mean: Array, slope: Array, offset: Array | None = None) -> int:
-        """(x - mean) slope + offset, a number for each column: a batch normalization that is not trained."""
+        """(x - mean) slope + offset, with numbers for each column: a batch normalization that is not trained."""
         layer = layers.BatchNorm(epsilon=0, use_bias=offset is not None, trainable=False)
         ones = np.ones(len(mean))
         return self.add(
@@ -91,14 +91,14 @@ class Adopter:
         return value
 
     def embedding(self, column: int, table: Array) -> int:
-        """Rows of a table, by the category in a column of the input."""
+        """An embedding: the row of a table for the category in a column of the input."""
         n, size = table.shape
         width = self.widths[0] - 1 + size
         value = self.add(layers.Embedding(n, size, columns=column), [0], width, weights=table)
         return self.select(value, width - size, size)
 
     def concatenate(self, sources: Sequence[int | None]) -> int | None:
-        """Values side by side; None where one of them is not known."""
+        """Concatenate values; None if one of them is not known."""
         known = [source for source in sources if source is not None]
         if len(known) != len(sources):
             return None
@@ -109,12 +109,12 @@ class Adopter:
         return value
 
     def lack(self, name: str, place: str, source: int) -> int:
-        """Note what has no counterpart; the value goes on as it is."""
+        """Note a part without a counterpart. Its output is its input, so that the search goes on."""
         self.missing.append(f"{name} ({place})")
         return source
 
     def network(self, outputs: int | list[int] | Mapping[str, int], dtype: str, seed: int = 0) -> Network:
-        """The network, with its arrays; what leads to no output is left out."""
+        """The network, with its arrays, without layers that lead to no output."""
         if self.missing:
             raise InvalidParameterError(
                 f"Every part of {self.what} that is adopted must have a counterpart among the layers of CyNN. "

@@ -1,4 +1,4 @@
-"""`net.to_c`: one file of C that predicts, and that can prove where it runs that it computes the same."""
+"""`net.to_c`: one file of C that predicts, with a test that checks its results on the machine where it runs."""
 
 from __future__ import annotations
 
@@ -108,36 +108,36 @@ def to_c(
     exact: bool = False,
     header: bool = False,
 ) -> None:
-    """Write the network as one file of C99 that predicts; C++ takes it as it is.
+    """Write the network as one file of C99 that predicts. It is valid C++, too.
 
-    The file allocates nothing and writes to no memory but what it is given; weights are constants. `NAME_predict(x, y,
-    buffer)`, with the name of the file, takes one row; the outputs are side by side. What a category is, is not
-    checked there: one that is out of range counts as the nearest.
+    The file allocates nothing, and writes only to the arrays that it is given; weights are constants. `NAME_predict(x,
+    y, buffer)`, with the name of the file, predicts one row; several outputs are concatenated in y. Categories are not
+    checked: one out of range is replaced by the nearest.
 
     Parameters
     ----------
     path : str or path
-        Where to write, such as "digits.c". What is there is replaced.
+        Where to write, such as "digits.c". An existing file is replaced.
     dtype : {"float32", "float64", "int8"}
-        In which it computes. "int8": weights and inputs of dense layers have eight bits, weights with a scale for each
-        unit, and sums 32 (Jacob et al., 2018); what is between them is float32. The loss of accuracy is printed.
+        The dtype of the computation. "int8": weights and inputs of dense layers have eight bits, with a scale for each
+        unit, and their sums 32 bits (Jacob et al., 2018); all else is float32. The loss of accuracy is printed.
     calibration : array of shape (rows, inputs), or tuple (x, y), optional
-        For "int8": rows whose largest and smallest numbers say what eight bits stand for. With y, classes, the accuracy
-        is printed.
+        For "int8": rows whose smallest and largest numbers define the range of the eight bits. With y, classes, the
+        accuracy is printed.
     selftest : array of shape (rows, inputs), optional
-        With `-DCYNN_SELFTEST` the file is a program that runs these rows and says pass or fail: whether the largest
-        error, against an evaluation in more digits, is at most twice that of `predict` plus 4 ULP of the largest
-        output; with `exact` and "int8", whether there is no difference at all.
+        Compiled with `-DCYNN_SELFTEST`, the file is a program that predicts these rows and prints pass or fail. It
+        passes if the largest error, compared with an evaluation in higher precision, is at most twice that of `predict`
+        plus 4 ULP of the largest output; with `exact` or "int8", if there is no difference at all.
     exact : bool
-        Whether every compiler with IEEE arithmetic gets the same bits: every multiply-add is an `fma`, and all
-        functions are in the file. "int8" is always so.
+        Whether the bits are the same with every compiler that has IEEE arithmetic: every multiply-add is an `fma`, and
+        all functions are in the file. "int8" always is.
     header : bool
-        Whether a header is written beside it.
+        Whether a header is written, too.
 
     Raises
     ------
     InvalidParameterError
-        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+        A layer or an activation has no formula. The message names it and its place. Nothing is written.
     DataError, ShapeError
         The rows do not fit the network.
 
@@ -178,7 +178,7 @@ def to_c(
 
 
 def check_held(plan: Plan, dtype: str) -> None:
-    """Raise a DataError where a weight has no finite value in the dtype."""
+    """Raise a DataError if a weight is not finite in the dtype."""
     for _, array in plan.named_arrays():
         with np.errstate(over="ignore"):
             held = np.isfinite(array.astype(dtype))
@@ -189,7 +189,7 @@ def check_held(plan: Plan, dtype: str) -> None:
 
 
 def checked_rows(network: Network, given: Any, name: str, dtype: str) -> Array:
-    """Rows of inputs in the dtype of the file, of which there is one at least."""
+    """Rows of inputs, at least one, in the dtype of the file."""
     rows = network.as_rows(given, name)
     network.check_rows(rows, name, check_finite=True)
     if not len(rows):
@@ -198,7 +198,7 @@ def checked_rows(network: Network, given: Any, name: str, dtype: str) -> Array:
 
 
 def _calibrated(network: Network, plan: Plan, calibration: Any) -> Plan:
-    """The plan in eight bits. What that loses is printed."""
+    """The plan in eight bits. Prints the loss of accuracy."""
     x, y = calibration if isinstance(calibration, tuple) else (calibration, None)
     rows = checked_rows(network, x, "calibration", "float32")
     before = Reference(plan, "float64")
@@ -215,7 +215,7 @@ def _calibrated(network: Network, plan: Plan, calibration: Any) -> Plan:
 
 
 def expected_of(network: Network, plan: Plan, rows: Array, dtype: str) -> tuple[Array, float]:
-    """The outputs of rows in more digits, and what error is allowed: twice predict's own, and 4 ULP of the largest."""
+    """The outputs in higher precision, and the allowed error: twice that of `predict` plus 4 ULP of the largest."""
     wanted = Reference(plan, "float64" if dtype == "float32" else "longdouble")(rows)
     same = type(network).from_config({**network.get_config(), "dtype": dtype})
     same.set_weights(network.get_weights())

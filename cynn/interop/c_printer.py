@@ -1,4 +1,4 @@
-"""A plan as one file of C99, which is C++ as well."""
+"""Prints a plan as one file of C99, which is valid C++, too."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cynn.interop.printer import Printer, functions_needed, identifier, places_o
 
 __all__ = ["CPrinter"]
 
-_TILE = {"float32": 16, "float64": 8}  # units whose sums stay in registers
+_TILE = {"float32": 16, "float64": 8}  # the number of units whose sums stay in registers
 
-# How bits are read and written: 2^k for a whole k, and the k of a normal number.
+# Functions on the bits of a number: 2^k for a whole k, and the exponent k of a normal number.
 _PRIMITIVES = {
     "pow2": """static inline {real} {name}_pow2({real} k)
 {{
@@ -58,11 +58,11 @@ class CPrinter(Printer):
     ----------
     plan : Plan
     name : str
-        What every name in the file begins with.
+        The prefix of every name in the file.
     dtype : {"float32", "float64"}
-        Of what is computed.
+        The dtype of the computation.
     exact : bool
-        Whether every multiply-add is written as one.
+        Whether every multiply-add is an `fma`.
     """
 
     def __init__(self, plan: Plan, name: str, dtype: str, exact: bool) -> None:
@@ -119,13 +119,13 @@ class CPrinter(Printer):
         return f"fma{self.suffix}({a}, {b}, {c})" if self.exact else f"{a} * {b} + {c}"
 
     def times(self, a: str, b: str) -> str:
-        """a b, which no compiler may join to a sum where the bits count."""
+        """a b; with `exact`, in a form that no compiler contracts with a sum."""
         return f"fma{self.suffix}({a}, {b}, -0.0{self.suffix})" if self.exact else f"{a} * {b}"
 
     # ------------------------------------------------------------------------------------------- parts
 
     def constants(self) -> str:
-        """The weights, in flash."""
+        """The weights, as constants for flash memory."""
         parts = [self.array(name, self.real, array) for name, array in self.plan.named_arrays()]
         for number, step in enumerate(self.plan.steps, start=1):
             if isinstance(step, QuantizedAffine):
@@ -143,7 +143,7 @@ class CPrinter(Printer):
         return f"static const {kind} {self.name}_{name}[{len(texts)}] = {{\n    {body}\n}};\n"
 
     def functions(self) -> str:
-        """exp and its likes, as formulas."""
+        """The functions that the file brings along, such as exp."""
         parts = []
         for name in functions_needed(self.plan, lambda each: not self._is_of_math_h(each), self.dtype):
             if name in _PRIMITIVES:
@@ -183,7 +183,7 @@ class CPrinter(Printer):
         return "\n".join([head, "{", *self.lines, "}", ""])
 
     def _repeated(self, begins: dict[int, int]) -> None:
-        """One value may be several outputs."""
+        """The outputs that repeat the value of an earlier one."""
         first = 0
         for output in self.plan.outputs:
             width = self.plan.widths[output.value]
@@ -192,11 +192,11 @@ class CPrinter(Printer):
             first += width
 
     def line(self, text: str, depth: int = 1) -> None:
-        """Another line."""
+        """Append a line."""
         self.lines.append("    " * depth + text)
 
     def loop(self, n: int, *body: str) -> None:
-        """These lines for every column."""
+        """A loop over columns with these lines."""
         self.line(f"for (int j = 0; j < {n}; ++j) {{")
         for each in body:
             self.line(each, 2)
@@ -222,7 +222,7 @@ class CPrinter(Printer):
             self._tile(number, step, "{", str(whole), step.units - whole)
 
     def _tile(self, number: int, step: Affine, head: str, j: str, width: int) -> None:
-        """The sums of some units, for four inputs at a time: none waits for another."""
+        """The sums of some units, over four inputs at a time: they do not depend on each other."""
         n, units = step.weights.shape
         x = f"v{step.source}"
         whole = n - n % LANES
@@ -335,7 +335,7 @@ class CPrinter(Printer):
         return total
 
     def output_lines(self) -> list[tuple[str, int, int]]:
-        """Name, first column and columns of each output."""
+        """Name, first column and number of columns of each output."""
         found: list[tuple[str, int, int]] = []
         for output in self.plan.outputs:
             first = found[-1][1] + found[-1][2] if found else 0
@@ -343,6 +343,6 @@ class CPrinter(Printer):
         return found
 
     def buffer_length(self) -> int:
-        """Numbers that the function that predicts needs room for."""
+        """The length of the buffer that the predicting function needs."""
         size = np.dtype(self.dtype).itemsize
         return self.buffer + -(-self.quantized // size)

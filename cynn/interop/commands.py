@@ -20,7 +20,7 @@ __all__ = ["add_commands"]
 _CALIBRATION_ROWS = 1000
 _SHOWN_ROWS = 10
 
-#: What a file becomes, by the end of its name.
+#: The export method for each extension of a file name.
 _METHODS = {".onnx": "to_onnx", ".c": "to_c", ".f90": "to_fortran", ".js": "to_js", ".mjs": "to_js", ".py": "to_python"}
 
 
@@ -32,9 +32,9 @@ def add_commands(
     Parameters
     ----------
     command : callable
-        Makes a parser of a name, a function and a description.
+        Makes a parser from a name, a function and a description.
     read : callable
-        The rows and the targets of what ``--data`` takes.
+        Reads the rows and targets that ``--data`` names.
     """
     export = command("export", lambda options: _export(options, read), "Write a saved network as a file for others.")
     add = export.add_argument
@@ -113,7 +113,7 @@ def _compare(options: argparse.Namespace, read: Callable[[str], tuple[Array, Arr
 
 
 def _predictions(path: str, x: Array) -> Array:
-    """All outputs side by side: of a saved network, or of an ONNX model as ONNX Runtime computes them."""
+    """All outputs, concatenated: of a saved network, or of an ONNX model by ONNX Runtime."""
     if Path(path).suffix.lower() != ".onnx":
         found = load(path).predict(x)
         outputs = list(found.values()) if isinstance(found, dict) else found

@@ -1,4 +1,4 @@
-"""What a plan computes, over rows, in NumPy: with the bits of the exported C, or as a reference in more digits."""
+"""Evaluates a plan in NumPy: with the same bits as the exported C, or as a reference in higher precision."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cynn.interop.rounding import fma
 
 __all__ = ["LANES", "LONG", "Exact", "Reference"]
 
-LANES = 4  # sums side by side in a product of a row and a matrix, and in the sum of a row
-LONG = 32  # a sum of so many float32 is taken in float64
+LANES = 4  # how many partial sums a product of a row and a matrix has, and the sum of a row
+LONG = 32  # from this length on, a sum of float32 is computed in float64
 
 
 class Reference:
-    """A plan in float64, or in NumPy's longdouble, with NumPy's functions.
+    """Evaluates a plan in float64 or NumPy's longdouble, with NumPy's functions.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Reference:
         self.arrays = [array.astype(dtype) for array in plan.arrays]
 
     def __call__(self, x: Array) -> Array:
-        """The outputs, side by side, for rows of inputs."""
+        """The outputs, concatenated, for rows of inputs."""
         values = self.values(x)
         return np.concatenate([values[output.value] for output in self.plan.outputs], axis=1)
 
@@ -48,11 +48,11 @@ class Reference:
         return values
 
     def scaled(self, x: Array) -> Array:
-        """Value 0."""
+        """Value 0: the scaled input."""
         return np.asarray(x.astype(self.type) * self.type(self.plan.scale) + self.type(self.plan.offset))
 
     def step(self, step: Step, values: list[Array], rows: int) -> Array:
-        """The value that a step makes."""
+        """The output of a step."""
         if isinstance(step, Affine):
             return self.affine(step, values[step.source])
         if isinstance(step, QuantizedAffine):
@@ -64,7 +64,7 @@ class Reference:
         return self.of_columns(step.formula, values, step.units, rows)
 
     def part(self, part: Copy | Gather, values: list[Array]) -> Array:
-        """Columns of a value, or rows of a table."""
+        """Some columns of a value, or rows of a table."""
         if isinstance(part, Copy):
             return values[part.source][:, part.first : part.first + part.count]
         x = values[part.source][:, part.column]
@@ -112,11 +112,11 @@ class Reference:
         return np.asarray(z if step.biases is None else z + step.biases.astype(self.type))
 
     def quantized(self, step: QuantizedAffine, x: Array) -> Array:
-        """Only the exact evaluation knows these."""
+        """Only the exact evaluation has these."""
         raise NotImplementedError
 
     def reduce(self, how: str, x: Array) -> Array:
-        """One number a row."""
+        """One number per row."""
         if how == "sum":
             return np.asarray(x.sum(axis=1, keepdims=True))
         if how == "threshold":
@@ -125,7 +125,7 @@ class Reference:
 
 
 class Exact(Reference):
-    """A plan with the bits of the exported C: the same order of sums, every multiply-add rounded once.
+    """Evaluates a plan with the bits of the exported C: the same order of sums, every multiply-add rounded once.
 
     Parameters
     ----------

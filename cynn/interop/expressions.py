@@ -1,4 +1,4 @@
-"""Formulas as trees: what an element of a row is computed from, for every language that a network leaves in."""
+"""Formulas as expression trees, from which the code of every language is printed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ COMPARISONS = {
 
 
 class Expression:
-    """A number, something with a name, or an operator over other expressions. Equal ones are one node of the tree.
+    """A number, a named value, or an operator over other expressions. Equal expressions are one node.
 
     Attributes
     ----------
     kind : str
-        "number"; "column", element j + offset of the row of a value; "row", the only number of a value's row;
-        "array", element j + offset of an array of the network; "x", what a function takes; an operator: one of
+        "number"; "column", element j + offset of the row of a value; "row", the single number per row of a value;
+        "array", element j + offset of an array of the network; "x", the argument of a function; an operator: one of
         + - * / < <= > >= == != && ||, "negate", "where", "fma"; or "call" of a function.
     arguments : tuple of Expression
     value : object
-        The number, the name of the function, or which value or array it is and from where on.
+        The number, the name of the function, or the value or array and its offset.
     """
 
     __slots__ = ("_hash", "arguments", "kind", "value")
@@ -78,22 +78,22 @@ class Expression:
 
     @property
     def is_condition(self) -> bool:
-        """Whether it is true or false, and no number."""
+        """Whether its value is true or false."""
         return self.kind in COMPARISONS or self.kind in ("&&", "||")
 
     def compared(self, operator: str, other: Operand) -> Expression:
-        """Whether it is less than another, and so on."""
+        """A comparison with another expression."""
         right = number(other)
         if self.kind == right.kind == "number":
             return number(float(COMPARISONS[operator](self.value, right.value)))
         return Expression(operator, (self, right))
 
     def with_arguments(self, arguments: Iterable[Expression]) -> Expression:
-        """The same of other arguments."""
+        """The same operator with other arguments."""
         return Expression(self.kind, tuple(arguments), self.value)
 
     def replaced(self, change: Callable[[Expression], Expression | None]) -> Expression:
-        """Another tree, in which `change` has put others for some nodes, from the top down."""
+        """A tree in which `change` has replaced some nodes, from the top down."""
         found = change(self)
         if found is not None:
             return found
@@ -102,7 +102,7 @@ class Expression:
         return rebuilt(self, [each.replaced(change) for each in self.arguments])
 
     def nodes(self) -> Iterator[Expression]:
-        """Every node, each once, those that it is made of before it."""
+        """Every node once, arguments first."""
         seen: set[Expression] = set()
 
         def visit(node: Expression) -> Iterator[Expression]:
@@ -119,12 +119,12 @@ Operand: TypeAlias = "Expression | float"
 
 
 def number(value: Operand) -> Expression:
-    """A number as an expression; an expression is one already."""
+    """Make an expression of a number; an expression is returned as it is."""
     return value if isinstance(value, Expression) else Expression("number", (), float(value))
 
 
 def _binary(operator: str, a: Expression, b: Expression) -> Expression:
-    """Operations on numbers that are known, and with neutral ones, are done at once."""
+    """Make an operation. Constants are folded, and neutral elements left out."""
     if a.kind == b.kind == "number" and not (operator == "/" and b.value == 0):
         left, right = a.value, b.value
         return number({"+": left + right, "-": left - right, "*": left * right, "/": left / (right or 1)}[operator])
@@ -138,19 +138,19 @@ def _binary(operator: str, a: Expression, b: Expression) -> Expression:
 
 
 def where(condition: Expression, a: Operand, b: Operand) -> Expression:
-    """a where the condition holds, b elsewhere."""
+    """a if the condition is true, else b."""
     if condition.kind == "number":
         return number(a if condition.value else b)
     return Expression("where", (condition, number(a), number(b)))
 
 
 def call(name: str, *arguments: Operand) -> Expression:
-    """The function of that name of something."""
+    """The call of a function by name."""
     return Expression("call", tuple(map(number, arguments)), name)
 
 
 def rebuilt(node: Expression, arguments: list[Expression]) -> Expression:
-    """A node of other arguments, with what is known done at once."""
+    """A node with other arguments; constants are folded."""
     if node.kind in ("+", "-", "*", "/"):
         return _binary(node.kind, *arguments)
     if node.kind == "where":
@@ -163,9 +163,9 @@ def rebuilt(node: Expression, arguments: list[Expression]) -> Expression:
 
 
 def contracted(node: Expression) -> Expression:
-    """The same with every product, and the sum that it is a part of, as one operation that rounds once.
+    """The expression with each product and its sum as one `fma`, which rounds once.
 
-    A product that is in no sum is a b + -0, which has the same bits: so no compiler can join it to a sum elsewhere.
+    A product outside a sum becomes a b + -0, which has the same bits, so that no compiler contracts it with a sum.
     """
     done: dict[Expression, Expression] = {}
     for each in node.nodes():
@@ -184,7 +184,7 @@ def contracted(node: Expression) -> Expression:
 
 
 def shared(node: Expression) -> list[Expression]:
-    """The nodes that are needed more than once, each behind those that it is made of: they want a name."""
+    """The nodes that are used more than once, arguments first: each gets a name."""
     uses: dict[Expression, int] = {}
     for each in node.nodes():
         for part in each.arguments:

@@ -12,7 +12,7 @@ __all__ = ["FUNCTIONS", "REDUCTIONS", "parse"]
 
 #: Functions of one number.
 FUNCTIONS = ("cos", "erfc", "exp", "expm1", "fabs", "log", "log1p", "sin", "sqrt", "tanh")
-#: Functions of a whole row; row_threshold(z) is the t for which the sum of max(z - t, 0) is 1.
+#: Functions of a whole row. row_threshold(z) is the t for which the sum of max(z - t, 0) is 1.
 REDUCTIONS = ("row_max", "row_mean", "row_min", "row_sum", "row_threshold")
 
 _TOKEN = re.compile(r"\s*((?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[fF]?|[A-Za-z_]\w*|[<>=!]=|&&|\|\||[-+*/()<>?:,])")
@@ -20,16 +20,16 @@ _LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), (
 
 
 def parse(text: str, names: Mapping[str, Expression], owner: str) -> Expression:
-    """The tree of a formula.
+    """Parse a formula.
 
     Parameters
     ----------
     text : str
-        An expression of C, of these names and of the functions of `FUNCTIONS` and `REDUCTIONS`.
+        An expression of C with these names and the functions in `FUNCTIONS` and `REDUCTIONS`.
     names : mapping of str to Expression
-        What each name stands for.
+        The expression for each name.
     owner : str
-        Whose formula it is, for messages.
+        The owner of the formula, for messages.
     """
     return _Parser(text, names, owner).whole()
 
@@ -55,7 +55,7 @@ class _Parser:
         )
 
     def _next(self, *allowed: str) -> str | None:
-        """The next token, where it is one of these, or any; the place moves behind it."""
+        """Take the next token if it is one of these, or any."""
         found = _TOKEN.match(self.text, self.place)
         if found is None or (allowed and found[1] not in allowed):
             return None

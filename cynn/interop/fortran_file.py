@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["to_fortran"]
 
-_NUMBERS = 600  # of a DATA statement: a statement has no more than 256 lines
+_NUMBERS = 600  # per DATA statement: a statement has at most 256 lines
 _COLUMNS = 100
-_TAKEN = ("expm1", "inputs", "log1p", "outputs", "predict", "rk")  # names of the module, which cannot be its own
+_TAKEN = ("expm1", "inputs", "log1p", "outputs", "predict", "rk")  # names in the module, which must not have one of them
 
 _MODULE = """! {stem}: a network that CyNN has written. A row of {inputs} numbers goes in, {outputs} come out.
 !
@@ -72,19 +72,19 @@ end module {name}
 def to_fortran(self: Network, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
     """Write the network as one module of Fortran 2008, with a pure subroutine `predict(x, y)` for one row.
 
-    The outputs are side by side in y. The real kind of x and y is `rk`, which the module has.
+    Several outputs are concatenated in y. The kind of x and y is `rk`, a constant of the module.
 
     Parameters
     ----------
     path : str or path
-        Where to write, such as "digits.f90". What is there is replaced.
+        Where to write, such as "digits.f90". An existing file is replaced.
     dtype : {"float32", "float64"}
-        In which it computes.
+        The dtype of the computation.
 
     Raises
     ------
     InvalidParameterError
-        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+        A layer or an activation has no formula. The message names it and its place. Nothing is written.
 
     Examples
     --------
@@ -174,7 +174,7 @@ class _FortranPrinter(Printer):
         return "\n".join(lines) + "\n"
 
     def _line(self, text: str, depth: int = 0) -> None:
-        """A statement, in as many lines as it needs."""
+        """A statement, continued over as many lines as needed."""
         indent = "    " * (depth + 2)
         lines = textwrap.wrap(text, _COLUMNS, break_long_words=False, break_on_hyphens=False)
         self.lines += [f"{indent}{line}{' &' if number < len(lines) else ''}" for number, line in enumerate(lines, 1)]

@@ -1,4 +1,4 @@
-"""From a network's layers to the plan of what it computes. Whatever has no formula is named first, with its place."""
+"""Makes the plan of a network. Layers and activations without a formula are named first, with their places."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_of"]
 
-# Rows with numbers above this are divided by the largest: their squares overflow.
+# A row with numbers above this is divided by its largest, since squares would overflow.
 _LARGE = 1e15
 
 
 def plan_of(network: Network) -> Plan:
-    """What a network computes.
+    """Make the plan of a network.
 
     Parameters
     ----------
     network : Network
-        Its weights are read, and not copied.
+        Its weights are not copied.
 
     Returns
     -------
@@ -59,9 +59,9 @@ def plan_of(network: Network) -> Plan:
 
 
 def formula_of(part: Any, names: dict[str, Expression], kept: Sequence[str]) -> Expression | None:
-    """The tree of the `c_source` of an activation or a layer; None where none holds for it.
+    """The parsed `c_source` of an activation or a layer; None if it has none that is valid.
 
-    One that a class has from a base does not hold where a nearer class computes something else.
+    An inherited `c_source` is not valid if a class further down the hierarchy computes something else.
     """
     for cls in type(part).__mro__:
         if "c_source" in vars(cls):
@@ -73,7 +73,7 @@ def formula_of(part: Any, names: dict[str, Expression], kept: Sequence[str]) -> 
 
 
 class _Builder:
-    """Adds the steps of layers to a plan, and collects what has no formula."""
+    """Adds the steps of layers to a plan, and collects the parts without a formula."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -81,7 +81,7 @@ class _Builder:
         self.place = ""
 
     def build(self, described: Sequence[Layer], sources: list[list[int]], value: int, place: str) -> list[int]:
-        """The numbers of the values: the first, and that of each layer."""
+        """Add all layers. Returns the numbers of the values: of the input and of each layer."""
         values = [value]
         outer = self.place
         for k, layer in enumerate(described):
@@ -91,11 +91,11 @@ class _Builder:
         return values
 
     def chain(self, described: Sequence[Layer], value: int) -> int:
-        """The value behind layers that lie within another."""
+        """Add the layers within another. Returns the number of the last value."""
         return self.build(described, [[k] for k in range(len(described))], value, ", layer {} of it")[-1]
 
     def layer(self, layer: Any, values: list[int]) -> int:
-        """The value behind a layer."""
+        """Add a layer. Returns the number of its output."""
         for cls in type(layer).__mro__:
             if cls in _LAYERS:
                 return _LAYERS[cls](self, layer, values)
@@ -122,7 +122,7 @@ class _Builder:
         return self.plan.add(Affine(value, layer.weights, layer.biases))
 
     def gate(self, activation: Activation, z: Expression) -> Expression | None:
-        """The formula of an activation of z; None, and it is noted, where it has none."""
+        """The formula of an activation of z. None if it has none, which is noted."""
         if activation.name == "identity":
             return z
         given = activation.hyperparameters.items()
@@ -203,7 +203,7 @@ def _embedding(builder: _Builder, layer: Any, values: list[int]) -> int:
 
 
 def _batch_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
-    """(x - mean) γ / √(variance + epsilon) + β; the slope is a constant here, and rounded once."""
+    """(x - mean) γ / √(variance + epsilon) + β; the slope is computed here, and rounded once."""
     variance = layer.moving_variance.astype(np.float64) + layer.epsilon
     deviation = np.where(variance == 0, np.inf, np.sqrt(variance))
     slope: Array = (1 if layer.gamma is None else layer.gamma) / deviation

@@ -1,7 +1,7 @@
-"""Functions of one number, as formulas of products, sums and powers of two alone: the same bits with any compiler.
+"""Functions of one number as formulas of products, sums and powers of two: the same bits with any compiler.
 
 The range reductions are those of Cody and Waite, the polynomials those of cynn/vector_math.h, and for sine and cosine
-those of Cephes (Moshier). `pow2(k)` and `exponent(x)` read and write the bits of a number: each language has its own.
+those of Cephes (Moshier). `pow2(k)` and `exponent(x)` work on the bits of a number, in each language in another way.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from cynn.interop.expressions import Expression, call, number, where
 
 __all__ = ["ONLY_WITH_FMA", "PRIMITIVES", "body"]
 
-#: What is no formula but of the bits.
+#: Functions on the bits, which have no formula.
 PRIMITIVES = ("exponent", "fabs", "pow2", "sqrt")
-#: Their formulas need a multiply-add that rounds once.
+#: Functions whose formulas need an `fma`.
 ONLY_WITH_FMA = ("cos", "erfc", "sin")
 
 X = Expression("x")
 
 
 class _Type(NamedTuple):
-    """What differs between the two types."""
+    """The constants that differ between the two dtypes."""
 
     magic: float  # 1.5 times 2 to the bits of the mantissa: adding it rounds to a whole number
-    most: float  # exp is infinity from there on
-    least: float  # and zero from there on
-    log2: tuple[float, float]  # log(2) in two parts, of which the first has few bits
-    smallest: float  # normal number
+    most: float  # from here on exp is infinity
+    least: float  # below this exp is 0
+    log2: tuple[float, float]  # log(2) in two parts, the first with few bits
+    smallest: float  # the smallest normal number
     raise_bits: float
     half_pi: tuple[float, ...]
 
@@ -48,7 +48,7 @@ _TYPES = {
 
 
 def polynomial(x: Expression, coefficients: Sequence[float]) -> Expression:
-    """Of the highest power first."""
+    """A polynomial, with the coefficient of the highest power first."""
     total = number(coefficients[0])
     for each in coefficients[1:]:
         total = total * x + each
@@ -60,7 +60,7 @@ def _rounded(x: Expression, magic: float) -> Expression:
 
 
 def _scaled(y: Expression, n: Expression, magic: float) -> Expression:
-    """y 2^n by two normal numbers, so that results that are denormal, or overflow, come out right."""
+    """y 2^n by two factors that are normal numbers, so that denormal results and overflow are right."""
     half = _rounded(n * 0.5, magic)
     return y * call("pow2", half) * call("pow2", n - half)
 
@@ -123,7 +123,7 @@ def _log(dtype: str) -> Expression:
 
 
 def _log1p(dtype: str) -> Expression:
-    """The logarithm of u = 1 + x, and what rounding took from u, over u."""
+    """log(u) for u = 1 + x, plus the rounding error of u divided by u."""
     u = X + 1.0
     is_inside = Expression("&&", (u.compared(">", 0.0), u.compared("<", math.inf)))
     return call("log", u) + where(is_inside, (X - (u - 1.0)) / u, 0.0)
@@ -157,7 +157,7 @@ _ERFC = {
 
 
 def _erfc(dtype: str) -> Expression:
-    """exp(-x²) g(t) / (1 + 2 |x|); the rounding error of x² counts, and one more multiply-add finds it."""
+    """exp(-x²) g(t) / (1 + 2 |x|); the rounding error of x² matters, and an `fma` computes it."""
     most, k = (10.5, 2.0) if dtype == "float32" else (28.0, 4.0)
     magnitude = call("fabs", X)
     magnitude = where(magnitude.compared(">", most), most, magnitude)
@@ -181,7 +181,7 @@ _COS = {
 
 
 def _sine(dtype: str, quarters: float) -> Expression:
-    """sin(x + quarters π/2), for |x| up to some ten thousand: x less a multiple of π/2, which is in three parts."""
+    """sin(x + quarters π/2), for |x| up to some ten thousand; subtracts a multiple of π/2, in three parts."""
     t = _TYPES[dtype]
     n = _rounded(X * (2 / math.pi), t.magic)
     r = X
@@ -199,14 +199,14 @@ def _sine(dtype: str, quarters: float) -> Expression:
 
 @cache
 def body(name: str, dtype: str) -> Expression:
-    """The formula of a function, of `X`.
+    """The formula of a function of `X`.
 
     Parameters
     ----------
     name : str
         Such as "exp".
     dtype : {"float32", "float64"}
-        In which it is computed.
+        The dtype of the computation.
     """
     if name in ("sin", "cos"):
         return _sine(dtype, 0.0 if name == "sin" else 1.0)

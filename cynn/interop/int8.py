@@ -1,8 +1,8 @@
-"""Weights and inputs of dense layers in eight bits: what a plan becomes after calibration.
+"""Quantizes the weights and inputs of dense layers of a plan to eight bits, by calibration.
 
 Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", 2018,
-sections 2.1 to 2.4: weights have a scale for each unit, inputs one and a zero point for each layer, and sums are int32.
-Here what lies between the dense layers stays in float32.
+sections 2.1 to 2.4: weights have a scale per unit, inputs a scale and a zero point per layer, and sums are int32.
+Here, all else stays in float32.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from cynn.interop.plan import Affine, Array, Plan
 
 __all__ = ["QuantizedAffine", "quantized"]
 
-_MAX_INPUTS = 2**31 // (2 * 128 * 127)  # so that a sum of products has room in 32 bits
+_MAX_INPUTS = 2**31 // (2 * 128 * 127)  # so that a sum of products fits into 32 bits
 _MAGIC = np.float32(12582912.0)  # 1.5 * 2^23: adding it rounds to a whole number
 
 
 @dataclass
 class QuantizedAffine:
-    """z = scales (q W + sums), with q the input in eight bits.
+    """z = scales (q W + sums), where q is the input in eight bits.
 
     Attributes
     ----------
     source : int
-        The value that it takes.
+        The number of its input value.
     weights : array of int8, of shape (units, inputs)
     sums : array of int32
-        The biases, and what the zero point adds.
+        The biases plus the contribution of the zero point.
     scales : array of float32
     input_scale : float32
-        What the input is multiplied by.
+        The factor of the input.
     zero : int
-        The q of an input of 0.
+        The zero point: q of an input of 0.
     """
 
     source: int
@@ -49,11 +49,11 @@ class QuantizedAffine:
 
     @property
     def units(self) -> int:
-        """Columns of z."""
+        """The number of columns of z."""
         return len(self.weights)
 
     def quantize(self, x: Array) -> Array:
-        """The input in eight bits; a NaN becomes the least."""
+        """The input in eight bits; a NaN becomes the smallest number."""
         scaled = (x * self.input_scale).astype(np.float32)
         low, high = np.float32(-128 - self.zero), np.float32(127 - self.zero)
         scaled = np.where(scaled > low, scaled, low)
@@ -69,7 +69,7 @@ def quantized(plan: Plan, values: list[Array]) -> Plan:
     ----------
     plan : Plan
     values : list of array
-        What each value was for the rows of the calibration.
+        Each value for the rows of the calibration.
     """
     steps = [
         _of_affine(step, values[step.source], number) if isinstance(step, Affine) else step
@@ -86,7 +86,7 @@ def _of_affine(step: Affine, x: Array, number: int) -> QuantizedAffine:
         )
     low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
     scale = (high - low) / 255
-    scale = scale if scale > 1e-30 else 1.0  # of inputs that are all 0, any will do
+    scale = scale if scale > 1e-30 else 1.0  # any scale is right if all inputs are 0
     input_scale = np.float32(1 / scale)
     zero = int(np.clip(np.rint(-128 - low / scale), -128, 127))
     largest = np.abs(W).max(axis=0)

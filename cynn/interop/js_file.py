@@ -26,20 +26,20 @@ _OUTPUT = "  {{ name: {}, first: {}, units: {} }},\n"
 
 
 def to_js(self: Network, path: str | os.PathLike[str]) -> None:
-    """Write the network as one ES module, `predict(x)`, for pages and for Node.
+    """Write the network as one ES module with a function `predict(x)`, for browsers and Node.
 
     It computes in float64 with the network's weights. `predict` takes an array of numbers, one row, and returns a
-    Float64Array, or for several outputs an object of them, by name; `inputs` and `outputs` say how many there are.
+    Float64Array, or for several outputs an object with one for each name. `inputs` and `outputs` are their numbers.
 
     Parameters
     ----------
     path : str or path
-        Where to write, such as "digits.js". What is there is replaced.
+        Where to write, such as "digits.js". An existing file is replaced.
 
     Raises
     ------
     InvalidParameterError
-        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+        A layer or an activation has no formula. The message names it and its place. Nothing is written.
 
     Examples
     --------

@@ -16,7 +16,7 @@ from cynn.network import Network
 
 __all__ = ["adopt"]
 
-#: Functions of Keras that have another name here, or parameters.
+#: Activations of Keras that have another name or parameters here.
 _ACTIVATIONS: dict[str, Any] = {
     "linear": "identity",
     "silu": "swish",
@@ -34,28 +34,28 @@ _SAME_NAME = {
 
 
 def adopt(model: Any) -> Network:
-    """A network that computes what a model of dense layers does: `Sequential`, or functional, without shared layers.
+    """Make a network from a model of dense layers: `Sequential` or functional, without shared layers.
 
     Dense, the activations, Dropout, AlphaDropout, GaussianNoise, BatchNormalization, LayerNormalization, Normalization,
-    Rescaling, PReLU, Add, Concatenate and models within the model. Weights are the same to the bit, predictions to the
-    rounding of their dtype.
+    Rescaling, PReLU, Add, Concatenate and models within the model. The weights are the same bits, the predictions
+    equal up to rounding.
 
     Parameters
     ----------
     model : keras.Model
-        Built, with any backend.
+        A built model, with any backend.
 
     Returns
     -------
     Network
-        In the dtype of the model; of several outputs, a list in their order.
+        It has the dtype of the model. Several outputs are a list, in the order of the model.
 
     Raises
     ------
     MissingDependencyError
         Keras is not installed.
     InvalidParameterError
-        A layer has no counterpart: it is named, with its place, before anything is built.
+        A layer has no counterpart: the message names it and its place, before anything is built.
     """
     keras = needed("keras", "keras")
     if not isinstance(model, keras.Model) or not model.built or not hasattr(model, "inputs"):
@@ -75,7 +75,7 @@ def adopt(model: Any) -> Network:
 
 
 def _model(adopter: Adopter, keras: Any, model: Any, value: int, place: str) -> list[int]:
-    """The values of the outputs of a model behind a value."""
+    """Add a model that is called on a value. Returns the numbers of its outputs."""
     if isinstance(model, keras.Sequential):
         for layer in model.layers:
             value = _layer(adopter, keras, layer, [value], place)
@@ -92,11 +92,11 @@ def _model(adopter: Adopter, keras: Any, model: Any, value: int, place: str) -> 
         else:
             output = _layer(adopter, keras, operation, known, place)
         values |= {id(tensor): output for tensor in node.output_tensors}
-    return [values.get(id(tensor), 0) for tensor in model.outputs]  # one that is not known has been noted
+    return [values.get(id(tensor), 0) for tensor in model.outputs]  # a layer without a counterpart has been noted
 
 
 def _layer(adopter: Adopter, keras: Any, layer: Any, sources: list[int], place: str) -> int:
-    """The value behind a layer."""
+    """Add a layer. Returns the number of its output."""
     if isinstance(layer, keras.Model):
         return _model(adopter, keras, layer, sources[0], f"{place}{layer.name}/")[0]
     kind = type(layer).__name__
@@ -108,7 +108,7 @@ def _layer(adopter: Adopter, keras: Any, layer: Any, sources: list[int], place: 
 
 
 def _array(variable: Any) -> Array | None:
-    """The numbers of a variable of any backend."""
+    """The array of a variable of any backend."""
     if variable is None:
         return None
     found: Array = np.asarray(variable.numpy() if hasattr(variable, "numpy") else variable)

@@ -1,4 +1,4 @@
-"""Another library, or an error that names the extra that installs it."""
+"""Imports another library, or raises an error that names the extra that installs it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["needed"]
 
 
 def needed(module: str, extra: str) -> Any:
-    """The module of that name.
+    """Import a module.
 
     Parameters
     ----------
     module : str
-        Such as "onnx".
+        The name, such as "onnx".
     extra : str
-        What installs it, with CyNN.
+        The extra of CyNN that installs it.
     """
     try:
         return importlib.import_module(module)

@@ -16,7 +16,7 @@ from cynn.network import Network
 
 __all__ = ["adopt"]
 
-#: Operators that are one activation, from their attributes.
+#: The activation for an operator with its attributes.
 _ACTIVATIONS: dict[str, Any] = {
     "Relu": lambda a: "relu",
     "Sigmoid": lambda a: "sigmoid",
@@ -33,16 +33,16 @@ _ACTIVATIONS: dict[str, Any] = {
     "Gelu": lambda a: {"name": "gelu", "approximate": a.get("approximate", b"none") == b"tanh"},
     "Swish": lambda a: {"name": "swish", "beta": a.get("alpha", 1.0)},
 }
-#: Operators that change nothing here.
+#: Operators that do not change their input here.
 _SAME = {"Cast", "Dropout", "Flatten", "Identity", "Squeeze", "ZipMap"}
 
 
 def adopt(path: str | os.PathLike[str]) -> Network:
-    """A network that computes what an ONNX model of dense layers does.
+    """Make a network from an ONNX model of dense layers.
 
     Dense layers (Gemm, MatMul and Add), activations, normalizations, Concat, Add, Gather of one category, and
-    constants that are added or multiplied column by column, in opset 13 and newer. Of outputs that are labels, nothing
-    is kept: those of numbers are. Weights are the same to the bit, predictions to the rounding of their dtype.
+    constants that are added or multiplied column by column, in opset 13 and newer. Outputs that
+    are labels are left out. The weights are the same bits, the predictions equal up to rounding.
 
     Parameters
     ----------
@@ -52,27 +52,27 @@ def adopt(path: str | os.PathLike[str]) -> Network:
     Returns
     -------
     Network
-        In the dtype of the model's weights.
+        It has the dtype of the model's weights.
 
     Raises
     ------
     MissingDependencyError
         The package onnx is not installed.
     InvalidParameterError
-        An operator has no counterpart: it is named, with its place, before anything is built.
+        An operator has no counterpart: the message names it and its place, before anything is built.
     """
     path = file_access.as_path(path, "path", "onnx.adopt")
     onnx = needed("onnx", "onnx")
     with file_access.open_regular(path) as file:
         try:
             model = onnx.load_model_from_string(file.read())
-        except Exception as error:  # of the reader of protocol buffers
+        except Exception as error:  # an error of the reader of protocol buffers
             raise InvalidParameterError(f"{path} must be an ONNX model. Got a file that is none: {error}") from error
     return _Reader(onnx, model).network()
 
 
 class _Reader:
-    """Goes through the nodes of a graph, in their order."""
+    """Translates the nodes of a graph, in their order."""
 
     def __init__(self, onnx: Any, model: Any) -> None:
         self.onnx = onnx
@@ -108,7 +108,7 @@ class _Reader:
 
     def _lack(self, node: Any) -> None:
         self.unknown |= set(node.output)
-        if not any(name in self.unknown for name in node.input):  # what is behind is not known for that reason alone
+        if not any(name in self.unknown for name in node.input):  # its successors are unknown only for that reason
             self.adopter.missing.append(f"the operator {node.op_type} of the node {node.name or node.output[0]!r}")
 
     def _node(self, node: Any) -> None:
@@ -134,7 +134,7 @@ class _Reader:
             self.values[node.output[0]] = found
 
     def _is_label(self, node: Any) -> bool:
-        """What makes a class of probabilities, and what is behind it."""
+        """Whether a node turns probabilities into a class, or follows such a node."""
         is_label = node.op_type == "ArgMax" or any(name in self.labels for name in node.input)
         if is_label:
             self.labels |= set(node.output)
@@ -150,7 +150,7 @@ class _Reader:
     def _value(
         self, operator: str, node: Any, sources: list[int | None], constants: list[Array | None], a: dict[str, Any]
     ) -> int | None:
-        """The number of what a node makes; None where nothing here does."""
+        """The number of the output of a node; None if it has no counterpart."""
         adopter = self.adopter
         x = sources[0]
         if operator in ("Gather", "Slice"):
@@ -236,7 +236,7 @@ class _Reader:
         return adopter.affine_columns(x, zero, c if operator == "Mul" else one / c)
 
     def _becomes_bias(self, x: int, c: Array) -> bool:
-        """A constant that is added right behind x W is b."""
+        """Whether a constant that is added to x W can be the bias b."""
         adopter = self.adopter
         layer = adopter.layers[x - 1] if x else None
         if type(layer) is not layers.Dense or layer.use_bias or x != len(adopter.layers) or not layer.trainable:
@@ -248,7 +248,7 @@ class _Reader:
         return True
 
     def _columns(self, operator: str, node: Any, constants: list[Array | None], a: dict[str, Any]) -> int | None:
-        """Some columns of a value, or a row of a table by a column of the input."""
+        """Some columns of a value, or the rows of a table for a column of categories."""
         x = self.values.get(node.input[0])
         if operator == "Gather" and constants[0] is not None:
             origins, table = self.adopter.origins[self.values.get(node.input[1], 0)], constants[0]

@@ -24,12 +24,12 @@ _OPERATORS = {
     "+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "negate": "Neg", "where": "Where", "<": "Less", ">": "Greater",
     "==": "Equal", "&&": "And", "||": "Or",
 }  # fmt: skip
-#: Comparisons that are the contrary of others in the first versions. Of a NaN they differ.
+#: Comparisons that the first opsets write as the negation of another. They differ for a NaN.
 _CONTRARY = {"<=": "Greater", ">=": "Less", "!=": "Equal"}
 _FUNCTIONS = {
     "cos": "Cos", "exp": "Exp", "fabs": "Abs", "log": "Log", "sin": "Sin", "sqrt": "Sqrt", "tanh": "Tanh"
 }  # fmt: skip
-#: Activations that are one operator, with its attributes. The first of them has float64 in ONNX Runtime, too.
+#: Activations that are one operator, with its attributes. ONNX Runtime has the first of them for float64, too.
 _SINGLE = ("log_softmax", "relu", "sigmoid", "softmax", "tanh")
 _NATIVE: dict[str, Any] = {
     "relu": lambda f: ("Relu", {}),
@@ -48,22 +48,22 @@ _NATIVE: dict[str, Any] = {
 def to_onnx(self: Network, path: str | os.PathLike[str], *, opset: int = 17) -> None:
     """Write the network as an ONNX model, in its own dtype, for any number of rows.
 
-    The input is called "x", the output "y"; several outputs have their names. Activations that are no operator of ONNX
-    are composed of some.
+    The input is called "x" and the output "y"; several outputs keep their names. An activation that is no operator of
+    ONNX is composed of several.
 
     Parameters
     ----------
     path : str or path
-        Where to write, such as "digits.onnx". What is there is replaced.
+        Where to write, such as "digits.onnx". An existing file is replaced.
     opset : int
-        Which version of the operators, 13 or newer.
+        The version of the operators, 13 or newer.
 
     Raises
     ------
     MissingDependencyError
         The package onnx is not installed.
     InvalidParameterError
-        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+        A layer or an activation has no formula. The message names it and its place. Nothing is written.
     """
     path = file_access.as_path(path, "path", "to_onnx")
     onnx = needed("onnx", "onnx")
@@ -118,23 +118,23 @@ class _Graph:
         return helper.make_model(graph, opset_imports=opsets, producer_name="cynn", ir_version=version)
 
     def node(self, operator: str, inputs: list[str], **attributes: Any) -> str:
-        """The name of what a new node makes."""
+        """Add a node. Returns the name of its output."""
         name = f"v{len(self.nodes) + 1}"
         self.nodes.append(self.onnx.helper.make_node(operator, inputs, [name], **attributes))
         return name
 
     def constant(self, value: Any, dtype: Any = None) -> str:
-        """The name of a constant, which is there once."""
+        """The name of a constant; equal constants are stored once."""
         array = np.asarray(value, dtype or self.dtype)
         key = f"{array.dtype} {array.shape} {array.tobytes()!r}" if array.size < 16 else id(value)
         if key not in self.known:
             name = self.known[key] = f"c{len(self.constants) + 1}"
-            kept = np.ascontiguousarray(array).reshape(array.shape)  # a number keeps its shape, too
+            kept = np.ascontiguousarray(array).reshape(array.shape)  # also the shape of a single number
             self.constants[name] = self.onnx.numpy_helper.from_array(kept, name)
         return self.known[key]
 
     def scaled(self) -> str:
-        """Value 0; with an offset it is computed in float64."""
+        """Value 0: the scaled input. With an offset, it is computed in float64."""
         scale, offset = self.plan.scale, self.plan.offset
         if not offset:
             return "x" if scale == 1 else self.node("Mul", ["x", self.constant(scale)])
@@ -145,14 +145,14 @@ class _Graph:
         return self.node("Cast", [x], to=kind)
 
     def native(self, group: Group) -> str | None:
-        """An operator that is a whole activation or layer, where there is one."""
+        """The operator for a whole activation or layer, or None."""
         source, part = self.names[group.source], group.part
         if part.kind == "activation":
             if part.name not in _NATIVE or (self.dtype == np.float64 and part.name not in _SINGLE):
                 return None
             operator, attributes = _NATIVE[part.name](part)
             return self.node(operator, [source], **attributes)
-        if self.dtype == np.float64:  # of which ONNX holds no epsilon, and ONNX Runtime no PRelu
+        if self.dtype == np.float64:  # for which ONNX has no epsilon, and ONNX Runtime no PRelu
             return None
         if part.name == "prelu":
             return self.node("PRelu", [source, self.constant(part.alpha)])

@@ -1,6 +1,6 @@
-"""A network as steps that every language can print: what `to_c` and its likes are made from.
+"""A plan: a network as steps that every language can express. `to_c`, `to_js` and the others print it.
 
-Value 0 is a row of the input, scaled; step i makes value i + 1, a row of its own width.
+Value 0 is a scaled row of the input. Step i computes value i + 1, a row with its own width.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Affine:
 
     @property
     def units(self) -> int:
-        """Columns of z."""
+        """The number of columns of z."""
         return int(self.weights.shape[1])
 
 
 @dataclass
 class Map:
-    """Element j is a formula of elements of other rows."""
+    """Element j is a formula of elements of other values."""
 
     formula: Expression
     units: int
@@ -44,10 +44,10 @@ class Map:
 
 @dataclass
 class Reduce:
-    """One number of a whole row: "max", "min" or "sum" of `width` columns of a value.
+    """One number per row: the "max", "min" or "sum" of `width` columns of a value.
 
-    "threshold" is the t for which the sum of max(x - t, 0) is 1: the largest of (the sum of those >= x_j, less 1) over
-    their number (Martins and Astudillo, 2016, algorithm 1).
+    "threshold" is the t for which the sum of max(x - t, 0) is 1. It is the maximum over j of (S - 1) / n, where S is
+    the sum of the n elements that are >= x_j (Martins and Astudillo, 2016, algorithm 1).
     """
 
     how: str
@@ -60,7 +60,7 @@ class Reduce:
 
 @dataclass
 class Copy:
-    """Columns of another value."""
+    """Some columns of another value."""
 
     source: int
     first: int
@@ -69,7 +69,7 @@ class Copy:
 
 @dataclass
 class Gather:
-    """A row of a table, by the category that is in a column."""
+    """A row of a table, for the category in a column."""
 
     source: int
     column: int
@@ -77,29 +77,29 @@ class Gather:
 
     @property
     def count(self) -> int:
-        """Columns of the table."""
+        """The number of columns of the table."""
         return int(self.table.shape[1])
 
 
 @dataclass
 class Take:
-    """Columns of other values and rows of tables, side by side."""
+    """Columns of other values and rows of tables, concatenated."""
 
     parts: list[Copy | Gather]
     kind: ClassVar[str] = "take"
 
     @property
     def units(self) -> int:
-        """Columns of all parts."""
+        """The number of columns of all parts."""
         return sum(part.count for part in self.parts)
 
 
-Step: TypeAlias = Any  # one of these, or what replaces it: it has a kind and units
+Step: TypeAlias = Any  # one of these, or a replacement that has a kind and units
 
 
 @dataclass
 class Output:
-    """An output of the network: its name, None where there is one alone, and which value it is."""
+    """An output of the network: its name (None for a single output) and the number of its value."""
 
     name: str | None
     value: int
@@ -107,14 +107,14 @@ class Output:
 
 @dataclass
 class Group:
-    """Steps that are one activation, or one layer: other libraries may have the whole.
+    """Steps that together are one activation or layer, for libraries that have it as a whole.
 
     Attributes
     ----------
     first, last : int
-        The values that its steps make.
+        The numbers of the first and the last value that its steps compute.
     source : int
-        The value that it takes.
+        The number of its input value.
     part : Activation or Layer
     """
 
@@ -126,7 +126,7 @@ class Group:
 
 @dataclass
 class Plan:
-    """What a network computes.
+    """The computation of a network.
 
     Attributes
     ----------
@@ -134,15 +134,15 @@ class Plan:
     scale, offset : float
         Value 0 is scale * x + offset.
     dtype : str
-        The network's.
+        The dtype of the network.
     steps : list of Step
     widths : list of int
-        Of each value.
+        The number of columns of each value.
     arrays : list of array
-        What formulas take a number per column from.
+        The arrays from which formulas take one number per column.
     outputs : list of Output
     groups : list of Group
-        In their order, each apart from the others.
+        In their order, without overlap.
     """
 
     inputs: int
@@ -159,7 +159,7 @@ class Plan:
         self.widths = self.widths or [self.inputs]
 
     def add(self, step: Step) -> int:
-        """The number of the value that the step makes."""
+        """Add a step. Returns the number of its value."""
         self.steps.append(step)
         self.widths.append(step.units)
         return len(self.steps)
@@ -170,7 +170,7 @@ class Plan:
         return Expression("array", (), (len(self.arrays) - 1, 0))
 
     def map(self, formula: Expression, units: int) -> int:
-        """Add the steps of a formula, of which each function of a whole row is one; the number of its value."""
+        """Add the steps of a formula, with one for each function of a whole row. Returns the number of its value."""
         known: dict[Expression, Expression] = {}
         for node in list(formula.nodes()):
             if node.kind == "call" and node.value.startswith("row_"):
@@ -182,7 +182,7 @@ class Plan:
         return self.add(Map(formula, units))
 
     def group(self, part: Any, source: int, formula: Expression, units: int) -> int:
-        """Likewise, of steps that are one activation or layer."""
+        """Likewise, and group the steps as one activation or layer."""
         first = len(self.widths)
         value = self.map(formula, units)
         if first <= value:
@@ -192,7 +192,7 @@ class Plan:
     def _reduce(self, node: Expression, units: int, known: dict[Expression, Expression]) -> Expression:
         (argument,) = node.arguments
         found = argument.replaced(known.get)
-        if found.kind != "column":  # it is computed once, for the other places where it is needed too
+        if found.kind != "column":  # computed once for all places that need it
             found = column(self.add(Map(found.replaced(lambda each: self._of_row(each, known)), units)))
             known[argument] = found
         how = node.value.removeprefix("row_")
@@ -202,7 +202,7 @@ class Plan:
         return total / units if how == "mean" else total
 
     def _of_row(self, node: Expression, known: dict[Expression, Expression]) -> Expression | None:
-        """What is the same for the whole row is computed once."""
+        """A subexpression that is the same for the whole row, as a step of its own."""
         kinds = {each.kind for each in node.nodes() if not each.arguments}
         if not node.arguments or "row" not in kinds or kinds - {"row", "number"} or node.is_condition:
             return None
@@ -211,7 +211,7 @@ class Plan:
         return known[node]
 
     def reads(self, step: Step) -> set[int]:
-        """The values that a step reads."""
+        """The numbers of the values that a step reads."""
         if isinstance(step, Take):
             return {part.source for part in step.parts}
         if not isinstance(step, Map):
@@ -221,16 +221,16 @@ class Plan:
 
     @property
     def parameter_count(self) -> int:
-        """Numbers of all arrays."""
+        """The number of elements of all arrays."""
         return sum(array.size for _, array in self.named_arrays())
 
     def named_arrays(self, weights: str = "w", table: str = "t") -> Iterator[tuple[str, Array]]:
-        """What formulas read, weights, biases and tables, each with its name in a file.
+        """All arrays, that is those of formulas, weights, biases and tables, with their names in a file.
 
         Parameters
         ----------
         weights, table : str
-            How the names of these begin.
+            The prefixes of the names of these.
         """
         for k, array in enumerate(self.arrays):
             yield f"p{k}", array
@@ -246,7 +246,7 @@ class Plan:
 
     @property
     def multiplications(self) -> int:
-        """Of weights, per row."""
+        """The number of multiplications by weights per row."""
         return sum(step.weights.size for step in self.steps if isinstance(step, Affine))
 
 
@@ -256,5 +256,5 @@ def column(value: int, offset: int = 0) -> Expression:
 
 
 def constant_or(array: Array | None, plan: Plan, otherwise: float) -> Expression:
-    """Element j of an array, or a number where there is none."""
+    """Element j of an array, or a number if the array is None."""
     return number(otherwise) if array is None else plan.array(array)

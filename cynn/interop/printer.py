@@ -1,4 +1,4 @@
-"""What the printers of all languages have in common: formulas as text, and which memory holds which value."""
+"""The base of the printers of all languages: formulas as text, and the memory of values."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["Printer", "functions_needed", "identifier", "places_of"]
 
 
 def identifier(text: str, otherwise: str = "network") -> str:
-    """A name that every language takes, from that of a file or of an output."""
+    """Make a name that is valid in every language from the name of a file or an output."""
     found = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
     return found if found and not found[0].isdigit() else f"{otherwise}_{found}".rstrip("_")
 
 
 def places_of(plan: Plan, is_kept: Callable[[int], bool]) -> tuple[dict[int, int], int]:
-    """Where each value begins in one array of numbers, and how long that is: memory is used again.
+    """Assign memory to the values in one buffer, in which it is reused. Returns their offsets and its length.
 
     Parameters
     ----------
     plan : Plan
     is_kept : callable
-        Whether a value has memory elsewhere.
+        Whether a value has its own memory outside the buffer.
     """
     last = {0: -1}
     for number, step in enumerate(plan.steps, start=1):
@@ -58,13 +58,13 @@ _OPERATORS = {
 
 
 class Printer(ABC):
-    """Formulas as text of a language.
+    """Prints formulas in a language.
 
-    A subclass says how a number, a leaf and a function are written; operators are those of C where it does not say.
+    A subclass defines how numbers, leaves and functions are written. Operators are those of C by default.
     """
 
     def __init__(self) -> None:
-        #: How an operator is written, with {0}, {1} and {2} for what it takes.
+        #: How an operator is written, with {0}, {1} and {2} for its arguments.
         self.operators = dict(_OPERATORS)
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Printer(ABC):
         """A function of one number."""
 
     def formula(self, node: Expression, name: str = "t") -> tuple[list[tuple[str, str]], str]:
-        """A formula: what has a name, since it is needed more than once, each with its text, and the text of all."""
+        """Print a formula. Returns names and texts of subexpressions that are used more than once, and its text."""
         names: dict[Expression, str] = {}
         named = []
         for each in shared(node):
@@ -105,7 +105,7 @@ class Printer(ABC):
 
 
 def _is_bracketed(text: str) -> bool:
-    """Whether a pair of brackets is around the whole text."""
+    """Whether one pair of brackets encloses the whole text."""
     depth = 0
     for place, character in enumerate(text):
         depth += (character == "(") - (character == ")")
@@ -115,7 +115,7 @@ def _is_bracketed(text: str) -> bool:
 
 
 def functions_needed(plan: Plan, is_own: Callable[[str], bool], dtype: str) -> list[str]:
-    """Functions that formulas of a plan call and that the file brings along, each behind those that it calls."""
+    """The functions that the formulas of a plan call and that the file must define, in the order of definition."""
     found: list[str] = []
 
     def need(formula: Expression) -> None:

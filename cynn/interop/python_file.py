@@ -29,19 +29,19 @@ def predict(x):
 
 
 def to_python(self: Network, path: str | os.PathLike[str]) -> None:
-    """Write the network as one readable file of NumPy code, `predict(x)`: for teaching, and for audits.
+    """Write the network as one readable file of NumPy code with a function `predict(x)`, for teaching and audits.
 
     It computes in the network's dtype. For several outputs, `predict` returns a dict.
 
     Parameters
     ----------
     path : str or path
-        Where to write, such as "digits.py". What is there is replaced.
+        Where to write, such as "digits.py". An existing file is replaced.
 
     Raises
     ------
     InvalidParameterError
-        A layer or an activation has no formula: it is named, with its place. Nothing is written.
+        A layer or an activation has no formula. The message names it and its place. Nothing is written.
 
     Examples
     --------

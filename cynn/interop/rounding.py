@@ -1,4 +1,4 @@
-"""The multiply-add that rounds once, over arrays: a b + c with the bits that `fmaf` and `fma` of C give."""
+"""The fused multiply-add over arrays: a b + c, rounded once, with the bits of `fmaf` and `fma` in C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def fma(a: Array, b: Array, c: Array) -> Array:
     Parameters
     ----------
     a, b, c : array of float32 or float64
-        Of one dtype, and shapes that go together.
+        Arrays of one dtype, with shapes that can be broadcast.
     """
     a, b, c = np.broadcast_arrays(a, b, c)
     with np.errstate(all="ignore"):
@@ -25,9 +25,9 @@ def fma(a: Array, b: Array, c: Array) -> Array:
 
 
 def _odd_sum(a: Array, b: Array) -> Array:
-    """a + b in float64, to odd: where it is not exact, of the two neighbours the one whose last bit is 1.
+    """a + b in float64, rounded to odd: an inexact sum becomes the neighbour whose last bit is 1.
 
-    What is rounded so may be rounded once more, to fewer bits, as if it had never been (Boldo and Melquiond, 2008).
+    A second rounding, to fewer bits, then gives the same as a single one (Boldo and Melquiond, 2008).
     """
     total = np.asarray(a + b)
     part = total - a
@@ -56,13 +56,13 @@ def _fma64(a: Array, b: Array, c: Array) -> Array:
     scale = np.maximum(np.abs(product), np.abs(c))
     is_odd_size = (np.abs(product) < 1e-250) & (product != 0) | ((product == 0) & (a != 0) & (b != 0)) | (scale > 1e290)
     is_odd_size &= np.isfinite(a) & np.isfinite(b) & np.isfinite(c)
-    for place in zip(*np.nonzero(is_odd_size), strict=True):  # where parts of the product would be lost
+    for place in zip(*np.nonzero(is_odd_size), strict=True):  # parts of the product would be lost
         result[place] = _exactly(float(a[place]), float(b[place]), float(c[place]))
     return result
 
 
 def _error_of_product(a: Array, b: Array, product: Array) -> Array:
-    """What rounding took from a b (Dekker, 1971)."""
+    """The rounding error of a b (Dekker, 1971)."""
     a_high, b_high = _high(a), _high(b)
     a_low, b_low = a - a_high, b - b_high
     error: Array = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low

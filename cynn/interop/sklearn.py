@@ -17,28 +17,28 @@ _ACTIVATIONS = {"logistic": "sigmoid", "exp": "exponential"}
 
 
 def adopt(estimator: Any) -> Network:
-    """A network that computes what a fitted `MLPClassifier` or `MLPRegressor` does.
+    """Make a network from a fitted `MLPClassifier` or `MLPRegressor`.
 
-    It may be the last step of a `Pipeline` behind `StandardScaler` and `MinMaxScaler`, which come along as layers. A
-    classifier's outputs are the probabilities, in the order of its `classes_`; of two classes, that of the second.
-    Weights are the same to the bit, predictions to the rounding of their dtype.
+    It may be the last step of a `Pipeline` after `StandardScaler` and `MinMaxScaler`, which become layers. The outputs
+    of a classifier are the probabilities, in the order of its `classes_`; with two classes, that of the second. The
+    weights are the same bits, the predictions equal up to rounding.
 
     Parameters
     ----------
     estimator : MLPClassifier, MLPRegressor or Pipeline
-        Fitted.
+        A fitted estimator.
 
     Returns
     -------
     Network
-        In the dtype of the estimator's weights.
+        It has the dtype of the estimator's weights.
 
     Raises
     ------
     MissingDependencyError
         scikit-learn is not installed.
     InvalidParameterError
-        Something has no counterpart: it is named, before anything is built; or the estimator is not fitted.
+        A part has no counterpart, which the message names before anything is built; or the estimator is not fitted.
     """
     pipeline = needed("sklearn.pipeline", "sklearn")
     named = estimator.steps if isinstance(estimator, pipeline.Pipeline) else [(type(estimator).__name__, estimator)]

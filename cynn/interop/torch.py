@@ -1,4 +1,4 @@
-"""Networks from PyTorch, and for it."""
+"""Imports networks from PyTorch, and exports them to it."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ __all__ = ["adopt", "export"]
 
 
 def adopt(module: Any, optimizer: Any = None, *, inputs: int | None = None) -> Network:
-    """A network that computes what a module of dense parts does, evaluated.
+    """Make a network from a module of dense layers, as it computes in evaluation mode.
 
     The module is traced by `torch.fx`: `Sequential`, or any graph of Linear, Embedding, the activations, Dropout,
     AlphaDropout, BatchNorm1d, LayerNorm, RMSNorm, GLU behind a Linear, additions, `torch.cat` and slices of columns.
-    Weights are the same to the bit, predictions to the rounding of their dtype.
+    The weights are the same bits, the predictions equal up to rounding.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Its `forward` takes rows, one tensor of the shape (rows, inputs). It is left as it is.
+        Its `forward` takes one tensor of shape (rows, inputs). The module is not changed.
     optimizer : torch.optim.SGD, Adam or AdamW, optional
-        The one that has trained the module: the next `fit` goes on with its settings and its memory.
+        The optimizer that trained the module: the next `fit` continues with its settings and its state.
     inputs : int, optional
-        Columns of the input, where no layer that takes it tells.
+        The number of columns of the input, if no layer determines it.
 
     Returns
     -------
     Network
-        In the dtype of the module's parameters; with several outputs where `forward` returns a tuple or a dict.
+        It has the dtype of the module's parameters, and several outputs if `forward` returns a tuple or a dict.
 
     Raises
     ------
     MissingDependencyError
         PyTorch is not installed.
     InvalidParameterError
-        A part has no counterpart: it is named, with its place, before anything is built; or the optimizer has none.
+        A part has no counterpart: the message names it and its place, before anything is built. Or the optimizer has
+        none.
     """
     needed("torch", "torch")
     reader = Reader(module, inputs)
@@ -52,11 +53,11 @@ def adopt(module: Any, optimizer: Any = None, *, inputs: int | None = None) -> N
 
 
 def export(network: Network) -> Any:
-    """A module of PyTorch that computes what a network predicts, and knows nothing of CyNN.
+    """Make a module of PyTorch that computes the predictions of a network and does not need CyNN.
 
-    Dense layers, embeddings, normalizations and the activations that PyTorch has are its own modules, with their
-    parameters, which train on there; others are composed of functions. Dropout and noise, which predictions do not
-    have, stay behind. The module is in evaluation mode.
+    Dense layers, embeddings, normalizations and the activations that PyTorch has are modules of PyTorch, whose
+    parameters can be trained there; others are composed of functions. Dropout and noise, which do not affect
+    predictions, are left out. The module is in evaluation mode.
 
     Parameters
     ----------
@@ -66,14 +67,14 @@ def export(network: Network) -> Any:
     Returns
     -------
     torch.fx.GraphModule
-        In the network's dtype; several outputs are a dict.
+        It has the network's dtype. Several outputs are a dict.
 
     Raises
     ------
     MissingDependencyError
         PyTorch is not installed.
     InvalidParameterError
-        A layer or an activation has no formula: it is named, with its place.
+        A layer or an activation has no formula. The message names it and its place.
     """
     needed("torch", "torch")
     return Writer(network).module()

@@ -1,4 +1,4 @@
-"""The state of an optimizer of PyTorch, for a network that was adopted with it."""
+"""Imports the state of an optimizer of PyTorch into a network."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["adopt_state"]
 
 
 def adopt_state(network: Network, optimizer: Any, arrays: Mapping[Any, tuple[Array, bool]]) -> None:
-    """Let the network go on where an optimizer of PyTorch was.
+    """Continue the training of an optimizer of PyTorch.
 
     Parameters
     ----------
     network : Network
     optimizer : torch.optim.SGD, Adam or AdamW
     arrays : mapping of Parameter to (array, bool)
-        The array of the network that each parameter became, and whether it is the transpose.
+        The array of the network for each parameter, and whether it is the transpose.
     """
     made, names, factor = _counterpart(optimizer)
     memory = []
@@ -39,7 +39,7 @@ def adopt_state(network: Network, optimizer: Any, arrays: Mapping[Any, tuple[Arr
 
 
 def _counterpart(optimizer: Any) -> tuple[optimizers.Optimizer, tuple[str, ...], Any]:
-    """The optimizer of CyNN, the names of its slots in PyTorch, and what they are multiplied by."""
+    """The optimizer of CyNN, the names of its slots in PyTorch, and their factors."""
     kind = type(optimizer).__name__
     groups = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
     first = groups[0]
@@ -47,7 +47,7 @@ def _counterpart(optimizer: Any) -> tuple[optimizers.Optimizer, tuple[str, ...],
     if kind == "SGD" and plain and not first["dampening"]:
         rate, momentum = float(first["lr"]), first["momentum"]
         made = optimizers.SGD(rate, momentum, first["nesterov"], first["weight_decay"])
-        # here a velocity is what a weight moves by
+        # in CyNN a velocity is added to the weight
         return made, ("momentum_buffer",) if momentum else (), np.float64(-rate)
     if kind in ("Adam", "AdamW") and plain and (kind == "AdamW" or not first["weight_decay"]):
         (beta_1, beta_2), settings = first["betas"], {"learning_rate": float(first["lr"]), "epsilon": first["eps"]}

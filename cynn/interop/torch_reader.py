@@ -1,4 +1,4 @@
-"""From a module of PyTorch, traced, to layers."""
+"""Translates a traced module of PyTorch to layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cynn.network import Network
 
 __all__ = ["Reader"]
 
-#: Modules that are one activation.
+#: The activation for a module.
 _ACTIVATIONS: dict[str, Any] = {
     "ReLU": lambda m: "relu",
     "Sigmoid": lambda m: "sigmoid",
@@ -40,7 +40,7 @@ _ACTIVATIONS: dict[str, Any] = {
     "Threshold": lambda m: {"name": "threshold", "threshold": m.threshold, "value": m.value},
 }
 _OF_ROWS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Softmin": "softmin"}
-#: Functions and methods that are one activation, by their names.
+#: The activation for the name of a function or method.
 _FUNCTIONS = {
     "relu": "relu", "relu_": "relu", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "swish", "selu": "selu",
     "mish": "mish", "softsign": "softsign", "hardswish": "hard_swish", "hardsigmoid": "hard_sigmoid", "relu6": "relu6",
@@ -54,7 +54,7 @@ _ARITHMETIC = {
 
 
 class Reader:
-    """Goes through the nodes of a traced module.
+    """Translates the nodes of a traced module.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Reader:
             )
         try:
             self.traced = fx.symbolic_trace(module)
-        except Exception as error:  # whatever a forward does with what is no tensor
+        except Exception as error:  # a forward may fail in any way during tracing
             raise InvalidParameterError(
                 "A module that is adopted must be one that torch.fx can trace, without branches that depend on data. "
                 f"Got {type(error).__name__}: {error}"
@@ -81,11 +81,11 @@ class Reader:
         self.adopter = Adopter(inputs or self._inputs(), "a module")
         self.values: dict[Any, int] = {}
         self.unknown: set[Any] = set()
-        #: Of a parameter: the value of the layer that has it, the name of the array, and whether that is the transpose.
+        #: For each parameter: the value of its layer, the name of the array, and whether that is the transpose.
         self.parameters: dict[Any, tuple[int, str, bool]] = {}
 
     def _inputs(self) -> int:
-        """Columns of the input, as the first layers say that take it."""
+        """The number of columns of the input, as the first layers require it."""
         holders = [node for node in self.nodes if node.op == "placeholder"]
         reached = set(holders)
         for node in self.nodes:
@@ -115,7 +115,7 @@ class Reader:
         raise AssertionError("a traced module has an output")
 
     def arrays_of(self, network: Network) -> dict[Any, tuple[Array, bool]]:
-        """The array of the network that each parameter of the module became."""
+        """The array of the network for each parameter of the module."""
         layer_of = dict(zip(self.adopter.kept, network.layers, strict=True))
         return {
             parameter: (getattr(layer_of[value], name), is_transposed)
@@ -128,7 +128,7 @@ class Reader:
         weight = {"Linear": "weights", "Embedding": "weights", "PReLU": "alpha"}.get(kind, "gamma")
         bias = "biases" if kind == "Linear" else "beta"
         if kind == "Embedding" and type(self.adopter.layers[value - 1]) is layers.Dense:
-            value -= 1  # in front of the layer that takes its columns out
+            value -= 1  # before the layer that selects its columns
         for parameter, name in ((m.weight, weight), (getattr(m, "bias", None), bias)):
             if parameter is not None:
                 self.parameters[parameter] = (value, name, kind == "Linear")
@@ -147,7 +147,7 @@ class Reader:
     def _node(self, node: Any) -> None:
         sources = [self.values[each] for each in node.all_input_nodes if each in self.values]
         if any(each in self.unknown for each in node.all_input_nodes):
-            self.unknown.add(node)  # for that reason alone
+            self.unknown.add(node)  # unknown only for that reason
             return
         found = None
         if node.op == "call_module":
@@ -170,7 +170,7 @@ class Reader:
         return None if tensor is None else tensor.detach().cpu().numpy()
 
     def _module(self, m: Any, x: int) -> int | None:
-        """The value behind a module of PyTorch's own."""
+        """Add a module of PyTorch. Returns the number of its output."""
         adopter, name, units = self.adopter, type(m).__name__, self.adopter.widths[x]
         if not type(m).__module__.startswith("torch.nn"):
             return None
@@ -212,7 +212,7 @@ class Reader:
         return None
 
     def _glu(self, x: int) -> int | None:
-        """Values and gates side by side behind a linear layer, which becomes a part of it."""
+        """A GLU after a linear layer, whose output holds values and gates: both become one layer."""
         adopter = self.adopter
         layer = adopter.layers[x - 1] if x else None
         if type(layer) is not layers.Dense or layer.activation.name != "identity" or x != len(adopter.layers):
@@ -223,7 +223,7 @@ class Reader:
         return x
 
     def _function(self, name: str, node: Any, sources: list[int]) -> int | None:
-        """The value behind a function or a method."""
+        """Add a function or a method. Returns the number of its output."""
         adopter = self.adopter
         if name == "cat":
             dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)

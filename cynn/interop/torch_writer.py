@@ -1,4 +1,4 @@
-"""From the plan of a network to a graph of PyTorch."""
+"""Translates the plan of a network to a graph of PyTorch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Writer"]
 
-#: The name of a module of PyTorch that is an activation, and its arguments.
+#: The module of PyTorch for an activation: its name and arguments.
 _MODULES: dict[str, Any] = {
     "relu": lambda f: ("ReLU", {}),
     "sigmoid": lambda f: ("Sigmoid", {}),
@@ -50,7 +50,7 @@ _OPERATORS = {
 
 
 class Writer:
-    """Makes a module of the steps of a plan."""
+    """Makes a module from the steps of a plan."""
 
     def __init__(self, network: Network) -> None:
         self.torch = needed("torch", "torch")
@@ -83,21 +83,21 @@ class Writer:
                 step = plan.steps[number - 1]
                 self.values.append(getattr(self, f"_{step.kind}")(number, step))
         found: Any = {output.name: self.values[output.value] for output in plan.outputs}
-        self.graph.output(found.get(None, found))  # without a name there is one alone
+        self.graph.output(found.get(None, found))  # a single output has no name
         self.graph.lint()
         return self.fx.GraphModule(self.root, self.graph, "Network").eval()
 
     def function(self, function: Any, *arguments: Any, **named: Any) -> Any:
-        """The call of a function, in the graph."""
+        """Add the call of a function to the graph."""
         return self.graph.call_function(function, arguments, named)
 
     def sub(self, name: str, module: Any, *arguments: Any) -> Any:
-        """The call of a module that becomes a part."""
+        """Add a submodule and its call to the graph."""
         self.root.add_module(name, module.to(self.dtype))
         return self.graph.call_module(name, arguments)
 
     def tensor(self, array: Array) -> Any:
-        """A tensor with numbers of its own."""
+        """A tensor with a copy of the array."""
         return self.torch.tensor(np.asarray(array), dtype=self.dtype)
 
     def buffer(self, name: str, array: Array) -> Any:
@@ -107,7 +107,7 @@ class Writer:
         return self.graph.get_attr(name)
 
     def parameters(self, module: Any, **arrays: Array | None) -> Any:
-        """A module with these parameters, and with what it has where there is none."""
+        """Set the parameters of a module; those that are None keep their values."""
         module = module.to(self.dtype)
         with self.torch.no_grad():
             for name, array in arrays.items():
@@ -116,7 +116,7 @@ class Writer:
         return module
 
     def whole(self, group: Group) -> Any:
-        """A module that is an activation or a layer, where PyTorch has one."""
+        """The module for a whole activation or layer, or None if PyTorch has none."""
         nn, part, x = self.torch.nn, group.part, self.values[group.source]
         units = self.plan.widths[group.source]
         name = f"{part.name}_{group.last}"

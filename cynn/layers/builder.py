@@ -1,4 +1,4 @@
-"""From layers to operations: what the `build` of a layer is given when it becomes part of a network."""
+"""From layers to operations: the argument of `build`, which a network calls for each of its layers."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Builder", "penalty_of"]
 
-_MAX_NUMBERS = 2**48  # more than any memory has
+_MAX_NUMBERS = 2**48  # more than fits into any memory
 
-# What the engine does after a step.
+# The constraints that the engine applies after a step.
 _RULES = ("max_norm", "unit_norm", "non_negative")
 
 
 def penalty_of(regularizer: Regularizer | None, dtype: str) -> tuple[float, float]:
-    """The l1 and the l2 of a regularizer, checked for a network of that dtype; none are 0."""
+    """The l1 and l2 of a regularizer, checked for a network of that dtype; 0 and 0 without a regularizer."""
     if regularizer is None:
         return 0.0, 0.0
     l1 = check_number(regularizer.l1, "l1", "a regularizer", minimum=0)
@@ -48,44 +48,44 @@ def penalty_of(regularizer: Regularizer | None, dtype: str) -> tuple[float, floa
 
 
 class Builder:
-    """What the `build` of a layer is given: it makes arrays, and collects the operations of a network.
+    """The argument of the `build` of a layer: it makes arrays and collects the operations of a network.
 
-    Values are matrices with a row for each row of a batch. They have numbers: 0 is the network's input, each operation
-    makes another, and `widths` has the columns of each. `build` gets the numbers of those that the layer takes,
-    and returns that of the one that it makes:
+    Values are matrices with one row per row of the batch. They are numbered: 0 is the network's input, and each
+    operation makes a new one; `widths` has their numbers of columns. `build` gets the numbers of the layer's inputs,
+    and returns the number of its output:
 
     1. It makes an array for each parameter and each state, by `weights`, `zeros`, `constant`, `uniform`, `normal` or
-       `values`, and gives it the name of a `cynn.layers.Parameter` of the class, by `parameter` or `state`. Under that
-       name the array is an attribute of the layer, saved, loaded and pickled.
-    2. It adds one operation or several, by `add`, each with a kernel: a `cynn_operation` of `cynn/abi.h` in a capsule.
+       `values`, and gives it the name of a `cynn.layers.Parameter` of the class, by `parameter` or `state`. The array
+       is then an attribute of the layer with that name, and is saved, loaded and pickled.
+    2. It adds one or more operations, by `add`, each with a kernel: a `cynn_operation` of `cynn/abi.h` in a capsule.
 
     Parameters
     ----------
     inputs : int
-        Columns of the network's input.
+        The number of columns of the network's input.
     dtype : {"float32", "float64"}
-        That of the network.
+        The dtype of the network.
     seed : int
-        That of the network.
+        The seed of the network.
     regularizer : Regularizer, optional
-        That of the network.
+        The regularizer of the network.
     only_shapes : bool
-        Whether arrays are to have their shapes and no memory: to see what a description asks for.
+        Whether arrays have only a shape and no memory, to compute the size of a network.
 
     Attributes
     ----------
     dtype : {"float32", "float64"}
-        That of the network, and of every array.
+        The dtype of the network and of every array.
     seed : int
-        That of the network.
+        The seed of the network.
     widths : list of int
-        The columns of every value, by its number.
+        The number of columns of each value.
     regularizer : Regularizer or None
-        That of the network, for layers that have none of their own.
+        The regularizer of the network, for layers without their own.
 
     Examples
     --------
-    A layer like `PReLU`, with its functions:
+    A layer like `PReLU`, with the kernel of `PReLU`:
 
     >>> import cynn
     >>> class Leaky(cynn.layers.Layer):
@@ -117,23 +117,24 @@ class Builder:
         self.only_shapes = only_shapes
         #: The layer that is being built.
         self.layer: Any = None
-        #: Of the network.
+        #: The lock of the network.
         self.weights_lock = WeightsLock()
         self.operations: list[Operation] = []
         self.widths = [inputs]
-        #: Values that are others without some columns, in ascending order, and with new ones behind.
+        #: For values that are copies of another value without some columns, and perhaps with new columns at the end:
+        #: the number of that value, and the columns left out, in ascending order.
         self.without: dict[int, tuple[int, list[int]]] = {}
-        #: How many categories there are, for columns of the input that must be categories.
+        #: The number of categories of each column of the input that holds categories.
         self.categories: dict[int, int] = {}
         self._drawn = dict.fromkeys(randomness.Purpose, 0)
 
     def _number(self, purpose: randomness.Purpose) -> int:
-        """The next number of what draws random numbers, counted for each purpose: noise moves no weights."""
+        """The next number for a purpose. Each purpose is counted separately: noise does not change initial weights."""
         self._drawn[purpose] += 1
         return self._drawn[purpose] - 1
 
     def input_column(self, value: int, column: int) -> int | None:
-        """Which column of the network's input a column of a value is.
+        """Find the column of the network's input that a column of a value is a copy of.
 
         Parameters
         ----------
@@ -145,7 +146,7 @@ class Builder:
         Returns
         -------
         int or None
-            None where it is none.
+            None if it is not a copy of one.
         """
         while value:
             if value not in self.without:
@@ -158,7 +159,7 @@ class Builder:
         return column
 
     def is_first(self, values: list[int]) -> bool:
-        """Whether no matrix of weights stands between the network's input and these values.
+        """Whether these values are computed from the network's input without a matrix of weights.
 
         Parameters
         ----------
@@ -182,7 +183,7 @@ class Builder:
         Parameters
         ----------
         *shape : int
-            The last is that of its columns.
+            The last is the number of columns.
 
         Returns
         -------
@@ -196,7 +197,7 @@ class Builder:
         return aligned_zeros(shape, self.dtype)
 
     def constant(self, value: float, *shape: int) -> Array:
-        """An array of equal numbers, as `zeros`.
+        """An array filled with one number, like `zeros`.
 
         Parameters
         ----------
@@ -216,7 +217,7 @@ class Builder:
         return array
 
     def ones(self, *shape: int) -> Array:
-        """An array of ones, as `zeros`.
+        """An array of ones, like `zeros`.
 
         Parameters
         ----------
@@ -231,7 +232,7 @@ class Builder:
         return self.constant(1, *shape)
 
     def values(self, values: npt.ArrayLike) -> Array:
-        """An array of these numbers, for a parameter or a state.
+        """An array with the given numbers, for a parameter or a state.
 
         Parameters
         ----------
@@ -259,7 +260,7 @@ class Builder:
         Returns
         -------
         array of shape (inputs, units)
-            Each matrix of a network has other random numbers, which its seed decides.
+            The random numbers depend on the network's seed, and differ between the matrices of a network.
         """
         number = self._number(randomness.Purpose.INITIAL_WEIGHTS)
         return self._filled(
@@ -267,13 +268,13 @@ class Builder:
         )
 
     def initial(self, start: Any, *shape: int) -> Array:
-        """An array of any number of dimensions, as an initializer makes it.
+        """An array of initial weights with any number of dimensions.
 
         Parameters
         ----------
         start : str, Initializer, dict or None
-            The initializer, for which all dimensions but the last are inputs; None for `"glorot_uniform"`, and for
-            zeros of what has one dimension.
+            The initializer, for which the inputs are the product of all dimensions but the last. None means
+            `"glorot_uniform"`, or zeros for an array of one dimension.
         *shape : int
             As for `zeros`.
 
@@ -288,12 +289,12 @@ class Builder:
         return self.weights(start, math.prod(shape[:-1]), shape[-1]).reshape(shape)
 
     def uniform(self, limit: float, *shape: int) -> Array:
-        """An array of initial weights between -limit and limit, as `weights`.
+        """An array of initial weights, uniform between -limit and limit, like `weights`.
 
         Parameters
         ----------
         limit : float
-            The largest.
+            The bound.
         *shape : int
             As for `zeros`.
 
@@ -305,7 +306,7 @@ class Builder:
         return self._drawn_by(randomness.uniform, shape, lambda drawn: limit * (2 * drawn - 1))
 
     def normal(self, deviation: float, *shape: int) -> Array:
-        """An array of normal initial weights of mean 0, as `weights`.
+        """An array of normally distributed initial weights with mean 0, like `weights`.
 
         Parameters
         ----------
@@ -340,7 +341,7 @@ class Builder:
         return array
 
     def parameter(self, name: str, array: Array) -> Array:
-        """Make an array a parameter of the layer that is being built: what training moves.
+        """Make an array a parameter of the layer that is being built, which the optimizer updates.
 
         Parameters
         ----------
@@ -352,12 +353,12 @@ class Builder:
         Returns
         -------
         array
-            The same, to be handed to `add`.
+            The same array, for `add`.
         """
         return self._named(name, array, is_trained=True)
 
     def state(self, name: str, array: Array) -> Array:
-        """Make an array a state of the layer that is being built: what training changes beside parameters.
+        """Make an array a state of the layer that is being built, which training changes without the optimizer.
 
         Parameters
         ----------
@@ -369,7 +370,7 @@ class Builder:
         Returns
         -------
         array
-            The same, to be handed to `add`.
+            The same array, for `add`.
         """
         return self._named(name, array, is_trained=False)
 
@@ -385,14 +386,14 @@ class Builder:
         return array
 
     def _checked(self, array: Any) -> Array:
-        """An array that the engine can work on."""
+        """Return an array after a check that the engine can use it."""
         is_ours = isinstance(array, np.ndarray) and array.dtype == self.dtype and array.ndim and array.size
         if not is_ours or not (self.only_shapes or array.flags.carray):
             raise PluginError(
                 f"The arrays of {describe(self.layer)} must be those that methods of the builder have made, such as "
                 f"builder.zeros, with one number at least. Got {shown(array)} instead."
             )
-        return array  # type: ignore[no-any-return]  # it has been looked at
+        return array  # type: ignore[no-any-return]  # as checked above
 
     def scheduled(
         self,
@@ -402,23 +403,23 @@ class Builder:
         becomes: Callable[[Any], list[Any]],
         below: float = math.inf,
     ) -> dict[str, Any]:
-        """For `add`: the hyperparameters of an operation that follow from a number, or from a schedule of it.
+        """Compute the hyperparameters of an operation, for `add`, from a number or a schedule of it.
 
         Parameters
         ----------
         value : float or Schedule
-            The number, of a parameter of that `name` of an `owner`.
+            The number or schedule.
         name, owner : str
-            For messages.
+            The names of the parameter and of its layer, for messages.
         becomes : function
-            Makes the list of hyperparameters of the number, or of an array of the numbers of many steps.
+            Returns the list of hyperparameters for a number, or for an array with the numbers of many steps.
         below : float
-            What the number must be below at every step.
+            The exclusive upper bound of the number in every step.
 
         Returns
         -------
         dict
-            `hyperparameters`, and `schedule` where they have one.
+            `hyperparameters` and, for a schedule, `schedule`.
         """
         hyperparameters = [float(each) for each in becomes(np.float64(first_of(value)))]
         if not isinstance(value, Schedule):
@@ -433,21 +434,21 @@ class Builder:
     def rule(
         self, regularizer: Regularizer | None, constraint: Constraint | None, *, of_rows: bool = False
     ) -> ParameterRule:
-        """What holds for a parameter of a layer in training.
+        """The penalty and the constraint of a parameter.
 
         Parameters
         ----------
         regularizer : Regularizer or None
-            That of the layer; None for that of the network.
+            The regularizer of the layer; None: that of the network.
         constraint : Constraint or None
-            That of the layer.
+            The constraint of the layer.
         of_rows : bool
-            Whether the constraint holds for each row, and not for each column.
+            Whether the constraint applies to each row instead of each column.
 
         Returns
         -------
         ParameterRule
-            To be handed to `add`.
+            For `add`.
         """
         rule = ParameterRule(of_rows=of_rows, follows_network=regularizer is None)
         rule.l1, rule.l2 = penalty_of(regularizer or self.regularizer, self.dtype)
@@ -482,45 +483,45 @@ class Builder:
     ) -> int:
         """Add an operation.
 
-        The sequences come to its functions in this order, as `parameters`, `states`, `saved` and `h` of the struct
-        `cynn_operands` in `cynn/abi.h`, which says what holds for them.
+        Its functions get the sequences in this order, as `parameters`, `states`, `saved` and `h` of the struct
+        `cynn_operands` in `cynn/abi.h`, which describes them.
 
         Parameters
         ----------
         kernel : capsule
-            Its functions: a `cynn_operation`.
+            A `cynn_operation`.
         inputs : list of int
-            The values that it takes, by their numbers.
+            The numbers of its input values.
         units : int
-            Columns of the value that it makes.
+            The number of columns of its output.
         parameters : list of array or None
-            What an optimizer moves, each given to `parameter` before; None for one that the functions know
-            and this layer lacks. At most 16.
+            The arrays that the optimizer updates, each given to `parameter` before; None for one that the kernel has
+            and this layer does not. At most 16.
         trainable : bool
-            Whether the optimizer does move them.
+            Whether the optimizer updates them.
         rules : list of ParameterRule
-            What holds for each parameter, from `rule`; those that are left out have none.
+            The rule of each parameter, from `rule`; parameters behind the last rule have none.
         states : list of array
-            What training changes beside parameters, each given to `state` before. At most 16.
+            The arrays that training changes besides parameters, each given to `state` before. At most 16.
         saved : list of SavedForBackward
-            The matrices that forward leaves for backward in training. At most 16.
+            The matrices that forward writes for backward in training. At most 16.
         hyperparameters : list of float
             Numbers that are finite in the network's dtype.
         schedule : function, optional
-            Their values in steps of training, where these change; `scheduled` makes it.
+            Computes their values for steps of training, if they change; made by `scheduled`.
         activation : Activation, optional
-            A compiled one, which the functions call.
+            A compiled activation that the kernel calls.
         draws : bool
-            Whether the functions draw random numbers: they are given a number of their own for it.
+            Whether the kernel draws random numbers; the operation then gets its own `number`.
         column_piece : int
-            In training it works on columns of the whole batch, at most so many at a time; 0: on rows.
+            0: training works on rows. Else it works on columns of the whole batch, and on at most so many at a time.
         multiplications : int
-            Per row, roughly: by these CyNN cuts the batch into pieces, and decides on threads.
+            Roughly how many per row. They decide into how many pieces a batch is cut, and how many threads work.
 
         Returns
         -------
         int
-            The number of the value that it makes.
+            The number of its output value.
         """
         own = ActivationKernel(self._held(activation)) if activation is not None else None
         if own is not None and own.is_python:
@@ -552,19 +553,19 @@ class Builder:
         )
 
     def add_methods(self, inputs: list[int], units: int) -> int:
-        """Add the operation of the layer that is being built, by its methods `forward` and `backward` in Python.
+        """Add the operation of a layer in Python, which calls its methods `forward` and `backward`.
 
         Parameters
         ----------
         inputs : list of int
-            The values that it takes, by their numbers.
+            The numbers of its input values.
         units : int
-            Columns of the value that it makes.
+            The number of columns of its output.
 
         Returns
         -------
         int
-            The number of the value that it makes.
+            The number of its output value.
         """
         arrays = self.layer._arrays
         return self._add(
@@ -579,7 +580,7 @@ class Builder:
         )
 
     def _own(self, array: Any, kind: str) -> Array:
-        """A view of an array of the layer: who changes the shape of the layer's changes nothing for the engine."""
+        """A view of an array of the layer, so that the engine's array keeps its shape if the layer's is changed."""
         if not any(array is known for known in getattr(self.layer, "_arrays", {}).values()):
             raise PluginError(
                 f"An array of {describe(self.layer)} must be given a name, as in builder.{kind}(name, array), before "
@@ -592,7 +593,7 @@ class Builder:
         return activation
 
     def _add(self, kernel: Any, inputs: list[int], units: int, **rest: Any) -> int:
-        """Add an operation, once its functions can do what the layer asks of them."""
+        """Add an operation after a check that its kernel fits the arguments."""
         if units > MAX_DIMENSION:
             raise ShapeError(f"A layer must return no more than {MAX_DIMENSION} columns. Got {units} instead.")
         widths = [self.widths[value] for value in inputs]
@@ -605,22 +606,22 @@ class Builder:
         return len(self.widths) - 1
 
     def add_activation(self, value: int, activation: activations.Activation) -> int:
-        """Add a = f(z), where that is not z itself.
+        """Add the operation a = f(z); nothing for the identity.
 
         Parameters
         ----------
         value : int
             The number of z.
         activation : Activation
-            f, which may have methods in Python.
+            f, compiled or in Python.
 
         Returns
         -------
         int
             The number of a.
         """
-        # z and a are apart even where the kernel allows one in the place of the other: a compiler vectorizes
-        # its loop under the condition that they do not overlap, and the way it takes otherwise is slow.
+        # z and a are different arrays even if the kernel may work in place: the compiler vectorizes its loop for arrays
+        # that do not overlap, and takes a slow path otherwise.
         if type(activation) is activations.Identity:
             return value
         return self._add(
