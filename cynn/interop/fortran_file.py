@@ -24,7 +24,7 @@ __all__ = ["to_fortran"]
 
 _NUMBERS = 600  # per DATA statement: a statement has at most 256 lines
 _COLUMNS = 100
-_TAKEN = ("expm1", "inputs", "log1p", "outputs", "predict", "rk")  # names in the module, which must not have one of them
+_TAKEN = ("expm1", "inputs", "log1p", "outputs", "predict", "rk")  # names in the module, whose own must differ
 
 _MODULE = """! {stem}: a network that CyNN has written. A row of {inputs} numbers goes in, {outputs} come out.
 !
