@@ -167,16 +167,16 @@ class _FortranPrinter(Printer):
         lines = [f"    real(rk), save :: {name}({len(texts)})"]
         for first in range(0, len(texts), _NUMBERS):
             part = texts[first : first + _NUMBERS]
-            rows = [", ".join(part[k : k + 6]) for k in range(0, len(part), 6)]
+            rows = _wrapped(", ".join(part))
             lines.append(f"    data {name}({first + 1}:{first + len(part)}) / &")
-            lines += [f"        {row}, &" for row in rows[:-1]]
+            lines += [f"        {row} &" for row in rows[:-1]]
             lines.append(f"        {rows[-1]} /")
         return "\n".join(lines) + "\n"
 
     def _line(self, text: str, depth: int = 0) -> None:
         """A statement, continued over as many lines as needed."""
         indent = "    " * (depth + 2)
-        lines = textwrap.wrap(text, _COLUMNS, break_long_words=False, break_on_hyphens=False)
+        lines = _wrapped(text)
         self.lines += [f"{indent}{line}{' &' if number < len(lines) else ''}" for number, line in enumerate(lines, 1)]
 
     def _loop(self, n: int, *body: str) -> None:
@@ -239,3 +239,8 @@ class _FortranPrinter(Printer):
                 table = f"table{number}_{place}(row * {part.count} + 1:(row + 1) * {part.count})"
                 self._line(f"{target} = {table}")
             first += part.count
+
+
+def _wrapped(text: str) -> list[str]:
+    """The lines of a text, which Fortran limits to 132 columns."""
+    return textwrap.wrap(text, _COLUMNS, break_long_words=False, break_on_hyphens=False)

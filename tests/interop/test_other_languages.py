@@ -114,9 +114,10 @@ def test_fortran(tmp_path, dtype, name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_fortran_keeps_the_limits_of_the_standard(tmp_path, name):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_fortran_keeps_the_limits_of_the_standard(tmp_path, dtype, name):
     """Lines of 132 characters, statements of 256 lines, and no name that Fortran has not."""
-    network(name).to_fortran(tmp_path / "2 nets.f90")
+    network(name).to_fortran(tmp_path / "2 nets.f90", dtype=dtype)
     text = (tmp_path / "2 nets.f90").read_text()
     lines = text.splitlines()
     assert max(map(len, lines)) <= 132
