@@ -25,7 +25,6 @@ from cynn.layers import Activation, BatchNorm, Dense, Dropout, Input, Layer
 from cynn.network import Network
 from cynn.optimizers import SGD, Adam, Optimizer
 from cynn.regularizers import L2, Regularizer
-from cynn.sklearn import rows
 from cynn.sklearn.estimator import Held, NetworkEstimator, Objective, keep
 from cynn.sklearn.targets import ClassifierNetwork, RegressorNetwork
 from cynn.solvers import LBFGS
@@ -165,17 +164,6 @@ class MultilayerPerceptron(NetworkEstimator):
 
     def _rows_of_batch(self, n: int) -> int:
         return n if self._is_lbfgs else super()._rows_of_batch(n)
-
-    def _train(
-        self,
-        X: Any,
-        targets: Array,
-        weight: Array | None,
-        held: Held | None,
-        given: Held | None,
-        random: np.random.RandomState,
-    ) -> None:
-        super()._train(rows.dense(X) if self._is_lbfgs else X, targets, weight, held, given, random)
 
     def _end_epoch(self, logs: dict[str, float], held: Held | None, n: int) -> bool:
         stops = super()._end_epoch(logs, held, n)

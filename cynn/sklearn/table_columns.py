@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from cynn.data.weighted import quantiles
 from cynn.errors import DataError, ModelFileError, shown
 from cynn.sklearn.raw_columns import RawColumn
-from cynn.sklearn.weighted import quantiles
 
 __all__ = ["Part", "TableColumns"]
 

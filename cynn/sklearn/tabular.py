@@ -12,6 +12,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import assert_all_finite
 
 from cynn import registry
+from cynn.data.weighted import mean_and_deviation
 from cynn.errors import DataError, check_number, check_switch, shown
 from cynn.losses import CrossEntropy, Loss, MeanSquaredError
 from cynn.sklearn import recipes, table_file
@@ -19,7 +20,6 @@ from cynn.sklearn.estimator import keep
 from cynn.sklearn.labels import Labels
 from cynn.sklearn.tabular_base import Rows, TabularEstimator
 from cynn.sklearn.temperature import softened, temperature_for
-from cynn.sklearn.weighted import mean_and_deviation
 
 __all__ = ["TabularClassifier", "TabularRegressor", "load"]
 

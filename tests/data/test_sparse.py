@@ -118,6 +118,15 @@ def test_wide_layers_that_are_divided_by_columns_of_the_input() -> None:
     assert_same(one, other)
 
 
+@pytest.mark.parametrize("solver", [cynn.solvers.LBFGS(), cynn.solvers.LevenbergMarquardt()], ids=str)
+def test_solvers(solver: Any) -> None:
+    one, other = make(cynn.Dense(4, "tanh")), make(cynn.Dense(4, "tanh"))
+    for net, x in ((one, csr(DENSE)), (other, DENSE)):
+        options = {"loss": "mean_squared_error", "optimizer": solver, "validation_split": 0.1}
+        net.fit(x, np.eye(3)[Y], epochs=2, batch_size=300, metrics=["accuracy"], progress=False, **options)
+    assert_same(one, other)
+
+
 def test_what_starts_from_the_data() -> None:
     one, other = (make(cynn.BatchNorm(), cynn.Dense(8, "relu")) for _ in range(2))
     for net, x in ((one, csr(DENSE)), (other, DENSE)):

@@ -11,10 +11,10 @@ pytest.importorskip("pandas")
 import pandas as pd
 
 import cynn
+from cynn.data.weighted import mean_and_deviation, quantiles
 from cynn.errors import DataError, InvalidParameterError, ModelFileError
 from cynn.saving import container_file
 from cynn.sklearn import TabularClassifier, TabularRegressor, load
-from cynn.sklearn.weighted import mean_and_deviation, quantiles
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("error")]
 
