@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["aliasing", "batch", "few_rows", "large_shapes", "reads", "rowwise_as_declared"]
 
-LARGE = [(1031, 129), (3, 1031), (1, 4099), (33, 130)]  # behind 512, 1024 and 4096, and 64, 128 and 256 columns
+# behind 512, 1024 and 4096, and 64, 128 and 256 columns; and 4096 itself
+LARGE = [(1031, 129), (3, 1031), (1, 4099), (33, 130), (4096, 1)]
 DISTINCT = 31  # rows, or elements, that a large array is made of: each is computed by itself as well
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["classes", "fused", "large_shapes", "value_alone"]
 
-LARGE = [(1031, 129), (3, 1031), (70, 1)]
+LARGE = [(1031, 129), (3, 1031), (70, 1), (4096, 2)]
 DISTINCT = 31  # rows that a large array is made of: each is computed by itself as well
 MANY_CLASSES = 300  # more than a byte counts
 

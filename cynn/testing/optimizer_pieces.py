@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["few_rows", "large_shapes", "pieces"]
 
-LARGE = [(1031, 129), (3, 1031), (1, 4099)]
+LARGE = [(1031, 129), (3, 1031), (1, 4099), (32, 128)]
 DISTINCT = 31
 _SIZES = (1.0, 1e4, 1e-4)  # of gradients: a limit on their norm shows only in large ones
 

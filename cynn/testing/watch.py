@@ -27,7 +27,7 @@ class Watch:
     @contextlib.contextmanager
     def call(self, function: str, dtype: str, shape: tuple[int, ...]) -> Iterator[None]:
         """Around one call of a component's function."""
-        self.last = f"{dtype}, {' x '.join(map(str, shape))}"
+        self.last = f"{dtype}, {' x '.join(map(str, shape))}" if shape else dtype
         self.notes.write(f"{function} ({self.last})")
         before = Environment()
         try:

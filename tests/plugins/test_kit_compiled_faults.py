@@ -23,6 +23,26 @@ LINEAR, LINEAR_STEP = "backward linear in its gradient", "linear step as declare
 REFERENCE, AT_BOUNDS, SUM = "as its reference", "bounds of hyperparameters", "sum in double"
 
 FAULTS = [
+    # of kinds that nobody expects
+    (activation, {"forward": "shared_when_large"}, "re-entrant", "static or global memory"),
+    (activation, {"forward": "grows"}, SHAPES, "a of 1 x 4099"),
+    (activation, {"forward": "at_4096"}, SHAPES, "a of 4096 x 1"),
+    (activation, {"forward": "float_sum", **SOFTMAX}, "gradient", "must be"),
+    (activation, {"forward": "float_h", "backward": "float_h", "hyperparameters": SLOPE}, FLOAT64,
+     "a in float64 must follow hyperparameter 0 in all its bits"),
+    (activation, {"forward": "one_column"}, SHAPES, "a of "),
+    (loss, {"name": "at_4096"}, SHAPES, "the gradient of 4096 x 2"),
+    (loss, {"name": "float_row"}, FLOAT64, "the value in float64|value in float64"),
+    (loss, {"name": "one_column"}, SHAPES, "the gradient of rows of 1 must be the derivative"),
+    (loss, {"name": "no_rows"}, "zero rows", "the loss of no rows must be 0"),
+    (loss, {"name": "first_weight"}, "sample weights", "each row's times its weight"),
+    (loss, {"name": "no_weight_of_classes"}, "classes as one-hot rows", "classes must give what one-hot rows give"),
+    (loss, {"name": "adds"}, "reads only its arguments", "."),
+    (optimizer, {"name": "other_array"}, "deterministic", "is something remembered"),
+    (optimizer, {"name": "at_4096"}, SHAPES, "w of 32 x 128"),
+    (optimizer, {"name": "one_row"}, PIECES, "steps on pieces must give"),
+    (optimizer, {"name": "float_h", "n_slots": 1, "hyperparameters": MOMENTUM}, FLOAT64,
+     "must follow hyperparameter 0 in all its bits"),
     # alignment
     (activation, {"forward": "aligned_head"}, ALIGNMENT,
      r"a must not depend on where arrays start: moved by \d+ bytes"),
@@ -144,6 +164,7 @@ def test_fault_is_named(make, arguments, check, pattern):
     ("make", "arguments", "seen_after"),
     [
         (activation, {"forward": "rounds_up"}, "large and odd shapes"),
+        (activation, {"forward": "flush_when_large"}, "re-entrant"),
         (loss, {"name": "flushes"}, "gradient"),
         (optimizer, {"name": "traps"}, "goes down a bowl"),
     ],

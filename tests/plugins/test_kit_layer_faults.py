@@ -86,7 +86,8 @@ FAULTS = [
     (RANDOM, Noisy, {"forward": "no_step"}, "others with another step of the pass"),
     (RANDOM, Noisy, {"forward": "no_number"}, "others with another number of the pass"),
     (RANDOM, Noisy, {"forward": "in_prediction"}, "a prediction must not draw"),
-    (RANDOM, Noisy, {"forward": "noisy", "attributes": {"draws": False}}, r"must be declared by builder.add\(..., draws=True\)"),
+    (RANDOM, Noisy, {"forward": "noisy", "attributes": {"draws": False}},
+     r"must be declared by builder.add\(..., draws=True\)"),
     (PIECES, Noisy, {"forward": "of_piece_noise"}, "a must not depend on the pieces"),
     # the environment
     (SETTINGS, Scaled, {"forward": "flush"}, "(forward|predict) changed flush-to-zero|rounding"),

@@ -213,3 +213,77 @@ FORWARD(swapped) { EACH a[i] = z[i] < 0 ? (T)h[1] * z[i] : (T)h[0] * z[i]; }
 BACKWARD(swapped) { EACH grad[i] *= z[i] < 0 ? (T)h[1] : (T)h[0]; }
 STEP(adam_swapped) { double own[2] = {h[1], h[0]}; RIGHT(adam_step)(own, rate, t, rows, cols, w, grad, slots); }
 STEP(decay_grows) { EACH w[i] -= (T)rate * (grad[i] - (T)h[0] * w[i]); }
+
+/* ---- of kinds that nobody expects */
+/* a buffer that threads share, in large calls alone */
+FORWARD(shared_when_large)
+{ static T own[1 << 17]; if (rows * cols < 8192 || rows * cols > 1 << 17) { RIGHT(cube_forward)(h, rows, cols, z, a); return; }
+  EACH own[i] = z[i] * (T)fabs(z[i]); EACH a[i] = own[i]; }
+/* the call before */
+FORWARD(grows) { static int64_t most; if (rows * cols > most) most = rows * cols; EACH a[i] = z[i] * (T)fabs(z[i]) * (most > 100000 && rows < 3 ? (T)1.01 : 1); }
+STEP(other_array) { static T *before; EACH w[i] -= (T)rate * grad[i] * (before == w ? 1 : (T)0.999); before = w; }
+/* memory that nobody has written */
+FORWARD(heap) { T *own = malloc(48 * sizeof(T)); T z0 = own[40]; free(own); EACH a[i] = z[i] * (T)fabs(z[i]) + (z0 != 0 && i == 0 ? (T)0.01 : 0); }
+LOSS(heap) { T *own = malloc(48 * sizeof(T)); T z0 = own[40]; free(own); return RIGHT(square_loss)(L_NAMES) + (z0 != 0 ? 0.01 : 0); }
+STEP(heap) { T *own = malloc(48 * sizeof(T)); T z0 = own[40]; free(own); EACH w[i] -= (T)rate * grad[i] + (z0 != 0 && i == 0 ? (T)0.01 : 0); }
+/* the environment, in large calls alone */
+FORWARD(flush_when_large) { EACH a[i] = z[i] * (T)fabs(z[i]); if (rows * cols > 50000) flush_to_zero(); }
+LOSS(flush_when_one) { double total = RIGHT(square_loss)(L_NAMES); if (rows == 1 && cols == 1) flush_to_zero(); return total; }
+STEP(flush_when_late) { EACH w[i] -= (T)rate * grad[i]; if (t > 60000) flush_to_zero(); }
+/* multiples of 4096 */
+FORWARD(at_4096) { EACH a[i] = z[i] * (T)fabs(z[i]); if (rows * cols && rows * cols % 4096 == 0) a[rows * cols - 1] = 0; }
+LOSS(at_4096) { double total = RIGHT(square_loss)(L_NAMES); if (grad && rows && rows % 4096 == 0) grad[(rows - 1) * cols] = 0; return total; }
+STEP(at_4096) { EACH if (rows * cols % 4096 || i < rows * cols - 1) w[i] -= (T)rate * grad[i]; }
+/* sums in float */
+FORWARD(float_sum) /* softmax */
+{ for (int64_t row = 0; row < rows; row++) {
+    float total = 0; double largest = z[row * cols];
+    for (int64_t j = 0; j < cols; j++) largest = fmax(largest, z[row * cols + j]);
+    for (int64_t j = 0; j < cols; j++) total += (float)exp(z[row * cols + j] - largest);
+    for (int64_t j = 0; j < cols; j++) a[row * cols + j] = (T)(exp(z[row * cols + j] - largest) / total); } }
+LOSS(float_row)
+{ double total = 0;
+  for (int64_t row = 0; row < rows; row++) {
+    double weight = sample_weight ? sample_weight[row] : 1; float sum = 0;
+    for (int64_t j = 0; j < cols; j++) {
+      int64_t i = row * cols + j;
+      double d = prediction[i] - (class_index ? class_index[row] == j : target[i]);
+      sum += (float)(d * d);
+      if (grad) grad[i] = (T)(weight * 2 * d); }
+    total += weight * sum; }
+  return total; }
+/* hyperparameters in float */
+FORWARD(float_h) { float s = (float)h[0]; EACH a[i] = z[i] < 0 ? s * z[i] : z[i]; }
+BACKWARD(float_h) { float s = (float)h[0]; EACH grad[i] = z[i] > 0 ? grad[i] : s * grad[i]; }
+STEP(float_h) { float m = (float)h[0]; EACH { slots[0][i] = m * slots[0][i] - (T)rate * grad[i]; w[i] += slots[0][i]; } }
+/* one column, one row, no rows */
+FORWARD(one_column) { EACH a[i] = cols == 1 && rows > 40 && i ? z[i] : z[i] * (T)fabs(z[i]); }
+LOSS(one_column) { double total = RIGHT(square_loss)(L_NAMES); if (grad && cols == 1) EACH grad[i] *= (T)0.5; return total; }
+LOSS(no_rows) { return rows ? RIGHT(square_loss)(L_NAMES) : 1; }
+STEP(one_row) { EACH w[i] -= (T)rate * grad[i] * (rows == 1 ? (T)0.5 : 1); }
+/* weights of rows */
+LOSS(first_weight)
+{ double total = 0;
+  for (int64_t row = 0; row < rows; row++) for (int64_t j = 0; j < cols; j++) {
+      int64_t i = row * cols + j;
+      double d = prediction[i] - (class_index ? class_index[row] == j : target[i]);
+      double weight = sample_weight ? sample_weight[0] : 1;
+      total += weight * d * d;
+      if (grad) grad[i] = (T)(weight * 2 * d); }
+  return total; }
+LOSS(no_weight_of_classes)
+{ if (!class_index) return RIGHT(square_loss)(L_NAMES);
+  return RIGHT(square_loss)(h, rows, cols, prediction, target, class_index, 0, grad); }
+/* adds where it sets */
+LOSS(adds)
+{ double total = 0;
+  for (int64_t row = 0; row < rows; row++) {
+    double weight = sample_weight ? sample_weight[row] : 1;
+    for (int64_t j = 0; j < cols; j++) {
+      int64_t i = row * cols + j;
+      double d = prediction[i] - (class_index ? class_index[row] == j : target[i]);
+      total += weight * d * d;
+      if (grad) grad[i] += (T)(weight * 2 * d); } }
+  return total; }
+/* its hyperparameters, in forward */
+FORWARD(moves_h) { EACH a[i] = z[i] < 0 ? (T)h[0] * z[i] : z[i]; if (rows > 512) ((double *)h)[0] += 1e-3; }
