@@ -73,6 +73,8 @@ class Model:
         self.epochs_trained = 0
         self._optimizer_state: Any = None
         self._batch_buffer: Any = None
+        # Kept for the next call, as the engine keeps its buffers.
+        self._input_derivatives: Any = None
         self._engine = Engine(
             self.dtype,
             self.input.units,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cynn import layers
 from cynn.data import row_weights
+from cynn.derivatives.methods import DerivativeMethods
 from cynn.engine import threads
 from cynn.errors import InvalidParameterError, ShapeError, as_list, shown
 from cynn.faces.table import FaceMethods
-from cynn.model import Model
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Network", "load"]
 
 
-class Network(Model, FaceMethods):
+class Network(DerivativeMethods, FaceMethods):
     """Layers that can be trained.
 
     Parameters

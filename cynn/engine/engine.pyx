@@ -255,8 +255,8 @@ cdef class Engine:
         """The number of multiplications per row."""
         return float(sum(operation.multiplications for operation in self.operations))
 
-    cdef Workspace new_workspace(self, int64_t rows, bint training, list losses):
-        return Workspace(self.operations, self.dtype, self.source.inputs, rows, training, losses)
+    cdef Workspace new_workspace(self, int64_t rows, bint training, list losses, bint by_inputs=False):
+        return Workspace(self.operations, self.dtype, self.source.inputs, rows, training, losses, by_inputs)
 
     cdef Workspace workspace(self):
         cdef Workspace workspace

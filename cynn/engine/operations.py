@@ -104,6 +104,8 @@ class UpdateSettings:
         Whether weight decay is applied to parameters with one dimension, too.
     is_decay_scheduled : bool
         Whether weight decay changes from step to step.
+    regularizes : bool
+        Whether the penalties of regularizers belong to the loss.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class UpdateSettings:
         decay_place: int | None = None,
         decays_biases: bool = True,
         is_decay_scheduled: bool = False,
+        regularizes: bool = True,
     ) -> None:
         self.clip_value = clip_value
         self.clip_norm = clip_norm
@@ -127,6 +130,7 @@ class UpdateSettings:
         self.decay_place = decay_place
         self.decays_biases = decays_biases
         self.is_decay_scheduled = is_decay_scheduled
+        self.regularizes = regularizes
 
 
 class Operation:

@@ -183,6 +183,7 @@ ctypedef struct Step:
     const double *row_weight         # the weights of the rows of x in statistics; NULL: all ones
     Node *nodes
     int64_t n_nodes
+    Node *input                      # dC/dx of the network; NULL if it is not wanted
     Head *heads
     int64_t n_heads
     Parameter *parameters            # indexed by Engine.places

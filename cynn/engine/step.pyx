@@ -20,7 +20,7 @@ from cynn.abi cimport cynn_operands, cynn_pass, cynn_prefetch
 from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.engine.row_matrix cimport are_categories
-from cynn.engine.workspace cimport Node, backward_node, forward_node
+from cynn.engine.workspace cimport Node, add_gradients, backward_node, forward_node
 from cynn.kernels.tables cimport Prefetch, Rows
 
 
@@ -59,8 +59,8 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
     cdef int64_t i, n = 0
     cdef Stage *stage
     cdef Node *node
-    step.schedule.instructions = <Instruction *>calloc(3 * step.n_nodes + 4, sizeof(Instruction))
-    step.schedule.stages = <Stage *>calloc(3 * step.n_nodes + 4, sizeof(Stage))
+    step.schedule.instructions = <Instruction *>calloc(3 * step.n_nodes + 5, sizeof(Instruction))
+    step.schedule.stages = <Stage *>calloc(3 * step.n_nodes + 5, sizeof(Stage))
     if step.schedule.instructions == NULL or step.schedule.stages == NULL:
         raise MemoryError
     planned = [(GATHER, 0)]
@@ -75,8 +75,10 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
         if node.n_sums:
             planned.append((ADD, i))
         planned.append((BACKWARD, i))
+    if step.input != NULL and step.input.n_sums:
+        planned.append((ADD, -1))
     for i, (task, number) in enumerate(planned):
-        node = &step.nodes[<int64_t>number]
+        node = step.input if number < 0 else &step.nodes[<int64_t>number]
         step.schedule.instructions[i].task = task
         step.schedule.instructions[i].node = node
         step.schedule.instructions[i].only_predicts = task == FORWARD and node.value in only_predicted
@@ -90,7 +92,8 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
             stage = &step.schedule.stages[n - 1]
             stage.begin = i
             stage.pieces = pieces
-            stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
+            if pieces == COLUMNS:
+                stage.columns = node.op.units if task == FORWARD else node.op.widths[0]
             stage.piece_size = node.column_piece if pieces == COLUMNS else step.schedule.tile
             if pieces == PARTS_OF_TILES:
                 stage.piece_size *= TILES_OF_A_PART
@@ -202,13 +205,6 @@ cdef inline void add_parts(const Step *step, int64_t begin, int64_t end) noexcep
         add_rows(step, step.schedule.parts.op.out, step.schedule.parts[i].op.out, begin, end, step.nodes.op.units)
 
 
-cdef inline void add_gradients(const Step *step, const Node *node, int64_t begin, int64_t end) noexcept nogil:
-    """Add the gradients dC/dout of several operations, for rows begin..end."""
-    cdef int64_t i
-    for i in range(node.n_sums):
-        add_rows(step, node.op.delta, node.sums[i], begin, end, node.op.units)
-
-
 cdef inline void loss_of_tile(Step *step, Head *head, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
     cdef const Dtype *dtype = step.dtype
     cdef int64_t rows = end - begin, offset = begin * head.outputs
@@ -271,7 +267,7 @@ cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
             for j in range(step.n_heads):
                 loss_of_tile(step, &step.heads[j], piece, begin, end)
         elif step.schedule.instructions[i].task == ADD:
-            add_gradients(step, node, begin, end)
+            add_gradients(step.dtype, node, begin, end)
         elif backward_node(step.dtype, node, &pass_, begin, end):
             raise_flag(&step.failed)
         if is_raised(&step.failed) or is_raised(&step.unusable):

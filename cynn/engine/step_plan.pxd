@@ -53,7 +53,7 @@ cdef class StepPlan:
     cdef const Part *part_of(self, int64_t row)
     cdef plan_prefetching(self)
     cdef set_parameters(self, settings)
-    cdef set_rules(self)
+    cdef set_rules(self, settings)
     cdef plan_blocks(self)
     cdef plan_constraints(self)
     cdef Block *as_blocks(self, list planned) except NULL

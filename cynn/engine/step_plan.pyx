@@ -54,7 +54,8 @@ cdef class StepPlan:
 
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
-        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads
+        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, bint training,
+        bint by_inputs
     ):
         cdef Step *step = &self.step
         # Python methods take whole batches.
@@ -69,18 +70,19 @@ cdef class StepPlan:
         self.set_updates(settings)
         self.set_hyperparameters(settings)
         values, passed_over = self.set_heads(targets, sample_weights, loss_weights)
-        self.workspace = engine.new_workspace(batch_size, True, values)
+        self.workspace = engine.new_workspace(batch_size, training, values, by_inputs)
         self.set_scheduled(settings)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
+        step.input = &self.workspace.input if by_inputs else NULL
         step.pass_.struct_size = sizeof(cynn_pass)
-        step.pass_.training = True
+        step.pass_.training = training
         step.pass_.updates = optimizer is not None
         step.pass_.seed = engine.seed
         step.schedule.tile = self.tile_rows(whole_batch)
         step.schedule.n_parts = 1
         if whole_batch or engine.multiplications() * batch_size < WORTH_A_TEAM:
             n_threads = 1
-        elif self.is_divided():
+        elif not by_inputs and self.is_divided():
             step.schedule.n_parts = PARTS
         self.team = Team(max(1, min(n_threads, MAX_THREADS)))
         self.allocate_heads(values)
@@ -89,7 +91,7 @@ cdef class StepPlan:
         plan_stages(step, passed_over - taken - set(values))
         self.plan_prefetching()
         self.set_parameters(settings)
-        self.set_rules()
+        self.set_rules(settings)
         self.plan_blocks()
         self.plan_constraints()
 
@@ -214,7 +216,7 @@ cdef class StepPlan:
         multiplications = 0
         for i, operation in enumerate(self.engine.operations):
             node = &self.step.nodes[i]
-            if operation.column_piece:
+            if operation.column_piece and self.step.pass_.training:
                 node.column_piece = operation.column_piece
                 node.forward_by_columns = node.backward_by_columns = True
             elif operation.multiplications > WIDE and self.batch_size >= MIN_WIDE_ROWS and not whole_batch:
@@ -345,7 +347,7 @@ cdef class StepPlan:
             for i, slot in enumerate(slots[place]):
                 parameter.slots[i] = address_of(slot)
 
-    cdef set_rules(self):
+    cdef set_rules(self, settings):
         """Set up the rules for each parameter."""
         cdef int64_t place
         cdef Parameter *parameter
@@ -354,7 +356,8 @@ cdef class StepPlan:
             for j, rule in enumerate(operation.rules):
                 place = self.engine.places[i] + j
                 parameter = &self.step.parameters[place]
-                parameter.l1, parameter.l2 = rule.l1, rule.l2
+                if settings.regularizes:
+                    parameter.l1, parameter.l2 = rule.l1, rule.l2
                 parameter.constraint, parameter.constraint_value = kinds[rule.constraint], rule.value
                 parameter.constrains_rows = rule.of_rows
                 parameter.learning_rate_factor = rule.learning_rate_factor

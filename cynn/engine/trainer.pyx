@@ -128,6 +128,10 @@ cdef class Trainer:
         The number of threads.
     communicator : object, optional
         What `RankShare` takes, if several processes take each step together.
+    training : bool
+        Whether layers do what they do in training. If not, the gradients are those of predictions.
+    by_inputs : bool
+        Whether the gradient by the inputs is wanted, which `input_gradient` has. Needed without `training`.
 
     Attributes
     ----------
@@ -157,13 +161,14 @@ cdef class Trainer:
 
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
-        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, communicator=None
+        OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, communicator=None,
+        bint training=True, bint by_inputs=False
     ):
         cdef int64_t i
         cdef Head *head
         cdef StepPlan plan = StepPlan(
             engine, x, targets, sample_weights, row_weight, losses, loss_weights, optimizer, slots, settings,
-            batch_size, n_threads
+            batch_size, n_threads, training, by_inputs
         )
         self.plan = plan
         self.has_ranks = communicator is not None and communicator.size > 1
@@ -238,6 +243,11 @@ cdef class Trainer:
     @property
     def gradients(self):
         return self.plan.gradients
+
+    @property
+    def input_gradient(self):
+        """The gradient by the converted rows of the last batch. A view, which the next batch overwrites."""
+        return self.plan.workspace.deltas[0]
 
     @property
     def slots(self):

@@ -22,7 +22,9 @@ ctypedef struct Node:
     void *python               # an object with Python methods, which are called instead
     int64_t value              # the number of its output value
     bint gradient_in_place
-    bint has_gradient          # this operation or an earlier one is trained
+    bint only_training         # a prediction passes the first input on
+    bint saves                 # forward saves what backward reads also in a prediction whose derivatives are wanted
+    bint has_gradient          # this operation or an earlier one is trained, or dC/dx of the network is wanted
     bint forward_by_columns
     bint backward_by_columns
     int64_t column_piece
@@ -40,6 +42,7 @@ cdef class Workspace:
     cdef dict of_inputs             # dC/dx of each input of an operation; None where nobody wants it
     cdef Node *nodes
     cdef int64_t n_nodes
+    cdef Node input                 # dC/dx of the network, with its sums
     cdef void *x
     cdef void ***takes_x            # the fields of nodes that hold the address of value 0
     cdef int64_t n_takes_x
@@ -49,8 +52,9 @@ cdef class Workspace:
     cdef void **addresses(self, int64_t n, list arrays=*) except NULL
     cdef int64_t *whole_numbers(self, list values) except NULL
     cdef int allocate_deltas(
-        self, list operations, str dtype, list consumers, int64_t rows, list losses
+        self, list operations, str dtype, list consumers, int64_t rows, list losses, bint by_inputs
     ) except -1
+    cdef int hold_sums(self, Node *node, list sums) except -1
     cdef object allocate(self, object shape, object dtype)
     cdef int begin_pass(self) except -1
     cdef void *hold(self, array) except NULL
@@ -66,3 +70,4 @@ cdef int forward_node(
 cdef int backward_node(
     const Dtype *dtype, const Node *node, const cynn_pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil
+cdef void add_gradients(const Dtype *dtype, const Node *node, int64_t begin, int64_t end) noexcept nogil

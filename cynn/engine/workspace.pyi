@@ -13,7 +13,14 @@ def aligned_copy(array: _Array, dtype: npt.DTypeLike) -> _Array: ...
 
 class Workspace:
     def __new__(
-        cls, operations: list[Operation], dtype: str, inputs: int, rows: int, training: bool, losses: list[int]
+        cls,
+        operations: list[Operation],
+        dtype: str,
+        inputs: int,
+        rows: int,
+        training: bool,
+        losses: list[int],
+        by_inputs: bool = False,
     ) -> Self: ...
     @property
     def values(self) -> list[_Array]: ...

@@ -76,13 +76,16 @@ cdef void *address_of(object array) except NULL:
 cdef class Workspace:
     """The buffers of a pass through a network, for a number of rows. Used by one caller at a time.
 
-    With `training`, it keeps what backward needs, and the values that losses use.
+    With `training`, it keeps what backward needs, and the values that losses use. With `by_inputs` likewise, and there
+    is a gradient of every value, that of the network's inputs included.
     """
 
     def __cinit__(
-        self, list operations, str dtype, int64_t inputs, int64_t rows, bint training, list losses
+        self, list operations, str dtype, int64_t inputs, int64_t rows, bint training, list losses,
+        bint by_inputs=False
     ):
         cdef int64_t i, j, n = len(operations)
+        cdef bint has_backward = training or by_inputs
         cdef Node *node
         cdef void **x
         cdef void **saved
@@ -98,7 +101,7 @@ cdef class Workspace:
         # The value whose buffer each value uses: in a prediction, some operations do nothing.
         root = self.root = list(range(n + 1))
         for i, operation in enumerate(operations):
-            if operation.kernel.only_training and not training and i + 1 < n:
+            if operation.kernel.only_training and not has_backward and i + 1 < n:
                 root[i + 1] = root[operation.inputs[0]]
         consumers = [0] * (n + 1)
         for i, operation in enumerate(operations):
@@ -106,7 +109,7 @@ cdef class Workspace:
                 for value in operation.inputs:
                     consumers[root[value]] += 1
         kept = {0}
-        if training:
+        if has_backward:
             kept.update(i + 1 for i, operation in enumerate(operations) if operation.needs_output)
             kept.update(losses)
         for i, operation in enumerate(operations):
@@ -131,12 +134,13 @@ cdef class Workspace:
             node.op.out = address_of(self.values[i + 1])
             self.saved.append([
                 self.allocate((rows if matrix.for_each_row else 1, matrix.columns), dtype)
-                for matrix in (operation.saved if training else [])
+                for matrix in (operation.saved if has_backward else [])
             ])
+            node.saves = by_inputs and len(operation.saved) > 0 and not node.only_training
             for j, matrix in enumerate(self.saved[-1]):
                 saved[j] = self.hold(matrix)
-        if training:
-            self.allocate_deltas(operations, dtype, consumers, rows, losses)
+        if has_backward:
+            self.allocate_deltas(operations, dtype, consumers, rows, losses, by_inputs)
         for i in range(self.n_nodes):
             node = &self.nodes[i]
             operation = operations[node.value - 1]
@@ -179,7 +183,7 @@ cdef class Workspace:
             activation = operation.activation
             op.activation, op.activation_h = &activation.functions, activation.h
         node.operation = &kernel.functions
-        node.gradient_in_place = kernel.gradient_in_place
+        node.gradient_in_place, node.only_training = kernel.gradient_in_place, kernel.only_training
         self.keep.append(operation)
         return 0
 
@@ -205,16 +209,16 @@ cdef class Workspace:
         return <int64_t *>self.hold(np.array([*values, 0], np.int64))
 
     cdef int allocate_deltas(
-        self, list operations, str dtype, list consumers, int64_t rows, list losses
+        self, list operations, str dtype, list consumers, int64_t rows, list losses, bint by_inputs
     ) except -1:
-        """Allocate the gradient of every value that depends on something trained.
+        """Allocate the gradient of every value that depends on something trained, or of all.
 
         If several operations or losses use a value, each has its own gradient. They are added before the operation
         that computed the value needs the sum.
         """
         cdef int64_t i, j, n = len(operations)
         cdef Node *node
-        has_gradient = [False] * (n + 1)
+        has_gradient = [by_inputs] * (n + 1)
         sums = [[] for _ in range(n + 1)]
         for i, operation in enumerate(operations):
             is_trained = operation.trainable and any(p is not None for p in operation.parameters)
@@ -245,12 +249,20 @@ cdef class Workspace:
                     sums[value].append(array)
                 (<void **>node.op.dx)[j] = self.hold(array)
                 self.of_inputs.setdefault(i, [None] * len(operation.inputs))[j] = array
-            node.n_sums = len(sums[i + 1])
-            node.sums = <void **>calloc(max(1, node.n_sums), sizeof(void *))
-            if node.sums == NULL:
-                raise MemoryError
-            for j, array in enumerate(sums[i + 1]):
-                node.sums[j] = self.hold(array)
+            self.hold_sums(node, sums[i + 1])
+        if self.deltas[0] is not None:
+            self.input.op.delta, self.input.op.units = address_of(self.deltas[0]), self.deltas[0].shape[1]
+            self.hold_sums(&self.input, sums[0])
+        return 0
+
+    cdef int hold_sums(self, Node *node, list sums) except -1:
+        cdef int64_t i
+        node.n_sums = len(sums)
+        node.sums = <void **>calloc(max(1, node.n_sums), sizeof(void *))
+        if node.sums == NULL:
+            raise MemoryError
+        for i, array in enumerate(sums):
+            node.sums[i] = self.hold(array)
         return 0
 
     cdef object allocate(self, object shape, object dtype):
@@ -280,6 +292,7 @@ cdef class Workspace:
         cdef int64_t i
         for i in range(self.n_nodes):
             free(self.nodes[i].sums)
+        free(self.input.sums)
         free(self.nodes)
         free(self.takes_x)
 
@@ -297,6 +310,11 @@ cdef int forward_node(
 ) noexcept nogil:
     """0, or -1 if Python raised."""
     cdef const cynn_operands *op = &node.op
+    cdef cynn_pass saving
+    if node.saves and not pass_.training:
+        saving = pass_[0]
+        saving.training = True
+        pass_ = &saving
     if node.python != NULL:
         return call_python(<PyObject *>node.python, False, end)
     if node.forward_by_columns:
@@ -313,12 +331,18 @@ cdef int backward_node(
     cdef const cynn_operands *op = &node.op
     cdef void *delta = op.delta
     cdef int64_t offset = begin * op.units, size = (end - begin) * op.units
-    if node.gradient_in_place:
+    cdef bint passes_on = node.only_training and not pass_.training
+    cdef int64_t i
+    if node.gradient_in_place or passes_on:
         if op.dx[0] == NULL:
             return 0
         if op.dx[0] != op.delta:
             memcpy(at(dtype, op.dx[0], offset), at(dtype, delta, offset), size * dtype.itemsize)
             delta = op.dx[0]
+    if passes_on:
+        for i in range(1, op.n_inputs):  # those that a prediction does not use
+            memset(at(dtype, op.dx[i], begin * op.widths[i]), 0, (end - begin) * op.widths[i] * dtype.itemsize)
+        return 0
     if node.python != NULL:
         return call_python(<PyObject *>node.python, True, end)
     if node.backward_by_columns:
@@ -326,3 +350,10 @@ cdef int backward_node(
     else:
         dtype.backward(node.operation, op, pass_, begin, end, delta)
     return 0
+
+
+cdef void add_gradients(const Dtype *dtype, const Node *node, int64_t begin, int64_t end) noexcept nogil:
+    """Add the gradients dC/dout of several operations, for rows begin..end."""
+    cdef int64_t i, offset = begin * node.op.units, size = (end - begin) * node.op.units
+    for i in range(node.n_sums):
+        dtype.updates.add(size, at(dtype, node.sums[i], offset), at(dtype, node.op.delta, offset))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from cynn.training.optimizer_state import optimizer_state
 if TYPE_CHECKING:
     from cynn.model import Model
 
-__all__ = ["gradients", "train_batch"]
+__all__ = ["gradients", "gradients_of_layers", "not_finite_error", "train_batch"]
 
 Array = npt.NDArray[Any]
 
@@ -88,12 +89,22 @@ def gradients(
     try:
         trainer.run(np.arange(len(rows)), 0, 1, np.zeros(1), None, 0.0)
     except Diverged as diverged:
-        raise TrainingDivergedError(
-            f"The loss must be finite to have gradients. Got {diverged.figure} instead.", 1, 1, History()
-        ) from None
+        raise not_finite_error(diverged) from None
+    return gradients_of_layers(network, trainer.gradients)
+
+
+def not_finite_error(diverged: Diverged) -> TrainingDivergedError:
+    """The error for a loss that is not finite."""
+    return TrainingDivergedError(
+        f"The loss must be finite to have gradients. Got {diverged.figure} instead.", 1, 1, History()
+    )
+
+
+def gradients_of_layers(network: Model, gradients: Sequence[Array | None]) -> list[tuple[Array | None, ...]]:
+    """Those of a Trainer, by the parameters of each layer that has some; None for those that are not trained."""
     of_address = {
         parameter.ctypes.data: gradient
-        for parameter, gradient in zip(network._engine.trained_parameters(), trainer.gradients, strict=True)
+        for parameter, gradient in zip(network._engine.trained_parameters(), gradients, strict=True)
         if parameter is not None
     }
     return [

@@ -32,6 +32,7 @@ WINGS = {
     "model": {"model"},
     "saving": {"saving"},
     "training": {"callbacks", "training"},
+    "derivatives": {"derivatives"},
     "network": {"faces", "network"},
     "interop": {"interop"},
     "many": {"distributed", "many"},

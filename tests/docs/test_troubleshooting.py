@@ -15,7 +15,7 @@ PAGE = (DOCS / "troubleshooting.rst").read_text(encoding="utf-8")
 #: Functions that make an error whose text is collected within them.
 MAKERS = {
     "unknown_name", "not_allowed", "_bad", "bad", "diverged_error", "_diverged", "missing_dtype", "nothing_offered",
-    "_nothing_counts", "_mistake", "_unknown", "_not_finite",
+    "_nothing_counts", "_mistake", "not_finite_error", "_unknown", "_not_finite",
 }  # fmt: skip
 #: What ends a function of the kernels or of the trainer, and is caught before anybody sees it.
 INTERNAL = {"Crash", "Diverged", "KeyError", "Mismatch", "_NotWhole"}

@@ -206,7 +206,9 @@ typedef struct cynn_prefetch cynn_prefetch;
  * training, rows and prefetch are set. */
 typedef struct {
     uint32_t struct_size;     /* sizeof this struct in the CyNN that calls */
-    int32_t training;         /* 1: forward saves what backward reads; 0: a prediction, forward alone */
+    int32_t training;         /* 1: forward saves what backward reads; 0: a prediction. For derivatives of a prediction,
+                                 forward of an operation that saves something gets 1 (not with CYNN_ONLY_TRAINING),
+                                 and all else gets 0: backward, of rows, and gradient */
     int32_t updates;          /* 1: the optimizer takes a step, and states are updated */
     uint32_t epoch, step;     /* the number of the epoch, and of the batch in it, from 0 */
     uint64_t seed;            /* the seed of the network */

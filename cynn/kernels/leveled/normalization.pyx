@@ -172,11 +172,42 @@ cdef void batch_backward_columns(
             )
 
 
+cdef void gradient_of_prediction(
+    const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, floating *grad
+) noexcept nogil:
+    """Σ delta normal, or Σ delta, where rows are normalized by the moving averages."""
+    cdef double[PIECE] total
+    cdef floating[PIECE] center, scale
+    cdef const floating *mean = <const floating *>op.states[0]
+    cdef const floating *variance = <const floating *>op.states[1]
+    cdef floating epsilon = <floating>op.h[1]
+    cdef const floating *x
+    cdef const floating *d
+    cdef int64_t piece, column, row, j, n
+    for piece in range((op.units + PIECE - 1) // PIECE):
+        column = piece * PIECE
+        n = min(<int64_t>PIECE, op.units - column)
+        memset(total, 0, sizeof(total))
+        for j in range(n):
+            center[j] = mean[column + j]
+            scale[j] = 1 / deviation(variance[column + j] + epsilon)
+        for row in range(pass_.rows):
+            x = <const floating *>op.x[0] + row * op.units + column
+            d = <const floating *>op.delta + row * op.units + column
+            for j in range(n):
+                total[j] += d[j] * ((x[j] - center[j]) * scale[j]) if parameter == 0 else d[j]
+        for j in range(n):
+            grad[column + j] = <floating>total[j]
+
+
 cdef void batch_gradient(
     const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end,
     floating *grad
 ) noexcept nogil:
-    memcpy(grad, <const floating *>op.saved[1] + parameter * op.units, op.units * sizeof(floating))
+    if pass_.training:
+        memcpy(grad, <const floating *>op.saved[1] + parameter * op.units, op.units * sizeof(floating))
+    else:
+        gradient_of_prediction(op, pass_, parameter, grad)
 
 
 cdef void batch_update_states(

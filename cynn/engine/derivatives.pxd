@@ -1,0 +1,44 @@
+# A backward pass over row tiles, for derivatives by the inputs in prediction mode.
+from libc.stdint cimport int64_t
+
+from cynn.engine.engine cimport Engine
+from cynn.engine.workspace cimport Node, Workspace
+from cynn.kernels.tables cimport Rows
+
+
+# An array with a row for each row of the batch.
+ctypedef struct Matrix:
+    char *data
+    int64_t row_bytes
+
+
+# The buffers of a tile, for the code without the GIL.
+ctypedef struct Buffers:
+    void *x
+    Node *nodes
+    int64_t n_nodes
+    Node *input             # dC/dx
+    void **head_gradients   # dC/d(output), one for each head
+    Matrix *matrices        # what forward has computed
+    int64_t n_matrices
+
+
+cdef class BackwardWorkspace(Workspace):
+    cdef Buffers buffers
+
+
+cdef class InputDerivatives:
+    cdef readonly Engine engine
+    cdef object numpy_dtype
+    cdef bint has_one_output
+    cdef list heads               # values
+    cdef object units             # of each head
+    cdef const int64_t[::1] units_view
+    cdef int64_t n_outputs
+    cdef int64_t outputs_at_once
+    cdef int64_t stack            # rows of a workspace
+    cdef list idle_workspaces
+    cdef BackwardWorkspace workspace(self)
+    cdef int run(
+        self, const Rows *rows, bint unit_vectors, void **vectors, void **out, int n_threads, bint check_finite
+    ) except -1

@@ -1,0 +1,405 @@
+"""Derivatives by the inputs of a network, in prediction mode: a backward pass over row tiles.
+
+A tile of rows goes forward, then one row of derivatives for each row of the tile goes backward: vᵀJ for a given v. For a
+Jacobian, what forward has computed is first repeated for each output of a group, and the unit vectors of the group go
+backward together, so that the products have many rows. A group computes its own forward pass: so there is one backward
+pass for each forward pass, as in training, and the groups of a few rows are pieces for the threads.
+
+Source: Griewank and Walther, "Evaluating derivatives", 2nd edition, 2008, chapters 3.2 and 3.5.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport cynn_pass, floating
+from cynn.engine.dtypes cimport Dtype, at
+from cynn.engine.engine cimport Engine
+from cynn.engine.flags cimport is_raised, raise_flag
+from cynn.engine.loss_kernel cimport LossKernel
+from cynn.engine.ndarray cimport (
+    ALIGNED,
+    C_CONTIGUOUS,
+    array_data,
+    array_flags,
+    array_ndim,
+    array_shape,
+    is_all_set,
+)
+from cynn.engine.row_matrix cimport RowMatrix, Source, from_row
+from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
+from cynn.engine.workspace cimport Node, Workspace, add_gradients, address_of, backward_node, forward_node
+from cynn.kernels.blas cimport faults, raise_faults_since
+from cynn.kernels.tables cimport Rows
+
+# Rows that go backward together. With fewer, products are slow. With more, the values do not fit in the cache.
+cdef int64_t STACK = 128
+
+# As for predictions: the number of multiplications below which a second thread, or releasing the GIL, does not pay.
+cdef double WORTH_A_TEAM = 2e6
+cdef double WORTH_RELEASING_THE_GIL = 2e5
+
+cdef object np_empty = np.empty
+cdef object np_ndarray = np.ndarray
+
+
+# One pass over a caller's rows.
+ctypedef struct BackwardPass:
+    const Source *source
+    const Rows *rows
+    Buffers **buffers        # one per thread
+    int64_t tile             # rows
+    int64_t group            # outputs that go backward together: 1 if vectors are given
+    int64_t n_groups
+    int64_t n_outputs        # 1 if vectors are given
+    int64_t n_heads
+    const int64_t *units     # of each head
+    void **vectors           # for each head, a vector for each row; NULL: unit vectors
+    void **out               # a Jacobian for each head; if vectors are given, one matrix
+    bint check_finite
+    int failed               # a flag: Python code raised an error
+    int unusable             # a flag: a row has a NaN or an infinity
+
+
+cdef inline void repeat_rows(const Buffers *buffers, int64_t rows, int64_t copies) noexcept nogil:
+    """Repeat the first rows of everything that forward has computed."""
+    cdef int64_t i, copy, size
+    for i in range(buffers.n_matrices):
+        size = rows * buffers.matrices[i].row_bytes
+        for copy in range(1, copies):
+            memcpy(buffers.matrices[i].data + copy * size, buffers.matrices[i].data, size)
+
+
+cdef inline void set_vectors(const BackwardPass *job, const Buffers *buffers, int64_t begin, int64_t rows) noexcept nogil:
+    """dC/d(output) := the given vectors of these rows."""
+    cdef const Dtype *dtype = job.source.dtype
+    cdef int64_t head, units
+    for head in range(job.n_heads):
+        units = job.units[head]
+        memcpy(
+            buffers.head_gradients[head], at(dtype, job.vectors[head], begin * units), rows * units * dtype.itemsize
+        )
+
+
+cdef inline void set_unit_vectors(
+    const BackwardPass *job, const Buffers *buffers, int64_t first, int64_t copies, int64_t rows
+) noexcept nogil:
+    """dC/d(output) := the unit vector of output first + k, in all rows of copy k. Outputs are counted over all heads."""
+    cdef const Dtype *dtype = job.source.dtype
+    cdef int64_t head, units, row, output, before = 0
+    cdef void *gradient
+    cdef void *element
+    for head in range(job.n_heads):
+        units = job.units[head]
+        gradient = buffers.head_gradients[head]
+        memset(gradient, 0, copies * rows * units * dtype.itemsize)
+        for output in range(max(first, before), min(first + copies, before + units)):
+            for row in range((output - first) * rows, (output - first + 1) * rows):
+                element = at(dtype, gradient, row * units + output - before)
+                if dtype.itemsize == sizeof(float):
+                    (<float *>element)[0] = 1
+                else:
+                    (<double *>element)[0] = 1
+        before += units
+
+
+cdef inline void hand_out(
+    const BackwardPass *job, const Buffers *buffers, int64_t begin, int64_t rows, int64_t first, int64_t copies
+) noexcept nogil:
+    """Write dC/dx where the caller wants it."""
+    cdef const Dtype *dtype = job.source.dtype
+    cdef const void *dx = buffers.input.op.delta
+    cdef int64_t inputs = job.source.inputs, head, units, row, output, before = 0
+    if job.vectors != NULL:
+        memcpy(at(dtype, job.out[0], begin * inputs), dx, rows * inputs * dtype.itemsize)
+        return
+    for head in range(job.n_heads):
+        units = job.units[head]
+        for output in range(max(first, before), min(first + copies, before + units)):
+            for row in range(rows):
+                memcpy(
+                    at(dtype, job.out[head], ((begin + row) * units + output - before) * inputs),
+                    at(dtype, dx, ((output - first) * rows + row) * inputs), inputs * dtype.itemsize
+                )
+        before += units
+
+
+cdef void backward_piece(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef BackwardPass *job = <BackwardPass *>context
+    cdef const Source *source = job.source
+    cdef const Dtype *dtype = source.dtype
+    cdef const Buffers *buffers = job.buffers[thread]
+    cdef int64_t begin = piece // job.n_groups * job.tile, rows = min(job.tile, job.rows.rows - begin)
+    cdef int64_t first = piece % job.n_groups * job.group, copies = min(job.group, job.n_outputs - first)
+    cdef int64_t stacked = copies * rows, i
+    cdef Rows tile = from_row(job.rows, begin)
+    cdef Node *node
+    cdef cynn_pass pass_
+    tile.rows = rows
+    if dtype.rows.gather(&tile, NULL, rows, 0, source.scale, source.offset, job.check_finite, buffers.x) >= 0:
+        raise_flag(&job.unusable)
+        return
+    memset(&pass_, 0, sizeof(cynn_pass))
+    pass_.struct_size, pass_.rows, pass_.total_weight = sizeof(cynn_pass), rows, rows
+    for i in range(buffers.n_nodes):
+        if forward_node(dtype, &buffers.nodes[i], &pass_, 0, rows):
+            raise_flag(&job.failed)
+            return
+    if job.vectors != NULL:
+        set_vectors(job, buffers, begin, rows)
+    else:
+        repeat_rows(buffers, rows, copies)
+        set_unit_vectors(job, buffers, first, copies, rows)
+    pass_.rows = pass_.total_weight = stacked
+    for i in range(buffers.n_nodes - 1, -1, -1):
+        node = &buffers.nodes[i]
+        if node.op.delta == NULL:
+            continue  # no output depends on it
+        add_gradients(dtype, node, 0, stacked)
+        if backward_node(dtype, node, &pass_, 0, stacked):
+            raise_flag(&job.failed)
+            return
+    add_gradients(dtype, buffers.input, 0, stacked)
+    if source.scale != 1:
+        dtype.updates.scale(stacked * source.inputs, source.scale, buffers.input.op.delta)
+    hand_out(job, buffers, begin, rows, first, copies)
+
+
+cdef class BackwardWorkspace(Workspace):
+    """The buffers of a tile that goes forward and backward. It has the parameters of Workspace."""
+
+    def __cinit__(self, *_):
+        cdef int64_t i
+        of_rows = list({
+            address: matrix for matrix in [*self.values, *(m for of_node in self.saved for m in of_node)]
+            if len(matrix) == len(self.values[0]) for address in [matrix.ctypes.data]
+        }.values())
+        room = np.zeros(len(of_rows) * sizeof(Matrix), np.uint8)
+        self.buffers.matrices = <Matrix *>self.hold(room)
+        self.buffers.n_matrices = len(of_rows)
+        for i, matrix in enumerate(of_rows):
+            self.buffers.matrices[i] = Matrix(<char *>address_of(matrix), matrix.shape[1] * matrix.itemsize)
+        self.buffers.x = self.x
+        self.buffers.nodes, self.buffers.n_nodes = self.nodes, self.n_nodes
+        self.buffers.input = &self.input
+        self.buffers.head_gradients = self.addresses(len(self.loss_gradients), self.loss_gradients)
+
+
+cdef class InputDerivatives:
+    """Derivatives of one network by its inputs, in prediction mode. Calls in several threads are allowed.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine of the network, which has no inputs with categories.
+    has_one_output : bool
+        Whether a result is an array rather than a list, so that `small_jacobian` and `small_vjp` may make it.
+    """
+
+    def __cinit__(self, Engine engine, bint has_one_output):
+        self.engine, self.has_one_output = engine, has_one_output
+        self.numpy_dtype = np.dtype(engine.dtype)
+        self.heads = list(engine.outputs)
+        self.units = np.array([engine.operations[value - 1].units for value in self.heads], np.int64)
+        self.units_view = self.units
+        self.n_outputs = self.units.sum()
+        # groups of about equal size
+        n_groups = (self.n_outputs + STACK // 2 - 1) // (STACK // 2)
+        self.outputs_at_once = (self.n_outputs + n_groups - 1) // n_groups
+        self.stack = STACK
+        self.idle_workspaces = []
+
+    cdef BackwardWorkspace workspace(self):
+        cdef BackwardWorkspace workspace
+        # pop and append of a list are atomic under the GIL, so callers in several threads get different workspaces
+        if self.idle_workspaces:
+            workspace = self.idle_workspaces.pop()
+        else:
+            workspace = BackwardWorkspace(
+                self.engine.operations, self.engine.dtype, self.engine.source.inputs, self.stack, False, self.heads,
+                True
+            )
+        workspace.begin_pass()
+        return workspace
+
+    cdef int run(
+        self, const Rows *rows, bint unit_vectors, void **vectors, void **out, int n_threads, bint check_finite
+    ) except -1:
+        """1, or 0 if `check_finite` found a NaN or an infinity."""
+        cdef BackwardPass job
+        cdef BackwardWorkspace workspace
+        cdef Team team
+        cdef Buffers *of_threads[MAX_THREADS]
+        cdef int64_t n_pieces, enough = 1, faults_before = faults()
+        cdef int i
+        cdef double work
+        job.source, job.rows, job.buffers = &self.engine.source, rows, of_threads
+        job.n_outputs = self.n_outputs if unit_vectors else 1
+        job.group = self.outputs_at_once if unit_vectors else 1
+        job.n_groups = (job.n_outputs + job.group - 1) // job.group
+        job.tile = self.stack // job.group
+        job.n_heads, job.units = self.units_view.shape[0], &self.units_view[0]
+        job.vectors, job.out = vectors, out
+        job.check_finite, job.failed, job.unusable = check_finite, 0, 0
+        n_pieces = (rows.rows + job.tile - 1) // job.tile * job.n_groups
+        work = self.engine.multiplications_of_row * rows.rows * (job.n_groups + job.n_outputs)
+        if self.engine.has_python or work < WORTH_A_TEAM:
+            n_threads = 1
+        # not every number of pieces a team of its own
+        while enough < n_pieces and enough < MAX_THREADS:
+            enough *= 2
+        n_threads = <int>max(1, min(n_threads, enough))
+        workspaces = [self.workspace() for _ in range(n_threads)]
+        for i, workspace in enumerate(workspaces):
+            of_threads[i] = &workspace.buffers
+        try:
+            if work < WORTH_RELEASING_THE_GIL:
+                for i in range(n_pieces):
+                    backward_piece(&job, i, 0)
+            else:
+                team = take_team(n_threads)
+                with nogil:
+                    team.run(backward_piece, &job, n_pieces)
+                give_back(team)
+            if is_raised(&job.failed):
+                for workspace in workspaces:  # before another thread takes them
+                    workspace.raise_error()
+        finally:
+            self.idle_workspaces.extend(workspaces)
+        raise_faults_since(faults_before)
+        return not is_raised(&job.unusable)
+
+    def vjp(self, array, list vectors, out, int n_threads, bint check_finite):
+        """vᵀJ for each row, of the Jacobian J of all outputs.
+
+        Parameters
+        ----------
+        array : array of shape (rows, inputs) of uint8, float32 or float64
+            The inputs.
+        vectors : list of arrays of shape (rows, units)
+            v for each output of the network: C-contiguous, of its dtype.
+        out : array of shape (rows, inputs)
+            Where to write: C-contiguous, of the dtype, apart from the arguments.
+        n_threads : int
+            The largest number of threads to use. The result does not depend on it.
+        check_finite : bool
+            Whether to check the rows for NaN and infinity.
+
+        Returns
+        -------
+        bool
+            False if `check_finite` found one. `out` is then incomplete.
+        """
+        cdef RowMatrix rows = RowMatrix(array)
+        room = np.array([<size_t>address_of(vector) for vector in vectors], np.uintp)
+        cdef size_t[::1] addresses = room
+        cdef void *target = address_of(out)
+        return self.run(&rows.rows, False, <void **>&addresses[0], &target, n_threads, check_finite)
+
+    def jacobian(self, array, list outs, int n_threads, bint check_finite):
+        """The Jacobian of each output for each row. Parameters and result are those of `vjp`.
+
+        Parameters
+        ----------
+        array, n_threads, check_finite
+            As for `vjp`.
+        outs : list of arrays of shape (rows, units, inputs)
+            Where to write, one for each output of the network.
+
+        Returns
+        -------
+        bool
+            As for `vjp`.
+        """
+        cdef RowMatrix rows = RowMatrix(array)
+        room = np.array([<size_t>address_of(out) for out in outs], np.uintp)
+        cdef size_t[::1] addresses = room
+        return self.run(&rows.rows, True, NULL, <void **>&addresses[0], n_threads, check_finite)
+
+    def small_jacobian(self, x, bint check_finite):
+        """The Jacobian for one row or a few of a network with one output, with as little overhead as possible.
+
+        Parameters
+        ----------
+        x : array of shape (inputs,) or (rows, inputs)
+            The inputs.
+        check_finite : bool
+            Whether to return None for a NaN or an infinity.
+
+        Returns
+        -------
+        array or None
+            None in any other case, which `jacobian` or an error is for.
+        """
+        cdef Rows rows
+        cdef void *target
+        cdef int ndim
+        if not self.has_one_output or type(x) is not np_ndarray or not self.engine.describe_rows(x, &rows):
+            return None
+        ndim = array_ndim(x)
+        if ndim == 1:
+            out = np_empty((self.n_outputs, rows.columns), self.numpy_dtype)
+        else:
+            out = np_empty((rows.rows, self.n_outputs, rows.columns), self.numpy_dtype)
+        target = array_data(out)
+        return out if self.run(&rows, True, NULL, &target, 1, check_finite) else None
+
+    def small_vjp(self, x, v, bint check_finite):
+        """Likewise, of vᵀJ.
+
+        Parameters
+        ----------
+        x : array of shape (inputs,) or (rows, inputs)
+            The inputs.
+        v : array of shape (outputs,) or (rows, outputs)
+            The vectors.
+        check_finite : bool
+            As for `small_jacobian`.
+
+        Returns
+        -------
+        array or None
+            As for `small_jacobian`.
+        """
+        cdef Rows rows
+        cdef void *target
+        cdef void *vector
+        cdef int ndim
+        if not self.has_one_output or type(x) is not np_ndarray or not self.engine.describe_rows(x, &rows):
+            return None
+        ndim = array_ndim(x)
+        if (
+            type(v) is not np_ndarray or v.dtype is not self.numpy_dtype or array_ndim(v) != ndim
+            or array_shape(v)[ndim - 1] != self.n_outputs or ndim == 2 and array_shape(v)[0] != rows.rows
+            or not is_all_set(array_flags(v), ALIGNED | C_CONTIGUOUS)
+        ):
+            return None
+        vector = array_data(v)
+        if check_finite and not self.engine.source.dtype.updates.are_finite(rows.rows * self.n_outputs, vector):
+            return None
+        if ndim == 1:
+            out = np_empty(rows.columns, self.numpy_dtype)
+        else:
+            out = np_empty((rows.rows, rows.columns), self.numpy_dtype)
+        target = array_data(out)
+        return out if self.run(&rows, False, &vector, &target, 1, check_finite) else None
+
+
+cdef double take_gradient(
+    const double *h, int64_t rows, int64_t columns, const floating *prediction, const floating *target,
+    const int64_t *classes, const floating *weight, floating *gradient
+) noexcept nogil:
+    memcpy(gradient, target, rows * columns * sizeof(floating))
+    return 0
+
+
+cdef class GivenGradient(LossKernel):
+    """A loss whose gradient is given as its target, whatever the prediction; its value is 0.
+
+    With it, a Trainer computes vᵀJ by inputs and by parameters.
+    """
+
+    def __init__(self):
+        self.functions.value_and_gradient_f32 = take_gradient[float]
+        self.functions.value_and_gradient_f64 = take_gradient[double]
