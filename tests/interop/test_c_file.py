@@ -127,6 +127,47 @@ def test_other_compilers(source, program, exact):
     assert subprocess.run([target]).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["dense", "wide", "graph", "embedding"])
+def test_aarch64_computes_the_same_bits(source, name):
+    """Exact forms and whole numbers have no difference on another processor; the others stay within their limit."""
+    compiler, emulator = exported.skipped_without("aarch64-linux-gnu-gcc"), exported.skipped_without("qemu-aarch64")
+    net = exported.network(name)
+    x = exported.rows_for(net)
+    for options, said in [
+        ({"exact": True}, "largest error 0,"), ({"dtype": "float64", "exact": True}, "largest error 0,"),
+        ({"dtype": "int8", "calibration": x}, "largest error 0,"), ({}, "PASS"),
+    ]:  # fmt: skip
+        net.to_c(source, selftest=x, **options)
+        target = source.with_suffix(".aarch64")
+        flags = [*exported.STRICT, "-O3", "-static", "-DCYNN_SELFTEST"]
+        subprocess.run([compiler, *flags, str(source), "-o", str(target), "-lm"], check=True)
+        done = subprocess.run([emulator, str(target)], capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout.startswith("PASS") and said in done.stdout, done.stdout
+
+
+def object_bytes(source):
+    """What the object for a Cortex-M4 takes: code, constants and memory, in bytes."""
+    compiler = exported.skipped_without("arm-none-eabi-gcc")
+    target = source.with_suffix(".o")
+    machine = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+    subprocess.run([compiler, *exported.STRICT, *machine, "-Os", "-c", str(source), "-o", str(target)], check=True)
+    sizes = subprocess.check_output([compiler.replace("gcc", "size"), str(target)], text=True).splitlines()[1].split()
+    return int(sizes[0]) + int(sizes[1])
+
+
+def test_the_digits_fit_a_microcontroller(source):
+    net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", input_scale=1 / 255, seed=0)
+    net.to_c(source, dtype="int8", calibration=np.random.default_rng(0).integers(0, 256, (50, 784)))
+    weights = 784 * 16 + 16 * 16 + 16 * 10 + 4 * (16 + 16 + 10)
+    assert weights < object_bytes(source) <= weights + 3 * 1024
+
+
+def test_a_sine_fits_a_microcontroller(source):
+    net = cynn.Network.mlp([1, 16, 16, 1], activation="tanh", seed=0)
+    net.to_c(source, dtype="int8", calibration=np.linspace(0, 6, 50)[:, None])
+    assert object_bytes(source) <= 3 * 1024
+
+
 def test_a_header_and_names(tmp_path):
     """Another file includes the header, and finds each output by its name."""
     net = exported.network("graph")
