@@ -134,7 +134,8 @@ def table(title: str, figures: dict[str, dict[str, float]]) -> Table:
     names = list(next(iter(figures.values())))
     values = np.array([[figures[peer][name] for name in names] for peer in figures])
     ranks = (values[:, None] > values[None]).sum(axis=1).mean(axis=1) + 1
-    ratios = np.exp(np.log(values / values[-1]).mean(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):  # where nothing is wrong
+        ratios = np.exp(np.log(values / values[-1]).mean(axis=1))
     rows = [
         [peer, *(f"{value:.4g}" for value in own), f"{rank:.2f}", f"{ratio:.3f}"]
         for peer, own, rank, ratio in zip(figures, values, ranks, ratios, strict=True)
