@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from cynn.interop.needed import needed
 from cynn.interop.torch_optimizer import adopt_state
 from cynn.interop.torch_reader import Reader
+from cynn.interop.torch_wrap import wrap
 from cynn.interop.torch_writer import Writer
 
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["adopt", "export"]
+__all__ = ["adopt", "export", "wrap"]
 
 
 def adopt(module: Any, optimizer: Any = None, *, inputs: int | None = None) -> Network:

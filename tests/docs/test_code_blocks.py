@@ -18,6 +18,7 @@ ELSEWHERE = {
     "plots.rst": "docs/test_docs.py",  # its networks are trained for one epoch alone
     "learn/": "docs/test_learn.py",
     "tables.rst": "sklearn/test_tables_page.py",  # it needs pandas
+    "in_scipy_pytorch_jax.rst": "interop/test_derivatives_elsewhere.py",  # it needs these
 }
 #: Lines of shell that no test runs, by how they begin, and why.
 NOT_RUN = {

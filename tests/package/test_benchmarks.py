@@ -117,3 +117,11 @@ def test_estimators_beside_those_of_scikit_learn():
     assert [line.split("  ")[0] for line in lines[4:7]] == [
         "fit, 1 epochs, float32", "predict_proba of a row, float32", "partial_fit of a row, float32"
     ]  # fmt: skip
+
+
+def test_the_table_of_derivatives():
+    from benchmarks import derivatives
+
+    lines = derivatives.table(derivatives.CASES, 0.01).splitlines()
+    assert len(lines) == 2 + len(derivatives.CASES)
+    assert all(line.count("|") == 8 for line in lines)

@@ -1,0 +1,138 @@
+"""Derivatives beside those of JAX: ``python -m benchmarks.derivatives``.
+
+Each case is a row of the table: what is computed, what it is compared with, and how many times as fast it must be.
+Short runs of both sides alternate, and the least of each counts, so that other processes disturb little. Compare the
+last column with the rate of matrix products that ``python -m benchmarks`` shows, of two operations each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import cynn
+from benchmarks import machine
+
+
+@dataclass
+class Case:
+    """What is measured, and beside what."""
+
+    what: str
+    run: Callable[[], Any]
+    against: str
+    other: Callable[[], Any] | None  # None: it is not installed
+    at_least: float  # how many times as fast
+    multiply_adds: float = 0.0
+    calls: int = 1  # in a run
+
+
+CASES: list[Callable[[], Case]] = []
+
+
+def case(make: Callable[[], Case]) -> Callable[[], Case]:
+    """Add a case to the table."""
+    CASES.append(make)
+    return make
+
+
+def network() -> cynn.Network:
+    return cynn.Network.mlp([16, 64, 64, 4], activation="tanh", seed=0)
+
+
+def rows(n: int) -> Any:
+    return np.random.default_rng(0).normal(size=(n, 16)).astype(np.float32)
+
+
+def jacobian_of_jax(net: cynn.Network, x: Any) -> Callable[[], Any] | None:
+    """The same by `jax.jit`, with `vmap` for many rows; None without JAX."""
+    try:
+        import jax
+    except ImportError:
+        return None
+    weights = [jax.numpy.asarray(array) for array in net.get_weights()]
+
+    def f(x: Any) -> Any:
+        for k in range(0, len(weights), 2):
+            x = x @ weights[k] + weights[k + 1]
+            x = jax.numpy.tanh(x) if k + 2 < len(weights) else x
+        return x
+
+    jacobian = jax.jacrev(f)
+    compiled = jax.jit(jacobian if x.ndim == 1 else jax.vmap(jacobian))
+    given = jax.numpy.asarray(x)
+    np.testing.assert_allclose(compiled(given), net.jacobian(x), atol=1e-5)
+    return lambda: compiled(given).block_until_ready()
+
+
+MULTIPLY_ADDS = 16 * 64 + 64 * 64 + 64 * 4 + 4 * (64 * 64 + 64 * 16)  # of a row: the last layer's W is its Jacobian
+
+
+@case
+def jacobian_of_one_row() -> Case:
+    net, x = network(), rows(1)[0]
+    return Case("Jacobian of one row, 16-64-64-4", lambda: net.jacobian(x), "JAX, jit", jacobian_of_jax(net, x),
+                3.5, MULTIPLY_ADDS, 200)  # fmt: skip
+
+
+@case
+def jacobian_of_1000_rows() -> Case:
+    net, x = network(), rows(1000)
+    return Case("Jacobians of 1,000 rows, 2 threads", lambda: net.jacobian(x, n_threads=2), "JAX, jit(vmap)",
+                jacobian_of_jax(net, x), 1.5, 1000 * MULTIPLY_ADDS, 2)  # fmt: skip
+
+
+@case
+def vjp_of_one_row() -> Case:
+    """Beside that of the smallest network there is, whose time is that of the call."""
+    net, smallest, x, v = network(), cynn.Network([cynn.Input(16), cynn.Dense(4)], seed=0), rows(1)[0], rows(1)[0, :4]
+    return Case("vjp of one row", lambda: net.vjp(x, v), "of 16-4: the call alone", lambda: smallest.vjp(x, v),
+                0.0, 2 * (16 * 64 + 64 * 64 + 64 * 4), 200)  # fmt: skip
+
+
+def least(case: Case, seconds: float) -> tuple[float, float]:
+    """The least seconds a call, of both sides in turn."""
+    sides = [case.run] if case.other is None else [case.run, case.other]
+    found = [float("inf")] * 2
+    for run in sides:
+        run()
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        for side, run in enumerate(sides):
+            begin = time.perf_counter()
+            for _ in range(case.calls):
+                run()
+            found[side] = min(found[side], (time.perf_counter() - begin) / case.calls)
+    return found[0], found[1]
+
+
+def table(cases: list[Callable[[], Case]], seconds: float) -> str:
+    """A line for each case."""
+    lines = ["| what | time | against | time | ratio | at least | 10⁹ multiply-adds/s |", "|---" * 7 + "|"]
+    for make in cases:
+        each = make()
+        own, other = least(each, seconds)
+        ratio = f"{other / own:.2f}" if each.other is not None else "-"
+        rate = f"{each.multiply_adds / own / 1e9:.1f}" if each.multiply_adds else "-"
+        wanted = each.at_least or "-"
+        cells = [each.what, f"{1e6 * own:.2f} µs", each.against, f"{1e6 * other:.2f} µs", ratio, wanted, rate]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each case")
+    options = parser.parse_args()
+    print(*(f"{name}: {value}" for name, value in machine.describe().items()), sep="\n", end="\n\n")
+    print(table(CASES, options.seconds))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
