@@ -72,9 +72,9 @@ class Model:
         self.history: Any = None
         self.epochs_trained = 0
         self._optimizer_state: Any = None
-        self._batch_buffer: Any = None
         # Kept for the next call, as the engine keeps its buffers.
         self._input_derivatives: Any = None
+        self._places_of_layers: list[tuple[int | None, ...]] | None = None
         self._engine = Engine(
             self.dtype,
             self.input.units,
@@ -87,6 +87,13 @@ class Model:
         )
         # Kept, since looking it up takes a noticeable part of a prediction of one row.
         self._predict_small_batch = self._engine.predict_small_batch if self._outputs.is_one else None
+
+    def _forget_kept(self) -> None:
+        """Forget what calls have kept for the next ones, since a setting has changed that they depend on."""
+        self._settings = object()  # another one stands for other settings
+        self._kept_steps: Any = None
+        self._kept_gradients: list[Any] = []
+        self._kept_objective: tuple[Any, Any, Objective] | None = None
 
     @property
     def outputs(self) -> Any:
@@ -134,6 +141,7 @@ class Model:
     def classes(self, given: Any) -> None:
         of_outputs = zip(self._outputs.split_if(given, "classes"), self._outputs.units, strict=True)
         self._classes = [names.as_names(one, "classes", max(2, units)) for one, units in of_outputs]
+        self._forget_kept()
 
     @property
     def output_activation(self) -> Any:
@@ -172,6 +180,7 @@ class Model:
                 for rule in operation.rules:
                     if rule.follows_network:
                         rule.l1, rule.l2 = l1, l2
+            self._forget_kept()
 
     @property
     def parameter_count(self) -> int:
@@ -421,7 +430,13 @@ class Model:
         Objective
             The losses, in the network's dtype.
         """
-        return Objective(self._outputs, self._output_activations(), self.dtype, loss, loss_weights, self._classes)
+        kept = self._kept_objective
+        if kept is not None and kept[0] is loss and kept[1] is loss_weights:
+            return kept[2]
+        made = Objective(self._outputs, self._output_activations(), self.dtype, loss, loss_weights, self._classes)
+        if not isinstance(loss, (dict, list)) and not isinstance(loss_weights, (dict, list, np.ndarray)):
+            self._kept_objective = loss, loss_weights, made  # what could have changed by the next call is not kept
+        return made
 
     def get_weights(self) -> list[Array]:
         """Copy all arrays that training changes: the weights and biases of every layer in order.

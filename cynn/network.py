@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cynn.training.diagnosis import Diagnosis
     from cynn.training.history import History
     from cynn.training.laplace import Laplace
+    from cynn.training.own_loop import TrainingLoop
     from cynn.training.problem import Problem
 
     Array = npt.NDArray[Any]
@@ -377,16 +378,57 @@ class Network(DerivativeMethods, FaceMethods):
 
         with self._weights_lock.training_by("train_batch"):
             return train_batch(
-                self,
-                x,
-                y,
-                loss=loss,
-                loss_weights=loss_weights,
-                optimizer=optimizer,
-                sample_weight=sample_weight,
-                n_threads=n_threads,
-                check_finite=check_finite,
+                self, x, y, loss, loss_weights, optimizer, sample_weight, n_threads, check_finite
             )
+
+    def loop(
+        self,
+        batch_size: int,
+        *,
+        loss: Any = None,
+        loss_weights: Any = None,
+        optimizer: Any = None,
+        n_threads: int | None = None,
+        check_finite: bool = True,
+    ) -> TrainingLoop:
+        """Prepare steps for a training loop of one's own: reinforcement learning, streams, several networks in turn.
+
+        Parameters
+        ----------
+        batch_size : int
+            The largest number of rows of a batch.
+        loss, loss_weights, optimizer
+            As for `train_batch`.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result does not depend on it.
+        check_finite : bool
+            Whether a NaN or an infinity in x or y is an error.
+
+        Returns
+        -------
+        cynn.training.TrainingLoop
+            Its methods are `step`, `learn_one`, `gradients` and `apply`.
+
+        Raises
+        ------
+        InvalidParameterError, UnknownNameError
+            A setting is none of those that are allowed.
+        BusyError
+            Another call trains the network.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> loop = net.loop(1, optimizer=cynn.optimizers.SGD(0.25))
+        >>> loop.step([[1.0]], [0.0]), loop.step([[1.0]], [0.0])
+        (4.0, 0.0)
+        """
+        from cynn.training.own_loop import TrainingLoop
+
+        with self._weights_lock.training_by("loop"):
+            return TrainingLoop(self, batch_size, loss, loss_weights, optimizer, n_threads, check_finite)
 
     def gradients(
         self, x: Any, y: Any, *, loss: Any = None, loss_weights: Any = None, sample_weight: Any = None

@@ -24,6 +24,8 @@ cdef extern from *:
     bint is_native "cynn_is_native"(object)      # the bytes of an element are in the order of this machine
 
     const int UINT8_NUMBER "NPY_UINT8"
+    const int INT32_NUMBER "NPY_INT32"
+    const int INT64_NUMBER "NPY_INT64"
     const int FLOAT32_NUMBER "NPY_FLOAT32"
     const int FLOAT64_NUMBER "NPY_FLOAT64"
     const int C_CONTIGUOUS "NPY_ARRAY_C_CONTIGUOUS"

@@ -106,6 +106,8 @@ class UpdateSettings:
         Whether weight decay changes from step to step.
     regularizes : bool
         Whether the penalties of regularizers belong to the loss.
+    keeps_gradients : bool
+        Whether the gradients are kept whole, for the caller, even where the optimizer could update each block at once.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class UpdateSettings:
         decays_biases: bool = True,
         is_decay_scheduled: bool = False,
         regularizes: bool = True,
+        keeps_gradients: bool = False,
     ) -> None:
         self.clip_value = clip_value
         self.clip_norm = clip_norm
@@ -131,6 +134,7 @@ class UpdateSettings:
         self.decays_biases = decays_biases
         self.is_decay_scheduled = is_decay_scheduled
         self.regularizes = regularizes
+        self.keeps_gradients = keeps_gradients
 
 
 class Operation:

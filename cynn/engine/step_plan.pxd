@@ -34,6 +34,7 @@ cdef class StepPlan:
     cdef double **scheduled            # the hyperparameters that change from step to step
     cdef int64_t n_scheduled
     cdef int64_t batch_size
+    cdef bint is_worth_a_team          # a step has enough work for several threads
     cdef int64_t accumulation          # the number of batches per step
 
     cdef set_data(self, x, row_weight)

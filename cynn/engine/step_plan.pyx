@@ -80,7 +80,8 @@ cdef class StepPlan:
         step.pass_.seed = engine.seed
         step.schedule.tile = self.tile_rows(whole_batch)
         step.schedule.n_parts = 1
-        if whole_batch or engine.multiplications() * batch_size < WORTH_A_TEAM:
+        self.is_worth_a_team = not whole_batch and engine.multiplications() * batch_size >= WORTH_A_TEAM
+        if not self.is_worth_a_team:
             n_threads = 1
         elif not by_inputs and self.is_divided():
             step.schedule.n_parts = PARTS
@@ -119,7 +120,7 @@ cdef class StepPlan:
         updates.clip_norm, updates.global_clip_norm = settings.clip_norm, settings.global_clip_norm
         updates.is_direct = (
             updates.is_elementwise and settings.accumulation == 1 and settings.clip_norm == 0
-            and settings.global_clip_norm == 0
+            and settings.global_clip_norm == 0 and not settings.keeps_gradients
         )
         rules = [rule for operation in self.engine.operations for rule in operation.rules]
         updates.is_linear = (

@@ -33,15 +33,6 @@ from cynn.kernels.blas cimport faults, raise_faults_since
 
 cdef int64_t MAX_STEPS = 1 << 62  # no limit
 
-# The result of a batch. With all but the first and the last, the weights are not changed.
-cdef enum Status:
-    STEPPED
-    LOSS_IS_NOT_FINITE
-    NORM_IS_NOT_FINITE   # the norm of a gradient that must be clipped
-    ROW_IS_UNUSABLE      # a row of x
-    PYTHON_RAISED
-    A_RANK_FAILED        # or an exchange with it; then weights may be changed in part
-
 
 cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
     return (<Trainer>trainer).python_loss(head, rows, value)
@@ -149,16 +140,6 @@ cdef class Trainer:
         Sums over the rows of this epoch: of 1, the penalty, and weight * loss for each output, without loss weights.
     """
 
-    cdef StepPlan plan
-    cdef RankShare share               # of this process, if several take each step together
-    cdef bint has_ranks
-    cdef object python_error
-    cdef const int64_t[:, ::1] moved   # address and size of each array that steps change
-    cdef double norm                   # of the gradient, if it is not finite
-    cdef readonly int64_t steps        # taken in all
-    cdef readonly int64_t batches      # of this epoch that are done
-    cdef readonly int64_t epochs_done  # in the last run_epochs
-
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
         OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, communicator=None,
@@ -239,6 +220,11 @@ cdef class Trainer:
         """Get what other ranks have of the optimizer's memory. All ranks must call this at the same time."""
         if self.has_ranks:
             self.share.gather_memory()
+
+    @property
+    def uses_threads(self):
+        """Whether a step is large enough for the number of threads to matter."""
+        return self.plan.is_worth_a_team
 
     @property
     def gradients(self):
@@ -341,7 +327,7 @@ cdef class Trainer:
                     with gil:
                         self.plan.workspace.begin_pass()
                 status = self.train_on_batch(ends_step, &loss)
-                if status == STEPPED and python_optimizer and ends_step:
+                if status == STEPPED and python_optimizer and step.pass_.updates and ends_step:
                     with gil:
                         status = self.python_optimizer_step()
                 if status == STEPPED and ends_step:
@@ -357,6 +343,10 @@ cdef class Trainer:
                 if ends_step and (self.steps - steps_before >= max_steps or cynn_seconds() >= until):
                     break
         raise_faults_since(faults_before)
+        self.raise_unless_stepped(status, batch, loss)
+        return batch - first_batch
+
+    cdef int raise_unless_stepped(self, Status status, int64_t batch, double loss) except -1:
         if status == LOSS_IS_NOT_FINITE:
             raise Diverged(batch, "loss", loss)
         if status == NORM_IS_NOT_FINITE:
@@ -367,7 +357,30 @@ cdef class Trainer:
             self.share.raise_error()
         if status == PYTHON_RAISED:
             self.raise_python_error()
-        return batch - first_batch
+        return 0
+
+    cdef int apply_gradients(self, double learning_rate, const double[:, ::1] scheduled, int64_t t) except -1:
+        """Take a step with what is in `gradients`, which the settings must have kept."""
+        cdef Step *step = &self.plan.step
+        cdef Status status = STEPPED
+        cdef int64_t i, faults_before = faults()
+        step.updates.learning_rate, step.updates.t = learning_rate, t
+        for i in range(0 if scheduled is None else self.plan.n_scheduled):
+            self.plan.scheduled[i][0] = scheduled[0, i]
+        self.plan.team.begin()
+        with nogil:
+            if self.find_factors():
+                self.plan.team.run(update_phase, step, step.blocks.n_updated)
+            else:
+                status = NORM_IS_NOT_FINITE
+        if status == STEPPED and self.plan.optimizer.is_python:
+            status = self.python_optimizer_step()
+        if status == STEPPED:
+            with nogil:
+                self.plan.team.run(constraint_phase, step, step.blocks.n_constrained)
+            self.steps += 1
+        raise_faults_since(faults_before)
+        return self.raise_unless_stepped(status, 0, 0)
 
     def run_epochs(
         self, order_of, int64_t first_epoch, int64_t t, const double[::1] learning_rates, double[:, ::1] figures,
@@ -463,7 +476,7 @@ cdef class Trainer:
             self.plan.team.run(block_phase, step, step.blocks.n_blocks)
         for i in range(step.blocks.n_blocks):
             penalty += step.blocks.blocks[i].penalty
-        if not updates.is_direct and self.plan.optimizer is not None:
+        if not updates.is_direct and step.pass_.updates:
             updates.is_added = not ends_step
             if ends_step:
                 if not self.find_factors():

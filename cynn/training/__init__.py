@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from cynn.callbacks.base import Callback
     from cynn.training.history import History
     from cynn.training.laplace import Laplace
+    from cynn.training.own_loop import TrainingLoop
     from cynn.training.problem import Problem
 
-__all__ = ["Callback", "History", "Laplace", "Problem"]
+__all__ = ["Callback", "History", "Laplace", "Problem", "TrainingLoop"]
 
 # Imported on demand, since not every module of this wing needs them all.
 _HOMES = {
@@ -23,6 +24,7 @@ _HOMES = {
     "History": "cynn.training.history",
     "Laplace": "cynn.training.laplace",
     "Problem": "cynn.training.problem",
+    "TrainingLoop": "cynn.training.own_loop",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,14 @@ class TrainingContext:
             self._has_met_a_single_row = True
             moving_averages.warn_of_a_single_row(self.network)
 
-    def trainer(self, rows: Array, target: Targets, weights: RowWeights, batch_size: int) -> Trainer:
+    def trainer(
+        self, rows: Array, target: Targets, weights: RowWeights, batch_size: int, *, keeps_gradients: bool = False
+    ) -> Trainer:
         """Make a trainer on these data."""
+        settings = self.state.settings if self.state else UpdateSettings()
+        if keeps_gradients:
+            settings = copy.copy(settings)
+            settings.keeps_gradients = True
         kernel = None
         if self.state is not None:
             kernel = OptimizerKernel(self.state.optimizer)
@@ -83,7 +90,7 @@ class TrainingContext:
             self.objective.weights,
             kernel,
             self.state.slots if self.state else [],
-            self.state.settings if self.state else UpdateSettings(),
+            settings,
             batch_size,
             self.n_threads,
             self.communicator,
@@ -92,9 +99,12 @@ class TrainingContext:
     @property
     def has_schedule(self) -> bool:
         """Whether the learning rate, or another parameter of a step, changes from step to step."""
-        if self.state is None:
-            return False
-        return self.state.has_schedule or self.state.settings.is_decay_scheduled or bool(self._schedules())
+        return self.state is not None and (self.state.has_schedule or self.is_scheduled)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether a parameter of a step besides the learning rate changes from step to step."""
+        return self.state is not None and (self.state.settings.is_decay_scheduled or bool(self._schedules()))
 
     def _schedules(self) -> list[HyperparameterSchedule]:
         return [each.schedule for each in self.network._engine.operations if each.schedule is not None]

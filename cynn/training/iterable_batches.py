@@ -15,81 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.components import schema
-from cynn.data import row_weights
 from cynn.data.row_weights import RowWeights
 from cynn.data.sparse import as_dense
 from cynn.data.targets import Targets
 from cynn.engine import randomness
-from cynn.engine.trainer import UnusableRow
 from cynn.errors import DataError, InvalidParameterError
 from cynn.training.background import Background
+from cynn.training.batch_buffer import BatchBuffer, checked_batch
 from cynn.training.batches import BatchSource
 from cynn.training.context import TrainingContext
 
-__all__ = ["BatchBuffer", "IterableBatches", "checked_batch", "transformed"]
+__all__ = ["IterableBatches", "transformed"]
 
 Array = npt.NDArray[Any]
 #: Rows, targets and weights of a batch, before they have been checked.
 RawBatch = tuple[Any, Any, Any]
 _NO_BATCH: Any = object()  # None may be a batch that a user gave by mistake
-
-
-class BatchBuffer:
-    """A buffer of two halves, each for a batch, and a trainer on it.
-
-    Parameters
-    ----------
-    context : TrainingContext
-    rows, target : array, Targets
-        The first batch, which determines the dtypes, and whether targets are classes or values.
-    capacity : int
-        Rows of a half.
-    """
-
-    def __init__(self, context: TrainingContext, rows: Array, target: Targets, capacity: int) -> None:
-        if context.state is not None and context.state.settings.accumulation > 1:
-            raise InvalidParameterError(
-                "The 'gradient_accumulation_steps' parameter of an optimizer must be 1 where batches come one by "
-                f"one. Got {context.state.settings.accumulation} instead: give larger batches."
-            )
-        self.context = context
-        self.capacity = capacity
-        self.rows = np.zeros((2 * capacity, rows.shape[1]), rows.dtype)
-        self.target = target.with_room(2 * capacity)
-        self.weights = RowWeights.room(2 * capacity, len(target.parts))
-        self.trainer = context.trainer(self.rows, self.target, self.weights, capacity)
-
-    def takes(self, rows: Array, target: Targets) -> bool:
-        """Whether this batch fits into a half."""
-        return len(rows) <= self.capacity and rows.dtype == self.rows.dtype and self.target.has_form_of(target)
-
-    def put(self, half: int, rows: Array, target: Targets, weights: RowWeights) -> Array:
-        """Copy a batch into a half; return the places of its rows."""
-        begin = half * self.capacity
-        place = slice(begin, begin + len(rows))
-        self.rows[place] = rows
-        self.target.put(place, target)
-        self.weights.put(place, weights)
-        return np.arange(place.start, place.stop)
-
-    def step(
-        self,
-        order: Array,
-        rate: float,
-        scheduled: npt.NDArray[np.float64] | None,
-        predictions: list[Array] | None,
-        name: str,
-    ) -> None:
-        """Take a step on the rows at these places."""
-        if len(order) == 1:
-            self.context.warn_of_a_single_row()
-        try:
-            self.context.count(
-                self.trainer,
-                lambda t: self.trainer.run(order, 0, t, np.array([rate]), predictions, 0.0, scheduled=scheduled),
-            )
-        except UnusableRow:
-            self.context.network.raise_unusable(self.rows[order], name, check_finite=self.context.check_finite)
 
 
 class IterableBatches(BatchSource):
@@ -119,6 +60,7 @@ class IterableBatches(BatchSource):
         self.last_rate = 0.0
         self.half = 0
         self.background = Background("cynn-steps")
+        self.is_scheduled = context.is_scheduled
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
         """Begin an epoch: fetch its first batch."""
@@ -152,7 +94,7 @@ class IterableBatches(BatchSource):
         except Exception as problem:
             self.problem = problem
 
-    def _fetch(self) -> tuple[Array | None, Array, Targets, RowWeights] | None:
+    def _fetch(self) -> tuple[int, tuple[Array, Targets, RowWeights] | None] | None:
         """Draw the next batch, and copy it into the free half if it fits; None after the last."""
         is_at_end = self.fetched == self.steps_per_epoch
         raw = _NO_BATCH if is_at_end and not self.are_all else next(self.batches, _NO_BATCH)
@@ -177,13 +119,17 @@ class IterableBatches(BatchSource):
                 "instead."
             )
         x, y, *rest = raw
+        if self.buffer is not None and not rest and self.class_weight is None and not self.keep_predictions:
+            n = self.buffer.put_as_given(1 - self.half, x, y)
+            if n:
+                return n, None
         rows, target, weights = checked_batch(
             self.context, x, y, rest[0] if rest else None, f" of {name}", self.class_weight
         )
-        order = None
+        n = 0
         if self.buffer is not None and self.buffer.takes(rows, target):
-            order = self.buffer.put(1 - self.half, rows, target, weights)
-        return order, rows, target, weights
+            n = self.buffer.put(1 - self.half, rows, target, weights)
+        return n, (rows, target, weights)
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
         """Take one step, however long it takes."""
@@ -193,32 +139,37 @@ class IterableBatches(BatchSource):
             raise self.problem
         if self.next is None:
             return False
-        order, rows, target, weights = self.next
+        n, checked = self.next
         self.half = 1 - self.half
-        if order is None:
-            order = self._new_buffer(rows, target).put(self.half, rows, target, weights)
-        self.last_rate = float(state.rates(1, self.total_steps)[0])
+        if not n:
+            assert checked is not None
+            n = self._new_buffer(*checked[:2]).put(self.half, *checked)
+        rate = state.optimizer.learning_rate
+        self.last_rate = rate if type(rate) is float else float(state.rates(1, self.total_steps)[0])
         predictions = None
         if self.keep_predictions:
-            predictions = self.context.room_for_predictions(len(rows))
+            assert checked is not None
+            rows, target, weights = checked
+            predictions = self.context.room_for_predictions(n)
             self.targets.append(target.take(np.arange(len(rows))))  # a copy: the next batch may use the same memory
             self.predictions.append(predictions)
             self.weights.append(weights)
-        self._step_and_fetch(order, predictions)
+        self._step_and_fetch(n, predictions)
         self.step += 1
-        self.rows_done += len(rows)
+        self.rows_done += n
         return True
 
-    def _step_and_fetch(self, order: Array, predictions: list[Array] | None) -> None:
+    def _step_and_fetch(self, n: int, predictions: list[Array] | None) -> None:
         buffer, rate, name = self.buffer, self.last_rate, f"x of batch {self.step + 1}"
-        scheduled = self.context.scheduled(1, self.total_steps)
+        scheduled = self.context.scheduled(1, self.total_steps) if self.is_scheduled else None
         assert buffer is not None
-        if buffer.trainer.calls_python:
-            buffer.step(order, rate, scheduled, predictions, name)
+        half = self.half
+        if buffer.trainer.calls_python or not buffer.trainer.uses_threads:  # or it is too short for another thread
+            buffer.step(half, n, rate, scheduled, predictions, name)
             self._fetch_next()
             return
         try:
-            self.background.start(lambda: buffer.step(order, rate, scheduled, predictions, name))
+            self.background.start(lambda: buffer.step(half, n, rate, scheduled, predictions, name))
             self._fetch_next()
         finally:
             self.background.finish()
@@ -227,7 +178,7 @@ class IterableBatches(BatchSource):
         sums = self.sums()
         self.gather_memory()  # a larger trainer divides the work in another way
         self.capacity = max(self.capacity, len(rows))
-        self.buffer = BatchBuffer(self.context, rows, target, self.capacity)
+        self.buffer = BatchBuffer(self.context, rows, target, self.capacity, parts=2)
         self.buffer.trainer.begin_epoch(self.context.check_finite, self.number, self.step, sums)
         return self.buffer
 
@@ -312,27 +263,6 @@ def _classes(shape: tuple[int, ...], n_classes: int) -> schema.Kind:
         f"classes from 0 to {n_classes - 1} of shape {shape}",
         lambda value: integers.holds(value) and bool(((value >= 0) & (value < n_classes)).all()),
     )
-
-
-def checked_batch(
-    context: TrainingContext, x: Any, y: Any, sample_weight: Any, of: str, class_weight: Any = None
-) -> tuple[Array, Targets, RowWeights]:
-    """Validate and convert a batch, and leave out rows of weight 0. The numbers of x are checked in its step."""
-    network = context.network
-    rows = network.as_rows(x, f"x{of}")
-    if len(rows) == 0:
-        raise DataError(f"x{of} must have at least one row. Got none instead.")
-    objective = context.objective
-    weights = objective.sample_weights(sample_weight, len(rows), may_be_zero=True)
-    target = objective.targets(y, len(rows), f"y{of}", weights, check_finite=context.check_finite)
-    if class_weight is not None:
-        weights = objective.with_class_weights(weights, class_weight, target, None)
-    row_weights.check_as_given(weights, of, network.dtype)
-    network.remember_names(x)
-    places = weights.places()
-    if places is not None:
-        rows, target, weights = rows[places], target.take(places), weights.take(places)
-    return as_dense(rows), target, weights
 
 
 def transformed(

@@ -110,7 +110,8 @@ class TestBatches:
         assert net.history["loss"] == pytest.approx([np.average(losses, weights=sizes)])
 
     def test_they_are_drawn_by_the_caller_while_another_thread_trains(self):
-        x, y = rows()
+        """Where a step is long enough for a thread of its own."""
+        x, y = helpers.inputs(96, 200), np.zeros(96, int)
         seen, threads = set(), set()
 
         def batches(epoch):
@@ -119,7 +120,7 @@ class TestBatches:
                 threads.update(thread.name for thread in threading.enumerate())
                 yield batch
 
-        network().fit(batches, epochs=3)
+        Network.mlp([200, 500, 4], output="softmax", seed=3).fit(batches, epochs=3)
         assert seen == {threading.get_ident()}
         assert any(name.startswith("cynn-steps") for name in threads)
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("cynn-steps")]

@@ -1,0 +1,236 @@
+"""`Network.loop`: training step by step, for loops of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cynn.engine import threads
+from cynn.errors import DataError, ShapeError, check_switch, check_whole_number, shown
+from cynn.training.batch_steps import BatchSteps
+from cynn.training.context import TrainingContext
+from cynn.training.optimizer_state import optimizer_state
+from cynn.training.steps import by_layer
+
+if TYPE_CHECKING:
+    from cynn.model import Model
+
+__all__ = ["TrainingLoop"]
+
+Array = npt.NDArray[Any]
+_MOST_ROWS = 2**31 - 1
+
+
+class TrainingLoop:
+    """Takes steps on batches that come one by one: `Network.loop` makes it.
+
+    A step has the bits of `Network.train_batch`. Buffers, and what depends on the settings, are made at the first step
+    and kept. The settings stay; the learning rate of the optimizer may be assigned between steps.
+
+    Parameters
+    ----------
+    network : Network
+    batch_size, loss, loss_weights, optimizer, n_threads, check_finite
+        As for `Network.loop`.
+
+    Attributes
+    ----------
+    network : Network
+        The network that is trained.
+    batch_size : int
+        The largest number of rows of a batch.
+
+    Examples
+    --------
+    >>> import cynn
+    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+    >>> net.layers[0].weights = [[2.0]]
+    >>> loop = net.loop(1, optimizer=cynn.optimizers.SGD(0.25))
+    >>> loop.step([[1.0]], [0.0]), loop.step([[1.0]], [0.0])
+    (4.0, 0.0)
+    """
+
+    def __init__(
+        self,
+        network: Model,
+        batch_size: int,
+        loss: Any,
+        loss_weights: Any,
+        optimizer: Any,
+        n_threads: int | None,
+        check_finite: bool,
+    ) -> None:
+        self.network = network
+        self.batch_size = check_whole_number(batch_size, "batch_size", "loop", minimum=1, maximum=_MOST_ROWS)
+        self._check_finite = check_switch(check_finite, "check_finite", "loop")
+        self._loss, self._loss_weights, self._n_threads = loss, loss_weights, threads.resolve(n_threads)
+        network.objective(loss, loss_weights)  # whose errors come first: nothing is changed then
+        self._state = optimizer_state(network, optimizer, equal_goes_on=True)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        network = self.network
+        objective = network.objective(self._loss, self._loss_weights)
+        self._context = TrainingContext(network, objective, self._state, self._n_threads, self._check_finite)
+        self._steps = BatchSteps(self._context, self.batch_size)
+        self._in_halves = BatchSteps(self._context, self.batch_size, keeps_gradients=True)
+        self._prepared_for = network._settings
+
+    def _begin(self) -> None:
+        """Go on with the optimizer of this loop, and notice settings of the network that have changed."""
+        self.network._optimizer_state = self._state
+        if self._prepared_for is not self.network._settings:
+            self._prepare()
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer, whose learning rate may be assigned."""
+        return self._state.optimizer
+
+    @property
+    def steps(self) -> int:
+        """How many steps the optimizer has taken, those before this loop included."""
+        return self._state.t
+
+    def step(self, x: Any, y: Any, *, sample_weight: Any = None) -> float:
+        """Take one step on a batch.
+
+        Parameters
+        ----------
+        x, y : array
+            Rows and their targets, as for `fit`, `batch_size` of them at most. NumPy arrays of the dtypes of the first
+            batch are the quickest.
+        sample_weight : array of shape (rows,), optional
+            As for `Network.train_batch`.
+
+        Returns
+        -------
+        float
+            The loss of the batch before the step.
+
+        Raises
+        ------
+        TrainingDivergedError
+            The loss became NaN or infinite.
+        BusyError
+            Another call trains the network.
+        ShapeError, DataError
+            x or y do not fit. Nothing is changed.
+        """
+        with self.network._weights_lock.training_by("step"):
+            self._begin()
+            return self._steps.step(x, y, sample_weight, self._check_finite)
+
+    def learn_one(self, x: Any, y: Any) -> float:
+        """Take one step on one row, as data arrive in a stream.
+
+        Parameters
+        ----------
+        x : array of shape (inputs,)
+            The row.
+        y : number, or array of shape (outputs,)
+            Its target: a class, a value, or several values.
+
+        Returns
+        -------
+        float
+            The loss of the row before the step.
+
+        Raises
+        ------
+        TrainingDivergedError, BusyError, ShapeError, DataError
+            As for `step`.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> loop = net.loop(1, optimizer=cynn.optimizers.SGD(0.25))
+        >>> loop.learn_one([1.0], 0.0), float(net.predict([1.0])[0])
+        (4.0, 0.0)
+        """
+        return self.step(np.asarray(x)[None], np.asarray(y)[None])
+
+    def gradients(self, x: Any, y: Any, *, sample_weight: Any = None) -> list[tuple[Array | None, ...]]:
+        """∂C/∂W and ∂C/∂b of a batch, as `step` uses them, before any clipping: to be changed, and given to `apply`.
+
+        Random numbers, as of dropout, are those of the step that comes next. Moving averages stay as they are.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `step`.
+
+        Returns
+        -------
+        list of (dW, db)
+            As from `Network.gradients`.
+
+        Raises
+        ------
+        TrainingDivergedError, BusyError, ShapeError, DataError
+            As for `step`.
+        """
+        with self.network._weights_lock.training_by("gradients of a loop"):
+            self._begin()
+            found = self._in_halves.gradients_of(x, y, sample_weight)
+            return by_layer(self.network, [None if each is None else each.copy() for each in found])
+
+    def apply(self, gradients: Sequence[Sequence[Any]]) -> None:
+        """Take the optimizer's step with gradients of one's own: clipping, the rule of the optimizer, constraints.
+
+        Parameters
+        ----------
+        gradients : list of (dW, db)
+            Of the form that `gradients` returns: clipped, added up over batches, or computed elsewhere.
+
+        Raises
+        ------
+        ShapeError, DataError
+            They do not have the form of the weights, or are not finite. Nothing is changed.
+        TrainingDivergedError
+            A norm that must be clipped, or a weight, became infinite.
+        BusyError
+            Another call trains the network.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> loop = net.loop(1, optimizer=cynn.optimizers.SGD(0.25))
+        >>> (dw, db), = loop.gradients([[1.0]], [0.0])
+        >>> loop.apply([(dw, db * 0)])
+        >>> net.layers[0].weights, net.layers[0].biases
+        (array([[1.]], dtype=float32), array([0.], dtype=float32))
+        """
+        with self.network._weights_lock.training_by("apply"):
+            self._begin()
+            own = by_layer(self.network, self._in_halves.gradients_to_apply())
+            for array, values in self._matched(own, gradients):
+                array[...] = values
+            self._in_halves.apply()
+
+    def _matched(self, own: list[tuple[Array | None, ...]], given: Any) -> list[tuple[Array, Array]]:
+        """Each array of the engine with the values for it, which have been checked."""
+        shapes = [tuple(None if array is None else array.shape for array in of_layer) for of_layer in own]
+        try:
+            arrays = [[None if each is None else np.asarray(each, self.network.dtype) for each in one] for one in given]
+        except (TypeError, ValueError):
+            arrays = []
+        got = [tuple(None if array is None else array.shape for array in of_layer) for of_layer in arrays]
+        if got != shapes:
+            raise ShapeError(f"gradients must have the shapes {shapes}. Got {got or shown(given)} instead.")
+        found = [
+            (array, values)
+            for of_layer, values_of_layer in zip(own, arrays, strict=True)
+            for array, values in zip(of_layer, values_of_layer, strict=True)
+            if array is not None and values is not None
+        ]
+        if not all(np.isfinite(values).all() for _, values in found):
+            raise DataError("gradients must be finite. Got a NaN or an infinity instead.")
+        return found
