@@ -7,7 +7,7 @@ first batch. All others take the way over `cynn.data`, and end in the same array
 import numpy as np
 
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from cynn.engine.dtypes cimport Dtype
 from cynn.engine.ndarray cimport (
@@ -132,6 +132,7 @@ cdef class BatchStep:
             return False
         if not check_finite or self.values.number == UINT8_NUMBER:
             return True
+        memset(&rows, 0, sizeof(rows))
         rows.kind = FLOAT32 if self.values.number == FLOAT32_NUMBER else FLOAT64
         rows.rows, rows.columns, rows.column_stride = n, self.values.columns, self.values.itemsize
         rows.row_stride = rows.columns * rows.column_stride

@@ -13,7 +13,7 @@ from cynn.errors import DataError, ShapeError, check_switch, check_whole_number,
 from cynn.training.batch_steps import BatchSteps
 from cynn.training.context import TrainingContext
 from cynn.training.optimizer_state import optimizer_state
-from cynn.training.steps import by_layer
+from cynn.training.steps import gradients_of_layers
 
 if TYPE_CHECKING:
     from cynn.model import Model
@@ -178,7 +178,7 @@ class TrainingLoop:
         with self.network._weights_lock.training_by("gradients of a loop"):
             self._begin()
             found = self._in_halves.gradients_of(x, y, sample_weight)
-            return by_layer(self.network, [None if each is None else each.copy() for each in found])
+            return gradients_of_layers(self.network, [None if each is None else each.copy() for each in found])
 
     def apply(self, gradients: Sequence[Sequence[Any]]) -> None:
         """Take the optimizer's step with gradients of one's own: clipping, the rule of the optimizer, constraints.
@@ -210,7 +210,7 @@ class TrainingLoop:
         """
         with self.network._weights_lock.training_by("apply"):
             self._begin()
-            own = by_layer(self.network, self._in_halves.gradients_to_apply())
+            own = gradients_of_layers(self.network, self._in_halves.gradients_to_apply())
             for array, values in self._matched(own, gradients):
                 array[...] = values
             self._in_halves.apply()
