@@ -397,7 +397,11 @@ class Network(DerivativeMethods, FaceMethods):
         ----------
         batch_size : int
             The largest number of rows of a batch.
-        loss, loss_weights, optimizer
+        loss : str, Loss or dict, optional
+            As for `fit`.
+        loss_weights : list or dict of float, optional
+            For several outputs, the weight of the loss of each in the sum.
+        optimizer : str, Optimizer or dict, optional
             As for `train_batch`.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.

@@ -33,8 +33,19 @@ class TrainingLoop:
     Parameters
     ----------
     network : Network
-    batch_size, loss, loss_weights, optimizer, n_threads, check_finite
-        As for `Network.loop`.
+        The network to train.
+    batch_size : int
+        As for `Network.loop`, as are those that follow.
+    loss : str, Loss or dict, optional
+        The loss.
+    loss_weights : list or dict of float, optional
+        The weights of several losses.
+    optimizer : str, Optimizer or dict, optional
+        The optimizer.
+    n_threads : int, optional
+        The number of threads.
+    check_finite : bool
+        Whether a NaN or an infinity in x or y is an error.
 
     Attributes
     ----------
@@ -162,7 +173,9 @@ class TrainingLoop:
 
         Parameters
         ----------
-        x, y, sample_weight
+        x, y : array
+            As for `step`.
+        sample_weight : array of shape (rows,), optional
             As for `step`.
 
         Returns
@@ -174,6 +187,14 @@ class TrainingLoop:
         ------
         TrainingDivergedError, BusyError, ShapeError, DataError
             As for `step`.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.layers[0].weights = [[2.0]]
+        >>> net.loop(1).gradients([[1.0]], [0.0])
+        [(array([[4.]], dtype=float32), array([4.], dtype=float32))]
         """
         with self.network._weights_lock.training_by("gradients of a loop"):
             self._begin()
