@@ -25,6 +25,7 @@ cdef extern from "cynn/abi.h" nogil:
         CYNN_NEEDS_OUT
         CYNN_ONLY_TRAINING
         CYNN_PREFETCHES
+        CYNN_AFFINE_IN_X
         CYNN_OPERATION_FLAGS
         CYNN_MAX_PARAMETERS
         CYNN_MAX_STATES
@@ -59,6 +60,20 @@ cdef extern from "cynn/abi.h" nogil:
         void (*backward_f64)(
             const double *, int64_t, int64_t, const double *, const double *, double *
         ) noexcept nogil
+        void (*jvp_f32)(
+            const double *, int64_t, int64_t, const float *, const float *, const float *, float *
+        ) noexcept nogil
+        void (*jvp_f64)(
+            const double *, int64_t, int64_t, const double *, const double *, const double *, double *
+        ) noexcept nogil
+        void (*backward_jvp_f32)(
+            const double *, int64_t, int64_t, const float *, const float *, const float *, const float *,
+            const float *, float *
+        ) noexcept nogil
+        void (*backward_jvp_f64)(
+            const double *, int64_t, int64_t, const double *, const double *, const double *, const double *,
+            const double *, double *
+        ) noexcept nogil
 
     ctypedef struct cynn_loss:
         uint16_t abi_major
@@ -81,6 +96,22 @@ cdef extern from "cynn/abi.h" nogil:
         double (*fused_value_and_gradient_f64)(
             const double *, int64_t, int64_t, const double *, const double *, const int64_t *, const double *,
             double *
+        ) noexcept nogil
+        void (*backward_jvp_f32)(
+            const double *, int64_t, int64_t, const float *, const float *, const int64_t *, const float *,
+            const float *, float *
+        ) noexcept nogil
+        void (*backward_jvp_f64)(
+            const double *, int64_t, int64_t, const double *, const double *, const int64_t *, const double *,
+            const double *, double *
+        ) noexcept nogil
+        void (*fused_backward_jvp_f32)(
+            const double *, int64_t, int64_t, const float *, const float *, const int64_t *, const float *,
+            const float *, float *
+        ) noexcept nogil
+        void (*fused_backward_jvp_f64)(
+            const double *, int64_t, int64_t, const double *, const double *, const int64_t *, const double *,
+            const double *, double *
         ) noexcept nogil
 
     ctypedef struct cynn_optimizer:
@@ -135,6 +166,15 @@ cdef extern from "cynn/abi.h" nogil:
         const cynn_activation *activation
         const double *activation_h
 
+    ctypedef struct cynn_tangents:
+        uint32_t struct_size
+        const void *const *x
+        const void *const *parameters
+        void *out
+        const void *delta
+        void *const *dx
+        void *const *saved
+
     ctypedef struct cynn_operation:
         uint16_t abi_major
         uint16_t abi_minor
@@ -170,6 +210,24 @@ cdef extern from "cynn/abi.h" nogil:
         ) noexcept nogil
         void (*update_states_f32)(const cynn_operands *, const cynn_pass *, float *const *) noexcept nogil
         void (*update_states_f64)(const cynn_operands *, const cynn_pass *, double *const *) noexcept nogil
+        void (*jvp_f32)(
+            const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t, float *
+        ) noexcept nogil
+        void (*jvp_f64)(
+            const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t, double *
+        ) noexcept nogil
+        void (*backward_jvp_f32)(
+            const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t, const float *
+        ) noexcept nogil
+        void (*backward_jvp_f64)(
+            const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t, const double *
+        ) noexcept nogil
+        void (*gradient_jvp_f32)(
+            const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t, int64_t, float *
+        ) noexcept nogil
+        void (*gradient_jvp_f64)(
+            const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t, int64_t, double *
+        ) noexcept nogil
 
 
 # Each of these writes the frozen prefix and wraps the struct, which must have static storage

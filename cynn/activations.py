@@ -95,6 +95,10 @@ class Activation(Component):
         backward_f32: Any = None,
         forward_f64: Any = None,
         backward_f64: Any = None,
+        jvp_f32: Any = None,
+        jvp_f64: Any = None,
+        backward_jvp_f32: Any = None,
+        backward_jvp_f64: Any = None,
         needs_z: bool = False,
         needs_a: bool = False,
         rowwise: bool = False,
@@ -109,6 +113,8 @@ class Activation(Component):
         ----------
         forward_f32, backward_f32, forward_f64, backward_f64 : int, Numba cfunc or ctypes function
             Addresses, or objects with an address, which are kept alive. A dtype without functions is not supported.
+        jvp_f32, jvp_f64, backward_jvp_f32, backward_jvp_f64 : int, Numba cfunc or ctypes function, optional
+            The directional derivatives, for `net.jvp`, Hessians and training on derivatives.
         needs_z, needs_a : bool
             Whether `backward` reads z or a.
         rowwise : bool
@@ -141,6 +147,10 @@ class Activation(Component):
             "backward_f32": backward_f32,
             "forward_f64": forward_f64,
             "backward_f64": backward_f64,
+            "jvp_f32": jvp_f32,
+            "jvp_f64": jvp_f64,
+            "backward_jvp_f32": backward_jvp_f32,
+            "backward_jvp_f64": backward_jvp_f64,
         }
         return activation_kernel(
             functions, needs_z=needs_z, needs_a=needs_a, rowwise=rowwise, in_place=in_place

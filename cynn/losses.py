@@ -59,6 +59,10 @@ class Loss(Component):
         fuses_with: str | None = None,
         fused_value_and_gradient_f32: Any = None,
         fused_value_and_gradient_f64: Any = None,
+        backward_jvp_f32: Any = None,
+        backward_jvp_f64: Any = None,
+        fused_backward_jvp_f32: Any = None,
+        fused_backward_jvp_f64: Any = None,
         class_index: bool = False,
     ) -> Any:
         """Make the `kernel` of a class from the addresses of compiled functions.
@@ -74,6 +78,10 @@ class Loss(Component):
             The activation of the last layer with which the loss is fused: its fused functions are called with z.
         fused_value_and_gradient_f32, fused_value_and_gradient_f64 : int, Numba cfunc or ctypes function
             Required if `fuses_with` is given.
+        backward_jvp_f32, backward_jvp_f64 : int, Numba cfunc or ctypes function, optional
+            The Hessian times a vector, for `net.hvp`.
+        fused_backward_jvp_f32, fused_backward_jvp_f64 : int, Numba cfunc or ctypes function, optional
+            The same as a function of z, together with them if `fuses_with` is given.
         class_index : bool
             Whether the functions accept classes as integers. Otherwise they get one-hot rows.
 
@@ -101,6 +109,10 @@ class Loss(Component):
             "value_and_gradient_f64": value_and_gradient_f64,
             "fused_value_and_gradient_f32": fused_value_and_gradient_f32,
             "fused_value_and_gradient_f64": fused_value_and_gradient_f64,
+            "backward_jvp_f32": backward_jvp_f32,
+            "backward_jvp_f64": backward_jvp_f64,
+            "fused_backward_jvp_f32": fused_backward_jvp_f32,
+            "fused_backward_jvp_f64": fused_backward_jvp_f64,
         }
         return loss_kernel(functions, fuses_with=fuses_with, class_index=class_index)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cynn import layers
 from cynn.data import row_weights
 from cynn.derivatives.methods import DerivativeMethods
+from cynn.derivatives.second import SecondDerivatives
 from cynn.engine import threads
 from cynn.errors import InvalidParameterError, ShapeError, as_list, shown
 from cynn.faces.table import FaceMethods
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Network", "load"]
 
 
-class Network(DerivativeMethods, FaceMethods):
+class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
     """Layers that can be trained.
 
     Parameters

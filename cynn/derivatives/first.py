@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-__all__ = ["input_gradients", "jacobian", "of_inputs", "vjp"]
+__all__ = ["check_inputs", "check_noise", "input_gradients", "jacobian", "of_inputs", "vjp"]
 
 
 def of_inputs(network: Model) -> InputDerivatives:
@@ -33,7 +33,7 @@ def of_inputs(network: Model) -> InputDerivatives:
     kept: InputDerivatives | None = network._input_derivatives
     if kept is None:
         check_inputs(network)
-        _check_noise(network)
+        check_noise(network)
         kept = network._input_derivatives = InputDerivatives(network._engine, network._outputs.is_one)
     return kept
 
@@ -47,7 +47,7 @@ def check_inputs(network: Model) -> None:
         )
 
 
-def _check_noise(network: Model) -> None:
+def check_noise(network: Model) -> None:
     """Raise an error if forward, which is to save what backward reads, would draw the noise of training."""
     for operation in network._engine.operations:
         if operation.draws and operation.saved and not operation.kernel.only_training:

@@ -24,7 +24,7 @@ from cynn.engine.abi_checks cimport (
     nothing_offered,
     require_overridden,
 )
-from cynn.engine.dtypes cimport dtype_of
+from cynn.engine.dtypes cimport Dtype, dtype_named, dtype_of
 from cynn.engine.kernel_object cimport KernelObject, as_matrix, check_pair
 from cynn.engine.ndarray cimport array_data
 from cynn.kernels.blas cimport faults, raise_faults_since
@@ -102,6 +102,25 @@ cdef class ActivationKernel(KernelObject):
             offered = self.functions.forward_f64 != NULL and self.functions.backward_f64 != NULL
         if not offered:
             raise missing_dtype(self.component, dtype)
+
+    def has(self, str function, str dtype):
+        """Whether there is a function for directional derivatives. Of an elementwise one, backward serves as jvp.
+
+        Parameters
+        ----------
+        function : {"jvp", "backward_jvp"}
+        dtype : {"float32", "float64"}
+            That of a network.
+
+        Returns
+        -------
+        bool
+            False if it is NULL.
+        """
+        cdef const Dtype *functions = dtype_named(dtype)
+        if function == "jvp":
+            return functions.has_activation_jvp(&self.functions)
+        return functions.has_activation_backward_jvp(&self.functions)
 
     def forward(self, z):
         """a = f(z), for an array of two dimensions.

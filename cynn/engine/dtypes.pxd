@@ -1,7 +1,7 @@
 # The functions of each dtype. An engine selects one table of them when it is built.
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport cynn_activation, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass
+from cynn.abi cimport cynn_activation, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass, cynn_tangents
 from cynn.kernels.tables cimport ElementKind, RowKernels, UpdateKernels
 
 
@@ -33,6 +33,33 @@ cdef extern from "dtype_table.h" nogil:
             const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t, double, double, void *
         ) noexcept nogil
         void (*update_states)(const cynn_operation *, const cynn_operands *, const cynn_pass *) noexcept nogil
+        bint (*has_jvp)(const cynn_operation *) noexcept nogil
+        bint (*has_backward_jvp)(const cynn_operation *) noexcept nogil
+        bint (*has_gradient_jvp)(const cynn_operation *) noexcept nogil
+        void (*jvp)(
+            const cynn_operation *, const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t
+        ) noexcept nogil
+        void (*backward_jvp)(
+            const cynn_operation *, const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t
+        ) noexcept nogil
+        void (*gradient_jvp)(
+            const cynn_operation *, const cynn_operands *, const cynn_tangents *, const cynn_pass *, int64_t, int64_t,
+            int64_t, void *
+        ) noexcept nogil
+        bint (*has_activation_jvp)(const cynn_activation *) noexcept nogil
+        bint (*has_activation_backward_jvp)(const cynn_activation *) noexcept nogil
+        void (*activation_jvp)(
+            const cynn_activation *, const double *, int64_t, int64_t, const void *, const void *, const void *, void *
+        ) noexcept nogil
+        void (*activation_backward_jvp)(
+            const cynn_activation *, const double *, int64_t, int64_t, const void *, const void *, const void *,
+            const void *, const void *, void *
+        ) noexcept nogil
+        bint (*has_loss_backward_jvp)(const cynn_loss *, bint) noexcept nogil
+        void (*loss_backward_jvp)(
+            const cynn_loss *, const double *, bint, int64_t, int64_t, const void *, const void *, const int64_t *,
+            const void *, const void *, void *
+        ) noexcept nogil
         void (*activation_forward)(
             const cynn_activation *, const double *, int64_t, int64_t, const void *, void *
         ) noexcept nogil

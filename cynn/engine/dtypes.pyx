@@ -8,6 +8,7 @@ from cynn.kernels.tables cimport RowKernels, UpdateKernels
 
 cdef extern from *:
     """
+    #include "activation_calls.h"
     #include "dtype_table.h"
 
     #define T float

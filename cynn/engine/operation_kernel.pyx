@@ -20,6 +20,7 @@ from cynn.abi cimport (
 )
 from cynn.engine.abi_checks import describe
 from cynn.engine.abi_checks cimport check_offer, copy_struct, missing_dtype, nothing_offered
+from cynn.engine.dtypes cimport Dtype, dtype_named
 
 
 cdef class OperationKernel:
@@ -48,11 +49,15 @@ cdef class OperationKernel:
             "backward": own.backward_f32 != NULL, "gradient": own.gradient_f32 != NULL,
             "forward_columns": own.forward_columns_f32 != NULL, "backward_columns": own.backward_columns_f32 != NULL,
             "linear_step": own.linear_step_f32 != NULL, "update_states": own.update_states_f32 != NULL,
+            "jvp": own.jvp_f32 != NULL, "backward_jvp": own.backward_jvp_f32 != NULL,
+            "gradient_jvp": own.gradient_jvp_f32 != NULL,
         }
         cdef dict of_f64 = {
             "backward": own.backward_f64 != NULL, "gradient": own.gradient_f64 != NULL,
             "forward_columns": own.forward_columns_f64 != NULL, "backward_columns": own.backward_columns_f64 != NULL,
             "linear_step": own.linear_step_f64 != NULL, "update_states": own.update_states_f64 != NULL,
+            "jvp": own.jvp_f64 != NULL, "backward_jvp": own.backward_jvp_f64 != NULL,
+            "gradient_jvp": own.gradient_jvp_f64 != NULL,
         }
         if own.forward_f32 == NULL and own.forward_f64 == NULL:
             raise nothing_offered(self.layer, "forward and backward")
@@ -93,6 +98,27 @@ cdef class OperationKernel:
         offered = self.functions.forward_f32 != NULL if dtype == "float32" else self.functions.forward_f64 != NULL
         if not offered:
             raise missing_dtype(self.layer, dtype)
+
+    def has(self, str function, str dtype):
+        """Whether there is a function for directional derivatives.
+
+        Parameters
+        ----------
+        function : {"jvp", "backward_jvp", "gradient_jvp"}
+        dtype : {"float32", "float64"}
+            That of a network.
+
+        Returns
+        -------
+        bool
+            False if it is NULL.
+        """
+        cdef const Dtype *functions = dtype_named(dtype)
+        if function == "jvp":
+            return functions.has_jvp(&self.functions)
+        if function == "backward_jvp":
+            return functions.has_backward_jvp(&self.functions)
+        return functions.has_gradient_jvp(&self.functions)
 
     def require_gradient(self):
         """Raise a PluginError unless there is a gradient of parameters."""

@@ -52,7 +52,8 @@ cdef class Workspace:
     cdef void **addresses(self, int64_t n, list arrays=*) except NULL
     cdef int64_t *whole_numbers(self, list values) except NULL
     cdef int allocate_deltas(
-        self, list operations, str dtype, list consumers, int64_t rows, list losses, bint by_inputs
+        self, list operations, str dtype, list consumers, int64_t rows, list losses, bint by_inputs,
+        bint whole
     ) except -1
     cdef int hold_sums(self, Node *node, list sums) except -1
     cdef object allocate(self, object shape, object dtype)

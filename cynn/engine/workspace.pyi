@@ -21,6 +21,7 @@ class Workspace:
         training: bool,
         losses: list[int],
         by_inputs: bool = False,
+        whole: bool = False,
     ) -> Self: ...
     @property
     def values(self) -> list[_Array]: ...

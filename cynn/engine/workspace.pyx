@@ -77,12 +77,13 @@ cdef class Workspace:
     """The buffers of a pass through a network, for a number of rows. Used by one caller at a time.
 
     With `training`, it keeps what backward needs, and the values that losses use. With `by_inputs` likewise, and there
-    is a gradient of every value, that of the network's inputs included.
+    is a gradient of every value, that of the network's inputs included. With `whole`, each value and each gradient also
+    has memory of its own, which nothing overwrites: for directional derivatives.
     """
 
     def __cinit__(
         self, list operations, str dtype, int64_t inputs, int64_t rows, bint training, list losses,
-        bint by_inputs=False
+        bint by_inputs=False, bint whole=False
     ):
         cdef int64_t i, j, n = len(operations)
         cdef bint has_backward = training or by_inputs
@@ -117,7 +118,7 @@ cdef class Workspace:
             if root[i + 1] != i + 1:
                 self.values.append(self.values[root[i + 1]])
                 continue
-            if operation.kernel.in_place and consumers[first] == 1 and first not in kept:
+            if operation.kernel.in_place and consumers[first] == 1 and first not in kept and not whole:
                 self.values.append(self.values[first])
             else:
                 self.values.append(self.allocate((rows, operation.units), dtype))
@@ -140,7 +141,7 @@ cdef class Workspace:
             for j, matrix in enumerate(self.saved[-1]):
                 saved[j] = self.hold(matrix)
         if has_backward:
-            self.allocate_deltas(operations, dtype, consumers, rows, losses, by_inputs)
+            self.allocate_deltas(operations, dtype, consumers, rows, losses, by_inputs, whole)
         for i in range(self.n_nodes):
             node = &self.nodes[i]
             operation = operations[node.value - 1]
@@ -209,7 +210,8 @@ cdef class Workspace:
         return <int64_t *>self.hold(np.array([*values, 0], np.int64))
 
     cdef int allocate_deltas(
-        self, list operations, str dtype, list consumers, int64_t rows, list losses, bint by_inputs
+        self, list operations, str dtype, list consumers, int64_t rows, list losses, bint by_inputs,
+        bint whole
     ) except -1:
         """Allocate the gradient of every value that depends on something trained, or of all.
 
@@ -218,7 +220,7 @@ cdef class Workspace:
         """
         cdef int64_t i, j, n = len(operations)
         cdef Node *node
-        has_gradient = [by_inputs] * (n + 1)
+        has_gradient = [by_inputs or whole] * (n + 1)
         sums = [[] for _ in range(n + 1)]
         for i, operation in enumerate(operations):
             is_trained = operation.trainable and any(p is not None for p in operation.parameters)
@@ -241,7 +243,7 @@ cdef class Workspace:
             for j, value in enumerate(operation.inputs):
                 if not has_gradient[value]:
                     continue
-                shared = operation.kernel.gradient_in_place and j == 0 and consumers[value] == 1
+                shared = operation.kernel.gradient_in_place and j == 0 and consumers[value] == 1 and not whole
                 array = self.deltas[i + 1] if shared else self.allocate((rows, operation.widths[j]), dtype)
                 if self.deltas[value] is None:
                     self.deltas[value] = array

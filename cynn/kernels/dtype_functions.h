@@ -69,6 +69,74 @@ static void NAME(cynn_activation_backward)(const cynn_activation *activation, co
     activation->NAME(backward)(h, rows, cols, z, a, grad);
 }
 
+static int NAME(cynn_has_jvp)(const cynn_operation *operation) { return operation->NAME(jvp) != NULL; }
+
+static int NAME(cynn_has_backward_jvp)(const cynn_operation *operation)
+{
+    return operation->NAME(backward_jvp) != NULL;
+}
+
+static int NAME(cynn_has_gradient_jvp)(const cynn_operation *operation)
+{
+    return operation->NAME(gradient_jvp) != NULL;
+}
+
+static void NAME(cynn_operation_jvp)(const cynn_operation *operation, const cynn_operands *op,
+                                     const cynn_tangents *tangents, const cynn_pass *pass, int64_t begin, int64_t end)
+{
+    operation->NAME(jvp)(op, tangents, pass, begin, end, tangents->out);
+}
+
+static void NAME(cynn_backward_jvp)(const cynn_operation *operation, const cynn_operands *op,
+                                    const cynn_tangents *tangents, const cynn_pass *pass, int64_t begin, int64_t end)
+{
+    operation->NAME(backward_jvp)(op, tangents, pass, begin, end, tangents->delta);
+}
+
+static void NAME(cynn_gradient_jvp)(const cynn_operation *operation, const cynn_operands *op,
+                                    const cynn_tangents *tangents, const cynn_pass *pass, int64_t parameter,
+                                    int64_t begin, int64_t end, void *grad)
+{
+    operation->NAME(gradient_jvp)(op, tangents, pass, parameter, begin, end, grad);
+}
+
+/* backward does the same where the derivative is diagonal */
+static int NAME(cynn_has_activation_jvp)(const cynn_activation *activation)
+{
+    return activation->NAME(jvp) != NULL || !(activation->flags & CYNN_ROWWISE);
+}
+
+static int NAME(cynn_has_activation_backward_jvp)(const cynn_activation *activation)
+{
+    return activation->NAME(backward_jvp) != NULL;
+}
+
+static void NAME(cynn_jvp_of_activation)(const cynn_activation *activation, const double *h, int64_t rows,
+                                         int64_t cols, const void *z, const void *a, const void *dz, void *da)
+{
+    cynn_activation_jvp(activation, h, rows, cols, (const T *)z, (const T *)a, (const T *)dz, (T *)da);
+}
+
+static void NAME(cynn_backward_jvp_of_activation)(const cynn_activation *activation, const double *h, int64_t rows,
+                                                  int64_t cols, const void *z, const void *a, const void *grad,
+                                                  const void *dz, const void *da, void *dgrad)
+{
+    activation->NAME(backward_jvp)(h, rows, cols, z, a, grad, dz, da, dgrad);
+}
+
+static int NAME(cynn_has_loss_backward_jvp)(const cynn_loss *loss, int fused)
+{
+    return (fused ? loss->NAME(fused_backward_jvp) : loss->NAME(backward_jvp)) != NULL;
+}
+
+static void NAME(cynn_loss_backward_jvp)(const cynn_loss *loss, const double *h, int fused, int64_t rows, int64_t cols,
+                                         const void *prediction, const void *target, const int64_t *class_index,
+                                         const void *sample_weight, const void *dprediction, void *dgrad)
+{
+    (fused ? loss->NAME(fused_backward_jvp) : loss->NAME(backward_jvp))(h, rows, cols, prediction, target, class_index,
+                                                                       sample_weight, dprediction, dgrad);
+}
+
 static double NAME(cynn_loss_of_rows)(const cynn_loss *loss, const double *h, int fused, int64_t rows, int64_t cols,
                                       const void *prediction, const void *target, const int64_t *class_index,
                                       const void *sample_weight, void *grad)
@@ -101,6 +169,18 @@ static cynn_dtype NAME(cynn_dtype) = {
     .has_backward_columns = NAME(cynn_has_backward_columns),
     .linear_step = NAME(cynn_linear_step),
     .update_states = NAME(cynn_update_states),
+    .has_jvp = NAME(cynn_has_jvp),
+    .has_backward_jvp = NAME(cynn_has_backward_jvp),
+    .has_gradient_jvp = NAME(cynn_has_gradient_jvp),
+    .jvp = NAME(cynn_operation_jvp),
+    .backward_jvp = NAME(cynn_backward_jvp),
+    .gradient_jvp = NAME(cynn_gradient_jvp),
+    .has_activation_jvp = NAME(cynn_has_activation_jvp),
+    .has_activation_backward_jvp = NAME(cynn_has_activation_backward_jvp),
+    .activation_jvp = NAME(cynn_jvp_of_activation),
+    .activation_backward_jvp = NAME(cynn_backward_jvp_of_activation),
+    .has_loss_backward_jvp = NAME(cynn_has_loss_backward_jvp),
+    .loss_backward_jvp = NAME(cynn_loss_backward_jvp),
     .activation_forward = NAME(cynn_activation_forward),
     .activation_backward = NAME(cynn_activation_backward),
     .loss = NAME(cynn_loss_of_rows),

@@ -11,6 +11,14 @@ cdef extern from "activation_calls.h" nogil:
     void activation_backward "cynn_activation_backward"(
         const cynn_activation *, const double *, int64_t, int64_t, const void *z, const void *a, void *grad
     ) noexcept
+    void activation_jvp "cynn_activation_jvp"(
+        const cynn_activation *, const double *, int64_t, int64_t, const void *z, const void *a, const void *dz,
+        void *da
+    ) noexcept
+    void activation_backward_jvp "cynn_activation_backward_jvp"(
+        const cynn_activation *, const double *, int64_t, int64_t, const void *z, const void *a, const void *grad,
+        const void *dz, const void *da, void *dgrad
+    ) noexcept
 
 
 cdef extern from "tables.h" nogil:

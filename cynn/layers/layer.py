@@ -257,6 +257,7 @@ class Layer(Configurable):
         needs_out: bool = False,
         only_training: bool = False,
         prefetches: bool = False,
+        affine_in_x: bool = False,
         **functions: Any,
     ) -> Any:
         """The `kernel` of a class, from the addresses of compiled functions.
@@ -268,6 +269,8 @@ class Layer(Configurable):
         ----------
         propagates_nonfinite, divisible, gradient_in_place, in_place, needs_out, only_training, prefetches : bool
             The flags of the struct, such as CYNN_NEEDS_OUT.
+        affine_in_x : bool
+            The flag CYNN_AFFINE_IN_X.
         **functions : int, Numba cfunc or ctypes function
             Addresses, or objects that have one and are kept alive: `forward_f32`, `backward_f32` and the other fields
             of the struct. Left out, that function is not offered.
@@ -301,6 +304,7 @@ class Layer(Configurable):
             needs_out=needs_out,
             only_training=only_training,
             prefetches=prefetches,
+            affine_in_x=affine_in_x,
         )
 
     def __call__(self, *inputs: Any) -> Node:

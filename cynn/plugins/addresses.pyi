@@ -15,5 +15,6 @@ def operation_kernel(
     needs_out: bool,
     only_training: bool,
     prefetches: bool,
+    affine_in_x: bool,
 ) -> Any: ...
 def optimizer_kernel(functions: Mapping[str, Any], *, n_slots: int, elementwise: bool) -> Any: ...

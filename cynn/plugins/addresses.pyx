@@ -21,6 +21,7 @@ from cynn.abi cimport (
     CYNN_ABI_MAJOR,
     CYNN_ABI_MINOR,
     CYNN_ACTIVATION_CAPSULE,
+    CYNN_AFFINE_IN_X,
     CYNN_CLASS_INDEX,
     CYNN_DIVISIBLE,
     CYNN_ELEMENTWISE,
@@ -46,7 +47,8 @@ from cynn.abi cimport (
 cdef list OPERATION_FUNCTIONS = [
     f"{name}_{suffix}"
     for name in (
-        "forward", "backward", "gradient", "forward_columns", "backward_columns", "linear_step", "update_states"
+        "forward", "backward", "gradient", "forward_columns", "backward_columns", "linear_step", "update_states", "jvp",
+        "backward_jvp", "gradient_jvp"
     )
     for suffix in ("f32", "f64")
 ]
@@ -65,6 +67,10 @@ def activation_kernel(functions, *, bint needs_z, bint needs_a, bint rowwise, bi
         set_pointer(name, value, b"backward_f32", &kernel.backward_f32)
         set_pointer(name, value, b"forward_f64", &kernel.forward_f64)
         set_pointer(name, value, b"backward_f64", &kernel.backward_f64)
+        set_pointer(name, value, b"jvp_f32", &kernel.jvp_f32)
+        set_pointer(name, value, b"jvp_f64", &kernel.jvp_f64)
+        set_pointer(name, value, b"backward_jvp_f32", &kernel.backward_jvp_f32)
+        set_pointer(name, value, b"backward_jvp_f64", &kernel.backward_jvp_f64)
     return owning_capsule(&kernel, sizeof(kernel), CYNN_ACTIVATION_CAPSULE, list(functions.values()))
 
 
@@ -85,6 +91,10 @@ def loss_kernel(functions, *, fuses_with, bint class_index):
         set_pointer(
             name, value, b"fused_value_and_gradient_f64", &kernel.fused_value_and_gradient_f64
         )
+        set_pointer(name, value, b"backward_jvp_f32", &kernel.backward_jvp_f32)
+        set_pointer(name, value, b"backward_jvp_f64", &kernel.backward_jvp_f64)
+        set_pointer(name, value, b"fused_backward_jvp_f32", &kernel.fused_backward_jvp_f32)
+        set_pointer(name, value, b"fused_backward_jvp_f64", &kernel.fused_backward_jvp_f64)
     return owning_capsule(
         &kernel, sizeof(kernel), CYNN_LOSS_CAPSULE, [name_of_activation, *functions.values()]
     )
@@ -92,7 +102,7 @@ def loss_kernel(functions, *, fuses_with, bint class_index):
 
 def operation_kernel(
     functions, *, bint propagates_nonfinite, bint divisible, bint gradient_in_place, bint in_place, bint needs_out,
-    bint only_training, bint prefetches
+    bint only_training, bint prefetches, bint affine_in_x
 ):
     """The capsule of an operation; `functions` maps the names in `cynn_operation` to addresses."""
     cdef cynn_operation kernel
@@ -100,6 +110,7 @@ def operation_kernel(
         CYNN_PROPAGATES_NONFINITE * propagates_nonfinite | CYNN_DIVISIBLE * divisible
         | CYNN_GRADIENT_IN_PLACE * gradient_in_place | CYNN_IN_PLACE * in_place | CYNN_NEEDS_OUT * needs_out
         | CYNN_ONLY_TRAINING * only_training | CYNN_PREFETCHES * prefetches
+        | CYNN_AFFINE_IN_X * affine_in_x
     )
     memset(&kernel, 0, sizeof(kernel))
     write_prefix(<cynn_abi_prefix *>&kernel, sizeof(kernel), flags)
@@ -120,6 +131,12 @@ def operation_kernel(
         set_pointer(name, value, b"linear_step_f64", &kernel.linear_step_f64)
         set_pointer(name, value, b"update_states_f32", &kernel.update_states_f32)
         set_pointer(name, value, b"update_states_f64", &kernel.update_states_f64)
+        set_pointer(name, value, b"jvp_f32", &kernel.jvp_f32)
+        set_pointer(name, value, b"jvp_f64", &kernel.jvp_f64)
+        set_pointer(name, value, b"backward_jvp_f32", &kernel.backward_jvp_f32)
+        set_pointer(name, value, b"backward_jvp_f64", &kernel.backward_jvp_f64)
+        set_pointer(name, value, b"gradient_jvp_f32", &kernel.gradient_jvp_f32)
+        set_pointer(name, value, b"gradient_jvp_f64", &kernel.gradient_jvp_f64)
     return owning_capsule(&kernel, sizeof(kernel), CYNN_OPERATION_CAPSULE, list(functions.values()))
 
 

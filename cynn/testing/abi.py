@@ -10,6 +10,7 @@ from ctypes import CFUNCTYPE, POINTER, c_char_p, c_double, c_int32, c_int64, c_u
 from typing import Any
 
 __all__ = [
+    "AFFINE_IN_X",
     "CLASS_INDEX",
     "DIVISIBLE",
     "ELEMENTWISE",
@@ -29,6 +30,7 @@ __all__ = [
     "OperationStruct",
     "OptimizerStruct",
     "Pass",
+    "Tangents",
     "capsule_name",
     "functions",
     "functions_in",
@@ -48,6 +50,7 @@ GRADIENT_IN_PLACE = 4
 NEEDS_OUT = 16
 ONLY_TRAINING = 32
 PREFETCHES = 64
+AFFINE_IN_X = 128
 
 PREFIX: list[tuple[str, Any]] = [
     ("abi_major", c_uint16),
@@ -65,6 +68,9 @@ class _Prefix(ctypes.Structure):
 _FORWARD = CFUNCTYPE(None, c_void_p, c_int64, c_int64, c_void_p, c_void_p)
 _BACKWARD = CFUNCTYPE(None, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p)
 _LOSS = CFUNCTYPE(c_double, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
+_LOSS_JVP = CFUNCTYPE(None, c_void_p, c_int64, c_int64, *[c_void_p] * 6)
+_ACTIVATION_JVP = CFUNCTYPE(None, c_void_p, c_int64, c_int64, *[c_void_p] * 4)
+_ACTIVATION_BACKWARD_JVP = CFUNCTYPE(None, c_void_p, c_int64, c_int64, *[c_void_p] * 6)
 _STEP = CFUNCTYPE(None, c_void_p, c_double, c_int64, c_int64, c_int64, c_void_p, c_void_p, c_void_p)
 
 _LINEAR_STEP = CFUNCTYPE(None, c_void_p, c_double, c_int64, POINTER(c_double), POINTER(c_double))
@@ -79,6 +85,10 @@ class ActivationStruct(ctypes.Structure):
         ("backward_f32", _BACKWARD),
         ("forward_f64", _FORWARD),
         ("backward_f64", _BACKWARD),
+        ("jvp_f32", _ACTIVATION_JVP),
+        ("jvp_f64", _ACTIVATION_JVP),
+        ("backward_jvp_f32", _ACTIVATION_BACKWARD_JVP),
+        ("backward_jvp_f64", _ACTIVATION_BACKWARD_JVP),
     ]
 
 
@@ -92,6 +102,10 @@ class LossStruct(ctypes.Structure):
         ("fuses_with", c_char_p),
         ("fused_value_and_gradient_f32", _LOSS),
         ("fused_value_and_gradient_f64", _LOSS),
+        ("backward_jvp_f32", _LOSS_JVP),
+        ("backward_jvp_f64", _LOSS_JVP),
+        ("fused_backward_jvp_f32", _LOSS_JVP),
+        ("fused_backward_jvp_f64", _LOSS_JVP),
     ]
 
 
@@ -152,10 +166,28 @@ class Operands(ctypes.Structure):
     ]
 
 
+class Tangents(ctypes.Structure):
+    """`cynn_tangents`."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("x", POINTER(c_void_p)),
+        ("parameters", POINTER(c_void_p)),
+        ("out", c_void_p),
+        ("delta", c_void_p),
+        ("dx", POINTER(c_void_p)),
+        ("saved", POINTER(c_void_p)),
+    ]
+
+
 _OVER_ROWS = CFUNCTYPE(None, POINTER(Operands), POINTER(Pass), c_int64, c_int64, c_void_p)
 _GRADIENT = CFUNCTYPE(None, POINTER(Operands), POINTER(Pass), c_int64, c_int64, c_int64, c_void_p)
 _STEP_OF_ROWS = CFUNCTYPE(None, POINTER(Operands), POINTER(Pass), c_int64, c_int64, c_double, c_double, c_void_p)
 _STATES = CFUNCTYPE(None, POINTER(Operands), POINTER(Pass), POINTER(c_void_p))
+_JVP = CFUNCTYPE(None, POINTER(Operands), POINTER(Tangents), POINTER(Pass), c_int64, c_int64, c_void_p)
+_GRADIENT_JVP = CFUNCTYPE(
+    None, POINTER(Operands), POINTER(Tangents), POINTER(Pass), c_int64, c_int64, c_int64, c_void_p
+)
 
 
 class OperationStruct(ctypes.Structure):
@@ -177,6 +209,12 @@ class OperationStruct(ctypes.Structure):
         ("linear_step_f64", _STEP_OF_ROWS),
         ("update_states_f32", _STATES),
         ("update_states_f64", _STATES),
+        ("jvp_f32", _JVP),
+        ("jvp_f64", _JVP),
+        ("backward_jvp_f32", _JVP),
+        ("backward_jvp_f64", _JVP),
+        ("gradient_jvp_f32", _GRADIENT_JVP),
+        ("gradient_jvp_f64", _GRADIENT_JVP),
     ]
 
 

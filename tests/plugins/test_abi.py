@@ -38,7 +38,7 @@ class TestLoading:
     def test_abi_major(self, kind, major, who):
         refused(
             plant(kind, abi_major=major),
-            rf"ABI {major}\.1 instead: upgrade {who}, and build the plugin again",
+            rf"ABI {major}\.2 instead: upgrade {who}, and build the plugin again",
         )
 
     def test_short_struct(self, kind):
@@ -182,7 +182,8 @@ class TestFromAddresses:
             name = "same"
 
         Same.kernel = kernel
-        assert abi.functions(Same()) == numbers
+        given = ("forward_f32", "backward_f32", "forward_f64", "backward_f64")
+        assert abi.functions(Same()) == {name: numbers[name] for name in given}
         assert abi.struct_of(Same()).flags == abi.NEEDS_A
 
     def test_what_has_an_address_is_kept_alive(self):
@@ -272,7 +273,9 @@ class TestHeader:
         size = int.from_bytes(bytes(abi.struct_of(KINDS[kind][1]))[4:8], "little")
         assert size == ctypes.sizeof(abi.STRUCTS[kind])
 
-    @pytest.mark.parametrize(("name", "struct"), [("cynn_operands", abi.Operands), ("cynn_pass", abi.Pass)])
+    @pytest.mark.parametrize(("name", "struct"), [
+        ("cynn_operands", abi.Operands), ("cynn_pass", abi.Pass), ("cynn_tangents", abi.Tangents)
+    ])  # fmt: skip
     def test_what_an_operation_is_handed(self, name, struct):
         assert fields(name) == [field for field, _ in struct._fields_]
         assert fields(name)[0] == "struct_size"

@@ -56,7 +56,7 @@
 #include <stdint.h>
 
 #define CYNN_ABI_MAJOR 1
-#define CYNN_ABI_MINOR 1 /* 1: cynn_operation */
+#define CYNN_ABI_MINOR 2 /* 1: cynn_operation; 2: directional derivatives */
 
 /* The names of the capsules, one per kind. */
 #define CYNN_ACTIVATION_CAPSULE "cynn.activation"
@@ -101,6 +101,21 @@ typedef struct {
     /* The same over double. */
     void (*forward_f64)(const double *h, int64_t rows, int64_t cols, const double *z, double *a);
     void (*backward_f64)(const double *h, int64_t rows, int64_t cols, const double *z, const double *a, double *grad);
+    /* What follows is optional: NULL, or not covered by struct_size. Directional derivatives: of what a function writes,
+     * where what it reads moves along given tangents. z, a and grad are those of forward and backward, and are all given,
+     * whatever the flags. No two arrays overlap. */
+    /* Writes da, the tangent of a, from dz, that of z. Only with CYNN_ROWWISE: without it the derivative of a by z is
+     * diagonal, and backward on dz does the same. */
+    void (*jvp_f32)(const double *h, int64_t rows, int64_t cols, const float *z, const float *a, const float *dz,
+                    float *da);
+    void (*jvp_f64)(const double *h, int64_t rows, int64_t cols, const double *z, const double *a, const double *dz,
+                    double *da);
+    /* In place on dgrad: the tangent of dC/da in, that of dC/dz out. grad is dC/da, dz and da are the tangents of z and
+     * a. Without CYNN_ROWWISE: dgrad := f'(z) dgrad + f''(z) dz grad. */
+    void (*backward_jvp_f32)(const double *h, int64_t rows, int64_t cols, const float *z, const float *a,
+                             const float *grad, const float *dz, const float *da, float *dgrad);
+    void (*backward_jvp_f64)(const double *h, int64_t rows, int64_t cols, const double *z, const double *a,
+                             const double *grad, const double *dz, const double *da, double *dgrad);
 } cynn_activation;
 
 /* ---- loss: the sum over rows of weight * loss(prediction, target) ------------------------- */
@@ -140,6 +155,21 @@ typedef struct {
     double (*fused_value_and_gradient_f64)(const double *h, int64_t rows, int64_t cols, const double *z,
                                            const double *target, const int64_t *class_index,
                                            const double *sample_weight, double *grad);
+    /* What follows is optional: NULL, or not covered by struct_size. */
+    /* Writes dgrad, the directional derivative of grad along dprediction: the Hessian of the sum times that. */
+    void (*backward_jvp_f32)(const double *h, int64_t rows, int64_t cols, const float *prediction, const float *target,
+                             const int64_t *class_index, const float *sample_weight, const float *dprediction,
+                             float *dgrad);
+    void (*backward_jvp_f64)(const double *h, int64_t rows, int64_t cols, const double *prediction,
+                             const double *target, const int64_t *class_index, const double *sample_weight,
+                             const double *dprediction, double *dgrad);
+    /* The same as a function of z. Given together with backward_jvp if fuses_with is given; else not read. */
+    void (*fused_backward_jvp_f32)(const double *h, int64_t rows, int64_t cols, const float *z, const float *target,
+                                   const int64_t *class_index, const float *sample_weight, const float *dz,
+                                   float *dgrad);
+    void (*fused_backward_jvp_f64)(const double *h, int64_t rows, int64_t cols, const double *z, const double *target,
+                                   const int64_t *class_index, const double *sample_weight, const double *dz,
+                                   double *dgrad);
 } cynn_loss;
 
 /* ---- optimizer: one step on one parameter -------------------------------------------------- */
@@ -190,7 +220,8 @@ typedef struct {
 #define CYNN_ONLY_TRAINING 32u       /* in a prediction out equals x[0], and CyNN may skip the call. Requires an output
                                         with as many columns as x[0] */
 #define CYNN_PREFETCHES 64u          /* forward, gradient and linear_step pass pass->prefetch to one product */
-#define CYNN_OPERATION_FLAGS 127u    /* all that this version knows */
+#define CYNN_AFFINE_IN_X 128u        /* out is A x + b as a function of x: backward_jvp does not read the tangents of x */
+#define CYNN_OPERATION_FLAGS 255u    /* all that this version knows */
 #define CYNN_MAX_PARAMETERS 16       /* the largest number of parameters of an operation, ... */
 #define CYNN_MAX_STATES 16           /* ... of states, ... */
 #define CYNN_MAX_SAVED 16            /* ... and of matrices that forward saves for backward */
@@ -252,6 +283,19 @@ typedef struct {
     const double *activation_h;
 } cynn_operands;
 
+/* The direction of a directional derivative: the tangent of each thing is its derivative by e where all that the network
+ * is given moves by e times a direction. Matrices and addresses are as in cynn_operands. */
+typedef struct {
+    uint32_t struct_size;          /* sizeof this struct in the CyNN that calls */
+    const void *const *x;          /* of each input */
+    const void *const *parameters; /* of each parameter; NULL: 0, as where the direction is one of inputs */
+    void *out;                     /* of the output: jvp writes it */
+    const void *delta;             /* of dC/dout */
+    void *const *dx;               /* of dC/dx of each: backward_jvp writes it; NULL where nobody wants it */
+    void *const *saved;            /* of the size of each that is saved: what jvp leaves for backward_jvp, and the two for
+                                      gradient_jvp */
+} cynn_tangents;
+
 /* forward and backward work on rows begin..end of the batch (begin included, end not). forward_columns and
  * backward_columns work on all rows, and on columns begin..end of out (forward) or of x[0] (backward). The arguments
  * out and delta are the whole matrices op->out and op->delta.
@@ -293,7 +337,23 @@ typedef struct {
      * NaN and no infinity was found in the batch. */
     void (*update_states_f32)(const cynn_operands *op, const cynn_pass *pass, float *const *states);
     void (*update_states_f64)(const cynn_operands *op, const cynn_pass *pass, double *const *states);
-    /* Directional derivatives (jvp, backward_jvp) are to be appended here. */
+    /* Directional derivatives: of what forward, backward and gradient write. op is as in backward and gradient, with out
+     * and delta given whatever the flags, and nothing in it has been overwritten, nor may be. Over rows alone.
+     * Writes these rows of out, the tangent of the output. */
+    void (*jvp_f32)(const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass, int64_t begin,
+                    int64_t end, float *out);
+    void (*jvp_f64)(const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass, int64_t begin,
+                    int64_t end, double *out);
+    /* Writes these rows of the tangent of each dx that is not NULL. delta: that of dC/dout. */
+    void (*backward_jvp_f32)(const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass,
+                             int64_t begin, int64_t end, const float *delta);
+    void (*backward_jvp_f64)(const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass,
+                             int64_t begin, int64_t end, const double *delta);
+    /* Writes rows begin..end of the tangent of dC/dparameter. NULL without parameters that are trained. */
+    void (*gradient_jvp_f32)(const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass,
+                             int64_t parameter, int64_t begin, int64_t end, float *grad);
+    void (*gradient_jvp_f64)(const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass,
+                             int64_t parameter, int64_t begin, int64_t end, double *grad);
 } cynn_operation;
 
 /* The sizes up to the last required field. No struct may be smaller; the fields behind it are optional. */

@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 from cynn.abi cimport (
     CYNN_ABI_MAJOR,
     CYNN_ABI_MINOR,
+    CYNN_AFFINE_IN_X,
     CYNN_DIVISIBLE,
     CYNN_PREFETCHES,
     CYNN_PROPAGATES_NONFINITE,
@@ -18,6 +19,7 @@ from cynn.abi cimport (
     cynn_operation,
     cynn_pass,
     cynn_prefetch,
+    cynn_tangents,
     floating,
     operation_capsule,
 )
@@ -244,9 +246,10 @@ cdef void weight_gradient(
     )
 
 
-cdef void bias_gradient(const cynn_operands *op, const cynn_pass *pass_, floating *db) noexcept nogil:
+cdef void bias_gradient(
+    const cynn_operands *op, const cynn_pass *pass_, const floating *delta, floating *db
+) noexcept nogil:
     """Column sums of delta: the product of a row of ones and delta. Sums over many rows are computed in double."""
-    cdef const floating *delta = <const floating *>op.delta
     cdef int64_t units = op.units
     cdef floating one = 1  # strides of 0 make a row of ones of it
     if pass_.rows <= SHORT_SUM and is_small(units, pass_.rows, sizeof(floating)):
@@ -262,7 +265,7 @@ cdef void gradient(
     if parameter == 0:
         weight_gradient(op, pass_, begin, end, grad)
     else:
-        bias_gradient(op, pass_, grad)
+        bias_gradient(op, pass_, <const floating *>op.delta, grad)
 
 
 cdef void linear_step(
@@ -285,6 +288,68 @@ cdef void linear_step(
         )
 
 
+# Directional derivatives: the product rule. The tangent of W is NULL where the direction is one of inputs.
+
+cdef void jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    """dx W + x dW + db."""
+    cdef int64_t inputs = op.widths[0], units = op.units, rows = end - begin
+    cdef const floating *dW = <const floating *>tangents.parameters[0]
+    out += begin * units
+    affine_rows(
+        rows, inputs, units, <const floating *>tangents.x[0] + begin * inputs, <const floating *>op.parameters[0],
+        <const floating *>tangents.parameters[1], out, NULL
+    )
+    if dW != NULL:
+        product(
+            False, False, rows, units, inputs, 1, <const floating *>op.x[0] + begin * inputs, inputs, dW, units, 1,
+            out, units, NULL
+        )
+
+
+cdef void backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    """ddelta Wᵀ + delta dWᵀ."""
+    cdef int64_t inputs = op.widths[0], units = op.units, rows = end - begin
+    cdef const floating *dW = <const floating *>tangents.parameters[0]
+    cdef floating *ddx = <floating *>tangents.dx[0]
+    if ddx == NULL:
+        return
+    ddx += begin * inputs
+    product(
+        False, True, rows, inputs, units, 1, ddelta + begin * units, units, <const floating *>op.parameters[0],
+        units, 0, ddx, inputs, NULL
+    )
+    if dW != NULL:
+        product(
+            False, True, rows, inputs, units, 1, <const floating *>op.delta + begin * units, units, dW, units, 1, ddx,
+            inputs, NULL
+        )
+
+
+cdef void gradient_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t parameter, int64_t begin,
+    int64_t end, floating *grad
+) noexcept nogil:
+    """xᵀ ddelta + dxᵀ delta."""
+    cdef int64_t inputs = op.widths[0], units = op.units
+    if parameter == 1:
+        bias_gradient(op, pass_, <const floating *>tangents.delta, grad)
+        return
+    product(
+        True, False, end - begin, units, pass_.rows, 1, <const floating *>op.x[0] + begin, inputs,
+        <const floating *>tangents.delta, units, 0, grad, units, NULL
+    )
+    product(
+        True, False, end - begin, units, pass_.rows, 1, <const floating *>tangents.x[0] + begin, inputs,
+        <const floating *>op.delta, units, 1, grad, units, NULL
+    )
+
+
 cdef cynn_operation table
 table.forward_f32 = forward[float]
 table.forward_f64 = forward[double]
@@ -298,10 +363,18 @@ table.gradient_f32 = gradient[float]
 table.gradient_f64 = gradient[double]
 table.linear_step_f32 = linear_step[float]
 table.linear_step_f64 = linear_step[double]
+table.jvp_f32 = jvp[float]
+table.jvp_f64 = jvp[double]
+table.backward_jvp_f32 = backward_jvp[float]
+table.backward_jvp_f64 = backward_jvp[double]
+table.gradient_jvp_f32 = gradient_jvp[float]
+table.gradient_jvp_f64 = gradient_jvp[double]
 
 # NaN and infinity are propagated: 0 times either is NaN
 KERNELS = {
-    "affine": operation_capsule(&table, CYNN_PROPAGATES_NONFINITE | CYNN_DIVISIBLE | CYNN_PREFETCHES),
+    "affine": operation_capsule(
+        &table, CYNN_PROPAGATES_NONFINITE | CYNN_DIVISIBLE | CYNN_PREFETCHES | CYNN_AFFINE_IN_X
+    ),
 }
 
 

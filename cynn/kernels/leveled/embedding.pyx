@@ -3,7 +3,16 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
-from cynn.abi cimport cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
+from cynn.abi cimport (
+    CYNN_AFFINE_IN_X,
+    cynn_operands,
+    cynn_operation,
+    cynn_pass,
+    cynn_tangents,
+    floating,
+    operation_capsule,
+)
+from cynn.kernels.tangents cimport of_tangents
 
 # h: the number of columns with categories; these columns in the order of their vectors; the same in ascending order
 
@@ -82,6 +91,55 @@ cdef void gradient(
                     grad[k * size + i] += delta[i]
 
 
+# Directional derivatives. By a category there is none: its tangent is not read, as its derivative is 0.
+
+cdef void jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
+    cdef int64_t n = op.parameter_rows[0], size = op.parameter_columns[0]
+    cdef int64_t row, j, first, stop
+    cdef const double *columns = op.h + 1
+    cdef const double *ascending = columns + n_columns
+    cdef const floating *dW = <const floating *>tangents.parameters[0]
+    cdef const floating *x
+    cdef const floating *dx
+    out += begin * op.units
+    for row in range(begin, end):
+        x = <const floating *>op.x[0] + row * width
+        dx = <const floating *>tangents.x[0] + row * width
+        first = 0
+        for j in range(n_columns + 1):
+            stop = <int64_t>ascending[j] if j < n_columns else width
+            memcpy(out, dx + first, (stop - first) * sizeof(floating))
+            out += stop - first
+            first = stop + 1
+        for j in range(n_columns):
+            if dW == NULL:
+                memset(out, 0, size * sizeof(floating))
+            else:
+                memcpy(out, dW + category(x[<int64_t>columns[j]], n) * size, size * sizeof(floating))
+            out += size
+
+
+cdef void backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    cdef cynn_operands moved = of_tangents(op, tangents)
+    backward(&moved, pass_, begin, end, <floating *>ddelta)
+
+
+cdef void gradient_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t parameter, int64_t begin,
+    int64_t end, floating *grad
+) noexcept nogil:
+    cdef cynn_operands moved = of_tangents(op, tangents)
+    moved.x = op.x  # the categories
+    gradient(&moved, pass_, parameter, begin, end, grad)
+
+
 cdef cynn_operation table
 table.forward_f32 = forward[float]
 table.forward_f64 = forward[double]
@@ -89,5 +147,11 @@ table.backward_f32 = backward[float]
 table.backward_f64 = backward[double]
 table.gradient_f32 = gradient[float]
 table.gradient_f64 = gradient[double]
+table.jvp_f32 = jvp[float]
+table.jvp_f64 = jvp[double]
+table.backward_jvp_f32 = backward_jvp[float]
+table.backward_jvp_f64 = backward_jvp[double]
+table.gradient_jvp_f32 = gradient_jvp[float]
+table.gradient_jvp_f64 = gradient_jvp[double]
 
-KERNELS = {"embedding": operation_capsule(&table, 0)}
+KERNELS = {"embedding": operation_capsule(&table, CYNN_AFFINE_IN_X)}

@@ -8,11 +8,12 @@ means a one-hot row.
 from libc.math cimport exp as libm_exp
 from libc.math cimport fabs, log, log1p
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
 from cynn cimport vector_math
 from cynn.loss_rows cimport target_at, weight_of
-from cynn.sums cimport largest_of, sum_of, sum_of_exp
+from cynn.sums cimport largest_of, softmax_of_rows, sum_of, sum_of_exp
 
 # Losses that are given probabilities instead of z clip them to this distance from 0 and 1.
 cdef double SMALLEST_PROBABILITY = 1e-7
@@ -273,13 +274,105 @@ cdef double cross_entropy_from_z(
     return total
 
 
+# The Hessian of each loss times a vector: the directional derivative of grad.
+
+cdef void mean_squared_error_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef floating factor
+    for row in range(rows):
+        factor = <floating>(2 * weight_of(sample_weight, row) / cols)
+        for j in range(row * cols, (row + 1) * cols):
+            dgrad[j] = factor * dprediction[j]
+
+
+cdef void mean_absolute_error_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    memset(dgrad, 0, rows * cols * sizeof(floating))
+
+
+cdef void binary_cross_entropy_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double weight, p, t
+    for row in range(rows):
+        weight = weight_of(sample_weight, row) / cols
+        for j in range(cols):
+            p = prediction[row * cols + j]
+            t = target_at(target, class_index, row, cols, j)
+            if clipped(p) == p:
+                t = (p * p - 2 * p * t + t) / (p * (1 - p)) / (p * (1 - p))
+                dgrad[row * cols + j] = <floating>(weight * t * dprediction[row * cols + j])
+            else:
+                dgrad[row * cols + j] = 0
+
+
+cdef void binary_cross_entropy_jvp_from_z(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dz, floating *dgrad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef floating factor, p
+    for row in range(rows):
+        factor = <floating>(weight_of(sample_weight, row) / cols)
+        for j in range(row * cols, (row + 1) * cols):
+            p = vector_math.sigmoid(z[j])
+            dgrad[j] = factor * p * (1 - p) * dz[j]
+
+
+cdef void cross_entropy_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double weight, p, t
+    cdef double kept = 1 - h[0], spread = h[0] / cols
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        for j in range(cols):
+            t = kept * target_at(target, class_index, row, cols, j) + spread
+            p = prediction[row * cols + j]
+            dgrad[row * cols + j] = 0
+            if not p < SMALLEST_PROBABILITY:
+                dgrad[row * cols + j] = <floating>(weight * t / p / p * dprediction[row * cols + j])
+
+
+cdef void cross_entropy_jvp_from_z(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dz, floating *dgrad
+) noexcept nogil:
+    """w Σt p (dz - Σ p dz) for each row, with p = softmax(z)."""
+    cdef int64_t row, j
+    cdef double weight, total_of_t, mean
+    softmax_of_rows(1, rows, cols, z, dgrad)
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        total_of_t, mean = 0, 0
+        for j in range(row * cols, (row + 1) * cols):
+            total_of_t += target_at(target, class_index, row, cols, j - row * cols)
+            mean += dgrad[j] * dz[j]
+        weight *= (1 - h[0]) * total_of_t + h[0]
+        for j in range(row * cols, (row + 1) * cols):
+            dgrad[j] = <floating>(weight * dgrad[j] * (dz[j] - mean))
+
+
 cdef cynn_loss mean_squared_error
 mean_squared_error.value_and_gradient_f32 = mean_squared_error_kernel[float]
 mean_squared_error.value_and_gradient_f64 = mean_squared_error_kernel[double]
+mean_squared_error.backward_jvp_f32 = mean_squared_error_jvp[float]
+mean_squared_error.backward_jvp_f64 = mean_squared_error_jvp[double]
 
 cdef cynn_loss mean_absolute_error
 mean_absolute_error.value_and_gradient_f32 = mean_absolute_error_kernel[float]
 mean_absolute_error.value_and_gradient_f64 = mean_absolute_error_kernel[double]
+mean_absolute_error.backward_jvp_f32 = mean_absolute_error_jvp[float]
+mean_absolute_error.backward_jvp_f64 = mean_absolute_error_jvp[double]
 
 cdef cynn_loss binary_cross_entropy
 binary_cross_entropy.value_and_gradient_f32 = binary_cross_entropy_kernel[float]
@@ -287,6 +380,10 @@ binary_cross_entropy.value_and_gradient_f64 = binary_cross_entropy_kernel[double
 binary_cross_entropy.fuses_with = b"sigmoid"
 binary_cross_entropy.fused_value_and_gradient_f32 = binary_cross_entropy_from_z[float]
 binary_cross_entropy.fused_value_and_gradient_f64 = binary_cross_entropy_from_z[double]
+binary_cross_entropy.backward_jvp_f32 = binary_cross_entropy_jvp[float]
+binary_cross_entropy.backward_jvp_f64 = binary_cross_entropy_jvp[double]
+binary_cross_entropy.fused_backward_jvp_f32 = binary_cross_entropy_jvp_from_z[float]
+binary_cross_entropy.fused_backward_jvp_f64 = binary_cross_entropy_jvp_from_z[double]
 
 cdef cynn_loss cross_entropy
 cross_entropy.value_and_gradient_f32 = cross_entropy_kernel[float]
@@ -294,6 +391,10 @@ cross_entropy.value_and_gradient_f64 = cross_entropy_kernel[double]
 cross_entropy.fuses_with = b"softmax"
 cross_entropy.fused_value_and_gradient_f32 = cross_entropy_from_z[float]
 cross_entropy.fused_value_and_gradient_f64 = cross_entropy_from_z[double]
+cross_entropy.backward_jvp_f32 = cross_entropy_jvp[float]
+cross_entropy.backward_jvp_f64 = cross_entropy_jvp[double]
+cross_entropy.fused_backward_jvp_f32 = cross_entropy_jvp_from_z[float]
+cross_entropy.fused_backward_jvp_f64 = cross_entropy_jvp_from_z[double]
 
 KERNELS = {
     "mean_squared_error": loss_capsule(&mean_squared_error, CYNN_CLASS_INDEX),

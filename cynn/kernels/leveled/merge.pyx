@@ -3,7 +3,16 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from cynn.abi cimport cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
+from cynn.abi cimport (
+    CYNN_AFFINE_IN_X,
+    cynn_operands,
+    cynn_operation,
+    cynn_pass,
+    cynn_tangents,
+    floating,
+    operation_capsule,
+)
+from cynn.kernels.tangents cimport of_tangents
 
 
 cdef void add_forward(
@@ -26,6 +35,22 @@ cdef void add_backward(
     for i in range(op.n_inputs):
         if op.dx[i] != NULL:
             memcpy(<floating *>op.dx[i] + offset, delta + offset, size * sizeof(floating))
+
+
+cdef void add_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    cdef cynn_operands moved = of_tangents(op, tangents)
+    add_forward(&moved, pass_, begin, end, out)
+
+
+cdef void add_backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    cdef cynn_operands moved = of_tangents(op, tangents)
+    add_backward(&moved, pass_, begin, end, <floating *>ddelta)
 
 
 cdef void concatenate_forward(
@@ -55,19 +80,43 @@ cdef void concatenate_backward(
         column += width
 
 
+cdef void concatenate_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    cdef cynn_operands moved = of_tangents(op, tangents)
+    concatenate_forward(&moved, pass_, begin, end, out)
+
+
+cdef void concatenate_backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    cdef cynn_operands moved = of_tangents(op, tangents)
+    concatenate_backward(&moved, pass_, begin, end, <floating *>ddelta)
+
+
 cdef cynn_operation add
 add.forward_f32 = add_forward[float]
 add.forward_f64 = add_forward[double]
 add.backward_f32 = add_backward[float]
 add.backward_f64 = add_backward[double]
+add.jvp_f32 = add_jvp[float]
+add.jvp_f64 = add_jvp[double]
+add.backward_jvp_f32 = add_backward_jvp[float]
+add.backward_jvp_f64 = add_backward_jvp[double]
 
 cdef cynn_operation concatenate
 concatenate.forward_f32 = concatenate_forward[float]
 concatenate.forward_f64 = concatenate_forward[double]
 concatenate.backward_f32 = concatenate_backward[float]
 concatenate.backward_f64 = concatenate_backward[double]
+concatenate.jvp_f32 = concatenate_jvp[float]
+concatenate.jvp_f64 = concatenate_jvp[double]
+concatenate.backward_jvp_f32 = concatenate_backward_jvp[float]
+concatenate.backward_jvp_f64 = concatenate_backward_jvp[double]
 
 KERNELS = {
-    "add": operation_capsule(&add, 0),
-    "concatenate": operation_capsule(&concatenate, 0),
+    "add": operation_capsule(&add, CYNN_AFFINE_IN_X),
+    "concatenate": operation_capsule(&concatenate, CYNN_AFFINE_IN_X),
 }

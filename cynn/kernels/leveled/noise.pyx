@@ -11,12 +11,14 @@ from libc.string cimport memcpy
 
 from cynn cimport vector_math
 from cynn.abi cimport (
+    CYNN_AFFINE_IN_X,
     CYNN_GRADIENT_IN_PLACE,
     CYNN_IN_PLACE,
     CYNN_ONLY_TRAINING,
     cynn_operands,
     cynn_operation,
     cynn_pass,
+    cynn_tangents,
     floating,
     operation_capsule,
 )
@@ -112,6 +114,32 @@ cdef void dropout_backward(
         delta[i] *= factors[i]
 
 
+# Directional derivatives: the noise is the same, so that of dropout is a factor and that of Gaussian noise falls away.
+
+cdef void dropout_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    cdef const floating *factors = <const floating *>op.saved[0]
+    cdef const floating *dx = <const floating *>tangents.x[0]
+    cdef int64_t i
+    for i in range(begin * op.units, end * op.units):
+        out[i] = factors[i] * dx[i]
+
+
+cdef void dropout_backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    cdef const floating *factors = <const floating *>op.saved[0]
+    cdef floating *ddx = <floating *>tangents.dx[0]
+    cdef int64_t i
+    if ddx == NULL:
+        return
+    for i in range(begin * op.units, end * op.units):
+        ddx[i] = factors[i] * ddelta[i]
+
+
 cdef inline void normals(const uint32_t *words, floating *out) noexcept nogil:
     """Standard normal numbers from a group of random words, by the Box-Muller transform."""
     cdef int64_t i, part
@@ -174,22 +202,48 @@ cdef void gaussian_backward(
     pass
 
 
+cdef void gaussian_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    memcpy(
+        out + begin * op.units, <const floating *>tangents.x[0] + begin * op.units,
+        (end - begin) * op.units * sizeof(floating)
+    )
+
+
+cdef void gaussian_backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    cdef floating *ddx = <floating *>tangents.dx[0]
+    if ddx != NULL:
+        memcpy(ddx + begin * op.units, ddelta + begin * op.units, (end - begin) * op.units * sizeof(floating))
+
+
 cdef cynn_operation dropout
 dropout.forward_f32 = dropout_forward[float]
 dropout.forward_f64 = dropout_forward[double]
 dropout.backward_f32 = dropout_backward[float]
 dropout.backward_f64 = dropout_backward[double]
+dropout.jvp_f32 = dropout_jvp[float]
+dropout.jvp_f64 = dropout_jvp[double]
+dropout.backward_jvp_f32 = dropout_backward_jvp[float]
+dropout.backward_jvp_f64 = dropout_backward_jvp[double]
 
 cdef cynn_operation gaussian
 gaussian.forward_f32 = gaussian_forward[float]
 gaussian.forward_f64 = gaussian_forward[double]
 gaussian.backward_f32 = gaussian_backward[float]
 gaussian.backward_f64 = gaussian_backward[double]
+gaussian.jvp_f32 = gaussian_jvp[float]
+gaussian.jvp_f64 = gaussian_jvp[double]
+gaussian.backward_jvp_f32 = gaussian_backward_jvp[float]
+gaussian.backward_jvp_f64 = gaussian_backward_jvp[double]
 
-KERNELS = {
-    "dropout": operation_capsule(&dropout, CYNN_IN_PLACE | CYNN_GRADIENT_IN_PLACE | CYNN_ONLY_TRAINING),
-    "gaussian": operation_capsule(&gaussian, CYNN_IN_PLACE | CYNN_GRADIENT_IN_PLACE | CYNN_ONLY_TRAINING),
-}
+cdef uint64_t FLAGS = CYNN_IN_PLACE | CYNN_GRADIENT_IN_PLACE | CYNN_ONLY_TRAINING | CYNN_AFFINE_IN_X
+
+KERNELS = {"dropout": operation_capsule(&dropout, FLAGS), "gaussian": operation_capsule(&gaussian, FLAGS)}
 
 
 # What plugins get: numbers of places first, first + 1, ...

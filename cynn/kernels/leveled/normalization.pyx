@@ -5,7 +5,17 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn cimport vector_math
-from cynn.abi cimport CYNN_IN_PLACE, cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
+from cynn.abi cimport (
+    CYNN_AFFINE_IN_X,
+    CYNN_IN_PLACE,
+    cynn_operands,
+    cynn_operation,
+    cynn_pass,
+    cynn_tangents,
+    floating,
+    operation_capsule,
+)
+from cynn.kernels.moving_norm cimport batch_backward_jvp, batch_jvp, deviation
 from cynn.sums cimport sums_of_columns
 
 cdef enum:
@@ -25,11 +35,6 @@ cdef inline double row_weight_of(const cynn_pass *pass_, int64_t row) noexcept n
 
 cdef inline bint has_statistics(const cynn_pass *pass_) noexcept nogil:
     return pass_.rows > 1
-
-
-cdef inline floating deviation(floating variance) noexcept nogil:
-    """The standard deviation to divide by. Infinity if the variance and epsilon are 0, so that the result is 0."""
-    return vector_math.sqrt(variance) if variance != 0 else <floating>INFINITY
 
 
 cdef inline void normalize_columns(
@@ -365,11 +370,111 @@ cdef void row_gradient(
     )
 
 
+# Directional derivatives. saved: the tangents of the normalized rows and of 1 / deviation.
+
+cdef void row_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    """dnormal := scale (dx - mean of dx - normal mean of (normal dx)); dscale := -scale² mean of (normal dx)."""
+    cdef int64_t row, j, units = op.units
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef const floating *dgamma = <const floating *>tangents.parameters[0]
+    cdef const floating *dbeta = <const floating *>tangents.parameters[1]
+    cdef const floating *normal
+    cdef const floating *dx
+    cdef floating *dnormal
+    cdef floating mean, mean_product, scale, moved
+    cdef bint is_centered = op.h[1] != 0
+    for row in range(begin, end):
+        normal = <const floating *>op.saved[0] + row * units
+        dnormal = <floating *>tangents.saved[0] + row * units
+        scale = (<const floating *>op.saved[1])[row]
+        dx = <const floating *>tangents.x[0] + row * units
+        mean = row_sum[floating](units, dx, NULL, NULL) / units if is_centered else 0
+        mean_product = row_sum[floating](units, dx, normal, NULL) / units
+        (<floating *>tangents.saved[1])[row] = -scale * scale * mean_product
+        for j in range(units):
+            dnormal[j] = scale * (dx[j] - mean - normal[j] * mean_product)
+            moved = dnormal[j] * (1 if gamma == NULL else gamma[j])
+            if dgamma != NULL:
+                moved += dgamma[j] * normal[j]
+            out[row * units + j] = moved + (0 if dbeta == NULL else dbeta[j])
+
+
+cdef void row_backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    """The tangent of dx := scale (g - mean of g - normal mean of (g normal)), g = gamma delta, by the product rule."""
+    cdef int64_t row, j, units = op.units
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef const floating *dgamma = <const floating *>tangents.parameters[0]
+    cdef const floating *normal
+    cdef const floating *dnormal
+    cdef const floating *d
+    cdef const floating *dd
+    cdef floating *ddx
+    cdef floating scale, dscale, mean, dmean, product, dproduct, g, dg
+    cdef bint is_centered = op.h[1] != 0
+    if tangents.dx[0] == NULL:
+        return
+    for row in range(begin, end):
+        normal = <const floating *>op.saved[0] + row * units
+        dnormal = <const floating *>tangents.saved[0] + row * units
+        scale, dscale = (<const floating *>op.saved[1])[row], (<const floating *>tangents.saved[1])[row]
+        d, dd = <const floating *>op.delta + row * units, ddelta + row * units
+        ddx = <floating *>tangents.dx[0] + row * units
+        mean = dmean = 0
+        if is_centered:
+            mean = row_sum[floating](units, d, NULL, gamma) / units
+            dmean = row_sum[floating](units, dd, NULL, gamma) / units
+            if dgamma != NULL:
+                dmean += row_sum[floating](units, d, NULL, dgamma) / units
+        product = row_sum[floating](units, d, normal, gamma) / units
+        dproduct = (row_sum[floating](units, dd, normal, gamma) + row_sum[floating](units, d, dnormal, gamma)) / units
+        if dgamma != NULL:
+            dproduct += row_sum[floating](units, d, normal, dgamma) / units
+        for j in range(units):
+            g = d[j] * (1 if gamma == NULL else gamma[j])
+            dg = dd[j] * (1 if gamma == NULL else gamma[j]) + (0 if dgamma == NULL else d[j] * dgamma[j])
+            ddx[j] = (
+                dscale * (g - mean - normal[j] * product)
+                + scale * (dg - dmean - dnormal[j] * product - normal[j] * dproduct)
+            )
+
+
+cdef void row_gradient_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t parameter, int64_t begin,
+    int64_t end, floating *grad
+) noexcept nogil:
+    """Σ ddelta normal + delta dnormal of gamma; Σ ddelta of beta."""
+    cdef int64_t row, j, units = op.units
+    cdef const floating *normal = <const floating *>op.saved[0]
+    cdef const floating *dnormal = <const floating *>tangents.saved[0]
+    cdef const floating *delta = <const floating *>op.delta
+    cdef const floating *ddelta = <const floating *>tangents.delta
+    cdef double total
+    for j in range(units):
+        total = 0
+        for row in range(pass_.rows):
+            if parameter == 1:
+                total += ddelta[row * units + j]
+            else:
+                total += <double>ddelta[row * units + j] * normal[row * units + j]
+                total += <double>delta[row * units + j] * dnormal[row * units + j]
+        grad[j] = <floating>total
+
+
 cdef cynn_operation batch
 batch.forward_f32 = batch_forward[float]
 batch.forward_f64 = batch_forward[double]
 batch.backward_f32 = batch_backward[float]
 batch.backward_f64 = batch_backward[double]
+batch.jvp_f32 = batch_jvp[float]
+batch.jvp_f64 = batch_jvp[double]
+batch.backward_jvp_f32 = batch_backward_jvp[float]
+batch.backward_jvp_f64 = batch_backward_jvp[double]
 batch.forward_columns_f32 = batch_forward_columns[float]
 batch.forward_columns_f64 = batch_forward_columns[double]
 batch.backward_columns_f32 = batch_backward_columns[float]
@@ -386,11 +491,17 @@ by_row.backward_f32 = row_backward[float]
 by_row.backward_f64 = row_backward[double]
 by_row.gradient_f32 = row_gradient[float]
 by_row.gradient_f64 = row_gradient[double]
+by_row.jvp_f32 = row_jvp[float]
+by_row.jvp_f64 = row_jvp[double]
+by_row.backward_jvp_f32 = row_backward_jvp[float]
+by_row.backward_jvp_f64 = row_backward_jvp[double]
+by_row.gradient_jvp_f32 = row_gradient_jvp[float]
+by_row.gradient_jvp_f64 = row_gradient_jvp[double]
 
 #: The largest number of columns in one call of the kernels over columns.
 COLUMN_PIECE = PIECE
 
 KERNELS = {
-    "batch": operation_capsule(&batch, 0),
+    "batch": operation_capsule(&batch, CYNN_AFFINE_IN_X),
     "row": operation_capsule(&by_row, CYNN_IN_PLACE),
 }

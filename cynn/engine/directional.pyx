@@ -1,0 +1,358 @@
+"""Directional derivatives of the outputs by the inputs, and second derivatives, for rows: in tiles, on any number of threads.
+
+With tangents t_i of the inputs, jvp gives the tangents of all values. The Hessian of an output is the sum over the
+operations of <tangent j of x, backward_jvp along tangent i for dC/dout alone>: what an operation that is affine in its
+inputs adds is 0, and no tangent has to go back through the network.
+"""
+
+import numpy as np
+
+from cynn.engine.abi_checks import describe
+from cynn.errors import PluginError
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from cynn.abi cimport CYNN_AFFINE_IN_X, cynn_pass, floating
+from cynn.blas cimport cynn_blas, import_blas
+from cynn.engine.dtypes cimport Dtype, at
+from cynn.engine.engine cimport Engine
+from cynn.engine.flags cimport is_raised, raise_flag
+from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories
+from cynn.engine.tangents cimport Tangents
+from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
+from cynn.engine.workspace cimport Node, Workspace, address_of
+from cynn.kernels.blas cimport faults, raise_faults_since
+from cynn.kernels.tables cimport Rows
+
+# Rows of tangents that pass through the network together.
+cdef int64_t TILE_ROWS = 128
+
+cdef double WORTH_A_TEAM = 2e6
+
+
+def require(list operations, str dtype, list functions, str wanted_by):
+    """Raise a PluginError unless all operations have functions for directional derivatives.
+
+    Parameters
+    ----------
+    operations : list of Operation
+    dtype : str
+        Of the network.
+    functions : list of {"jvp", "backward_jvp", "gradient_jvp"}
+        Of the latter, those of trained operations alone are needed.
+    wanted_by : str
+        What needs them, for the message.
+    """
+    for operation in operations:
+        activation, python = operation.activation, operation.python
+        for function in functions:
+            if function == "gradient_jvp":
+                if not operation.trainable or all(array is None for array in operation.parameters):
+                    continue
+            elif activation is not None and (activation.is_python or not activation.has(function, dtype)):
+                refuse(activation.component, activation.is_python, function, dtype, wanted_by)
+            if python is not None or not operation.kernel.has(function, dtype):
+                refuse(operation.kernel.layer if python is None else python, python is not None, function, dtype, wanted_by)
+
+
+cdef int refuse(component, bint is_python, str function, str dtype, str wanted_by) except -1:
+    """Raise the error for a part without a function."""
+    found = "methods in Python, which have none" if is_python else "NULL"
+    raise PluginError(
+        f"For {wanted_by}, {describe(component)} must have the compiled function "
+        f"{function}_{'f32' if dtype == 'float32' else 'f64'}. Got {found} instead."
+    )
+
+
+# One pass over a caller's rows.
+ctypedef struct Sweep:
+    const Source *source
+    const Rows *rows
+    const Rows *directions        # one for each row, or NULL: the coordinates
+    void **of_threads             # one RowDerivatives per thread
+    void **outputs                # where to write, for each output of the network
+    const int64_t *values         # of these
+    int64_t n_outputs
+    int64_t tile
+    bint is_diagonal
+    cynn_pass pass_
+    int failed                    # a flag: Python code raised an error
+    int unusable                  # a flag: a row has a NaN, an infinity or an invalid category
+
+
+cdef class RowDerivatives:
+    """The buffers of one thread: values for `rows` rows, and tangents along `directions` of each.
+
+    With one direction, both are those of the same workspace. With several, values are repeated for each direction.
+    """
+
+    cdef Tangents base       # of which the tangents are not used, if there are several directions
+    cdef Tangents wide
+    cdef int64_t directions
+    cdef const cynn_blas *blas
+
+    def __cinit__(self, Engine engine, int64_t rows, int64_t directions):
+        self.directions = directions
+        self.base = tangents_of(engine, rows)
+        self.wide = self.base if directions == 1 else tangents_of(engine, rows * directions)
+        self.blas = import_blas()
+
+    cdef void repeat(self, const void *source, void *target, int64_t rows, int64_t columns) noexcept nogil:
+        """Each row of source, once for each direction."""
+        cdef int64_t i, k, size = columns * self.base.dtype.itemsize
+        for i in range(rows):
+            for k in range(self.directions):
+                memcpy(<char *>target + (i * self.directions + k) * size, <const char *>source + i * size, size)
+
+    cdef void repeat_values(self, int64_t rows) noexcept nogil:
+        """What forward has computed and saved."""
+        cdef int64_t i, j, columns
+        cdef Node *base
+        cdef Node *wide
+        for i in range(self.base.workspace.n_nodes):
+            base, wide = &self.base.workspace.nodes[i], &self.wide.workspace.nodes[i]
+            for j in range(base.op.n_inputs):
+                self.repeat(base.op.x[j], <void *>wide.op.x[j], rows, base.op.widths[j])
+            self.repeat(base.op.out, wide.op.out, rows, base.op.units)
+            for j in range(base.op.n_saved):
+                columns = self.base.saved_columns[i][j]
+                if columns < 0:
+                    memcpy(wide.op.saved[j], base.op.saved[j], -columns * self.base.dtype.itemsize)
+                else:
+                    self.repeat(base.op.saved[j], wide.op.saved[j], rows, columns)
+
+    cdef int forward(self, Sweep *sweep, int64_t begin, int64_t rows) noexcept nogil:
+        """Values and tangents of a tile; 0, or -1 if that is not possible."""
+        cdef const Source *source = sweep.source
+        cdef const Dtype *dtype = source.dtype
+        cdef Rows tile = sweep.rows[0]
+        cdef void *x = self.base.workspace.x
+        cdef void *dx = self.wide.first
+        cdef int64_t i, k, wide_rows = rows * self.directions
+        tile.data += begin * tile.row_stride
+        tile.rows = rows
+        if dtype.rows.gather(&tile, NULL, rows, -rows, source.scale, source.offset, True, x) >= 0 or (
+            not are_categories(source, rows, x)
+        ):
+            raise_flag(&sweep.unusable)
+            return -1
+        if sweep.directions != NULL:
+            tile = sweep.directions[0]
+            tile.data += begin * tile.row_stride
+            tile.rows = rows
+            dtype.rows.gather(&tile, NULL, rows, -rows, source.scale, 0, False, dx)
+        else:
+            memset(dx, 0, wide_rows * source.inputs * dtype.itemsize)
+            for i in range(rows):
+                for k in range(self.directions):
+                    set_element(dtype, dx, (i * self.directions + k) * source.inputs + k, source.scale)
+        if self.base.forward(&sweep.pass_, 0, rows):
+            raise_flag(&sweep.failed)
+            return -1
+        if self.wide is not self.base:
+            self.repeat_values(rows)
+        if self.wide.jvp(&sweep.pass_, 0, wide_rows):
+            raise_flag(&sweep.failed)
+            return -1
+        return 0
+
+    cdef void add_curvature(
+        self, Sweep *sweep, int64_t i, int64_t rows, int64_t first, int64_t units, void *hessian
+    ) noexcept nogil:
+        """Add what a node contributes to the Hessians of one output, of which that of row r is number first + r units."""
+        cdef const Dtype *dtype = self.base.dtype
+        cdef Node *node = &self.wide.workspace.nodes[i]
+        cdef int64_t j, r, n = self.directions, width, size = n if sweep.is_diagonal else n * n
+        cdef const void *moved
+        cdef const void *curved
+        cdef void *out
+        for j in range(node.op.n_inputs):
+            width = node.op.widths[j]
+            for r in range(rows):
+                moved = at(dtype, self.wide.nodes[i].x[j], r * n * width)
+                curved = at(dtype, self.wide.nodes[i].dx[j], r * n * width)
+                out = at(dtype, hessian, (first + r * units) * size)
+                if sweep.is_diagonal and dtype.itemsize == 4:
+                    add_products[float](n, width, <const float *>moved, <const float *>curved, <float *>out)
+                elif sweep.is_diagonal:
+                    add_products[double](n, width, <const double *>moved, <const double *>curved, <double *>out)
+                elif dtype.itemsize == 4:
+                    self.blas.gemm_f32(
+                        False, True, n, n, width, 1, <const float *>curved, width, <const float *>moved, width, 1,
+                        <float *>out, n, NULL
+                    )
+                else:
+                    self.blas.gemm_f64(
+                        False, True, n, n, width, 1, <const double *>curved, width, <const double *>moved, width, 1,
+                        <double *>out, n, NULL
+                    )
+
+    cdef int hessians(self, Sweep *sweep, int64_t begin, int64_t rows, int64_t output) noexcept nogil:
+        """The second derivatives of the units of an output, after `forward`."""
+        cdef const Dtype *dtype = self.base.dtype
+        cdef int64_t i, k, unit, units = self.base.workspace.nodes[sweep.values[output] - 1].op.units
+        cdef int64_t wide_rows = rows * self.directions
+        cdef Node *node
+        for unit in range(units):
+            for k in range(sweep.n_outputs):
+                memset(
+                    self.base.entries[k], 0,
+                    rows * self.base.workspace.nodes[sweep.values[k] - 1].op.units * dtype.itemsize
+                )
+            for i in range(rows):
+                set_element(dtype, self.base.entries[output], i * units + unit, 1)
+            for i in range(self.base.workspace.n_nodes - 1, -1, -1):
+                node = &self.base.workspace.nodes[i]
+                if node.op.delta == NULL:
+                    continue
+                self.base.add_gradients(i, 0, rows)
+                if not node.operation.flags & CYNN_AFFINE_IN_X:
+                    if self.wide is not self.base:
+                        self.repeat(node.op.delta, self.wide.workspace.nodes[i].op.delta, rows, node.op.units)
+                    memset(<void *>self.wide.nodes[i].delta, 0, wide_rows * node.op.units * dtype.itemsize)
+                    if self.wide.backward_jvp_at(i, &sweep.pass_, 0, wide_rows):
+                        raise_flag(&sweep.failed)
+                        return -1
+                    self.add_curvature(sweep, i, rows, begin * units + unit, units, sweep.outputs[output])
+                if self.base.backward_at(i, &sweep.pass_, 0, rows):
+                    raise_flag(&sweep.failed)
+                    return -1
+        return 0
+
+
+cdef Tangents tangents_of(Engine engine, int64_t rows):
+    return Tangents(
+        Workspace(engine.operations, engine.dtype, engine.source.inputs, rows, True, engine.outputs, False, True),
+        engine.operations, engine.dtype
+    )
+
+
+cdef inline void set_element(const Dtype *dtype, void *array, int64_t element, double value) noexcept nogil:
+    if dtype.itemsize == 4:
+        (<float *>array)[element] = <float>value
+    else:
+        (<double *>array)[element] = value
+
+
+cdef void add_products(
+    int64_t n, int64_t width, const floating *moved, const floating *curved, floating *out
+) noexcept nogil:
+    """out[i] += Σ moved[i, j] curved[i, j]"""
+    cdef int64_t i, j
+    cdef double total
+    for i in range(n):
+        total = 0
+        for j in range(width):
+            total += <double>moved[i * width + j] * curved[i * width + j]
+        out[i] += <floating>total
+
+
+cdef void jvp_of_tile(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef Sweep *sweep = <Sweep *>context
+    cdef int64_t begin = piece * sweep.tile, rows = min(sweep.tile, sweep.rows.rows - begin), k, units
+    cdef const Dtype *dtype = sweep.source.dtype
+    if run_forward(sweep.of_threads[thread], sweep, begin, rows):
+        return
+    for k in range(sweep.n_outputs):
+        units = units_of(sweep.of_threads[thread], sweep.values[k])
+        memcpy(
+            at(dtype, sweep.outputs[k], begin * units), tangent_of(sweep.of_threads[thread], sweep.values[k]),
+            rows * units * dtype.itemsize
+        )
+
+
+cdef void hessians_of_tile(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef Sweep *sweep = <Sweep *>context
+    cdef int64_t begin = piece * sweep.tile, rows = min(sweep.tile, sweep.rows.rows - begin), k
+    if run_forward(sweep.of_threads[thread], sweep, begin, rows):
+        return
+    for k in range(sweep.n_outputs):
+        if run_hessians(sweep.of_threads[thread], sweep, begin, rows, k):
+            return
+
+
+# The caller keeps these alive, so they need no GIL.
+
+cdef inline int run_forward(void *derivatives, Sweep *sweep, int64_t begin, int64_t rows) noexcept nogil:
+    return (<RowDerivatives>derivatives).forward(sweep, begin, rows)
+
+
+cdef inline int run_hessians(
+    void *derivatives, Sweep *sweep, int64_t begin, int64_t rows, int64_t output
+) noexcept nogil:
+    return (<RowDerivatives>derivatives).hessians(sweep, begin, rows, output)
+
+
+cdef inline int64_t units_of(void *derivatives, int64_t value) noexcept nogil:
+    return (<RowDerivatives>derivatives).base.workspace.nodes[value - 1].op.units
+
+
+cdef inline void *tangent_of(void *derivatives, int64_t value) noexcept nogil:
+    return (<RowDerivatives>derivatives).wide.nodes[value - 1].out
+
+
+def differentiate(
+    Engine engine, x, directions, list outputs, int n_threads, *, bint is_second=False, bint is_diagonal=False
+):
+    """Directional derivatives of the outputs, or their second derivatives, by the inputs as the caller gives them.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of the network.
+    x : array of shape (rows, inputs)
+        Rows of the caller.
+    directions : array of shape (rows, inputs) or None
+        The direction of each row. None with `is_second`: by each input.
+    outputs : list of array
+        C-contiguous, of the dtype: the derivatives (rows, units) are written to them, or with `is_second` the Hessians
+        (rows, units, inputs, inputs), or their diagonals (rows, units, inputs).
+    n_threads : int
+        The largest number of threads. The result does not depend on it.
+    is_second, is_diagonal : bool
+        What is wanted.
+
+    Returns
+    -------
+    bool
+        False if a row has a NaN, an infinity or an invalid category.
+    """
+    cdef RowMatrix rows = RowMatrix(x), moved
+    cdef Sweep sweep
+    cdef int64_t i, faults_before = faults(), n = engine.source.inputs if is_second else 1
+    cdef int64_t n_pieces
+    cdef Team team
+    cdef void *of_threads[MAX_THREADS]
+    cdef const int64_t[::1] values = np.array(engine.outputs, np.int64)
+    addresses = np.array([<size_t>address_of(array) if array.size else 0 for array in outputs], np.uintp)
+    cdef size_t[::1] where = addresses
+    memset(&sweep, 0, sizeof(Sweep))
+    sweep.source, sweep.rows, sweep.tile = &engine.source, &rows.rows, max(1, TILE_ROWS // n)
+    if directions is not None:
+        moved = RowMatrix(directions)
+        sweep.directions = &moved.rows
+    sweep.values, sweep.n_outputs, sweep.outputs = &values[0], len(outputs), <void **>&where[0]
+    sweep.is_diagonal = is_diagonal
+    sweep.pass_.struct_size, sweep.pass_.rows, sweep.pass_.seed = sizeof(cynn_pass), sweep.tile * n, engine.seed
+    n_pieces = (rows.rows.rows + sweep.tile - 1) // sweep.tile
+    if engine.has_python or engine.multiplications_of_row * rows.rows.rows * n < WORTH_A_TEAM:
+        n_threads = 1
+    n_threads = <int>max(1, min(n_threads, n_pieces, MAX_THREADS))
+    each = [RowDerivatives(engine, sweep.tile, n) for _ in range(n_threads)]
+    for i, derivatives in enumerate(each):
+        of_threads[i] = <void *>derivatives
+    sweep.of_threads = of_threads
+    if is_second:
+        for array in outputs:
+            array[...] = 0
+    team = take_team(n_threads)
+    with nogil:
+        team.run(hessians_of_tile if is_second else jvp_of_tile, &sweep, n_pieces)
+    give_back(team)
+    if is_raised(&sweep.failed):
+        for derivatives in each:
+            (<RowDerivatives>derivatives).base.workspace.raise_error()
+            (<RowDerivatives>derivatives).wide.workspace.raise_error()
+    raise_faults_since(faults_before)
+    return not is_raised(&sweep.unusable)

@@ -1,0 +1,181 @@
+"""The tangents of what a workspace holds: its values and gradients, differentiated along one direction.
+
+Forward and backward go through the nodes of the workspace, and with them their directional derivatives (`jvp`,
+`backward_jvp`: abi.h). Nothing is overwritten on the way: the workspace is a whole one.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from cynn.abi cimport CYNN_ONLY_TRAINING, cynn_operands, cynn_pass, cynn_tangents
+from cynn.engine.dtypes cimport Dtype, at, dtype_named
+from cynn.engine.workspace cimport Node, Workspace, address_of, aligned, forward_node
+
+
+cdef inline bint is_passed_over(const Node *node, const cynn_pass *pass_) noexcept nogil:
+    """Whether the output is the first input: of noise, in the derivatives of a prediction."""
+    return node.operation.flags & CYNN_ONLY_TRAINING and not pass_.training
+
+
+cdef inline cynn_pass saving(const cynn_pass *pass_) noexcept nogil:
+    """The pass as functions see it: forward saves what the others read, in the derivatives of a prediction, too."""
+    cdef cynn_pass found = pass_[0]
+    found.training = True
+    return found
+
+
+cdef class Tangents:
+    """One tangent for each array of a whole workspace for training, and the passes that compute them.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whole, for training.
+    operations : list of Operation
+        Those that it was made for.
+    dtype : str
+        Of the network.
+
+    Attributes
+    ----------
+    values : list of array
+        The tangent of each value. Whoever sets a direction writes the first.
+    loss_gradients : list of array
+        The tangents of the gradients by the outputs.
+    """
+
+    def __cinit__(self, Workspace workspace, list operations, str dtype):
+        cdef int64_t i, j, rows = len(workspace.values[0]), widest = 1
+        cdef Node *node
+        cdef cynn_tangents *tangents
+        self.workspace, self.dtype = workspace, dtype_named(dtype)
+        self.keep, self.twins = [workspace], {}
+        self.nodes = <cynn_tangents *>calloc(max(1, workspace.n_nodes), sizeof(cynn_tangents))
+        self.saved_columns = <int64_t **>calloc(max(1, workspace.n_nodes), sizeof(int64_t *))
+        if self.nodes == NULL or self.saved_columns == NULL:
+            raise MemoryError
+        self.values = [
+            self.twin_of(address_of(array), rows, array.shape[1]) for array in workspace.values
+        ]
+        self.loss_gradients = [
+            self.twin_of(address_of(array), rows, array.shape[1]) for array in workspace.loss_gradients
+        ]
+        for i in range(workspace.n_nodes):
+            node, tangents = &workspace.nodes[i], &self.nodes[i]
+            operation = operations[i]
+            tangents.struct_size = sizeof(cynn_tangents)
+            tangents.x = <const void *const *>self.addresses([self.values[value] for value in operation.inputs])
+            tangents.out = address_of(self.values[i + 1])
+            tangents.dx = self.addresses([
+                None if node.op.dx[j] == NULL else self.twin_of(node.op.dx[j], rows, operation.widths[j])
+                for j in range(node.op.n_inputs)
+            ])
+            if node.op.delta != NULL:
+                tangents.delta = address_of(self.twin_of(node.op.delta, rows, operation.units))
+            for j in range(node.n_sums):
+                self.twin_of(node.sums[j], rows, operation.units)
+            tangents.saved = self.addresses([
+                self.twin_of(address_of(array), array.shape[0], array.shape[1]) for array in workspace.saved[i]
+            ])
+            self.set_parameters(i, [None] * node.op.n_parameters)
+            widest = max(widest, operation.units)
+            columns = np.array([m.columns if m.for_each_row else -m.columns for m in operation.saved] + [0], np.int64)
+            self.keep.append(columns)
+            self.saved_columns[i] = <int64_t *>address_of(columns)
+        self.first, self.entries = address_of(self.values[0]), self.addresses(workspace.loss_gradients)
+        self.scratch = self.addresses([aligned((rows, widest), dtype)])[0]
+
+    cdef object twin_of(self, void *array, int64_t rows, int64_t columns):
+        """The tangent of the array at an address, zero at first."""
+        key = <size_t>array
+        if key not in self.twins:
+            twin = aligned((rows, columns), np.float32 if self.dtype.itemsize == 4 else np.float64)
+            twin[...] = 0
+            self.twins[key] = twin
+        return self.twins[key]
+
+    cdef void **addresses(self, list arrays) except NULL:
+        cdef int64_t i
+        cdef void **result
+        held = np.zeros(max(1, len(arrays)), np.uintp)
+        self.keep += [held, arrays]
+        result = <void **>address_of(held)
+        for i, array in enumerate(arrays):
+            result[i] = NULL if array is None else address_of(array)
+        return result
+
+    cdef int set_parameters(self, int64_t node, list directions) except -1:
+        """Set the tangents of the parameters of a node; None: 0."""
+        self.nodes[node].parameters = <const void *const *>self.addresses(directions)
+        return 0
+
+    cdef int forward(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
+        """The values of rows begin..end; -1 if Python raised."""
+        cdef int64_t i
+        cdef cynn_pass saving_pass = saving(pass_)
+        cdef Node *node
+        for i in range(self.workspace.n_nodes):
+            node = &self.workspace.nodes[i]
+            if is_passed_over(node, pass_):
+                self.copy(node.op.x[0], node.op.out, begin, end, node.op.units)
+            elif forward_node(self.dtype, node, &saving_pass, begin, end):
+                return -1
+        return 0
+
+    cdef int jvp(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
+        """The tangents of the values of rows begin..end, after `forward`; -1 if Python raised."""
+        cdef int64_t i
+        cdef cynn_pass saving_pass = saving(pass_)
+        cdef Node *node
+        for i in range(self.workspace.n_nodes):
+            node = &self.workspace.nodes[i]
+            if is_passed_over(node, pass_):
+                self.copy(self.nodes[i].x[0], self.nodes[i].out, begin, end, node.op.units)
+            else:
+                self.dtype.jvp(node.operation, &node.op, &self.nodes[i], &saving_pass, begin, end)
+        return 0
+
+    cdef void copy(self, const void *source, void *target, int64_t begin, int64_t end, int64_t columns) noexcept nogil:
+        cdef int64_t offset = begin * columns
+        memcpy(
+            at(self.dtype, target, offset), at(self.dtype, source, offset), (end - begin) * columns * self.dtype.itemsize
+        )
+
+    cdef void add_gradients(self, int64_t i, int64_t begin, int64_t end) noexcept nogil:
+        """Complete dC/dout of a node, which is a sum where several use its output."""
+        cdef Node *node = &self.workspace.nodes[i]
+        cdef int64_t j, offset = begin * node.op.units, size = (end - begin) * node.op.units
+        for j in range(node.n_sums):
+            self.dtype.updates.add(size, at(self.dtype, node.sums[j], offset), at(self.dtype, node.op.delta, offset))
+
+    cdef int backward_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
+        """dC/dx of a node from dC/dout, which stays as it is; -1 if Python raised."""
+        cdef Node *node = &self.workspace.nodes[i]
+        cdef cynn_pass saving_pass = saving(pass_)
+        cdef cynn_operands op = node.op
+        if is_passed_over(node, pass_):
+            self.copy(op.delta, op.dx[0], begin, end, op.units)
+            return 0
+        op.delta = op.dx[0] if node.gradient_in_place else self.scratch
+        if op.delta == NULL:
+            return 0
+        self.copy(node.op.delta, op.delta, begin, end, op.units)
+        self.dtype.backward(node.operation, &op, &saving_pass, begin, end, op.delta)
+        return 0
+
+    cdef int backward_jvp_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
+        """The tangent of dC/dx of a node, before or after `backward_at`; -1 if Python raised."""
+        cdef Node *node = &self.workspace.nodes[i]
+        cdef cynn_pass saving_pass = saving(pass_)
+        if is_passed_over(node, pass_):
+            self.copy(self.nodes[i].delta, self.nodes[i].dx[0], begin, end, node.op.units)
+        else:
+            self.dtype.backward_jvp(node.operation, &node.op, &self.nodes[i], &saving_pass, begin, end)
+        return 0
+
+    def __dealloc__(self):
+        free(self.nodes)
+        free(self.saved_columns)

@@ -1,0 +1,59 @@
+# The directional derivatives of batch norm by its moving averages.
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
+
+from cynn cimport vector_math
+from cynn.abi cimport cynn_operands, cynn_pass, cynn_tangents, floating
+
+
+cdef inline floating deviation(floating variance) noexcept nogil:
+    """The standard deviation to divide by. Infinity if the variance and epsilon are 0, so that the result is 0."""
+    return vector_math.sqrt(variance) if variance != 0 else <floating>INFINITY
+
+
+# Directional derivatives where the moving averages are used, which are constants. For the statistics of a batch there are
+# none: the derivative of a row would depend on all others.
+
+cdef inline void batch_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    """slope dx + dgamma normal + dbeta."""
+    cdef int64_t row, j, units = op.units
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef const floating *dgamma = <const floating *>tangents.parameters[0]
+    cdef const floating *dbeta = <const floating *>tangents.parameters[1]
+    cdef const floating *mean = <const floating *>op.states[0]
+    cdef const floating *variance = <const floating *>op.states[1]
+    cdef const floating *x = <const floating *>op.x[0]
+    cdef const floating *dx = <const floating *>tangents.x[0]
+    cdef floating scale, moved
+    for j in range(units):
+        scale = 1 / deviation(variance[j] + <floating>op.h[1])
+        for row in range(begin, end):
+            moved = dx[row * units + j] * scale * (1 if gamma == NULL else gamma[j])
+            if dgamma != NULL:
+                moved += dgamma[j] * scale * (x[row * units + j] - mean[j])
+            out[row * units + j] = moved + (0 if dbeta == NULL else dbeta[j])
+
+
+cdef inline void batch_backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    """slope ddelta + dgamma delta / deviation."""
+    cdef int64_t row, j, units = op.units
+    cdef const floating *gamma = <const floating *>op.parameters[0]
+    cdef const floating *dgamma = <const floating *>tangents.parameters[0]
+    cdef const floating *variance = <const floating *>op.states[1]
+    cdef const floating *delta = <const floating *>op.delta
+    cdef floating *ddx = <floating *>tangents.dx[0]
+    cdef floating scale
+    if ddx == NULL:
+        return
+    for j in range(units):
+        scale = 1 / deviation(variance[j] + <floating>op.h[1])
+        for row in range(begin, end):
+            ddx[row * units + j] = ddelta[row * units + j] * scale * (1 if gamma == NULL else gamma[j])
+            if dgamma != NULL:
+                ddx[row * units + j] += delta[row * units + j] * scale * dgamma[j]

@@ -1,0 +1,127 @@
+"""Directional derivatives and Hessians by the inputs, against differences of what is one order lower."""
+
+import numpy as np
+import pytest
+
+import cynn
+from cynn import Dense, Input, layers
+
+
+def every_layer():
+    """Networks in float64 that together have every built-in layer and activation with numbers as inputs."""
+    found = {
+        name: [Dense(5, name), Dense(4, "tanh"), Dense(2, name)]
+        for name in ("identity", "sigmoid", "tanh", "softmax", "leaky_relu", "relu")
+    }
+    found["glu"] = [layers.GLU(4), layers.LayerNorm(), layers.Dropout(0.3), Dense(2, "tanh")]
+    found["maxout"] = [layers.Maxout(4), layers.RMSNorm(), layers.BatchNorm(), layers.PReLU(), Dense(2, "sigmoid")]
+    found["noise"] = [layers.GaussianNoise(0.2), Dense(3, "tanh"), layers.AlphaDropout(0.1), Dense(2)]
+    return {
+        name: cynn.Network([Input(3, scale=0.5, offset=0.1), *each], seed=1, dtype="float64")
+        for name, each in found.items()
+    }
+
+
+def graph():
+    x = Input(3)
+    first = Dense(4, "tanh")(x)
+    both = layers.Add()(first, Dense(4, "sigmoid")(first))
+    return cynn.Network({"p": Dense(2, "softmax")(layers.Concatenate()(both, x)), "q": Dense(1)(both)}, dtype="float64")
+
+
+def perturb(net):
+    """Parameters that are all different: no scale of 1, no bias of 0."""
+    rng = np.random.default_rng(5)
+    net.set_weights([w + rng.uniform(0.05, 0.3, w.shape) for w in net.get_weights()])
+
+
+NETWORKS = {**every_layer(), "graph": graph()}
+
+
+def outputs_of(result):
+    return list(result.values()) if isinstance(result, dict) else [result]
+
+
+def along(function, x, t, step=1e-6):
+    """The derivative of a function of x along t, by central differences."""
+    pairs = zip(outputs_of(function(x + step * t)), outputs_of(function(x - step * t)), strict=True)
+    return [(above - below) / (2 * step) for above, below in pairs]
+
+
+def close(found, expected):
+    largest = max(1.0, *(np.abs(each).max() for each in expected))
+    return all(np.abs(a - b).max() <= 1e-6 * largest for a, b in zip(outputs_of(found), expected, strict=True))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_against_differences(name):
+    net = NETWORKS[name]
+    perturb(net)
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(2, 40, 3))
+    assert close(net.jvp(x, t), along(net.predict, x, t))
+    columns = [along(lambda x, u=unit: net.jvp(x, np.tile(u, (40, 1))), x, np.tile(v, (40, 1)))
+               for unit in np.eye(3) for v in np.eye(3)]  # fmt: skip
+    expected = [np.stack([c[k] for c in columns], -1).reshape(*columns[0][k].shape, 3, 3)
+                for k in range(len(columns[0]))]  # fmt: skip
+    hessian = net.hessian(x)
+    assert close(hessian, expected)
+    assert close(net.hessian_diagonal(x), [np.einsum("rmii->rmi", each) for each in outputs_of(hessian)])
+
+
+def test_of_a_tanh_by_hand():
+    net = cynn.Network([Input(2), Dense(1, "tanh")], dtype="float64")
+    w = net.layers[0].weights = [[2.0], [-1.0]]
+    w, a = np.array(w)[:, 0], np.tanh(0.5)
+    assert net.hessian([0.5, 0.5]) == pytest.approx((-2 * a * (1 - a * a) * np.outer(w, w))[None], rel=1e-14)
+
+
+def test_of_no_rows_one_row_and_any_dtype():
+    net = cynn.Network([Input(3), Dense(4, "tanh"), Dense(2)], seed=0)
+    assert net.jvp(np.ones((0, 3)), np.ones((0, 3))).shape == (0, 2)
+    assert net.hessian(np.ones((0, 3))).shape == (0, 2, 3, 3)
+    assert net.hessian([1, 2, 3]).shape == (2, 3, 3)
+    assert net.hessian_diagonal(np.ones(3, np.uint8)).dtype == np.float32
+    assert (net.jvp([1, 2, 3], [1, 0, 1]) == net.jvp([[1, 2, 3]], [[1, 0, 1]])[0]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_bits_with_any_number_of_threads(dtype):
+    net = cynn.Network([Input(7), Dense(64, "tanh"), Dense(64, "sigmoid"), Dense(3)], seed=0, dtype=dtype)
+    x, t = np.random.default_rng(0).normal(size=(2, 3000, 7))
+    assert (net.jvp(x, t, n_threads=1) == net.jvp(x, t, n_threads=3)).all()
+    assert (net.hessian(x, n_threads=1) == net.hessian(x, n_threads=3)).all()
+    assert (net.hessian(x[:100]) == net.hessian(x)[:100]).all()
+
+
+def test_what_cannot_be():
+    net = cynn.Network([Input(2), Dense(1, "tanh")])
+    with pytest.raises(cynn.errors.ShapeError, match="t must have the shape of x"):
+        net.jvp([1.0, 2.0], [[1.0, 2.0]])
+    with pytest.raises(cynn.errors.DataError, match="t must be finite"):
+        net.jvp([1.0, 2.0], [np.nan, 2.0])
+    with pytest.raises(cynn.errors.DataError, match="x"):
+        net.hessian([np.inf, 2.0])
+    categories = cynn.Network([Input(2), layers.Embedding(3, 2, columns=[0]), Dense(1)])
+    with pytest.raises(cynn.errors.InvalidParameterError, match=r"categories, for an Embedding, in the columns \[0\]"):
+        categories.hessian([[1, 2.0]])
+    assert categories.jvp([[1, 2.0]], [[0, 1.0]]).shape == (1, 1)
+
+
+class Cube(cynn.activations.Activation):
+    """An activation in Python, without directional derivatives."""
+
+    name = "cube"
+
+    def forward(self, z):
+        return z**3
+
+    def backward(self, z, a, grad):
+        return 3 * z**2 * grad
+
+
+def test_a_part_without_them_says_so():
+    net = cynn.Network([Input(2), Dense(1, Cube())])
+    what = r"For jvp, the activation 'cube' .* must have the compiled function jvp_f32. Got methods in Python"
+    with pytest.raises(cynn.errors.PluginError, match=what):
+        net.jvp([1.0, 2.0], [1.0, 0.0])
