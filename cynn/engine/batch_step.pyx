@@ -13,7 +13,6 @@ from cynn.engine.dtypes cimport Dtype
 from cynn.engine.ndarray cimport (
     ALIGNED,
     FLOAT32_NUMBER,
-    FLOAT64_NUMBER,
     INT32_NUMBER,
     INT64_NUMBER,
     UINT8_NUMBER,
@@ -28,7 +27,7 @@ from cynn.engine.ndarray cimport (
 )
 from cynn.engine.trainer cimport Trainer
 from cynn.engine.workspace cimport address_of
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Rows
+from cynn.kernels.tables cimport FLOAT32, FLOAT64, Rows
 
 cdef object np_ndarray = np.ndarray
 

@@ -1,7 +1,7 @@
 """Derivatives by the inputs of a network, in prediction mode: a backward pass over row tiles.
 
-A tile of rows goes forward, then one row of derivatives for each row of the tile goes backward: vᵀJ for a given v. For a
-Jacobian, what forward has computed is first repeated for each output of a group, and the unit vectors of the group go
+A tile of rows goes forward, then one row of derivatives for each row of the tile goes backward: vᵀJ for a given v. For
+a Jacobian, what forward has computed is first repeated for each output of a group, and the unit vectors of the group go
 backward together, so that the products have many rows. A group computes its own forward pass: so there is one backward
 pass for each forward pass, as in training, and the groups of a few rows are pieces for the threads.
 
@@ -71,7 +71,9 @@ cdef inline void repeat_rows(const Buffers *buffers, int64_t rows, int64_t copie
             memcpy(buffers.matrices[i].data + copy * size, buffers.matrices[i].data, size)
 
 
-cdef inline void set_vectors(const BackwardPass *job, const Buffers *buffers, int64_t begin, int64_t rows) noexcept nogil:
+cdef inline void set_vectors(
+    const BackwardPass *job, const Buffers *buffers, int64_t begin, int64_t rows
+) noexcept nogil:
     """dC/d(output) := the given vectors of these rows."""
     cdef const Dtype *dtype = job.source.dtype
     cdef int64_t head, units
@@ -85,7 +87,8 @@ cdef inline void set_vectors(const BackwardPass *job, const Buffers *buffers, in
 cdef inline void set_unit_vectors(
     const BackwardPass *job, const Buffers *buffers, int64_t first, int64_t copies, int64_t rows
 ) noexcept nogil:
-    """dC/d(output) := the unit vector of output first + k, in all rows of copy k. Outputs are counted over all heads."""
+    """dC/d(output) := the unit vector of output first + k, in all rows of copy k; outputs are counted over all heads.
+    """
     cdef const Dtype *dtype = job.source.dtype
     cdef int64_t head, units, row, output, before = 0
     cdef void *gradient

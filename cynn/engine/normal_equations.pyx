@@ -270,7 +270,7 @@ cdef class NormalEquations:
     cdef int make_rooms(self, list values, list places) except -1:
         """Buffers for each thread."""
         cdef Panel *panel = &self.panel
-        cdef int64_t thread, i, j, largest
+        cdef int64_t thread, i, largest
         cdef Room *room
         cdef RowOperation *operation
         cdef Workspace workspace

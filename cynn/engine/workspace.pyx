@@ -157,7 +157,8 @@ cdef class Workspace:
                 )
             else:
                 continue
-            self.copies_x = self.copies_x or any(root[value] == 0 for value in operation.inputs)  # a method has that array, wherever x lies
+            # a method has the array of value 0, wherever x lies
+            self.copies_x = self.copies_x or any(root[value] == 0 for value in operation.inputs)
             self.python.append(bound)
             node.python = <void *>bound
 
