@@ -1,4 +1,4 @@
-"""Directional derivatives of the outputs by the inputs, and second derivatives, for rows: in tiles, on any number of threads.
+"""Directional and second derivatives of the outputs by the inputs, for rows: in tiles, on any number of threads.
 
 With tangents t_i of the inputs, jvp gives the tangents of all values. The Hessian of an output is the sum over the
 operations of <tangent j of x, backward_jvp along tangent i for dC/dout alone>: what an operation that is affine in its
@@ -53,7 +53,8 @@ def require(list operations, str dtype, list functions, str wanted_by):
             elif activation is not None and (activation.is_python or not activation.has(function, dtype)):
                 refuse(activation.component, activation.is_python, function, dtype, wanted_by)
             if python is not None or not operation.kernel.has(function, dtype):
-                refuse(operation.kernel.layer if python is None else python, python is not None, function, dtype, wanted_by)
+                owner = operation.kernel.layer if python is None else python
+                refuse(owner, python is not None, function, dtype, wanted_by)
 
 
 cdef int refuse(component, bint is_python, str function, str dtype, str wanted_by) except -1:
@@ -160,7 +161,7 @@ cdef class RowDerivatives:
     cdef void add_curvature(
         self, Sweep *sweep, int64_t i, int64_t rows, int64_t first, int64_t units, void *hessian
     ) noexcept nogil:
-        """Add what a node contributes to the Hessians of one output, of which that of row r is number first + r units."""
+        """Add what a node contributes to the Hessians of one output. That of row r is number first + r units."""
         cdef const Dtype *dtype = self.base.dtype
         cdef Node *node = &self.wide.workspace.nodes[i]
         cdef int64_t j, r, n = self.directions, width, size = n if sweep.is_diagonal else n * n

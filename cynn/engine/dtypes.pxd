@@ -1,7 +1,15 @@
 # The functions of each dtype. An engine selects one table of them when it is built.
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport cynn_activation, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass, cynn_tangents
+from cynn.abi cimport (
+    cynn_activation,
+    cynn_loss,
+    cynn_operands,
+    cynn_operation,
+    cynn_optimizer,
+    cynn_pass,
+    cynn_tangents,
+)
 from cynn.kernels.tables cimport ElementKind, RowKernels, UpdateKernels
 
 

@@ -11,7 +11,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from cynn.abi cimport CYNN_ONLY_TRAINING, cynn_operands, cynn_pass, cynn_tangents
-from cynn.engine.dtypes cimport Dtype, at, dtype_named
+from cynn.engine.dtypes cimport at, dtype_named
 from cynn.engine.workspace cimport Node, Workspace, address_of, aligned, forward_node
 
 
@@ -141,7 +141,8 @@ cdef class Tangents:
     cdef void copy(self, const void *source, void *target, int64_t begin, int64_t end, int64_t columns) noexcept nogil:
         cdef int64_t offset = begin * columns
         memcpy(
-            at(self.dtype, target, offset), at(self.dtype, source, offset), (end - begin) * columns * self.dtype.itemsize
+            at(self.dtype, target, offset), at(self.dtype, source, offset),
+            (end - begin) * columns * self.dtype.itemsize,
         )
 
     cdef void add_gradients(self, int64_t i, int64_t begin, int64_t end) noexcept nogil:

@@ -11,8 +11,8 @@ cdef inline floating deviation(floating variance) noexcept nogil:
     return vector_math.sqrt(variance) if variance != 0 else <floating>INFINITY
 
 
-# Directional derivatives where the moving averages are used, which are constants. For the statistics of a batch there are
-# none: the derivative of a row would depend on all others.
+# Directional derivatives where the moving averages are used, which are constants. For the statistics of a batch there
+# are none: the derivative of a row would depend on all others.
 
 cdef inline void batch_jvp(
     const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,

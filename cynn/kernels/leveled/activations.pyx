@@ -160,9 +160,9 @@ cdef void softmax_backward_jvp(
     const floating *dz, const floating *da, floating *dgrad
 ) noexcept nogil:
     """The derivative of a (grad - Σ a grad) in each row."""
-    cdef int64_t row, j
+    cdef int64_t _, j
     cdef double total, tangent
-    for row in range(rows):
+    for _ in range(rows):
         total, tangent = 0, 0
         for j in range(cols):
             total += a[j] * grad[j]

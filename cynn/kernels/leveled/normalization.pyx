@@ -1,10 +1,9 @@
 """Normalization of columns over a batch (batch norm), and of each row (layer norm, RMS norm)."""
 
-from libc.math cimport INFINITY, NAN, fabs, fmax, isfinite
+from libc.math cimport NAN, fabs, fmax, isfinite
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
-from cynn cimport vector_math
 from cynn.abi cimport (
     CYNN_AFFINE_IN_X,
     CYNN_IN_PLACE,
