@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from cynn.data import inputs
-from cynn.engine import directional, threads
+from cynn.engine import threads
 from cynn.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from cynn.model import Model
 
-__all__ = ["SecondDerivatives"]
+    Array = npt.NDArray[Any]
 
-Array = npt.NDArray[Any]
+__all__ = ["SecondDerivatives"]
 
 
 class SecondDerivatives:
@@ -181,6 +182,8 @@ def _differentiate(
 
     team = threads.resolve(n_threads)
     first.check_noise(network)
+    from cynn.engine import directional
+
     directional.require(network._engine.operations, network.dtype, functions, name)
     found = [np.empty((len(rows), *shape), network.dtype) for shape in shapes]
     if not directional.differentiate(

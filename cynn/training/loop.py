@@ -275,7 +275,8 @@ class Loop:
                 self.source.gather_memory()
                 if self.communicator is None or self.communicator.rank == 0:
                     each.write(self._get_state(), self._place())
-                each.last = self._place()
+                else:
+                    each.last = self._place()
 
     def _get_state(self) -> dict[str, Any]:
         parts = [self.optimizer.optimizer, *self.parts, *self.called.callbacks]

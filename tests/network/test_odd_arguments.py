@@ -210,7 +210,11 @@ def constructors() -> dict[str, type]:
     classes = {name: thing for name, thing in found.items() if inspect.isclass(thing)}
     for kind in cynn.registry.OF_KIND.values():
         classes |= {f"{kind.kind} {name}": kind.find(name) for name in kind.names()}
-    skipped = (BaseException, cynn.Network, cynn.training.History, cynn.registry.Registry, Diagnosis)
+    skipped = (
+        BaseException, cynn.Network, cynn.registry.Registry, Diagnosis, cynn.training.History, cynn.training.Problem,
+        cynn.training.TrainingLoop, cynn.many.Each, cynn.many.FleetResult, cynn.many.CrossValidation,
+        cynn.many.SearchResult,
+    )  # fmt: skip
     return {name: cls for name, cls in classes.items() if not issubclass(cls, skipped)}
 
 

@@ -175,7 +175,7 @@ def test_settings_of_the_thread_are_compared_around_each_call(make, arguments, s
     component = make(**arguments)
     report = CHECKS[component.kind].report_on(component, raise_on_failure=False, only={seen_after, SETTINGS})
     found = {check.name: check.evidence for check in report.failures}
-    assert re.search(r"changed (the|flush).* from 0x.* to 0x.*\(float64, ", found[SETTINGS])
+    assert re.search(r"changed (the|flush).* from 0x.* to 0x.*\(float(32|64)", found[SETTINGS])
 
 
 def reference_of_sides(self, z):

@@ -31,6 +31,7 @@ LAYERS = [  # the rest of what comes with CyNN, with -m slow
     cynn.Add([[], [cynn.Dense(4), cynn.Dense(5, "relu")]]),
     cynn.Residual([cynn.LayerNorm(), cynn.Dense(5)]),
     cynn.Embedding(4, 3, columns=1),
+    FIND("parametric_activation")("mish"),
     FIND("numerical_embedding")("pbld"),
     FIND("numerical_embedding")("plr"),
     FIND("numerical_embedding")("ple", bins=[np.linspace(-1, 1, 4)] * 5),
