@@ -18,7 +18,7 @@ from cynn.blas cimport cynn_blas, import_blas
 from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.engine cimport Engine
 from cynn.engine.flags cimport is_raised, raise_flag
-from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories
+from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, from_row
 from cynn.engine.tangents cimport Tangents
 from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
 from cynn.engine.workspace cimport Node, Workspace, address_of
@@ -127,11 +127,10 @@ cdef class RowDerivatives:
         """Values and tangents of a tile; 0, or -1 if that is not possible."""
         cdef const Source *source = sweep.source
         cdef const Dtype *dtype = source.dtype
-        cdef Rows tile = sweep.rows[0]
+        cdef Rows tile = from_row(sweep.rows, begin)
         cdef void *x = self.base.workspace.x
         cdef void *dx = self.wide.first
         cdef int64_t i, k, wide_rows = rows * self.directions
-        tile.data += begin * tile.row_stride
         tile.rows = rows
         if dtype.rows.gather(&tile, NULL, rows, -rows, source.scale, source.offset, True, x) >= 0 or (
             not are_categories(source, rows, x)
@@ -139,8 +138,7 @@ cdef class RowDerivatives:
             raise_flag(&sweep.unusable)
             return -1
         if sweep.directions != NULL:
-            tile = sweep.directions[0]
-            tile.data += begin * tile.row_stride
+            tile = from_row(sweep.directions, begin)
             tile.rows = rows
             dtype.rows.gather(&tile, NULL, rows, -rows, source.scale, 0, False, dx)
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cynn import file_access
+from cynn.data.sparse import as_dense
 from cynn.errors import DataError, InvalidParameterError, check_switch, not_allowed
 from cynn.interop.c_printer import CPrinter
 from cynn.interop.evaluation import Exact, Reference
@@ -194,7 +195,7 @@ def checked_rows(network: Network, given: Any, name: str, dtype: str) -> Array:
     network.check_rows(rows, name, check_finite=True)
     if not len(rows):
         raise DataError(f"{name} must hold a row or more. Got none.")
-    return rows.astype(dtype)
+    return as_dense(rows).astype(dtype)
 
 
 def _calibrated(network: Network, plan: Plan, calibration: Any) -> Plan:
