@@ -1,5 +1,6 @@
 """The buffers of a pass through a network, and nodes: its operations bound to these buffers."""
 
+import math
 from array import array as array_of
 
 import numpy as np
@@ -8,6 +9,7 @@ from cynn.engine.abi_checks import raise_plugin_error
 from cynn.engine.python_operations import PythonActivation, PythonLayer
 
 from cpython.ref cimport PyObject
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -29,11 +31,10 @@ cdef int poison(object array) except -1:
 
 cdef object aligned(object shape, object dtype):
     """Make an uninitialized array that starts on a cache line."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.empty(size + 64, np.uint8)
+    dtype = np.dtype(dtype)
+    raw = np.empty(math.prod(shape) * dtype.itemsize + 64, np.uint8)
     poison(raw)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, raw, -<size_t>array_data(raw) % 64)
 
 
 def aligned_zeros(shape, dtype):
