@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from cynn.components.declarations import number, whole_number
 from cynn.solvers.base import Memory, Problem, Solver, Vector
 from cynn.solvers.line_search import strong_wolfe
+from cynn.solvers.vectors import inner
 
 __all__ = ["LBFGS"]
 
@@ -83,7 +85,7 @@ class LBFGS(Solver):
         for count in counts:
             steps, changes = memory["steps"], memory["changes"]
             direction = -_two_loops(gradient, steps[len(steps) - count :], changes[len(steps) - count :])
-            first = 1.0 if count else 1 / float(np.linalg.norm(gradient))
+            first = 1.0 if count else 1 / math.sqrt(inner(gradient, gradient))
             found, n = strong_wolfe(
                 problem.value_and_gradient,
                 theta,
@@ -99,7 +101,7 @@ class LBFGS(Solver):
                 moved, gradient_after = found
                 s, y = moved - theta, gradient_after - gradient
                 now["count"] = np.array(float(count))
-                if s @ y > problem.precision * float(y @ y):
+                if inner(s, y) > problem.precision * inner(y, y):
                     now["steps"] = np.concatenate([steps[1:], s[None]])
                     now["changes"] = np.concatenate([changes[1:], y[None]])
                     now["count"] = np.array(float(min(count + 1, self.history_size)))
@@ -116,9 +118,9 @@ def _two_loops(gradient: Vector, steps: Vector, changes: Vector) -> Vector:
     of_pairs = np.einsum("ij,ij->i", steps, changes)
     factors = np.zeros(len(steps))
     for i in range(len(steps) - 1, -1, -1):
-        factors[i] = steps[i] @ q / of_pairs[i]
+        factors[i] = inner(steps[i], q) / of_pairs[i]
         q -= factors[i] * changes[i]
-    q *= of_pairs[-1] / (changes[-1] @ changes[-1])
+    q *= of_pairs[-1] / inner(changes[-1], changes[-1])
     for i in range(len(steps)):
-        q += (factors[i] - changes[i] @ q / of_pairs[i]) * steps[i]
+        q += (factors[i] - inner(changes[i], q) / of_pairs[i]) * steps[i]
     return q

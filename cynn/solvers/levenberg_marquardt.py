@@ -11,6 +11,7 @@ from cynn.components.declarations import number, switch, whole_number
 from cynn.errors import InvalidParameterError
 from cynn.kernels import cholesky
 from cynn.solvers.base import Memory, Problem, Solver, Vector
+from cynn.solvers.vectors import inner
 
 __all__ = ["LevenbergMarquardt"]
 
@@ -146,7 +147,7 @@ class LevenbergMarquardt(Solver):
         if self.bayesian_regularization and len(theta):
             now |= self._evidence(problem, value, products, theta, memory)
             penalty = float(now["penalty_factor"])
-            value = value + penalty * float(theta @ theta)
+            value = value + penalty * inner(theta, theta)
             gradient = gradient + 2 * penalty * theta
             products[np.diag_indices(len(theta))] += 2 * penalty
         diagonal = products.diagonal()
@@ -160,19 +161,19 @@ class LevenbergMarquardt(Solver):
         while damping <= _LARGEST_DAMPING:
             step = self._damped(products, damping * scale, matrix, -gradient)
             if step is not None:
-                predicted = 0.5 * float(step @ (damping * scale * step - gradient))
+                predicted = 0.5 * inner(step, damping * scale * step - gradient)
                 moved: Vector | None = theta + step
                 if self.acceleration:
                     moved = self._accelerated(problem, theta, step, scale, matrix)
                 after = math.nan
                 if moved is not None:
-                    after = problem.value(moved) + penalty * float(moved @ moved)
+                    after = problem.value(moved) + penalty * inner(moved, moved)
                 ratio = (value - after) / predicted if predicted > 0 else math.nan
                 if moved is not None and ratio > 0:
                     damping *= max(1 / self.decrease, 1 - (2 * min(ratio, 1.0) - 1) ** 3)
                     now |= {"damping": np.array(damping), "growth": np.array(2.0)}
-                    size = math.sqrt(float(theta @ (scale * theta)))
-                    is_short = math.sqrt(float(step @ (scale * step))) <= self.tolerance * size
+                    size = math.sqrt(inner(theta, scale * theta))
+                    is_short = math.sqrt(inner(step, scale * step)) <= self.tolerance * size
                     is_small = max(value - after, predicted) <= self.tolerance * value and ratio <= 2
                     is_steady = abs(penalty - float(memory["penalty_factor"])) <= 1e-3 * penalty
                     now["is_done"] = np.array(float((is_short or is_small) and is_steady))
@@ -207,8 +208,8 @@ class LevenbergMarquardt(Solver):
         if not np.isfinite(correction).all():
             return None
         cholesky.solve(factor, correction)
-        length = math.sqrt(float(step @ (scale * step)))
-        if math.sqrt(float(correction @ (scale * correction))) > _LARGEST_CORRECTION * length:
+        length = math.sqrt(inner(step, scale * step))
+        if math.sqrt(inner(correction, scale * correction)) > _LARGEST_CORRECTION * length:
             return None
         moved: Vector = theta + step + 0.5 * correction
         return moved
@@ -217,7 +218,7 @@ class LevenbergMarquardt(Solver):
         self, problem: Problem, value: float, products: Vector, theta: Vector, memory: Memory
     ) -> dict[str, Vector]:
         """The factor of the penalty, and the number of effective parameters, at these weights."""
-        p, of_weights = len(theta), float(theta @ theta)
+        p, of_weights = len(theta), inner(theta, theta)
         if not memory["steps"] or of_weights == 0:
             return {}
         before = float(memory["penalty_factor"])

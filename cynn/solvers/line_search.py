@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cynn.solvers.vectors import inner
+
 __all__ = ["strong_wolfe"]
 
 Vector = npt.NDArray[np.float64]
@@ -65,7 +67,7 @@ def strong_wolfe(
     evaluations : int
         How many there were.
     """
-    slope = float(gradient @ direction)
+    slope = inner(gradient, direction)
     if not slope < 0:
         return None, 0
     evaluations = 0
@@ -77,7 +79,7 @@ def strong_wolfe(
         found, gradient_there = function(moved)
         if not math.isfinite(found):
             return _Point(length, math.inf, math.nan, moved, gradient_there)
-        return _Point(length, found, float(gradient_there @ direction), moved, gradient_there)
+        return _Point(length, found, inner(gradient_there, direction), moved, gradient_there)
 
     def falls(point: _Point) -> bool:
         return point.value <= value + _FALL * point.length * slope + noise

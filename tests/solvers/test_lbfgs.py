@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 
 import cynn
 from cynn.solvers import LBFGS
+from cynn.solvers.lbfgs import _two_loops
 from cynn.solvers.line_search import strong_wolfe
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -73,6 +74,22 @@ def test_it_ends_where_the_loss_stops_falling():
         assert all(fall > loss_tolerance for fall in falls)
         lengths.append(len(falls))
     assert lengths[0] < lengths[1] < lengths[2]
+
+
+def test_the_two_loops_are_the_matrix_of_bfgs():
+    """Updated pair by pair, from a multiple of the identity (Nocedal and Wright, 6.17)."""
+    rng = np.random.default_rng(0)
+    hessian = rng.normal(size=(6, 6))
+    hessian = hessian @ hessian.T + np.eye(6)
+    steps = rng.normal(size=(4, 6))
+    changes = steps @ hessian
+    matrix = (steps[-1] @ changes[-1]) / (changes[-1] @ changes[-1]) * np.eye(6)
+    for s, y in zip(steps, changes, strict=True):
+        left = np.eye(6) - np.outer(s, y) / (s @ y)
+        matrix = left @ matrix @ left.T + np.outer(s, s) / (s @ y)
+    gradient = rng.normal(size=6)
+    assert np.allclose(_two_loops(gradient, steps, changes), matrix @ gradient)
+    assert (_two_loops(gradient, steps[:0], changes[:0]) == gradient).all()
 
 
 LINES = {
