@@ -151,6 +151,9 @@ class TestInNetworks:
         net.train_batch(X[:, :6], CLASSES)
         assert (ratio.mean != 0).all()
 
+    def test_the_example_of_the_page_passes_the_kit(self):
+        cynn.testing.check_layer(layer("ratio"))
+
     @pytest.mark.parametrize("rows", [1, 3, 300])
     def test_predictions_of_any_rows(self, rows):
         net = fitted(self.net())

@@ -71,8 +71,11 @@ static void NAME(ratio_update_states)(const cynn_operands *op, const cynn_pass *
     const T *quotient = op->saved[0];
     for (int64_t j = 0; j < op->units; j++) {
         double sum = 0;
-        for (int64_t row = 0; row < pass->rows; row++) sum += quotient[row * op->units + j];
-        states[0][j] = (T)(sum / pass->rows);
+        for (int64_t row = 0; row < pass->rows; row++) {
+            const double weight = pass->row_weight == NULL ? 1 : pass->row_weight[row];
+            sum += weight * quotient[row * op->units + j];
+        }
+        states[0][j] = (T)(sum / pass->total_weight);
     }
 }
 
