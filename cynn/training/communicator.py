@@ -107,12 +107,14 @@ class Communicator:
         try:
             yield
         except BaseException as error:
+            # the copy is left to MPI: a rank that was not in time may still read from it
             if not self._is_over:
                 for other in range(self.size):
                     if other != self.rank:
                         words = f"{type(error).__name__}: {error}"
                         self._own.isend((self.rank, words), dest=other, tag=_FAILURE)
             raise
+        self._own.Free()
 
     def check_same(self, settings: dict[str, Any], arrays: Sequence[Array]) -> None:
         """Raise a WorkerError unless all ranks have the same settings, arrays, version and kernels."""

@@ -30,6 +30,11 @@ def test_same_bits(n):
     assert len(lines) >= 14 and all(line.endswith(" True") for line in lines), found.stdout + found.stderr
 
 
+def test_a_training_keeps_no_communicator():
+    found = on_ranks(2, "often")
+    assert found.stdout.split() == ["done", "done"], found.stderr
+
+
 def test_an_error_on_a_rank_ends_the_others():
     begin = time.monotonic()
     found = on_ranks(3, "ended", "raise")
