@@ -15,7 +15,7 @@ from cynn.engine.trainer import Diverged
 from cynn.training import moving_averages
 from cynn.training.context import TrainingContext
 
-__all__ = ["ArrayBatches", "BatchSource"]
+__all__ = ["ArrayBatches", "BatchSource", "RowBatches"]
 
 Array = npt.NDArray[Any]
 
@@ -69,7 +69,36 @@ class BatchSource(Protocol):
         """Release resources."""
 
 
-class ArrayBatches(BatchSource):
+class RowBatches(BatchSource):
+    """What the sources of batches of rows of an array share."""
+
+    rows: Array
+    target: Targets
+    weights: RowWeights
+    order: npt.NDArray[np.int64]
+    order_of: Callable[[int], npt.NDArray[np.int64]]
+    #: For each output the predictions of the epoch, or None if nobody wants them.
+    predictions: list[Array] | None
+
+    def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
+        assert self.predictions is not None
+        seen = self.order[: self.rows_done]
+        return self.target.take(seen), self._seen_predictions(), self.weights.take(seen)
+
+    def _seen_predictions(self) -> list[Array]:
+        return [prediction[: self.rows_done] for prediction in self.predictions or []]
+
+    def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
+        return moving_averages.pieces(self.rows, self.weights.rows, np.sort(self.order_of(0)))
+
+    def capacity_schema(self) -> Any:
+        return schema.whole_number(self.capacity, self.capacity)
+
+    def close(self) -> None:
+        pass
+
+
+class ArrayBatches(RowBatches):
     """Batches of rows of an array, in a new order in each epoch. One call of the engine takes many steps."""
 
     def __init__(
@@ -163,17 +192,6 @@ class ArrayBatches(BatchSource):
     def is_finite(self) -> bool:
         return self.trainer.is_finite()
 
-    def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
-        assert self.predictions is not None
-        seen = self.order[: self.rows_done]
-        return self.target.take(seen), self._seen_predictions(), self.weights.take(seen)
-
-    def _seen_predictions(self) -> list[Array]:
-        return [prediction[: self.rows_done] for prediction in self.predictions or []]
-
-    def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
-        return moving_averages.pieces(self.rows, self.weights.rows, np.sort(self.order_of(0)))
-
     def get_state(self) -> dict[str, Any]:
         return {
             "step": self.step,
@@ -192,11 +210,5 @@ class ArrayBatches(BatchSource):
 
         return schema.Then(schema.Having({"step": schema.whole_number(0, self.steps_per_epoch)}), with_predictions)
 
-    def capacity_schema(self) -> Any:
-        return schema.whole_number(self.capacity, self.capacity)
-
     def gather_memory(self) -> None:
         self.trainer.gather_memory()
-
-    def close(self) -> None:
-        pass

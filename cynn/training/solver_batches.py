@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +14,7 @@ from cynn.data.targets import Targets
 from cynn.engine.abi_checks import raise_plugin_error
 from cynn.engine.trainer import Diverged
 from cynn.errors import CynnError, InvalidParameterError, PluginError, shown
-from cynn.training import moving_averages
-from cynn.training.batches import BatchSource
+from cynn.training.batches import RowBatches
 from cynn.training.problem import Problem, check_deterministic, check_smooth, check_sum_of_squares
 from cynn.training.solver_state import SolverState
 from cynn.training.trained_weights import TrainedWeights
@@ -56,7 +55,7 @@ def check(network: Model, objective: Objective, solver: Any, x_gives_batches: bo
     check_smooth(weights)
 
 
-class SolverBatches(BatchSource):
+class SolverBatches(RowBatches):
     """Batches of rows of an array, each for one step of a solver."""
 
     def __init__(
@@ -168,16 +167,6 @@ class SolverBatches(BatchSource):
     def is_finite(self) -> bool:
         return all(np.isfinite(array).all() for array in self.problem.weights.arrays)
 
-    def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
-        seen = self.order[: self.rows_done]
-        return self.target.take(seen), self._seen_predictions(), self.weights.take(seen)
-
-    def _seen_predictions(self) -> list[Array]:
-        return [prediction[: self.rows_done] for prediction in self.predictions or []]
-
-    def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
-        return moving_averages.pieces(self.rows, self.weights.rows, np.sort(self.order_of(0)))
-
     def get_state(self) -> dict[str, Any]:
         return {"step": self.step, "sums": self.sums(), "predictions": self._seen_predictions()}
 
@@ -192,11 +181,5 @@ class SolverBatches(BatchSource):
 
         return schema.Then(schema.Having({"step": schema.whole_number(0, self.steps_per_epoch)}), with_predictions)
 
-    def capacity_schema(self) -> Any:
-        return schema.whole_number(self.capacity, self.capacity)
-
     def gather_memory(self) -> None:
-        pass
-
-    def close(self) -> None:
         pass
