@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
-from typing import Any
+from typing import Any, Self
 
 from cynn import file_access
 from cynn.distributed import engines
@@ -19,53 +19,68 @@ from cynn.distributed.task import Outcome, Task, machine
 from cynn.errors import WorkerError
 from cynn.many.member import Member
 
-__all__ = ["train"]
+__all__ = ["Workers"]
 
 # An executor that starts new workers may lose them this many times without finishing a task in between.
 _MAX_LOSSES = 3
 
 
-def train(
-    members: list[Member], executor: Any, allow_mixed: bool, n_threads: int, report: Callable[[int], None]
-) -> None:
-    """Train each member on a worker.
+class Workers:
+    """The workers of an executor, to which data go once, however often members are trained.
 
     Parameters
     ----------
-    members : list of Member
     executor : object
         As for `fit_many`.
     allow_mixed : bool
         Whether workers may be machines with other last bits.
     n_threads : int
         For each worker.
-    report : function
-        Is told how many members are done.
     """
-    by_number = {member.number: member for member in members}
-    with tempfile.TemporaryDirectory(prefix="cynn-", ignore_cleanup_errors=True) as folder:
+
+    def __init__(self, executor: Any, allow_mixed: bool, n_threads: int) -> None:
+        self.allow_mixed, self.n_threads = allow_mixed, n_threads
+        self._temporary = tempfile.TemporaryDirectory(prefix="cynn-", ignore_cleanup_errors=True)
+        self._engine = engines.of(executor, self._temporary.name)
+        self._data = SharedData(self._engine.hand_over)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._temporary.cleanup()
+
+    def train(self, members: list[Member], report: Callable[[int], None]) -> None:
+        """Train each member on a worker.
+
+        Parameters
+        ----------
+        members : list of Member
+            Those that are finished in their checkpoints go on from these here.
+        report : function
+            Is told how many members are done.
+        """
+        by_number = {member.number: member for member in members}
         left = []
         for member in members:
             if member.checkpoint is not None and member.is_finished_in(member.checkpoint):
-                member.fit_from(member.checkpoint, member.callbacks, n_threads)
+                member.fit_from(member.checkpoint, member.callbacks, self.n_threads)
             else:
                 left.append(member)
         report(len(members) - len(left))
-        engine = engines.of(executor, folder)
-        data = SharedData(engine.hand_over)
-        tasks = {member.number: _task(member, data, n_threads) for member in left}
+        tasks = {member.number: _task(member, self._data, self.n_threads) for member in left}
         losses = 0
         while tasks:
             try:
-                for outcome in engine.run(list(tasks.values()), data.sources):
+                for outcome in self._engine.run(list(tasks.values()), self._data.sources):
                     losses = 0
-                    _check_machine(outcome, allow_mixed)
-                    _take(by_number[outcome.number], outcome, folder, n_threads)
+                    _check_machine(outcome, self.allow_mixed)
+                    _take(by_number[outcome.number], outcome, self._temporary.name, self.n_threads)
                     del tasks[outcome.number]
                     report(len(members) - len(tasks))
             except BrokenExecutor as error:
                 losses += 1
-                if losses == _MAX_LOSSES or not engine.renew():
+                if losses == _MAX_LOSSES or not self._engine.renew():
                     raise WorkerError(
                         f"The workers must stay alive until all networks are trained. Got {len(members) - len(tasks)} "
                         f"of {len(members)} trained when one was lost ({type(error).__name__}). With a checkpoint "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cynn import file_access
@@ -118,27 +119,30 @@ def fit_many(
         os.makedirs(folder, exist_ok=True)
     bar = Progress(check_switch(progress, "progress", "fit_many"), 1, len(own), unit=" networks")
     try:
-        train(members, executor, allow_mixed, n_threads, bar.advance_to)
+        with training(executor, allow_mixed, n_threads) as train:
+            train(members, bar.advance_to)
     finally:
         bar.close()
     return _reported(members)
 
 
-def train(
-    members: list[Member],
-    executor: Any,
-    allow_mixed: bool,
-    n_threads: int | None,
-    report: Callable[[int], None],
-) -> None:
-    """Train the members of a fleet, in threads or by an executor. `report` is told how many are done."""
-    if executor is None:
-        crew.train(members, threads.resolve(n_threads), report)
-    else:
-        from cynn.distributed import fleet
+@contextmanager
+def training(
+    executor: Any, allow_mixed: bool, n_threads: int | None
+) -> Iterator[Callable[[list[Member], Callable[[int], None]], None]]:
+    """Give a function that trains members, in threads or by an executor, and tells another how many are done.
 
-        allow_mixed = check_switch(allow_mixed, "allow_mixed", "fit_many")
-        fleet.train(members, executor, allow_mixed, 1 if n_threads is None else threads.resolve(n_threads), report)
+    Within the context, data go to the workers of an executor once.
+    """
+    if executor is None:
+        in_threads = threads.resolve(n_threads)
+        yield lambda members, report: crew.train(members, in_threads, report)
+        return
+    from cynn.distributed.fleet import Workers
+
+    of_workers = 1 if n_threads is None else threads.resolve(n_threads)
+    with Workers(executor, check_switch(allow_mixed, "allow_mixed", "fit_many"), of_workers) as workers:
+        yield workers.train
 
 
 def _checked(networks: Any) -> list[Network]:

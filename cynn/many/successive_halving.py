@@ -223,7 +223,10 @@ def search(
     bar = Progress(check_switch(progress, "progress", "search"), 1, candidates, unit=" candidates")
     tried: list[_Candidate] = []
     epochs_run = 0
-    with tempfile.TemporaryDirectory(prefix="cynn-") as temporary:
+    with (
+        tempfile.TemporaryDirectory(prefix="cynn-") as temporary,
+        fleet.training(executor, allow_mixed, n_threads) as train,
+    ):
         halving = _Halving(of_fit, folder or temporary, resume, monitor, epochs, min_epochs, reduction)
         if folder is not None:
             os.makedirs(folder, exist_ok=True)
@@ -232,7 +235,7 @@ def search(
                 group = [_built(build, len(tried) + k, parameters) for k, parameters in enumerate(draw.ask(size))]
                 tried += group
                 for members in halving.rungs(group):
-                    fleet.train(members, executor, allow_mixed, n_threads, lambda done: None)
+                    train(members, lambda done: None)
                     epochs_run += sum(member.epochs_run for member in members)
                     bar.advance_to(len(tried) - len(group) + sum(one.epochs > 0 for one in group))
                 draw.tell(group, halving.is_greater_better)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import assert_all_finite, check_consistent_length, validate_data
+from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted, validate_data
 
 from cynn.callbacks import Callback
 from cynn.errors import (
@@ -329,11 +329,7 @@ class TabularEstimator(BaseEstimator):
 
     def _outputs(self, X: Any) -> Array:
         """What the networks return for X."""
-        if not hasattr(self, "ensemble_"):
-            raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before "
-                "using this estimator."
-            )
+        check_is_fitted(self, "ensemble_")
         raw = raw_columns.columns(X)
         validate_data(self, X, skip_check_array=True, reset=False)
         return self._of_inputs(self.columns_.inputs(raw))

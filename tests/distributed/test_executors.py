@@ -70,6 +70,24 @@ def test_search_in_processes():
     assert found.epochs_run == sum(found.epochs) == here.epochs_run
 
 
+def test_a_search_hands_data_over_once(monkeypatch):
+    """Its rungs and groups are one fleet after another, on the same data."""
+    from cynn.distributed import engines
+
+    handed = []
+    monkeypatch.setattr(engines, "to_file", lambda value, path: handed.append(value) or to_file(value, path))
+
+    def build(rate):
+        return small_network(0), {"optimizer": cynn.optimizers.SGD(learning_rate=rate)}
+
+    with ThreadPoolExecutor(2) as executor:
+        cynn.search(
+            build, {"rate": [0.1, 0.2]}, X, Y, candidates=6, brackets=2, epochs=4, reduction=2, validation_split=0.2,
+            executor=executor,
+        )  # fmt: skip
+    assert len(handed) == 2 and handed[0] is X and handed[1] is Y
+
+
 def test_a_lost_worker_of_processes(tmp_path):
     """A pool of processes ends with the first that is lost: the next call trains what is left."""
     callbacks = [KillOnce(tmp_path / "killed")]
@@ -140,7 +158,7 @@ def test_a_memmap_is_mapped_by_each_worker(tmp_path, order):
     np.testing.assert_array_equal(opened(data.sources[0]), X)
     handed = SharedData(lambda value: "copied")
     handed.without_data(there[1:])
-    assert handed.sources == ["copied"], "a part of a memmap is no file of its own"
+    assert handed.sources == ["copied"], "a slice of a memmap is copied: its file holds more"
 
 
 def test_files_of_the_driver(tmp_path):
