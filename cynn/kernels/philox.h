@@ -4,7 +4,6 @@
 #define CYNN_PHILOX_H
 
 #include <stdint.h>
-#include <string.h>
 
 enum { CYNN_LANES = 32, CYNN_GROUP = 4 * CYNN_LANES };
 
@@ -37,10 +36,13 @@ static inline void cynn_philox_rounds(int n, uint64_t key, uint32_t *c0, uint32_
 /* The words of one block. */
 static inline void cynn_philox(const uint32_t *counter, uint64_t key, uint32_t *words)
 {
-    uint32_t c[4];
-    memcpy(c, counter, sizeof c);
-    cynn_philox_rounds(1, key, c, c + 1, c + 2, c + 3);
-    memcpy(words, c, sizeof c);
+    /* One word at a time: a caller has just written one of them, and a wider load would wait for that store. */
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
+    cynn_philox_rounds(1, key, &c0, &c1, &c2, &c3);
+    words[0] = c0;
+    words[1] = c1;
+    words[2] = c2;
+    words[3] = c3;
 }
 
 /* The words of blocks first, first + 1, ... For every group of 32 blocks: word 0 of all, then word 1 of all, ... */
