@@ -3,8 +3,6 @@
 Errors in the arguments or the files are printed as one line on stderr, with exit code 2.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json
@@ -14,9 +12,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 import cynn
 from cynn import installation
@@ -28,10 +27,7 @@ from cynn.optimizers import Optimizer
 from cynn.plugins import plugin_names, scaffold
 from cynn.training import Callback
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array: TypeAlias = npt.NDArray[Any]
+Array: TypeAlias = npt.NDArray[Any]
 
 MNIST_VALIDATION = 5_000  # images at the end of the training part
 HELD_OUT = 10  # of another file, one row in 10 is used for validation, and one in 10 for the test
