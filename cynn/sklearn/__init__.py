@@ -1,8 +1,8 @@
-"""Networks as scikit-learn's estimators: for pipelines, searches and cross-validation.
+"""Estimators for scikit-learn: for pipelines, searches and cross-validation.
 
-Enters what scikit-learn's estimators take: arrays, DataFrames, sparse matrices, labels of any kind, weights of rows.
-What does the work is a `cynn.Network`, by its public methods alone; scikit-learn is imported with this module, and by
-nothing else in the package. `pip install "cynn-nn[sklearn]"` installs it.
+They accept what scikit-learn's estimators accept: arrays, DataFrames, sparse matrices, labels of any type and sample
+weights. Each is built on the public methods of `cynn.Network`. Only this package of CyNN imports scikit-learn.
+`pip install "cynn-nn[sklearn]"` installs it.
 """
 
 from __future__ import annotations

@@ -23,21 +23,21 @@ __all__ = ["evaluate", "predict", "train"]
 _READERS = {".csv": "read_csv", ".tsv": "read_table", ".parquet": "read_parquet"}
 
 _TEST_PART = 10  # one row in 10
-_FEW_LABELS = 10  # whole numbers of so many kinds are classes
+_FEW_LABELS = 10  # up to this many different whole numbers are classes
 
-#: What `train` takes for a network, and not for a table.
+#: Options of `train` that apply to networks only, not to tables.
 _OF_NETWORKS = ("hidden", "activation", "output_activation", "loss", "optimizer", "constant_rate", "plot")
 
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 
 
 def train(options: argparse.Namespace, defaults: argparse.Namespace) -> int:
-    """Train an estimator on a table, and save it.
+    """Train an estimator on a table and save it.
 
     Parameters
     ----------
     options, defaults : argparse.Namespace
-        What was given, and what holds where nothing is.
+        The given options, and the defaults.
     """
     for name in _OF_NETWORKS:
         if getattr(options, name) != getattr(defaults, name):
@@ -51,7 +51,7 @@ def train(options: argparse.Namespace, defaults: argparse.Namespace) -> int:
     X, y = _split(_read(options.data), options.target, options.data)
     has_classes = _has_classes(y) if options.task is None else options.task == "classes"
     if has_classes and y.dtype.kind == "f":
-        y = y.astype(str)  # scikit-learn has no labels with a fraction
+        y = y.astype(str)  # scikit-learn does not accept fractions as labels
     order = np.random.default_rng(options.seed).permutation(len(X))
     n_test = len(X) // _TEST_PART
     if n_test == 0:
@@ -76,7 +76,7 @@ def train(options: argparse.Namespace, defaults: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Print the figures of a saved estimator for a table."""
+    """Print the metrics of a saved estimator for a table."""
     estimator = load(options.model)
     target = options.target or estimator.target_name_
     if target is None:
@@ -87,7 +87,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print, or write to a file, what a saved estimator says of the rows of a table."""
+    """Print the predictions of a saved estimator for a table, or write them to a file."""
     estimator = load(options.model)
     X = _as_in_training(estimator, _read(options.file), options.file)
     found = estimator.predict(X)
@@ -110,7 +110,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def _read(path: str) -> Any:
-    """A table as a DataFrame; texts that are all dates are dates."""
+    """Read a table as a DataFrame. Text columns that contain only dates become dates."""
     reader = _READERS.get(Path(path).suffix.lower())
     if reader is None:
         raise DataError(f"A table must be a file that ends in one of {', '.join(_READERS)}. Got {path!r} instead.")
@@ -118,7 +118,7 @@ def _read(path: str) -> Any:
     try:
         with file_access.open_regular(path) as file:
             frame = getattr(pandas, reader)(file)
-    except (ValueError, ImportError) as error:  # what is no such file, or a format that pandas needs more for
+    except (ValueError, ImportError) as error:  # not such a file, or a format for which pandas needs another package
         raise DataError(f"{path} must be a table that pandas can read. Got this instead: {error}") from error
     frame.columns = [str(name) for name in frame.columns]
     for name in frame.columns:
@@ -131,7 +131,7 @@ def _read(path: str) -> Any:
 
 
 def _split(frame: Any, target: str, path: str) -> tuple[Any, Any]:
-    """The columns, and the one that is to be found out; rows without it are left out."""
+    """Split into features and target. Rows without a target are dropped."""
     if target not in frame.columns:
         raise DataError(
             f"{path} must have the column {target!r}. Got {', '.join(map(repr, frame.columns))} instead."
@@ -142,7 +142,7 @@ def _split(frame: Any, target: str, path: str) -> tuple[Any, Any]:
 
 
 def _as_in_training(estimator: Any, frame: Any, path: str) -> Any:
-    """The columns of the training, in its order."""
+    """The columns used in training, in the same order."""
     names = list(estimator.feature_names_in_)
     missing = [name for name in names if name not in frame.columns]
     if missing:
@@ -154,13 +154,13 @@ def _as_in_training(estimator: Any, frame: Any, path: str) -> Any:
 
 
 def _has_classes(y: Any) -> bool:
-    """Whether a column holds labels: texts, booleans, or few whole numbers."""
+    """Whether a column holds labels: texts, booleans, or few different whole numbers."""
     values: npt.NDArray[Any] = y.to_numpy()
     return values.dtype.kind not in "iuf" or (values.dtype.kind in "iu" and y.nunique() <= _FEW_LABELS)
 
 
 def _figures(estimator: Any, X: Any, y: Any) -> str:
-    """Figures as text."""
+    """Format the metrics."""
     if isinstance(estimator, TabularClassifier):
         right = np.mean(estimator.predict(X).astype(str) == y.to_numpy().astype(str))
         return f"accuracy {100 * right:.2f} %"

@@ -1,4 +1,4 @@
-"""What all estimators have in common: from what a user hands over to a trained network, and its predictions."""
+"""The base of all estimators: validates X, y and weights, trains a network and predicts with it."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from cynn.sklearn import rows
 from cynn.sklearn.part_parameters import PartParameters
 from cynn.training import History
 
-__all__ = ["NetworkEstimator", "Objective", "keep"]
+__all__ = ["NetworkEstimator", "Objective", "store_parameters"]
 
 Array = npt.NDArray[Any]
 
 
-def keep(estimator: Any, parameters: dict[str, Any]) -> None:
-    """Keep the parameters of an `__init__`, as they are, under their names."""
+def store_parameters(estimator: Any, parameters: dict[str, Any]) -> None:
+    """Store the parameters of an `__init__`, unchanged, as attributes of the same names."""
     for name, value in parameters.items():
         if name not in ("self", "__class__"):
             setattr(estimator, name, value)
 
 
 def _not_finite(problem: TrainingDivergedError) -> DataError:
-    """The error that a training has diverged, which scikit-learn knows by these words."""
+    """The error for diverged training, with the words that scikit-learn uses for it."""
     return DataError(
         "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
         f"preprocessed. {problem}"
@@ -51,17 +51,17 @@ def _not_finite(problem: TrainingDivergedError) -> DataError:
 
 
 class Objective(NamedTuple):
-    """What a network is trained on.
+    """The loss of a network and the output layer that goes with it.
 
     Attributes
     ----------
     loss : Loss
     weight : float
-        What the loss is multiplied by.
+        The loss is multiplied by this number.
     units : int
-        Outputs of the network.
+        The number of outputs of the network.
     activation : str
-        Of the outputs.
+        The activation of the output layer.
     """
 
     loss: Loss
@@ -70,54 +70,54 @@ class Objective(NamedTuple):
     activation: str
 
 
-class Held(NamedTuple):
-    """Rows that judge an epoch: x, their targets and their weights."""
+class ValidationRows(NamedTuple):
+    """Validation rows: x, targets and sample weights."""
 
     X: Any
     targets: Array
     weight: Array | None
 
 
-class _AfterEpoch(Callback):
-    """Hands the figures of every epoch to an estimator, which says when training ends."""
+class _EpochEnd(Callback):
+    """Passes the logs of each epoch to the estimator, which decides when training stops."""
 
-    def __init__(self, estimator: NetworkEstimator, held: Held | None, n: int) -> None:
+    def __init__(self, estimator: NetworkEstimator, held: ValidationRows | None, n: int) -> None:
         self.estimator = estimator
         self.held = held
         self.n = n
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Count the epoch.
+        """Record the epoch and decide whether training stops.
 
         Parameters
         ----------
         epoch : int
-            Its number.
+            The number of the epoch.
         logs : dict of str to float
-            Its figures.
+            The losses and metrics of the epoch.
         """
         self.stop_training = self.estimator._end_epoch(logs, self.held, self.n)
 
 
 class NetworkEstimator(PartParameters):
-    """The base of classifiers and regressors: `fit`, `partial_fit` and what they leave behind.
+    """The base of classifiers and regressors: `fit`, `partial_fit` and the fitted attributes.
 
-    A subclass says what its network is, what it is trained on, and by which optimizer.
+    A subclass defines the network, the loss and the optimizer.
     """
 
-    #: Whether it is trained by steps on batches, so that `partial_fit` can take some.
+    #: Whether it is trained in steps on batches, so that `partial_fit` is available.
     _takes_steps: bool = True
-    #: Whether training also ends where the loss stops falling.
+    #: Whether training stops when the training loss no longer improves.
     _stops_by_loss: ClassVar[bool] = False
-    #: Whether an end after the last epoch is a warning.
+    #: Whether to warn when training ends at the maximum number of epochs.
     _warns_at_the_end: ClassVar[bool] = False
-    #: Whether the penalty must be known apart from the loss.
+    #: Whether the penalty must be reported separately from the loss.
     _tells_penalty: bool = False
-    #: What a message calls the number of epochs.
+    #: The name of the parameter for the number of epochs, for messages.
     _epochs_name: ClassVar[str] = "epochs"
     _estimator_type: ClassVar[str]
 
-    # parameters that all have
+    # parameters of all estimators
     batch_size: Any
     shuffle: bool
     random_state: Any
@@ -141,52 +141,52 @@ class NetworkEstimator(PartParameters):
     best_loss_: float | None
     best_validation_score_: float | None
 
-    # ------------------------------------------------------------------------------ what a subclass says
+    # -------------------------------------------------------------------------- defined by a subclass
 
     @abstractmethod
     def _learn_targets(self, y: Array, classes: Any = None) -> None:
-        """Learn from the targets of a first training what the outputs are."""
+        """Determine the outputs of the network from the targets of the first training."""
 
     @abstractmethod
     def _checked_targets(self, y: Array) -> Array:
-        """The targets of the network for y."""
+        """Convert y to the targets of the network."""
 
     @abstractmethod
     def _objective(self) -> Objective:
-        """What a new network is trained on, after `_learn_targets`."""
+        """The objective of a new network. `_learn_targets` has been called before."""
 
     @abstractmethod
     def _new_network(
         self, objective: Objective, dtype: str, random: np.random.RandomState
     ) -> tuple[Network, Objective]:
-        """A network with its initial weights, and what it is trained on, which may follow from its outputs."""
+        """A network with initial weights, and its objective, which may depend on the outputs of the network."""
 
     @abstractmethod
     def _new_optimizer(self) -> Optimizer:
-        """The optimizer of the parameters."""
+        """The optimizer that the parameters describe."""
 
     @abstractmethod
     def _epochs(self) -> int:
-        """How many epochs a `fit` has at most."""
+        """The maximum number of epochs in `fit`."""
 
     @abstractmethod
-    def _score_of(self, outputs: Array, held: Held) -> float:
-        """How good outputs of the network are: the greater, the better."""
+    def _score_of(self, outputs: Array, held: ValidationRows) -> float:
+        """The validation score of the network's outputs. Greater is better."""
 
     def _class_weights(self, codes: Array, weight: Array | None) -> Array | None:
-        """What weights of rows are multiplied by."""
+        """The class weight of each row, which multiplies its sample weight."""
         return None
 
     def _strata(self, targets: Array) -> Array | None:
-        """Of what the held-out rows have the same share."""
+        """The labels by which the validation split is stratified, or None."""
         return None
 
     def _reported_loss(self, logs: dict[str, float]) -> float:
-        """The loss of an epoch as this estimator defines it."""
+        """The training loss of an epoch, as this estimator reports it."""
         return logs["loss"]
 
     def _penalty(self, weight_of_batch: float) -> Regularizer | None:
-        """The regularizer of the network for batches whose weights have that sum."""
+        """The regularizer of the network, for batches with this sum of sample weights."""
         return self.network_.regularizer  # type: ignore[no-any-return]  # of the network
 
     def _check_parameters(self) -> None:
@@ -204,7 +204,7 @@ class NetworkEstimator(PartParameters):
         if self.n_iter_no_change != np.inf:
             check_whole_number(self.n_iter_no_change, "n_iter_no_change", owner, minimum=1)
 
-    # ------------------------------------------------------------------------------------------ training
+    # ---------------------------------------------------------------------------------------- training
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
@@ -225,17 +225,18 @@ class NetworkEstimator(PartParameters):
         X : array, DataFrame or sparse matrix of shape (rows, features)
             Finite numbers.
         y : array of shape (rows,) or (rows, outputs)
-            Finite numbers; for a classifier one label per row, of any kind, or rows of 0 and 1, for several labels.
+            Finite numbers for a regressor. For a classifier, one label of any type per row, or rows of 0 and 1 for
+            several labels per row.
         sample_weight : array of shape (rows,), optional
-            How often each row is there: a weight of 2 is as if there were two copies.
+            A weight of 2 has the effect of two copies of the row.
         X_val, y_val, sample_weight_val : optional
-            Rows that validate, in place of those that `early_stopping` holds out. With them, `history_` has `val_loss`
-            and the metrics of the validation.
+            Validation data, used instead of the rows that `early_stopping` holds out. `history_` then contains
+            `val_loss` and the validation metrics.
 
         Returns
         -------
         object
-            The estimator itself.
+            The fitted estimator.
         """
         self._check_parameters()
         begins = not (self.warm_start and hasattr(self, "network_"))
@@ -257,15 +258,15 @@ class NetworkEstimator(PartParameters):
         return self
 
     def _checked_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Array, Array | None]:
-        """X, y and weights, validated; rows of weight 0 are left out."""
+        """Validate X, y and the weights. Rows of weight 0 are dropped."""
         X, y = rows.checked_with_targets(self, X, y, reset=reset)
-        return rows.that_count(X, y, rows.as_weights(sample_weight, X.shape[0]))
+        return rows.drop_zero_weights(X, y, rows.as_weights(sample_weight, X.shape[0]))
 
     def _check_warm_start(self, y: Array) -> None:
-        """Raise an error where y does not go with the network that goes on."""
+        """Raise an error if y does not fit the network whose training continues."""
 
     def _begin(self, X: Any, random: np.random.RandomState) -> None:
-        """Make a network, its optimizer, and empty records."""
+        """Create the network, the optimizer and empty records."""
         objective = self._objective()
         dtype = X.dtype.name if self.dtype is None else self.dtype
         self.network_, self._trained_on = self._new_network(objective, dtype, random)
@@ -277,7 +278,7 @@ class NetworkEstimator(PartParameters):
         self.best_loss_, self.validation_scores_ = None, None
 
     def _keep_records(self) -> None:
-        """Begin the records of what `early_stopping` looks at, where they are not there: it may be set in between."""
+        """Create the records for early stopping if they are missing: the parameter may be set between two trainings."""
         if self.early_stopping and self.validation_scores_ is None:
             self.validation_scores_, self.best_validation_score_, self.best_loss_ = [], -np.inf, None
         elif not self.early_stopping and self.best_loss_ is None:
@@ -288,26 +289,26 @@ class NetworkEstimator(PartParameters):
         self._best_weights: list[Array] | None = None
 
     def _continue_optimizer(self) -> None:
-        """Keep the optimizer with its memory, at the learning rate of the parameters; a new one if these differ."""
+        """Keep the optimizer and its state, or create a new one if its parameters have changed."""
         new, own = self._new_optimizer(), self._optimizer
         rate, new.learning_rate = new.learning_rate, own.learning_rate
         if new != own:
             self._optimizer = new
         self._optimizer.learning_rate = rate
 
-    def _held(self, X: Any, y: Any, sample_weight: Any) -> Held | None:
-        """Validation data that a user gave."""
+    def _held(self, X: Any, y: Any, sample_weight: Any) -> ValidationRows | None:
+        """The validation data given to `fit`, or None."""
         if X is None and y is None:
             return None
         if X is None or y is None:
             missing = "X_val" if X is None else "y_val"
             raise DataError(f"X_val and y_val must be given together. Got no {missing} instead.")
         X, y, weight = self._checked_rows(X, y, sample_weight, reset=False)
-        return Held(X, self._checked_targets(y), weight)
+        return ValidationRows(X, self._checked_targets(y), weight)
 
     def _split(
         self, X: Any, targets: Array, weight: Array | None, random: np.random.RandomState
-    ) -> tuple[Any, Array, Array | None, Held]:
+    ) -> tuple[Any, Array, Array | None, ValidationRows]:
         train, held_out = train_test_split(
             np.arange(X.shape[0]),
             random_state=random,
@@ -320,15 +321,15 @@ class NetworkEstimator(PartParameters):
                 "Increase 'validation_fraction', or give X_val and y_val."
             )
         weights = [None, None] if weight is None else [weight[train], weight[held_out]]
-        return X[train], targets[train], weights[0], Held(X[held_out], targets[held_out], weights[1])
+        return X[train], targets[train], weights[0], ValidationRows(X[held_out], targets[held_out], weights[1])
 
     def _train(
         self,
         X: Any,
         targets: Array,
         weight: Array | None,
-        held: Held | None,
-        given: Held | None,
+        held: ValidationRows | None,
+        given: ValidationRows | None,
         random: np.random.RandomState,
     ) -> None:
         self._keep_records()
@@ -344,7 +345,7 @@ class NetworkEstimator(PartParameters):
         orders = rows.Orders(random, n)
         self.n_iter_ = 0
         self.callbacks_ = copy.deepcopy(list(self.callbacks or ()))
-        after = _AfterEpoch(self, held, n)
+        after = _EpochEnd(self, held, n)
         options: dict[str, Any] = {
             "shuffle": orders if self.shuffle else False,
             "batch_size": batch_size,
@@ -389,7 +390,7 @@ class NetworkEstimator(PartParameters):
             )
 
     def _weighted(self, X: Any, targets: Array, weight: Array | None) -> tuple[Any, Array, Array | None, float]:
-        """The rows that count, weights times those of their classes, divided by their mean; and that mean."""
+        """Rows with a positive weight; sample weight times class weight, divided by its mean; and that mean."""
         of_class = self._class_weights(targets, weight)
         if of_class is not None:
             weight = of_class if weight is None else weight * of_class
@@ -398,7 +399,7 @@ class NetworkEstimator(PartParameters):
         if not weight.any():
             raise DataError("class_weight must leave rows that count. Got rows whose weights are all 0 instead.")
         mean = float(weight[weight > 0].mean())
-        return *rows.that_count(X, targets, weight / mean), mean
+        return *rows.drop_zero_weights(X, targets, weight / mean), mean
 
     def _rows_of_batch(self, n: int) -> int:
         return min(200 if isinstance(self.batch_size, str) else int(self.batch_size), n)
@@ -406,7 +407,7 @@ class NetworkEstimator(PartParameters):
     def _all_metrics(self) -> list[Any]:
         return list(self.metrics or ())
 
-    # ------------------------------------------------------------------------------------- partial training
+    # ------------------------------------------------------------------------------------- partial_fit
 
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], classes: Any = None
@@ -440,12 +441,12 @@ class NetworkEstimator(PartParameters):
             self._has_stopped = True
         return self
 
-    #: Whether early stopping has ended the calls of `partial_fit`.
+    #: Whether early stopping has ended the training by `partial_fit`.
     _has_stopped: bool = False
 
     def _rows_to_go_on(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Array | None]:
-        """Rows and targets for a network that there is, in a short way where they are as they must be."""
-        if sample_weight is None and rows.is_as_it_must_be(self, X):
+        """Rows and targets for `partial_fit`. Arrays that need no conversion skip most of the validation."""
+        if sample_weight is None and rows.needs_no_validation(self, X):
             given = np.asarray(y)
             if given.shape == X.shape[:1] and given.dtype.kind in "iufUS" and np.isfinite(X).all():
                 return X, self._checked_targets(given), None
@@ -453,7 +454,7 @@ class NetworkEstimator(PartParameters):
         return X, self._checked_targets(y), weight
 
     def _take_steps(self, X: Any, targets: Array, weight: Array | None, random: Any) -> dict[str, float]:
-        """One pass over rows, by the public step of a network; the mean loss, and the mean penalty within it."""
+        """Train for one epoch with `train_batch`. Returns the mean loss and the mean penalty (part of the loss)."""
         X, targets, weight, mean = self._weighted(X, targets, weight)
         network, objective, n = self.network_, self._trained_on, X.shape[0]
         batch_size = self._rows_of_batch(n)
@@ -485,10 +486,10 @@ class NetworkEstimator(PartParameters):
                 raise _not_finite(error) from error
         return {"loss": loss / n, "penalty": penalty / n}
 
-    # --------------------------------------------------------------------------------------- after an epoch
+    # ---------------------------------------------------------------------------------- end of an epoch
 
-    def _end_epoch(self, logs: dict[str, float], held: Held | None, n: int) -> bool:
-        """Count an epoch over n rows; whether training ends after it."""
+    def _end_epoch(self, logs: dict[str, float], held: ValidationRows | None, n: int) -> bool:
+        """Record an epoch over n rows. Returns whether training stops."""
         self.n_iter_ += 1
         self.t_ += n
         self.loss_ = self._reported_loss(logs)
@@ -510,7 +511,7 @@ class NetworkEstimator(PartParameters):
         return self._stop(message)
 
     def _judge(self, score: float) -> None:
-        """Keep the score of an epoch, and the weights of the best."""
+        """Record the validation score of an epoch. Keep the weights of the best epoch."""
         assert self.validation_scores_ is not None
         assert self.best_validation_score_ is not None
         self.validation_scores_.append(score)
@@ -525,10 +526,10 @@ class NetworkEstimator(PartParameters):
         self._no_improvement_count = self._no_improvement_count + 1 if is_no_better else 0
 
     def _move_rate(self) -> None:
-        """Move the learning rate after an epoch."""
+        """Change the learning rate after an epoch."""
 
     def _stop(self, message: str) -> bool:
-        """Whether training ends where nothing has got better for long."""
+        """Called after `n_iter_no_change` epochs without improvement. Returns whether training stops."""
         if self.verbose:
             print(f"{message} Stopping.")
         return True
@@ -536,17 +537,17 @@ class NetworkEstimator(PartParameters):
     # ------------------------------------------------------------------------------------------ predictions
 
     def _outputs(self, X: Any) -> Array:
-        """What the network returns for X."""
+        """The outputs of the network for X."""
         if not hasattr(self, "network_"):
             raise NotFittedError(
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before "
                 "using this estimator."
             )
-        if rows.is_as_it_must_be(self, X):
+        if rows.needs_no_validation(self, X):
             try:
                 return self.network_.predict(X, n_threads=self.n_threads)  # type: ignore[no-any-return]  # one output
             except DataError:
-                pass  # scikit-learn says what it is, in its words
+                pass  # validate again below, for scikit-learn's own message
         found: Array = self.network_.predict(rows.checked(self, X), n_threads=self.n_threads)
         return found
 

@@ -1,4 +1,4 @@
-"""Labels of any kind, and the classes that a network is trained on."""
+"""Converts labels of any type to class codes for the network."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Array = npt.NDArray[Any]
 
 
 class Labels:
-    """The labels of a training.
+    """The set of labels of a classifier.
 
     Parameters
     ----------
     y : array of shape (rows,) or (rows, labels)
-        One label per row, or rows of 0 and 1: which of several labels it has.
+        One label per row, or rows of 0 and 1 for several labels per row.
     classes : array, optional
-        All labels, where y need not have every one.
+        All labels, if y may lack some of them.
 
     Attributes
     ----------
     classes : array
-        The labels in ascending order; of several per row, their numbers.
+        The labels in ascending order. For several labels per row, the column numbers.
     is_multilabel : bool
     """
 
@@ -49,11 +49,11 @@ class Labels:
 
     @property
     def is_binary(self) -> bool:
-        """Whether one output tells the classes apart."""
+        """Whether one output is enough for all classes."""
         return not self.is_multilabel and len(self.classes) <= 2
 
     def codes(self, y: Array) -> Array:
-        """The number of the class of every row; several labels per row as they are."""
+        """The class code of each row. Several labels per row are returned unchanged."""
         if self.is_multilabel:
             if y.ndim != 2 or y.shape[1] != len(self.classes):
                 raise DataError(f"y must have a column for each of {len(self.classes)} labels. Got {y.shape} instead.")
@@ -67,16 +67,16 @@ class Labels:
         return codes
 
     def weights(self, class_weight: Any, codes: Array, weight: Array | None) -> npt.NDArray[np.float64]:
-        """The weight of the class of every row.
+        """The class weight of each row.
 
         Parameters
         ----------
         class_weight : dict or "balanced"
-            The weight of each label, 1 where it has none; or rows / (classes * rows of the class).
+            The weight of each label (1 for labels that are missing), or n_samples / (n_classes * n_samples_of_class).
         codes : array of shape (rows,)
-            Their classes, by number.
+            Class codes.
         weight : array of shape (rows,), or None
-            How often each row is there, and is counted.
+            Sample weights.
         """
         if self.is_multilabel:
             raise InvalidParameterError(

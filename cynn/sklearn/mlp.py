@@ -1,4 +1,4 @@
-"""`MLPClassifier` and `MLPRegressor`: drop-ins for scikit-learn's, and what these lack."""
+"""`MLPClassifier` and `MLPRegressor`: drop-in replacements for scikit-learn's, with more features."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cynn.layers import Activation, BatchNorm, Dense, Dropout, Input, Layer
 from cynn.network import Network
 from cynn.optimizers import SGD, Adam, Optimizer
 from cynn.regularizers import L2, Regularizer
-from cynn.sklearn.estimator import Held, NetworkEstimator, Objective, keep
+from cynn.sklearn.estimator import NetworkEstimator, Objective, ValidationRows, store_parameters
 from cynn.sklearn.targets import ClassifierNetwork, RegressorNetwork
 from cynn.solvers import LBFGS
 
@@ -33,16 +33,16 @@ __all__ = ["MLPClassifier", "MLPRegressor"]
 
 Array = npt.NDArray[Any]
 
-#: The activations that scikit-learn has; their weights start as there.
+#: scikit-learn's activations. Layers with them are initialized as in scikit-learn.
 _ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 _OUT_ACTIVATIONS = {"sigmoid": "logistic", "exponential": "exp"}
 _RATES = ("constant", "invscaling", "adaptive")
-_LEAST_FALL = 2.2e-9  # of "lbfgs", relative: the default of SciPy
-_LAST_RATE = 1e-6  # of "adaptive": from there on it is not divided any more
+_MIN_RELATIVE_DECREASE = 2.2e-9  # of the loss, for "lbfgs": SciPy's default
+_MIN_LEARNING_RATE = 1e-6  # "adaptive" does not reduce it further
 
 
 class MultilayerPerceptron(NetworkEstimator):
-    """What both have in common."""
+    """The base of `MLPClassifier` and `MLPRegressor`."""
 
     _warns_at_the_end: ClassVar[bool] = True
     _epochs_name: ClassVar[str] = "max_iter"
@@ -68,14 +68,14 @@ class MultilayerPerceptron(NetworkEstimator):
     dropout: Any
     batch_norm: bool
 
-    # ------------------------------------------------------------------------------------- what is fitted
+    # ------------------------------------------------------------------------------- fitted attributes
 
     def _dense(self) -> list[Dense]:
         return [layer for layer in self.network_.layers if isinstance(layer, Dense)]
 
     @property
     def coefs_(self) -> list[Array]:
-        """The weights of every dense layer: live views of shape (inputs, units). What is assigned is copied."""
+        """The weights of each dense layer: live views of shape (inputs, units). Assigned arrays are copied."""
         self._require_network("coefs_")
         return [layer.weights for layer in self._dense()]
 
@@ -87,7 +87,7 @@ class MultilayerPerceptron(NetworkEstimator):
 
     @property
     def intercepts_(self) -> list[Array]:
-        """The biases of every dense layer: live views of shape (units,). What is assigned is copied."""
+        """The biases of each dense layer: live views of shape (units,). Assigned arrays are copied."""
         self._require_network("intercepts_")
         return [layer.biases for layer in self._dense()]
 
@@ -101,7 +101,7 @@ class MultilayerPerceptron(NetworkEstimator):
         if not hasattr(self, "network_"):
             raise AttributeError(f"{type(self).__name__} must be fitted to have {name}. Got one that is not.")
 
-    # ------------------------------------------------------------------------------------------- the parts
+    # ------------------------------------------------------------------------ parameters and optimizer
 
     def _epochs(self) -> int:
         return self.max_iter
@@ -111,11 +111,11 @@ class MultilayerPerceptron(NetworkEstimator):
         return isinstance(self.solver, str) and self.solver == "lbfgs"
 
     @property
-    def _takes_steps(self) -> bool:  # type: ignore[override]  # a switch that follows from a parameter
+    def _takes_steps(self) -> bool:  # type: ignore[override]  # depends on a parameter
         return not self._is_lbfgs
 
     @property
-    def _stops_by_loss(self) -> bool:  # type: ignore[override]  # likewise; "lbfgs" says itself when it ends
+    def _stops_by_loss(self) -> bool:  # type: ignore[override]  # likewise; "lbfgs" has its own stopping rule
         return not self._is_lbfgs
 
     def _check_parameters(self) -> None:
@@ -138,16 +138,16 @@ class MultilayerPerceptron(NetworkEstimator):
             )  # fmt: skip
 
     def _penalty(self, weight_of_batch: float) -> Regularizer | None:
-        """alpha / 2 Σw², over the weight of the rows of a batch, as in scikit-learn."""
+        """alpha / 2 Σw², divided by the sum of weights of the batch, as in scikit-learn."""
         return L2(0.5 * self.alpha / weight_of_batch) if self.alpha else None
 
     def _new_optimizer(self) -> Any:
-        """An optimizer, or the solver L-BFGS."""
+        """The optimizer, or the L-BFGS solver."""
         solver = self.solver
         if self._is_lbfgs:
-            return LBFGS(tolerance=float(self.tol), loss_tolerance=_LEAST_FALL)
+            return LBFGS(tolerance=float(self.tol), loss_tolerance=_MIN_RELATIVE_DECREASE)
         if not isinstance(solver, (str, type)):
-            own: Optimizer = copy.deepcopy(registry.optimizers.get(solver))  # its learning rate may move
+            own: Optimizer = copy.deepcopy(registry.optimizers.get(solver))  # its learning rate may change
             return own
         rate = self.learning_rate_init if isinstance(self.learning_rate, str) else self.learning_rate
         if solver == "sgd":
@@ -158,14 +158,14 @@ class MultilayerPerceptron(NetworkEstimator):
 
     def _continue_optimizer(self) -> None:
         if self._is_lbfgs or isinstance(self._optimizer, LBFGS):
-            self._optimizer = self._new_optimizer()  # as in scikit-learn, it remembers nothing of another fit
+            self._optimizer = self._new_optimizer()  # as in scikit-learn, it keeps no state between two fits
         else:
             super()._continue_optimizer()
 
     def _rows_of_batch(self, n: int) -> int:
         return n if self._is_lbfgs else super()._rows_of_batch(n)
 
-    def _end_epoch(self, logs: dict[str, float], held: Held | None, n: int) -> bool:
+    def _end_epoch(self, logs: dict[str, float], held: ValidationRows | None, n: int) -> bool:
         stops = super()._end_epoch(logs, held, n)
         if self._is_lbfgs and logs["evaluations"] >= self.max_fun:
             warnings.warn(
@@ -178,7 +178,7 @@ class MultilayerPerceptron(NetworkEstimator):
 
     @property
     def _moves_rate(self) -> str:
-        """How the learning rate follows the epochs: only that of "sgd" does, as in scikit-learn."""
+        """The learning-rate policy. As in scikit-learn, only "sgd" has one."""
         is_sgd = isinstance(self.solver, str) and self.solver == "sgd"
         return self.learning_rate if is_sgd and isinstance(self.learning_rate, str) else "constant"
 
@@ -187,7 +187,7 @@ class MultilayerPerceptron(NetworkEstimator):
             self._optimizer.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
 
     def _stop(self, message: str) -> bool:
-        if self._moves_rate != "adaptive" or self._optimizer.learning_rate <= _LAST_RATE:
+        if self._moves_rate != "adaptive" or self._optimizer.learning_rate <= _MIN_LEARNING_RATE:
             reason = " Learning rate too small." if self._moves_rate == "adaptive" else ""
             return super()._stop(message + reason)
         self._optimizer.learning_rate /= 5
@@ -196,12 +196,12 @@ class MultilayerPerceptron(NetworkEstimator):
         self._no_improvement_count = 0
         return False
 
-    # ----------------------------------------------------------------------------------------- the network
+    # ---------------------------------------------------------------------------------------- network
 
     def _new_network(
         self, objective: Objective, dtype: str, random: np.random.RandomState
     ) -> tuple[Network, Objective]:
-        state: Any = random.get_state()  # a look alone: what scikit-learn draws from there comes out as there
+        state: Any = random.get_state()  # without drawing: the random numbers drawn below are those of scikit-learn
         _, key, place, *_ = state
         seed = int(np.random.RandomState([int(key[0]), int(place)]).randint(2**31 - 1))
         hidden, names = self._hidden()
@@ -217,7 +217,7 @@ class MultilayerPerceptron(NetworkEstimator):
         return network, objective
 
     def _hidden(self) -> tuple[list[Layer], list[str | None]]:
-        """The hidden layers; and of those whose weights start as in scikit-learn, the activation."""
+        """The hidden layers, and the activation name of those that are initialized as in scikit-learn."""
         sizes = self._sizes()
         n_sizes = sum(not isinstance(each, Layer) for each in sizes)
         activations = iter(self._one_each(self.activation, "activation", n_sizes))
@@ -253,7 +253,7 @@ class MultilayerPerceptron(NetworkEstimator):
         return found
 
     def _one_each(self, given: Any, name: str, n: int) -> list[Any]:
-        """One thing for each hidden layer that is made of a size."""
+        """One value for each hidden layer given by its size."""
         if not isinstance(given, (list, tuple)):
             return [given] * n
         if len(given) != n:
@@ -265,114 +265,116 @@ class MultilayerPerceptron(NetworkEstimator):
 
 
 def _start(layer: Any, activation: str, random: np.random.RandomState) -> None:
-    """Draw initial weights and biases as scikit-learn does: uniform, with the limit of Glorot and Bengio (2010)."""
+    """Draw initial weights and biases as scikit-learn does: uniform, within the limit of Glorot and Bengio (2010)."""
     limit = np.sqrt((2 if activation == "logistic" else 6) / (layer.inputs + layer.units))
     layer.weights = random.uniform(-limit, limit, layer.weights.shape)
     layer.biases = random.uniform(-limit, limit, layer.biases.shape)
 
 
 class MLPClassifier(ClassifierNetwork, MultilayerPerceptron):
-    """A multilayer perceptron for classes: scikit-learn's, with CyNN's engine and parts.
+    """A multilayer perceptron for classification: a drop-in replacement for scikit-learn's, on CyNN's engine.
 
-    All that `sklearn.neural_network.MLPClassifier` takes and has means here what it means there; and at the same
-    `random_state` the loss takes the same course.
+    Parameters and attributes have the same meaning as in `sklearn.neural_network.MLPClassifier`. With the same
+    `random_state`, the loss curve is the same.
 
     Parameters
     ----------
     hidden_layer_sizes : int, or list of int, Layer, str or dict
-        The units of each hidden layer. Among them may stand layers of CyNN, by themselves, by name or as a
-        configuration: `(64, cynn.LayerNorm(), 64)`.
+        The number of units of each hidden layer. The list may also contain CyNN layers, given as objects, names or
+        configurations: `(64, cynn.LayerNorm(), 64)`.
     activation : str, Activation, dict, or list of such
-        Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', or any activation of CyNN or a plugin; a list has
-        one for each.
+        The activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', or any activation of CyNN or a
+        plugin. A list gives one activation per hidden layer.
     solver : str, Optimizer or dict
-        'adam', 'sgd', 'lbfgs', or any optimizer of CyNN or a plugin; an instance brings its own learning rate. 'lbfgs'
-        takes steps on all rows, which end where no element of the gradient is larger than `tol`.
+        'adam', 'sgd', 'lbfgs', or any optimizer of CyNN or a plugin. An `Optimizer` object has its own learning rate.
+        'lbfgs' uses all rows in each step, and stops when no element of the gradient is larger than `tol`.
     alpha : float
-        The penalty alpha / 2 Σw² on weights (not biases) is divided by the number of rows of a batch, or the sum of
-        their weights, and added to its loss. In scikit-learn that of a shorter last batch is divided by fewer; here
-        all are divided alike.
+        The strength of the L2 penalty. alpha / 2 Σw² over the weights (not biases), divided by the number of rows of
+        a batch or the sum of their sample weights, is added to the loss of the batch. If the last batch is shorter,
+        scikit-learn divides by fewer rows there; CyNN divides by the same number in all batches.
     batch_size : int or "auto"
-        Rows in a batch; "auto" is min(200, rows).
+        The number of rows per batch. "auto" is min(200, n_samples).
     learning_rate : {"constant", "invscaling", "adaptive"}, Schedule or callable
-        The first is `learning_rate_init` throughout. The next two hold for 'sgd': `learning_rate_init` /
-        (rows seen + 1)^`power_t` after each epoch; and divided by 5 where more than `n_iter_no_change` epochs in a row
-        were no better by `tol`, until it is 1e-6. Schedules of `cynn.schedules`, and functions of the step, go with
-        every solver.
+        'constant' is `learning_rate_init`. 'invscaling' and 'adaptive' are for 'sgd' only. 'invscaling' sets the rate
+        to `learning_rate_init` / (`t_` + 1)^`power_t` after each epoch. 'adaptive' divides it by 5 after more than
+        `n_iter_no_change` epochs without an improvement of `tol`, down to 1e-6. A schedule of `cynn.schedules`, or a
+        function of the step, works with every solver.
     learning_rate_init : float
-        The first learning rate.
+        The initial learning rate.
     power_t : float
-        The exponent of 'invscaling'.
+        The exponent for 'invscaling'.
     max_iter : int
-        Epochs, at most.
+        The maximum number of epochs.
     shuffle : bool
-        Whether every epoch takes the rows in an order of its own.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState or None
-        Of it come the initial weights, the rows that `early_stopping` holds out and the orders, drawn as in
-        scikit-learn; and the seed of the network.
+        The seed of the initial weights, the validation split and the shuffling, which are drawn as in scikit-learn,
+        and of the network.
     tol : float
-        How much better is better.
+        The smallest change that counts as an improvement.
     verbose : bool or int
-        Whether to print the loss of every epoch.
+        Whether to print the loss of each epoch.
     warm_start : bool
-        Whether `fit` goes on with the network that there is. What the optimizer remembers is kept, too, where the
-        parameters of the solver are the same.
+        Whether `fit` continues with the existing network. The state of the optimizer is kept too, if the parameters
+        of the solver are the same.
     momentum : float
-        Of 'sgd'.
+        The momentum for 'sgd'.
     nesterovs_momentum : bool
-        Whether that of 'sgd' looks ahead.
+        Whether 'sgd' uses Nesterov's momentum.
     early_stopping : bool
-        Whether training ends where the score of rows that validate (accuracy, or R²) is no better by `tol` for more
-        than `n_iter_no_change` epochs in a row, and the best weights are put back. Otherwise the loss is looked at.
+        Whether to stop when the validation score (accuracy or R²) has not improved by `tol` for more than
+        `n_iter_no_change` epochs, and restore the best weights. If False, the training loss decides.
     validation_fraction : float
-        The share of the rows that `early_stopping` holds out, if `fit` is given none.
+        The fraction of rows that `early_stopping` holds out, if `fit` is given no validation data.
     beta_1, beta_2, epsilon : float
-        Of 'adam'. Here epsilon stands beside the corrected square root, as in the paper, in scikit-learn beside
-        the uncorrected one.
+        The parameters of 'adam'. Epsilon is added to the bias-corrected square root, as in the paper; scikit-learn
+        adds it to the uncorrected one.
     n_iter_no_change : int or inf
         See `early_stopping`.
     max_fun : int
-        The largest number of gradients, of 'lbfgs' alone.
+        The maximum number of loss evaluations, for 'lbfgs' only.
     loss : str, Loss or dict
-        'log_loss', or any loss of CyNN or a plugin. Behind one of margins, such as 'hinge', there are no probabilities
-        but a `decision_function`.
+        'log_loss', or any loss of CyNN or a plugin. With a margin loss, such as 'hinge', the estimator has
+        `decision_function` instead of `predict_proba`.
     class_weight : dict or "balanced", optional
-        The weight of each label, or rows / (classes * rows of the class): it multiplies `sample_weight`.
+        The weight of each label. "balanced" is n_samples / (n_classes * n_samples_of_class). It multiplies
+        `sample_weight`.
     dropout : float, or list of float
-        The share of outputs that are left out at random behind each hidden layer; a list has one for each.
+        The dropout rate after each hidden layer. A list gives one rate per hidden layer.
     batch_norm : bool
-        Whether a `cynn.BatchNorm` stands in front of each hidden activation.
+        Whether to add a `cynn.BatchNorm` before each hidden activation.
     metrics : list, optional
-        Figures of every epoch in `history_`, as for `cynn.Network.fit`.
+        Metrics recorded in `history_` for each epoch, as in `cynn.Network.fit`.
     callbacks : list of cynn.callbacks.Callback, optional
-        Copies of them are called, and kept as `callbacks_`.
+        Callbacks. Copies of them are used, and kept as `callbacks_`.
     dtype : {"float32", "float64"}, optional
-        In which the network computes: by default that of X, float64 for what is neither.
+        The dtype of the network. By default the dtype of X, or float64 if X has another dtype.
     n_threads : int, optional
-        By default `cynn.get_num_threads()`. The result does not depend on it.
+        The number of threads, by default `cynn.get_num_threads()`. The result does not depend on it.
 
     Attributes
     ----------
     network_ : cynn.Network
-        What is trained, and can be saved: `network_.save(path)`.
+        The trained network. `network_.save(path)` saves it.
     coefs_, intercepts_ : list of array
-        Live views of the weights, of shape (inputs, units), and biases of the dense layers.
+        The weights, of shape (inputs, units), and the biases of the dense layers, as live views.
     loss_, best_loss_, loss_curve_ : float, float or None, list of float
-        The last, the smallest and every loss of an epoch; of `early_stopping`, there is no smallest.
+        The loss of the last epoch, the smallest loss, and the loss of each epoch. With `early_stopping`, `best_loss_`
+        is None.
     validation_scores_, best_validation_score_ : list of float or None, float or None
-        Of `early_stopping`.
+        The validation score of each epoch and the best of them, with `early_stopping`.
     history_ : cynn.training.History or None
-        The figures of the last `fit`.
+        The losses and metrics of the last `fit`.
     n_iter_, t_ : int
-        Epochs of the last `fit`, and rows seen by the network in its life.
+        The number of epochs of the last `fit`, and the number of rows the network has been trained on in total.
     n_features_in_, n_layers_, n_outputs_ : int
-        Columns of X; layers with the input; outputs of the network.
+        The number of columns of X, of layers with the input layer, and of outputs.
     feature_names_in_ : array of str
-        Of a DataFrame.
+        The column names, if X is a DataFrame.
     out_activation_ : str
-        Of the last layer: 'logistic', 'softmax', 'identity', 'exp'.
+        The activation of the output layer: 'logistic', 'softmax', 'identity' or 'exp'.
     classes_ : array
-        The labels, in ascending order.
+        The labels in ascending order.
 
     Examples
     --------
@@ -419,107 +421,108 @@ class MLPClassifier(ClassifierNetwork, MultilayerPerceptron):
         dtype: Any = None,
         n_threads: int | None = None,
     ) -> None:
-        keep(self, locals())
+        store_parameters(self, locals())
 
 
 class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
-    """A multilayer perceptron for values: scikit-learn's, with CyNN's engine and parts.
+    """A multilayer perceptron for regression: a drop-in replacement for scikit-learn's, on CyNN's engine.
 
-    All that `sklearn.neural_network.MLPRegressor` takes and has means here what it means there; and at the same
-    `random_state` the loss takes the same course.
+    Parameters and attributes have the same meaning as in `sklearn.neural_network.MLPRegressor`. With the same
+    `random_state`, the loss curve is the same.
 
     Parameters
     ----------
     loss : str, Loss or dict
-        'squared_error', half the mean of the squares; 'poisson', half the deviance, behind an exponential; or any loss
-        of CyNN or a plugin, such as 'quantile' or 'huber'.
+        'squared_error' (half the mean squared error), 'poisson' (half the Poisson deviance, with an exponential output
+        activation), or any loss of CyNN or a plugin, such as 'quantile' or 'huber'.
     hidden_layer_sizes : int, or list of int, Layer, str or dict
-        The units of each hidden layer. Among them may stand layers of CyNN, by themselves, by name or as a
-        configuration: `(64, cynn.LayerNorm(), 64)`.
+        The number of units of each hidden layer. The list may also contain CyNN layers, given as objects, names or
+        configurations: `(64, cynn.LayerNorm(), 64)`.
     activation : str, Activation, dict, or list of such
-        Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', or any activation of CyNN or a plugin; a list has
-        one for each.
+        The activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', or any activation of CyNN or a
+        plugin. A list gives one activation per hidden layer.
     solver : str, Optimizer or dict
-        'adam', 'sgd', 'lbfgs', or any optimizer of CyNN or a plugin; an instance brings its own learning rate. 'lbfgs'
-        takes steps on all rows, which end where no element of the gradient is larger than `tol`.
+        'adam', 'sgd', 'lbfgs', or any optimizer of CyNN or a plugin. An `Optimizer` object has its own learning rate.
+        'lbfgs' uses all rows in each step, and stops when no element of the gradient is larger than `tol`.
     alpha : float
-        The penalty alpha / 2 Σw² on weights (not biases) is divided by the number of rows of a batch, or the sum of
-        their weights, and added to its loss. In scikit-learn that of a shorter last batch is divided by fewer; here
-        all are divided alike.
+        The strength of the L2 penalty. alpha / 2 Σw² over the weights (not biases), divided by the number of rows of
+        a batch or the sum of their sample weights, is added to the loss of the batch. If the last batch is shorter,
+        scikit-learn divides by fewer rows there; CyNN divides by the same number in all batches.
     batch_size : int or "auto"
-        Rows in a batch; "auto" is min(200, rows).
+        The number of rows per batch. "auto" is min(200, n_samples).
     learning_rate : {"constant", "invscaling", "adaptive"}, Schedule or callable
-        The first is `learning_rate_init` throughout. The next two hold for 'sgd': `learning_rate_init` /
-        (rows seen + 1)^`power_t` after each epoch; and divided by 5 where more than `n_iter_no_change` epochs in a row
-        were no better by `tol`, until it is 1e-6. Schedules of `cynn.schedules`, and functions of the step, go with
-        every solver.
+        'constant' is `learning_rate_init`. 'invscaling' and 'adaptive' are for 'sgd' only. 'invscaling' sets the rate
+        to `learning_rate_init` / (`t_` + 1)^`power_t` after each epoch. 'adaptive' divides it by 5 after more than
+        `n_iter_no_change` epochs without an improvement of `tol`, down to 1e-6. A schedule of `cynn.schedules`, or a
+        function of the step, works with every solver.
     learning_rate_init : float
-        The first learning rate.
+        The initial learning rate.
     power_t : float
-        The exponent of 'invscaling'.
+        The exponent for 'invscaling'.
     max_iter : int
-        Epochs, at most.
+        The maximum number of epochs.
     shuffle : bool
-        Whether every epoch takes the rows in an order of its own.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState or None
-        Of it come the initial weights, the rows that `early_stopping` holds out and the orders, drawn as in
-        scikit-learn; and the seed of the network.
+        The seed of the initial weights, the validation split and the shuffling, which are drawn as in scikit-learn,
+        and of the network.
     tol : float
-        How much better is better.
+        The smallest change that counts as an improvement.
     verbose : bool or int
-        Whether to print the loss of every epoch.
+        Whether to print the loss of each epoch.
     warm_start : bool
-        Whether `fit` goes on with the network that there is. What the optimizer remembers is kept, too, where the
-        parameters of the solver are the same.
+        Whether `fit` continues with the existing network. The state of the optimizer is kept too, if the parameters
+        of the solver are the same.
     momentum : float
-        Of 'sgd'.
+        The momentum for 'sgd'.
     nesterovs_momentum : bool
-        Whether that of 'sgd' looks ahead.
+        Whether 'sgd' uses Nesterov's momentum.
     early_stopping : bool
-        Whether training ends where the score of rows that validate (accuracy, or R²) is no better by `tol` for more
-        than `n_iter_no_change` epochs in a row, and the best weights are put back. Otherwise the loss is looked at.
+        Whether to stop when the validation score (accuracy or R²) has not improved by `tol` for more than
+        `n_iter_no_change` epochs, and restore the best weights. If False, the training loss decides.
     validation_fraction : float
-        The share of the rows that `early_stopping` holds out, if `fit` is given none.
+        The fraction of rows that `early_stopping` holds out, if `fit` is given no validation data.
     beta_1, beta_2, epsilon : float
-        Of 'adam'. Here epsilon stands beside the corrected square root, as in the paper, in scikit-learn beside
-        the uncorrected one.
+        The parameters of 'adam'. Epsilon is added to the bias-corrected square root, as in the paper; scikit-learn
+        adds it to the uncorrected one.
     n_iter_no_change : int or inf
         See `early_stopping`.
     max_fun : int
-        The largest number of gradients, of 'lbfgs' alone.
+        The maximum number of loss evaluations, for 'lbfgs' only.
     dropout : float, or list of float
-        The share of outputs that are left out at random behind each hidden layer; a list has one for each.
+        The dropout rate after each hidden layer. A list gives one rate per hidden layer.
     batch_norm : bool
-        Whether a `cynn.BatchNorm` stands in front of each hidden activation.
+        Whether to add a `cynn.BatchNorm` before each hidden activation.
     metrics : list, optional
-        Figures of every epoch in `history_`, as for `cynn.Network.fit`.
+        Metrics recorded in `history_` for each epoch, as in `cynn.Network.fit`.
     callbacks : list of cynn.callbacks.Callback, optional
-        Copies of them are called, and kept as `callbacks_`.
+        Callbacks. Copies of them are used, and kept as `callbacks_`.
     dtype : {"float32", "float64"}, optional
-        In which the network computes: by default that of X, float64 for what is neither.
+        The dtype of the network. By default the dtype of X, or float64 if X has another dtype.
     n_threads : int, optional
-        By default `cynn.get_num_threads()`. The result does not depend on it.
+        The number of threads, by default `cynn.get_num_threads()`. The result does not depend on it.
 
     Attributes
     ----------
     network_ : cynn.Network
-        What is trained, and can be saved: `network_.save(path)`.
+        The trained network. `network_.save(path)` saves it.
     coefs_, intercepts_ : list of array
-        Live views of the weights, of shape (inputs, units), and biases of the dense layers.
+        The weights, of shape (inputs, units), and the biases of the dense layers, as live views.
     loss_, best_loss_, loss_curve_ : float, float or None, list of float
-        The last, the smallest and every loss of an epoch; of `early_stopping`, there is no smallest.
+        The loss of the last epoch, the smallest loss, and the loss of each epoch. With `early_stopping`, `best_loss_`
+        is None.
     validation_scores_, best_validation_score_ : list of float or None, float or None
-        Of `early_stopping`.
+        The validation score of each epoch and the best of them, with `early_stopping`.
     history_ : cynn.training.History or None
-        The figures of the last `fit`.
+        The losses and metrics of the last `fit`.
     n_iter_, t_ : int
-        Epochs of the last `fit`, and rows seen by the network in its life.
+        The number of epochs of the last `fit`, and the number of rows the network has been trained on in total.
     n_features_in_, n_layers_, n_outputs_ : int
-        Columns of X; layers with the input; outputs of the network.
+        The number of columns of X, of layers with the input layer, and of outputs.
     feature_names_in_ : array of str
-        Of a DataFrame.
+        The column names, if X is a DataFrame.
     out_activation_ : str
-        Of the last layer: 'logistic', 'softmax', 'identity', 'exp'.
+        The activation of the output layer: 'logistic', 'softmax', 'identity' or 'exp'.
 
     Examples
     --------
@@ -565,11 +568,11 @@ class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
         dtype: Any = None,
         n_threads: int | None = None,
     ) -> None:
-        keep(self, locals())
+        store_parameters(self, locals())
 
     @property
-    def _tells_penalty(self) -> bool:  # type: ignore[override]  # a switch that follows from what was fitted
-        """Of several outputs the mean is reported, and the sum is trained on."""
+    def _tells_penalty(self) -> bool:  # type: ignore[override]  # depends on fitted attributes
+        """With several outputs, their sum is minimized and their mean is reported."""
         return self._is("squared_error") and self.n_outputs_ > 1
 
     def _is(self, loss: str) -> bool:
@@ -579,7 +582,7 @@ class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
         return [*super()._all_metrics(), *(["mean_squared_error"] if self._tells_penalty else [])]
 
     def _weighted(self, X: Any, targets: Array, weight: Array | None) -> tuple[Any, Array, Array | None, float]:
-        """And what scikit-learn adds to the Poisson loss, so that it is 0 where predictions are right."""
+        """Also compute the constant that makes the Poisson loss 0 for perfect predictions, as in scikit-learn."""
         X, targets, weight, mean = super()._weighted(X, targets, weight)
         self._added = 0.0
         if self._is("poisson"):

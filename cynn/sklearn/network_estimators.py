@@ -14,7 +14,7 @@ from cynn.errors import InvalidParameterError, ShapeError, shown
 from cynn.layers import Dense, Input, Layer
 from cynn.network import Network
 from cynn.optimizers import Optimizer
-from cynn.sklearn.estimator import NetworkEstimator, Objective, keep
+from cynn.sklearn.estimator import NetworkEstimator, Objective, store_parameters
 from cynn.sklearn.targets import ClassifierNetwork, RegressorNetwork
 
 __all__ = ["NetworkClassifier", "NetworkRegressor"]
@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 
 
 class AnyNetwork(NetworkEstimator):
-    """What both have in common."""
+    """The base of `NetworkClassifier` and `NetworkRegressor`."""
 
     _kinds: ClassVar[dict[str, str]] = {
         "network": "layer",
@@ -74,18 +74,19 @@ class AnyNetwork(NetworkEstimator):
         return network, objective
 
     def _objective_by_softmax(self) -> Objective:
-        """What a network with a softmax of two outputs is trained on."""
+        """The objective of a network with a softmax over two outputs."""
         return self._objective()
 
     def _completed(self, layers: list[Any], objective: Objective) -> list[Any]:
-        """With an input in front and the outputs behind, where they are not there."""
+        """Add an input layer and an output layer if they are missing."""
         if not (layers and isinstance(layers[0], Input)):
             layers = [Input(self.n_features_in_), *layers]
         last = layers[-1]
         output = registry.activations.get(objective.activation)
         if isinstance(last, Dense):
             is_output = (last.units, last.activation) == (objective.units, output)
-            if is_output or isinstance(last.activation, Softmax):  # if a softmax does not fit, that is an error
+            # a softmax with another number of outputs is an error, which `_new_network` reports
+            if is_output or isinstance(last.activation, Softmax):
                 return layers
         return [*layers, Dense(objective.units, output)]
 
@@ -95,72 +96,74 @@ def _layer(given: Any) -> Any:
 
 
 class NetworkClassifier(ClassifierNetwork, AnyNetwork):
-    """A classifier that is any network.
+    """A classifier made from any network.
 
-    Parameters reach into the parts: `optimizer__learning_rate`, `network__0__units`, or, of a function,
-    `network__NAME`; so searches tune them.
+    Nested parameters can be set and tuned: `optimizer__learning_rate`, `network__0__units`, or `network__NAME` if
+    `network` is a function.
 
     Parameters
     ----------
     network : list, callable or Network, optional
-        Layers of CyNN, also by name or as configurations: an `Input` in front, and the outputs behind, are added where
-        they are not there. Or a function of (n_features, n_outputs) that returns such a list or a `Network`; more
-        parameters of it have defaults. Or a `cynn.Network`, of which every training takes a copy, its weights
-        included. By default one hidden layer of 100 rectifiers.
+        A list of CyNN layers, given as objects, names or configurations; an `Input` and an output layer are added if
+        they are missing. Or a function of (n_features, n_outputs) that returns such a list or a `Network`; its other
+        parameters must have defaults. Or a `cynn.Network`, which each `fit` copies with its weights. By default, one
+        hidden layer of 100 units with ReLU.
     loss : str, Loss or dict
         'log_loss', or any loss of CyNN or a plugin.
     optimizer : str, Optimizer or dict
-        Any optimizer of CyNN or a plugin, with any schedule. A copy of it is trained with.
+        Any optimizer of CyNN or a plugin, with any schedule. A copy of it is used.
     epochs : int
-        Epochs, at most.
+        The maximum number of epochs.
     batch_size : int or "auto"
-        Rows in a batch; "auto" is min(200, rows).
+        The number of rows per batch. "auto" is min(200, n_samples).
     shuffle : bool
-        Whether every epoch takes the rows in an order of its own.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState or None
-        Of it come the seed of the network, the rows that `early_stopping` holds out, and the orders.
+        The seed of the network, of the validation split and of the shuffling.
     warm_start : bool
-        Whether `fit` goes on with the network that there is, and with what its optimizer remembers.
+        Whether `fit` continues with the existing network and the state of its optimizer.
     early_stopping : bool
-        Whether training ends where the score of rows that validate (accuracy) is no better by `tol` for more than
-        `n_iter_no_change` epochs in a row, and the best weights are put back.
+        Whether to stop when the validation accuracy has not improved by `tol` for more than `n_iter_no_change`
+        epochs, and restore the best weights.
     validation_fraction : float
-        The share of the rows that `early_stopping` holds out, if `fit` is given none.
+        The fraction of rows that `early_stopping` holds out, if `fit` is given no validation data.
     n_iter_no_change : int or inf
         See `early_stopping`.
     tol : float
-        How much better is better.
+        The smallest change that counts as an improvement.
     class_weight : dict or "balanced", optional
-        The weight of each label, or rows / (classes * rows of the class): it multiplies `sample_weight`.
+        The weight of each label. "balanced" is n_samples / (n_classes * n_samples_of_class). It multiplies
+        `sample_weight`.
     metrics : list, optional
-        Figures of every epoch in `history_`, as for `cynn.Network.fit`.
+        Metrics recorded in `history_` for each epoch, as in `cynn.Network.fit`.
     callbacks : list of cynn.callbacks.Callback, optional
-        Copies of them are called, and kept as `callbacks_`.
+        Callbacks. Copies of them are used, and kept as `callbacks_`.
     dtype : {"float32", "float64"}, optional
-        In which the network computes: by default that of X, float64 for what is neither. A `Network` has its own.
+        The dtype of the network. By default the dtype of X, or float64 if X has another dtype. A given `Network`
+        keeps its own dtype.
     n_threads : int, optional
-        By default `cynn.get_num_threads()`. The result does not depend on it.
+        The number of threads, by default `cynn.get_num_threads()`. The result does not depend on it.
     verbose : bool or int
-        Whether to print the loss of every epoch.
+        Whether to print the loss of each epoch.
 
     Attributes
     ----------
     network_ : cynn.Network
-        What is trained, and can be saved: `network_.save(path)`.
+        The trained network. `network_.save(path)` saves it.
     history_ : cynn.training.History or None
-        The figures of the last `fit`.
+        The losses and metrics of the last `fit`.
     loss_, loss_curve_ : float, list of float
-        The last loss of an epoch, and all.
+        The training loss of the last epoch, and of each epoch.
     validation_scores_, best_validation_score_ : list of float or None, float or None
-        Of `early_stopping`.
+        The validation score of each epoch and the best of them, with `early_stopping`.
     n_iter_, t_ : int
-        Epochs of the last `fit`, and rows seen by the network in its life.
+        The number of epochs of the last `fit`, and the number of rows the network has been trained on in total.
     n_features_in_, n_outputs_ : int
-        Columns of X, and outputs of the network.
+        The number of columns of X and of outputs.
     feature_names_in_ : array of str
-        Of a DataFrame.
+        The column names, if X is a DataFrame.
     classes_ : array
-        The labels, in ascending order.
+        The labels in ascending order.
 
     Examples
     --------
@@ -197,75 +200,76 @@ class NetworkClassifier(ClassifierNetwork, AnyNetwork):
         n_threads: int | None = None,
         verbose: Any = False,
     ) -> None:
-        keep(self, locals())
+        store_parameters(self, locals())
 
     def _objective_by_softmax(self) -> Objective:
         return self._objective(by_softmax=True)
 
 
 class NetworkRegressor(RegressorNetwork, AnyNetwork):
-    """A regressor that is any network.
+    """A regressor made from any network.
 
-    Parameters reach into the parts: `optimizer__learning_rate`, `network__0__units`, or, of a function,
-    `network__NAME`; so searches tune them.
+    Nested parameters can be set and tuned: `optimizer__learning_rate`, `network__0__units`, or `network__NAME` if
+    `network` is a function.
 
     Parameters
     ----------
     network : list, callable or Network, optional
-        Layers of CyNN, also by name or as configurations: an `Input` in front, and the outputs behind, are added where
-        they are not there. Or a function of (n_features, n_outputs) that returns such a list or a `Network`; more
-        parameters of it have defaults. Or a `cynn.Network`, of which every training takes a copy, its weights
-        included. By default one hidden layer of 100 rectifiers.
+        A list of CyNN layers, given as objects, names or configurations; an `Input` and an output layer are added if
+        they are missing. Or a function of (n_features, n_outputs) that returns such a list or a `Network`; its other
+        parameters must have defaults. Or a `cynn.Network`, which each `fit` copies with its weights. By default, one
+        hidden layer of 100 units with ReLU.
     loss : str, Loss or dict
         'squared_error', or any loss of CyNN or a plugin.
     optimizer : str, Optimizer or dict
-        Any optimizer of CyNN or a plugin, with any schedule. A copy of it is trained with.
+        Any optimizer of CyNN or a plugin, with any schedule. A copy of it is used.
     epochs : int
-        Epochs, at most.
+        The maximum number of epochs.
     batch_size : int or "auto"
-        Rows in a batch; "auto" is min(200, rows).
+        The number of rows per batch. "auto" is min(200, n_samples).
     shuffle : bool
-        Whether every epoch takes the rows in an order of its own.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState or None
-        Of it come the seed of the network, the rows that `early_stopping` holds out, and the orders.
+        The seed of the network, of the validation split and of the shuffling.
     warm_start : bool
-        Whether `fit` goes on with the network that there is, and with what its optimizer remembers.
+        Whether `fit` continues with the existing network and the state of its optimizer.
     early_stopping : bool
-        Whether training ends where the score of rows that validate (R²) is no better by `tol` for more than
-        `n_iter_no_change` epochs in a row, and the best weights are put back.
+        Whether to stop when the validation R² has not improved by `tol` for more than `n_iter_no_change` epochs, and
+        restore the best weights.
     validation_fraction : float
-        The share of the rows that `early_stopping` holds out, if `fit` is given none.
+        The fraction of rows that `early_stopping` holds out, if `fit` is given no validation data.
     n_iter_no_change : int or inf
         See `early_stopping`.
     tol : float
-        How much better is better.
+        The smallest change that counts as an improvement.
     metrics : list, optional
-        Figures of every epoch in `history_`, as for `cynn.Network.fit`.
+        Metrics recorded in `history_` for each epoch, as in `cynn.Network.fit`.
     callbacks : list of cynn.callbacks.Callback, optional
-        Copies of them are called, and kept as `callbacks_`.
+        Callbacks. Copies of them are used, and kept as `callbacks_`.
     dtype : {"float32", "float64"}, optional
-        In which the network computes: by default that of X, float64 for what is neither. A `Network` has its own.
+        The dtype of the network. By default the dtype of X, or float64 if X has another dtype. A given `Network`
+        keeps its own dtype.
     n_threads : int, optional
-        By default `cynn.get_num_threads()`. The result does not depend on it.
+        The number of threads, by default `cynn.get_num_threads()`. The result does not depend on it.
     verbose : bool or int
-        Whether to print the loss of every epoch.
+        Whether to print the loss of each epoch.
 
     Attributes
     ----------
     network_ : cynn.Network
-        What is trained, and can be saved: `network_.save(path)`.
+        The trained network. `network_.save(path)` saves it.
     history_ : cynn.training.History or None
-        The figures of the last `fit`.
+        The losses and metrics of the last `fit`.
     loss_, loss_curve_ : float, list of float
-        The last loss of an epoch, and all.
+        The training loss of the last epoch, and of each epoch.
     validation_scores_, best_validation_score_ : list of float or None, float or None
-        Of `early_stopping`.
+        The validation score of each epoch and the best of them, with `early_stopping`.
     n_iter_, t_ : int
-        Epochs of the last `fit`, and rows seen by the network in its life.
+        The number of epochs of the last `fit`, and the number of rows the network has been trained on in total.
     n_features_in_, n_outputs_ : int
-        Columns of X, and outputs of the network.
+        The number of columns of X and of outputs.
     feature_names_in_ : array of str
-        Of a DataFrame.
+        The column names, if X is a DataFrame.
 
     Examples
     --------
@@ -302,4 +306,4 @@ class NetworkRegressor(RegressorNetwork, AnyNetwork):
         n_threads: int | None = None,
         verbose: Any = False,
     ) -> None:
-        keep(self, locals())
+        store_parameters(self, locals())

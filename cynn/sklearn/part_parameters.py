@@ -1,4 +1,4 @@
-"""Parameters of parts, under names such as `optimizer__learning_rate`: what searches set."""
+"""Nested parameters such as `optimizer__learning_rate`, which searches can set."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["PartParameters"]
 
 
 class PartParameters(BaseEstimator):
-    """An estimator some of whose parameters are parts of a network, or lists of such."""
+    """An estimator with parameters that are parts of a network, or lists of parts."""
 
-    #: The kind of what a parameter is, where it may be a name or a configuration.
+    #: The kind of part, for parameters that may be given as a name or a configuration.
     _kinds: ClassVar[dict[str, str]] = {}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name.
+        """Get the parameters by name.
 
         Parameters
         ----------
         deep : bool
-            Whether those of parts are among them, such as `optimizer__learning_rate`.
+            Whether to include nested parameters, such as `optimizer__learning_rate`.
 
         Returns
         -------
         dict of str to object
-            Their values.
+            The values of the parameters.
         """
         own: dict[str, Any] = super().get_params(deep=False)
         if not deep:
@@ -43,17 +43,17 @@ class PartParameters(BaseEstimator):
         return own | {f"{name}__{inner}": value for name, found in within.items() for inner, value in found.items()}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name; those of a part make a new part.
+        """Set parameters by name. Setting a nested parameter creates a new part.
 
         Parameters
         ----------
         **params : dict
-            Such as `batch_size=64`, or `optimizer__learning_rate=0.01`.
+            For example `batch_size=64` or `optimizer__learning_rate=0.01`.
 
         Returns
         -------
         object
-            The estimator itself.
+            The fitted estimator.
         """
         own = {name: value for name, value in params.items() if "__" not in name}
         super().set_params(**own)
@@ -66,7 +66,7 @@ class PartParameters(BaseEstimator):
 
 
 def _by_head(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By what stands before the first `__`: the values for what stands behind."""
+    """Group nested parameters by the name before the first `__`."""
     found: dict[str, dict[str, Any]] = {}
     for name, value in params.items():
         head, is_nested, rest = name.partition("__")
@@ -76,12 +76,12 @@ def _by_head(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _part(value: Any, kind: str | None) -> Any:
-    """The part that a name or a configuration stands for; anything else as it is."""
+    """Make a part from a name or a configuration. Anything else is returned unchanged."""
     return registry.of_kind(kind).get(value) if kind and isinstance(value, (str, Mapping)) else value
 
 
 def _children(value: Any) -> dict[str, Any]:
-    """What a part, a list, a network or a function has parameters for, by name."""
+    """The nested parameters of a part, a list, a network or a function, by name."""
     if isinstance(value, Network):
         return {"layers": list(value.layers)}
     if isinstance(value, (list, tuple)):
@@ -97,7 +97,7 @@ def _children(value: Any) -> dict[str, Any]:
 def _parameters(value: Any, kind: str | None) -> dict[str, Any]:
     try:
         part = _part(value, kind)
-    except (LookupError, ValueError):  # a name that only this estimator knows, or that nothing has: fit says so
+    except (LookupError, ValueError):  # a name that only this estimator knows, or an unknown one: fit reports it
         return {}
     found: dict[str, Any] = {}
     for name, child in _children(part).items():
@@ -107,7 +107,7 @@ def _parameters(value: Any, kind: str | None) -> dict[str, Any]:
 
 
 def _changed(value: Any, changes: dict[str, Any], kind: str | None) -> Any:
-    """A copy of a part with other parameters."""
+    """A copy of a part with some parameters changed."""
     part = _part(value, kind)
     children = _children(part)
     if not children:

@@ -1,4 +1,4 @@
-"""The columns of what a user hands over, each as numbers or as categories, with what is missing."""
+"""Splits a DataFrame or array into columns of numbers, booleans or categories, with missing values."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class RawColumn(NamedTuple):
     Attributes
     ----------
     kind : {"number", "switch", "category"}
-        Dates and lengths of time are numbers: seconds.
+        Dates and time differences are numbers of seconds. "switch" is a boolean.
     values : array of shape (rows,)
-        Of numbers float64, with NaN for what is missing; else texts, with None for what is missing.
+        float64 with NaN for missing numbers; otherwise strings, with None for missing values.
     """
 
     kind: Kind
@@ -39,19 +39,19 @@ class RawColumn(NamedTuple):
 
     @property
     def is_missing(self) -> npt.NDArray[np.bool_]:
-        """Where there is nothing."""
+        """Which values are missing."""
         if self.kind == "number":
             return np.isnan(self.values)
         return np.fromiter((value is None for value in self.values), np.bool_, len(self.values))
 
 
 def columns(X: Any) -> list[RawColumn]:
-    """The columns of a DataFrame of pandas or polars, or of anything like a matrix.
+    """The columns of a pandas or polars DataFrame, or of anything array-like with two dimensions.
 
     Raises
     ------
     DataError, ValueError, TypeError
-        X is no table, or has no rows or no columns, or infinite or complex numbers.
+        X is not a table, has no rows or no columns, or contains infinite or complex numbers.
     """
     if hasattr(X, "iloc"):
         names, found = list(X.columns), [X.iloc[:, place] for place in range(X.shape[1])]
@@ -69,11 +69,11 @@ def columns(X: Any) -> list[RawColumn]:
 
 
 def column(values: Any, name: Any) -> RawColumn:
-    """One column: a series of pandas or polars, or an array."""
+    """Convert one column: a pandas or polars series, or an array."""
     dtype = getattr(values, "dtype", None)
     is_category = str(dtype) == "category"
     if not isinstance(values, np.ndarray):
-        if not is_category and getattr(dtype, "kind", "") in ("i", "u", "f"):  # of pandas, with nothing in places
+        if not is_category and getattr(dtype, "kind", "") in ("i", "u", "f"):  # nullable types of pandas
             values = values.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             values = values.to_numpy()
@@ -100,7 +100,7 @@ def _numbers(values: Array, name: Any) -> RawColumn:
 
 
 def _is_nothing(value: Any) -> bool:
-    """None, NaN, and what pandas has for nothing."""
+    """Whether a value is None, NaN, or a missing value of pandas."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     kinds = (float, np.floating, np.datetime64, np.timedelta64, decimal.Decimal)
@@ -108,7 +108,7 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _objects(values: Array, name: Any) -> RawColumn:
-    """A column of Python's objects: what they are, if they are all of one kind; otherwise their texts."""
+    """Convert a column of Python objects: numbers, booleans or dates if all are, otherwise their strings."""
     present = np.array([not _is_nothing(value) for value in values], bool)
     kinds = {type(value) for value in values[present]}
     if not kinds:
@@ -129,8 +129,8 @@ def _filled(values: Array, present: Array, of: Any) -> Array:
 
 
 def _seconds(value: Any) -> float:
-    """Since 1970, or of a length of time."""
-    if hasattr(value, "to_timestamp"):  # a period of pandas begins then
+    """Seconds since 1970, or of a time difference."""
+    if hasattr(value, "to_timestamp"):  # the start of a pandas period
         value = value.to_timestamp()
     if isinstance(value, np.datetime64):
         value -= np.datetime64(0, "s")
@@ -144,7 +144,7 @@ def _seconds(value: Any) -> float:
 
 
 def _texts(values: Array, kind: Kind, present: Array | None = None) -> RawColumn:
-    """Categories by their texts; a whole number has the same as int and as float."""
+    """Convert categories to strings. A whole number has the same string as int and as float."""
     if present is None:
         present = np.array([not _is_nothing(value) for value in values], bool)
     found = np.full(len(values), None, object)

@@ -1,4 +1,4 @@
-"""RealMLP: which network, and how it is trained, for a table.
+"""RealMLP: the architecture and training settings for tables.
 
 Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
 data", NeurIPS 2024, table A.1, and the authors' code, pytabkit.
@@ -20,28 +20,28 @@ from cynn.sklearn.table_columns import TableColumns
 
 __all__ = ["PRESETS", "ROWS_TO_START_BY", "Recipe", "network_of", "optimizer_of", "recipe_of", "start"]
 
-#: Rows that biases and scales of the weights start by: enough of them.
+#: The number of rows used for data-dependent initialization.
 ROWS_TO_START_BY = 10_000
 
 
 class Recipe(NamedTuple):
-    """What a network for a table is like, and how it is trained.
+    """The architecture and training settings of a network for a table.
 
     Attributes
     ----------
     learning_rate : float
-        The largest, of waves that grow longer.
+        The maximum of the learning-rate schedule.
     activation : str
-        Of the hidden layers.
+        The activation of the hidden layers.
     is_plain : bool
-        Whether the network has no embeddings of numbers, no dropout and no learned mixture of activations, and starts
-        with normal weights of its own, as RealMLP-TD-S does.
+        Whether this is RealMLP-TD-S: without numerical embeddings, dropout, weight decay and parametric activations,
+        and with weights drawn from N(0, 1).
     dropout, weight_decay : float
-        At first; both fall to 0 in the second half.
+        Initial values. Both fall to 0 in the second half of training.
     max_one_hot : int
-        Categories of a column that have an input each; of more each has an embedding.
+        Columns with at most this many categories are one-hot encoded. Columns with more get an embedding.
     label_smoothing : float
-        What of every label goes to all classes.
+        The share of each label that is spread over all classes.
     """
 
     learning_rate: float
@@ -53,7 +53,7 @@ class Recipe(NamedTuple):
     label_smoothing: float = 0.1
 
 
-#: By name, for classes and for values.
+#: By name, for classification and for regression.
 PRESETS = {
     "default": {
         "classes": Recipe(0.04, "selu", False, 0.15, 0.02, 9),
@@ -71,7 +71,7 @@ _TENTH = 0.1
 
 
 def recipe_of(preset: str, kind: str, **changes: float | None) -> Recipe:
-    """A preset for "classes" or "values", with what was given in place of its own."""
+    """A preset for "classes" or "values". Given values replace those of the preset."""
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     return PRESETS[preset][kind]._replace(**given)
 
@@ -79,15 +79,15 @@ def recipe_of(preset: str, kind: str, **changes: float | None) -> Recipe:
 def network_of(
     recipe: Recipe, columns: TableColumns, hidden: tuple[int, ...], outputs: int, output_activation: str, seed: int
 ) -> Network:
-    """A network for the inputs that `columns` makes; its weights are those with which training starts after `start`.
+    """Build a network for the inputs that `columns` produces. Call `start` to set its initial weights.
 
-    In front of each dense layer stands a factor 1 / √n of its n inputs that is not trained, the NTK parametrization: so
-    all weights are about 1, and one learning rate and one decay fit all of them.
+    A fixed factor 1 / √n in front of each dense layer with n inputs gives the NTK parametrization: all weights are of
+    order 1, so one learning rate and one weight decay suit all layers.
     """
     get = registry.layers.get
     width = columns.n_inputs
     layers: list[Input | Layer] = [Input(width)]
-    for size in columns.code_sizes:  # an embedding takes its column away, and the next code is in its place
+    for size in columns.code_sizes:  # an embedding removes its column, so the next code moves to the same index
         layers.append(Embedding(size, _EMBEDDED, columns=columns.n_inputs - len(columns.code_sizes)))
         width += _EMBEDDED - 1
     if columns.n_numbers and not recipe.is_plain:
@@ -114,7 +114,7 @@ def _ntk(inputs: int) -> Layer:
 
 
 def start(network: Network, recipe: Recipe, x: npt.NDArray[Any], n_threads: int | None) -> None:
-    """Set the weights with which training starts; but for the plain recipe they follow from some rows of x."""
+    """Set the initial weights. Unless the recipe is plain, they depend on some rows of x."""
     random = np.random.default_rng(network.seed)
     dense = [layer for layer in network.layers if isinstance(layer, Dense)]
     for layer in network.layers:
@@ -129,7 +129,7 @@ def start(network: Network, recipe: Recipe, x: npt.NDArray[Any], n_threads: int 
 
 
 def optimizer_of(recipe: Recipe) -> Optimizer:
-    """Adam, with waves of the learning rate, and with decay where the recipe has some; biases have none."""
+    """Adam with the coslog4 schedule, and with weight decay on the weights (not biases) if the recipe has some."""
     rate = CosineLog(recipe.learning_rate)
     if not recipe.weight_decay:
         return Adam(rate, beta_2=0.95)

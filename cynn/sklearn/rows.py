@@ -1,4 +1,4 @@
-"""Rows that a user hands over: validated, left out where they weigh nothing, and dealt out in batches."""
+"""Validates rows, drops those of weight 0, and splits them into batches."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from sklearn.utils.validation import validate_data
 from cynn.errors import DataError, ShapeError
 
 __all__ = [
-    "Orders", "as_weights", "batches", "checked", "checked_with_targets", "is_as_it_must_be", "that_count",
+    "Orders",
+    "as_weights",
+    "batches",
+    "checked",
+    "checked_with_targets",
+    "drop_zero_weights",
+    "needs_no_validation",
 ]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
-def is_as_it_must_be(estimator: Any, X: Any) -> bool:
-    """Whether X can go to the network of a fitted estimator without another look: scikit-learn's takes its time."""
+def needs_no_validation(estimator: Any, X: Any) -> bool:
+    """Whether X can go straight to the network of a fitted estimator. scikit-learn's validation is slow."""
     return (
         type(X) is np.ndarray
         and X.dtype.char in "fd"
@@ -32,21 +38,21 @@ def is_as_it_must_be(estimator: Any, X: Any) -> bool:
 
 
 def checked(estimator: Any, X: Any, *, reset: bool = False, **options: Any) -> Any:
-    """X, and y if it is given, validated as scikit-learn does it: an array or a CSR matrix, of float32 or float64."""
+    """Validate X, and y if given, with scikit-learn. X becomes an array or CSR matrix of float32 or float64."""
     return validate_data(estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=reset, **options)
 
 
 def checked_with_targets(estimator: Any, X: Any, y: Any, *, reset: bool = False) -> tuple[Any, Array]:
-    """X and y, validated as by `checked`; y of one column becomes an array of shape (rows,)."""
+    """Validate X and y as `checked` does. A y with one column becomes an array of shape (rows,)."""
     X, y = checked(estimator, X, y=y, multi_output=True, y_numeric=is_regressor(estimator), reset=reset)
     return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def as_weights(sample_weight: Any, n: int) -> npt.NDArray[np.float64] | None:
-    """Weights of n rows: numbers >= 0."""
+    """Validate the sample weights of n rows: numbers >= 0."""
     if sample_weight is None:
         return None
-    weight: npt.NDArray[np.float64] = np.array(sample_weight, np.float64)  # a copy, of anything array-like
+    weight: npt.NDArray[np.float64] = np.array(sample_weight, np.float64)  # a copy
     if weight.ndim == 0:
         weight = np.full(n, weight)
     if weight.shape != (n,):
@@ -60,8 +66,8 @@ def as_weights(sample_weight: Any, n: int) -> npt.NDArray[np.float64] | None:
     return weight
 
 
-def that_count(X: Any, y: Array, weight: Array | None) -> tuple[Any, Array, Array | None]:
-    """Without the rows of weight 0: a weight of w is as if there were w copies."""
+def drop_zero_weights(X: Any, y: Array, weight: Array | None) -> tuple[Any, Array, Array | None]:
+    """Drop the rows of weight 0. A weight of w has the effect of w copies."""
     if weight is None or weight.all():
         return X, y, weight
     places = np.flatnonzero(weight)
@@ -69,7 +75,7 @@ def that_count(X: Any, y: Array, weight: Array | None) -> tuple[Any, Array, Arra
 
 
 class Orders:
-    """The orders of n rows in the epochs of a training, as scikit-learn draws them: each shuffles the last.
+    """The order of n rows in each epoch, drawn as scikit-learn does: each epoch shuffles the order of the last.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""From the columns of a table to the inputs of a network: centred numbers, and categories by number.
+"""Preprocessing of a table: scales numbers and encodes categories, for the inputs of a network.
 
-What is learned is numbers and texts, so that it goes into a file as JSON.
+What is learned can be saved as JSON.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ __all__ = ["Part", "TableColumns"]
 
 Array = npt.NDArray[Any]
 
-#: Numbers go no further than this from 0, softly.
+#: The limit of the smooth clip.
 _LIMIT = 3.0
 
 
 class Part(NamedTuple):
-    """What becomes of a column, or of a part of it: one input.
+    """One input of the network, computed from one column.
 
     Attributes
     ----------
     column : int
-        Its place in the table.
+        The index of the column in the table.
     role : {"number", "missing", "sign", "one", "code"}
-        The number itself; whether it is missing; of two categories -1 for the first and 1 for the other; whether it is
-        one category; or its category's number, counted from 1.
+        "number": the value. "missing": 1 where the value is missing, else 0. "sign": -1 and 1 for a column of two
+        categories. "one": 1 for one category, else 0 (one-hot). "code": the number of the category, from 1.
     category : int
-        Which category, for "one".
+        The number of the category, for "one".
     center, scale : float
-        The input is the clipped (value - center) * scale; a code is as it is.
+        The input is the smoothly clipped (value - center) * scale. A code is not scaled.
     """
 
     column: int
@@ -51,19 +51,19 @@ _ROLES = ("number", "missing", "sign", "one", "code")
 
 
 class TableColumns:
-    """What was learned of the columns of a table.
+    """The fitted preprocessing of a table.
 
-    Inputs come in this order: numbers; then signs, single categories and what is missing; then codes. Columns that say
-    nothing, since all is alike in them, have none.
+    The inputs are in this order: numbers; then signs, one-hot categories and missing indicators; then codes. Constant
+    columns have no input.
 
     Parameters
     ----------
     names : list of str or int
-        Of the columns, for messages.
+        Names of the columns, for messages.
     kinds : list of str
-        "number", "switch" or "category" for each.
+        "number", "switch" (boolean) or "category", for each column.
     categories : list of list of str
-        For each; of numbers none.
+        The categories of each column. Empty for numbers.
     parts : list of Part
         The inputs.
     """
@@ -76,18 +76,18 @@ class TableColumns:
 
     @classmethod
     def learned(cls, raw: list[RawColumn], names: list[Any], max_one_hot: int, weight: Array | None) -> Self:
-        """Learn from the columns of the training rows.
+        """Fit the preprocessing to the training rows.
 
         Parameters
         ----------
         raw : list of RawColumn
             All columns.
         names : list of str or int
-            Theirs.
+            The names of the columns.
         max_one_hot : int
-            Up to so many categories of a column have an input each; more have a code.
+            Columns with at most this many categories are one-hot encoded. Columns with more get a code.
         weight : array of shape (rows,), or None
-            How often each row is there.
+            Sample weights.
         """
         categories: list[list[str]] = []
         parts: list[Part] = []
@@ -111,26 +111,26 @@ class TableColumns:
 
     @property
     def n_inputs(self) -> int:
-        """Of a network: one at least, which is always 0 where no column says anything."""
+        """The number of inputs of the network: at least 1. It is always 0 if all columns are constant."""
         return max(1, len(self.parts))
 
     @property
     def n_numbers(self) -> int:
-        """How many inputs are numbers; they come first."""
+        """The number of inputs with the role "number", which come first."""
         return sum(part.role == "number" for part in self.parts)
 
     @property
     def code_sizes(self) -> list[int]:
-        """How many numbers a code has, 0 included, for each of the last inputs."""
+        """The number of possible values of each code, including 0."""
         return [len(self.categories[part.column]) + 1 for part in self.parts if part.role == "code"]
 
     def inputs(self, raw: list[RawColumn]) -> npt.NDArray[np.float32]:
-        """The inputs for some rows; what was not there in training counts as missing.
+        """Convert rows to inputs. Categories that did not occur in training count as missing.
 
         Raises
         ------
         DataError
-            A column is not of the kind that it was of in training.
+            The type of a column is not the same as in training.
         """
         columns = [self._as_learned(place, column) for place, column in enumerate(raw)]
         found = np.zeros((len(raw[0].values), self.n_inputs), np.float32)
@@ -140,16 +140,16 @@ class TableColumns:
         return found
 
     def parts_of(self, column: int) -> list[int]:
-        """The places of the inputs that come from a column."""
+        """The indices of the inputs that come from a column."""
         return [place for place, part in enumerate(self.parts) if part.column == column]
 
     def get_config(self) -> dict[str, Any]:
-        """All of it, as numbers, texts, lists and dicts."""
+        """The state, in a form that JSON can hold."""
         return {**vars(self), "parts": [list(part) for part in self.parts]}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Made of what `get_config` returned, which may come from a file."""
+        """Create from what `get_config` returned, which may come from a file."""
         found: Self | None = None
         with contextlib.suppress(KeyError, TypeError, ValueError):
             found = cls(
@@ -165,7 +165,7 @@ class TableColumns:
         return found
 
     def _goes_together(self) -> bool:
-        """Whether the parts are those of columns that are there."""
+        """Whether the parts refer to existing columns and categories."""
         n = len(self.names)
         return len(self.kinds) == len(self.categories) == n and all(
             0 <= part.column < n
@@ -176,7 +176,7 @@ class TableColumns:
         )
 
     def _as_learned(self, place: int, column: RawColumn) -> Array:
-        """The values of a column: numbers, or codes from 1, with 0 for what is missing or new."""
+        """The values of a column: numbers, or codes from 1, with 0 for missing and unknown categories."""
         name, kind = self.names[place], self.kinds[place]
         values, missing = column.values, column.is_missing
         if kind == "number":
@@ -198,7 +198,7 @@ class TableColumns:
 
 
 def _read(texts: Array, missing: Array, name: Any) -> Array:
-    """Numbers that are there as texts."""
+    """Parse numbers given as strings."""
     found = np.full(len(texts), np.nan)
     for row in np.flatnonzero(~missing):
         try:
@@ -211,7 +211,7 @@ def _read(texts: Array, missing: Array, name: Any) -> Array:
 
 
 def _values(part: Part, values: Array) -> Array:
-    """The values of an input before they are centred; of a number NaN where it is missing."""
+    """The values of an input before scaling. Missing numbers are NaN."""
     found: Array = values
     if part.role == "missing":
         found = np.isnan(values)
@@ -223,7 +223,7 @@ def _values(part: Part, values: Array) -> Array:
 
 
 def _scaled(part: Part, column: RawColumn, categories: list[str], weight: Array | None) -> Part:
-    """With the median as the center, and a scale by the distance of the quartiles; 0 where all values are the same."""
+    """Set the center to the median and the scale to 1 / interquartile range, or to 0 for constant columns."""
     if part.role == "code":
         return part
     codes = {category: float(code) for code, category in enumerate(categories, start=1)}
@@ -240,7 +240,7 @@ def _scaled(part: Part, column: RawColumn, categories: list[str], weight: Array 
 
 
 def _clipped(z: Array) -> Array:
-    """Smoothly, z / √(1 + (z / limit)²), and 0, the median, where z is missing."""
+    """The smooth clip z / √(1 + (z / limit)²). Missing values become 0, the median."""
     with np.errstate(over="ignore"):
         clipped = np.sign(z) * _LIMIT / np.hypot(1, _LIMIT / np.where(z == 0, 1, z))
     return np.where(np.isnan(z) | (z == 0), 0.0, clipped)

@@ -1,4 +1,4 @@
-"""Files of estimators for tables: columns, networks and targets in one. Reading one runs no code from it."""
+"""Saves and loads the tabular estimators: preprocessing, networks and targets in one file. Loading runs no code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS_OF_LABELS = {"b": "bool", "i": "int64", "u": "uint64", "f": "float64", "U
 
 
 def save(estimator: TabularEstimator, path: str | os.PathLike[str]) -> None:
-    """Write a trained estimator to a file, atomically."""
+    """Save a fitted estimator to a file, atomically."""
     names = getattr(estimator, "feature_names_in_", None)
     notes = {
         "estimator": type(estimator).__name__,
@@ -42,7 +42,7 @@ def save(estimator: TabularEstimator, path: str | os.PathLike[str]) -> None:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A parameter as JSON has it. A generator of random numbers does not matter any more."""
+    """Convert a parameter to JSON. A RandomState is not saved: it is not needed after training."""
     if name == "random_state" and not isinstance(value, (int, np.integer)):
         return None
     if isinstance(value, np.generic):
@@ -55,7 +55,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def read(path: str | os.PathLike[str], kinds: Sequence[type[TabularEstimator]]) -> Any:
-    """An estimator of one of these classes, as `save` wrote it."""
+    """Read an estimator that `save` wrote, of one of these classes."""
     by_name = {kind.__name__: kind for kind in kinds}
     networks, notes = container_file.read(path, _FORMAT, Network)
     named = notes.get("estimator") if isinstance(notes, dict) else None
@@ -91,7 +91,7 @@ def read(path: str | os.PathLike[str], kinds: Sequence[type[TabularEstimator]]) 
 
 
 def _check(estimator: Any) -> None:
-    """Raise an error where the parts of a file do not go together."""
+    """Raise an error if the contents of a file are inconsistent."""
     network, columns = estimator.ensemble_.networks[0], estimator.columns_
     names = getattr(estimator, "feature_names_in_", columns.names)
     outputs = len(estimator._mean) if hasattr(estimator, "_mean") else max(2, len(estimator.classes_))
@@ -103,7 +103,7 @@ def _check(estimator: Any) -> None:
 
 
 def of_labels(found: npt.NDArray[Any]) -> dict[str, Any]:
-    """Labels as JSON has them, with their kind."""
+    """Convert labels to JSON, with their dtype."""
     kind = _KINDS_OF_LABELS.get(found.dtype.kind)
     values = found.tolist()
     if kind is None or not all(isinstance(value, (bool, int, float, str)) for value in values):
@@ -114,7 +114,7 @@ def of_labels(found: npt.NDArray[Any]) -> dict[str, Any]:
 
 
 def labels(config: Any) -> npt.NDArray[Any]:
-    """What `of_labels` returned, as an array again."""
+    """Convert the result of `of_labels` back to an array."""
     if config["kind"] not in _KINDS_OF_LABELS.values():
         raise ModelFileError(f"Labels in a file must be of a kind that it has. Got {shown(config['kind'])} instead.")
     return np.array(config["values"], config["kind"])

@@ -1,4 +1,4 @@
-"""`TabularClassifier` and `TabularRegressor`: a table as it is, and a strong network in seconds."""
+"""`TabularClassifier` and `TabularRegressor`: strong models for tables without preprocessing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cynn.data.weighted import mean_and_deviation
 from cynn.errors import DataError, check_number, check_switch, shown
 from cynn.losses import CrossEntropy, Loss, MeanSquaredError
 from cynn.sklearn import recipes, table_file
-from cynn.sklearn.estimator import keep
+from cynn.sklearn.estimator import store_parameters
 from cynn.sklearn.labels import Labels
 from cynn.sklearn.tabular_base import Rows, TabularEstimator
-from cynn.sklearn.temperature import softened, temperature_for
+from cynn.sklearn.temperature import apply_temperature, fit_temperature
 
 __all__ = ["TabularClassifier", "TabularRegressor", "load"]
 
@@ -27,73 +27,78 @@ Array = npt.NDArray[Any]
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):
-    """A classifier for tables as they are: numbers, booleans, texts, categories, dates, and missing values.
+    """A classifier for tables that need no preprocessing.
+
+    Columns may hold numbers, booleans, strings, categories and dates, with missing values.
 
     Parameters
     ----------
     preset : {"default", "fast"}
-        "default" is RealMLP-TD, "fast" RealMLP-TD-S: without embeddings of numbers, dropout, decay and learned mixtures
-        of activations.
+        "default" is RealMLP-TD. "fast" is RealMLP-TD-S, without numerical embeddings, dropout, weight decay and
+        parametric activations.
     hidden_layer_sizes : list of int
-        Units of the hidden layers.
+        The number of units of each hidden layer.
     learning_rate, dropout, weight_decay, label_smoothing : float, optional
-        In place of those of the preset: the largest rate of Adam's waves; dropout and decay at first, which fall to 0
-        in the second half; and what of every label goes to all classes.
+        Values to use instead of the preset's. `learning_rate` is the maximum of Adam's schedule. `dropout` and
+        `weight_decay` are initial values, which fall to 0 in the second half of training. `label_smoothing` is the
+        share of each label that is spread over all classes.
     batch_size : int
-        Rows in a batch.
+        The number of rows per batch.
     epochs : int
-        Passes over the rows.
+        The number of epochs.
     early_stopping : bool
-        Whether rows are held out, and the weights of the epoch that is best for them are kept; else those of the last
-        epoch are.
+        Whether to hold out validation rows and keep the weights of the epoch with the best validation score. If
+        False, the weights of the last epoch are kept.
     validation_fraction : float
-        The share of the rows that is held out, if `fit` is given none. Of fewer than 10 rows none are.
+        The fraction of rows to hold out, if `fit` is given no validation data. With fewer than 10 rows, none are.
     n_members : int
-        Networks, each with its own rows held out, whose mean is the prediction.
+        The number of networks. Each holds out its own rows, and the prediction is the mean.
     n_folds : int, optional
-        Cut the rows into so many folds, and train a network for each, which holds it out: a cross-validated bag. With
-        `n_members`, so often.
+        Split the rows into this many folds, and train one network per fold, which holds out that fold
+        (cross-validated bagging). With `n_members`, this is repeated that many times.
     class_weight : dict or "balanced", optional
-        The weight of each label, or rows / (classes * rows of the class): it multiplies `sample_weight`.
+        The weight of each label. "balanced" is n_samples / (n_classes * n_samples_of_class). It multiplies
+        `sample_weight`.
     calibrate : bool
-        Whether probabilities get the temperature with which they are the best for rows that were held out.
+        Whether to calibrate the probabilities by temperature scaling on held-out rows.
     random_state : int, RandomState or None
-        Of it come initial weights, the rows held out, the orders of rows, and dropout.
+        The seed of the initial weights, the validation split, the shuffling and dropout.
     n_threads : int, optional
-        By default `cynn.get_num_threads()`. The result does not depend on it.
+        The number of threads, by default `cynn.get_num_threads()`. The result does not depend on it.
     verbose : bool
-        Whether to print the figures of every epoch.
+        Whether to print the losses and metrics of each epoch.
 
     Attributes
     ----------
     ensemble_ : cynn.Ensemble
         The networks.
     columns_ : object
-        What was learned of the columns; `columns_.get_config()` shows it.
+        The fitted preprocessing. `columns_.get_config()` shows it.
     histories_ : list of cynn.training.History
-        For each network, the figures of its epochs.
+        For each network, the losses and metrics of its epochs.
     best_epochs_ : list of int
-        For each network, the epoch whose weights it has.
+        For each network, the epoch whose weights were kept.
     validation_score_ : float or None
-        The score (accuracy) of rows for networks that were not trained on them.
+        The accuracy on held-out rows.
     classes_ : array
-        The labels, in ascending order.
+        The labels in ascending order.
     temperature_ : float
-        Of `calibrate`; 1 without.
+        The temperature found by `calibrate`, otherwise 1.
     n_features_in_ : int
-        Columns of X.
+        The number of columns of X.
     feature_names_in_ : array of str
-        Of a DataFrame.
+        The column names, if X is a DataFrame.
     target_name_ : str or None
-        The name of y, of a series.
+        The name of y, if it is a series.
 
     Notes
     -----
-    Numbers are centred by their median, divided by the distance of their quartiles, and clipped smoothly; missing ones
-    are the median, and an input says where they were missing. Booleans and columns of two categories become -1 and 1,
-    up to 9 categories (of "fast" 100) an input each, more of them learned vectors. What was not there in training
-    counts as missing. Dates are numbers of seconds. For predictions, the columns of a DataFrame must have the same
-    names in the same order, as everywhere in scikit-learn: `X[list(estimator.feature_names_in_)]` puts them so.
+    Numbers are centred at the median, divided by the interquartile range and clipped smoothly. Missing numbers are
+    replaced by the median, and an additional input marks them. Booleans and columns of two categories become -1 and 1.
+    Columns with up to 9 categories (100 with "fast") are one-hot encoded, and columns with more get a learned
+    embedding. Categories that did not occur in training count as missing. Dates are numbers of seconds. For
+    predictions, the columns of a DataFrame must have the same names in the same order, as everywhere in scikit-learn:
+    `X[list(estimator.feature_names_in_)]` selects them.
 
     Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
     tabular data", NeurIPS 2024.
@@ -140,7 +145,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         n_threads: int | None = None,
         verbose: Any = False,
     ) -> None:
-        keep(self, locals())
+        store_parameters(self, locals())
 
     def _learn_targets(self, y: Array, weight: Array | None) -> None:
         check_switch(self.calibrate, "calibrate", "TabularClassifier")
@@ -189,13 +194,13 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
             raise DataError(
                 "calibrate=True must have rows that were not trained on: of early_stopping, n_folds or X_val. Got none."
             )
-        self.temperature_ = temperature_for(outputs, seen.targets, seen.weight)
+        self.temperature_ = fit_temperature(outputs, seen.targets, seen.weight)
 
     def _score_of(self, outputs: Array, seen: Rows) -> float:
         return float(np.average(outputs.argmax(axis=1) == seen.targets, weights=seen.weight))
 
     def predict(self, X: Any) -> Array:
-        """The label of every row.
+        """Predict the label of each row.
 
         Parameters
         ----------
@@ -212,7 +217,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         return found
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """The probability of every class.
+        """Predict the probability of each class.
 
         Parameters
         ----------
@@ -222,10 +227,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         Returns
         -------
         array of shape (rows, classes)
-            In the order of `classes_`; each row has the sum 1.
+            In the order of `classes_`. Each row sums to 1.
         """
         outputs = self._outputs(X)
-        return softened(outputs[:, : len(self.classes_)], self.temperature_)
+        return apply_temperature(outputs[:, : len(self.classes_)], self.temperature_)
 
     def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """The logarithm of `predict_proba`.
@@ -253,71 +258,73 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
 
 class TabularRegressor(RegressorMixin, TabularEstimator):
-    """A regressor for tables as they are: numbers, booleans, texts, categories, dates, and missing values.
+    """A regressor for tables that need no preprocessing.
 
-    Targets may be of any size: they are standardized, and predictions lie within those of the training.
+    Columns may hold numbers, booleans, strings, categories and dates, with missing values. Targets are standardized
+    internally. Predictions lie within the range of the training targets.
 
     Parameters
     ----------
     preset : {"default", "fast"}
-        "default" is RealMLP-TD, "fast" RealMLP-TD-S: without embeddings of numbers, dropout, decay and learned mixtures
-        of activations.
+        "default" is RealMLP-TD. "fast" is RealMLP-TD-S, without numerical embeddings, dropout, weight decay and
+        parametric activations.
     loss : str, Loss or dict
-        "squared_error", "quantile", or any loss of CyNN for values of any sign, of standardized targets.
+        "squared_error", "quantile", or any CyNN loss for values of any sign. It is computed on standardized targets.
     quantile : float
-        Which quantile is predicted with `loss="quantile"`.
+        The quantile to predict with `loss="quantile"`.
     hidden_layer_sizes : list of int
-        Units of the hidden layers.
+        The number of units of each hidden layer.
     learning_rate, dropout, weight_decay : float, optional
-        In place of those of the preset: the largest rate of Adam's waves; dropout and decay at first, which fall to 0
-        in the second half.
+        Values to use instead of the preset's. `learning_rate` is the maximum of Adam's schedule. `dropout` and
+        `weight_decay` are initial values, which fall to 0 in the second half of training.
     batch_size : int
-        Rows in a batch.
+        The number of rows per batch.
     epochs : int
-        Passes over the rows.
+        The number of epochs.
     early_stopping : bool
-        Whether rows are held out, and the weights of the epoch that is best for them are kept; else those of the last
-        epoch are.
+        Whether to hold out validation rows and keep the weights of the epoch with the best validation score. If
+        False, the weights of the last epoch are kept.
     validation_fraction : float
-        The share of the rows that is held out, if `fit` is given none. Of fewer than 10 rows none are.
+        The fraction of rows to hold out, if `fit` is given no validation data. With fewer than 10 rows, none are.
     n_members : int
-        Networks, each with its own rows held out, whose mean is the prediction.
+        The number of networks. Each holds out its own rows, and the prediction is the mean.
     n_folds : int, optional
-        Cut the rows into so many folds, and train a network for each, which holds it out: a cross-validated bag. With
-        `n_members`, so often.
+        Split the rows into this many folds, and train one network per fold, which holds out that fold
+        (cross-validated bagging). With `n_members`, this is repeated that many times.
     random_state : int, RandomState or None
-        Of it come initial weights, the rows held out, the orders of rows, and dropout.
+        The seed of the initial weights, the validation split, the shuffling and dropout.
     n_threads : int, optional
-        By default `cynn.get_num_threads()`. The result does not depend on it.
+        The number of threads, by default `cynn.get_num_threads()`. The result does not depend on it.
     verbose : bool
-        Whether to print the figures of every epoch.
+        Whether to print the losses and metrics of each epoch.
 
     Attributes
     ----------
     ensemble_ : cynn.Ensemble
         The networks.
     columns_ : object
-        What was learned of the columns; `columns_.get_config()` shows it.
+        The fitted preprocessing. `columns_.get_config()` shows it.
     histories_ : list of cynn.training.History
-        For each network, the figures of its epochs.
+        For each network, the losses and metrics of its epochs.
     best_epochs_ : list of int
-        For each network, the epoch whose weights it has.
+        For each network, the epoch whose weights were kept.
     validation_score_ : float or None
-        The score (R²) of rows for networks that were not trained on them.
+        R² on held-out rows.
     n_features_in_ : int
-        Columns of X.
+        The number of columns of X.
     feature_names_in_ : array of str
-        Of a DataFrame.
+        The column names, if X is a DataFrame.
     target_name_ : str or None
-        The name of y, of a series.
+        The name of y, if it is a series.
 
     Notes
     -----
-    Numbers are centred by their median, divided by the distance of their quartiles, and clipped smoothly; missing ones
-    are the median, and an input says where they were missing. Booleans and columns of two categories become -1 and 1,
-    up to 9 categories (of "fast" 100) an input each, more of them learned vectors. What was not there in training
-    counts as missing. Dates are numbers of seconds. For predictions, the columns of a DataFrame must have the same
-    names in the same order, as everywhere in scikit-learn: `X[list(estimator.feature_names_in_)]` puts them so.
+    Numbers are centred at the median, divided by the interquartile range and clipped smoothly. Missing numbers are
+    replaced by the median, and an additional input marks them. Booleans and columns of two categories become -1 and 1.
+    Columns with up to 9 categories (100 with "fast") are one-hot encoded, and columns with more get a learned
+    embedding. Categories that did not occur in training count as missing. Dates are numbers of seconds. For
+    predictions, the columns of a DataFrame must have the same names in the same order, as everywhere in scikit-learn:
+    `X[list(estimator.feature_names_in_)]` selects them.
 
     Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
     tabular data", NeurIPS 2024.
@@ -357,7 +364,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         n_threads: int | None = None,
         verbose: Any = False,
     ) -> None:
-        keep(self, locals())
+        store_parameters(self, locals())
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Any:
         raw, y, weight = super()._checked(X, y, sample_weight, reset=reset)
@@ -408,7 +415,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         return float(r2_score(seen.targets, outputs, sample_weight=seen.weight))
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """The values for every row, within those of the training.
+        """Predict the value of each row, within the range of the training targets.
 
         Parameters
         ----------
@@ -418,7 +425,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         Returns
         -------
         array of shape (rows,) or (rows, outputs)
-            As y was.
+            The same number of dimensions as the y of `fit`.
         """
         outputs = self._outputs(X).astype(np.float64)
         outputs = np.clip(outputs, self._lowest, self._highest)
@@ -440,12 +447,12 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         return tags
 
 
-#: Of each output: what its targets were centred and divided by, and how far they go then.
+#: For each output, the mean and standard deviation of the targets, and the range of the standardized targets.
 _OF_TARGETS = ("_mean", "_deviation", "_lowest", "_highest")
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Read what `TabularClassifier.save` or `TabularRegressor.save` wrote; no code of the file is run.
+    """Load an estimator saved by `TabularClassifier.save` or `TabularRegressor.save`. Loading runs no code.
 
     Parameters
     ----------
@@ -455,11 +462,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     TabularClassifier or TabularRegressor
-        It predicts the same; what `fit` says of its epochs is not in the file.
+        The estimator. Its predictions are the same. `histories_` is empty, since it is not saved.
 
     Raises
     ------
     ModelFileError
-        It is no whole file of such an estimator.
+        The file is not a saved estimator, or is damaged.
     """
     return table_file.read(path, (TabularClassifier, TabularRegressor))

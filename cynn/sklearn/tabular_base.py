@@ -1,4 +1,4 @@
-"""What the estimators for tables have in common: from a table to trained networks, and their predictions."""
+"""The base of `TabularClassifier` and `TabularRegressor`: from a table to trained networks and predictions."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ __all__ = ["Rows", "TabularEstimator"]
 
 Array = npt.NDArray[Any]
 
-#: Kernels take four or six rows at once, and what is left over in another way, with other last digits.
+#: A multiple of the number of rows that kernels process at once (4 or 6). Leftover rows differ in the last digits.
 _ROWS_AT_ONCE = 12
 
 
 class Rows(NamedTuple):
-    """Rows as a network takes them.
+    """Rows as inputs and targets of a network.
 
     Attributes
     ----------
@@ -51,18 +51,18 @@ class Rows(NamedTuple):
     weight: Array | None
 
     def some(self, places: Array) -> Rows:
-        """Those at some places."""
+        """The rows with these indices."""
         return Rows(self.inputs[places], self.targets[places], None if self.weight is None else self.weight[places])
 
 
 def _name_of(y: Any) -> str | None:
-    """That of a series."""
+    """The name of a series, if y is one."""
     name = getattr(y, "name", None)
     return name if isinstance(name, str) else None
 
 
 class _BestEpoch(Callback):
-    """Keeps the weights of the epoch with the best figure, the last of equal ones, and puts them back at the end."""
+    """Keeps the weights of the best epoch (the last of equal ones) and restores them at the end of training."""
 
     def __init__(self, figure: str, sign: int, says: str) -> None:
         self.figure = figure
@@ -78,9 +78,9 @@ class _BestEpoch(Callback):
         Parameters
         ----------
         epoch : int
-            Its number.
+            The number of the epoch.
         logs : dict of str to float
-            Its figures.
+            The losses and metrics of the epoch.
         """
         if self.says:
             print(f"{self.says}, epoch {epoch}: " + ", ".join(f"{name} {value:.5g}" for name, value in logs.items()))
@@ -91,16 +91,16 @@ class _BestEpoch(Callback):
             self.weights = self.network.get_weights()
 
     def on_train_end(self) -> None:
-        """Put the weights back."""
+        """Restore the best weights."""
         if self.weights is not None:
             self.network.set_weights(self.weights)
 
 
 class TabularEstimator(BaseEstimator):
-    """What the classifier and the regressor have in common."""
+    """The base of the tabular estimators."""
 
     _estimator_type: ClassVar[str]
-    #: The figure of rows held out that says which epoch is best, and whether more of it is better.
+    #: The validation metric that decides which epoch is best, and 1 if greater is better, -1 if smaller is.
     _figure: ClassVar[tuple[str, int]]
 
     preset: str
@@ -124,45 +124,45 @@ class TabularEstimator(BaseEstimator):
     n_features_in_: int
     target_name_: str | None
 
-    # ------------------------------------------------------------------------------------ what a subclass says
+    # -------------------------------------------------------------------------------- defined by a subclass
 
     @abstractmethod
     def _learn_targets(self, y: Array, weight: Array | None) -> None:
-        """Learn from y what the outputs are."""
+        """Determine the outputs of the network from y."""
 
     @abstractmethod
     def _as_targets(self, y: Array) -> Array:
-        """The targets of the network for y."""
+        """Convert y to the targets of the network."""
 
     @abstractmethod
     def _recipe(self) -> recipes.Recipe:
-        """How the network is trained."""
+        """The architecture and training settings."""
 
     @abstractmethod
     def _objective(self, recipe: recipes.Recipe) -> tuple[Loss, int, str]:
-        """The loss, the number of outputs, and their activation."""
+        """The loss, the number of outputs and the output activation."""
 
     def _strata(self, targets: Array) -> Array | None:
-        """Of what rows that are held out have the same share."""
+        """The labels by which splits are stratified, or None."""
         return None
 
     def _total_weight(self, targets: Array, weight: Array | None) -> Array | None:
-        """Weights of rows times those of their classes."""
+        """Sample weights times class weights."""
         return weight
 
     @abstractmethod
     def _judge(self, outputs: Array, seen: Rows) -> None:
-        """Look at what networks return for rows that these were not trained on."""
+        """Compute the validation score, and the calibration, from predictions for held-out rows."""
 
     @abstractmethod
     def _targets_config(self) -> dict[str, Any]:
-        """What was learned of the targets, as numbers, texts, lists and dicts."""
+        """What was learned from the targets, in a form that JSON can hold."""
 
     @abstractmethod
     def _set_targets(self, config: dict[str, Any]) -> None:
-        """Take what `_targets_config` returned, from a file."""
+        """Restore what `_targets_config` returned, read from a file."""
 
-    # ------------------------------------------------------------------------------------------------- training
+    # ----------------------------------------------------------------------------------------------- training
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "ensemble_")
@@ -181,18 +181,18 @@ class TabularEstimator(BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array of shape (rows, columns)
-            Numbers, booleans, texts, categories and dates, with missing values in any place.
+            Numbers, booleans, strings, categories and dates, with missing values anywhere.
         y : array of shape (rows,), or of a regressor also (rows, outputs)
-            Labels of any kind, or finite numbers.
+            Labels of any type, or finite numbers.
         sample_weight : array of shape (rows,), optional
-            How often each row is there: a weight of 2 is as if there were two copies.
+            A weight of 2 has the effect of two copies of the row.
         X_val, y_val, sample_weight_val : optional
-            Rows that say which epoch is best, in place of those that are held out.
+            Validation data to choose the best epoch, used instead of held-out rows.
 
         Returns
         -------
         object
-            The estimator itself.
+            The fitted estimator.
         """
         self._check_parameters()
         if (X_val is None) != (y_val is None):
@@ -216,7 +216,7 @@ class TabularEstimator(BaseEstimator):
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool
     ) -> tuple[list[raw_columns.RawColumn], Array, Array | None]:
-        """The columns of X, y and weights, validated; rows of weight 0 are left out."""
+        """Validate X, y and the weights. Rows of weight 0 are dropped."""
         raw = raw_columns.columns(X)
         X, y = validate_data(self, X, y, skip_check_array=True, reset=reset)
         n = len(raw[0].values)
@@ -259,7 +259,7 @@ class TabularEstimator(BaseEstimator):
         check_number(self.validation_fraction, "validation_fraction", owner, above=0, below=1)
 
     def _train(self, training: Rows, held: Rows | None, recipe: recipes.Recipe) -> None:
-        """Train all networks, each on its rows."""
+        """Train all networks, each on its own rows."""
         random = check_random_state(self.random_state)
         n = len(training.inputs)
         strata = self._strata(training.targets)
@@ -268,9 +268,9 @@ class TabularEstimator(BaseEstimator):
             if held is not None or (not self.early_stopping and self.n_folds is None):
                 splits.append((np.arange(n), None))
             elif self.n_folds is not None:
-                splits += folds.of(n, self.n_folds, strata, random)
+                splits += folds.k_folds(n, self.n_folds, strata, random)
             else:
-                splits.append(folds.one(n, self.validation_fraction, strata, random))
+                splits.append(folds.train_validation_split(n, self.validation_fraction, strata, random))
         networks: list[Network] = []
         self.histories_: list[Any] = []
         self.best_epochs_: list[int] = []
@@ -328,46 +328,46 @@ class TabularEstimator(BaseEstimator):
     # --------------------------------------------------------------------------------------------- predictions
 
     def _outputs(self, X: Any) -> Array:
-        """What the networks return for X."""
+        """The mean output of the networks for X."""
         check_is_fitted(self, "ensemble_")
         raw = raw_columns.columns(X)
         validate_data(self, X, skip_check_array=True, reset=False)
         return self._of_inputs(self.columns_.inputs(raw))
 
     def _of_inputs(self, inputs: Array) -> Array:
-        """What the networks return, with rows of 0 behind: so a row has the same result alone as among others."""
+        """The mean output for given inputs. Rows of 0 are appended, so that a row has the same result alone."""
         n = len(inputs)
         padded = np.concatenate([inputs, np.zeros((-n % _ROWS_AT_ONCE, inputs.shape[1]), inputs.dtype)])
         return self.ensemble_.predict(padded, n_threads=self.n_threads)[:n]
 
     @abstractmethod
     def _score_of(self, outputs: Array, seen: Rows) -> float:
-        """The score of what networks return for rows: that of `score`."""
+        """The score of given outputs, as defined by `score`."""
 
     def feature_importances(
         self, X: Any, y: Any, *, sample_weight: Any = None, n_repeats: int = 5, random_state: Any = None
     ) -> Array:
-        """How much the score falls where a column is shuffled: the mean over several shuffles.
+        """Permutation importance: the mean decrease of the score when a column is shuffled.
 
         Source: Breiman, "Random forests", 2001, section 10.
 
         Parameters
         ----------
         X : DataFrame or array of shape (rows, columns)
-            Rows, best such that were not trained on.
+            Rows, preferably not used in training.
         y : array of shape (rows,) or (rows, outputs)
             As for `fit`.
         sample_weight : array of shape (rows,), optional
-            How often each row is there.
+            Sample weights.
         n_repeats : int
-            How often each column is shuffled.
+            The number of times each column is shuffled.
         random_state : int, RandomState or None
-            Of it come the shuffles.
+            The seed of the shuffles.
 
         Returns
         -------
         array of shape (columns,)
-            In the order of the columns; 0 for one that says nothing.
+            In the order of the columns. 0 for a constant column.
         """
         if not hasattr(self, "ensemble_"):
             self._outputs(X)
@@ -388,12 +388,12 @@ class TabularEstimator(BaseEstimator):
         return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what was learned to one file: columns, networks, labels. `cynn.sklearn.load` reads it.
+        """Save the estimator (preprocessing, networks, labels) to one file. `cynn.sklearn.load` reads it.
 
         Parameters
         ----------
         path : str or path
-            Such as "prices.safetensors".
+            For example "prices.safetensors".
         """
         if not hasattr(self, "ensemble_"):
             raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call 'fit' before 'save'.")

@@ -1,4 +1,4 @@
-"""The two kinds of targets: classes and values. What a network is trained on for each, and what it predicts."""
+"""The bases of classifiers and regressors: targets, loss, output layer and predictions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sklearn.utils.metaestimators import available_if
 from cynn import registry
 from cynn.errors import CynnError, DataError, InvalidParameterError, shown
 from cynn.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
-from cynn.sklearn.estimator import Held, NetworkEstimator, Objective
+from cynn.sklearn.estimator import NetworkEstimator, Objective, ValidationRows
 from cynn.sklearn.labels import Labels
 
 __all__ = ["ClassifierNetwork", "RegressorNetwork"]
 
 Array = npt.NDArray[Any]
 
-#: Losses of classes whose outputs are scores and no probabilities, beside those with the threshold 0.
+#: Classification losses whose outputs are scores, not probabilities, in addition to those with threshold 0.
 _SCORES = ("categorical_hinge", "multi_margin")
 
 
@@ -29,7 +29,7 @@ def _is_of_margins(loss: Loss) -> bool:
 
 
 def _is_of_classes(loss: Loss) -> bool:
-    """Whether a loss wants an output for every class, of two classes too: none pulls down what must be 0 by itself."""
+    """Whether a loss needs one output per class, even for two classes: a lone output with target 0 has no gradient."""
     if loss.name in _SCORES:
         return True
     _, gradient = loss.value_and_gradient(np.array([[0.5]]), np.array([[0.0]]))
@@ -42,14 +42,14 @@ def _takes_steps(estimator: Any) -> bool:
 
 
 def _gives_probabilities(estimator: Any) -> bool:
-    """Whether the loss of a classifier makes its outputs probabilities."""
+    """Whether the outputs are probabilities, given the loss."""
     loss = estimator.loss
     if loss is None or (isinstance(loss, str) and loss == "log_loss"):
         return True
     try:
         return not _is_of_margins(registry.losses.get(loss))
     except CynnError:
-        return True  # of a name that nothing has: fit says so
+        return True  # an unknown name: fit reports it
 
 
 def _gives_margins(estimator: Any) -> bool:
@@ -57,7 +57,7 @@ def _gives_margins(estimator: Any) -> bool:
 
 
 class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
-    """A classifier: labels in, classes for the network, labels out."""
+    """The base of classifiers: converts labels to class codes and back."""
 
     _estimator_type: ClassVar[str] = "classifier"
     loss: Any
@@ -75,7 +75,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Self:
-        """Train for one pass over some rows, and keep all that the optimizer remembers.
+        """Train for one epoch on the given rows, and keep the state of the optimizer.
 
         Parameters
         ----------
@@ -84,17 +84,17 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
         y : array of shape (rows,) or (rows, labels)
             Labels.
         sample_weight : array of shape (rows,), optional
-            How often each row is there, in ratio to the others.
+            Sample weights. Only their ratios matter.
         classes : array, optional
-            All labels that will ever come; needed in the first call, unless a row has several labels.
+            All labels that may occur in later calls. Required in the first call, unless rows have several labels.
         X_val, y_val, sample_weight_val : optional
-            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
-            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
+            Validation data, required with `early_stopping`. After more than `n_iter_no_change` calls without
+            improvement, the best weights are restored, and later calls do nothing.
 
         Returns
         -------
         object
-            The estimator itself.
+            The fitted estimator.
         """
         if not hasattr(self, "network_"):
             if classes is None and np.ndim(y) < 2:
@@ -127,7 +127,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
 
     @property
     def _has_signs(self) -> bool:
-        """Whether the targets are -1 and 1, and no classes."""
+        """Whether the targets are -1 and 1 instead of class codes."""
         one_a_unit = self._labels.is_binary or self._labels.is_multilabel
         return one_a_unit and _gives_margins(self) and not _is_of_classes(registry.losses.get(self.loss))
 
@@ -135,7 +135,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
         return (targets + 1) // 2 if self._has_signs else targets
 
     def _objective(self, *, by_softmax: bool = False) -> Objective:
-        """What a new network is trained on; `by_softmax`, of two classes each has an output."""
+        """The objective of a new network. With `by_softmax`, two classes have one output each."""
         labels = self._labels
         of_each = (labels.is_binary and not by_softmax) or labels.is_multilabel
         units = len(labels.classes) if labels.is_multilabel else 1 if of_each else max(2, len(labels.classes))
@@ -161,17 +161,17 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
         return self._labels.weights(self.class_weight, self._codes(targets), weight)
 
     def _strata(self, targets: Array) -> Array | None:
-        """As in scikit-learn, whose message about small classes names True and False: of two classes alone."""
+        """Only for two classes, as booleans: scikit-learn's message about small classes names True and False."""
         return self._codes(targets).astype(bool)[:, None] if self._labels.is_binary else None
 
-    def _score_of(self, outputs: Array, held: Held) -> float:
+    def _score_of(self, outputs: Array, held: ValidationRows) -> float:
         if not np.isfinite(outputs).all():
             return float("nan")
         right = self._decided(outputs) == self._codes(held.targets)
         return float(np.average(right.all(axis=1) if right.ndim == 2 else right, weights=held.weight))
 
     def _decided(self, outputs: Array) -> Array:
-        """Classes by number, of shape (rows,), or labels of shape (rows, labels)."""
+        """Class codes of shape (rows,), or 0 and 1 of shape (rows, labels)."""
         if outputs.shape[1] > 1 and not self._labels.is_multilabel:
             largest: Array = outputs.argmax(axis=1)
             return largest
@@ -179,7 +179,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
         return is_over.astype(np.int64) if self._labels.is_multilabel else is_over[:, 0].astype(np.int64)
 
     def predict(self, X: Any) -> Array:
-        """The label of every row.
+        """Predict the label of each row.
 
         Parameters
         ----------
@@ -189,7 +189,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         array of shape (rows,) or (rows, labels)
-            Labels; of several per row, 0 and 1.
+            Labels. For several labels per row, 0 and 1.
         """
         decided = self._decided(self._outputs(X))
         if self._labels.is_multilabel:
@@ -199,7 +199,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Array:
-        """The probability of every class.
+        """Predict the probability of each class.
 
         Parameters
         ----------
@@ -209,7 +209,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         array of shape (rows, classes)
-            In the order of `classes_`; of several labels per row, the probability of each.
+            In the order of `classes_`. For several labels per row, the probability of each label.
         """
         outputs = self._outputs(X)
         if outputs.shape[1] > 1 or self._labels.is_multilabel:
@@ -242,7 +242,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
 
     @available_if(_gives_margins)
     def decision_function(self, X: Any) -> Array:
-        """The scores of the classes, where the loss is one of margins, such as `hinge`.
+        """Predict the scores of the classes. Only available with margin losses such as `hinge`.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         array of shape (rows,) or (rows, classes)
-            Of two classes one score, which is positive for the second.
+            For two classes, one score, which is positive for the second class.
         """
         outputs = self._outputs(X)
         if not self._labels.is_binary:
@@ -266,7 +266,7 @@ class ClassifierNetwork(ClassifierMixin, NetworkEstimator):
 
 
 class RegressorNetwork(RegressorMixin, NetworkEstimator):
-    """A regressor: values in, values out."""
+    """The base of regressors."""
 
     _estimator_type: ClassVar[str] = "regressor"
     loss: Any
@@ -281,7 +281,7 @@ class RegressorNetwork(RegressorMixin, NetworkEstimator):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Self:
-        """Train for one pass over some rows, and keep all that the optimizer remembers.
+        """Train for one epoch on the given rows, and keep the state of the optimizer.
 
         Parameters
         ----------
@@ -290,15 +290,15 @@ class RegressorNetwork(RegressorMixin, NetworkEstimator):
         y : array of shape (rows,) or (rows, outputs)
             Finite numbers.
         sample_weight : array of shape (rows,), optional
-            How often each row is there, in ratio to the others.
+            Sample weights. Only their ratios matter.
         X_val, y_val, sample_weight_val : optional
-            Rows that judge the network after the pass, needed with `early_stopping`. Where they have found no
-            improvement in more than `n_iter_no_change` calls, the best weights are put back, and stay.
+            Validation data, required with `early_stopping`. After more than `n_iter_no_change` calls without
+            improvement, the best weights are restored, and later calls do nothing.
 
         Returns
         -------
         object
-            The estimator itself.
+            The fitted estimator.
         """
         return self._partial_fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
@@ -324,13 +324,13 @@ class RegressorNetwork(RegressorMixin, NetworkEstimator):
         is_positive = loss.prediction_range[0] >= 0
         return Objective(loss, 1, units, "exponential" if is_positive else "identity")
 
-    def _score_of(self, outputs: Array, held: Held) -> float:
+    def _score_of(self, outputs: Array, held: ValidationRows) -> float:
         if not np.isfinite(outputs).all():
             return float("nan")
         return float(r2_score(held.targets, outputs, sample_weight=held.weight))
 
     def predict(self, X: Any) -> Array:
-        """The values for every row.
+        """Predict the value of each row.
 
         Parameters
         ----------
@@ -340,7 +340,7 @@ class RegressorNetwork(RegressorMixin, NetworkEstimator):
         Returns
         -------
         array of shape (rows,) or (rows, outputs)
-            As y was.
+            The same number of dimensions as the y of `fit`.
         """
         outputs = self._outputs(X)
         return outputs if self._shape else outputs[:, 0]
