@@ -11,7 +11,7 @@ from cynn.interop import functions
 from cynn.interop.evaluation import LANES, LONG
 from cynn.interop.expressions import Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
-from cynn.interop.plan import Affine, Array, Copy, Map, Plan, Reduce, Take
+from cynn.interop.plan import Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer, functions_needed, identifier, places_of
 
 __all__ = ["CPrinter"]
@@ -243,6 +243,19 @@ class CPrinter(Printer):
         b = "" if step.biases is None else f" + {self.name}_b{number}[{j} + i]"
         total = f"(s0[i] + s1[i]) + (s2[i] + s3[i]){b}"
         self.line(f"for (int i = 0; i < {width}; ++i) v{number}[{j} + i] = {total};", 2)
+        self.line("}")
+
+    def _grouped(self, number: int, step: Grouped) -> None:
+        groups, n, units = step.weights.shape
+        w = f"{self.name}_w{number}[(i * {n} + k) * {units} + j]"
+        self.line(f"/* {groups} times {n} -> {units} */")
+        self.line(f"for (int i = 0; i < {groups}; ++i) {{")
+        self.line(f"for (int j = 0; j < {units}; ++j) {{", 2)
+        self.line(f"{self.real} s = 0.0{self.suffix};", 3)
+        sum_ = self.add(f"v{step.source}[i * {n} + k]", w, "s")
+        self.line(f"for (int k = 0; k < {n}; ++k) s = {sum_};", 3)
+        self.line(f"v{number}[i * {units} + j] = s + {self.name}_b{number}[i * {units} + j];", 3)
+        self.line("}", 2)
         self.line("}")
 
     def _quantized(self, number: int, step: QuantizedAffine) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from cynn.interop import functions
 from cynn.interop.expressions import COMPARISONS, Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
-from cynn.interop.plan import Affine, Array, Copy, Gather, Plan, Reduce, Step, Take
+from cynn.interop.plan import Affine, Array, Copy, Gather, Grouped, Plan, Reduce, Step, Take
 from cynn.interop.rounding import fma
 
 __all__ = ["LANES", "LONG", "Exact", "Reference"]
@@ -55,6 +55,8 @@ class Reference:
         """The output of a step."""
         if isinstance(step, Affine):
             return self.affine(step, values[step.source])
+        if isinstance(step, Grouped):
+            return self.grouped(step, values[step.source])
         if isinstance(step, QuantizedAffine):
             return self.quantized(step, values[step.source])
         if isinstance(step, Take):
@@ -110,6 +112,12 @@ class Reference:
         """x W + b."""
         z = x @ step.weights.astype(self.type)
         return np.asarray(z if step.biases is None else z + step.biases.astype(self.type))
+
+    def grouped(self, step: Grouped, x: Array) -> Array:
+        """x W + b for each group of columns."""
+        groups, n, _ = step.weights.shape
+        z = x.reshape(len(x), groups, 1, n) @ step.weights.astype(self.type)
+        return np.asarray(z.reshape(len(x), -1) + step.biases.astype(self.type))
 
     def quantized(self, step: QuantizedAffine, x: Array) -> Array:
         """Only the exact evaluation has these."""
@@ -170,6 +178,15 @@ class Exact(Reference):
             sums[lane] = fma(x[:, k : k + 1], W[k], sums[lane])
         z = (sums[0] + sums[1]) + (sums[2] + sums[3])
         return np.asarray(z if step.biases is None else z + step.biases.astype(self.type))
+
+    def grouped(self, step: Grouped, x: Array) -> Array:
+        groups, n, units = step.weights.shape
+        W = step.weights.astype(self.type)
+        x = x.reshape(len(x), groups, n)
+        sums = np.zeros((len(x), groups, units), self.type)
+        for k in range(n):
+            sums = fma(x[:, :, k : k + 1], W[:, k], sums)
+        return np.asarray(sums.reshape(len(x), -1) + step.biases.astype(self.type))
 
     def quantized(self, step: QuantizedAffine, x: Array) -> Array:
         q = step.quantize(x)

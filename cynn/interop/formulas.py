@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from cynn.errors import InvalidParameterError, did_you_mean, shown
 from cynn.interop.expressions import Expression, call, number, where
@@ -19,7 +19,12 @@ _TOKEN = re.compile(r"\s*((?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[fF]?|[A-Za-z_]\w*
 _LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
 
 
-def parse(text: str, names: Mapping[str, Expression], owner: str) -> Expression:
+def parse(
+    text: str,
+    names: Mapping[str, Expression],
+    owner: str,
+    functions: Mapping[str, Callable[[Expression], Expression]] | None = None,
+) -> Expression:
     """Parse a formula.
 
     Parameters
@@ -30,15 +35,24 @@ def parse(text: str, names: Mapping[str, Expression], owner: str) -> Expression:
         The expression for each name.
     owner : str
         The owner of the formula, for messages.
+    functions : mapping of str to callable, optional
+        What a call of a function by another name is: a function of the argument.
     """
-    return _Parser(text, names, owner).whole()
+    return _Parser(text, names, owner, functions or {}).whole()
 
 
 class _Parser:
-    def __init__(self, text: str, names: Mapping[str, Expression], owner: str) -> None:
+    def __init__(
+        self,
+        text: str,
+        names: Mapping[str, Expression],
+        owner: str,
+        functions: Mapping[str, Callable[[Expression], Expression]],
+    ) -> None:
         self.text = text
         self.names = names
         self.owner = owner
+        self.functions = functions
         self.place = 0
 
     def whole(self) -> Expression:
@@ -109,14 +123,14 @@ class _Parser:
         return self.names[token]
 
     def _call(self, name: str) -> Expression:
-        known = [*FUNCTIONS, *REDUCTIONS]
+        known = [*FUNCTIONS, *REDUCTIONS, *self.functions]
         if name.removesuffix("f") in FUNCTIONS:
             name = name.removesuffix("f")
         if name not in known:
             raise self._unknown("function", name, known)
         argument = self._conditional()
         self._expect(")")
-        return call(name, argument)
+        return self.functions[name](argument) if name in self.functions else call(name, argument)
 
     def _unknown(self, what: str, name: str, known: list[str]) -> InvalidParameterError:
         return InvalidParameterError(

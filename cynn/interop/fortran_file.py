@@ -14,7 +14,7 @@ from cynn.errors import not_allowed
 from cynn.interop.c_file import check_held
 from cynn.interop.expressions import Expression
 from cynn.interop.from_layers import plan_of
-from cynn.interop.plan import Affine, Array, Copy, Map, Plan, Reduce, Take
+from cynn.interop.plan import Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer, identifier
 
 if TYPE_CHECKING:
@@ -205,6 +205,17 @@ class _FortranPrinter(Printer):
         self._line(f"do i = 1, {n}")
         self._line(f"v{number} = v{number} + v{step.source}(i) * w{number}((i - 1) * {units} + 1:i * {units})", 1)
         self._line("end do")
+
+    def _grouped(self, number: int, step: Grouped) -> None:
+        groups, n, units = step.weights.shape
+        self._line(f"v{number} = b{number}")
+        self._line(f"do row = 0, {groups - 1}")
+        self._line(f"do i = row * {n} + 1, row * {n} + {n}", 1)
+        self._line(f"do j = 1, {units}", 2)
+        target = f"v{number}(row * {units} + j)"
+        self._line(f"{target} = {target} + v{step.source}(i) * w{number}((i - 1) * {units} + j)", 3)
+        for depth in (2, 1, 0):
+            self._line("end do", depth)
 
     def _map(self, number: int, step: Map) -> None:
         named, text = self.formula(step.formula)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from cynn import layers
 from cynn.errors import InvalidParameterError
 from cynn.interop.expressions import Expression, number, where
 from cynn.interop.formulas import parse
-from cynn.interop.plan import Affine, Array, Copy, Gather, Output, Plan, Take, column, constant_or
+from cynn.interop.plan import Affine, Array, Copy, Gather, Grouped, Output, Plan, Take, column, constant_or
 
 if TYPE_CHECKING:
     from cynn.activations import Activation
@@ -58,7 +59,12 @@ def plan_of(network: Network) -> Plan:
     return plan
 
 
-def formula_of(part: Any, names: dict[str, Expression], kept: Sequence[str]) -> Expression | None:
+def formula_of(
+    part: Any,
+    names: dict[str, Expression],
+    kept: Sequence[str],
+    functions: Mapping[str, Callable[[Expression], Expression]] | None = None,
+) -> Expression | None:
     """The parsed `c_source` of an activation or a layer; None if it has none that is valid.
 
     An inherited `c_source` is not valid if a class further down the hierarchy computes something else.
@@ -66,7 +72,7 @@ def formula_of(part: Any, names: dict[str, Expression], kept: Sequence[str]) -> 
     for cls in type(part).__mro__:
         if "c_source" in vars(cls):
             text = part.c_source
-            return None if text is None else parse(text, names, type(part).__name__)
+            return None if text is None else parse(text, names, type(part).__name__, functions)
         if any(name in vars(cls) for name in kept):
             return None
     return None
@@ -99,6 +105,8 @@ class _Builder:
         for cls in type(layer).__mro__:
             if cls in _LAYERS:
                 return _LAYERS[cls](self, layer, values)
+            if "export_steps" in vars(cls):
+                return int(layer.export_steps(self, values))
             if any(name in vars(cls) for name in ("build", "merge", "bind", "c_source")):
                 break
         (value, units) = (values[0], layer.units)
@@ -106,7 +114,12 @@ class _Builder:
         names = {name: self.plan.array(array) for name, array in parameters.items()}
         settings = {name: each for name, each in vars(layer).items() if isinstance(each, (int, float))}
         names |= {name: number(float(each)) for name, each in settings.items() if name not in names}
-        formula = formula_of(layer, {**names, "z": column(value)}, ("build", "merge"))
+        gates = {
+            name: partial(self._gated, each)
+            for name, each in vars(layer).items()
+            if getattr(each, "kind", None) == "activation"
+        }
+        formula = formula_of(layer, {**names, "z": column(value)}, ("build", "merge"), gates)
         if formula is None or self.plan.widths[value] != units or len(values) != 1:
             return self._lack(layer, units)
         return self.plan.map(formula, units)
@@ -120,6 +133,41 @@ class _Builder:
     def affine(self, layer: layers.Dense, value: int) -> int:
         """z = x W + b."""
         return self.plan.add(Affine(value, layer.weights, layer.biases))
+
+    def grouped(self, value: int, weights: Array, biases: Array) -> int:
+        """z = x W + b for each group of columns: weights of shape (groups, inputs, units)."""
+        return self.plan.add(Grouped(value, weights, np.ravel(biases)))
+
+    def select(self, value: int, columns: Sequence[int]) -> int:
+        """Some columns of a value, in this order; one may come several times."""
+        if list(columns) == list(range(self.plan.widths[value])):
+            return value
+        runs: list[list[int]] = []
+        for each in columns:
+            if runs and each == runs[-1][0] + runs[-1][1]:
+                runs[-1][1] += 1
+            else:
+                runs.append([each, 1])
+        return self.plan.add(Take([Copy(value, first, count) for first, count in runs]))
+
+    def concatenate(self, values: Sequence[int]) -> int:
+        """Values side by side."""
+        return self.plan.add(Take([Copy(value, 0, self.plan.widths[value]) for value in values]))
+
+    def formula(self, text: str, value: int, arrays: Mapping[str, Array]) -> int:
+        """A formula of the elements z of a value, and of arrays with an element for each of its columns."""
+        names = {name: self.plan.array(array) for name, array in arrays.items()}
+        return self.plan.map(parse(text, {**names, "z": column(value)}, self.place), self.plan.widths[value])
+
+    @property
+    def widths(self) -> Sequence[int]:
+        """The number of columns of each value."""
+        return self.plan.widths
+
+    def _gated(self, activation: Activation, z: Expression) -> Expression:
+        """The same as `gate`; z itself if the activation has no formula."""
+        found = self.gate(activation, z)
+        return z if found is None else found
 
     def gate(self, activation: Activation, z: Expression) -> Expression | None:
         """The formula of an activation of z. None if it has none, which is noted."""
@@ -179,10 +227,7 @@ def _add(builder: _Builder, layer: Any, values: list[int]) -> int:
 
 
 def _concatenate(builder: _Builder, layer: Any, values: list[int]) -> int:
-    parts: list[Copy | Gather] = [
-        Copy(value, 0, builder.plan.widths[value]) for value in _branches(builder, layer, values)
-    ]
-    return builder.plan.add(Take(parts))
+    return builder.concatenate(_branches(builder, layer, values))
 
 
 def _residual(builder: _Builder, layer: Any, values: list[int]) -> int:

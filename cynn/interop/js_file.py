@@ -14,7 +14,7 @@ from cynn import file_access
 from cynn.interop import functions
 from cynn.interop.expressions import Expression
 from cynn.interop.from_layers import plan_of
-from cynn.interop.plan import Affine, Array, Copy, Map, Plan, Reduce, Take
+from cynn.interop.plan import Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer
 
 if TYPE_CHECKING:
@@ -145,6 +145,15 @@ class _JsPrinter(Printer):
             f"for (let k = 0; k < {n}; ++k) sum += v{step.source}[k] * w{number}[k * {units} + j];",
             f"v{number}[j] = sum;",
         )
+
+    def _grouped(self, number: int, step: Grouped) -> None:
+        groups, n, units = step.weights.shape
+        w = f"w{number}[(i * {n} + k) * {units} + j]"
+        self._line(f"for (let i = 0; i < {groups}; ++i) for (let j = 0; j < {units}; ++j) {{")
+        self._line(f"let sum = b{number}[i * {units} + j];", 2)
+        self._line(f"for (let k = 0; k < {n}; ++k) sum += v{step.source}[i * {n} + k] * {w};", 2)
+        self._line(f"v{number}[i * {units} + j] = sum;", 2)
+        self._line("}")
 
     def _map(self, number: int, step: Map) -> None:
         named, text = self.formula(step.formula)

@@ -13,7 +13,7 @@ from cynn.interop import functions
 from cynn.interop.expressions import Expression
 from cynn.interop.from_layers import plan_of
 from cynn.interop.needed import needed
-from cynn.interop.plan import Affine, Copy, Group, Map, Plan, Reduce, Take
+from cynn.interop.plan import Affine, Copy, Group, Grouped, Map, Plan, Reduce, Take
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -215,6 +215,13 @@ class _Graph:
     def _affine(self, number: int, step: Affine) -> str:
         b = [] if step.biases is None else [self.constant(step.biases)]
         return self.node("Gemm", [self.names[step.source], self.constant(step.weights), *b])
+
+    def _grouped(self, number: int, step: Grouped) -> str:
+        groups, n, _ = step.weights.shape
+        x = self.node("Reshape", [self.names[step.source], self.constant([-1, groups, 1, n], np.int64)])
+        z = self.node("MatMul", [x, self.constant(step.weights)])
+        z = self.node("Reshape", [z, self.constant([-1, step.units], np.int64)])
+        return self.node("Add", [z, self.constant(step.biases)])
 
     def _map(self, number: int, step: Map) -> str:
         self.units = step.units

@@ -13,7 +13,10 @@ import numpy.typing as npt
 
 from cynn.interop.expressions import Expression, number
 
-__all__ = ["Affine", "Array", "Copy", "Gather", "Group", "Map", "Output", "Plan", "Reduce", "Step", "Take", "column"]
+__all__ = [
+    "Affine", "Array", "Copy", "Gather", "Group", "Grouped", "Map", "Output", "Plan", "Reduce", "Step", "Take",
+    "column",
+]  # fmt: skip
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -31,6 +34,29 @@ class Affine:
     def units(self) -> int:
         """The number of columns of z."""
         return int(self.weights.shape[1])
+
+
+@dataclass
+class Grouped:
+    """z = x W + b for each of some groups of columns by itself, which are all as wide.
+
+    Attributes
+    ----------
+    source : int
+        The number of its input value.
+    weights : array of shape (groups, inputs, units)
+    biases : array of shape (groups * units,)
+    """
+
+    source: int
+    weights: Array
+    biases: Array
+    kind: ClassVar[str] = "grouped"
+
+    @property
+    def units(self) -> int:
+        """The number of columns of z."""
+        return len(self.biases)
 
 
 @dataclass
@@ -235,7 +261,7 @@ class Plan:
         for k, array in enumerate(self.arrays):
             yield f"p{k}", array
         for k, step in enumerate(self.steps, start=1):
-            if isinstance(step, Affine):
+            if isinstance(step, (Affine, Grouped)):
                 yield f"{weights}{k}", step.weights
                 if step.biases is not None:
                     yield f"b{k}", step.biases
@@ -247,7 +273,7 @@ class Plan:
     @property
     def multiplications(self) -> int:
         """The number of multiplications by weights per row."""
-        return sum(step.weights.size for step in self.steps if isinstance(step, Affine))
+        return sum(step.weights.size for step in self.steps if isinstance(step, (Affine, Grouped)))
 
 
 def column(value: int, offset: int = 0) -> Expression:

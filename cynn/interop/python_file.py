@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cynn import file_access
 from cynn.interop.expressions import Expression
 from cynn.interop.from_layers import plan_of
-from cynn.interop.plan import Affine, Array, Copy, Map, Plan, Reduce, Take
+from cynn.interop.plan import Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _PythonPrinter(Printer):
         self.operators |= {"where": "np.where({0}, {1}, {2})", "&&": "({0} & {1})", "||": "({0} | {1})"}
         self.plan = plan
         self.units = 0
-        letters = ["z" if step.kind == "affine" else "a" for step in plan.steps]
+        letters = ["z" if step.kind in ("affine", "grouped") else "a" for step in plan.steps]
         self.names: list[str] = ["x", *(f"{letter}{number}" for number, letter in enumerate(letters, start=1))]
 
     def number(self, value: float) -> str:
@@ -127,6 +127,11 @@ class _PythonPrinter(Printer):
     def _affine(self, number: int, step: Affine) -> list[str]:
         b = "" if step.biases is None else f" + b{number}"
         return [f"{self.names[number]} = {self.names[step.source]} @ W{number}{b}"]
+
+    def _grouped(self, number: int, step: Grouped) -> list[str]:
+        groups, n, _ = step.weights.shape
+        x, z = self.names[step.source], self.names[number]
+        return [f"{z} = ({x}.reshape(-1, {groups}, 1, {n}) @ W{number}).reshape(-1, {step.units}) + b{number}"]
 
     def _map(self, number: int, step: Map) -> list[str]:
         self.units = step.units

@@ -10,7 +10,7 @@ import numpy as np
 from cynn.interop.expressions import Expression
 from cynn.interop.from_layers import plan_of
 from cynn.interop.needed import needed
-from cynn.interop.plan import Affine, Array, Copy, Group, Map, Reduce, Take
+from cynn.interop.plan import Affine, Array, Copy, Group, Grouped, Map, Reduce, Take
 
 if TYPE_CHECKING:
     from cynn.network import Network
@@ -167,6 +167,16 @@ class Writer:
         module = self.torch.nn.Linear(n, units, bias=step.biases is not None, dtype=self.dtype)
         module = self.parameters(module, weight=step.weights.T, bias=step.biases)
         return self.sub(f"dense_{number}", module, self.values[step.source])
+
+    def _grouped(self, number: int, step: Grouped) -> Any:
+        groups, n, _ = step.weights.shape
+        names = f"weights_{number}", f"biases_{number}"
+        for name, array in zip(names, (step.weights, step.biases), strict=True):
+            self.root.register_parameter(name, self.torch.nn.Parameter(self.tensor(array)))
+        x = self.graph.call_method("reshape", (self.values[step.source], (-1, groups, 1, n)))
+        z = self.function(self.torch.matmul, x, self.graph.get_attr(names[0]))
+        z = self.graph.call_method("reshape", (z, (-1, step.units)))
+        return self.function(operator.add, z, self.graph.get_attr(names[1]))
 
     def _map(self, number: int, step: Map) -> Any:
         self.units = step.units

@@ -219,6 +219,38 @@ class NumericalEmbedding(Layer):
         units = builder.widths[beside] + builder.widths[embedded]
         return builder.add(Concatenate.kernel, [beside, embedded], units)
 
+    def export_steps(self, steps: Any, values: list[int]) -> int:
+        """The steps with which it leaves for other languages, from its arrays."""
+        width = steps.widths[values[0]]
+        columns = list(range(width)) if self.columns is None else self.columns
+        embedded = (self._pieces_as_steps if self.method == "ple" else self._waves_as_steps)(steps, values[0], columns)
+        rest = [column for column in range(width) if column not in set(columns) or self.method == "pbld"]
+        return int(steps.concatenate([steps.select(values[0], rest), embedded]) if rest else embedded)
+
+    def _waves_as_steps(self, steps: Any, value: int, columns: list[int]) -> int:
+        waves = 2 * np.pi * np.asarray(self.waves, np.float64)
+        phases: Any = self.phases
+        if phases is None:  # sin v is cos(v - π/2)
+            phases = np.tile(np.repeat([0.0, -np.pi / 2], waves.shape[1]), (len(columns), 1))
+            waves = np.concatenate([waves, waves], axis=1)
+        turned = steps.grouped(steps.select(value, columns), waves[:, None, :], phases)
+        z = steps.grouped(steps.formula("cos(z)", turned, {}), self.weights, self.biases)
+        return int(z if self.method == "pbld" else steps.formula("z < 0 ? 0 : z", z, {}))
+
+    def _pieces_as_steps(self, steps: Any, value: int, columns: list[int]) -> int:
+        far = np.finfo(np.float32).max
+        ends = {
+            "begin": [border for each in self.bins for border in each[:-1]],
+            "length": [length for each in self.bins for length in np.diff(each)],
+            "least": [0.0 if piece else -far for each in self.bins for piece in range(len(each) - 1)],
+            "most": [1.0 if piece < len(each) - 2 else far for each in self.bins for piece in range(len(each) - 1)],
+        }
+        repeated = [column for column, each in zip(columns, self.bins, strict=True) for _ in each[1:]]
+        part = "(z - begin) / length"
+        limited = f"{part} < least ? least : {part} > most ? most : {part}"
+        arrays = {name: np.array(numbers) for name, numbers in ends.items()}
+        return int(steps.formula(limited, steps.select(value, repeated), arrays))
+
     def _selected(self, builder: Builder, value: int, columns: list[int]) -> int:
         if columns == list(range(builder.widths[value])):
             return value

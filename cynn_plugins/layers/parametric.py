@@ -61,6 +61,7 @@ class ParametricActivation(Layer):
     """
 
     name: ClassVar[str] = "parametric_activation"
+    c_source = "z + alpha * (activation(z) - z)"
     alpha = Parameter()
     activation: Any = checked_by(_compiled_elementwise)
     initial: float = number(default=1.0)

@@ -19,18 +19,6 @@ const rows = JSON.parse(readFileSync({rows}, "utf8"));
 const flat = (y) => (y instanceof Float64Array ? Array.from(y) : Object.values(y).flatMap((each) => Array.from(each)));
 console.log(JSON.stringify({{ inputs, outputs, y: rows.map((row) => flat(predict(row))) }}));
 """
-_PROGRAM = """program main
-    use net
-    implicit none
-    real(rk) :: x(inputs), y(outputs)
-    integer :: row
-    do row = 1, {rows}
-        read *, x
-        call predict(x, y)
-        print *, real(y, kind(1d0))
-    end do
-end program main
-"""
 
 
 def network(name, dtype="float32"):
@@ -99,17 +87,10 @@ def test_js(tmp_path, name):
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_fortran(tmp_path, dtype, name):
-    gfortran = exported.skipped_without("gfortran")
     net = network(name)
     x = exported.rows_for(net)
-    net.to_fortran(tmp_path / "net.f90", dtype=dtype)
-    (tmp_path / "main.f90").write_text(_PROGRAM.format(rows=len(x)))
-    command = [gfortran, "-std=f2008", "-O2", "net.f90", "main.f90", "-o", "net"]
-    subprocess.run(command, check=True, cwd=tmp_path)
-    text = "\n".join(" ".join(map(str, row)) for row in x.tolist())
-    said = subprocess.check_output([tmp_path / "net"], input=text, text=True)
     wanted = wanted_of(name, x)
-    found = np.array(said.split(), float).reshape(wanted.shape)
+    found = exported.by_fortran(net, x, tmp_path, dtype=dtype)
     np.testing.assert_allclose(found, wanted, rtol=1e-4 if dtype == "float32" else 1e-10, atol=40 * np.finfo(dtype).eps)
 
 

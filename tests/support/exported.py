@@ -146,3 +146,29 @@ class Compiled:
         for row, out in zip(x, y, strict=True):
             self.function(*[ctypes.c_void_p(array.ctypes.data) for array in (row, out, buffer)])
         return y
+
+
+_FORTRAN = """program main
+    use net
+    implicit none
+    real(rk) :: x(inputs), y(outputs)
+    integer :: row
+    do row = 1, {rows}
+        read *, x
+        call predict(x, y)
+        print *, real(y, kind(1d0))
+    end do
+end program main
+"""
+
+
+def by_fortran(net, x, folder, **options):
+    """What the module of Fortran makes of rows, as one array."""
+    gfortran = skipped_without("gfortran")
+    net.to_fortran(folder / "net.f90", **options)
+    (folder / "main.f90").write_text(_FORTRAN.format(rows=len(x)))
+    command = [gfortran, "-std=f2008", "-O2", "-Wall", "-Werror=conversion", "net.f90", "main.f90", "-o", "net"]
+    subprocess.run(command, check=True, cwd=folder)
+    text = "\n".join(" ".join(map(str, row)) for row in x.tolist())
+    said = subprocess.check_output([folder / "net"], input=text, text=True)
+    return np.array(said.split(), float).reshape(len(x), -1)
