@@ -1,1 +1,1 @@
-"""Plugins of CyNN's own, found by entry point as anybody's are: CyNN never imports this package."""
+"""Plugins that come with CyNN. They are found by entry point, like all plugins: CyNN does not import this package."""

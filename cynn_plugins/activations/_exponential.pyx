@@ -1,4 +1,4 @@
-"""Exponential units: exp(z) itself, and the units that bend into it where z is negative."""
+"""Exponential units: exp(z), and units that are exponential for negative z."""
 
 from libc.stdint cimport int64_t
 

@@ -1,4 +1,4 @@
-"""z times a gate that opens as z grows."""
+"""Self-gated activations: z times a gate between 0 and 1."""
 
 from libc.stdint cimport int64_t
 

@@ -1,4 +1,4 @@
-"""The Gaussian bump."""
+"""The Gaussian activation."""
 
 from libc.stdint cimport int64_t
 

@@ -1,4 +1,4 @@
-"""Activations of a whole row."""
+"""Activations that are computed over a whole row."""
 
 from libc.math cimport log
 from libc.stdint cimport int64_t

@@ -1,4 +1,4 @@
-"""Smooth versions of functions with a bend: of max(z, 0), of the sign, of a shrinkage."""
+"""Smooth versions of ReLU, sign, clip and shrinkage."""
 
 from libc.stdint cimport int64_t
 

@@ -1,4 +1,4 @@
-"""Exponential units: exp(z) itself, and the units that bend into it where z is negative."""
+"""Exponential units: exp(z), and units that are exponential for negative z."""
 
 from cynn.activations import Activation
 from cynn.hyperparameters import hyperparameter
@@ -47,7 +47,7 @@ class ELU(Activation):
     initializer = "he_uniform"
     c_source = "z < 0 ? alpha * expm1(z) : z"
     kernel = KERNELS["elu"]
-    alpha: float = hyperparameter(default=1.0, above=0, doc="Where it flattens out: at -alpha.")
+    alpha: float = hyperparameter(default=1.0, above=0, doc="The limit for z towards -infinity is -alpha.")
 
 
 class SELU(Activation):
@@ -91,4 +91,4 @@ class CELU(Activation):
     initializer = "he_uniform"
     c_source = "z < 0 ? alpha * expm1(z / alpha) : z"
     kernel = KERNELS["celu"]
-    alpha: float = hyperparameter(default=1.0, above=0, doc="Where it flattens out: at -alpha.")
+    alpha: float = hyperparameter(default=1.0, above=0, doc="The limit for z towards -infinity is -alpha.")

@@ -1,4 +1,4 @@
-"""z times a gate that opens as z grows."""
+"""Self-gated activations: z times a gate between 0 and 1."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ class Swish(Activation):
     initializer = "he_uniform"
     c_source = "z * (1 / (1 + exp(-beta * z)))"
     kernel = KERNELS["swish"]
-    beta: float = hyperparameter(default=1.0, minimum=0, doc="How sharp the bend is.")
+    beta: float = hyperparameter(default=1.0, minimum=0, doc="The sharpness of the bend.")
 
 
 class GELU(Activation):
@@ -52,7 +52,7 @@ class GELU(Activation):
 
     name = "gelu"
     initializer = "he_uniform"
-    approximate: bool = hyperparameter(default=False, doc="Take the form with tanh, as GPT-2 does.")
+    approximate: bool = hyperparameter(default=False, doc="Whether to use the approximation with tanh, as in GPT-2.")
 
     @property
     def kernel(self) -> Any:
@@ -60,8 +60,8 @@ class GELU(Activation):
         return KERNELS["gelu_tanh" if self.approximate else "gelu"]
 
     @property
-    def c_source(self) -> str:  # type: ignore[override]  # it follows from the hyperparameter, and is only read
-        """Likewise."""
+    def c_source(self) -> str:  # type: ignore[override]  # depends on the hyperparameter, and is read-only
+        """The expression of the exact form, or of the approximate one."""
         if not self.approximate:
             return "z * (0.5 * erfc(-0.70710678118654752440 * z))"
         near = "(z < -25 ? -25 : z > 25 ? 25 : z)"

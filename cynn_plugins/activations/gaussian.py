@@ -1,4 +1,4 @@
-"""The Gaussian bump as an activation."""
+"""The Gaussian activation."""
 
 from cynn.activations import Activation
 from cynn_plugins.activations._gaussian import KERNELS

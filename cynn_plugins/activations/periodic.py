@@ -1,4 +1,4 @@
-"""Periodic activations, for signals with a frequency."""
+"""Periodic activations."""
 
 from typing import Any
 
@@ -13,8 +13,9 @@ class Sine(Activation):
     """a = sin(w0 z), f′ = w0 cos(w0 z): for networks that represent images, sounds and fields.
 
     Source: Sitzmann, Martel, Bergman, Lindell and Wetzstein, "Implicit neural representations with
-    periodic activation functions", 2020, equation 3 and section 3.2 (w0 = 30). Weights start as there, by
-    `cynn.initializers.Siren`: uniform between ±1/n in the first layer, between ±sqrt(6/n) / w0 in others, of n inputs.
+    periodic activation functions", 2020, equation 3 and section 3.2 (w0 = 30). The initial weights are those of the
+    paper, by `cynn.initializers.Siren`: for n inputs, uniform in ±1/n in the first layer and in ±sqrt(6/n) / w0 in
+    other layers.
 
     Examples
     --------
@@ -26,17 +27,18 @@ class Sine(Activation):
     name = "sine"
     c_source = "sin(w0 * z)"
     kernel = KERNELS["sine"]
-    w0: float = hyperparameter(default=30.0, above=0, doc="The frequency, in radians for a z of 1.")
+    w0: float = hyperparameter(default=30.0, above=0, doc="The angular frequency.")
 
     def initializer_of(self, *, is_first: bool) -> dict[str, Any]:
         return {"name": "siren", "w0": self.w0, "is_first": is_first}
 
 
 class Snake(Activation):
-    """a = z + sin²(alpha z) / alpha, f′ = 1 + sin(2 alpha z): a trend and a period, both learnt.
+    """a = z + sin²(alpha z) / alpha, f′ = 1 + sin(2 alpha z): a linear trend plus a periodic part.
 
     Source: Ziyin, Hartwig and Ueda, "Neural networks fail to learn periodic functions and how to fix
-    it", 2020, equation 3. Weights start as there, uniform between ±sqrt(3/n) of n inputs: `lecun_uniform`.
+    it", 2020, equation 3. The initial weights are those of the paper, uniform in ±sqrt(3/n) for n inputs:
+    `lecun_uniform`.
 
     Examples
     --------
@@ -49,4 +51,4 @@ class Snake(Activation):
     initializer = "lecun_uniform"
     c_source = "z + sin(alpha * z) * sin(alpha * z) / alpha"
     kernel = KERNELS["snake"]
-    alpha: float = hyperparameter(default=1.0, above=0, doc="The frequency of the ripple.")
+    alpha: float = hyperparameter(default=1.0, above=0, doc="The angular frequency of the periodic part.")

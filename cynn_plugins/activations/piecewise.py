@@ -1,4 +1,4 @@
-"""Activations in pieces, each a polynomial."""
+"""Piecewise polynomial activations."""
 
 from cynn.activations import Activation
 from cynn.errors import InvalidParameterError
@@ -19,7 +19,7 @@ __all__ = [
 
 
 class ReLU6(Activation):
-    """a = min(max(z, 0), 6): a ReLU that small integers can hold.
+    """a = min(max(z, 0), 6): a ReLU with an upper limit, for quantized networks.
 
     f′ = 1 between 0 and 6; at both kinks it is 0.
 
@@ -55,8 +55,8 @@ class HardTanh(Activation):
     name = "hardtanh"
     c_source = "z < minimum ? minimum : z > maximum ? maximum : z"
     kernel = KERNELS["hardtanh"]
-    minimum: float = hyperparameter(default=-1.0, doc="The smallest a.")
-    maximum: float = hyperparameter(default=1.0, doc="The largest a, above the smallest.")
+    minimum: float = hyperparameter(default=-1.0, doc="The minimum of a.")
+    maximum: float = hyperparameter(default=1.0, doc="The maximum of a. It must be greater than `minimum`.")
 
     def __post_init__(self) -> None:
         if self.minimum >= self.maximum:
@@ -147,7 +147,7 @@ class SparsePlus(Activation):
 
 
 class SoftShrink(Activation):
-    """a = z moved towards 0 by `threshold`, and 0 where it would pass it.
+    """a = z - threshold where z > threshold, z + threshold where z < -threshold, 0 elsewhere.
 
     f′ = 1 where |z| > threshold, 0 elsewhere and at both kinks.
 
@@ -163,7 +163,7 @@ class SoftShrink(Activation):
     name = "softshrink"
     c_source = "z > threshold ? z - threshold : z < -threshold ? z + threshold : 0 * z"
     kernel = KERNELS["softshrink"]
-    threshold: float = hyperparameter(default=0.5, minimum=0, doc="How far z moves, and where it starts to.")
+    threshold: float = hyperparameter(default=0.5, minimum=0, doc="The shrinkage, and the |z| below which a is 0.")
 
 
 class HardShrink(Activation):
@@ -183,7 +183,7 @@ class HardShrink(Activation):
     name = "hardshrink"
     c_source = "z > threshold || z < -threshold ? z : 0 * z"
     kernel = KERNELS["hardshrink"]
-    threshold: float = hyperparameter(default=0.5, minimum=0, doc="What |z| must exceed to be kept.")
+    threshold: float = hyperparameter(default=0.5, minimum=0, doc="The |z| up to which a is 0.")
 
 
 class Threshold(Activation):
@@ -205,5 +205,5 @@ class Threshold(Activation):
     initializer = "he_uniform"
     c_source = "z <= threshold ? value : z"
     kernel = KERNELS["threshold"]
-    threshold: float = hyperparameter(default=1.0, doc="What z must exceed to be kept.")
-    value: float = hyperparameter(default=0.0, doc="What a is elsewhere.")
+    threshold: float = hyperparameter(default=1.0, doc="The z up to which a is `value`.")
+    value: float = hyperparameter(default=0.0, doc="The value of a for z <= threshold.")

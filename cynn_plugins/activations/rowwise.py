@@ -1,4 +1,4 @@
-"""Activations of a whole row."""
+"""Activations that are computed over a whole row."""
 
 from cynn.activations import Activation
 from cynn_plugins.activations._rowwise import KERNELS
@@ -28,7 +28,7 @@ class Softmin(Activation):
 
 
 class LogSoftmax(Activation):
-    """a_j = z_j - log Σ_k exp(z_k) over a row: the logarithm of softmax, without its rounding.
+    """a_j = z_j - log Σ_k exp(z_k) over a row: the logarithm of softmax, computed accurately.
 
     ∂C/∂z_j = ∂C/∂a_j - exp(a_j) Σ_k ∂C/∂a_k.
 
@@ -50,8 +50,8 @@ class LogSoftmax(Activation):
 class Sparsemax(Activation):
     """The row of probabilities nearest to z: a_j = max(z_j - τ, 0), with τ such that Σ_j a_j = 1.
 
-    Like softmax, with exact zeros. ∂C/∂z is ∂C/∂a less its mean, both over the outputs that are not
-    0, and 0 at the others.
+    Like softmax, with exact zeros. ∂C/∂z is ∂C/∂a minus its mean over the outputs that are not 0, and 0 for the other
+    outputs.
 
     Source: Martins and Astudillo, "From softmax to sparsemax", 2016, equations 2 and 14.
 

@@ -1,4 +1,4 @@
-"""Smooth versions of functions with a bend: of max(z, 0), of the sign, of a shrinkage."""
+"""Smooth versions of ReLU, sign, clip and shrinkage."""
 
 from cynn.activations import Activation
 from cynn.hyperparameters import hyperparameter
@@ -24,7 +24,7 @@ class Softplus(Activation):
     initializer = "he_uniform"
     c_source = "((beta * z < 0 ? 0 : beta * z) + log1p(exp(-fabs(beta * z)))) / beta"
     kernel = KERNELS["softplus"]
-    beta: float = hyperparameter(default=1.0, above=0, doc="How sharp the bend is.")
+    beta: float = hyperparameter(default=1.0, above=0, doc="The sharpness of the bend.")
 
 
 class LogSigmoid(Activation):
@@ -61,7 +61,7 @@ class Squareplus(Activation):
     c_source = "z > 0 ? 0.5 * (z + sqrt(z * z + b)) : 0.5 * b / (sqrt(z * z + b) - z)"
     kernel = KERNELS["squareplus"]
     b: float = hyperparameter(
-        default=4.0, above=0, doc="How wide the bend is; 4 has the slope of softplus at 0."
+        default=4.0, above=0, doc="The width of the bend. With 4, a(0) = 1."
     )
 
 
@@ -84,9 +84,9 @@ class Softsign(Activation):
 
 
 class SmoothClip(Activation):
-    """a = z / sqrt(1 + (z / c)²), f′ = (1 + (z / c)²)^(-3/2): z near 0, and never beyond -c and c.
+    """a = z / sqrt(1 + (z / c)²), f′ = (1 + (z / c)²)^(-3/2): close to z near 0, and between -c and c.
 
-    Behind a robust scaling of the input, outliers stay in reach.
+    After robust scaling of the inputs, it limits outliers.
 
     Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted
     trees on tabular data", 2024, section 3, with c = 3.
@@ -101,11 +101,11 @@ class SmoothClip(Activation):
     name = "smooth_clip"
     c_source = "z / sqrt(1 + (z / c) * (z / c))"
     kernel = KERNELS["smooth_clip"]
-    c: float = hyperparameter(default=3.0, above=0, doc="The bound.")
+    c: float = hyperparameter(default=3.0, above=0, doc="The limit of |a|.")
 
 
 class TanhShrink(Activation):
-    """a = z - tanh(z): nearly nothing near 0; f′ = tanh(z)².
+    """a = z - tanh(z): close to 0 near 0; f′ = tanh(z)².
 
     Source: as `Tanhshrink` in Torch7 and PyTorch; a smooth relative of soft thresholding (Donoho,
     1995).

@@ -1,4 +1,4 @@
-"""Layers that look at every column by itself: a learned factor, and embeddings of numbers."""
+"""Layers that treat each column separately: a learned scale, and numerical embeddings."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["NumericalEmbedding", "Scale"]
 
 
 class Scale(Layer):
-    """A learned factor for every column: a = x s.
+    """A learned factor per column: a = x s.
 
-    Behind the input it learns how much each column counts: the front scale of RealMLP, which gives it six times
-    the learning rate.
+    After the input, it learns the importance of each column. This is the front scale of RealMLP, which uses six times
+    the learning rate for it.
 
     Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
     tabular data", 2024, section 3.
@@ -32,16 +32,16 @@ class Scale(Layer):
     Parameters
     ----------
     initial : float
-        The s that it starts with.
+        The initial value of s.
     trainable : bool
-        Whether training moves s.
+        Whether s is trained.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for s.
+        A factor of the optimizer's learning rate for s.
 
     Attributes
     ----------
     factors : array of shape (units,)
-        s. A live view, only in a network.
+        s, as a live view. Only available in a network.
 
     Examples
     --------
@@ -65,7 +65,7 @@ class Scale(Layer):
 
 
 def _borders(value: Any, name: str, owner: str) -> list[list[float]]:
-    """Of each column two or more numbers in ascending order."""
+    """For each column, two or more numbers in ascending order."""
     columns = as_list(value)
     found = None
     if columns:
@@ -84,7 +84,7 @@ def _borders(value: Any, name: str, owner: str) -> list[list[float]]:
 
 
 def _columns(value: Any, name: str, owner: str) -> list[int]:
-    """Columns, each once."""
+    """A list of different columns."""
     columns = [check_whole_number(column, name, owner) for column in as_list(value) or []]
     if not columns or len(set(columns)) < len(columns):
         raise InvalidParameterError(
@@ -94,51 +94,52 @@ def _columns(value: Any, name: str, owner: str) -> list[int]:
 
 
 class NumericalEmbedding(Layer):
-    """Replaces every number x by several, so that a network sees small differences, and steps.
+    """Numerical embeddings: replaces each number x by several, so that a network can fit rapid changes.
 
-    `"plr"`, periodic, linear, relu: waves of learned frequencies f, and a linear map for each column by itself::
+    `"plr"` (periodic, linear, ReLU): sines and cosines with learned frequencies f, then a linear map per column::
 
         relu(W (cos 2πf x, sin 2πf x) + b)
 
-    `"pbld"`, periodic with bias, linear, with x beside it::
+    `"pbld"` (periodic, bias, linear, densenet)::
 
         x, and W cos(2πf x + phase) + b
 
-    `"ple"`, piecewise linear: with borders t₀ < t₁ < ... for each of the pieces between them how far x has gone
-    through it, 0 before and 1 behind; in the first piece it may be below 0, in the last one above 1::
+    `"ple"` (piecewise linear encoding): one output for each interval between the borders t₀ < t₁ < ..., which is 0
+    below the interval, 1 above it, and linear inside. It may be below 0 in the first interval, and above 1 in the
+    last::
 
         (x - t_(k-1)) / (t_k - t_(k-1))
 
-    Columns that are left out come first, in their order; with `"pbld"` all columns do, as they are, so that this is the
-    x beside its embedding. The embeddings of the columns follow, one behind the other.
+    The output begins with the columns that are not embedded, in their order. With `"pbld"` it begins with all columns,
+    so that x stands beside its embedding. The embeddings of the columns follow in order.
 
     Sources: Gorishniy, Rubachev and Babenko, "On embeddings for numerical features in tabular deep learning", 2022
     (`"ple"`, `"plr"`); Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted
-    trees on tabular data", 2024 (`"pbld"`, with phases that start between -π and π).
+    trees on tabular data", 2024 (`"pbld"`, with initial phases between -π and π).
 
     Parameters
     ----------
     method : {"pbld", "plr", "ple"}
-        The kind.
+        The kind of embedding.
     units_per_column : int, optional
-        Numbers that W makes of a column: by default 3 for `"pbld"`, 24 for `"plr"`.
+        The number of outputs of W per column, by default 3 for `"pbld"` and 24 for `"plr"`.
     frequencies : int, optional
-        Waves of a column: by default 16 for `"pbld"`, 48 for `"plr"`.
+        The number of frequencies per column, by default 16 for `"pbld"` and 48 for `"plr"`.
     deviation : float
-        f starts with normal random numbers of this standard deviation.
+        The standard deviation of the initial frequencies, which are normally distributed.
     bins : list of lists of float, optional
-        The borders of every column, for `"ple"`: `quantile_bins` finds them.
+        The borders of each column, for `"ple"`. `quantile_bins` computes them.
     columns : list of int, optional
-        The columns that are replaced; all by default.
+        The columns to embed, by default all.
     trainable : bool
-        Whether training moves f, the phases, W and b.
+        Whether f, the phases, W and b are trained.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for them; 0.1 in RealMLP.
+        A factor of the optimizer's learning rate for these parameters, 0.1 in RealMLP.
 
     Attributes
     ----------
     waves, phases : array of shape (columns, frequencies), or None
-        f, and the phases of `"pbld"`. Live views, only in a network.
+        f, and the phases of `"pbld"`, as live views. Only available in a network.
     weights : array of shape (columns, waves of a column, units_per_column), or None
         W.
     biases : array of shape (columns, units_per_column), or None
@@ -185,19 +186,19 @@ class NumericalEmbedding(Layer):
 
     @staticmethod
     def quantile_bins(x: npt.ArrayLike, n_bins: int = 48) -> list[list[float]]:
-        """Borders between which, in each column, lie as many of the given numbers as between others.
+        """Compute the borders of bins that hold equally many of the given numbers, for each column.
 
         Parameters
         ----------
         x : array of shape (rows, columns)
-            Such as the training data.
+            For example the training data.
         n_bins : int
-            How many pieces; of columns with few different numbers there are fewer.
+            The number of bins. Columns with few different numbers get fewer.
 
         Returns
         -------
         list of lists of float
-            For `bins`. A column whose numbers are all the same gets one piece, of length 1.
+            The value for `bins`. A constant column gets one bin of length 1.
         """
         rows = np.asarray(x, np.float64)
         if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():

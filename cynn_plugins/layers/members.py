@@ -1,4 +1,4 @@
-"""Networks within a network: an ensemble whose members share their weights, and a mixture of experts."""
+"""Several networks in one layer: an ensemble with shared weights, and a mixture of experts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX = 2**20
 
 
 def _elementwise(value: Any, name: str, owner: str) -> Any:
-    """An activation of single elements: a row has several members."""
+    """An elementwise activation: a row holds several members."""
     found = registry.activations.get("identity" if value is None else value)
     if found.is_rowwise:
         raise InvalidParameterError(
@@ -32,11 +32,11 @@ def _elementwise(value: Any, name: str, owner: str) -> Any:
 
 
 class BatchEnsemble(Layer):
-    """Members that share W, each with factors and a bias of its own: of member m, a_m = f(((x_m r_m) W) s_m + b_m).
+    """An ensemble with shared weights W, and factors and a bias per member m: a_m = f(((x_m r_m) W) s_m + b_m).
 
-    What it returns has the members side by side in a row, and so must have what it takes, but where `first` says that
-    all members take the same x. As in TabM, r of a first layer starts with -1 and 1 at random, and all other factors
-    with 1. `MemberMean` is the end of such an ensemble.
+    A row of the output holds the outputs of all members one after the other. The same holds for the input, unless
+    `first` is True, where all members have the same input x. As in TabM, the initial r of a first layer is -1 or 1 at
+    random, and all other initial factors are 1. `MemberMean` averages the members at the end.
 
     Sources: Wen, Tran and Ba, "BatchEnsemble: an alternative approach to efficient ensemble and lifelong learning",
     2020, equation 3; Gorishniy, Kotelnikov and Babenko, "TabM: advancing tabular deep learning with parameter-efficient
@@ -45,22 +45,22 @@ class BatchEnsemble(Layer):
     Parameters
     ----------
     member_units : int
-        The neurons of a member.
+        The number of units per member.
     members : int
-        How many there are.
+        The number of members.
     activation : str, Activation or dict
-        f, of single elements.
+        f. It must be elementwise.
     first : bool
-        Whether all members take the same x.
+        Whether all members have the same input x.
     trainable : bool
-        Whether training moves W, r, s and b.
+        Whether W, r, s and b are trained.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for them.
+        A factor of the optimizer's learning rate for these parameters.
 
     Attributes
     ----------
     weights : array of shape (inputs of a member, member_units)
-        W. A live view, only in a network.
+        W, as a live view. Only available in a network.
     input_factors : array of shape (members, inputs of a member)
         r.
     output_factors, biases : array of shape (members, member_units)
@@ -110,12 +110,12 @@ class BatchEnsemble(Layer):
 
 
 class MemberMean(Layer):
-    """The mean over members that lie side by side in a row, such as those of `BatchEnsemble`.
+    """The mean over the members of an ensemble, such as those of `BatchEnsemble`.
 
     Parameters
     ----------
     members : int
-        How many there are.
+        The number of members.
 
     Examples
     --------
@@ -128,7 +128,7 @@ class MemberMean(Layer):
     name: ClassVar[str] = "member_mean"
     kernel = MEMBERS["mean"]
     members: int = whole_number(minimum=1, maximum=_MAX)
-    trainable: bool = attribute(True)  # there is nothing to train
+    trainable: bool = attribute(True)  # without parameters
     learning_rate_factor: float = attribute(1.0)
 
     def build(self, builder: Builder, values: list[int]) -> int:
@@ -142,29 +142,29 @@ def _of_a_member(width: int, members: int) -> int:
 
 
 class MixtureOfExperts(Layer):
-    """Dense layers side by side, and a softmax that says for each row how much each counts: a = Σ_e g_e f(x W_e + b_e).
+    """A mixture of experts: dense layers, weighted per row by a softmax gate: a = Σ_e g_e f(x W_e + b_e).
 
-    g = softmax(x G + c). All experts are computed for every row.
+    g = softmax(x G + c). All experts are computed for each row.
 
     Source: Jacobs, Jordan, Nowlan and Hinton, "Adaptive mixtures of local experts", 1991, equation 1.2.
 
     Parameters
     ----------
     units : int
-        The neurons of an expert.
+        The number of units per expert.
     experts : int
-        How many there are.
+        The number of experts.
     activation : str, Activation or dict
-        f, of single elements.
+        f. It must be elementwise.
     trainable : bool
-        Whether training moves the weights and biases of the experts and the gate.
+        Whether the weights and biases of the experts and the gate are trained.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for them.
+        A factor of the optimizer's learning rate for these parameters.
 
     Attributes
     ----------
     weights : array of shape (inputs, experts * units)
-        The W_e side by side. A live view, only in a network.
+        The W_e side by side, as a live view. Only available in a network.
     biases : array of shape (experts * units,)
         The b_e.
     gate_weights : array of shape (inputs, experts)
@@ -200,7 +200,7 @@ class MixtureOfExperts(Layer):
     ) -> int:
         inputs = builder.widths[values[0]]
         start = activation.initializer_of(is_first=builder.is_first(values))
-        # every expert starts as a layer of its own, whose variance does not depend on how many there are
+        # each expert is initialized as a separate layer: its variance does not depend on the number of experts
         n = self.experts if weights == "weights" else 1
         W = builder.parameter(weights, builder.zeros(inputs, units))
         for columns in np.split(np.arange(units), n) if not builder.only_shapes else []:

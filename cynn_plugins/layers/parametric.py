@@ -1,4 +1,4 @@
-"""An activation of which every unit learns how much it bends."""
+"""A parametric activation: each unit learns how nonlinear it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ParametricActivation"]
 
 
 def _compiled_elementwise(value: Any, name: str, owner: str) -> Any:
-    """A compiled activation of single elements: the operation calls it."""
+    """A compiled elementwise activation, which the operation calls."""
     found = registry.activations.get(value)
     if found.is_rowwise or not found.is_compiled():
         raise InvalidParameterError(
@@ -27,9 +27,9 @@ def _compiled_elementwise(value: Any, name: str, owner: str) -> Any:
 
 
 class ParametricActivation(Layer):
-    """An activation that is mixed with the identity, in each unit by a learned α: a = x + α (f(x) - x).
+    """An activation interpolated with the identity by a learned α per unit: a = x + α (f(x) - x).
 
-    Where α is 1 it is f, where it is 0 the unit is linear.
+    With α = 1 it is f, with α = 0 the unit is linear.
 
     Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
     tabular data", 2024, section 3, with a tenth of the learning rate.
@@ -37,18 +37,18 @@ class ParametricActivation(Layer):
     Parameters
     ----------
     activation : str, Activation or dict
-        f, which must be compiled, and of single elements.
+        f. It must be compiled and elementwise.
     initial : float
-        The α that every unit starts with.
+        The initial value of α.
     trainable : bool
-        Whether training moves α.
+        Whether α is trained.
     learning_rate_factor : float
-        What the optimizer's learning rate is multiplied by for α.
+        A factor of the optimizer's learning rate for α.
 
     Attributes
     ----------
     alpha : array of shape (units,)
-        α. A live view, only in a network.
+        α, as a live view. Only available in a network.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Losses of numbers: of the distance, or of its ratio or angle, between prediction and target."""
+"""Losses for regression: functions of the distance, ratio or angle between prediction and target."""
 
 from libc.math cimport fabs, log1p, sinh, tanh
 from libc.math cimport exp as libm_exp

@@ -1,6 +1,6 @@
-"""Losses of classes: margins, focal losses, overlap.
+"""Losses for classification: margin losses, focal losses and overlap.
 
-Labels of two sides are -1 and 1 or, as well, 0 and 1.
+Binary labels are -1 and 1, or 0 and 1.
 """
 
 from cynn.hyperparameters import hyperparameter
@@ -124,8 +124,8 @@ class MultiMargin(Loss):
 
     name = "multi_margin"
     kernel = KERNELS["multi_margin"]
-    margin: float = hyperparameter(default=1.0, above=0, doc="How far the true class should be ahead.")
-    squared: bool = hyperparameter(default=False, doc="Square each shortfall.")
+    margin: float = hyperparameter(default=1.0, above=0, doc="The margin by which the true class should lead.")
+    squared: bool = hyperparameter(default=False, doc="Whether to square each term.")
 
     def check_target(self, target: Array) -> None:
         require_one_hot(target, self.name)
@@ -149,7 +149,7 @@ class MultilabelMargin(Loss):
     """
 
     name = "multilabel_margin"
-    decision_threshold = 0.0  # it sees differences alone; scores are taken to lie around 0
+    decision_threshold = 0.0  # only differences matter; scores are assumed to lie around 0
     kernel = KERNELS["multilabel_margin"]
 
     def check_target(self, target: Array) -> None:
@@ -157,12 +157,12 @@ class MultilabelMargin(Loss):
 
 
 class BinaryFocal(Loss):
-    """C = mean over the outputs of -alpha_t (1 - p_t)^gamma log p_t: cross-entropy that minds the hard cases.
+    """C = mean over the outputs of -alpha_t (1 - p_t)^gamma log p_t: cross-entropy that focuses on hard examples.
 
-    p_t is the probability of what is true, p for a target of 1 and 1 - p for 0; alpha_t likewise alpha
-    and 1 - alpha, always (in Keras, only where it is asked for). A target between is the mean of both. Behind a
-    sigmoid it is computed from z; elsewhere p is kept 1e-7 away from 0 and 1, and the loss goes on as its tangent
-    beyond.
+    p_t is the predicted probability of the true class: p for a target of 1, and 1 - p for a target of 0. In the same
+    way, alpha_t is alpha or 1 - alpha (in Keras, only on request). A target between 0 and 1 is the weighted mean of
+    both. After a sigmoid, the loss is computed from z. Otherwise p is limited to 1e-7 from 0 and 1, and beyond that
+    the loss continues as its tangent.
 
     Source: Lin, Goyal, Girshick, He and Dollár, "Focal loss for dense object detection", 2017,
     equation 5.
@@ -181,9 +181,11 @@ class BinaryFocal(Loss):
     prediction_range = (0.0, 1.0)
     kernel = KERNELS["binary_focal"]
     alpha: float = hyperparameter(
-        default=0.25, minimum=0, maximum=1, doc="The weight of 1s; 0s have the rest."
+        default=0.25, minimum=0, maximum=1, doc="The weight of targets 1. Targets 0 have the weight 1 - alpha."
     )
-    gamma: float = hyperparameter(default=2.0, minimum=0, doc="How much less the easy cases count.")
+    gamma: float = hyperparameter(
+        default=2.0, minimum=0, doc="The focusing parameter: larger values reduce the weight of easy examples."
+    )
 
     def check_target(self, target: Array) -> None:
         require((target >= 0) & (target <= 1), target, self.name, "lie between 0 and 1")
@@ -192,8 +194,8 @@ class BinaryFocal(Loss):
 class CategoricalFocal(Loss):
     """C = -alpha Σ_j t_j (1 - p_j)^gamma log p_j, with a target that is a class or a row of probabilities.
 
-    Behind a softmax it is computed from z; elsewhere p is kept at 1e-7 or more, and the loss goes on
-    as its tangent below.
+    After a softmax, the loss is computed from z. Otherwise p is at least 1e-7, and below that the loss continues as
+    its tangent.
 
     Source: Lin, Goyal, Girshick, He and Dollár, "Focal loss for dense object detection", 2017,
     equation 5, for several classes as in Keras.
@@ -210,8 +212,10 @@ class CategoricalFocal(Loss):
     name = "categorical_focal"
     prediction_range = (0.0, 1.0)
     kernel = KERNELS["categorical_focal"]
-    alpha: float = hyperparameter(default=0.25, above=0, doc="The weight of every class.")
-    gamma: float = hyperparameter(default=2.0, minimum=0, doc="How much less the easy cases count.")
+    alpha: float = hyperparameter(default=0.25, above=0, doc="The weight of each class.")
+    gamma: float = hyperparameter(
+        default=2.0, minimum=0, doc="The focusing parameter: larger values reduce the weight of easy examples."
+    )
 
     def check_target(self, target: Array) -> None:
         require(target >= 0, target, self.name, "be classes or rows of probabilities >= 0")
@@ -220,8 +224,8 @@ class CategoricalFocal(Loss):
 class Dice(Loss):
     """C = 1 - (2 Σ_j p_j t_j + smooth) / (Σ_j p_j + Σ_j t_j + smooth): overlap, for predictions in [0, 1].
 
-    It is that of each row, and the loss of a batch is the mean over its rows; in Keras a batch is taken as one, and
-    smooth is 1e-7.
+    It is computed for each row, and the loss of a batch is the mean over its rows. Keras computes it once for the
+    whole batch, with a smooth of 1e-7.
 
     Source: Sudre, Li, Vercauteren, Ourselin and Cardoso, "Generalised Dice overlap as a deep learning
     loss function", 2017, section 2.1, with its epsilon as `smooth`.
@@ -237,7 +241,9 @@ class Dice(Loss):
     name = "dice"
     prediction_range = (0.0, 1.0)
     kernel = KERNELS["dice"]
-    smooth: float = hyperparameter(default=1.0, above=0, doc="Keeps the quotient finite where all is 0.")
+    smooth: float = hyperparameter(
+        default=1.0, above=0, doc="Added to numerator and denominator, for numerical stability."
+    )
 
     def check_target(self, target: Array) -> None:
         require((target >= 0) & (target <= 1), target, self.name, "lie between 0 and 1")

@@ -1,6 +1,6 @@
-"""Losses that are -log of a likelihood, or a distance between distributions.
+"""Losses that are a negative log-likelihood, or a distance between distributions.
 
-Predictions that must be positive are kept at 1e-7 or more; below, a loss goes on as its tangent there.
+Predictions that must be positive are at least 1e-7. Below that, the loss continues as its tangent.
 """
 
 import math
@@ -17,8 +17,8 @@ __all__ = ["Gamma", "GaussianNLL", "KLDivergence", "Poisson", "Tweedie"]
 class Poisson(Loss):
     """C = mean over the outputs of p - t log p: counts t, predicted by their rates p.
 
-    -log of the Poisson likelihood, without log t!. Behind `exponential` it is computed from z, as
-    exp(z) - t z.
+    The negative log-likelihood of the Poisson distribution, without log t!. After `exponential`, it is computed from z
+    as exp(z) - t z.
 
     Source: McCullagh and Nelder, "Generalized linear models", 1989, section 6.2.
 
@@ -42,8 +42,8 @@ class Poisson(Loss):
 class Gamma(Loss):
     """C = mean over the outputs of t / p - log(t / p) - 1: positive numbers t, predicted by their means.
 
-    Half the deviance of the gamma distribution: errors count by their ratio. Behind `exponential` it
-    is computed from z.
+    Half the deviance of the gamma distribution, which depends on the ratio t / p only. After `exponential`, it is
+    computed from z.
 
     Source: McCullagh and Nelder, "Generalized linear models", 1989, section 8.3.
 
@@ -68,8 +68,8 @@ class Tweedie(Loss):
     """Half the deviance of Tweedie's distribution, whose variance is the mean to some power q.
 
     C = mean over the outputs of t^(2-q) / ((1-q) (2-q)) - t p^(1-q) / (1-q) + p^(2-q) / (2-q), for
-    numbers that are 0 or positive, such as claims: between `poisson` (q = 1) and `gamma` (q = 2).
-    Behind `exponential` it is computed from z.
+    numbers that are 0 or positive, such as insurance claims: between `poisson` (q = 1) and `gamma` (q = 2).
+    After `exponential`, it is computed from z.
 
     Source: Jørgensen, "Exponential dispersion models", 1987, section 4; the default power as in
     scikit-learn's histogram boosting and LightGBM.
@@ -86,7 +86,7 @@ class Tweedie(Loss):
     prediction_range = (0.0, math.inf)
     kernel = KERNELS["tweedie"]
     power: float = hyperparameter(
-        default=1.5, above=1, below=2, doc="The power q of the mean that is the variance."
+        default=1.5, above=1, below=2, doc="The exponent q: the variance is the mean to the power q."
     )
 
     def check_target(self, target: Array) -> None:
@@ -94,11 +94,11 @@ class Tweedie(Loss):
 
 
 class GaussianNLL(Loss):
-    """C = mean over the targets of (s + (mean - t)² exp(-s)) / 2: a number with its uncertainty.
+    """C = mean over the targets of (s + (mean - t)² exp(-s)) / 2: a mean with its variance.
 
-    The network has two outputs for a target: the first half of a row are means, the second half the
-    logarithms s of their variances, so that every output is one. Targets have as many columns as the
-    network has outputs; their second half is not read.
+    The network has two outputs per target: the first half of the outputs are the means, the second half are the
+    logarithms s of the variances, so that any output is valid. Targets have as many columns as the network has
+    outputs. Their second half is ignored.
 
     Source: Nix and Weigend, "Estimating the mean and variance of the target probability
     distribution", 1994, equation 4; Kendall and Gal, "What uncertainties do we need in Bayesian deep
@@ -115,7 +115,9 @@ class GaussianNLL(Loss):
 
     name = "gaussian_nll"
     kernel = KERNELS["gaussian_nll"]
-    full: bool = hyperparameter(default=False, doc="Add log(2 pi) / 2, which changes no gradient.")
+    full: bool = hyperparameter(
+        default=False, doc="Whether to add the constant log(2 pi) / 2, which does not change the gradient."
+    )
 
     def check_target(self, target: Array) -> None:
         if target.shape[1] % 2:
@@ -128,8 +130,8 @@ class GaussianNLL(Loss):
 class KLDivergence(Loss):
     """C = Σ_j t_j log(t_j / p_j), with targets t and predictions p that are rows of probabilities.
 
-    Behind a softmax it is computed from z. It is `cross_entropy` less the entropy of the targets, -Σ_j t_j log t_j,
-    for any targets >= 0 and any p, 0 included.
+    After a softmax, it is computed from z. It is `cross_entropy` minus the entropy of the targets, -Σ_j t_j log t_j,
+    for any targets >= 0 and any p, including 0.
 
     Source: Kullback and Leibler, "On information and sufficiency", 1951, equation 2.6.
 

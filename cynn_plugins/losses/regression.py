@@ -1,4 +1,4 @@
-"""Losses of numbers: of the distance, or of its ratio or angle, between prediction and target."""
+"""Losses for regression: functions of the distance, ratio or angle between prediction and target."""
 
 import math
 
@@ -21,8 +21,8 @@ __all__ = [
 class Huber(Loss):
     """C = mean over the outputs of d² / 2 where |d| <= delta, delta (|d| - delta / 2) elsewhere.
 
-    d = prediction - target. Quadratic near the target, linear far from it: outliers pull with a force
-    of at most delta.
+    d = prediction - target. Quadratic near the target and linear far from it, so the gradient of an outlier is at
+    most delta.
 
     Source: Huber, "Robust estimation of a location parameter", 1964, section 1.
 
@@ -36,13 +36,13 @@ class Huber(Loss):
 
     name = "huber"
     kernel = KERNELS["huber"]
-    delta: float = hyperparameter(default=1.0, above=0, doc="The distance from which on the loss is linear.")
+    delta: float = hyperparameter(default=1.0, above=0, doc="The loss is linear beyond this distance.")
 
 
 class SmoothL1(Loss):
     """C = mean over the outputs of d² / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere.
 
-    d = prediction - target. It is `huber` with delta = beta, over beta: the slope far away is 1.
+    d = prediction - target. It is `huber` with delta = beta, divided by beta: the slope far away is 1.
 
     Source: Girshick, "Fast R-CNN", 2015, equation 3 (with beta 1).
 
@@ -56,7 +56,7 @@ class SmoothL1(Loss):
 
     name = "smooth_l1"
     kernel = KERNELS["smooth_l1"]
-    beta: float = hyperparameter(default=1.0, above=0, doc="The distance from which on the loss is linear.")
+    beta: float = hyperparameter(default=1.0, above=0, doc="The loss is linear beyond this distance.")
 
 
 class LogCosh(Loss):
@@ -83,8 +83,8 @@ class LogCosh(Loss):
 class Quantile(Loss):
     """C = mean over the outputs of max(q e, (q - 1) e), with e = target - prediction.
 
-    Its minimum is the q-quantile of the targets: a prediction that is too low costs q, one too high
-    1 - q. The slope at e = 0 is taken as 0. Also called the pinball loss.
+    It is minimal for the q-quantile of the targets: a prediction that is too low by 1 costs q, one that is too high
+    by 1 costs 1 - q. The slope at e = 0 is taken as 0. Also called the pinball loss.
 
     Source: Koenker and Bassett, "Regression quantiles", 1978, equation 3.2.
 
@@ -120,13 +120,13 @@ class MeanAbsolutePercentageError(Loss):
     name = "mean_absolute_percentage_error"
     aliases = ("mape",)
     kernel = KERNELS["mean_absolute_percentage_error"]
-    epsilon: float = hyperparameter(default=1e-7, above=0, doc="What a smaller |target| counts as.")
+    epsilon: float = hyperparameter(default=1e-7, above=0, doc="The minimum for |target| in the denominator.")
 
 
 class MeanSquaredLogarithmicError(Loss):
     """C = mean over the outputs of (log(1 + prediction) - log(1 + target))², for numbers >= 0.
 
-    Errors count by their ratio. Below a prediction of 0 the loss goes on as its tangent at 0.
+    It depends on the ratio of the numbers plus 1. For predictions below 0, the loss continues as its tangent at 0.
 
     Source: the square of the root mean squared logarithmic error; as in Keras and scikit-learn.
 
@@ -166,4 +166,4 @@ class CosineSimilarity(Loss):
 
     name = "cosine_similarity"
     kernel = KERNELS["cosine_similarity"]
-    epsilon: float = hyperparameter(default=1e-8, above=0, doc="What a smaller norm counts as.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="The minimum for the norms in the denominator.")

@@ -1,4 +1,4 @@
-"""What a target must be, and the error that says which row is not."""
+"""Checks of targets, with errors that name the row."""
 
 from typing import Any
 

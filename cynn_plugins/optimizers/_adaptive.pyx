@@ -1,4 +1,4 @@
-"""Optimizers that scale each step by what the gradients have been: by their squares, or by their signs."""
+"""Optimizers with adaptive step sizes, from the squares or the signs of earlier gradients."""
 
 from libc.stdint cimport int64_t
 

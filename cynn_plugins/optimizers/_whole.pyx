@@ -1,4 +1,4 @@
-"""Optimizers of whole parameters: steps that depend on norms, on rows and columns, or on the matrix."""
+"""Optimizers whose steps depend on a whole parameter: on its norm, its rows and columns, or the matrix."""
 
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t

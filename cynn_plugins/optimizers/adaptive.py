@@ -1,4 +1,4 @@
-"""Optimizers that scale each step by what the gradients have been: by their squares, or by their signs."""
+"""Optimizers with adaptive step sizes, from the squares or the signs of earlier gradients."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ __all__ = ["Adadelta", "Adagrad", "Ftrl", "RMSprop", "Rprop"]
 
 
 class RMSprop(Optimizer):
-    """Steps over the root of a running mean of the squared gradient.
+    """The gradient divided by the root of a running mean of its square.
 
     With gradient g and learning rate η::
 
@@ -22,7 +22,7 @@ class RMSprop(Optimizer):
     Sources: Hinton, "Neural networks for machine learning", 2012, lecture 6e; Graves, "Generating
     sequences with recurrent neural networks", 2013, equations 38 to 45 (centered). rho as in the
     lecture, Keras and Optax (PyTorch has 0.99), epsilon outside the root as in PyTorch and Optax (Keras has it
-    inside). The rate is outside of u, as in PyTorch: where it changes, what is in u moves by the new one.
+    inside). The learning rate is not part of u, as in PyTorch: when it changes, u is multiplied by the new rate.
 
     Examples
     --------
@@ -32,25 +32,25 @@ class RMSprop(Optimizer):
     """
 
     name = "rmsprop"
-    learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
-    rho: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g² forgets.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="The learning rate.")
+    rho: float = hyperparameter(default=0.9, minimum=0, below=1, doc="The decay rate of the mean of g².")
     momentum: float = hyperparameter(
-        default=0.0, minimum=0, below=1, doc="The part of the last step that is kept."
+        default=0.0, minimum=0, below=1, doc="The momentum."
     )
     centered: bool = hyperparameter(
-        default=False, doc="Divide by the deviation of g, not by its mean square."
+        default=False, doc="Whether to divide by the standard deviation of g instead of its root mean square."
     )
-    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Added to the denominator, for numerical stability.")
 
     @property
     def kernel(self) -> Any:
-        """The capsule of the struct for these hyperparameters."""
+        """The kernel for these hyperparameters."""
         variant = "_centered" if self.centered else ("_momentum" if self.momentum else "")
         return KERNELS["rmsprop" + variant]
 
 
 class Adagrad(Optimizer):
-    """Steps over the root of the sum of all squared gradients.
+    """The gradient divided by the root of the sum of all squared gradients.
 
     ::
 
@@ -58,7 +58,7 @@ class Adagrad(Optimizer):
         w := w - η g / (sqrt(initial_accumulator + s) + epsilon)
 
     Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
-    optimization", 2011, figure 1. Defaults as in PyTorch; Keras and Optax begin with a sum of 0.1.
+    optimization", 2011, figure 1. Defaults as in PyTorch; in Keras and Optax the initial sum is 0.1.
 
     Examples
     --------
@@ -69,13 +69,13 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
     kernel = KERNELS["adagrad"]
-    learning_rate: float = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
-    initial_accumulator: float = hyperparameter(default=0.0, minimum=0, doc="Where the sum of g² begins.")
-    epsilon: float = hyperparameter(default=1e-10, above=0, doc="Keeps the quotient finite.")
+    learning_rate: float = hyperparameter(default=0.01, above=0, doc="The learning rate.")
+    initial_accumulator: float = hyperparameter(default=0.0, minimum=0, doc="The initial value of the sum of g².")
+    epsilon: float = hyperparameter(default=1e-10, above=0, doc="Added to the denominator, for numerical stability.")
 
 
 class Adadelta(Optimizer):
-    """Steps as large as recent steps were, over recent gradients: nearly without a learning rate.
+    """The gradient scaled by the ratio of recent steps to recent gradients: needs almost no learning rate.
 
     ::
 
@@ -97,20 +97,20 @@ class Adadelta(Optimizer):
     name = "adadelta"
     kernel = KERNELS["adadelta"]
     learning_rate: float = hyperparameter(
-        default=1.0, above=0, doc="By what the step is scaled; 1 in the paper."
+        default=1.0, above=0, doc="The learning rate, a factor of the step. 1 in the paper."
     )
-    rho: float = hyperparameter(default=0.95, minimum=0, below=1, doc="How slowly the means forget.")
-    epsilon: float = hyperparameter(default=1e-6, above=0, doc="Lets the first step begin.")
+    rho: float = hyperparameter(default=0.95, minimum=0, below=1, doc="The decay rate of both means.")
+    epsilon: float = hyperparameter(default=1e-6, above=0, doc="Added to both means, so that the first step is not 0.")
 
 
 class Rprop(Optimizer):
-    """Resilient backpropagation: only the signs of the gradient count. For whole batches.
+    """Resilient backpropagation: uses only the signs of the gradient. For full-batch training.
 
-    Each weight has a step size Δ of its own, which begins as the learning rate and does not change with
-    it later::
+    Each weight has its own step size Δ. Its initial value is the learning rate; later changes of the rate have no
+    effect::
 
         Δ := min(increase Δ, largest_step)              where g has the sign of the last g
-        Δ := max(decrease Δ, smallest_step), g := 0     where the sign turned
+        Δ := max(decrease Δ, smallest_step), g := 0     where the sign changed
         w := w - sign(g) Δ
 
     Sources: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the
@@ -126,11 +126,15 @@ class Rprop(Optimizer):
 
     name = "rprop"
     kernel = KERNELS["rprop"]
-    learning_rate: float = hyperparameter(default=0.01, above=0, doc="The first size of every step.")
-    decrease: float = hyperparameter(default=0.5, above=0, below=1, doc="The factor when the sign turns.")
-    increase: float = hyperparameter(default=1.2, above=1, doc="The factor while the sign stays.")
-    smallest_step: float = hyperparameter(default=1e-6, above=0, doc="No step is smaller.")
-    largest_step: float = hyperparameter(default=50.0, above=0, doc="No step is larger.")
+    learning_rate: float = hyperparameter(default=0.01, above=0, doc="The initial step size of each weight.")
+    decrease: float = hyperparameter(
+        default=0.5, above=0, below=1, doc="The factor when the sign of the gradient changes."
+    )
+    increase: float = hyperparameter(
+        default=1.2, above=1, doc="The factor while the sign of the gradient stays the same."
+    )
+    smallest_step: float = hyperparameter(default=1e-6, above=0, doc="The minimum step size.")
+    largest_step: float = hyperparameter(default=50.0, above=0, doc="The maximum step size.")
 
     def __post_init__(self) -> None:
         if self.smallest_step > self.largest_step:
@@ -141,7 +145,7 @@ class Rprop(Optimizer):
 
 
 class Ftrl(Optimizer):
-    """Follow the regularized leader, proximal: with l1, weights that do not matter become exactly 0.
+    """Follow the regularized leader, proximal: with l1, unimportant weights become exactly 0.
 
     With α the learning rate::
 
@@ -149,8 +153,8 @@ class Ftrl(Optimizer):
         n := n + g²
         w := 0 where |z| <= l1, else (sign(z) l1 - z) / ((beta + sqrt(n)) / α + l2)
 
-    The paper begins at w = 0. Here z begins such that it stands for the weights at hand, so that a
-    network that begins at random is not pulled to 0 by the first step.
+    In the paper, the initial w is 0. Here the initial z is computed from the initial weights, so that the first step
+    does not set random weights to 0.
 
     Source: McMahan and others, "Ad click prediction: a view from the trenches", 2013, algorithm 1;
     beta as in its section 3.1, the learning rate as in Keras.
@@ -164,8 +168,8 @@ class Ftrl(Optimizer):
 
     name = "ftrl"
     kernel = KERNELS["ftrl"]
-    learning_rate: float = hyperparameter(default=0.001, above=0, doc="The paper's α.")
-    beta: float = hyperparameter(default=1.0, minimum=0, doc="Slows the first steps down.")
-    l1: float = hyperparameter(default=0.0, minimum=0, doc="Penalty on |w|; makes zeros.")
-    l2: float = hyperparameter(default=0.0, minimum=0, doc="Penalty on w² / 2.")
-    initial_accumulator: float = hyperparameter(default=0.0, minimum=0, doc="Where the sum of g² begins.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="The learning rate, α in the paper.")
+    beta: float = hyperparameter(default=1.0, minimum=0, doc="Reduces the first steps.")
+    l1: float = hyperparameter(default=0.0, minimum=0, doc="The L1 penalty on |w|, which makes weights exactly 0.")
+    l2: float = hyperparameter(default=0.0, minimum=0, doc="The L2 penalty on w² / 2.")
+    initial_accumulator: float = hyperparameter(default=0.0, minimum=0, doc="The initial value of the sum of g².")

@@ -1,7 +1,7 @@
-"""Optimizers of Adam's family: steps by running means of the gradient and of its square.
+"""Optimizers of the Adam family: steps from running means of the gradient and of its square.
 
-In the formulas m is the mean of g, v that of g², and m^ and v^ are m / (1 - beta_1ᵗ) and
-v / (1 - beta_2ᵗ): without the bias of having begun at 0.
+In the formulas, m is the mean of g, v is the mean of g², and m^ = m / (1 - beta_1ᵗ) and v^ = v / (1 - beta_2ᵗ) are
+corrected for the bias of their initial value 0.
 """
 
 from typing import Any
@@ -18,16 +18,16 @@ Array = npt.NDArray[Any]
 
 
 class _Moments(Optimizer):
-    learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
-    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="The learning rate.")
+    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="The decay rate of the mean of g.")
     beta_2: float = hyperparameter(
-        default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets."
+        default=0.999, minimum=0, below=1, doc="The decay rate of the mean of g²."
     )
-    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Added to the denominator, for numerical stability.")
 
 
 class Adamax(_Moments):
-    """Adam with the largest recent |g| in place of the root of the mean of g².
+    """Adam with the maximum of recent |g| instead of the root of the mean of g².
 
     ::
 
@@ -47,7 +47,7 @@ class Adamax(_Moments):
 
     name = "adamax"
     kernel = KERNELS["adamax"]
-    learning_rate: float = hyperparameter(default=0.002, above=0, doc="How far a step goes.")
+    learning_rate: float = hyperparameter(default=0.002, above=0, doc="The learning rate.")
 
 
 class NAdam(_Moments):
@@ -69,7 +69,7 @@ class NAdam(_Moments):
 
     name = "nadam"
     kernel = KERNELS["nadam"]
-    learning_rate: float = hyperparameter(default=0.002, above=0, doc="How far a step goes.")
+    learning_rate: float = hyperparameter(default=0.002, above=0, doc="The learning rate.")
     momentum_decay: float = hyperparameter(default=0.004, minimum=0, doc="How soon the momentum is full.")
 
 
@@ -97,7 +97,7 @@ class RAdam(_Moments):
 
 
 class AMSGrad(_Moments):
-    """Adam with the largest v so far in place of v, so that steps never grow again.
+    """Adam with the maximum of all v so far instead of v, so that the step size never increases.
 
     ::
 
@@ -119,7 +119,7 @@ class AMSGrad(_Moments):
 
 
 class AdaBelief(_Moments):
-    """Adam with the mean of (g - m)² in place of that of g²: large steps where g is as expected.
+    """Adam with the mean of (g - m)² instead of g²: large steps where g is close to its prediction m.
 
     ::
 
@@ -138,13 +138,13 @@ class AdaBelief(_Moments):
 
     name = "adabelief"
     kernel = KERNELS["adabelief"]
-    epsilon: float = hyperparameter(default=1e-16, above=0, doc="Keeps the quotient finite.")
+    epsilon: float = hyperparameter(default=1e-16, above=0, doc="Added to the denominator, for numerical stability.")
 
 
 class Adan(Optimizer):
-    """Adaptive Nesterov momentum: the gradient, its change, and the square of where it is going.
+    """Adaptive Nesterov momentum: running means of the gradient, of its change, and of the square of both.
 
-    With Δ = g - the last g (0 at the first step), and m^, d^, n^ without bias::
+    With Δ = g - the previous g (0 at the first step), and m^, d^, n^ corrected for bias::
 
         m := beta_1 m + (1 - beta_1) g
         d := beta_2 d + (1 - beta_2) Δ
@@ -152,8 +152,8 @@ class Adan(Optimizer):
         w := (w - η (m^ + beta_2 d^) / (sqrt(n^) + epsilon)) / (1 + η weight_decay)
 
     Source: Xie, Zhou, Li, Lin and Yan, "Adan: adaptive Nesterov momentum algorithm for faster
-    optimizing deep models", 2022, algorithm 1. The betas are what is kept, 1 less those of the paper, and the
-    bias is taken out, as in the authors' code and in Optax.
+    optimizing deep models", 2022, algorithm 1. As in the authors' code and in Optax, the betas are 1 minus those of
+    the paper, and the means are corrected for bias.
 
     Examples
     --------
@@ -164,22 +164,22 @@ class Adan(Optimizer):
 
     name = "adan"
     kernel = KERNELS["adan"]
-    learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
-    beta_1: float = hyperparameter(default=0.98, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    learning_rate: float = hyperparameter(default=0.001, above=0, doc="The learning rate.")
+    beta_1: float = hyperparameter(default=0.98, minimum=0, below=1, doc="The decay rate of the mean of g.")
     beta_2: float = hyperparameter(
-        default=0.92, minimum=0, below=1, doc="How slowly the mean change of g forgets."
+        default=0.92, minimum=0, below=1, doc="The decay rate of the mean change of g."
     )
     beta_3: float = hyperparameter(
-        default=0.99, minimum=0, below=1, doc="How slowly the mean square forgets."
+        default=0.99, minimum=0, below=1, doc="The decay rate of the mean square."
     )
-    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Added to the denominator, for numerical stability.")
     weight_decay: float = hyperparameter(
-        default=0.0, minimum=0, doc="The part of w that goes each step, times η."
+        default=0.0, minimum=0, doc="The weight decay: w shrinks by η times this share in each step."
     )
 
 
 class Lion(Optimizer):
-    """Evolved sign momentum: every weight moves by the learning rate, this way or that.
+    """Evolved sign momentum: each weight changes by plus or minus the learning rate.
 
     ::
 
@@ -198,30 +198,31 @@ class Lion(Optimizer):
 
     name = "lion"
     kernel = KERNELS["lion"]
-    learning_rate: float = hyperparameter(default=0.0001, above=0, doc="How far every weight moves.")
-    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="The part of m in the direction.")
-    beta_2: float = hyperparameter(default=0.99, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    learning_rate: float = hyperparameter(
+        default=0.0001, above=0, doc="The learning rate: each weight changes by this much."
+    )
+    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="The share of m in the direction.")
+    beta_2: float = hyperparameter(default=0.99, minimum=0, below=1, doc="The decay rate of the mean of g.")
     weight_decay: float = hyperparameter(
-        default=0.0, minimum=0, doc="The part of w that goes each step, times η."
+        default=0.0, minimum=0, doc="The weight decay: w shrinks by η times this share in each step."
     )
 
 
 class ScheduleFreeAdamW(Optimizer):
-    """AdamW whose steps are averaged instead of scheduled: no learning rate schedule, no last step to know.
+    """AdamW with averaged weights instead of a learning-rate schedule: the number of steps need not be known.
 
-    Three points: z, where plain steps lead; x, the mean of the z, the result; y, between the two, where
-    the gradient is taken. With rate γ_t = η min(1, t / warmup_steps) and c = γ_t² / Σ_i γ_i²::
+    There are three sequences: z, the plain steps; x, the weighted mean of z, which is the result; and y, between the
+    two, where the gradient is computed. With the rate γ_t = η min(1, t / warmup_steps) and c = γ_t² / Σ_i γ_i²::
 
         y = (1 - beta_1) z + beta_1 x
         z := z - γ_t (g(y) / (sqrt(v^) + epsilon) + weight_decay y)
         x := (1 - c) x + c z
 
-    The weights of the network are y, during training and after it: with beta_1 = 0.9 nine tenths of the
-    way to x. The first slot of a parameter is z; `averaged` gives x. The learning rate should be
-    constant: c knows nothing of another schedule.
+    The weights of the network are y, during training and after it. With beta_1 = 0.9, y is close to x. The first slot
+    of a parameter is z, and `averaged` computes x. The learning rate should be constant: c assumes that it is.
 
     Source: Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky, "The road less scheduled", 2024,
-    algorithm 1; bias and the weights of the mean as in the authors' code, whose defaults these are.
+    algorithm 1; bias correction, the weights of the mean and the defaults as in the authors' code.
 
     Examples
     --------
@@ -233,31 +234,31 @@ class ScheduleFreeAdamW(Optimizer):
     name = "schedule_free_adamw"
     kernel = KERNELS["schedule_free_adamw"]
     learning_rate: float = hyperparameter(
-        default=0.0025, above=0, doc="How far a step goes, after the warmup."
+        default=0.0025, above=0, doc="The learning rate after the warmup."
     )
     beta_1: float = hyperparameter(
-        default=0.9, above=0, below=1, doc="How near to the mean x the gradient is taken."
+        default=0.9, above=0, below=1, doc="The share of the mean x in y, where the gradient is computed."
     )
     beta_2: float = hyperparameter(
-        default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets."
+        default=0.999, minimum=0, below=1, doc="The decay rate of the mean of g²."
     )
-    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Added to the denominator, for numerical stability.")
     weight_decay: float = hyperparameter(
-        default=0.0, minimum=0, doc="The part of y that goes each step, times γ."
+        default=0.0, minimum=0, doc="The weight decay: y shrinks by γ times this share in each step."
     )
     warmup_steps: float = hyperparameter(
-        default=0.0, minimum=0, doc="Steps until the rate is the learning rate."
+        default=0.0, minimum=0, doc="The number of steps in which the rate grows to the learning rate."
     )
 
     def averaged(self, w: Array, z: Array) -> Array:
-        """The mean x, which the method takes for its result.
+        """Compute the mean x, which is the result of the method.
 
         Parameters
         ----------
         w : array
             A parameter of the network: y.
         z : array of the same shape
-            Its first slot.
+            The first slot of the parameter.
 
         Returns
         -------
