@@ -1,6 +1,7 @@
 """How well networks learn the digits: ``python -m benchmarks.accuracy``.
 
-``--long`` follows the recipes of `benchmarks.long_accuracy` instead, which take hours.
+``--long`` follows the recipes of `benchmarks.long_accuracy` instead, which take hours. ``--time`` prints the seconds
+until a network is accurate enough, beside other libraries: see `benchmarks.time_to_accuracy`.
 
 Nielsen's quadratic cost is ½‖prediction - target‖², CyNN's mean squared error the mean over the 10 outputs:
 2/10 of his, so that his learning rate 3.0 is 3.0 · 10/2 = 15 here. Like him, these networks learn from the
@@ -27,6 +28,7 @@ import numpy as np
 import cynn
 from benchmarks.long_accuracy import RECIPES, SEEDS, Trials
 from benchmarks.table import Table
+from benchmarks.time_to_accuracy import time_table
 from cynn import cli
 
 NIELSEN_RATE, NIELSEN_IMAGES = 3.0, 50_000
@@ -92,6 +94,7 @@ CASES = [
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy")
     parser.add_argument("--nielsen", action="store_true", help="Nielsen's initial weights for his networks")
+    parser.add_argument("--time", type=int, nargs="?", const=3, metavar="ROUNDS", help="seconds to an accuracy (3)")
     long = parser.add_argument_group("recipes that take long")
     long.add_argument("--long", nargs="*", choices=RECIPES, metavar="RECIPE", help=", ".join(RECIPES))
     long.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="SEED")
@@ -100,6 +103,9 @@ def main() -> None:
     long.add_argument("--quick", action="store_true", help="one epoch on few images")
     long.add_argument("--threads", type=int)
     options = parser.parse_args()
+    if options.time is not None:
+        print(time_table(options.time).text())
+        return
     if options.long is None:
         print(short_table(options.nielsen).text())
         return

@@ -5,6 +5,8 @@ Every message has one form: what is required, what was got instead and, if it he
 
 from __future__ import annotations
 
+import ctypes
+import math
 import operator
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -186,17 +188,14 @@ def check_number(
     below: float | None = None,
 ) -> float:
     """Check that `value` is a finite number within the bounds, and return it as a float."""
-    bounds = bounds_in_words(minimum=minimum, maximum=maximum, above=above, below=below)
-    allowed = f"a finite number {' and '.join(bounds)}".strip()
     try:
-        if not _may_be_number(value, "iuf"):
-            raise TypeError
-        number = float(value)
+        number = float(value) if _may_be_number(value, "iuf") else math.nan
     except Exception:  # __float__ may raise anything
-        raise not_allowed(name, owner, allowed, value) from None
-    inside = minimum <= number <= maximum and abs(number) != float("inf")
+        number = math.nan
+    inside = minimum <= number <= maximum and math.isfinite(number)
     if not inside or (above is not None and number <= above) or (below is not None and number >= below):
-        raise not_allowed(name, owner, allowed, value)
+        bounds = bounds_in_words(minimum=minimum, maximum=maximum, above=above, below=below)
+        raise not_allowed(name, owner, f"a finite number {' and '.join(bounds)}".strip(), value)
     return number
 
 
@@ -224,9 +223,8 @@ def check_switch(value: object, name: str, owner: str) -> bool:
 
 def check_held(value: float, name: str, owner: str, dtype: str) -> None:
     """Raise an InvalidParameterError if a number becomes infinite or 0 in the dtype of a network."""
-    with np.errstate(over="ignore", under="ignore"):
-        held = np.dtype(dtype).type(value)
-    if not np.isfinite(held) or (held == 0) != (value == 0):
+    held = ctypes.c_float(value).value if dtype == "float32" else float(value)
+    if not math.isfinite(held) or (held == 0) != (value == 0):
         raise not_allowed(name, owner, f"a number that {dtype} holds in such a network", value)
 
 

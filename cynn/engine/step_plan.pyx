@@ -22,7 +22,7 @@ from cynn.kernels.tables cimport MAX_NORM, NON_NEGATIVE, UNCONSTRAINED, UNIT_NOR
 from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Block, Blocks, Head, Parameter, Part, Step, Updates, block_borders, plan_stages
 from cynn.engine.thread_team cimport MAX_THREADS, Team
-from cynn.engine.workspace cimport Node, address_of, aligned
+from cynn.engine.workspace cimport Node, address_of, zeroed
 
 # An operation with more multiplications per row than this, in a batch of at least this many rows, computes this many
 # columns of the whole batch at a time: BLAS then packs its W once per step instead of once per tile.
@@ -431,10 +431,11 @@ cdef class StepPlan:
         return blocks
 
     cdef double *doubles(self, list values) except NULL:
-        array = aligned((max(1, len(values)),), np.float64)
-        array[: len(values)] = values
-        self.keep.append(array)
-        return <double *>address_of(array)
+        cdef double *result = <double *>self.zeros(len(values), sizeof(double))
+        cdef int64_t i
+        for i in range(len(values)):
+            result[i] = values[i]
+        return result
 
     cdef void **addresses(self, list arrays) except NULL:
         cdef void **result = <void **>self.zeros(len(arrays), sizeof(void *))
@@ -446,9 +447,7 @@ cdef class StepPlan:
 
     cdef void *zeros(self, int64_t n, size_t size) except NULL:
         """Allocate n structs, which are freed with the plan."""
-        array = aligned_zeros((max(1, n) * size,), np.uint8)
-        self.keep.append(array)
-        return address_of(array)
+        return zeroed(self.keep, max(1, n) * size)
 
     def __dealloc__(self):
         free(self.step.schedule.instructions)

@@ -1,3 +1,4 @@
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport cynn_operands, cynn_operation, cynn_pass
@@ -64,6 +65,7 @@ cdef class Workspace:
 
 cdef object aligned(object shape, object dtype)
 cdef void *address_of(object array) except NULL
+cdef void *zeroed(list keep, size_t size) except NULL
 
 cdef int forward_node(
     const Dtype *dtype, const Node *node, const cynn_pass *pass_, int64_t begin, int64_t end

@@ -8,6 +8,7 @@ import numpy as np
 from cynn.engine.abi_checks import raise_plugin_error
 from cynn.engine.python_operations import PythonActivation, PythonLayer
 
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.ref cimport PyObject
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
@@ -62,6 +63,14 @@ def aligned_copy(array, dtype):
     copy = aligned(array.shape, dtype)
     copy[...] = array
     return copy
+
+
+cdef void *zeroed(list keep, size_t size) except NULL:
+    """Allocate bytes of zeros, which live as long as the list."""
+    cdef bytearray memory = PyByteArray_FromStringAndSize(NULL, size)
+    keep.append(memory)
+    memset(PyByteArray_AS_STRING(memory), 0, size)
+    return PyByteArray_AS_STRING(memory)
 
 
 cdef void *address_of(object array) except NULL:
@@ -203,13 +212,17 @@ cdef class Workspace:
         """Allocate addresses: those of arrays, and NULL for the others. They are freed with the workspace."""
         cdef void **result
         cdef int64_t i
-        result = <void **>self.hold(np.zeros(max(1, n), np.uintp))
+        result = <void **>zeroed(self.keep, max(1, n) * sizeof(void *))
         for i, array in enumerate(arrays or []):
             result[i] = NULL if array is None else address_of(array)
         return result
 
     cdef int64_t *whole_numbers(self, list values) except NULL:
-        return <int64_t *>self.hold(np.array([*values, 0], np.int64))
+        cdef int64_t *result = <int64_t *>zeroed(self.keep, (len(values) + 1) * sizeof(int64_t))
+        cdef int64_t i
+        for i in range(len(values)):
+            result[i] = values[i]
+        return result
 
     cdef int allocate_deltas(
         self, list operations, str dtype, list consumers, int64_t rows, list losses, bint by_inputs,

@@ -14,6 +14,7 @@ from scipy import ndimage
 import cynn
 from benchmarks import long_accuracy
 from benchmarks.distortions import Distortions
+from benchmarks.time_to_accuracy import Recipe, time_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,6 +85,24 @@ def test_distortions_take_pixels_from_where_they_say(digits):
     for row, image, place in zip(x, digits[0], places, strict=True):
         expected = ndimage.map_coordinates(image.reshape(28, 28).astype(float), place, order=1, mode="grid-constant")
         np.testing.assert_allclose(row, expected, atol=0.01)
+
+
+def test_seconds_to_an_accuracy():
+    recipe = Recipe((784, 16, 10), "relu", 0.003, 32, (0.5, 1.0), 2)
+    table = time_table(1, [recipe], ["cynn"], images=2_000)
+    first, second = table.rows
+    assert first[:4] == ["784-16-10", "cynn", "50 %", "1"]
+    assert float(first[6]) == pytest.approx(float(first[4]) + float(first[5]), abs=0.011)
+    assert second[2:4] == ["100 %", "-"]
+    assert "A dash: a round did not get there." in table.text()
+
+
+@pytest.mark.interop
+def test_seconds_to_an_accuracy_of_every_library():
+    table = time_table(1, [Recipe((784, 16, 10), "relu", 0.003, 32, (0.0,), 1)], images=300)
+    assert [row[1:4] for row in table.rows] == [
+        [library, "0 %", "1"] for library in ("cynn", "torch", "keras", "jax", "sklearn")
+    ]
 
 
 def test_what_layers_cost():
