@@ -3,12 +3,12 @@
 Environment:
     CYNN_BLAS=<pkg-config name>   link that CBLAS instead of vendoring OpenBLAS
     CYNN_DEBUG=1                  bounds checks, NaN in scratch memory, debug symbols, little optimization
-    CYNN_NATIVE=1                 only the baseline kernels, compiled for this machine's CPU
+    CYNN_NATIVE=1                 kernels for one level of CPU alone, this machine's
     CYNN_SANITIZE=<names>         the compiler's sanitizers, as in -fsanitize=<names>; may go with CYNN_DEBUG
 """
 
 import os
-import platform
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -27,15 +27,14 @@ GENERATED = Path("build", "generated")
 BLAS = "cynn.kernels.blas"
 SHARED = "cynn._cyutility"  # what Cython would put into each module again: memoryviews, functions
 
-# The kernels of this folder are compiled once for each level of CPU and chosen at import (cynn/kernels/__init__.py).
+# Compiled once for each level of CPU: the kernels of this folder, of which cynn/kernels/__init__.py chooses at import,
+# and those of the packages of cynn_plugins that look for levels (cynn/plugins/levels.py). Losses, which see the outputs
+# alone, would not be worth the time.
 LEVELED = Path("cynn/kernels/leveled")
-LEVELS = {"baseline": []}
-if platform.machine().lower() in ("x86_64", "amd64"):
-    LEVELS = {
-        "baseline": ["-march=x86-64-v2"],
-        "avx2": ["-march=x86-64-v3"],
-        "avx512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
-    }
+LEVELS, at_level, at_levels, levels_to_build = map(
+    runpy.run_path(str(Path(__file__).parent / "cynn/plugins/levels.py")).get,
+    ("LEVELS", "at_level", "at_levels", "levels_to_build"),
+)
 
 # No trapping math and no errno, so that loops with exp and comparisons vectorize. Neither
 # -fassociative-math nor -ffinite-math-only: range reductions and NaN checks must stay as written.
@@ -123,38 +122,45 @@ class BuildExtensions(build_ext):
         return target
 
 
-def levels_to_build():
-    return {"baseline": ["-march=native"]} if os.environ.get("CYNN_NATIVE") == "1" else LEVELS
-
-
 def remove_other_levels():
     """Remove the compiled kernels of levels that are not built now, which would be used instead of those that are."""
     for level in LEVELS.keys() - levels_to_build().keys():
-        for module in Path("cynn/kernels", level).glob("*" + sysconfig.get_config_var("EXT_SUFFIX")):
-            module.unlink()
+        for package in ("cynn", "cynn_plugins"):
+            for module in Path(package).glob(f"*/{level}/*" + sysconfig.get_config_var("EXT_SUFFIX")):
+                module.unlink()
+
+
+def looks_for_levels(package):
+    init = package / "__init__.py"
+    return init.exists() and "search_path(__path__)" in init.read_text(encoding="utf-8")
 
 
 def extensions():
     blas_args = other_blas(os.environ["CYNN_BLAS"]) if os.environ.get("CYNN_BLAS") else openblas()[0]
-    levels = levels_to_build()
-    leveled = []
+    kernels, plugins = [], []
     found = [Extension(SHARED, [SHARED.replace(".", "/") + ".c"], extra_compile_args=PLAIN)]
     for path in sorted([*Path("cynn").rglob("*.pyx"), *Path("cynn_plugins").rglob("*.pyx")]):
-        extension = Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=list(PLAIN))
-        if path.parent == LEVELED:
-            leveled.append(extension)
-            continue
+        extension = Extension(".".join(path.with_suffix("").parts), [str(path)])
+        modules, arguments = found, PLAIN
         if path.parts[0] == "cynn_plugins":
-            extension.extra_compile_args = OPTIMIZED + levels["baseline"]
+            modules, arguments = plugins, OPTIMIZED
+            if not looks_for_levels(path.parent):
+                modules, arguments = found, OPTIMIZED + levels_to_build()["baseline"]
+        elif path.parent == LEVELED:
+            modules, arguments = kernels, OPTIMIZED
+            if SANITIZE and path.stem == "dense":
+                # gcc takes many minutes to look for undefined behaviour in products that are unrolled
+                arguments = [*OPTIMIZED, "-fno-sanitize=undefined"]
         elif path.parent == LEVELED.parent:
-            extension.extra_compile_args = list(OPTIMIZED)
+            arguments = OPTIMIZED
+        extension.extra_compile_args = list(arguments)
         if extension.name == BLAS:
             extension.extra_compile_args += blas_args.pop("extra_compile_args", [])
             for argument, value in blas_args.items():
                 setattr(extension, argument, value)
-        found.append(extension)
+        modules.append(extension)
 
-    found = of_levels(compiled(leveled), levels) + compiled(found)
+    found = of_levels(compiled(kernels)) + at_levels(compiled(plugins)) + compiled(found)
     for extension in found:
         extension.include_dirs += ["cynn/include", "cynn/kernels", np.get_include()]
         extension.define_macros += [("CYNN_DEBUG", "1")] if DEBUG else []
@@ -180,21 +186,13 @@ def compiled(modules):
     )
 
 
-def of_levels(modules, levels):
-    """Each of these kernels once for each level, from one C source; copied, since objects lie beside sources."""
-    found = []
-    for level, march in reversed(levels.items()):  # the widest vectors take longest
-        for module in modules:
-            (source,) = map(Path, module.sources)
-            copy = source.parent.parent / level / source.name
-            copy.parent.mkdir(exist_ok=True)
-            if not copy.exists() or copy.read_bytes() != source.read_bytes():
-                shutil.copy(source, copy)
-            name = f"cynn.kernels.{level}.{source.stem}"
-            # gcc takes many minutes to look for undefined behaviour in products that are unrolled
-            checked = ["-fno-sanitize=undefined"] if SANITIZE and source.stem == "dense" else []
-            found.append(Extension(name, [str(copy)], extra_compile_args=OPTIMIZED + march + checked))
-    return found
+def of_levels(kernels):
+    """Kernels of CyNN for all levels, each level in a folder of its own."""
+    return [
+        at_level(kernel, level, f"cynn.kernels.{level}.{kernel.name.rpartition('.')[2]}")
+        for level in reversed(levels_to_build())  # the widest vectors take longest
+        for kernel in kernels
+    ]
 
 
 setup(cmdclass={"build_ext": BuildExtensions}, distclass=CompiledDistribution)

@@ -15,3 +15,7 @@ module          activations
 
 Each module has the classes, and beside it, with an underscore, their kernels.
 """
+
+from cynn.plugins.levels import search_path
+
+__path__ = search_path(__path__)

@@ -10,3 +10,7 @@ module          layers
 
 Each module has the classes; beside them, with an underscore, are the kernels of their operations.
 """
+
+from cynn.plugins.levels import search_path
+
+__path__ = search_path(__path__)

@@ -11,3 +11,7 @@ module       optimizers
 
 Each module has the classes, and beside it, with an underscore, their kernels.
 """
+
+from cynn.plugins.levels import search_path
+
+__path__ = search_path(__path__)

@@ -1,13 +1,13 @@
-"""The compiled half of the package; the rest is in pyproject.toml."""
+"""The compiled half of the package, for each level of CPU; the rest is in pyproject.toml."""
 
 import os
 
 from setuptools import Extension, setup
 
 import cynn
+from cynn.plugins.levels import at_levels
 
-# Loops with sqrt and comparisons vectorize without errno and trapping math. Set CFLAGS=-march=native to
-# use all that your own CPU can do.
+# Loops with sqrt and comparisons vectorize without errno and trapping math.
 ARGUMENTS = [] if os.name == "nt" else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
 
 kernel = Extension(
@@ -16,4 +16,4 @@ kernel = Extension(
     include_dirs=[cynn.get_include()],
     extra_compile_args=ARGUMENTS,
 )
-setup(ext_modules=[kernel])
+setup(ext_modules=at_levels([kernel]))

@@ -3,6 +3,10 @@
 from cynn import hyperparameter
 from cynn.activations import Activation
 from cynn.losses import Loss
+from cynn.plugins.levels import search_path
+
+__path__ = search_path(__path__)
+
 from cynn_example_c import _kernel
 
 
