@@ -11,7 +11,7 @@ from cynn.errors import check_whole_number
 __all__ = ["get_num_threads", "set_num_threads"]
 
 _chosen: int | None = None
-_MOST = 2**31 - 1  # the limit of the engine, which starts only as many as have work
+_MAX_THREADS = 2**31 - 1  # the limit of the engine, which starts only as many as have work
 
 
 def set_num_threads(n_threads: int | None) -> None:
@@ -53,7 +53,7 @@ def resolve(n_threads: Any) -> int:
 
 
 def _checked(n_threads: Any, name: str = "n_threads") -> int:
-    return min(check_whole_number(n_threads, name, "cynn", minimum=1), _MOST)
+    return min(check_whole_number(n_threads, name, "cynn", minimum=1), _MAX_THREADS)
 
 
 @cache

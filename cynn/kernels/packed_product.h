@@ -20,7 +20,7 @@
 #define CYNN_PACKED_ROWS 24
 
 /* Measured: with fewer rows, copying B does not pay. */
-#define CYNN_PACKED_LEAST_ROWS 24
+#define CYNN_PACKED_MIN_ROWS 24
 
 /* k is split into pieces of this length, so that a panel stays in the L2 cache; or in the L1 cache if the rows of A are
  * adjacent and C has few enough rows to stay in a cache, too: measured, 1.02 to 1.07 times as fast. If k runs along the
@@ -116,7 +116,7 @@ static int NAME(cynn_packed_product)(int64_t m, int64_t n, int64_t k, const T *A
                                                                                            : CYNN_PACKED_DEPTH;
     const int copies = m <= CYNN_PACKED_COPIED_ROWS && most == CYNN_PACKED_L1_DEPTH &&
                        k_stride * sizeof(T) % CYNN_PACKED_ALIASED_BYTES == 0;
-    if (m < CYNN_PACKED_LEAST_ROWS) return 0;
+    if (m < CYNN_PACKED_MIN_ROWS) return 0;
 #ifdef CYNN_DEBUG /* NaN, so that reading uninitialized memory is noticed */
     memset(panel, 0xff, sizeof NAME(cynn_panel_memory));
     memset(copy, 0xff, sizeof NAME(cynn_columns_memory));

@@ -11,7 +11,7 @@ from cynn.layers.dropout import Dropout
 __all__ = ["AlphaDropout"]
 
 # The limit of selu(z) for z -> -infinity: -scale alpha.
-_LEAST = -1.0507009873554805 * 1.6732632423543772
+_ALPHA_PRIME = -1.0507009873554805 * 1.6732632423543772
 
 
 class AlphaDropout(Dropout):
@@ -38,6 +38,6 @@ class AlphaDropout(Dropout):
     name: ClassVar[str] = "alpha_dropout"
 
     def _becomes(self, rate: Any) -> list[Any]:
-        slope = 1 / np.sqrt((1 - rate) * (1 + rate * _LEAST**2))
-        offset = -slope * rate * _LEAST
-        return [rate, slope, offset, slope * _LEAST + offset]
+        slope = 1 / np.sqrt((1 - rate) * (1 + rate * _ALPHA_PRIME**2))
+        offset = -slope * rate * _ALPHA_PRIME
+        return [rate, slope, offset, slope * _ALPHA_PRIME + offset]

@@ -6,8 +6,9 @@ the optimizer 'sgd' of cynn-nn ... (compiled): SGD(...)
 ...
   all ... checks passed
 
-It calls kernels as the engine does, in a child process and in guarded memory, and compares them with differences, with
-themselves and with a reference. It may use the registry, the parts and the engine's kernel objects.
+It calls kernels in the same way as the engine, in a child process and in guarded memory. It compares the results with
+finite differences, with repeated calls and with a reference. It may import the registry, the parts and the engine's
+kernel objects.
 """
 
 from __future__ import annotations
@@ -44,24 +45,24 @@ _CHECKS: dict[str, Callable[..., Report]] = {
 
 
 def check(name: str, *, kind: str | None = None, raise_on_failure: bool = True, seed: int = 0) -> Report:
-    """Check the plugin of that name.
+    """Check a plugin by name.
 
     Parameters
     ----------
     name : str
-        Of an activation, a loss, an optimizer or a layer; `"package:name"` if two packages offer it; or
+        The name of an activation, a loss, an optimizer or a layer; `"package:name"` if two packages offer it; or
         `"file.py:Class"` for a class in a file, which need not be installed.
     kind : {"activation", "loss", "optimizer", "layer"}, optional
-        Needed only if several kinds have that name.
+        Only needed if parts of several kinds have this name.
     raise_on_failure : bool
         Whether a failed check raises an error. Otherwise it is only in the report.
     seed : int
-        Of the random inputs. A failure names it.
+        The seed of the random inputs. Failures report it.
 
     Returns
     -------
     Report
-        Every check with its evidence.
+        All checks with their evidence.
 
     Examples
     --------

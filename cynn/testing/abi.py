@@ -227,7 +227,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
 
 
 def capsule_name(kind: str) -> str:
-    """The name of the capsules of a kind."""
+    """The capsule name for a kind."""
     return "cynn.operation" if kind == "layer" else f"cynn.{kind}"
 
 
@@ -237,7 +237,7 @@ def struct_of(component: Any) -> Any:
 
 
 def struct_in(capsule: Any, kind: str) -> Any:
-    """Likewise of the struct in a capsule."""
+    """The same for the struct in a capsule."""
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype = c_void_p
     get_pointer.argtypes = [ctypes.py_object, c_char_p]
@@ -261,10 +261,10 @@ def functions(component: Any) -> dict[str, int]:
 
 
 def functions_in(struct: Any) -> dict[str, int]:
-    """Likewise of the functions of a struct."""
+    """The same for the functions of a struct."""
     found = {}
     for name, kind in struct._fields_:
-        if issubclass(kind, ctypes._CFuncPtr):  # type: ignore[attr-defined]  # the base of what CFUNCTYPE makes
+        if issubclass(kind, ctypes._CFuncPtr):  # type: ignore[attr-defined]  # the base class of CFUNCTYPE types
             address = ctypes.cast(getattr(struct, name), c_void_p).value
             if address:
                 found[name] = address

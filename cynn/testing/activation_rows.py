@@ -1,4 +1,4 @@
-"""What an element of an activation may depend on: itself, or its row, and never what is called beside it."""
+"""Checks that an activation's element depends only on itself or its row, not on other rows of the call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DISTINCT = 31  # rows, or elements, that a large array is made of: each is compu
 
 
 def batch(checks: ActivationChecks) -> str:
-    """A row of a batch is that row alone."""
+    """A row has the same result in a batch as alone."""
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
         z, grad = calls.cast(checks.rows(37, 11)), calls.cast(checks.rows(37, 11))
@@ -46,7 +46,7 @@ def batch(checks: ActivationChecks) -> str:
 
 
 def large_shapes(checks: ActivationChecks) -> str:
-    """Many rows and columns, of odd numbers: each is what it is alone."""
+    """Large, odd numbers of rows and columns: each row has the same result as alone."""
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
         alone: dict[str, Array] = {}
@@ -73,7 +73,7 @@ def large_shapes(checks: ActivationChecks) -> str:
 
 
 def _along_wide_rows(checks: ActivationChecks, calls: ActivationCalls, columns: int) -> None:
-    """The gradient of wide rows, in one direction and in that of the last columns alone."""
+    """The gradient of wide rows, along a random direction and along the last columns only."""
     z, v = checks.rows(3, columns), checks.random.normal(size=(3, columns))
     analytic = calls.backward(z, calls.forward(z), v)
     for behind in (0, columns // 2, columns - 3):
@@ -84,7 +84,7 @@ def _along_wide_rows(checks: ActivationChecks, calls: ActivationCalls, columns: 
 
 
 def rowwise_as_declared(checks: ActivationChecks) -> str:
-    """An element depends on itself, or on its row, as the flag says."""
+    """An element depends only on itself, or only on its row, as the flag declares."""
     calls = checks.calls(checks.best_dtype)
     z = checks.rows(4, 6)
     grad = np.ones(z.shape)
@@ -116,7 +116,7 @@ def rowwise_as_declared(checks: ActivationChecks) -> str:
 
 
 def aliasing(checks: ActivationChecks) -> str:
-    """forward in place is forward apart."""
+    """forward in place gives the same result as with separate arrays."""
     checks.require_compiled("Python methods get arrays that are apart")
     calls = checks.calls(checks.best_dtype)
     if not calls.flags & abi.IN_PLACE:
@@ -132,7 +132,7 @@ def aliasing(checks: ActivationChecks) -> str:
 
 
 def reads(checks: ActivationChecks) -> str:
-    """What lies around arrays, or in those that a flag does not name, changes nothing."""
+    """Memory around the arrays, and arrays that the flags exclude, do not affect the result."""
     checks.require_compiled("Python methods get no memory but their arrays")
     for dtype in checks.dtypes:
         for rows, columns in [(1, 1), (3, 5), (7, 33), (5, 1031)]:
@@ -159,10 +159,10 @@ def reads(checks: ActivationChecks) -> str:
 
 
 def few_rows(checks: ActivationChecks) -> str:
-    """No rows, and one."""
+    """Batches of 0 rows and of 1 row."""
     for dtype in checks.dtypes:
         none = np.zeros((0, 4))
-        for turn in (0, 1):  # a NaN computed from the NaNs beside would look like what lies there
+        for turn in (0, 1):  # otherwise a NaN computed from the canaries would look like an untouched canary
             calls = checks.calls(dtype, manner=Canaries(turn))
             a = calls.forward(none)
             for what, got in [("forward", a), ("backward", calls.backward(none, a, none))]:

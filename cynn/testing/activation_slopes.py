@@ -1,4 +1,4 @@
-"""The derivative of an activation: against differences, beside kinks, and linear in what comes from behind."""
+"""Checks of an activation's derivative: against finite differences, near kinks, and linear in the gradient."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _require_derivative(checks: ActivationChecks) -> None:
 
 
 def gradient(checks: ActivationChecks) -> str:
-    """backward against differences of forward, for each hyperparameter."""
+    """backward against finite differences of forward, for each value of the hyperparameters."""
     _require_derivative(checks)
     n = 0
     for one in variants(checks.component):
@@ -93,12 +93,12 @@ def _of_rows(checks: ActivationChecks, component: Activation) -> int:
 
 
 def _along(unit: Array, calls: ActivationCalls, z: Array, v: Array) -> differences.Slopes:
-    """Of C = sum of v a over each row."""
+    """The gradient of C = Σ v a over each row."""
     return differences.slopes(lambda t: (v * calls.forward(z + t * unit)).sum(axis=1))
 
 
 def beside_kinks(checks: ActivationChecks) -> str:
-    """The derivative on both sides of each kink, down to the smallest distances; along lines where rows count."""
+    """The derivative on both sides of each kink, down to the smallest distances; along lines if rowwise."""
     _require_derivative(checks)
     n = 0
     for one in variants(checks.component):
@@ -137,7 +137,7 @@ def beside_kinks(checks: ActivationChecks) -> str:
 
 
 def linear_in_grad(checks: ActivationChecks) -> str:
-    """Twice the gradient from behind gives twice the gradient, at every size; and sums give sums."""
+    """backward is linear in the gradient: at every scale, multiples give multiples and sums give sums."""
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
         single = dtype == "float32"
@@ -160,7 +160,7 @@ def linear_in_grad(checks: ActivationChecks) -> str:
 
 
 def _size(rowwise: bool, result: Array, grad: Array) -> Array:
-    """What rounding is relative to: the element itself, or what sums over its row are made of."""
+    """The scale of rounding errors: the element itself, or the terms of the sums over its row."""
     if not rowwise:
         return np.abs(result)
     size: Array = 4 * np.maximum(np.abs(result), np.abs(grad)).max(axis=1, keepdims=True)
@@ -168,7 +168,7 @@ def _size(rowwise: bool, result: Array, grad: Array) -> Array:
 
 
 def _require_linear(what: str, got: Array, expected: Array, allowed: Array, dtype: str) -> None:
-    denormal = np.finfo(dtype).tiny  # below it numbers lose bits
+    denormal = np.finfo(dtype).tiny  # smaller numbers are denormal
     bad = ~(np.abs(got - expected) <= allowed + denormal) & np.isfinite(expected)
     if bad.any():
         i = tuple(np.argwhere(bad)[0])

@@ -23,26 +23,26 @@ __all__ = ["ActivationChecks", "check_activation"]
 
 
 def check_activation(activation: Any, *, raise_on_failure: bool = True, seed: int = 0) -> Report:
-    """Check that an activation keeps the rules of `cynn/abi.h`, and that its derivative is that of its f.
+    """Check that an activation follows the rules of `cynn/abi.h`, and that its derivative is correct.
 
     Parameters
     ----------
     activation : str, class or Activation
         A name, a class or an instance.
     raise_on_failure : bool
-        Whether a failed check raises; else the report says it.
+        Whether a failed check raises an error. If False, the report contains the failure.
     seed : int
-        Of the random inputs. A failure names it.
+        The seed of the random inputs. Failures report it.
 
     Returns
     -------
     Report
-        Its `str` is a table of the checks, with their evidence.
+        The results. Its `str` is a table of the checks with their evidence.
 
     Raises
     ------
     ConformanceError
-        A check failed; its text is the table.
+        A check failed. The message is the table.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def check_activation(activation: Any, *, raise_on_failure: bool = True, seed: in
 
 
 class ActivationChecks(Checks[Activation, ActivationCalls]):
-    """Those of the derivative and of rows are in modules of their own."""
+    """The checks of an activation. Those of the derivative and of rows are in separate modules."""
 
     kind = "activation"
     calls_of = ActivationCalls
@@ -86,7 +86,7 @@ class ActivationChecks(Checks[Activation, ActivationCalls]):
 
     @functools.cached_property
     def domain(self) -> tuple[float, float]:
-        """As the class declares it, or else as the NaNs outside of it show."""
+        """The domain that the class declares, or else the one outside of which the result is NaN."""
         declared = self.component.domain
         if declared != (-np.inf, np.inf) or self.rowwise:
             return declared
@@ -199,7 +199,7 @@ class ActivationChecks(Checks[Activation, ActivationCalls]):
         a = calls.forward(moved)
         after = {"forward": (a, clean["a"], f"z = {value}")}
         own = a[place[0]] if self.rowwise else a[place]
-        if np.isnan(value) or value in self.domain:  # an infinite end is one that z may come to
+        if np.isnan(value) or value in self.domain:  # infinity belongs to the domain
             self.require_let_through(calls, own, value, place, z)
         after["backward"] = (calls.backward(moved, a, grad), clean["dC/dz"], f"z = {value}")
         moved = grad.copy()
@@ -223,7 +223,7 @@ class ActivationChecks(Checks[Activation, ActivationCalls]):
             )
 
     def require_let_through(self, calls: ActivationCalls, own: Array, value: float, place: Any, z: Array) -> None:
-        """NaN comes out as NaN; f of infinity is what f tends to, or not finite."""
+        """NaN gives NaN. f of infinity is the limit of f, or not finite."""
         if np.isnan(value):
             if not np.isnan(own).any():
                 raise Failure(f"forward must let NaN through. Of z = nan at {place} it made {np.ravel(own)[0]:.6g}")
@@ -259,12 +259,12 @@ class ActivationChecks(Checks[Activation, ActivationCalls]):
         return f"they agree to {largest:.1g} of what rounding allows"
 
     def compare(self, what: str, z: Array, got: Array, expected: Array, beside: list[Array]) -> float:
-        # What a change of z, or of a, in the last bits does to the exact result, plus rounding in the result itself.
+        # The effect of a change in the last bits of z or a on the exact result, plus the rounding of the result.
         with np.errstate(all="ignore"):
             spread = np.max([np.abs(moved - expected) for moved in beside], axis=0) / 4
             magnitude = np.minimum(np.maximum(1, np.abs(z).max(axis=1, keepdims=True)), 100)
             allowed = np.finfo(np.float32).eps * 64 * (np.abs(expected) + magnitude) + 64 * spread
-            expected = expected.astype(np.float32).astype(np.float64)  # what is too large for float32 is infinite
+            expected = expected.astype(np.float32).astype(np.float64)  # results too large for float32 become infinite
             same = (got == expected) | (np.isnan(got) & np.isnan(expected))
             error = np.where(same, 0, np.abs(got - expected) / allowed)
         bad = ~(error <= 1) & np.isfinite(spread)
@@ -283,7 +283,7 @@ class ActivationChecks(Checks[Activation, ActivationCalls]):
             a = calls.forward(z)
             delta = calls.backward(z, a, grad)
             for _ in range(3):
-                calls.gradient(self.rows(16, 9), self.rows(16, 9))  # what a hidden state would remember
+                calls.gradient(self.rows(16, 9), self.rows(16, 9))  # a hidden state would keep this
                 again_delta = calls.backward(z, a, grad)
                 for what, first, second in [
                     ("forward", a, calls.forward(z)),

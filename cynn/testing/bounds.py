@@ -1,4 +1,4 @@
-"""Hyperparameters at their bounds: whatever the class allows must work."""
+"""Checks of hyperparameters at their bounds: all allowed values must work."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
 __all__ = ["interval", "is_number", "no_nan_at_bounds", "of_kernel"]
 
-_NEAR = 1e-4  # of the interval, from a bound that is not allowed itself
+_NEAR = 1e-4  # relative distance from an excluded bound
 
 
 def of_kernel(component: Component) -> dict[str, Hyperparameter]:
-    """The hyperparameters of a component that are fixed once it is made."""
+    """The constant hyperparameters of a component (no schedules)."""
     return {name: each for name, each in component.hyperparameters.items() if name not in component.assignable}
 
 
 def is_number(declared: Hyperparameter) -> bool:
-    """Whether a hyperparameter is neither a switch nor a choice."""
+    """Whether a hyperparameter is a number (not a switch or a choice)."""
     return not isinstance(declared.default, bool | str)
 
 
 def interval(declared: Hyperparameter) -> tuple[float, float]:
-    """The smallest and the largest value that is not excluded, infinite where there is none."""
+    """The bounds of the allowed values, infinite where there is none."""
     low = declared.bounds.get("minimum", declared.bounds.get("above", -np.inf))
     return low, declared.bounds.get("maximum", declared.bounds.get("below", np.inf))
 
 
 def _at_bounds(component: Component) -> Iterator[tuple[str, float, Any]]:
-    """Each hyperparameter at each of its bounds, or near to it where the bound is excluded."""
+    """The component with each hyperparameter at each of its bounds, or close to an excluded bound."""
     for name, declared in of_kernel(component).items():
         if not is_number(declared):
             continue
@@ -51,7 +51,7 @@ def _at_bounds(component: Component) -> Iterator[tuple[str, float, Any]]:
 
 
 def no_nan_at_bounds(checks: Checks[Any, Any]) -> str:
-    """Finite results of moderate inputs with each hyperparameter at its bounds."""
+    """With each hyperparameter at its bounds, moderate inputs give finite results."""
     n = 0
     for name, value, one in _at_bounds(checks.component):
         results = [(dtype, result) for dtype in checks.dtypes for result in checks.moderate(one, dtype).values()]

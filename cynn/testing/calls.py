@@ -1,4 +1,4 @@
-"""Calls of a component's kernels or methods in memory of one's choice, the same for compiled and Python ones."""
+"""Calls a component's kernels or Python methods on arrays in a given memory layout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PLAIN = Canaries()
 
 
 def dtypes_of(component: Any) -> list[str]:
-    """The dtypes that a component offers; a `PluginError` if its kernel is not one."""
+    """The dtypes that a component offers. Raises `PluginError` for an invalid kernel."""
     kernels = {"activation": ActivationKernel, "loss": LossKernel, "optimizer": OptimizerKernel}
     kernels[component._registry.kind](component)  # its own checks
     if not component.is_compiled():
@@ -38,7 +38,7 @@ def dtypes_of(component: Any) -> list[str]:
 
 
 class Calls:
-    """What the three kinds share: the struct, its functions of one dtype, the hyperparameters, the memory."""
+    """The base of the calls of all kinds: the struct, its functions for one dtype, hyperparameters and memory."""
 
     def __init__(self, component: Any, dtype: str, watch: Watch | None = None, manner: Manner = _PLAIN) -> None:
         self.component = component
@@ -54,18 +54,18 @@ class Calls:
         return np.array(values, dtype=self.dtype, order="C")
 
     def results(self, sample: dict[str, Any]) -> dict[str, Array]:
-        """What comes out for a sample, by name."""
+        """The results for a sample, by name."""
         raise NotImplementedError
 
     def function(self, name: str) -> Any:
-        """A function of the struct, over this dtype."""
+        """A function of the struct for this dtype."""
         return getattr(self.struct, f"{name}_{_SUFFIX[self.dtype]}")
 
     def place(self, name: str, values: Any, *, is_input: bool = True) -> Placed:
         return self.manner.place(name, values, is_input=is_input)
 
     def undefined(self, shape: tuple[int, ...], name: str) -> Array:
-        """What an array holds that no function may read."""
+        """The contents of an array that no function may read."""
         return self.cast(np.full(shape, np.nan if not self.manner.turn else 3 + len(name) / 8))
 
     def h(self) -> Placed | None:
@@ -74,7 +74,7 @@ class Calls:
     def invoke(
         self, name: str, shape: tuple[int, ...], inputs: dict[str, Placed], outputs: dict[str, Placed], *rest: Any
     ) -> Any:
-        """Call a kernel with h, `rest`, and look at the memory afterwards."""
+        """Call a kernel with h and `rest`, then check the memory."""
         h = self.h()
         with self.watch.call(name, self.dtype, shape):
             result = self.function(name)(h.address if h else None, *rest)
@@ -82,7 +82,7 @@ class Calls:
         return result
 
     def method(self, name: str, shape: tuple[int, ...], inputs: dict[str, Placed], *rest: Any) -> Any:
-        """Call a Python method with the arrays of `inputs` and `rest`, and look at the memory afterwards."""
+        """Call a Python method with the arrays of `inputs` and with `rest`, then check the memory."""
         with self.watch.call(name, self.dtype, shape):
             try:
                 result = getattr(self.component, name)(*(each.array for each in inputs.values()), *rest)
@@ -94,20 +94,20 @@ class Calls:
         return result
 
     def checked(self, function: str, result: Any, shape: tuple[int, ...]) -> Array:
-        """What a Python method returned, as an array of the dtype."""
+        """Convert the result of a Python method to an array of the dtype."""
         if np.shape(result) != shape:
             raise Failure(f"{function} must return an array of shape {shape}. Got {np.shape(result)} instead.")
         return self.cast(result)
 
 
 class ActivationCalls(Calls):
-    """Forward and backward of an activation in one dtype."""
+    """Calls forward and backward of an activation in one dtype."""
 
     component: Activation
 
     @property
     def rowwise(self) -> bool:
-        """Whether an element may depend on its row. Of a Python class it is not known, and asked for here."""
+        """Whether an element may depend on its row. A Python class does not declare it, so it is tried here."""
         if self.compiled:
             return bool(self.flags & abi.ROWWISE)
         z = np.linspace(0.1, 0.9, 12).reshape(3, 4)
@@ -117,7 +117,7 @@ class ActivationCalls(Calls):
         return not np.array_equal(before[:, 1:], after[:, 1:], equal_nan=True)
 
     def forward(self, z: Any, *, in_place: bool = False) -> Array:
-        """a, from memory that has been looked at afterwards."""
+        """a. The memory is checked after the call."""
         z = self.cast(z)
         if not self.compiled:
             return self.checked("forward", self.method("forward", z.shape, {"z": self.place("z", z)}), z.shape)
@@ -128,7 +128,7 @@ class ActivationCalls(Calls):
         return target.array.copy()
 
     def backward(self, z: Any, a: Any, grad: Any) -> Array:
-        """dC/dz; what the flags do not name is undefined."""
+        """dC/dz. Arrays that the flags exclude are undefined."""
         z, a, grad = self.cast(z), self.cast(a), self.cast(grad)
         if not self.compiled:
             given = {"z": self.place("z", z), "a": self.place("a", a)}
@@ -143,7 +143,7 @@ class ActivationCalls(Calls):
         return target.array.copy()
 
     def gradient(self, z: Any, grad: Any) -> Array:
-        """Forward and backward."""
+        """The results of forward and backward."""
         return self.backward(z, self.forward(z), grad)
 
     def results(self, sample: dict[str, Any]) -> dict[str, Array]:
@@ -152,13 +152,13 @@ class ActivationCalls(Calls):
 
 
 class LossCalls(Calls):
-    """The value and gradient of a loss in one dtype."""
+    """Calls the value and gradient of a loss in one dtype."""
 
     component: Loss
 
     @property
     def fuses_with(self) -> str | None:
-        """The activation with which the loss has a form of its own, or None."""
+        """The activation with which the loss has a fused form, or None."""
         name = self.struct.fuses_with if self.struct is not None else None
         return name.decode() if name else None
 
@@ -172,7 +172,7 @@ class LossCalls(Calls):
         want_gradient: bool = True,
         fused: bool = False,
     ) -> tuple[float, Array]:
-        """The sum over rows of weight * loss and its gradient (undefined, where it is not wanted)."""
+        """The sum over rows of weight * loss, and its gradient (undefined if not requested)."""
         prediction = self.cast(prediction)
         if not self.compiled:
             if target is None:
@@ -208,14 +208,14 @@ class LossCalls(Calls):
         return total, self.cast(gradient * self.cast(weight)[:, None])
 
     def _pair(self, prediction: Array, target: Array) -> tuple[Array, Array]:
-        """What a Python method returns, checked."""
+        """The checked result of a Python method."""
         given = {"prediction": self.place("prediction", prediction), "target": self.place("target", target)}
         result = self.method("value_and_gradient", prediction.shape, given)
         value = self.checked("the value of value_and_gradient", result[0], (len(prediction),))
         return value, self.checked("the gradient of value_and_gradient", result[1], prediction.shape)
 
     def each(self, prediction: Any, target: Any, *, fused: bool = False) -> tuple[Array, Array]:
-        """The loss of each row by itself, and its gradient."""
+        """The loss of each row, computed separately, and its gradient."""
         prediction, target = self.cast(prediction), self.cast(target)
         rows, outputs = prediction.shape
         if not self.compiled:
@@ -236,11 +236,11 @@ class LossCalls(Calls):
         return np.array(values), memory.array.copy()
 
     def rows(self, prediction: Array, target: Array, *, fused: bool = False) -> Array:
-        """The loss of each row by itself."""
+        """The loss of each row, computed separately."""
         return self.each(prediction, target, fused=fused)[0]
 
     def line(self, prediction: Array, target: Array, *, fused: bool = False) -> tuple[Array, Array]:
-        """The loss of each of many rows and its gradient: in one call, where it gives the loss of each."""
+        """The loss and gradient of each of many rows: in one call, if a call can return the loss per row."""
         if self.compiled:
             return self.each(prediction, target, fused=fused)
         return self._pair(self.cast(prediction), self.cast(target))
@@ -251,7 +251,7 @@ class LossCalls(Calls):
 
 
 class _Slots(list[Array]):
-    """What a Python method gets, which says what is wrong when it asks for more."""
+    """The arguments of a Python method, with a clear error if it asks for more."""
 
     def __getitem__(self, key: Any) -> Any:
         try:
@@ -261,18 +261,18 @@ class _Slots(list[Array]):
 
 
 class OptimizerCalls(Calls):
-    """Steps of an optimizer in one dtype."""
+    """Calls steps of an optimizer in one dtype."""
 
     component: Optimizer
 
     @property
     def n_slots(self) -> int:
-        """How many slots the optimizer declares."""
+        """The number of slots that the optimizer declares."""
         return int(self.struct.n_slots if self.struct is not None else self.component.n_slots)
 
     @property
     def elementwise(self) -> bool:
-        """Whether a step may be taken on any piece."""
+        """Whether a step may be split into any pieces."""
         return bool(self.flags & abi.ELEMENTWISE)
 
     @property
@@ -281,7 +281,7 @@ class OptimizerCalls(Calls):
         return started(self.component.learning_rate)(0)
 
     def linear(self, t: int, rate: float | None = None) -> tuple[float, float] | None:
-        """alpha and beta of step t, or None where it is not declared linear."""
+        """alpha and beta of step t, or None if the step is not declared linear."""
         if self.struct is None or not ctypes.cast(self.struct.linear_step, ctypes.c_void_p).value:
             return None
         h, alpha, beta = self.h(), ctypes.c_double(np.nan), ctypes.c_double(np.nan)
@@ -295,7 +295,7 @@ class OptimizerCalls(Calls):
         return [np.zeros(w.shape, self.dtype) for _ in range(self.n_slots)]
 
     def step(self, w: Array, grad: Any, slots: Sequence[Array], t: int, *, rate: float | None = None) -> None:
-        """Step t, in place on w and the slots."""
+        """Do step t, in place on w and the slots."""
         rate = self.rate if rate is None else rate
         if not self.compiled:
             self._python(w, self.cast(grad), slots, rate, t)
@@ -337,7 +337,7 @@ class OptimizerCalls(Calls):
         t: int = 1,
         slots: Sequence[Array] | None = None,
     ) -> tuple[Array, list[Array]]:
-        """w and the slots after a step on each of the gradients, the first of which is step t."""
+        """w and the slots after one step per gradient. The first is step t."""
         w = self.cast(w)
         own = self.zero_slots(w) if slots is None else [self.cast(slot) for slot in slots]
         for i, grad in enumerate(grads):

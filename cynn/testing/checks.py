@@ -1,4 +1,4 @@
-"""What the checks of the three kinds share: their order, the child process they run in, the report."""
+"""The base of all checks: their order, the child process in which they run, and the report."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ NamedCheck = tuple[str, Callable[[], str]]
 Sample = dict[str, Any]
 
 PLAIN = Canaries()
-MOST_CRASHES = 5  # then what is left is not tried
+MAX_CRASHES = 5  # after that many, the remaining checks are not run
 
 
 class Checks(Generic[P, C]):
-    """The checks of one component. What they find is in `report`.
+    """The checks of one component. The results are in `report`.
 
-    A kind says how its kernels are called and which checks there are, by name and in their order. A check returns its
-    evidence; it raises Failure, or Skipped where it does not apply. They run in a child process, one after the other;
-    where that dies, the next child goes on behind the check that it was in. So no check needs what another has found.
+    A subclass defines how the kernels of its kind are called, and its checks by name, in order. A check returns its
+    evidence, or raises Failure, or Skipped if it does not apply. The checks run in a child process, one after the
+    other. If the process dies, another child continues with the next check. So no check may use results of another.
     """
 
     kind: ClassVar[str]
-    array_names: ClassVar[list[str]]  # of the arrays of a call
+    array_names: ClassVar[list[str]]  # the arrays of a call
     calls_of: Callable[[P, str, Watch, Manner], C]
 
     @classmethod
     def report_on(
         cls, spec: Any, *, raise_on_failure: bool, seed: int = 0, only: Collection[str] | None = None
     ) -> Report:
-        """The report on what a name, a class or an instance stands for; with `only`, on these rules alone."""
+        """Check a component given by name, class or instance, and return the report. `only` limits the rules."""
         checks = cls(registry.of_kind(cls.kind).get(spec), seed)
         checks.only = only
         checks.run_all()
@@ -64,21 +64,21 @@ class Checks(Generic[P, C]):
         self.watch = Watch()
         self.random = np.random.default_rng(seed)
         self.only: Collection[str] | None = None
-        self.fences = memory_checks.EVERY_ARRAY  # which arrays lie between pages that nobody may touch
+        self.fences = memory_checks.EVERY_ARRAY  # the arrays to put between protected pages
 
     # --------------------------------------------------------------------------------------- order
 
     def run_all(self) -> None:
-        """Every check that makes sense, each in a process of its own once one has died."""
+        """Run all checks. After a process has died, the next check runs in a new one."""
         crashes = 0
         while (named := self.next_check()) is not None:
-            if crashes == MOST_CRASHES:
+            if crashes == MAX_CRASHES:
                 self.report.checks.append(Check(named[0], "-", "not tried, after so many crashes"))
                 continue
             self.watch.notes.write("")
             try:
                 for check, evidence, calls in run_apart(self.results):
-                    if check not in self.report.checks:  # it is there where this is no child's
+                    if check not in self.report.checks:  # it exists in the parent process
                         self.report.checks.append(check)
                     self.watch.evidence, self.watch.calls = evidence, calls
                 return
@@ -88,25 +88,25 @@ class Checks(Generic[P, C]):
                 self.report.checks.append(self.crashed(named, str(crash)))
 
     def results(self) -> Iterator[tuple[Check, dict[str, str], int]]:
-        """Each check that is left, with what has been seen of memory so far."""
+        """Run each remaining check. Yields it with the observations about memory so far."""
         while (named := self.next_check()) is not None:
             check = self.result(named)
             self.report.checks.append(check)
             yield check, self.watch.evidence, self.watch.calls
 
     def result(self, named: NamedCheck) -> Check:
-        """One check, with random numbers of its own."""
+        """Run one check with its own random numbers."""
         name, check = named
         self.random = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
         self.watch.last = ""
-        self.component = copy.copy(self.given)  # without what an earlier check left in it
+        self.component = copy.copy(self.given)  # without the state that an earlier check may have left
         return outcome_of(name, check, self.circumstances)
 
     def circumstances(self) -> str:
         return f" ({self.watch.last}, seed {self.seed})" if self.watch.last else ""
 
     def next_check(self) -> NamedCheck | None:
-        """The first one that is not in the report."""
+        """The first check that is not in the report yet."""
         done = {check.name for check in self.report.checks}
         first = self.first_checks()
         names = {name for name, _ in first}
@@ -118,7 +118,7 @@ class Checks(Generic[P, C]):
         return None
 
     def crashed(self, named: NamedCheck, how: str) -> Check:
-        """The check that a process died in, with the call that it died in."""
+        """The check and the call in which a process died."""
         where = self.watch.notes.read()
         evidence = f"{how}, in {where or 'no call of the component'}, seed {self.seed}"
         if named[0] == memory_checks.FENCES and where:
@@ -127,15 +127,15 @@ class Checks(Generic[P, C]):
         return Check(named[0], "FAIL", evidence)
 
     def class_checks(self) -> list[NamedCheck]:
-        """Those of the class, which call no kernel."""
+        """The checks of the class, which call no kernel."""
         return common.class_checks(self.component)
 
     def first_checks(self) -> list[NamedCheck]:
-        """Without these, the others make no sense."""
+        """The checks that must pass before the others are run."""
         return [("kernel", self.kernel)]
 
     def all_checks(self) -> list[NamedCheck]:
-        """Those of every kind around those of one. What lies outside of arrays comes first: it may break the rest."""
+        """The checks of all kinds and of this kind. Memory outside of arrays comes first: it may break the rest."""
         shared: dict[str, Callable[[Any], str]] = {
             "large and odd shapes": self.large_shapes.__func__,  # type: ignore[attr-defined]  # a method
             "NaN and infinity let through": self.not_finite.__func__,  # type: ignore[attr-defined]  # likewise
@@ -152,14 +152,14 @@ class Checks(Generic[P, C]):
         ]
 
     def memory_checks(self) -> list[NamedCheck]:
-        """Where a call may read and write, and where its arrays may lie."""
+        """Checks of the memory that a call reads and writes, and of the placement of its arrays."""
         return [
             (memory_checks.FENCES, functools.partial(memory_checks.stays_inside, self)),
             ("any alignment", functools.partial(memory_checks.any_alignment, self)),
         ]
 
     def watched(self) -> list[NamedCheck]:
-        """What has been seen in the course of all calls."""
+        """Checks of what was observed during all calls."""
         rules = {
             "inputs unchanged": "inputs",
             "writes nothing outside its output": "bounds",
@@ -170,23 +170,23 @@ class Checks(Generic[P, C]):
     # ------------------------------------------------------------------------------ of each kind
 
     def checks(self) -> list[NamedCheck]:
-        """Those of the kind alone."""
+        """The checks of this kind."""
         raise NotImplementedError
 
     def samples(self, calls: C, rows: int, columns: int) -> Iterator[tuple[str, Sample]]:
-        """Inputs of that shape for `calls.results`, each with a few words on it."""
+        """Inputs of this shape for `calls.results`, each with a short description."""
         raise NotImplementedError
 
     def probe(self, component: P) -> dict[str, Array]:
-        """What comes out over a wide range of inputs, the same for each call: what a hyperparameter could change."""
+        """Results for a wide range of fixed inputs, to see whether a hyperparameter has an effect."""
         raise NotImplementedError
 
     def moderate(self, component: P, dtype: str) -> dict[str, Array]:
-        """What comes out of moderate inputs, the same for each call."""
+        """Results for moderate fixed inputs."""
         raise NotImplementedError
 
     def movements(self, component: P) -> Iterator[precision.Movement]:
-        """Outputs in float64 as functions of how far an input is moved."""
+        """Outputs in float64 as functions of the distance by which an input is moved."""
         raise NotImplementedError
 
     def large_shapes(self) -> str:
@@ -199,11 +199,11 @@ class Checks(Generic[P, C]):
         raise NotImplementedError
 
     def declared(self, calls: C) -> list[str]:
-        """What the kernel declares besides its dtypes, in words."""
+        """What the kernel declares besides its dtypes, as text."""
         raise NotImplementedError
 
     def call_with_data(self, calls: C) -> Callable[[], list[Array]]:
-        """A call with data of its own, without guards, so that nearly all of its time is the kernel's."""
+        """A call with its own data and without guards, so that nearly all of its time is spent in the kernel."""
         raise NotImplementedError
 
     # ---------------------------------------------------------------------------------- of all kinds
@@ -214,7 +214,7 @@ class Checks(Generic[P, C]):
 
     @property
     def best_dtype(self) -> str:
-        """float64, where it is offered."""
+        """float64 if it is offered."""
         return self.dtypes[0]
 
     def calls(self, dtype: str, component: P | None = None, manner: Manner = PLAIN) -> C:
@@ -224,7 +224,7 @@ class Checks(Generic[P, C]):
         return ", ".join([*self.dtypes, *self.declared(self.calls(self.dtypes[0]))])
 
     def functions(self) -> dict[str, int]:
-        """The addresses of its functions."""
+        """The addresses of the functions."""
         return abi.functions(self.component)
 
     def require_compiled(self, reason: str) -> None:
@@ -240,7 +240,7 @@ class Checks(Generic[P, C]):
             raise Skipped("it offers no float64, in which differences could be taken")
 
     def no_violation(self, rule: str) -> str:
-        self.watch.last = ""  # the evidence says which call it was
+        self.watch.last = ""  # the evidence names the call
         if rule in self.watch.evidence:
             raise Failure(self.watch.evidence[rule])
         return f"{self.watch.calls} calls"
@@ -257,7 +257,7 @@ class Checks(Generic[P, C]):
         first, second = self.call_with_data(calls), self.call_with_data(calls)
         self.watch.last = calls.dtype
         if calls.compiled:
-            with self.watch.call("a kernel", calls.dtype, ()):  # what it leaves in the environment stays in this thread
+            with self.watch.call("a kernel", calls.dtype, ()):  # changes of the environment stay in this thread
                 kept = what_is_kept(self.functions().values(), first, second)
             if kept is not None:
                 raise Failure(

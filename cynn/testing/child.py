@@ -1,4 +1,4 @@
-"""Checks run in a child process, so that an abort, a wild access or an endless loop ends that and nothing else."""
+"""Runs checks in a child process, so that an abort, an invalid access or an endless loop ends only that process."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from typing import IO, Any
 
 __all__ = ["Crash", "Notes", "can_fork", "run_apart"]
 
-SECONDS = 60.0  # without a word from the child, until it counts as caught in an endless loop
-_LENGTH = 1000  # bytes of the notes
+SECONDS = 60.0  # seconds without a message from the child before it counts as an endless loop
+_LENGTH = 1000  # bytes of a note
 
 
 class Crash(Exception):
-    """A child ended before it was done; the text says how."""
+    """A child process ended too early. The message says how."""
 
 
 class Notes:
-    """A few words that a process leaves to its parent, whatever becomes of it: what it is about to call."""
+    """A note in shared memory about the next call. The parent can read it after the child has died."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _LENGTH)  # shared with the children
@@ -40,17 +40,17 @@ class Notes:
 
 
 def can_fork() -> bool:
-    """Whether there are child processes that begin with all that their parent has."""
+    """Whether the system can fork."""
     return hasattr(os, "fork")
 
 
 def run_apart(work: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-    """What `work` yields, computed in a child process; raises a Crash, if that ended before it was done.
+    """Yield what `work` yields, computed in a child process. Raises Crash if the process ends too early.
 
     Parameters
     ----------
     work : function without arguments
-        A generator of what can be pickled.
+        A generator of values that can be pickled.
     """
     if not can_fork():
         yield from work()
@@ -60,7 +60,7 @@ def run_apart(work: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: none of them is needed
+            warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads: the child needs none of them
             process = os.fork()
         if not process:
             _be_the_child(work, theirs, errors.fileno())
@@ -74,7 +74,7 @@ def run_apart(work: Callable[[], Iterator[Any]]) -> Iterator[Any]:
             raise Crash(_how(status) + (f"; it wrote: {said}" if said else "")) from None
         finally:
             if process:
-                os.kill(process, signal.SIGKILL)  # no harm where it has ended: it is waited for here
+                os.kill(process, signal.SIGKILL)  # harmless if it has ended, since it is reaped here
                 os.waitpid(process, 0)
         print(_text(errors), end="", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""What is checked of all three kinds: the class, its configuration, its hyperparameters."""
+"""Checks for all kinds: the class, its configuration and its hyperparameters."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ C = TypeVar("C", bound=Component)
 
 
 def changed(component: C, **values: Any) -> C | None:
-    """The same component with other hyperparameters, or None where that is not allowed."""
+    """The same component with other hyperparameters, or None if they are not allowed."""
     given = {name: getattr(component, name) for name in component.hyperparameters}
     try:
         return type(component)(**{**given, **values})
-    except CynnError:  # out of its bounds, or at odds with another
+    except CynnError:  # out of bounds, or inconsistent with another
         return None
 
 
 def variants(component: C) -> Iterator[C]:
-    """The component, and one with another value for each hyperparameter."""
+    """The component, and for each hyperparameter one with another value."""
     yield component
     for name, declared in component.hyperparameters.items():
         if name == "learning_rate":
@@ -40,7 +40,7 @@ def variants(component: C) -> Iterator[C]:
 
 
 def _others(declared: Hyperparameter, default: Any) -> list[Any]:
-    """Values to try in the place of the default."""
+    """Values to try instead of the default."""
     if isinstance(default, bool):
         return [not default]
     if declared.choices:
@@ -51,7 +51,7 @@ def _others(declared: Hyperparameter, default: Any) -> list[Any]:
 
 
 def class_checks(component: Component) -> list[tuple[str, Callable[[], str]]]:
-    """Name, docstrings, configuration and pickling."""
+    """Check the name, docstrings, configuration and pickling."""
     checks = {
         "docstring": _docstring,
         "documented hyperparameters": _hyperparameter_docs,
@@ -87,7 +87,7 @@ def _round_trip(component: Component) -> str:
     cls = type(component)
     for one in variants(component):
         config = one.get_config()
-        if str(config.get("name")).rpartition(":")[2] != cls.name:  # of a plugin, the package is in front
+        if str(config.get("name")).rpartition(":")[2] != cls.name:  # the name of a plugin begins with its package
             raise Failure(f"get_config() must hold the name {cls.name!r}. Got {config.get('name')!r} instead.")
         missing = set(component.hyperparameters) - set(config)
         if missing:

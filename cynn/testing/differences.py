@@ -1,4 +1,4 @@
-"""Derivatives by differences, in float64, with one-sided ones where a function has a kink."""
+"""Finite differences in float64, one-sided where a function has a kink."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from cynn.testing.words import apart
 
 __all__ = ["Slopes", "along", "one_sided", "require_along", "slope", "slopes", "wrong"]
 
-# Steps are powers of two, so that z ± h is exact for every z that is tried. The largest comes first; where a
-# function is steep, smaller ones tell more.
+# Steps are powers of two, so that z ± h is exact for all z that are tried. The largest comes first. Where a function is
+# steep, smaller steps are more accurate.
 _H = 2.0**-10
 _SIZES = 8
 _STEPS = (2.0**-12, 2.0**-17, 2.0**-22)
-_NEAR = 2.0**-8  # one-sided differences start so many steps beside the point
+_NEAR = 2.0**-8  # one-sided differences start this many steps away from the point
 _EPS = np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """What differences say of a derivative.
+    """A derivative from finite differences.
 
     Attributes
     ----------
     central : array
         The central difference, where the function is smooth.
     uncertainty : array
-        How much it moves with a smaller step.
+        How much it changes with a smaller step.
     rounding : array
-        What rounding may add to it.
+        The possible rounding error.
     left, right : array
         The limits from either side.
     """
@@ -50,7 +50,7 @@ def slopes(moved: Callable[[float], Array]) -> Slopes:
     """The derivative of `moved(t)` at t = 0, element by element.
 
     The central difference has five points, (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h, and an error of
-    order h⁴. Of several steps h each element takes the one that tells most.
+    order h⁴. For each element, the most accurate of several steps h is used.
     """
 
     def central(h: float) -> Array:
@@ -77,9 +77,9 @@ def slopes(moved: Callable[[float], Array]) -> Slopes:
 
 
 def one_sided(moved: Callable[[float], Array], sign: int, steps: tuple[float, ...] = _STEPS) -> tuple[Array, Array]:
-    """The derivative of `moved(t)` just beside t = 0, from values on one side alone, and how uncertain it is.
+    """The one-sided derivative of `moved(t)` at t = 0, and its uncertainty.
 
-    It is a limit also where the function jumps.
+    It also exists where the function jumps.
     """
 
     def difference(step: float) -> Array:
@@ -92,21 +92,21 @@ def one_sided(moved: Callable[[float], Array], sign: int, steps: tuple[float, ..
     best, uncertainty = found[0], np.full(found[0].shape, np.inf)
     for before, now, step in zip(found, found[1:], steps[1:], strict=False):
         doubt = np.abs(now - before) + _EPS * size / step * 8
-        # the coarser one has less rounding, as long as both agree
+        # the coarser one has a smaller rounding error, if both agree
         best = np.where(doubt < uncertainty, np.where(np.abs(now - before) < 1e-5, before, now), best)
         uncertainty = np.fmin(uncertainty, doubt)
     return best, uncertainty
 
 
 def wrong(analytic: Array, found: Slopes) -> Array:
-    """Where an analytic derivative disagrees.
+    """Which elements of an analytic derivative disagree with finite differences.
 
-    It must be near the central difference, or, where that is uncertain, between the one-sided ones: at a kink
-    they differ, and where the second derivative jumps they are the better ones. Where the function overflows,
-    anything but a NaN will do.
+    An element must be close to the central difference or, where that is uncertain, between the one-sided differences:
+    these differ at a kink, and are more accurate where the second derivative jumps. Where the function overflows, any
+    value but NaN is accepted.
     """
     size = np.abs(found.central)
-    # of a flat function small slopes are large; where all are nearly 0, it is at an extremum
+    # in a flat function small slopes are significant; if all are nearly 0, it is at an extremum
     largest = float(np.max(size[np.isfinite(size)], initial=0.0))
     floor = min(1.0, largest) if largest > 1e-4 else 1.0
     scale = np.maximum(floor, size)
@@ -123,20 +123,20 @@ def wrong(analytic: Array, found: Slopes) -> Array:
 
 
 def require_along(analytic: Array, unit: Array, found: Slopes, first: int, what: str, of: str) -> None:
-    """Raise a Failure unless the gradient of each row, in the direction `unit`, is what differences say.
+    """Raise Failure unless the directional derivative of each row along `unit` agrees with finite differences.
 
     Parameters
     ----------
     analytic : array of shape (rows, columns)
         The gradient.
     unit : array of shape (columns,)
-        The direction, which is 0 in the columns before `first`.
+        The direction. It is 0 in the columns before `first`.
     found : Slopes
         The derivative of each row in that direction.
     first : int
         For the message.
     what, of : str
-        For the message: what must be the derivative of what.
+        For the message: the names of the derivative and the function.
     """
     along = (analytic * unit).sum(axis=1)
     bad = wrong(along, found)
@@ -149,14 +149,14 @@ def require_along(analytic: Array, unit: Array, found: Slopes, first: int, what:
 
 
 def slope(f: Callable[[float], float]) -> tuple[float, float]:
-    """The derivative of f at 0, and how much it changes with the size of the step."""
+    """The derivative of f at 0, and how much it depends on the step size."""
     found = [(f(step) - f(-step)) / (2 * step) for step in (2.0**-12, 2.0**-16, 2.0**-20)]
     changes = [abs(after - before) for before, after in itertools.pairwise(found)]
     return found[int(np.argmin(changes)) + 1], min(changes)
 
 
 def along(f: Callable[[], float], array: Array, unit: Array) -> tuple[float, float]:
-    """Likewise of f along a direction of an array that it reads."""
+    """The same along a direction of an array that f reads."""
     before = array.copy()
 
     def moved(step: float) -> float:

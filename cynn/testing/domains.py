@@ -1,4 +1,4 @@
-"""Where a function is defined: as its class says, or as the NaNs show that it gives elsewhere."""
+"""The domain of a function: declared by its class, or found from the NaNs that it returns."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cynn.testing.memory import Array
 
 __all__ = ["MARGIN", "inside", "seen"]
 
-MARGIN = 1e-3  # so near to the end of a domain nothing is tried: a slope may be infinite there
+MARGIN = 1e-3  # no point is tried closer to the end of a domain: a slope may be infinite there
 
 
 def seen(f: Callable[[Array], Array]) -> tuple[float, float]:
-    """The interval outside of which an elementwise function is NaN; all numbers, if there is none such."""
+    """The interval outside of which an elementwise function is NaN, or all numbers if there is none."""
     grid = np.linspace(-8, 8, 161)
     defined = ~np.isnan(f(grid))
     if defined.all() or not defined.any():
@@ -39,7 +39,7 @@ def _edge(f: Callable[[Array], Array], good: float, bad: float) -> float:
 
 
 def inside(z: Array, domain: tuple[float, float]) -> Array:
-    """The numbers of z, those outside of a domain folded into it."""
+    """z with the numbers outside of a domain folded into it."""
     low, high = domain
     if low == -np.inf and high == np.inf:
         return z

@@ -10,21 +10,21 @@ import numpy as np
 
 __all__ = ["Environment"]
 
-_SIZE = 64  # bytes; fenv_t has up to 32
+_SIZE = 64  # bytes, at least the size of fenv_t
 
-# Flags of what has happened (inexact, underflow, ...) are no setting: they are masked out.
+# Status flags (inexact, underflow, ...) are not settings: they are masked out.
 _X87_CONTROL, _SSE_FLAGS = slice(0, 2), 0x3F
 
 
 class Environment:
-    """The settings as they are when it is made."""
+    """The settings at the time of its creation."""
 
     def __init__(self) -> None:
         self.settings = _settings()
         self.numpy = _of_numpy()
 
     def changes(self) -> str | None:
-        """What has been changed since, in words, or None. It is set back."""
+        """Describe what has changed since, or return None. Restores the settings."""
         now, numpy = _settings(), _of_numpy()
         if now == self.settings and numpy == self.numpy:
             return None
@@ -49,7 +49,7 @@ def _library() -> Any:
     try:
         library = ctypes.CDLL(None)
         return library if hasattr(library, "fegetenv") else ctypes.CDLL("libm.so.6")
-    except (OSError, TypeError):  # no such library; on Windows there is none without a name
+    except (OSError, TypeError):  # no C library found by this name
         return None
 
 
@@ -60,7 +60,7 @@ if _MATH is not None:
 
 
 def _settings() -> dict[str, str]:
-    """By name: the direction of rounding, and the control words, of which flush-to-zero and masks are bits."""
+    """The rounding mode and the control words (with flush-to-zero and exception masks), by name."""
     if _MATH is None:
         return {}
     raw = ctypes.create_string_buffer(_SIZE)

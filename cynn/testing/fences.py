@@ -1,4 +1,4 @@
-"""Memory between pages that nobody may touch: a wild read or write, by one byte, ends the process on the spot."""
+"""Memory between protected pages: reading or writing one byte outside of it ends the process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PAGE = mmap.PAGESIZE
 
 
 def can_fence() -> bool:
-    """Whether the system lets a process protect pages."""
+    """Whether the system supports protected pages."""
     return os.name == "posix"
 
 
@@ -31,7 +31,7 @@ def _protect(address: int, size: int, protection: int) -> None:
 
 
 class Fenced:
-    """A copy of an array that ends, or starts, where a page begins that cannot be read or written."""
+    """A copy of an array next to a protected page, before or after it."""
 
     def __init__(self, values: Array, side: Literal["end", "start"], *, read_only: bool, fill: Array) -> None:
         inside = -(-max(values.nbytes, 1) // _PAGE) * _PAGE
@@ -50,7 +50,7 @@ class Fenced:
             self.array.flags.writeable = False
 
     def changed_inside(self) -> str | None:
-        return None  # the pages say so themselves
+        return None  # the protected pages report it
 
     def changed_outside(self) -> str | None:
         return None
@@ -58,10 +58,10 @@ class Fenced:
 
 @dataclass(frozen=True)
 class Fences:
-    """Between pages that nobody may touch; what a call only reads is read-only."""
+    """Arrays between protected pages. Inputs are read-only."""
 
     side: Literal["end", "start"]
-    names: frozenset[str] = frozenset()  # which arrays; none: all
+    names: frozenset[str] = frozenset()  # the names of the arrays; empty: all
     read_only: bool = True
     turn: int = 0
 

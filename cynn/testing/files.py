@@ -1,4 +1,4 @@
-"""A class in a file, for a check without an installation."""
+"""Loads a class from a file, to check it without installing it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["class_at", "is_place"]
 
 
 def is_place(name: str) -> bool:
-    """Whether a name is that of a file, perhaps with a class: `file.py` or `file.py:Class`."""
+    """Whether a name has the form `file.py` or `file.py:Class`."""
     return name.endswith(".py") or ".py:" in name
 
 
 def class_at(place: str) -> Any:
-    """The class that `file.py:Class` names; without a class, the only one of that file that can be checked."""
+    """The class that `file.py:Class` names, or the only class in `file.py` that can be checked."""
     head, _, name = place.rpartition(".py:") if ".py:" in place else (place[:-3], "", "")
     path = Path(head + ".py")
     if not path.is_file():
@@ -54,7 +54,7 @@ def _module(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(path.stem)
     sys.modules[path.stem] = module  # so that its classes can be pickled
-    sys.path.insert(0, str(path.parent.resolve()))  # for what lies beside it
+    sys.path.insert(0, str(path.parent.resolve()))  # for modules next to the file
     try:
         spec.loader.exec_module(module)
     except Exception as error:

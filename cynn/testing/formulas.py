@@ -1,4 +1,4 @@
-"""The check that the `c_source` of an activation says what its kernel computes: by it, networks leave."""
+"""Checks that the `c_source` of an activation, which exports use, computes the same as its kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cynn.testing.report import Failure, Skipped
 
 __all__ = ["same_as_c_source"]
 
-_TOLERANCE = 1e-9  # of float64 formulas that round otherwise
+_TOLERANCE = 1e-9  # different rounding of float64 formulas
 _COLUMNS = 5
 
 
@@ -26,14 +26,14 @@ def same_as_c_source(activation: Activation) -> str:
     Parameters
     ----------
     activation : Activation
-        The one that is checked.
+        The activation to check.
 
     Returns
     -------
     str
         The evidence.
     """
-    # the input itself is no output, as it would be behind the identity alone
+    # avoids an identity network, whose output would be the input itself
     described: list[Any] = [layers.Input(_COLUMNS), layers.Concatenate([[]]), layers.Activation(activation)]
     network = Network(described, seed=0, dtype="float64")
     try:
@@ -48,7 +48,7 @@ def same_as_c_source(activation: Activation) -> str:
     expected = network.predict(z)
     got = Reference(plan, "float64")(z)
     errors = np.abs(got - expected) / np.maximum(np.maximum(np.abs(expected), np.abs(z)), 1)
-    errors[np.isnan(got) & np.isnan(expected)] = 0  # outside of its domain
+    errors[np.isnan(got) & np.isnan(expected)] = 0  # outside of the domain
     place = np.unravel_index(int(np.nanargmax(np.where(np.isnan(errors), np.inf, errors))), errors.shape)
     if not errors[place] <= _TOLERANCE:
         raise Failure(

@@ -1,4 +1,4 @@
-"""Where a function has kinks, and whether its derivative is right on both sides of them, however near."""
+"""Finds the kinks of a function, and checks its derivative on both sides of them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from cynn.testing.memory import Array
 
 __all__ = ["beside", "find_kinks", "places_of_kinks"]
 
-_MOST = 24  # as many are looked for
-_FAR = [10.0**-k for k in range(1, 7)]  # beside a kink whose place is known to 1e-7
-_NEARER = [*(10.0**-k for k in range(7, 13)), 1e-20, 1e-40, 1e-310]  # and beside one that is known exactly
+_MAX_KINKS = 24
+_FAR = [10.0**-k for k in range(1, 7)]  # distances from a kink whose position is known to 1e-7
+_NEARER = [*(10.0**-k for k in range(7, 13)), 1e-20, 1e-40, 1e-310]  # from a kink whose position is exact
 
 
 def find_kinks(f: Callable[[Array], Array], *, low: float = -8.0, high: float = 8.0) -> list[float]:
-    """Where an elementwise function has a kink or a jump, in an interval; and the round numbers beside."""
+    """The kinks and jumps of an elementwise function in an interval, and round numbers close to them."""
     return sorted({place for kink in places_of_kinks(f, low, high) for place in (kink, round(kink, 5))})
 
 
 def places_of_kinks(f: Callable[[Array], Array], low: float = -8.0, high: float = 8.0) -> list[float]:
-    """The same to 1e-7.
+    """The kinks and jumps to 1e-7.
 
-    Where the slope changes from one gap of a grid to the next much more than beside it, the grid is refined.
-    In a smooth function the change shrinks with the gap, at a kink it stays.
+    The grid is refined where the slope changes much more from one interval to the next than nearby. In a smooth
+    function the change shrinks with the interval; at a kink it does not.
     """
     kinks: list[float] = []
     grid = np.linspace(low, high, 2001)
@@ -40,7 +40,7 @@ def places_of_kinks(f: Callable[[Array], Array], low: float = -8.0, high: float 
             continue
         seen.add(int(i))
         tried += 1
-        if tried > _MOST:
+        if tried > _MAX_KINKS:
             break
         kink = _refine(f, grid[i], grid[i + 2], float(bend[i]))
         if kink is not None:
@@ -72,21 +72,21 @@ def beside(
     kinks: Iterable[float],
     exact: Iterable[float] = (0.0,),
 ) -> tuple[int, tuple[float, float, float] | None]:
-    """Compare a derivative on both sides of kinks with differences that stay on the side.
+    """Compare a derivative on both sides of kinks with one-sided differences.
 
     Parameters
     ----------
     f, derivative : function of an array
         Elementwise.
     kinks : iterable of float
-        Where they are, to 1e-7.
+        Their positions, to 1e-7.
     exact : iterable of float
-        Where kinks may be exactly, if one has been found there.
+        Possible exact positions of kinks.
 
     Returns
     -------
     tuple (n, fault)
-        How many points were compared; of the first that is wrong: where, what was expected, what was got. Or None.
+        The number of points compared; and position, expected and actual value at the first wrong one, or None.
     """
     found, special = sorted(set(kinks)), set(exact)
     places = [(kink, distance) for kink in found for distance in _FAR]
@@ -110,7 +110,7 @@ def beside(
 
 
 def _is_clear(kink: float, distance: float, sign: int, found: list[float], special: set[float]) -> bool:
-    """Whether a place on one side of a kink is not at it, and no other kink is near on that side."""
+    """Whether a point beside a kink is distinct from it, and no other kink is close on that side."""
     place = kink + sign * distance
     others = [other for other in found if sign * (other - kink) > 1e-5]
     others += [other for other in special if sign * (other - kink) > 0]

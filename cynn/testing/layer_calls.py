@@ -1,4 +1,4 @@
-"""Passes through the operations of one layer, function by function, as the engine makes them."""
+"""Calls the functions of the operations of one layer, in the same order as the engine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLAIN = Canaries()
 
 @dataclass(frozen=True)
 class Built:
-    """A layer with its arrays, its operations, and the number of its output among the values."""
+    """A layer with its arrays, its operations, and the index of its output among the values."""
 
     layer: Any
     operations: list[Operation]
@@ -38,7 +38,7 @@ class Built:
     categories: dict[int, int]
 
     def size(self, rows: int) -> int:
-        """How many numbers there are in an output, and in the arrays of the layer."""
+        """The size of an output plus the sizes of all arrays of the layer."""
         return rows * self.units + sum(int(array.size) for _, array in self.layer.arrays())
 
     def name_of(self, array: Array) -> str:
@@ -47,10 +47,10 @@ class Built:
 
 
 def built(layer: Any, widths: Sequence[int], dtype: str) -> Built:
-    """A layer called on values of so many columns; parameters that all begin alike are told apart."""
+    """Build a layer for inputs with these numbers of columns. Constant initial parameters get different values."""
     builder = Builder(widths[0], dtype, 0)
     builder.widths.extend(widths[1:])
-    builder._drawn[Purpose.NOISE] = 1  # so that what draws has another number than 0
+    builder._drawn[Purpose.NOISE] = 1  # so that a random operation does not have the index 0
     made, output = copy.copy(layer).bind(builder, list(range(len(widths))))
     random = np.random.default_rng(1)
     for operation in builder.operations:
@@ -61,7 +61,7 @@ def built(layer: Any, widths: Sequence[int], dtype: str) -> Built:
 
 
 def dtypes_of(layer: Any, widths: Sequence[int]) -> list[str]:
-    """The dtypes in which it can be built; what keeps it from all of them is raised."""
+    """The dtypes in which the layer can be built. Raises the error if there is none."""
     found, errors = [], []
     for dtype in ("float64", "float32"):
         try:
@@ -76,7 +76,7 @@ def dtypes_of(layer: Any, widths: Sequence[int]) -> list[str]:
 
 
 def widths_taken(layer: Any, n: int) -> Sequence[int] | None:
-    """The columns of its inputs, n each; None where it takes no such."""
+    """The numbers of columns of its inputs, n each, or None if it does not accept them."""
     for inputs in [layer.n_inputs] if layer.n_inputs is not None else [2, 1]:
         try:
             built(layer, [n] * inputs, dtypes_of(layer, [n] * inputs)[0])
@@ -87,7 +87,7 @@ def widths_taken(layer: Any, n: int) -> Sequence[int] | None:
 
 
 class LayerCalls(Calls):
-    """Forward, backward, gradients and states of a layer in one dtype."""
+    """Calls forward, backward, gradients and states of a layer in one dtype."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class LayerCalls(Calls):
         self.component, self.dtype, self.manner, self.records = component, dtype, manner, records
         self.watch = Watch() if watch is None else watch
         self.compiled = component.is_compiled()
-        self.values: list[float] = []  # its operations have structs, flags and hyperparameters
+        self.values: list[float] = []  # for the structs, flags and hyperparameters of its operations
         self._built: dict[tuple[int, ...], Built] = {}
 
     def built(self, widths: Sequence[int]) -> Built:
@@ -118,22 +118,22 @@ class LayerCalls(Calls):
         unwanted: int | None = None,
         forward_alone: bool = False,
     ) -> dict[str, Array]:
-        """What comes out for `x`, a list of inputs, and `v`, the gradient of the output.
+        """The results for `x`, a list of inputs, and `v`, the gradient of the output.
 
         Parameters
         ----------
         sample : dict
-            `x`, `v`, and perhaps the `moment`. A prediction has an output alone.
+            `x`, `v`, and optionally the `moment`. A prediction has only an output.
         rows : sequence of pairs, optional
-            The pieces of the batch; left out, all rows are one.
+            The pieces of the batch. By default, one piece with all rows.
         one_by_one : bool
-            Whether gradients and linear steps go row by row of a parameter, and columns one by one.
+            Whether gradients and linear steps are computed row by row of a parameter, and column by column.
         in_place : bool
-            Whether forward and backward get one array in the place of two, as flags allow.
+            Whether forward and backward work in place, where flags allow it.
         unwanted : int, optional
-            An input whose gradient nobody wants.
+            The index of an input whose gradient is not requested.
         forward_alone : bool
-            Whether to stop before backward.
+            Whether to skip backward.
         """
         x = [self.cast(each) for each in sample["x"]]
         whole = self.built([each.shape[1] for each in x])
@@ -163,7 +163,7 @@ def _input(j: int, n: int) -> str:
 
 
 class _Pass:
-    """One pass through the operations of a layer."""
+    """A forward and backward pass through the operations of a layer."""
 
     def __init__(
         self, calls: LayerCalls, whole: Built, moment: Moment, rows: Sequence[Span], one_by_one: bool, in_place: bool
@@ -232,7 +232,7 @@ class _Pass:
         return out
 
     def _method(self, operation: Operation, name: str, x: list[Array], *rest: Array) -> Any:
-        """Call a method in Python with arrays that it must not write to, and perhaps the gradient that it may."""
+        """Call a Python method with read-only arrays, and optionally a writable gradient."""
         python = operation.python if operation.python is not None else operation.activation.component  # type: ignore[union-attr]  # one of them
         placed = {f"x[{j}]": self.calls.manner.place(f"x[{j}]", each, is_input=True) for j, each in enumerate(x)}
         given: list[Any] = [each.array for each in placed.values()]
@@ -253,7 +253,7 @@ class _Pass:
     def backward(
         self, i: int, operation: Operation, values: dict[int, Array], delta: Array, wanted: list[bool]
     ) -> list[Array | None]:
-        """∂C/∂x of each input; gradients and states are found on the way."""
+        """∂C/∂x of each input. Also computes gradients and states."""
         x = [values[value] for value in operation.inputs]
         arrays = self.arrays[i]
         if operation.python is not None or (operation.activation is not None and operation.activation.is_python):

@@ -1,4 +1,4 @@
-"""Checks of the functions that a layer is made of, called as the engine may call them."""
+"""Checks of the functions of a layer's operations, called in all ways in which the engine may call them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _draws(built: Built) -> bool:
 
 
 def reads(checks: LayerChecks) -> str:
-    """What lies around arrays, or in those that nobody has written, changes nothing."""
+    """Memory around the arrays, and arrays that have not been written, do not affect the result."""
     checks.require_compiled("Python methods get no memory but their arrays")
     n = 0
     for dtype, (rows, columns) in itertools.product(checks.dtypes, SHAPES):
@@ -88,7 +88,7 @@ def repeated(checks: LayerChecks) -> str:
 
 
 def any_pieces(checks: LayerChecks) -> str:
-    """Rows of the batch, rows of a parameter and columns may come in any pieces."""
+    """Rows of the batch, rows of a parameter and columns may be split into any pieces."""
     checks.require_compiled("methods in Python get whole batches")
     n = 0
     for dtype, (rows, columns) in itertools.product(checks.dtypes, [(9, 6), (40, 33), (70, 1)]):
@@ -110,7 +110,7 @@ def any_pieces(checks: LayerChecks) -> str:
 
 
 def wide_rows(checks: LayerChecks) -> str:
-    """All gradients of a pass against differences of Σ v a, along all columns, and along the last."""
+    """All gradients of a pass against finite differences of Σ v a, along all columns and along the last ones."""
     checks.require_float64()
     calls, n = checks.calls("float64"), 0
     for rows, columns in [(3, 5), (3, 130), (2, 1031)]:
@@ -142,7 +142,7 @@ def wide_rows(checks: LayerChecks) -> str:
 
 
 def linear_in_grad(checks: LayerChecks) -> str:
-    """Gradients are multiplied as the gradient of the output is."""
+    """Gradients are linear in the gradient of the output."""
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
         for _, sample in checks.training_samples(calls, 9, 6):
@@ -186,7 +186,7 @@ def linear_step(checks: LayerChecks) -> str:
 
 
 def aliasing(checks: LayerChecks) -> str:
-    """Where a flag allows that two arrays are one, nothing changes."""
+    """Where a flag allows aliasing, it does not affect the result."""
     checks.require_compiled("Python methods get arrays that are apart")
     flags = 0
     for dtype, (rows, columns) in itertools.product(checks.dtypes, [(9, 6), (70, 65)]):
@@ -203,7 +203,7 @@ def aliasing(checks: LayerChecks) -> str:
 
 
 def unwanted(checks: LayerChecks) -> str:
-    """Without the gradient of an input, which is then NULL, the others are as with it."""
+    """If the gradient of an input is not requested (NULL), the other gradients are the same."""
     checks.require_compiled("methods in Python return all")
     n = 0
     for dtype in checks.dtypes:
@@ -220,7 +220,7 @@ def unwanted(checks: LayerChecks) -> str:
 
 
 def row_weights(checks: LayerChecks) -> str:
-    """A row of weight w is w copies of it, and the order of rows means nothing."""
+    """A row of weight w has the effect of w copies, and the order of rows has none."""
     n = 0
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
@@ -246,7 +246,7 @@ def row_weights(checks: LayerChecks) -> str:
 def _require_rows(
     calls: LayerCalls, sample: dict[str, Any], found: Found, which: Array, weights: Array, text: str
 ) -> None:
-    """What was found is what rows `which` give by themselves, each with its share."""
+    """The results are those that the rows `which` give separately, each with its share."""
     got = calls.results({"x": [each[which] for each in sample["x"]], "v": sample["v"][which]})
     for name, values in found.items():
         if name == "a":
@@ -257,7 +257,7 @@ def _require_rows(
 
 
 def many_rows(checks: LayerChecks) -> str:
-    """Many rows and columns, of odd numbers and round ones: each row is what it is alone, and gradients are sums."""
+    """Large numbers of rows and columns: each row has the same result as alone, and gradients are sums over rows."""
     done = []
     for (rows, columns), dtype in itertools.product(LARGE, checks.dtypes):
         calls = checks.calls(dtype)
@@ -291,7 +291,7 @@ def many_rows(checks: LayerChecks) -> str:
 
 
 def random_numbers(checks: LayerChecks) -> str:
-    """What is drawn follows from each of the seed, the epoch, the step and the number of the operation."""
+    """Random numbers depend on the seed, the epoch, the step and the index of the operation."""
     checks.require_compiled("methods in Python are not told the seed")
     changes = {"seed": 8, "epoch": 1, "step": 1, "number": 1}
     for dtype in checks.dtypes:
@@ -322,7 +322,7 @@ def random_numbers(checks: LayerChecks) -> str:
 
 
 def flags(checks: LayerChecks) -> str:
-    """What flags promise: that a row that is not finite stays one, and that predictions leave x as it is."""
+    """Promises of the flags: non-finite rows stay non-finite, and predictions return x unchanged."""
     checks.require_compiled("Python methods have no flags")
     n = 0
     for dtype in checks.dtypes:

@@ -1,4 +1,4 @@
-"""Checks of a layer in networks, as whoever uses it has it."""
+"""Checks of a layer inside networks, through the public interface."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["InNetworks"]
 
 ROWS = 7
 SHAPES = [(1031, 129), (3, 1031), (70, 1), (4096, 2)]
-_INPUTS = (5, 8, 6, 12, 4, 3, 2, 1)  # columns, the first that it takes
+_INPUTS = (5, 8, 6, 12, 4, 3, 2, 1)  # numbers of columns; the first that the layer accepts is used
 
 
 class _Linear(Loss):
@@ -39,7 +39,7 @@ class _Linear(Loss):
 
 
 class InNetworks(Checks[Any, LayerCalls]):
-    """It is put behind data that are the parameters of layers in front of it, and in front of a loss that is linear."""
+    """Puts the layer behind trainable layers, which stand for its inputs, and in front of a linear loss."""
 
     kind = "layer"
     calls_of = LayerCalls
@@ -50,7 +50,7 @@ class InNetworks(Checks[Any, LayerCalls]):
 
     @functools.cached_property
     def widths(self) -> Sequence[int]:
-        """The columns of the values that it is called on: of two, where any number is allowed."""
+        """The numbers of columns of its inputs: two inputs, if any number is allowed."""
         for n in _INPUTS:
             taken = self.widths_near(n)
             if taken is not None:
@@ -58,7 +58,7 @@ class InNetworks(Checks[Any, LayerCalls]):
         return [_INPUTS[0]] * (self.component.n_inputs or 2)
 
     def widths_near(self, n: int) -> Sequence[int] | None:
-        """n columns of each, if it takes such."""
+        """n columns for each input, if the layer accepts them."""
         if n not in self._taken:
             self._taken[n] = widths_taken(self.given, n)
         return self._taken[n]
@@ -78,7 +78,7 @@ class InNetworks(Checks[Any, LayerCalls]):
     # ------------------------------------------------------------------------------------- networks
 
     def network(self, inputs: int, dtype: str = "float64") -> Any:
-        """The layer behind the input; behind its parts, where it takes several values."""
+        """A network of the input and the layer. Several inputs are parts of the input."""
         x = Input(inputs * self.n_inputs)
         if self.n_inputs == 1:
             return Network([x, self.component], seed=0, dtype=dtype)
@@ -89,7 +89,7 @@ class InNetworks(Checks[Any, LayerCalls]):
         return net
 
     def behind_data(self, x: Array, dtype: str) -> Any:
-        """The layer behind others that have a row of x for each input: x is parameters, and has a gradient."""
+        """A network in which the layer's inputs are trainable parameters, so that they have gradients."""
         parts = np.split(x, self.n_inputs, axis=1)
         source, fronts = Input(len(x)), [Dense(part.shape[1], use_bias=False) for part in parts]
         net: Any = Network(self.component(*(front(source) for front in fronts)), seed=0, dtype=dtype)
@@ -107,14 +107,14 @@ class InNetworks(Checks[Any, LayerCalls]):
         return found
 
     def step(self, net: Any, v: Array, rate: float) -> float:
-        """A step of plain descent on the mean of v times the output; the value before it."""
+        """Do a step of gradient descent on the mean of v times the output. Returns the value before the step."""
         with self.watch.call("train_batch", net.dtype, v.shape):
             return float(net.train_batch(np.eye(len(v)), v, loss=_Linear(), optimizer=SGD(rate)))
 
     def gradients(
         self, x: Array, v: Array, dtype: str = "float64", *, of: str = "", moved: Array | float = 0.0
     ) -> tuple[float, dict[str, Array]]:
-        """Σ v times the output, and its gradients, which a step at rate 1 subtracts. The array `of` is moved before."""
+        """Σ v times the output, and its gradients, from a step with learning rate 1. The array `of` is moved before."""
         net = self.behind_data(x, dtype)
         *fronts, own = net.layers
         names = {"the input" if len(fronts) == 1 else f"input {i}": (each, "weights") for i, each in enumerate(fronts)}
@@ -150,14 +150,14 @@ class InNetworks(Checks[Any, LayerCalls]):
         return f"{taken} columns in, {layer.units} out; {', '.join(layer.parameters) or 'no parameters'}"
 
     def gradient(self) -> str:
-        """The gradients of a step of training against differences of its value."""
+        """The gradients of a training step against finite differences of its value."""
         self.require_numbers()
         self.require_float64()
         x, v = self.data()
         _, analytic = self.gradients(x, v)
         n = 0
         for name, found in analytic.items():
-            # one direction of all elements, and some elements alone
+            # one direction of all elements, and some single elements
             places = self.random.permutation(found.size)[:6]
             alone = [np.eye(1, found.size, int(place)).reshape(found.shape) for place in places]
             for direction in [self.random.normal(size=found.shape), *alone]:
@@ -172,11 +172,11 @@ class InNetworks(Checks[Any, LayerCalls]):
         return f"{n} derivatives of a step of training against differences: by {', '.join(analytic)}"
 
     def difference(self, x: Array, v: Array, name: str, direction: Array) -> tuple[float, float]:
-        """The derivative along a direction, and how much it changes with the size of the step."""
+        """The derivative along a direction, and how much it depends on the step size."""
         return differences.slope(lambda step: self.gradients(x, v, of=name, moved=step * direction)[0])
 
     def factors(self) -> str:
-        """A step is in proportion to the factor for the learning rate, and to that which a parameter declares."""
+        """A step is proportional to `learning_rate_factor` and to the factor that a parameter declares."""
         self.require_numbers()
         x, v = self.data()
         _, once = self.gradients(x, v, self.best_dtype)
@@ -225,7 +225,7 @@ class InNetworks(Checks[Any, LayerCalls]):
         for (rows, inputs), dtype in itertools.product(SHAPES, self.dtypes):
             try:
                 net = self.network(inputs, dtype)
-            except CynnError:  # a layer may need columns of a certain number
+            except CynnError:  # a layer may need a certain number of columns
                 continue
             distinct = self.random.normal(size=(min(rows, 31), inputs * self.n_inputs))
             which = np.arange(rows) % len(distinct)

@@ -1,4 +1,4 @@
-"""Checks of a layer: in networks of its own, and of the functions that it is made of."""
+"""Checks of a layer: inside networks, and of the functions of its operations."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from cynn.testing.words import apart
 
 __all__ = ["LayerChecks", "check_layer"]
 
-MOST = 1 << 17  # numbers, of outputs and parameters
-#: Of an operation, in the order in which one that is left is looked for.
+MAX_NUMBERS = 1 << 17  # the largest total size of outputs and parameters
+#: The arrays of an operation, in the order in which an out-of-bounds access is searched for.
 _ARRAYS = [
     *(f"{name}[{i}]" for name in ("x", "dx", "saved", "parameters", "states") for i in range(8)),
     "out", "delta", "grad", "scratch", "h", "activation_h", "widths", "parameter_rows", "parameter_columns",
@@ -35,35 +35,35 @@ _ARRAYS = [
 
 
 def check_layer(layer: Any, *, raise_on_failure: bool = True, seed: int = 0) -> Report:
-    """Check that a layer keeps the rules of `cynn/abi.h`, and has the derivatives of what it returns.
+    """Check that a layer follows the rules of `cynn/abi.h`, and that its derivatives are correct.
 
-    It is put into networks: behind data that are the parameters of a layer in front of it, so that they have a
-    gradient, and in front of a loss that is linear. Steps of training then show all of its gradients. And the functions
-    that it is made of are called one by one, in guarded memory, on any pieces of a batch.
+    The layer is used in networks: behind trainable layers, so that its inputs have gradients, and in front of a linear
+    loss. Training steps then show all of its gradients. The functions of its operations are also called one by one, in
+    guarded memory, on various pieces of a batch.
 
     A class may have a `reference(x, arrays)` in NumPy, which returns the output of a prediction from x and the layer's
-    arrays by name, and a `reference_states(x, arrays)`, which returns its states after a batch: it must do as these.
+    arrays by name, and a `reference_states(x, arrays)`, which returns its states after a batch. The results must agree.
 
     Parameters
     ----------
     layer : str, class or Layer
-        A name, a class or an instance. Where it takes any number of inputs, it is called on two.
+        A name, a class or an instance. If it accepts any number of inputs, it gets two.
     raise_on_failure : bool
-        Whether a failed check raises; else the report says it.
+        Whether a failed check raises an error. If False, the report contains the failure.
     seed : int
-        Of the random inputs. A failure names it.
+        The seed of the random inputs. Failures report it.
 
     Returns
     -------
     Report
-        Its `str` is a table of the checks, with their evidence.
+        The results. Its `str` is a table of the checks with their evidence.
 
     Raises
     ------
     ConformanceError
-        A check failed; its text is the table.
+        A check failed. The message is the table.
     InvalidParameterError
-        A class was given whose instances need arguments.
+        A class was given that cannot be created without arguments.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def _instance(layer: Any) -> Any:
 
 
 class LayerChecks(InNetworks):
-    """Those in networks, and of the functions of its operations."""
+    """The checks of a layer: inside networks, and of the functions of its operations."""
 
     array_names: ClassVar[list[str]] = _ARRAYS
 
@@ -140,10 +140,10 @@ class LayerChecks(InNetworks):
             yield "in a prediction", {**sample, "moment": PREDICTION}
 
     def training_samples(self, calls: LayerCalls, rows: int, columns: int) -> Iterator[tuple[str, Sample]]:
-        """Inputs of that shape, or of fewer columns where the layer does not take so many, or makes much of them."""
+        """Inputs of this shape, or with fewer columns if the layer does not accept them or would become too large."""
         for n in (columns, 129, 33):
             widths = self.widths_near(n) if n <= columns else None
-            if widths is not None and (made := calls.built(widths)).size(rows) <= MOST:
+            if widths is not None and (made := calls.built(widths)).size(rows) <= MAX_NUMBERS:
                 break
         else:
             widths = self.widths
@@ -174,7 +174,7 @@ class LayerChecks(InNetworks):
             yield from self._movements_within(calls, made, sample)
 
     def _movements_within(self, calls: LayerCalls, made: Any, sample: Sample) -> Iterator[Movement]:
-        """Those of parameters and hyperparameters."""
+        """The checks of parameters and hyperparameters."""
         for operation in made.operations:
             for array in [each for each in operation.parameters if each is not None]:
                 unit = self.random.uniform(0.5, 1, array.shape)
@@ -188,7 +188,7 @@ class LayerChecks(InNetworks):
 
                 yield Movement(f"the parameter {made.name_of(array)}", of_parameter)
             for i, value in enumerate(operation.hyperparameters):
-                if value.is_integer():  # it may be a number of something
+                if value.is_integer():  # it may be a count
                     continue
 
                 def of_h(t: float, i: int = i, value: float = value, own: Any = operation) -> dict[str, Array]:
@@ -217,7 +217,7 @@ class LayerChecks(InNetworks):
         return lambda: [array for each in records for array in each.repeat()]
 
     def as_reference(self) -> str:
-        """Predictions, and the states after a batch, as the class computes them in NumPy."""
+        """Predictions and states after a batch against the class's reference in NumPy."""
         reference, of_states = (getattr(self.component, key, None) for key in ("reference", "reference_states"))
         if reference is None and of_states is None:
             raise Skipped("the class has no reference")

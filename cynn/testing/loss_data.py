@@ -1,4 +1,4 @@
-"""Targets that a loss takes, and predictions for them."""
+"""Targets that a loss accepts, and predictions for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTPUTS = 6
 
 
 def targets(loss: Loss, random: np.random.Generator, rows: int, outputs: int = OUTPUTS) -> Iterator[tuple[str, Array]]:
-    """The kinds of targets that the loss takes: those that its `check_target` does not refuse."""
+    """The kinds of targets that the loss accepts: those that its `check_target` does not refuse."""
     shape = (rows, outputs)
     positive = random.uniform(0.05, 3, shape)
     for name, target in [
@@ -39,7 +39,7 @@ def targets(loss: Loss, random: np.random.Generator, rows: int, outputs: int = O
 def predictions(
     loss: Loss, random: np.random.Generator, rows: int, outputs: int = OUTPUTS, *, z: bool = False
 ) -> Array:
-    """Predictions from the middle of their range; z is any number."""
+    """Predictions from the middle of their range. z may be any number."""
     low, high = (-np.inf, np.inf) if z else loss.prediction_range
     shape = (rows, outputs)
     if low == -np.inf and high == np.inf:

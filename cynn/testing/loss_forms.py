@@ -1,4 +1,4 @@
-"""Other forms of a loss: without a gradient, of classes, behind an activation, of many rows and columns."""
+"""Checks of the forms of a loss: without gradient, with class indices, fused with an activation, and large."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["classes", "fused", "large_shapes", "value_alone"]
 
 LARGE = [(1031, 129), (3, 1031), (70, 1), (4096, 2)]
 DISTINCT = 31  # rows that a large array is made of: each is computed by itself as well
-MANY_CLASSES = 300  # more than a byte counts
+MANY_CLASSES = 300  # more than a byte can count
 
 
 def value_alone(checks: LossChecks) -> str:
-    """The same value where grad is NULL."""
+    """The value is the same if grad is NULL."""
     checks.require_compiled("a Python method always returns both")
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
@@ -41,7 +41,7 @@ def value_alone(checks: LossChecks) -> str:
 
 
 def classes(checks: LossChecks) -> str:
-    """Classes give what one-hot rows give, the last of many too."""
+    """Class indices give the same result as one-hot rows, also for the last of many classes."""
     if not checks.takes_classes:
         raise Skipped("it does not declare CYNN_CLASS_INDEX: it gets one-hot rows")
     rows = 13
@@ -65,7 +65,7 @@ def classes(checks: LossChecks) -> str:
 
 
 def fused(checks: LossChecks) -> str:
-    """From z it is what the activation and then the loss are."""
+    """The fused form from z gives the same result as the activation followed by the loss."""
     if not checks.fuses_with:
         raise Skipped("fuses_with is NULL")
     try:
@@ -98,7 +98,7 @@ def fused(checks: LossChecks) -> str:
 
 
 def large_shapes(checks: LossChecks) -> str:
-    """Many rows and columns, of odd numbers: each row is what it is alone, and its gradient that of its value."""
+    """Large, odd numbers of rows and columns: each row has the same result as alone, and the right gradient."""
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
         for rows, columns in LARGE:
@@ -123,7 +123,7 @@ def large_shapes(checks: LossChecks) -> str:
 def _along_wide_rows(
     calls: LossCalls, random: np.random.Generator, prediction: Array, target: Array, from_z: bool
 ) -> None:
-    """The gradient of wide rows, in one direction and in that of the last columns alone; and that these count."""
+    """The gradient of wide rows, along a random direction and along the last columns, which must have an effect."""
     columns = prediction.shape[1]
     analytic = calls.each(prediction, target, fused=from_z)[1]
     for behind in {0, columns // 2, max(columns - 3, 0)}:

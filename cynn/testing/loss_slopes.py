@@ -1,4 +1,4 @@
-"""The gradient of a loss: against differences, and beside kinks."""
+"""Checks of the gradient of a loss: against finite differences, and near kinks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["beside_kinks", "gradient"]
 
 
 def gradient(checks: LossChecks) -> str:
-    """Each partial derivative, for each hyperparameter and kind of target."""
+    """Each partial derivative, for all values of hyperparameters and kinds of targets."""
     checks.require_float64()
     n = 0
     for one in variants(checks.component):
@@ -56,7 +56,7 @@ def _gradient_of(calls: LossCalls, name: str, prediction: Array, target: Array, 
 
 
 def beside_kinks(checks: LossChecks) -> str:
-    """The derivative on both sides of each kink that one output meets, down to the smallest distances."""
+    """The derivative on both sides of each kink along one output, down to the smallest distances."""
     checks.require_float64()
     n = 0
     for k, one in enumerate(variants(checks.component)):

@@ -1,4 +1,4 @@
-"""The value of a loss as a sum over rows: of each by itself, times its weight, in double."""
+"""Checks that the value of a loss is the weighted sum over rows, accumulated in double."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DISTINCT = 31  # are different
 
 
 def sum_of_rows(checks: LossChecks) -> str:
-    """11 rows, together, alone and in another order."""
+    """11 rows: together, separately and in another order."""
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
         for name, prediction, target, fused in checks.cases(11):
@@ -53,7 +53,7 @@ def sum_of_rows(checks: LossChecks) -> str:
 
 
 def sum_in_double(checks: LossChecks) -> str:
-    """The sum of many rows has no more rounding than a sum in double."""
+    """The sum over many rows is as accurate as a sum in double."""
     checks.require_compiled("the kit itself sums the rows of a Python method")
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
@@ -72,7 +72,7 @@ def sum_in_double(checks: LossChecks) -> str:
 
 
 def weights(checks: LossChecks) -> str:
-    """Each row's value and gradient times its weight, at every size."""
+    """The value and gradient of each row are multiplied by its weight, at every scale."""
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
         for name, prediction, target, fused in checks.cases(7):
@@ -110,7 +110,7 @@ def no_rows(checks: LossChecks) -> str:
     """The loss of no rows is 0."""
     none = np.zeros((0, OUTPUTS))
     for dtype in checks.dtypes:
-        for turn in (0, 1):  # a NaN computed from the NaNs beside would look like what lies there
+        for turn in (0, 1):  # otherwise a NaN computed from the canaries would look like an untouched canary
             value, grad = checks.calls(dtype, manner=Canaries(turn))(none, none)
             if value != 0 or grad.shape != none.shape:
                 raise Failure(f"the loss of no rows must be 0. Got {value!r}, gradient of shape {grad.shape}")

@@ -22,30 +22,29 @@ __all__ = ["LossChecks", "check_loss"]
 
 
 def check_loss(loss: Any, *, raise_on_failure: bool = True, seed: int = 0) -> Report:
-    """Check that a loss keeps the rules of `cynn/abi.h`, and that its gradient is that of its value.
+    """Check that a loss follows the rules of `cynn/abi.h`, and that its gradient is correct.
 
-    Predictions are taken from the class's `prediction_range`. Of targets, several kinds are tried: any
-    numbers, probabilities, one-hot rows, signs, positive numbers, counts; those that `check_target`
-    refuses are left out.
+    Predictions are drawn from the class's `prediction_range`. Several kinds of targets are tried: any numbers,
+    probabilities, one-hot rows, signs, positive numbers and counts, unless `check_target` refuses them.
 
     Parameters
     ----------
     loss : str, class or Loss
         A name, a class or an instance.
     raise_on_failure : bool
-        Whether a failed check raises; else the report says it.
+        Whether a failed check raises an error. If False, the report contains the failure.
     seed : int
-        Of the random inputs. A failure names it.
+        The seed of the random inputs. Failures report it.
 
     Returns
     -------
     Report
-        Its `str` is a table of the checks, with their evidence.
+        The results. Its `str` is a table of the checks with their evidence.
 
     Raises
     ------
     ConformanceError
-        A check failed; its text is the table.
+        A check failed. The message is the table.
 
     Examples
     --------
@@ -57,7 +56,7 @@ def check_loss(loss: Any, *, raise_on_failure: bool = True, seed: int = 0) -> Re
 
 
 class LossChecks(Checks[Loss, LossCalls]):
-    """Those of the gradient, of sums over rows and of other forms of the input are in modules of their own."""
+    """The checks of a loss. Those of the gradient, of sums over rows and of other forms are in separate modules."""
 
     kind = "loss"
     calls_of = LossCalls
@@ -109,7 +108,7 @@ class LossChecks(Checks[Loss, LossCalls]):
     def cases(
         self, rows: int = 7, component: Loss | None = None, outputs: int = OUTPUTS
     ) -> Iterator[tuple[str, Array, Array, bool]]:
-        """Targets of each kind with predictions, and with z where the loss has a fused form."""
+        """Targets of each kind with predictions, and with z if the loss has a fused form."""
         for name, target in self.targets(rows, component, outputs):
             yield name, self.predictions(rows, component, outputs), target, False
             if self.fuses_with:
@@ -227,7 +226,7 @@ class LossChecks(Checks[Loss, LossCalls]):
         return f"{n} rows to ±1e4, denormals and zeros among them"
 
     def not_finite(self) -> str:
-        """Where a prediction counts, NaN in its place makes the loss NaN; a target that is not finite does no harm."""
+        """A NaN prediction makes the loss NaN, if it has an effect. A non-finite target must not crash."""
         n = 0
         for dtype in self.dtypes:
             calls = self.calls(dtype)
@@ -248,14 +247,14 @@ class LossChecks(Checks[Loss, LossCalls]):
                     moved[place] = np.inf
                     calls.each(moved, target, fused=fused)
                     wild = target.copy()
-                    for value in (np.nan, np.inf, -np.inf):  # used as an index, it leads anywhere
+                    for value in (np.nan, np.inf, -np.inf):  # as an index it would be out of range
                         wild[place] = value
                         calls.each(prediction, wild, fused=fused)
                     n += 5
         return f"{n} times NaN, inf or -inf in one place"
 
     def counts(self, calls: LossCalls, prediction: Array, target: Array, place: Any, fused: bool) -> bool:
-        """Whether the loss of a row changes wherever that prediction goes."""
+        """Whether the loss of a row depends on a prediction."""
         row = slice(place[0], place[0] + 1)
         low, high = (-np.inf, np.inf) if fused else self.component.prediction_range
         tried = [prediction[place] + step for step in (-100.0, -3.0, -0.02, 0.02, 3.0, 100.0)]

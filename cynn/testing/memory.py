@@ -1,4 +1,4 @@
-"""Arrays as kernels get them: between canaries, off the usual alignment, or between pages that nobody may touch."""
+"""Memory layouts for arrays: between canaries, with other alignments, or between protected pages."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Array", "Canaries", "Guarded", "Manner", "Placed", "Shifted", "align
 
 Array = npt.NDArray[Any]
 
-GUARD = 64  # elements before and behind an array
-LINE = 64  # bytes of a cache line, on which the engine's arrays start
+GUARD = 64  # elements before and after an array
+LINE = 64  # the size of a cache line in bytes; the engine's arrays are aligned to it
 
 
 def aligned_copy(values: Array, shift: int = 0) -> Array:
-    """A copy that starts on a cache line, as the engine's arrays do, or so many elements behind it."""
+    """A copy aligned to a cache line, like the engine's arrays, or shifted by some elements."""
     size = values.nbytes
     raw = np.empty(size + LINE + shift * values.itemsize, np.uint8)
     start = -raw.ctypes.data % LINE + shift * values.itemsize
@@ -29,7 +29,7 @@ def aligned_copy(values: Array, shift: int = 0) -> Array:
 
 
 class Placed(Protocol):
-    """An array in memory of a certain kind."""
+    """An array in a memory layout."""
 
     @property
     def array(self) -> Array: ...
@@ -43,7 +43,7 @@ class Placed(Protocol):
 
 
 class Manner(Protocol):
-    """How the arrays of a call lie in memory. `turn` chooses between two contents of what is around and undefined."""
+    """The memory layout of the arrays of a call. `turn` selects one of two fillings for memory not to be read."""
 
     @property
     def turn(self) -> int: ...
@@ -53,7 +53,7 @@ class Manner(Protocol):
 
 @dataclass(frozen=True)
 class Canaries:
-    """Between canaries, which are others for each name: NaNs in turn 0, moderate numbers in turn 1."""
+    """Arrays between canaries, different for each name: NaNs in turn 0, moderate numbers in turn 1."""
 
     turn: int = 0
 
@@ -63,10 +63,10 @@ class Canaries:
 
 @dataclass(frozen=True)
 class Shifted:
-    """So many elements behind the start of a cache line."""
+    """Arrays shifted by some elements from the start of a cache line."""
 
     shift: int
-    names: frozenset[str] = frozenset()  # which arrays; none: all
+    names: frozenset[str] = frozenset()  # the names of the arrays; empty: all
     turn: int = 0
 
     def place(self, name: str, values: Array, *, is_input: bool) -> Placed:
@@ -76,7 +76,7 @@ class Shifted:
 
 @functools.lru_cache(maxsize=256)
 def canary(name: str, turn: int, dtype: Any) -> Array:
-    """What lies around the array of that name, as an array of as many elements."""
+    """The canaries around the array of this name."""
     code = 1 + zlib.crc32(name.encode()) % 1000
     if dtype.kind in "iu":
         return np.full(GUARD, code if turn else 0, dtype)
@@ -90,8 +90,8 @@ def canary(name: str, turn: int, dtype: Any) -> Array:
 class Guarded:
     """A copy of an array, with canaries before and behind it.
 
-    A kernel that writes outside of its arrays changes a canary. One that reads outside of them reads a canary, so that
-    its result differs from one turn to the next.
+    A kernel that writes outside of its arrays changes a canary. If a kernel reads a canary, its result differs between
+    the two turns.
     """
 
     def __init__(self, values: Array, guard: Array, shift: int = 0) -> None:
@@ -107,7 +107,7 @@ class Guarded:
         self._whole, self._guard, self._before = whole, guard.tobytes(), values.tobytes()
 
     def changed_outside(self) -> str | None:
-        """Which elements outside of the array were changed, in words, or None."""
+        """Describe which elements outside of the array were changed, or return None."""
         ahead, behind = self._whole[:GUARD], self._whole[GUARD + self.array.size :]
         if behind.tobytes() != self._guard:
             places = _changes(behind, self._guard) + 1
@@ -118,7 +118,7 @@ class Guarded:
         return None
 
     def changed_inside(self) -> str | None:
-        """The first element of the array that was changed, in words, or None."""
+        """Describe the first element of the array that was changed, or return None."""
         if self.array.tobytes() == self._before:
             return None
         place = int(_changes(self.array.ravel(), self._before)[0])
@@ -127,7 +127,7 @@ class Guarded:
 
 
 def _changes(now: Array, before: bytes) -> Array:
-    """The places of the elements whose bits were others before."""
+    """The indices of the elements whose bits have changed."""
     rows = [np.frombuffer(each, np.uint8).reshape(now.size, -1) for each in (now.tobytes(), before)]
     return np.flatnonzero((rows[0] != rows[1]).any(axis=1))
 

@@ -1,4 +1,4 @@
-"""Checks of all kinds on the memory of a call: where it may read and write, and where its arrays may lie."""
+"""Checks of memory for all kinds: where a call may read and write, and the alignment of its arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHAPES = [(1, 1), (3, 5), (7, 33), (2, 257), (65, 3), (0, 4)]
 
 
 def stays_inside(checks: Checks[Any, Any]) -> str:
-    """Calls between pages that nobody may touch: they end the process where anything is read or written outside."""
+    """Calls with arrays between protected pages, which end the process on any access outside of an array."""
     if not can_fence():
         raise Skipped("this system has no mprotect")
     n = 0
@@ -38,7 +38,7 @@ def stays_inside(checks: Checks[Any, Any]) -> str:
 
 
 def culprit(checks: Checks[Any, Any], named: NamedCheck) -> str | None:
-    """Which array a call that died had left, or which input it had written: each is tried by itself."""
+    """Find the array that a call accessed out of bounds, or the input that it wrote, by trying each."""
     function = checks.watch.notes.read().partition(" (")[0]
     manners: list[tuple[Literal["end", "start"], bool, str]] = [
         ("end", False, "read and write nothing behind the end of {}"),
@@ -72,7 +72,7 @@ def _dies(checks: Checks[Any, Any], named: NamedCheck, fences: Fences) -> bool:
 
 
 def any_alignment(checks: Checks[Any, Any]) -> str:
-    """The same results wherever arrays start, as long as it is a multiple of the size of an element."""
+    """The results do not depend on the alignment of arrays, down to the size of an element."""
     checks.require_compiled("NumPy takes arrays as they lie")
     n = 0
     for dtype in checks.dtypes:

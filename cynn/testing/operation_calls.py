@@ -1,4 +1,4 @@
-"""Calls of the functions of one operation, with every array that it is given in memory of one's choice."""
+"""Calls the functions of one operation, with all arrays in a given memory layout."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["Arguments", "Arrays", "Moment", "OperationCalls", "Recorded", "Span"
 
 Span = tuple[int, int]
 Arrays = dict[str, Array | None]  # by names as in cynn_operands, such as x[0]
-#: From the address of an array by its name to what a function is given behind `pass`.
+#: Maps the addresses of arrays by name to the arguments of a function after `pass`.
 Arguments = Callable[[Callable[[str], int | None]], list[Any]]
 
 
 def over(*numbers: float, array: str) -> Arguments:
-    """Arguments that are numbers, and then the address of an array."""
+    """Arguments: numbers, then the address of an array."""
     return lambda address: [*numbers, address(array)]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What `cynn_pass` says of a pass, beside its rows."""
+    """The fields of `cynn_pass` other than the rows."""
 
     training: bool = True
     seed: int = 7
     epoch: int = 0
     step: int = 0
-    number: int = 0  # is added to that of what draws random numbers
+    number: int = 0  # added to the index of operations that draw random numbers
     row_weight: tuple[float, ...] = ()
 
 
@@ -47,7 +47,7 @@ class Recorded:
     call: Callable[[], Any]
     outputs: dict[str, Placed]
     before: dict[str, Array]
-    kept: list[Any] = field(repr=False)  # what the addresses lead to
+    kept: list[Any] = field(repr=False)  # keeps the memory of the addresses alive
 
     def repeat(self) -> list[Array]:
         for name, memory in self.outputs.items():
@@ -67,7 +67,7 @@ class OperationCalls:
         self.flags: int = self.struct.flags
 
     def has(self, name: str) -> bool:
-        """Whether a function is offered, in this dtype."""
+        """Whether a function is offered in this dtype."""
         return bool(ctypes.cast(self.function(name), ctypes.c_void_p).value)
 
     def function(self, name: str) -> Any:
@@ -83,22 +83,22 @@ class OperationCalls:
         *,
         same: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Call a function, look at the memory afterwards, and copy into `arrays` what it may write.
+        """Call a function, check the memory, and copy what it may write into `arrays`.
 
         Parameters
         ----------
         name : str
-            Such as `"forward"`.
+            For example `"forward"`.
         arrays : dict
-            What the operation works on; what is None, or missing, is NULL.
+            The arrays of the operation. None or missing means NULL.
         written : iterable of str
-            Which of them the function may write.
+            The names of the arrays that the function may write.
         moment : Moment
             The pass.
         arguments : function
-            What it is given behind `pass`.
+            The arguments after `pass`.
         same : dict
-            Arrays that are others, by name.
+            The names of aliased arrays.
         """
         written = [each for each in written if arrays.get(each) is not None and each not in same]
         rows = len(arrays["x[0]"])  # type: ignore[arg-type]  # there always is one
@@ -158,7 +158,7 @@ class OperationCalls:
         }
 
     def _kept(self, arrays: Arrays, moment: Moment) -> Arrays:
-        """What is the same for every function."""
+        """Fields that are the same for all functions."""
         own = self.operation
         columns = [0 if each is None else each.shape[-1] for each in own.parameters]
         sizes = [0 if each is None else each.size for each in own.parameters]
@@ -205,7 +205,7 @@ class OperationCalls:
         )
 
     def _pass(self, rows: int, address: Callable[[str], int | None], moment: Moment) -> Any:
-        if not moment.training:  # the rest is not set in a prediction
+        if not moment.training:  # the other fields are not set in a prediction
             return abi.Pass(struct_size=ctypes.sizeof(abi.Pass), rows=rows)
         return abi.Pass(
             struct_size=ctypes.sizeof(abi.Pass),

@@ -1,4 +1,4 @@
-"""Steps on pieces of a parameter, in any order, and on large ones; on none and on few elements."""
+"""Checks of steps on pieces of a parameter, in any order, and on large, empty and small parameters."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["few_rows", "large_shapes", "pieces"]
 
 LARGE = [(1031, 129), (3, 1031), (1, 4099), (32, 128)]
 DISTINCT = 31
-_SIZES = (1.0, 1e4, 1e-4)  # of gradients: a limit on their norm shows only in large ones
+_SIZES = (1.0, 1e4, 1e-4)  # scales of gradients: clipping of the norm shows only in large ones
 
 
 def pieces(checks: OptimizerChecks) -> str:
-    """Steps on pieces, on single elements and in another order are steps on the whole."""
+    """Steps on pieces, on single elements and in another order give the same result as on the whole."""
     checks.require_compiled("Python methods get whole parameters")
     if not checks.calls(checks.best_dtype).elementwise:
         raise Skipped("it does not declare CYNN_ELEMENTWISE: it gets whole parameters")
@@ -54,7 +54,7 @@ def pieces(checks: OptimizerChecks) -> str:
 
 
 def large_shapes(checks: OptimizerChecks) -> str:
-    """Many rows and columns, of odd numbers: equal elements move alike, and as they do alone."""
+    """Large, odd numbers of rows and columns: equal elements change equally, and as they do alone."""
     for dtype in checks.dtypes:
         calls = checks.calls(dtype)
         w, grads = checks.random.normal(size=(1, DISTINCT)), checks.gradients(2, (1, DISTINCT))
@@ -74,7 +74,7 @@ def large_shapes(checks: OptimizerChecks) -> str:
 
 
 def _require_all_alike(calls: OptimizerCalls, shape: tuple[int, int]) -> None:
-    """Of a whole parameter whose elements are all the same, with the same gradient."""
+    """For steps on whole parameters: all elements are equal, with equal gradients."""
     start = np.full(shape, 0.5)
     w = calls.run(start, [np.full(shape, 0.3), np.full(shape, 0.2)])[0]
     moved: Array = np.abs(w - start)
@@ -88,9 +88,9 @@ def _require_all_alike(calls: OptimizerCalls, shape: tuple[int, int]) -> None:
 
 
 def few_rows(checks: OptimizerChecks) -> str:
-    """No elements, one, a row, a column."""
+    """Parameters with no elements, one element, one row, one column."""
     for dtype in checks.dtypes:
-        # A NaN computed from the NaNs that lie beside would look like what lies there.
+        # Otherwise a NaN computed from the canaries would look like an untouched canary.
         for shape, turn in itertools.product([(0, 4), (1, 4), (4, 1), (1, 1)], [0, 1]):
             calls = checks.calls(dtype, manner=Canaries(turn))
             w, slots = checks.start(calls, shape)

@@ -25,26 +25,26 @@ SHAPE = (5, 7)
 
 
 def check_optimizer(optimizer: Any, *, raise_on_failure: bool = True, seed: int = 0) -> Report:
-    """Check that an optimizer keeps the rules of `cynn/abi.h`, and that its steps lead down.
+    """Check that an optimizer follows the rules of `cynn/abi.h`, and that its steps reduce the loss.
 
     Parameters
     ----------
     optimizer : str, class or Optimizer
         A name, a class or an instance.
     raise_on_failure : bool
-        Whether a failed check raises; else the report says it.
+        Whether a failed check raises an error. If False, the report contains the failure.
     seed : int
-        Of the random inputs. A failure names it.
+        The seed of the random inputs. Failures report it.
 
     Returns
     -------
     Report
-        Its `str` is a table of the checks, with their evidence.
+        The results. Its `str` is a table of the checks with their evidence.
 
     Raises
     ------
     ConformanceError
-        A check failed; its text is the table.
+        A check failed. The message is the table.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def check_optimizer(optimizer: Any, *, raise_on_failure: bool = True, seed: int 
 
 
 class OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
-    """Those of pieces of a parameter and of the laws of a step are in modules of their own."""
+    """The checks of an optimizer. Those of pieces and of the properties of steps are in separate modules."""
 
     kind = "optimizer"
     calls_of = OptimizerCalls
@@ -103,7 +103,7 @@ class OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
         calls = self.calls(self.best_dtype, component)
         random = np.random.default_rng(self.seed)
         found: dict[str, Array] = {}
-        # later steps, small and large rates, and weights and gradients so small that floors under them count
+        # later steps, small and large learning rates, and weights and gradients so small that epsilons matter
         for rate, t, size in [
             (calls.rate, 1, 1.0),
             (calls.rate, 50, 1.0),
@@ -223,7 +223,7 @@ class OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
         return f"{n} steps with gradients 0, ±1e4 and denormals"
 
     def not_finite(self) -> str:
-        """A NaN gradient makes its weight NaN; an infinite one does what large ones do, or remains."""
+        """A NaN gradient makes the weight NaN. An infinite one acts like a large one, or gives a non-finite weight."""
         n = 0
         for dtype in self.dtypes:
             calls = self.calls(dtype)
@@ -388,7 +388,7 @@ class OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
     def call_with_data(self, calls: OptimizerCalls) -> Callable[[], list[Array]]:
         shape = (512, 128) if calls.compiled else (16, 8)
         if calls.compiled and not calls.elementwise:
-            shape = (96, 64)  # whole matrices may be costly
+            shape = (96, 64)  # whole matrices may be slow
         first = aligned_copy(calls.cast(self.random.normal(size=shape)))
         given = aligned_copy(calls.cast(self.random.normal(size=shape)))
         w, grad = aligned_copy(first), aligned_copy(given)

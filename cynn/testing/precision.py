@@ -1,4 +1,4 @@
-"""Whether float64 is computed in float64: the least change of an input moves the output as a larger one does."""
+"""Checks that float64 is computed in float64: tiny changes of an input have the same slope as larger ones."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["Movement", "in_full"]
 
 # In float32 a number near 1 has steps of 2^-23: a change of 2^-33 is lost, or comes as a jump.
 _FINE = 2.0**-33
-# The second pair is for what is steep. In the first, the rounding of a single number to float32 does not show.
+# The second pair is for steep functions. In the first, rounding of a single number to float32 does not show.
 _COARSE = [(2.0**-11, 2.0**-13), (2.0**-14, 2.0**-17)]
 
 
 @dataclass(frozen=True)
 class Movement:
-    """Outputs as functions of how far an input is moved.
+    """Outputs as functions of the distance by which an input is moved.
 
     Attributes
     ----------
     what : str
-        The input, in words.
+        The name of the input.
     moved : function
-        From the distance to the outputs, by name.
+        Maps the distance to the outputs by name.
     """
 
     what: str
@@ -40,7 +40,7 @@ class Movement:
 
 
 def in_full(checks: Checks[Any, Any]) -> str:
-    """Differences of outputs over a distance that float32 does not see, and over a larger one, give one slope."""
+    """Compare the slopes over a distance too small for float32 and over a larger one."""
     checks.require_float64()
     n = 0
     for movement, pair in itertools.product(checks.movements(checks.component), _COARSE):

@@ -1,4 +1,4 @@
-"""A component against its `reference`, the same in NumPy: what tells swapped hyperparameters and wrong signs apart."""
+"""Compares a component with its `reference` in NumPy, to find swapped hyperparameters and wrong signs."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Pair", "compare", "of"]
 
-Pair: TypeAlias = tuple[str, Array, Array]  # what it is, expected, got
+Pair: TypeAlias = tuple[str, Array, Array]  # description, expected, actual
 
 _ALLOWED = {"float64": 1e-9, "float32": 2e-4}
 
 
 def of(reference: Any, *arrays: Array) -> Array:
-    """What a reference makes of float64 arrays."""
+    """The results of the reference for float64 arrays."""
     return np.asarray(reference(*(each.copy() for each in arrays)), np.float64)
 
 
 def compare(checks: Checks[Any, Any], pairs: Callable[[Any, str], Iterator[Pair]]) -> str:
-    """Each result and that of the reference, for each hyperparameter alone and for all at once."""
+    """Each result with that of the reference, varying each hyperparameter separately and all at once."""
     if checks.component.reference is None:
         raise Skipped("the class has no reference")
     n = 0
@@ -52,7 +52,7 @@ def compare(checks: Checks[Any, Any], pairs: Callable[[Any, str], Iterator[Pair]
 
 
 def _all_changed(component: Any) -> Any:
-    """Every hyperparameter at another value of its own, as far as that is allowed."""
+    """The component with a different value for each hyperparameter, where allowed."""
     for k, (name, declared) in enumerate(of_kernel(component).items()):
         if is_number(declared):
             default = float(declared.default)

@@ -1,4 +1,4 @@
-"""What the conformance kit found: a check a line, with its evidence."""
+"""The report of the conformance kit: one line per check, with its evidence."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["Check", "ConformanceError", "Failure", "Report", "Skipped", "outcome
 
 
 class Failure(Exception):
-    """Raised inside a check: what was given, what was expected, what was got."""
+    """Raised by a check that fails, with the input, the expected and the actual result."""
 
 
 class Skipped(Exception):
-    """Raised inside a check that does not apply; its text says why."""
+    """Raised by a check that does not apply. The message says why."""
 
 
 class ConformanceError(CynnError, AssertionError):
-    """A component does not keep the rules. `report` holds every check.
+    """A component does not follow the rules. `report` contains all checks.
 
     Parameters
     ----------
     report : Report
-        What the checks have found.
+        The report with all checks.
     """
 
     def __init__(self, report: Report) -> None:
@@ -39,18 +39,18 @@ class ConformanceError(CynnError, AssertionError):
 
 @dataclass(frozen=True)
 class Check:
-    """One rule, and whether a component keeps it.
+    """One rule, and whether a component follows it.
 
     Attributes
     ----------
     name : str
         The rule.
     outcome : {"pass", "FAIL", "-"}
-        `"-"` where the rule does not apply.
+        `"-"` if the rule does not apply.
     evidence : str
-        What was looked at; for a failure the input, what was expected and what was got, with dtype, shape and seed.
+        What was checked. For a failure: the input, the expected and the actual result, with dtype, shape and seed.
     traceback : str
-        Where the component itself raised an error in Python; else empty.
+        The traceback if the component raised a Python error, otherwise empty.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Report:
         return [check for check in self.checks if check.outcome == "FAIL"]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as numbers, text and lists, as `cynn check --json` prints it.
+        """The report as numbers, strings and lists, as printed by `cynn check --json`.
 
         Returns
         -------
@@ -106,7 +106,7 @@ class Report:
 
 
 def outcome_of(name: str, check: Callable[[], str], circumstances: Callable[[], str] = str) -> Check:
-    """Run a check: what it returns is its evidence, what it raises its failure.
+    """Run a check. Its return value is the evidence, an exception is a failure.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def outcome_of(name: str, check: Callable[[], str], circumstances: Callable[[], 
     check : function without arguments
         Returns its evidence, or raises.
     circumstances : function without arguments
-        What the failure of a check happened with, in words.
+        Describes the circumstances of a failure.
     """
     where = ""
     try:
@@ -133,7 +133,7 @@ def outcome_of(name: str, check: Callable[[], str], circumstances: Callable[[], 
 
 
 def _traceback(error: BaseException) -> str:
-    """That of the component's own code: without the frames of the kit."""
+    """The traceback of the component's own code, without the frames of the kit."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if f"{'cynn'}/testing/" not in frame.filename.replace("\\", "/")]
     if not own:

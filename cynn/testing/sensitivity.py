@@ -1,4 +1,4 @@
-"""Whether each hyperparameter does what hyperparameters do: something, at every size, and not by its square."""
+"""Checks that each hyperparameter has an effect, at every scale, and not through its square."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["each_matters"]
 
 _SQUARE = 1.7  # an exponent above this counts as 2
-_SMALL = 1e-2  # of what it is by default
+_SMALL = 1e-2  # multiples of the default
 
 
 def each_matters(checks: Checks[Any, Any]) -> str:
-    """Each hyperparameter changes something, up to the largest values, and in proportion where it is small."""
+    """Each hyperparameter has an effect, up to the largest values, and a proportional one where it is small."""
     declared = of_kernel(checks.component)
     if not declared:
         raise Skipped("it has no hyperparameters")
@@ -67,9 +67,9 @@ def _numbers(default: float, low: float, high: float) -> list[float]:
 
 
 def _effects(checks: Checks[Any, Any], name: str, values: list[Any]) -> list[bool]:
-    """Whether results differ from each value to the next; True also where not both are allowed."""
+    """Whether results differ between consecutive values. True if one of them is not allowed."""
     effects = [False] * (len(values) - 1)
-    for context in variants(checks.component):  # what it does may need another one, as a look ahead needs momentum
+    for context in variants(checks.component):  # its effect may need another hyperparameter, as Nesterov needs momentum
         ones = [changed(context, **{name: value}) for value in values]
         found = [one and checks.probe(one) for one in ones]
         for i, (first, second) in enumerate(itertools.pairwise(found)):
@@ -84,7 +84,7 @@ def _differ(first: dict[str, Array], second: dict[str, Array]) -> bool:
 
 
 def _require_proportion(checks: Checks[Any, Any], name: str, declared: Hyperparameter) -> None:
-    """Near 0 an effect grows with the hyperparameter, unless the formula says that it grows with its square."""
+    """Near 0 the effect is proportional to the hyperparameter, unless the formula contains its square."""
     low, high = interval(declared)
     if not is_number(declared) or declared.is_whole or not low <= 0 < high or checks.dtypes[0] != "float64":
         return
@@ -94,12 +94,12 @@ def _require_proportion(checks: Checks[Any, Any], name: str, declared: Hyperpara
     unit = float(declared.default) or min(1.0, high)
     base = 0.0 if "above" not in declared.bounds else 1e-6 * unit
     exponents = []
-    for context in variants(checks.component):  # a look ahead by the momentum has it twice, without there is one
+    for context in variants(checks.component):  # Nesterov momentum uses it twice; without, once
         ones = [changed(context, **{name: base + factor * _SMALL * abs(unit)}) for factor in (0, 1, 2)]
         if None in ones:
             continue
         start, once, twice = (checks.moderate(one, "float64") for one in ones)
-        common = [key for key in start if key in once and key in twice]  # with another value it may be another kernel
+        common = [key for key in start if key in once and key in twice]  # another value may select another kernel
         exponent = _exponent(*(np.concatenate([each[key].ravel() for key in common]) for each in (start, once, twice)))
         if exponent is not None:
             exponents.append(exponent)
@@ -112,7 +112,7 @@ def _require_proportion(checks: Checks[Any, Any], name: str, declared: Hyperpara
 
 
 def _exponent(start: Array, once: Array, twice: Array) -> float | None:
-    """p of an effect like h^p, as most elements have it that show it well."""
+    """The exponent p of an effect proportional to h^p: the median over elements with a clear effect."""
     with np.errstate(all="ignore"):
         first, second = np.abs(once - start), np.abs(twice - start)
         shown = np.isfinite(first) & np.isfinite(second) & (first > 1e-12 * np.abs(start)) & (first > 0)

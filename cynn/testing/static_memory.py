@@ -1,4 +1,4 @@
-"""Checks that a kernel keeps nothing in the static memory of its library, which all threads share."""
+"""Checks that a kernel keeps no results in the static memory of its library, which all threads share."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def _copy(address: int, length: int) -> npt.NDArray[np.uint8]:
 
 
 def what_is_kept(functions: Iterable[int], first: Callable[[], object], second: Callable[[], object]) -> str | None:
-    """What the library of these functions keeps of a call in static memory, in words, or None.
+    """Describe what the library of these functions keeps in static memory after a call, or return None.
 
     Two calls alternate. A byte holds a result if each call always leaves the same value in it, and the two calls leave
-    different ones. This does not flag counters, locks and what is set up once.
+    different ones. Counters, locks and one-time initialization are not reported.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def what_is_kept(functions: Iterable[int], first: Callable[[], object], second: 
     """
     libraries = {library for library in map(_library_of, functions) if library is not None}
     memory = {name: _writable(base) for name, base in libraries}
-    for call in (first, second):  # binds symbols and sets up what is set up once
+    for call in (first, second):  # binds symbols and runs one-time initialization
         call()
     states: list[dict[str, list[npt.NDArray[np.uint8]]]] = []
     for call in (first, second, first, second):

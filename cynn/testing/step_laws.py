@@ -1,4 +1,4 @@
-"""What a step is a function of: the learning rate, its number, decay. Laws that hold for any optimizer."""
+"""Checks of properties that hold for all optimizers: of the learning rate, the step number and decay."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["decay", "learning_rate", "linear_step", "step_number"]
 
 SHAPE = (3, 5)
-_BORDERS = (2**8, 2**15, 2**16, 2**24, 2**31, 2**32)  # of whole numbers that are too short for t
+_BORDERS = (2**8, 2**15, 2**16, 2**24, 2**31, 2**32)  # bits of integer types that are too short for t
 _WINDOW = 16
-_NEAR_ONE = (1e-5, 1e-8, 1e-11)  # from the upper bound, where averages are so long that late steps still differ
+_NEAR_ONE = (1e-5, 1e-8, 1e-11)  # distance from the upper bound: averages are so long that late steps still differ
 _SMALL = 0.005  # a learning rate
 _DECAYS = ("weight_decay", "decay", "l1", "l2")
 
 
 def learning_rate(checks: OptimizerChecks) -> str:
-    """Three steps at twice the rate lead twice as far, at every rate."""
+    """Steps are proportional to the learning rate, at every rate."""
     calls = checks.calls(checks.best_dtype)
     w, grads = checks.random.normal(size=SHAPE), checks.gradients(3, SHAPE)
     low, high = checks.component.learning_rate_range
@@ -37,7 +37,7 @@ def learning_rate(checks: OptimizerChecks) -> str:
     rates = [rate for rate in np.geomspace(smallest, 20.0, 26) if low <= rate and 2 * rate <= high]
 
     for rate in map(float, rates):
-        # in later steps a rate also counts by where the earlier ones have led
+        # later steps also depend on the weights after the earlier ones
         for steps in (1, 3) if rate <= _SMALL else (1,):
             first, second = (
                 float(np.linalg.norm(calls.run(w, grads[:steps], rate=each)[0].astype(np.float64) - calls.cast(w)))
@@ -61,7 +61,7 @@ def learning_rate(checks: OptimizerChecks) -> str:
 
 
 def step_number(checks: OptimizerChecks) -> str:
-    """t is read in all its bits: steps behind 2^16 or 2^31 are like those before, and what still changes goes on."""
+    """All bits of t are used: steps after 2^16 or 2^31 continue those before."""
     for one in (checks.component, _long_averages(checks.component, _NEAR_ONE[0])):
         calls = checks.calls(checks.best_dtype, one)
         w = checks.random.normal(size=SHAPE)
@@ -88,7 +88,7 @@ def _move(calls: OptimizerCalls, w: Array, grad: Array, slots: list[Array], t: i
 
 
 def _long_averages(component: Optimizer, distance: float) -> Any:
-    """The component with hyperparameters so near to their upper bounds, as betas of averages have them."""
+    """The component with hyperparameters close to their upper bounds, such as betas of averages."""
     for name, declared in of_kernel(component).items():
         high = interval(declared)[1]
         if is_number(declared) and np.isfinite(high):
@@ -97,7 +97,7 @@ def _long_averages(component: Optimizer, distance: float) -> Any:
 
 
 def _multiplied(component: Optimizer, factor: float) -> Any:
-    """The component with hyperparameters without an upper bound so many times as large, as lengths of warm-ups are."""
+    """The component with unbounded hyperparameters, such as warm-up lengths, multiplied by a factor."""
     for name, declared in of_kernel(component).items():
         if is_number(declared) and not np.isfinite(interval(declared)[1]):
             component = changed(component, **{name: factor * (float(declared.default) or 1.0)}) or component
@@ -105,14 +105,14 @@ def _multiplied(component: Optimizer, factor: float) -> Any:
 
 
 def _require_no_cap(checks: OptimizerChecks) -> None:
-    """Where steps still differ from number to number, they must not stop doing so at once, at one number for all."""
+    """If steps still change with t, they must not all stop changing at the same t."""
     if checks.best_dtype != "float64":
         return
     ones = [*variants(checks.component)]
     ones += [_long_averages(checks.component, distance) for distance in _NEAR_ONE]
     ones += [_multiplied(checks.component, factor) for factor in (10, 1000)]
     ends = [end for end in (_sudden_end(checks, one) for one in ones) if end is not None]
-    if len({t for t, _ in ends}) == 1:  # where a warm-up ends is said by a hyperparameter
+    if len({t for t, _ in ends}) == 1:  # the end of a warm-up depends on a hyperparameter
         t, size = max(ends)
         raise Failure(
             f"t must count at every size. Up to t = {t:,} steps change with it, by {size:.2g} of their length from "
@@ -127,7 +127,7 @@ def _sudden_end(checks: OptimizerChecks, one: Any) -> tuple[int, float] | None:
     random = np.random.default_rng(checks.seed)
     w, grad = random.normal(size=SHAPE), random.normal(0.2, 1, SHAPE)
     slots = [random.uniform(0.1, 0.2, SHAPE) for _ in range(calls.n_slots)]
-    ladder = [2**k for k in range(1, 34)]  # step 1 may be another one, as it sets out
+    ladder = [2**k for k in range(1, 34)]  # step 1 may differ, since it initializes
     moves = [_move(calls, w, grad, slots, t) for t in ladder]
     changes = [float(np.abs(after - before).max()) for before, after in itertools.pairwise(moves)]
     last = max((k for k, change in enumerate(changes) if change), default=None)
@@ -138,7 +138,7 @@ def _sudden_end(checks: OptimizerChecks, one: Any) -> tuple[int, float] | None:
 
 
 def decay(checks: OptimizerChecks) -> str:
-    """With no gradient, decay brings weights nearer to 0."""
+    """Without a gradient, weight decay moves weights towards 0."""
     names = [name for name in of_kernel(checks.component) if name in _DECAYS]
     if not names:
         raise Skipped(f"it has no {', '.join(_DECAYS[:-1])} or {_DECAYS[-1]}")
@@ -160,14 +160,14 @@ def decay(checks: OptimizerChecks) -> str:
 
 
 def linear_step(checks: OptimizerChecks) -> str:
-    """w := beta w + alpha grad is what a step does, to the last bits."""
+    """A linear step is w := beta w + alpha grad, to the last bits."""
     if checks.calls(checks.best_dtype).linear(1) is None:
         raise Skipped("linear_step is NULL")
     for one in variants(checks.component):
         for dtype in checks.dtypes:
             calls = checks.calls(dtype, one)
             if calls.linear(1) is None:
-                continue  # another hyperparameter has another kernel
+                continue  # another hyperparameter selects another kernel
             if not calls.elementwise or calls.n_slots:
                 raise Failure("linear_step goes with CYNN_ELEMENTWISE and no slots alone")
             for t in (1, 2, 3, 10, 100_000, 2**31 + 1):

@@ -1,4 +1,4 @@
-"""What is seen in the course of all calls: memory that was changed, settings that were, and which call it was."""
+"""Observations during all calls: changed memory, changed settings, and the last call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """The first evidence of each rule, the number of calls, and the last call in words."""
+    """The first violation of each rule, the number of calls, and a description of the last call."""
 
     def __init__(self) -> None:
         self.evidence: dict[str, str] = {}
@@ -26,7 +26,7 @@ class Watch:
 
     @contextlib.contextmanager
     def call(self, function: str, dtype: str, shape: tuple[int, ...]) -> Iterator[None]:
-        """Around one call of a component's function."""
+        """A context manager around one call of a component's function."""
         self.last = f"{dtype}, {' x '.join(map(str, shape))}" if shape else dtype
         self.notes.write(f"{function} ({self.last})")
         before = Environment()
@@ -39,7 +39,7 @@ class Watch:
                 self.add("environment", f"{function} changed {changes} ({self.last})")
 
     def inspect(self, function: str, inputs: dict[str, Placed], outputs: dict[str, Placed]) -> None:
-        """Look at the memory of a call that has returned."""
+        """Check the memory of a call that has returned."""
         for name, memory in inputs.items():
             changed = memory.changed_inside()
             if changed:

@@ -1,4 +1,4 @@
-"""Comparisons that say what differs, for the evidence of checks."""
+"""Comparisons and descriptions of differences, for the evidence of checks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["apart", "near", "require_close", "short", "worst"]
 
 
 def short(row: Array) -> str:
-    """A row of numbers in a few characters."""
+    """Format a row of numbers briefly."""
     shown = ", ".join(f"{value:.4g}" for value in row[:8])
     return f"[{shown}, ... {len(row)} numbers]" if len(row) > 8 else f"[{shown}]"
 
 
 def apart(expected: Any, got: Any) -> tuple[str, str]:
-    """Two numbers in words, with as many digits as it takes to tell them apart."""
+    """Format two numbers with enough digits to distinguish them."""
     for digits in (6, 9, 12, 17):
         first, second = f"{expected:.{digits}g}", f"{got:.{digits}g}"
         if first != second:
@@ -28,13 +28,13 @@ def apart(expected: Any, got: Any) -> tuple[str, str]:
 
 
 def near(got: Array, expected: Array, dtype: str) -> bool:
-    """Whether two arrays differ by no more than sums in another order do."""
+    """Whether two arrays differ by no more than the rounding of sums in another order."""
     tolerance = 1e-5 if dtype == "float32" else 1e-10
     return bool(np.allclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
 def worst(got: Array, expected: Array) -> tuple[float, float]:
-    """The pair of elements that differ most."""
+    """The pair of elements with the largest difference."""
     difference = np.nan_to_num(np.abs(got - expected), nan=np.inf)
     difference[np.isnan(got) & np.isnan(expected)] = 0
     i = np.unravel_index(int(difference.argmax()), difference.shape)
@@ -42,7 +42,7 @@ def worst(got: Array, expected: Array) -> tuple[float, float]:
 
 
 def require_close(got: Array, expected: Array, dtype: str, what: str, *, scale: float = 1, ulps: float = 64) -> None:
-    """Raise a Failure unless two arrays agree but for their last bits."""
+    """Raise Failure unless two arrays agree up to their last bits."""
     eps = np.finfo(dtype).eps
     with np.errstate(all="ignore"):
         bad = ~(np.abs(got - expected) <= ulps * eps * np.maximum(scale, np.abs(expected))) & (got != expected)

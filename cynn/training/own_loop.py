@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainingLoop"]
 
 Array = npt.NDArray[Any]
-_MOST_ROWS = 2**31 - 1
+_MAX_ROWS = 2**31 - 1
 
 
 class TrainingLoop:
@@ -75,7 +75,7 @@ class TrainingLoop:
         check_finite: bool,
     ) -> None:
         self.network = network
-        self.batch_size = check_whole_number(batch_size, "batch_size", "loop", minimum=1, maximum=_MOST_ROWS)
+        self.batch_size = check_whole_number(batch_size, "batch_size", "loop", minimum=1, maximum=_MAX_ROWS)
         self._check_finite = check_switch(check_finite, "check_finite", "loop")
         self._loss, self._loss_weights, self._n_threads = loss, loss_weights, threads.resolve(n_threads)
         network.objective(loss, loss_weights)  # whose errors come first: nothing is changed then

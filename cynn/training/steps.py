@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["gradients", "gradients_of_layers", "not_finite_error", "train_batch"]
 
 Array = npt.NDArray[Any]
-_MOST_KEPT = 1 << 20  # bytes of rows that `gradients` copies to buffers that it keeps
+_MAX_KEPT_BYTES = 1 << 20  # bytes of rows that `gradients` copies to buffers that it keeps
 
 
 def train_batch(
@@ -73,7 +73,7 @@ def gradients(
         rows, target, weights = evaluation.counted(*given)
         n = len(rows)
         context = TrainingContext(network, objective, None, n_threads, check_finite=True)
-        if not isinstance(rows, np.ndarray) or rows.nbytes > _MOST_KEPT:
+        if not isinstance(rows, np.ndarray) or rows.nbytes > _MAX_KEPT_BYTES:
             trainer = context.trainer(rows, target, weights, n)
             _compute(network, lambda: trainer.run(np.arange(n), 0, 1, np.zeros(1), None, 0.0), rows)
             return gradients_of_layers(network, trainer.gradients)
