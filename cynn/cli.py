@@ -25,6 +25,7 @@ from cynn.errors import CynnError, DataError, InvalidParameterError, ShapeError
 from cynn.interop import commands as interop_commands
 from cynn.optimizers import Optimizer
 from cynn.plugins import plugin_names, scaffold
+from cynn.saving import tensor_file
 from cynn.training import Callback
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -40,6 +41,7 @@ PICTURES = ("network", "weights", "activations", "confusion", "mistakes", "lands
 LANDSCAPE_ROWS = 500  # rows of the test part: the loss is computed for each point of the plane
 
 TABLES = (".csv", ".tsv", ".parquet")  # files of these are for cynn.sklearn
+TABLE_FORMAT = "cynn table"  # and model files of this format
 
 # The activation of the last layer if only the loss is given.
 OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -381,6 +383,15 @@ def _split(data: str, seed: int) -> list[tuple[Array, Array]]:
     return [*split, _pair(stored, "x_test", "y_test", data)] if has_test else split
 
 
+def _open_model(path: str) -> interop_commands.Opened:
+    """A saved network or estimator, and what reads rows and targets for it."""
+    if tensor_file.format_of(path) != TABLE_FORMAT:
+        return cynn.load(path), _test_part
+    from cynn.sklearn import commands
+
+    return commands.open_model(path)
+
+
 def _test_part(data: str) -> tuple[Array, Array]:
     if data == "mnist":
         return cynn.datasets.load_mnist()[1]
@@ -543,7 +554,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="the shape of a row as a picture, such as 28x28")
     add("--output", metavar="FILE", help="(default: the name of the model and of the picture, .png)")
 
-    interop_commands.add_commands(command, _test_part)
+    interop_commands.add_commands(command, _test_part, _open_model)
 
     plugins = command("plugins", _plugins, "Print every activation, loss, layer, ..., and who provides it.")
     plugins.add_argument("name", nargs="?", metavar="NAME", help="print all about this one instead")

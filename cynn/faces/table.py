@@ -12,7 +12,7 @@ __all__ = ["FaceMethods"]
 
 
 class FaceMethods:
-    """The methods of `Network` that faces provide."""
+    """The methods that faces provide: of `Network`, and the exports of the estimators for tables, too."""
 
     to_c = FaceMethod("cynn.interop.c_file:to_c")
     to_fortran = FaceMethod("cynn.interop.fortran_file:to_fortran")

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cynn import file_access
-from cynn.data.sparse import as_dense
 from cynn.errors import DataError, InvalidParameterError, check_switch, not_allowed
+from cynn.interop import c_lookup
 from cynn.interop.c_printer import CPrinter
 from cynn.interop.evaluation import Exact, Reference
-from cynn.interop.from_layers import plan_of
+from cynn.interop.exported_model import ExportedModel, exported_model
 from cynn.interop.int8 import quantized
 from cynn.interop.plan import Array, Plan
 from cynn.interop.printer import identifier
-
-if TYPE_CHECKING:
-    from cynn.network import Network
 
 __all__ = ["to_c"]
 
@@ -27,7 +25,7 @@ _DTYPES = ("float32", "float64", "int8")
 
 _FILE = """/* @stem@: a network that CyNN @version@ has written. It takes @inputs@ numbers and makes @outputs@.
  *
- *     @real@ x[@NAME@_INPUTS], y[@NAME@_OUTPUTS], buffer[@NAME@_BUFFER];
+@x@ *     @real@ @x_too@y[@NAME@_OUTPUTS], buffer[@NAME@_BUFFER];
  *     @name@_predict(x, y, buffer);
  *
 @about@
@@ -36,7 +34,7 @@ _FILE = """/* @stem@: a network that CyNN @version@ has written. It takes @input
 @head@
 @constants@
 @functions@
-@predict@
+@predict@@lookup@
 #ifdef __cplusplus
 }
 #endif
@@ -50,8 +48,8 @@ extern "C" {
 #define @NAME@_OUTPUTS @outputs@
 #define @NAME@_BUFFER @buffer@
 @places@
-void @name@_predict(const @real@ *x, @real@ *y, @real@ *buffer);
-"""
+void @name@_predict(const @input@ *x, @real@ *y, @real@ *buffer);
+@lookups@"""
 
 _HEADER = """#ifndef @NAME@_H
 #define @NAME@_H
@@ -100,7 +98,7 @@ int main(void)
 
 
 def to_c(
-    self: Network,
+    self: Any,
     path: str | os.PathLike[str],
     *,
     dtype: str = "float32",
@@ -113,7 +111,8 @@ def to_c(
 
     The file allocates nothing, and writes only to the arrays that it is given; weights are constants. `NAME_predict(x,
     y, buffer)`, with the name of the file, predicts one row; several outputs are concatenated in y. Categories are not
-    checked: one out of range is replaced by the nearest.
+    checked: one out of range is replaced by the nearest. The file of an estimator for tables has functions for the
+    numbers of categories and the labels of classes; its x is an array of doubles.
 
     Parameters
     ----------
@@ -122,10 +121,10 @@ def to_c(
     dtype : {"float32", "float64", "int8"}
         The dtype of the computation. "int8": weights and inputs of dense layers have eight bits, with a scale for each
         unit, and their sums 32 bits (Jacob et al., 2018); all else is float32. The loss of accuracy is printed.
-    calibration : array of shape (rows, inputs), or tuple (x, y), optional
+    calibration : array or DataFrame of shape (rows, inputs), or tuple (x, y), optional
         For "int8": rows whose smallest and largest numbers define the range of the eight bits. With y, classes, the
         accuracy is printed.
-    selftest : array of shape (rows, inputs), optional
+    selftest : array or DataFrame of shape (rows, inputs), optional
         Compiled with `-DCYNN_SELFTEST`, the file is a program that predicts these rows and prints pass or fail. It
         passes if the largest error, compared with an evaluation in higher precision, is at most twice that of `predict`
         plus 4 ULP of the largest output; with `exact` or "int8", if there is no difference at all.
@@ -164,13 +163,13 @@ def to_c(
             f"Got {'rows' if calibration is not None else 'none'} for {dtype!r}."
         )
     real = "float32" if dtype == "int8" else dtype
-    plan = plan_of(self)
-    check_held(plan, real)
+    model = exported_model(self)
+    check_held(model.plan, real)
     if dtype == "int8":
-        plan = _calibrated(self, plan, calibration)
-    printer = CPrinter(plan, identifier(path.stem), real, exact)
-    rows = None if selftest is None else checked_rows(self, selftest, "selftest", real)
-    text = _text(self, printer, path, rows, header, dtype)
+        model.plan = _calibrated(model, calibration)
+    printer = CPrinter(model.plan, identifier(path.stem), real, exact)
+    rows = None if selftest is None else model.rows(selftest, "selftest", real)
+    text = _text(model, printer, path, rows, header, dtype)
     if header:
         with file_access.replacing(str(path.with_suffix(".h"))) as file:
             file.write(_filled(_HEADER, _values(printer, path)).encode())
@@ -189,19 +188,10 @@ def check_held(plan: Plan, dtype: str) -> None:
             )
 
 
-def checked_rows(network: Network, given: Any, name: str, dtype: str) -> Array:
-    """Rows of inputs, at least one, in the dtype of the file."""
-    rows = network.as_rows(given, name)
-    network.check_rows(rows, name, check_finite=True)
-    if not len(rows):
-        raise DataError(f"{name} must hold a row or more. Got none.")
-    return as_dense(rows).astype(dtype)
-
-
-def _calibrated(network: Network, plan: Plan, calibration: Any) -> Plan:
+def _calibrated(model: ExportedModel, calibration: Any) -> Plan:
     """The plan in eight bits. Prints the loss of accuracy."""
     x, y = calibration if isinstance(calibration, tuple) else (calibration, None)
-    rows = checked_rows(network, x, "calibration", "float32")
+    plan, rows = model.plan, model.rows(x, "calibration", "float32")
     before = Reference(plan, "float64")
     found = quantized(plan, before.values(rows))
     wanted, got = before(rows), Exact(found, "float32")(rows)
@@ -210,20 +200,16 @@ def _calibrated(network: Network, plan: Plan, calibration: Any) -> Plan:
         same = (wanted.argmax(axis=1) == got.argmax(axis=1)).mean()
         print(f"int8: the largest output is the same in {100 * same:.2f} % of them")
         if y is not None:
-            shares = [100 * (each.argmax(axis=1) == np.asarray(y)).mean() for each in (wanted, got)]
+            labels = np.arange(wanted.shape[1]) if plan.labels is None else np.asarray(plan.labels)
+            shares = [100 * (labels[each.argmax(axis=1)] == np.asarray(y)).mean() for each in (wanted, got)]
             print(f"int8: accuracy {shares[0]:.2f} % before, {shares[1]:.2f} % after")
     return found
 
 
-def expected_of(network: Network, plan: Plan, rows: Array, dtype: str) -> tuple[Array, float]:
+def _expected(model: ExportedModel, rows: Array, dtype: str) -> tuple[Array, float]:
     """The outputs in higher precision, and the allowed error: twice that of `predict` plus 4 ULP of the largest."""
-    wanted = Reference(plan, "float64" if dtype == "float32" else "longdouble")(rows)
-    same = type(network).from_config({**network.get_config(), "dtype": dtype})
-    same.set_weights(network.get_weights())
-    predicted = same.predict(rows)
-    parts = list(predicted.values()) if isinstance(predicted, dict) else predicted
-    parts = parts if isinstance(parts, list) else [parts]
-    own = np.abs(np.concatenate(parts, axis=1).astype(wanted.dtype) - wanted).max()
+    wanted = Reference(model.plan, "float64" if dtype == "float32" else "longdouble")(rows)
+    own = np.abs(model.predict(rows, dtype).astype(wanted.dtype) - wanted).max()
     return wanted, float(2 * own + 4 * np.spacing(np.dtype(dtype).type(np.abs(wanted).max())))
 
 
@@ -234,6 +220,7 @@ def _values(printer: CPrinter, path: Path) -> dict[str, Any]:
         "NAME": printer.name.upper(),
         "stem": path.stem,
         "real": printer.real,
+        "input": printer.input,
         "inputs": printer.plan.inputs,
         "outputs": sum(width for _, _, width in outputs),
         "buffer": max(printer.buffer_length(), 1),
@@ -243,26 +230,28 @@ def _values(printer: CPrinter, path: Path) -> dict[str, Any]:
         f"#define {values['NAME']}_OUTPUT_{name.upper()} {first} /* {width} columns */\n"
         for name, first, width in named
     ]
-    return {"head": _filled(_HEAD, {**values, "places": "".join(lines)}), **values}
+    lookups = c_lookup.declarations(printer.plan, printer.name, printer.real)
+    return {"head": _filled(_HEAD, {**values, "places": "".join(lines), "lookups": lookups}), **values}
 
 
 def _filled(template: str, values: dict[str, Any]) -> str:
-    for name, value in values.items():
-        template = template.replace(f"@{name}@", str(value))
-    return template
+    """A template with its values; what looks like a place in a value, such as a text of a table, stays as it is."""
+    return re.sub(r"@(\w+)@", lambda found: str(values[found[1]]), template)
 
 
-def _text(network: Network, printer: CPrinter, path: Path, rows: Array | None, header: bool, dtype: str) -> str:
+def _text(model: ExportedModel, printer: CPrinter, path: Path, rows: Array | None, header: bool, dtype: str) -> str:
     from cynn.version import __version__
 
     values = _values(printer, path)
     plan = printer.plan
     functions, predict = printer.functions(), printer.predict()
     constants = printer.constants()
-    used = functions + predict
+    is_one_type, x = printer.input == printer.real, f"x[{values['NAME']}_INPUTS]"
+    lookup = c_lookup.definitions(plan, printer.name, printer.real)
+    used = functions + predict + lookup
     includes = ["stdint.h"] if "int" in used + constants else []
-    includes += ["string.h"] if "memcpy" in used else []
-    includes += ["math.h"] if printer.needs_math_h(used) else []
+    includes += ["string.h"] if "memcpy" in used or "strcmp" in used else []
+    includes += ["math.h"] if printer.needs_math_h(used) or (rows is not None and np.isnan(rows).any()) else []
     includes += ["float.h"] if printer.exact else []
     lines = "".join(f"#include <{each}>\n" for each in sorted(includes))
     about = [
@@ -270,18 +259,23 @@ def _text(network: Network, printer: CPrinter, path: Path, rows: Array | None, h
         f"{printer.flash_bytes():,} bytes.",
         f" * {values['buffer']:,} numbers of buffer. {2 * plan.multiplications:,} floating point operations"
         f"{'' if dtype != 'int8' else ', of integers,'} a row in dense layers.",
-        f" * The input is scaled: {plan.scale!r} * x + {plan.offset!r}.",
     ]
+    if plan.standardization is None:
+        about.append(f" * The input is scaled: {plan.scale!r} * x + {plan.offset!r}.")
     about += [f" * Output {name}: columns {first} to {first + n - 1}." for name, first, n in printer.output_lines()]
+    about += [f" * {line}" for line in c_lookup.about(plan, printer.name)]
     head = f'#include "{path.with_suffix(".h").name}"\n' if header else values["head"]
     if header:
         head += '\n#ifdef __cplusplus\nextern "C" {\n#endif\n'
-    selftest = "" if rows is None else _selftest(network, printer, rows, values)
+    selftest = "" if rows is None else _selftest(model, printer, rows, values)
     return _filled(
         _FILE,
         {
             "selftest": selftest,
             "predict": predict,
+            "lookup": lookup,
+            "x": "" if is_one_type else f" *     double {x};\n",
+            "x_too": f"{x}, " if is_one_type else "",
             "functions": functions,
             "constants": constants,
             "head": head,
@@ -293,12 +287,12 @@ def _text(network: Network, printer: CPrinter, path: Path, rows: Array | None, h
     )
 
 
-def _selftest(network: Network, printer: CPrinter, rows: Array, values: dict[str, Any]) -> str:
+def _selftest(model: ExportedModel, printer: CPrinter, rows: Array, values: dict[str, Any]) -> str:
     if printer.exact:
         expected, allowed = Exact(printer.plan, printer.dtype)(rows).astype(np.float64), 0.0
     else:
-        expected, allowed = expected_of(network, printer.plan, rows, printer.dtype)
-    arrays = printer.array("rows", printer.real, rows)
+        expected, allowed = _expected(model, rows, printer.dtype)
+    arrays = printer.array("rows", printer.input, rows)
     numbers = ",\n    ".join(repr(float(each)) for each in expected.ravel())
     arrays += f"static const double {printer.name}_expected[{expected.size}] = {{\n    {numbers}\n}};\n"
     return _filled(_SELFTEST, {"rows": arrays, "n": len(rows), "allowed": repr(allowed), **values})

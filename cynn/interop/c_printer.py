@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from cynn.interop import functions
 from cynn.interop.evaluation import LANES, LONG
 from cynn.interop.expressions import Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
-from cynn.interop.plan import Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
+from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer, functions_needed, identifier, places_of
 
 __all__ = ["CPrinter"]
@@ -51,6 +52,11 @@ _BITS = {
 }  # fmt: skip
 
 
+def in_double(value: float) -> str:
+    """A constant of the type double."""
+    return "(double)NAN" if math.isnan(value) else repr(value)
+
+
 class CPrinter(Printer):
     """Prints a plan.
 
@@ -72,10 +78,12 @@ class CPrinter(Printer):
         self.dtype = dtype
         self.exact = exact
         self.real = _BITS[dtype]["real"]
+        self.input = self.real if plan.standardization is None else "double"
         self.suffix = "f" if dtype == "float32" else ""
         self.operators["fma"] = f"fma{self.suffix}({{0}}, {{1}}, {{2}})"
         outputs = {output.value for output in plan.outputs}
         self.is_scaled = (plan.scale, plan.offset) != (1.0, 0.0) or 0 in outputs
+        self.is_scaled = self.is_scaled or plan.standardization is not None
         outside = outputs if self.is_scaled else outputs | {0}
         self.places, self.buffer = places_of(plan, lambda value: value in outside)
         self.quantized = max(
@@ -127,6 +135,9 @@ class CPrinter(Printer):
     def constants(self) -> str:
         """The weights, as constants for flash memory."""
         parts = [self.array(name, self.real, array) for name, array in self.plan.named_arrays()]
+        if self.plan.standardization is not None:
+            for name, array in vars(self.plan.standardization).items():
+                parts.append(self.array(name, "double", array))
         for number, step in enumerate(self.plan.steps, start=1):
             if isinstance(step, QuantizedAffine):
                 parts.append(self.array(f"w{number}", "int8_t", step.weights))
@@ -137,7 +148,8 @@ class CPrinter(Printer):
     def array(self, name: str, kind: str, values: Array) -> str:
         """A constant array."""
         flat = values.ravel()
-        texts = [str(int(v)) for v in flat] if kind.startswith("int") else [self.number(float(v)) for v in flat]
+        writers: dict[str, Callable[[float], str]] = {self.real: self.number, "double": in_double}
+        texts = [writers[kind](float(v)) if kind in writers else str(int(v)) for v in flat]
         rows = [", ".join(texts[first : first + 10]) for first in range(0, len(texts), 10)]
         body = ",\n    ".join(rows)
         return f"static const {kind} {self.name}_{name}[{len(texts)}] = {{\n    {body}\n}};\n"
@@ -158,7 +170,7 @@ class CPrinter(Printer):
     def predict(self) -> str:
         """The function that predicts."""
         self.lines = []
-        head = f"void {self.name}_predict(const {self.real} *x, {self.real} *y, {self.real} *buffer)"
+        head = f"void {self.name}_predict(const {self.input} *x, {self.real} *y, {self.real} *buffer)"
         first = 0
         begins: dict[int, int] = {}
         for output in self.plan.outputs:
@@ -204,6 +216,15 @@ class CPrinter(Printer):
 
     def _scale(self) -> None:
         scale, offset = self.plan.scale, self.plan.offset
+        if self.plan.standardization is not None:
+            self.loop(
+                self.plan.inputs,
+                f"double z = (x[j] - {self.name}_centers[j]) * {self.name}_scales[j];",
+                f"z = z > {LARGEST!r} ? {LARGEST!r} : z;",
+                f"z = z < -{LARGEST!r} ? -{LARGEST!r} : z;",
+                f"v0[j] = ({self.real})z;",
+            )
+            return
         if offset:
             text = f"(double)x[j] * {scale!r} + {offset!r}"
             text = f"fma((double)x[j], {scale!r}, {offset!r})" if self.exact else text
@@ -342,6 +363,8 @@ class CPrinter(Printer):
         """The size of all constants."""
         size = np.dtype(self.dtype).itemsize
         total = size * sum(array.size for _, array in self.plan.named_arrays())
+        if self.plan.standardization is not None:
+            total += 16 * self.plan.inputs
         for step in self.plan.steps:
             if isinstance(step, QuantizedAffine):
                 total += step.weights.size + 8 * step.units

@@ -15,6 +15,9 @@ from cynn.interop.needed import needed
 from cynn.interop.plan import Array
 from cynn.network import load
 
+#: What a model's file and its data hold: the model, and a function that reads rows, and targets or None.
+Opened = tuple[Any, Callable[[str], tuple[Any, Any]]]
+
 __all__ = ["add_commands"]
 
 _CALIBRATION_ROWS = 1000
@@ -25,7 +28,9 @@ _METHODS = {".onnx": "to_onnx", ".c": "to_c", ".f90": "to_fortran", ".js": "to_j
 
 
 def add_commands(
-    command: Callable[[str, Any, str], argparse.ArgumentParser], read: Callable[[str], tuple[Array, Array]]
+    command: Callable[[str, Any, str], argparse.ArgumentParser],
+    read: Callable[[str], tuple[Array, Array]],
+    open_model: Callable[[str], Opened],
 ) -> None:
     """Add the commands to ``cynn``.
 
@@ -35,14 +40,18 @@ def add_commands(
         Makes a parser from a name, a function and a description.
     read : callable
         Reads the rows and targets that ``--data`` names.
+    open_model : callable
+        Reads the file of a network or an estimator. Returns it, and what reads its rows and targets, or None for those.
     """
-    export = command("export", lambda options: _export(options, read), "Write a saved network as a file for others.")
+    export = command(
+        "export", lambda options: _export(options, open_model), "Write a saved network as a file for others."
+    )
     add = export.add_argument
     add("model", metavar="MODEL", help="a file that cynn train wrote")
     add("output", metavar="FILE", help="its end says what it becomes: .onnx, .c, .f90, .js or .py")
-    add("--int8", metavar="DATA", help="for .c: weights of eight bits, calibrated on rows of a .npz, or of mnist")
+    add("--int8", metavar="DATA", help="for .c: weights of eight bits, calibrated on rows of a .npz, a table or mnist")
     add("--selftest", type=int, metavar="N", help="for .c: with a test on so many rows of --data")
-    add("--data", default="mnist", metavar="FILE.npz", help="the rows of the test (default: %(default)s)")
+    add("--data", default="mnist", metavar="FILE", help="the rows of the test: a .npz or a table (%(default)s)")
     add("--exact", action="store_true", help="for .c: the same bits with every compiler")
 
     adopt = command("adopt", _adopt, "Make a network of an ONNX model, and save it.")
@@ -55,7 +64,7 @@ def add_commands(
     compare.add_argument("data", metavar="DATA", help="a .npz file, or mnist")
 
 
-def _export(options: argparse.Namespace, read: Callable[[str], tuple[Array, Array]]) -> int:
+def _export(options: argparse.Namespace, open_model: Callable[[str], Opened]) -> int:
     suffix = Path(options.output).suffix.lower()
     if suffix not in _METHODS:
         raise InvalidParameterError(
@@ -66,10 +75,10 @@ def _export(options: argparse.Namespace, read: Callable[[str], tuple[Array, Arra
         raise InvalidParameterError(
             f"--int8, --selftest and --exact must be given for a .c file alone. Got {options.output!r} with one."
         )
-    network = load(options.model)
+    model, read = open_model(options.model)
     if options.int8:
         x, y = read(options.int8)
-        is_classes = y.ndim == 1 and y.dtype.kind in "iu"
+        is_classes = y is not None and y.ndim == 1 and y.dtype.kind not in "fc"
         rows = x[:_CALIBRATION_ROWS]
         named |= {"dtype": "int8", "calibration": (rows, y[:_CALIBRATION_ROWS]) if is_classes else rows}
     if options.selftest is not None:
@@ -81,7 +90,7 @@ def _export(options: argparse.Namespace, read: Callable[[str], tuple[Array, Arra
         named["selftest"] = rows[: options.selftest]
     if options.exact:
         named["exact"] = True
-    getattr(network, _METHODS[suffix])(options.output, **named)
+    getattr(model, _METHODS[suffix])(options.output, **named)
     print(f"the network is in {options.output}")
     return 0
 

@@ -10,7 +10,7 @@ import numpy as np
 from cynn.interop import functions
 from cynn.interop.expressions import COMPARISONS, Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
-from cynn.interop.plan import Affine, Array, Copy, Gather, Grouped, Plan, Reduce, Step, Take
+from cynn.interop.plan import LARGEST, Affine, Array, Copy, Gather, Grouped, Plan, Reduce, Step, Take
 from cynn.interop.rounding import fma
 
 __all__ = ["LANES", "LONG", "Exact", "Reference"]
@@ -48,8 +48,18 @@ class Reference:
         return values
 
     def scaled(self, x: Array) -> Array:
-        """Value 0: the scaled input."""
+        """Value 0: the scaled or the standardized input."""
+        if self.plan.standardization is not None:
+            return self.standardized(x)
         return np.asarray(x.astype(self.type) * self.type(self.plan.scale) + self.type(self.plan.offset))
+
+    def standardized(self, x: Array) -> Array:
+        """Each column by itself, in float64."""
+        known = self.plan.standardization
+        assert known is not None
+        with np.errstate(over="ignore"):
+            z = (np.asarray(x, np.float64) - known.centers) * known.scales
+        return np.clip(z, -LARGEST, LARGEST).astype(self.type)
 
     def step(self, step: Step, values: list[Array], rows: int) -> Array:
         """The output of a step."""
@@ -146,6 +156,8 @@ class Exact(Reference):
         self.dtype = dtype
 
     def scaled(self, x: Array) -> Array:
+        if self.plan.standardization is not None:
+            return self.standardized(x)
         x, plan = x.astype(self.type), self.plan
         if plan.offset:
             exact = fma(x.astype(np.float64), np.float64(plan.scale), np.float64(plan.offset))  # type: ignore[arg-type]

@@ -5,50 +5,50 @@ from __future__ import annotations
 import os
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from cynn import file_access
 from cynn.errors import not_allowed
+from cynn.interop import fortran_lookup
 from cynn.interop.c_file import check_held
+from cynn.interop.exported_model import exported_model
 from cynn.interop.expressions import Expression
-from cynn.interop.from_layers import plan_of
-from cynn.interop.plan import Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
+from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer, identifier
-
-if TYPE_CHECKING:
-    from cynn.network import Network
 
 __all__ = ["to_fortran"]
 
 _NUMBERS = 600  # per DATA statement: a statement has at most 256 lines
 _COLUMNS = 100
-_TAKEN = ("expm1", "inputs", "log1p", "outputs", "predict", "rk")  # names in the module, whose own must differ
+#: Names in the module, whose own must differ.
+_TAKEN = ("category", "expm1", "inputs", "labels", "log1p", "outputs", "predict", "rk", "xk")
 
 _MODULE = """! {stem}: a network that CyNN has written. A row of {inputs} numbers goes in, {outputs} come out.
 !
 !     use {name}
-!     real(rk) :: x(inputs), y(outputs)
+!     real({xk}) :: x(inputs)
+!     real(rk) :: y(outputs)
 !     call predict(x, y)
 !
 {about}module {name}
-    use, intrinsic :: iso_fortran_env, only: rk => {kind}
+    use, intrinsic :: iso_fortran_env, only: {kinds}
     implicit none
     private
-    public :: rk, inputs, outputs, predict
+    public :: {public}
 
     integer, parameter :: inputs = {inputs}, outputs = {outputs}
 {constants}
 contains
 
     pure subroutine predict(x, y)
-        real(rk), intent(in) :: x(inputs)
+        real({xk}), intent(in) :: x(inputs)
         real(rk), intent(out) :: y(outputs)
 {declared}
 {body}
     end subroutine predict
-
+{lookup}
     elemental function expm1(x) result(y)
         real(rk), intent(in) :: x
         real(rk) :: y
@@ -69,10 +69,11 @@ end module {name}
 """
 
 
-def to_fortran(self: Network, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
+def to_fortran(self: Any, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
     """Write the network as one module of Fortran 2008, with a pure subroutine `predict(x, y)` for one row.
 
-    Several outputs are concatenated in y. The kind of x and y is `rk`, a constant of the module.
+    Several outputs are concatenated in y. The kind of x and y is `rk`, a constant of the module. The module of an
+    estimator for tables takes an x of the kind `xk`, has a function `category(column, text)`, and `labels`.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def to_fortran(self: Network, path: str | os.PathLike[str], *, dtype: str = "flo
     path = Path(file_access.as_path(path, "path", "to_fortran"))
     if dtype not in ("float32", "float64"):
         raise not_allowed("dtype", "to_fortran", "'float32' or 'float64'", dtype)
-    plan = plan_of(self)
+    plan = exported_model(self).plan
     check_held(plan, dtype)
     text = _FortranPrinter(plan, dtype).file(path.stem)
     with file_access.replacing(str(path)) as file:
@@ -145,7 +146,11 @@ class _FortranPrinter(Printer):
         name = identifier(stem)
         name = f"{name}_network" if name.lower() in _TAKEN else name
         outputs = sum(plan.widths[output.value] for output in plan.outputs)
-        kind = {"float32": "real32", "float64": "real64"}[self.dtype]
+        kinds = f"rk => {'real32' if self.dtype == 'float32' else 'real64'}"
+        xk = "rk" if plan.standardization is None else "xk"
+        public = ["rk", "inputs", "outputs", "predict", *fortran_lookup.names(plan)]
+        if xk == "xk":
+            kinds, public = f"{kinds}, xk => real64", [*public, "xk"]
         sizes = "".join(f"        real(rk) :: v{k}({width})\n" for k, width in enumerate(plan.widths))
         names = "".join(f"        real(rk) :: t{k}\n" for k in range(1, self.most_names + 1))
         others = "        real(rk) :: total, best\n        integer :: i, j, row, n\n"
@@ -155,16 +160,22 @@ class _FortranPrinter(Printer):
             about += f"! Output {identifier(output.name or 'y')}: y({first}:{last}).\n"
             first = last + 1
         return _MODULE.format(
-            stem=stem, name=name, inputs=plan.inputs, outputs=outputs, kind=kind, about=about,
-            constants=self._constants(), declared=sizes + names + others, body="\n".join(self.lines),
+            stem=stem, name=name, inputs=plan.inputs, outputs=outputs, kinds=kinds, xk=xk, public=", ".join(public),
+            about=about + fortran_lookup.about(plan), lookup=fortran_lookup.function(plan),
+            constants=self._constants() + fortran_lookup.constants(plan), declared=sizes + names + others,
+            body="\n".join(self.lines),
         )  # fmt: skip
 
     def _constants(self) -> str:
-        return "".join(self._array(name, array) for name, array in self.plan.named_arrays(table="table"))
+        parts = [self._array(name, array) for name, array in self.plan.named_arrays(table="table")]
+        if self.plan.standardization is not None:
+            parts += [self._array(name, array, "xk") for name, array in vars(self.plan.standardization).items()]
+        return "".join(parts)
 
-    def _array(self, name: str, values: Array) -> str:
-        texts = [self.number(float(each)).strip("()") for each in values.ravel()]
-        lines = [f"    real(rk), save :: {name}({len(texts)})"]
+    def _array(self, name: str, values: Array, kind: str = "rk") -> str:
+        how = _in_double if kind == "xk" else self.number
+        texts = [how(float(each)).strip("()") for each in values.ravel()]
+        lines = [f"    real({kind}), save :: {name}({len(texts)})"]
         for first in range(0, len(texts), _NUMBERS):
             part = texts[first : first + _NUMBERS]
             rows = _wrapped(", ".join(part))
@@ -187,7 +198,12 @@ class _FortranPrinter(Printer):
 
     def _body(self) -> None:
         scale, offset = self.plan.scale, self.plan.offset
-        if offset:
+        if self.plan.standardization is not None:
+            far = _in_double(LARGEST)
+            z = "(x(j) - centers(j)) * scales(j)"
+            limited = f"merge({far}, merge(-{far}, {z}, {z} < -{far}), {z} > {far})"
+            self._loop(self.plan.inputs, f"v0(j) = real({limited}, rk)")
+        elif offset:
             self._line(f"v0 = real({_in_double(scale)} * x + ({_in_double(offset)}), rk)")
         else:
             self._line("v0 = x" if scale == 1 else f"v0 = {self.number(scale)} * x")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cynn.layers import Layer
     from cynn.network import Network
 
-__all__ = ["plan_of"]
+__all__ = ["Steps", "plan_of"]
 
 # A row with numbers above this is divided by its largest, since squares would overflow.
 _LARGE = 1e15
@@ -38,24 +38,8 @@ def plan_of(network: Network) -> Plan:
     Plan
         Its steps.
     """
-    config = network.get_config()
-    input_ = network.input
-    plan = Plan(input_.units, input_.scale, input_.offset, network.dtype)
-    sources = config.get("sources") or [[k] for k in range(len(network.layers))]
-    builder = _Builder(plan)
-    values = builder.build(network.layers, sources, 0, "layer {}")
-    if builder.missing:
-        raise InvalidParameterError(
-            "Every part of a network that is exported must have a formula: a c_source, or a layer of CyNN. "
-            f"Got none for {'; '.join(builder.missing)}."
-        )
-    outputs = config.get("outputs", len(network.layers))
-    if isinstance(outputs, dict):
-        plan.outputs = [Output(str(name), values[k]) for name, k in outputs.items()]
-    elif isinstance(outputs, list):
-        plan.outputs = [Output(f"output_{number}", values[k]) for number, k in enumerate(outputs)]
-    else:
-        plan.outputs = [Output(None, values[outputs])]
+    plan = Plan(network.input.units, network.input.scale, network.input.offset, network.dtype)
+    plan.outputs = Steps(plan).network(network, 0)
     return plan
 
 
@@ -78,13 +62,35 @@ def formula_of(
     return None
 
 
-class _Builder:
-    """Adds the steps of layers to a plan, and collects the parts without a formula."""
+class Steps:
+    """Adds the steps of layers to a plan, and collects the parts without a formula.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.missing: list[str] = []
         self.place = ""
+
+    def network(self, network: Network, value: int) -> list[Output]:
+        """Add all layers of a network, whose scaled input is a value. Returns its outputs."""
+        config = network.get_config()
+        sources = config.get("sources") or [[k] for k in range(len(network.layers))]
+        values = self.build(network.layers, sources, value, "layer {}")
+        if self.missing:
+            raise InvalidParameterError(
+                "Every part of a network that is exported must have a formula: a c_source, or a layer of CyNN. "
+                f"Got none for {'; '.join(self.missing)}."
+            )
+        outputs = config.get("outputs", len(network.layers))
+        if isinstance(outputs, dict):
+            return [Output(str(name), values[k]) for name, k in outputs.items()]
+        if isinstance(outputs, list):
+            return [Output(f"output_{number}", values[k]) for number, k in enumerate(outputs)]
+        return [Output(None, values[outputs])]
 
     def build(self, described: Sequence[Layer], sources: list[list[int]], value: int, place: str) -> list[int]:
         """Add all layers. Returns the numbers of the values: of the input and of each layer."""
@@ -159,6 +165,13 @@ class _Builder:
         names = {name: self.plan.array(array) for name, array in arrays.items()}
         return self.plan.map(parse(text, {**names, "z": column(value)}, self.place), self.plan.widths[value])
 
+    def mean(self, values: Sequence[int]) -> int:
+        """The mean of values."""
+        total = column(values[0])
+        for value in values[1:]:
+            total = total + column(value)
+        return self.plan.map(total / float(len(values)), self.plan.widths[values[0]])
+
     @property
     def widths(self) -> Sequence[int]:
         """The number of columns of each value."""
@@ -187,17 +200,17 @@ class _Builder:
         return value if formula is None else self.plan.group(activation, value, formula, units)
 
 
-def _dense(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _dense(builder: Steps, layer: Any, values: list[int]) -> int:
     return builder.activation(layer.activation, builder.affine(layer, values[0]))
 
 
-def _glu(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _glu(builder: Steps, layer: Any, values: list[int]) -> int:
     z = builder.affine(layer, values[0])
     gate = builder.gate(layer.activation, column(z, layer.units))
     return builder.plan.map(column(z) * (number(0) if gate is None else gate), layer.units)
 
 
-def _maxout(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _maxout(builder: Steps, layer: Any, values: list[int]) -> int:
     z = builder.affine(layer, values[0])
     largest = column(z)
     for piece in range(1, layer.pieces):
@@ -206,19 +219,19 @@ def _maxout(builder: _Builder, layer: Any, values: list[int]) -> int:
     return builder.plan.map(largest, layer.units)
 
 
-def _activation(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _activation(builder: Steps, layer: Any, values: list[int]) -> int:
     return builder.activation(layer.activation, values[0])
 
 
-def _pass(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _pass(builder: Steps, layer: Any, values: list[int]) -> int:
     return values[0]
 
 
-def _branches(builder: _Builder, layer: Any, values: list[int]) -> list[int]:
+def _branches(builder: Steps, layer: Any, values: list[int]) -> list[int]:
     return values if layer.branches is None else [builder.chain(branch, values[0]) for branch in layer.branches]
 
 
-def _add(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _add(builder: Steps, layer: Any, values: list[int]) -> int:
     first, *rest = _branches(builder, layer, values)
     total = column(first)
     for value in rest:
@@ -226,16 +239,16 @@ def _add(builder: _Builder, layer: Any, values: list[int]) -> int:
     return builder.plan.map(total, layer.units)
 
 
-def _concatenate(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _concatenate(builder: Steps, layer: Any, values: list[int]) -> int:
     return builder.concatenate(_branches(builder, layer, values))
 
 
-def _residual(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _residual(builder: Steps, layer: Any, values: list[int]) -> int:
     inner = builder.chain(layer.layers, values[0])
     return builder.plan.map(column(values[0]) + column(inner), layer.units)
 
 
-def _embedding(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _embedding(builder: Steps, layer: Any, values: list[int]) -> int:
     columns = layer.columns if isinstance(layer.columns, list) else [layer.columns]
     parts: list[Copy | Gather] = []
     first = 0
@@ -247,7 +260,7 @@ def _embedding(builder: _Builder, layer: Any, values: list[int]) -> int:
     return builder.plan.add(Take(parts))
 
 
-def _batch_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _batch_norm(builder: Steps, layer: Any, values: list[int]) -> int:
     """(x - mean) γ / √(variance + epsilon) + β; the slope is computed here, and rounded once."""
     variance = layer.moving_variance.astype(np.float64) + layer.epsilon
     deviation = np.where(variance == 0, np.inf, np.sqrt(variance))
@@ -258,7 +271,7 @@ def _batch_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
     return plan.group(layer, values[0], formula, layer.units)
 
 
-def _row_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _row_norm(builder: Steps, layer: Any, values: list[int]) -> int:
     plan = builder.plan
     z = column(values[0])
     names = {
@@ -276,13 +289,13 @@ def _row_norm(builder: _Builder, layer: Any, values: list[int]) -> int:
     return plan.group(layer, values[0], formula, layer.units)
 
 
-def _prelu(builder: _Builder, layer: Any, values: list[int]) -> int:
+def _prelu(builder: Steps, layer: Any, values: list[int]) -> int:
     z = column(values[0])
     formula = where(z.compared("<", 0.0), builder.plan.array(layer.alpha) * z, z)
     return builder.plan.group(layer, values[0], formula, layer.units)
 
 
-_LAYERS: dict[type, Callable[[_Builder, Any, list[int]], int]] = {
+_LAYERS: dict[type, Callable[[Steps, Any, list[int]], int]] = {
     layers.Dense: _dense,
     layers.GLU: _glu,
     layers.Maxout: _maxout,

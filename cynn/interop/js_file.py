@@ -6,30 +6,28 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from cynn import file_access
-from cynn.interop import functions
+from cynn.interop import functions, js_lookup
+from cynn.interop.exported_model import exported_model
 from cynn.interop.expressions import Expression
-from cynn.interop.from_layers import plan_of
-from cynn.interop.plan import Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
+from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer
-
-if TYPE_CHECKING:
-    from cynn.network import Network
 
 __all__ = ["to_js"]
 
 _OUTPUT = "  {{ name: {}, first: {}, units: {} }},\n"
 
 
-def to_js(self: Network, path: str | os.PathLike[str]) -> None:
+def to_js(self: Any, path: str | os.PathLike[str]) -> None:
     """Write the network as one ES module with a function `predict(x)`, for browsers and Node.
 
     It computes in float64 with the network's weights. `predict` takes an array of numbers, one row, and returns a
-    Float64Array, or for several outputs an object with one for each name. `inputs` and `outputs` are their numbers.
+    Float64Array, or for several outputs an object with one for each name. `inputs` and `outputs` are their numbers. The
+    file of an estimator for tables takes an object with a value for each column, too, and has `label(y)`.
 
     Parameters
     ----------
@@ -53,7 +51,7 @@ def to_js(self: Network, path: str | os.PathLike[str]) -> None:
     True
     """
     path = Path(file_access.as_path(path, "path", "to_js"))
-    text = _JsPrinter(plan_of(self)).file(path.stem)
+    text = _JsPrinter(exported_model(self).plan).file(path.stem)
     with file_access.replacing(str(path)) as file:
         file.write(text.encode())
 
@@ -98,10 +96,12 @@ class _JsPrinter(Printer):
             else "{ " + ", ".join(f"{json.dumps(each.name)}: v{each.value}" for each in plan.outputs) + " }"
         )  # fmt: skip
         parts = [
-            f"// {stem}: a network that CyNN has written. predict(x) takes {plan.inputs} numbers.\n",
+            f"// {stem}: a network that CyNN has written. predict(x) takes {plan.inputs} numbers.\n"
+            + "".join(f"// {line}\n" for line in js_lookup.about(plan)),
             f"export const inputs = {plan.inputs};\n\nexport const outputs = [\n{''.join(outputs)}];\n",
             "\n".join(["export function predict(x) {", *self.lines, f"  return {result};", "}", ""]),
             *([self._erfc()] if any("erfc(" in line for line in self.lines) else []),
+            js_lookup.functions(plan),
             self._constants(),
         ]
         return "\n".join(parts)
@@ -112,7 +112,9 @@ class _JsPrinter(Printer):
         return "\n".join(["function erfc(x) {", *lines, f"  return {text};", "}", ""])
 
     def _constants(self) -> str:
-        return "\n".join(self._array(name, array) for name, array in self.plan.named_arrays())
+        known = self.plan.standardization
+        arrays = [*self.plan.named_arrays(), *([] if known is None else vars(known).items())]
+        return "\n".join(self._array(name, array) for name, array in arrays)
 
     def _array(self, name: str, values: Array) -> str:
         kind = "Float32Array" if values.dtype == np.float32 else "Float64Array"
@@ -130,9 +132,14 @@ class _JsPrinter(Printer):
         self._line("}")
 
     def _body(self) -> None:
-        scale, offset = self.number(self.plan.scale), self.number(self.plan.offset)
-        text = "v" if (self.plan.scale, self.plan.offset) == (1.0, 0.0) else f"v * {scale} + {offset}"
-        self._line(f"const v0 = Float64Array.from(x, (v) => {text});")
+        row = "x" if self.plan.columns is None else "asNumbers(x)"
+        if self.plan.standardization is not None:
+            z = f"(v - centers[j]) * scales[j], {self.number(-LARGEST)}), {self.number(LARGEST)}"
+            self._line(f"const v0 = Float64Array.from({row}, (v, j) => Math.min(Math.max({z}));")
+        else:
+            scale, offset = self.number(self.plan.scale), self.number(self.plan.offset)
+            text = "v" if (self.plan.scale, self.plan.offset) == (1.0, 0.0) else f"v * {scale} + {offset}"
+            self._line(f"const v0 = Float64Array.from({row}, (v) => {text});")
         for number, step in enumerate(self.plan.steps, start=1):
             self._line(f"const v{number} = new Float64Array({step.units});")
             getattr(self, f"_{step.kind}")(number, step)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cynn import file_access
 from cynn.errors import check_whole_number
-from cynn.interop import functions
+from cynn.interop import functions, onnx_columns
+from cynn.interop.exported_model import exported_model
 from cynn.interop.expressions import Expression
-from cynn.interop.from_layers import plan_of
 from cynn.interop.needed import needed
-from cynn.interop.plan import Affine, Copy, Group, Grouped, Map, Plan, Reduce, Take
-
-if TYPE_CHECKING:
-    from cynn.network import Network
+from cynn.interop.plan import LARGEST, Affine, Copy, Group, Grouped, Map, Plan, Reduce, Take
 
 __all__ = ["to_onnx"]
 
@@ -45,11 +43,12 @@ _NATIVE: dict[str, Any] = {
 }
 
 
-def to_onnx(self: Network, path: str | os.PathLike[str], *, opset: int = 17) -> None:
+def to_onnx(self: Any, path: str | os.PathLike[str], *, opset: int = 17) -> None:
     """Write the network as an ONNX model, in its own dtype, for any number of rows.
 
     The input is called "x" and the output "y"; several outputs keep their names. An activation that is no operator of
-    ONNX is composed of several.
+    ONNX is composed of several. Of an estimator for tables, each column is an input, a string for categories, and the
+    outputs are "label" and "probabilities", or "prediction".
 
     Parameters
     ----------
@@ -69,13 +68,13 @@ def to_onnx(self: Network, path: str | os.PathLike[str], *, opset: int = 17) -> 
     onnx = needed("onnx", "onnx")
     newest = onnx.defs.onnx_opset_version()
     opset = check_whole_number(opset, "opset", "to_onnx", minimum=13, maximum=newest)
-    model = _Graph(onnx, plan_of(self), opset).model()
+    model = Graph(onnx, exported_model(self).plan, opset).model()
     onnx.checker.check_model(model, full_check=True)
     with file_access.replacing(path) as file:
         file.write(model.SerializeToString())
 
 
-class _Graph:
+class Graph:
     """The nodes and the constants of a model."""
 
     def __init__(self, onnx: Any, plan: Plan, opset: int) -> None:
@@ -87,12 +86,14 @@ class _Graph:
         self.constants: dict[str, Any] = {}
         self.known: dict[Any, str] = {}
         self.names: list[str] = []
+        self.x = "x"
         self.units = 0
 
     def model(self) -> Any:
         """The whole model."""
         helper, plan = self.onnx.helper, self.plan
         kind = helper.np_dtype_to_tensor_dtype(self.dtype)
+        inputs = onnx_columns.inputs(self)
         self.names = [self.scaled()]
         groups = {group.first: group for group in plan.groups}
         while len(self.names) <= len(plan.steps):
@@ -106,43 +107,48 @@ class _Graph:
                 self.names.append(getattr(self, f"_{step.kind}")(number, step))
         outputs = []
         for output in plan.outputs:
-            name = "y" if output.name is None else output.name
+            name = plan.output_name if output.name is None else output.name
             self.nodes.append(helper.make_node("Identity", [self.names[output.value]], [name]))
             outputs.append(helper.make_tensor_value_info(name, kind, ["rows", plan.widths[output.value]]))
-        graph = helper.make_graph(
-            self.nodes, "network", [helper.make_tensor_value_info("x", kind, ["rows", plan.inputs])], outputs,
-            list(self.constants.values()),
-        )  # fmt: skip
-        opsets = [helper.make_opsetid("", self.opset)]
+        outputs = [*onnx_columns.label(self), *outputs]
+        graph = helper.make_graph(self.nodes, "network", inputs, outputs, list(self.constants.values()))
+        opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid("ai.onnx.ml", 2)]
+        opsets = opsets[: 1 + any(node.domain == "ai.onnx.ml" for node in self.nodes)]
         version = helper.find_min_ir_version_for(opsets)
         return helper.make_model(graph, opset_imports=opsets, producer_name="cynn", ir_version=version)
 
     def node(self, operator: str, inputs: list[str], **attributes: Any) -> str:
         """Add a node. Returns the name of its output."""
-        name = f"v{len(self.nodes) + 1}"
+        name = f"/v{len(self.nodes) + 1}"
         self.nodes.append(self.onnx.helper.make_node(operator, inputs, [name], **attributes))
         return name
 
     def constant(self, value: Any, dtype: Any = None) -> str:
         """The name of a constant; equal constants are stored once."""
         array = np.asarray(value, dtype or self.dtype)
-        key = f"{array.dtype} {array.shape} {array.tobytes()!r}" if array.size < 16 else id(value)
+        key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
         if key not in self.known:
-            name = self.known[key] = f"c{len(self.constants) + 1}"
+            name = self.known[key] = f"/c{len(self.constants) + 1}"
             kept = np.ascontiguousarray(array).reshape(array.shape)  # also the shape of a single number
             self.constants[name] = self.onnx.numpy_helper.from_array(kept, name)
         return self.known[key]
 
     def scaled(self) -> str:
         """Value 0: the scaled input. With an offset, it is computed in float64."""
-        scale, offset = self.plan.scale, self.plan.offset
-        if not offset:
-            return "x" if scale == 1 else self.node("Mul", ["x", self.constant(scale)])
-        kind = self.onnx.helper.np_dtype_to_tensor_dtype(self.dtype)
-        x = self.node("Cast", ["x"], to=self.onnx.TensorProto.DOUBLE)
-        x = self.node("Mul", [x, self.constant(scale, "f8")])
-        x = self.node("Add", [x, self.constant(offset, "f8")])
-        return self.node("Cast", [x], to=kind)
+        scale, offset, known, x = self.plan.scale, self.plan.offset, self.plan.standardization, self.x
+        if known is not None:
+            z = self.node("Sub", [x, self.constant(known.centers, "f8")])
+            z = self.node("Mul", [z, self.constant(known.scales, "f8")])
+            for operator, far in (("Greater", LARGEST), ("Less", -LARGEST)):
+                limit = self.constant(far, "f8")
+                z = self.node("Where", [self.node(operator, [z, limit]), limit, z])
+        elif not offset:
+            return x if scale == 1 else self.node("Mul", [x, self.constant(scale)])
+        else:
+            z = self.node("Cast", [x], to=self.onnx.TensorProto.DOUBLE)
+            z = self.node("Mul", [z, self.constant(scale, "f8")])
+            z = self.node("Add", [z, self.constant(offset, "f8")])
+        return self.node("Cast", [z], to=self.onnx.helper.np_dtype_to_tensor_dtype(self.dtype))
 
     def native(self, group: Group) -> str | None:
         """The operator for a whole activation or layer, or None."""

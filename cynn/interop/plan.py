@@ -14,11 +14,14 @@ import numpy.typing as npt
 from cynn.interop.expressions import Expression, number
 
 __all__ = [
-    "Affine", "Array", "Copy", "Gather", "Group", "Grouped", "Map", "Output", "Plan", "Reduce", "Step", "Take",
-    "column",
+    "LARGEST", "Affine", "Array", "Column", "Copy", "Gather", "Group", "Grouped", "Map", "Output", "Plan", "Reduce",
+    "Standardization", "Step", "Take", "column",
 ]  # fmt: skip
 
 Array: TypeAlias = npt.NDArray[Any]
+
+#: A standardized input is no further than this from 0, so that its square is a number.
+LARGEST = 1e15
 
 
 @dataclass
@@ -132,6 +135,37 @@ class Output:
 
 
 @dataclass
+class Column:
+    """A column of the input, for a file that says what its numbers mean.
+
+    Attributes
+    ----------
+    name : str or int
+    categories : list of str, or None
+        The input is the place of the category in this list, or -1 for a missing or an unknown one. None: it is a
+        number, or NaN where it is missing.
+    """
+
+    name: str | int
+    categories: list[str] | None
+
+
+@dataclass
+class Standardization:
+    """(x - centers) * scales for each column, in float64 whatever the dtype of the computation, and within `LARGEST`.
+
+    A NaN stays a NaN.
+
+    Attributes
+    ----------
+    centers, scales : array of float64
+    """
+
+    centers: Array
+    scales: Array
+
+
+@dataclass
 class Group:
     """Steps that together are one activation or layer, for libraries that have it as a whole.
 
@@ -158,7 +192,9 @@ class Plan:
     ----------
     inputs : int
     scale, offset : float
-        Value 0 is scale * x + offset.
+        Value 0 is scale * x + offset,
+    standardization : Standardization, optional
+        or this, of an x in float64.
     dtype : str
         The dtype of the network.
     steps : list of Step
@@ -169,6 +205,12 @@ class Plan:
     outputs : list of Output
     groups : list of Group
         In their order, without overlap.
+    columns : list of Column, optional
+        What is known of the columns of the input.
+    labels : list, optional
+        What the columns of a single output stand for: the label of the largest is what is predicted.
+    output_name : str
+        The name of a single output, in languages where it needs one.
     """
 
     inputs: int
@@ -180,6 +222,15 @@ class Plan:
     arrays: list[Array] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+    standardization: Standardization | None = None
+    columns: list[Column] | None = None
+    labels: list[Any] | None = None
+    output_name: str = "y"
+
+    @property
+    def input_dtype(self) -> str:
+        """The dtype of x, where the dtype of the computation is that of the network."""
+        return self.dtype if self.standardization is None else "float64"
 
     def __post_init__(self) -> None:
         self.widths = self.widths or [self.inputs]

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cynn.interop import functions
 from cynn.interop.expressions import Expression, shared
 from cynn.interop.plan import Plan
 
-__all__ = ["Printer", "functions_needed", "identifier", "places_of"]
+__all__ = ["Printer", "column_names", "functions_needed", "identifier", "places_of", "plain", "unique"]
 
 
 def identifier(text: str, otherwise: str = "network") -> str:
     """Make a name that is valid in every language from the name of a file or an output."""
     found = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
     return found if found and not found[0].isdigit() else f"{otherwise}_{found}".rstrip("_")
+
+
+def plain(text: str) -> str:
+    """A text for a comment of any language: of one line, and without what could end the comment."""
+    shown = "".join(each if each.isprintable() else " " for each in text)
+    return shown.replace("*/", "* /").replace("/*", "/ *")
+
+
+def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Names that differ, also from those that are taken: some get underscores."""
+    found = list(taken)
+    first = len(found)
+    for name in names:
+        while name in found:
+            name += "_"
+        found.append(name)
+    return found[first:]
+
+
+def column_names(plan: Plan) -> list[str]:
+    """Names of the columns in capitals that are valid in every language."""
+    names = [re.sub(r"\W+", "_", str(column.name), flags=re.ASCII).strip("_") for column in plan.columns or []]
+    return unique(name.upper() or str(place) for place, name in enumerate(names))
 
 
 def places_of(plan: Plan, is_kept: Callable[[int], bool]) -> tuple[dict[int, int], int]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cynn import file_access
+from cynn.interop import python_lookup
+from cynn.interop.exported_model import exported_model
 from cynn.interop.expressions import Expression
-from cynn.interop.from_layers import plan_of
-from cynn.interop.plan import Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
+from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer
-
-if TYPE_CHECKING:
-    from cynn.network import Network
 
 __all__ = ["to_python"]
 
@@ -24,14 +22,15 @@ _HEAD = '''"""{stem}: a network that CyNN has written, in NumPy. Its {count:,} n
 
 
 def predict(x):
-    """The outputs for x: an array of shape (rows, {inputs})."""
+    """{outputs}"""
 '''
 
 
-def to_python(self: Network, path: str | os.PathLike[str]) -> None:
+def to_python(self: Any, path: str | os.PathLike[str]) -> None:
     """Write the network as one readable file of NumPy code with a function `predict(x)`, for teaching and audits.
 
-    It computes in the network's dtype. For several outputs, `predict` returns a dict.
+    It computes in the network's dtype. For several outputs, `predict` returns a dict. The file of an estimator for
+    tables takes a DataFrame or a dict of columns, too, and has `label(y)`.
 
     Parameters
     ----------
@@ -55,7 +54,7 @@ def to_python(self: Network, path: str | os.PathLike[str]) -> None:
     ['    z1 = x @ W1 + b1', '    a2 = np.tanh(z1)', '    z3 = a2 @ W3 + b3']
     """
     path = Path(file_access.as_path(path, "path", "to_python"))
-    text = _PythonPrinter(plan_of(self)).file(path.stem)
+    text = _PythonPrinter(exported_model(self).plan).file(path.stem)
     with file_access.replacing(str(path)) as file:
         file.write(text.encode())
 
@@ -94,11 +93,15 @@ class _PythonPrinter(Printer):
         """The whole file."""
         plan = self.plan
         scale, offset = plan.scale, plan.offset
+        x = "x" if plan.columns is None else "as_numbers(x)"
         moved = f" * {scale!r} + {offset!r}" if offset else f" * {scale!r}" if scale != 1 else ""
         kind = "np.float64" if offset else f"np.{plan.dtype}"
         narrowed = f".astype(np.{plan.dtype})" if offset and plan.dtype != "float64" else ""
-        scaled = f"np.asarray(x, {kind}){moved}"
+        scaled = f"np.asarray({x}, {kind}){moved}"
         lines = [f"x = ({scaled}){narrowed}" if narrowed else f"x = {scaled}"]
+        if plan.standardization is not None:
+            z = f"(np.asarray({x}, np.float64) - centers) * scales"
+            lines = [f"x = np.clip({z}, {-LARGEST!r}, {LARGEST!r}).astype(np.{plan.dtype})"]
         for number, step in enumerate(plan.steps, start=1):
             lines += getattr(self, f"_{step.kind}")(number, step)
         if plan.outputs[0].name is None:
@@ -108,21 +111,25 @@ class _PythonPrinter(Printer):
             lines.append(f"return {{{each}}}")
         body = "\n".join(f"    {line}" for line in lines)
         head = _HEAD.format(
-            stem=stem.replace('"', "'"), count=plan.parameter_count, inputs=plan.inputs,
-            imports="import math\n\n" if "erfc(" in body else "",
+            stem=stem.replace('"', "'"), count=plan.parameter_count, outputs=python_lookup.about(plan),
+            imports=python_lookup.imports(plan, ["import math"] if "erfc(" in body else []),
         )  # fmt: skip
         functions = "\n\nerfc = np.vectorize(math.erfc, otypes=[np.float64])\n" if "erfc(" in body else ""
         constants = self._constants()
+        functions += python_lookup.functions(plan)
         return f"{head}{body}\n{functions}" + (f"\n\n{constants}" if constants else "")
 
     def _constants(self) -> str:
-        return "\n".join(self._array(name, array) for name, array in self.plan.named_arrays(weights="W"))
+        parts = [self._array(name, array, self.plan.dtype) for name, array in self.plan.named_arrays(weights="W")]
+        if self.plan.standardization is not None:
+            parts += [self._array(name, array, "float64") for name, array in vars(self.plan.standardization).items()]
+        return "\n".join(parts)
 
-    def _array(self, name: str, values: Array) -> str:
+    def _array(self, name: str, values: Array, dtype: str) -> str:
         texts = [str(each) for each in values.ravel()]
         lines = ",\n    ".join(", ".join(texts[first : first + 10]) for first in range(0, len(texts), 10))
         shape = f".reshape{values.shape}" if values.ndim > 1 else ""
-        return f"{name} = np.array([\n    {lines},\n], np.{self.plan.dtype}){shape}\n"
+        return f"{name} = np.array([\n    {lines},\n], np.{dtype}){shape}\n"
 
     def _affine(self, number: int, step: Affine) -> list[str]:
         b = "" if step.biases is None else f" + b{number}"
@@ -157,5 +164,6 @@ class _PythonPrinter(Printer):
             if isinstance(part, Copy):
                 parts.append(self.columns(source, part.first, part.count, self.plan.widths[part.source]))
             else:
-                parts.append(f"t{number}_{place}[{source}[:, {part.column}].astype(int)]")
+                code = f"np.clip(np.nan_to_num({source}[:, {part.column}]), 0, {len(part.table) - 1}).astype(int)"
+                parts.append(f"t{number}_{place}[{code}]")
         return [f"{self.names[number]} = np.concatenate([{', '.join(parts)}], axis=1)"]

@@ -17,7 +17,7 @@ from cynn.components.configurable import MAX_NESTED, is_nested_deeper
 from cynn.errors import ModelFileError
 from cynn.saving.exit_gate import before_exit
 
-__all__ = ["bad", "parsed", "read", "write"]
+__all__ = ["bad", "format_of", "parsed", "read", "write"]
 
 Array = npt.NDArray[Any]
 
@@ -74,6 +74,15 @@ def read(path: str, kind: str, *, needs_checksum: bool = False) -> tuple[dict[st
     if expected is not None and expected != _sha256(tensors, metadata):
         raise bad(path, kind, "what was written to it", "other content, as its sha256 shows")
     return tensors, metadata
+
+
+def format_of(path: str) -> str | None:
+    """The format that the metadata of a file name; None of another file. The tensors are not read."""
+    with file_access.open_regular(path) as file:
+        try:
+            return _header(file)[1].get("format")
+        except _NotWhole:
+            return None
 
 
 class _NotWhole(Exception):

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cynn.errors import DataError, InvalidParameterError, did_you_mean, shown
 from cynn.interop.needed import needed
 from cynn.sklearn.tabular import TabularClassifier, TabularRegressor, load
 
-__all__ = ["evaluate", "predict", "train"]
+__all__ = ["evaluate", "open_model", "predict", "train"]
 
 _READERS = {".csv": "read_csv", ".tsv": "read_table", ".parquet": "read_parquet"}
 
@@ -107,6 +108,20 @@ def predict(options: argparse.Namespace) -> int:
     with file_access.replacing(os.fspath(options.output)) as file:
         file.write(text.encode())
     return 0
+
+
+def open_model(path: str) -> tuple[Any, Callable[[str], tuple[Any, Any]]]:
+    """A saved estimator, and a function that reads the columns of a table for it, and labels where it has them."""
+    estimator = load(path)
+
+    def read(data: str) -> tuple[Any, Any]:
+        frame, target, labels = _read(data), estimator.target_name_, None
+        if isinstance(estimator, TabularClassifier) and target in frame.columns:
+            frame, y = _split(frame, target, data)
+            labels = y.to_numpy().astype(str) if estimator.classes_.dtype.kind == "U" else y.to_numpy()
+        return _as_in_training(estimator, frame, data), labels
+
+    return estimator, read
 
 
 def _read(path: str) -> Any:

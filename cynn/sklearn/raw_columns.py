@@ -13,14 +13,14 @@ from sklearn.utils import check_array
 
 from cynn.errors import DataError
 
-__all__ = ["Kind", "RawColumn", "column", "columns"]
+__all__ = ["SWITCHES", "Kind", "RawColumn", "column", "columns"]
 
 Array = npt.NDArray[Any]
 Kind = Literal["number", "switch", "category"]
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _DATES = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64)  # a datetime is a date
-_SWITCHES = ("False", "True")
+SWITCHES = ("False", "True")
 
 
 class RawColumn(NamedTuple):
@@ -83,7 +83,7 @@ def column(values: Any, name: Any) -> RawColumn:
     if kind in "iuf":
         return _numbers(values.astype(np.float64), name)
     if kind == "b":
-        return RawColumn("switch", np.array(_SWITCHES, object)[values.astype(np.intp)])
+        return RawColumn("switch", np.array(SWITCHES, object)[values.astype(np.intp)])
     if kind in "mM":
         zero = np.datetime64(0, "s") if kind == "M" else np.timedelta64(0, "s")
         return RawColumn("number", (values - zero) / np.timedelta64(1, "s"))

@@ -132,7 +132,7 @@ class TableColumns:
         DataError
             The type of a column is not the same as in training.
         """
-        columns = [self._as_learned(place, column) for place, column in enumerate(raw)]
+        columns = [self.values_of(place, column) for place, column in enumerate(raw)]
         found = np.zeros((len(raw[0].values), self.n_inputs), np.float32)
         for place, part in enumerate(self.parts):
             values = _values(part, columns[part.column])
@@ -175,7 +175,7 @@ class TableColumns:
             for part in self.parts
         )
 
-    def _as_learned(self, place: int, column: RawColumn) -> Array:
+    def values_of(self, place: int, column: RawColumn) -> Array:
         """The values of a column: numbers, or codes from 1, with 0 for missing and unknown categories."""
         name, kind = self.names[place], self.kinds[place]
         values, missing = column.values, column.is_missing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from cynn.sklearn.estimator import store_parameters
 from cynn.sklearn.labels import Labels
 from cynn.sklearn.tabular_base import Rows, TabularEstimator
 from cynn.sklearn.temperature import apply_temperature, fit_temperature
+
+if TYPE_CHECKING:
+    from cynn.interop.from_layers import Steps
 
 __all__ = ["TabularClassifier", "TabularRegressor", "load"]
 
@@ -229,8 +232,18 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         array of shape (rows, classes)
             In the order of `classes_`. Each row sums to 1.
         """
-        outputs = self._outputs(X)
+        return self._predictions(self._outputs(X))
+
+    def _predictions(self, outputs: Array) -> npt.NDArray[np.float64]:
         return apply_temperature(outputs[:, : len(self.classes_)], self.temperature_)
+
+    def _predictions_as_steps(self, steps: Steps, value: int) -> int:
+        steps.plan.labels, steps.plan.output_name = self.classes_.tolist(), "probabilities"
+        share = "z"
+        if self.temperature_ != 1:
+            z = "z / row_max(z)"
+            share = f"({z} > 0 ? exp(log({z} > 0 ? {z} : 1) / {self.temperature_!r}) : 0)"
+        return steps.formula(f"{share} / row_sum({share})", steps.select(value, range(len(self.classes_))), {})
 
     def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """The logarithm of `predict_proba`.
@@ -427,10 +440,20 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         array of shape (rows,) or (rows, outputs)
             The same number of dimensions as the y of `fit`.
         """
-        outputs = self._outputs(X).astype(np.float64)
-        outputs = np.clip(outputs, self._lowest, self._highest)
-        found: npt.NDArray[np.float64] = outputs * self._deviation + self._mean
+        found = self._predictions(self._outputs(X))
         return found if self._shape else found[:, 0]
+
+    def _predictions(self, outputs: Array) -> npt.NDArray[np.float64]:
+        outputs = np.clip(outputs.astype(np.float64), self._lowest, self._highest)
+        found: npt.NDArray[np.float64] = outputs * self._deviation + self._mean
+        return found
+
+    def _predictions_as_steps(self, steps: Steps, value: int) -> int:
+        steps.plan.output_name = "prediction"
+        arrays = {name.strip("_"): getattr(self, name) for name in _OF_TARGETS}
+        return steps.formula(
+            "(z < lowest ? lowest : z > highest ? highest : z) * deviation + mean", value, arrays
+        )
 
     def _targets_config(self) -> dict[str, Any]:
         arrays = {name: getattr(self, name).tolist() for name in _OF_TARGETS}

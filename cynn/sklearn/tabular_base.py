@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,16 @@ from cynn.errors import (
     check_whole_number,
     not_allowed,
 )
+from cynn.faces.table import FaceMethods
 from cynn.losses import Loss
 from cynn.many import Ensemble
 from cynn.network import Network
 from cynn.sklearn import folds, raw_columns, recipes, rows, table_file
 from cynn.sklearn.table_columns import TableColumns
+
+if TYPE_CHECKING:
+    from cynn.interop.exported_model import ExportedModel
+    from cynn.interop.from_layers import Steps
 
 __all__ = ["Rows", "TabularEstimator"]
 
@@ -96,7 +101,7 @@ class _BestEpoch(Callback):
             self.network.set_weights(self.weights)
 
 
-class TabularEstimator(BaseEstimator):
+class TabularEstimator(FaceMethods, BaseEstimator):
     """The base of the tabular estimators."""
 
     _estimator_type: ClassVar[str]
@@ -153,6 +158,14 @@ class TabularEstimator(BaseEstimator):
     @abstractmethod
     def _judge(self, outputs: Array, seen: Rows) -> None:
         """Compute the validation score, and the calibration, from predictions for held-out rows."""
+
+    @abstractmethod
+    def _predictions(self, outputs: Array) -> npt.NDArray[np.float64]:
+        """Probabilities or values of the mean outputs of the networks."""
+
+    @abstractmethod
+    def _predictions_as_steps(self, steps: Steps, value: int) -> int:
+        """Likewise, as steps for an export: the number of a value that is added for that of the mean outputs."""
 
     @abstractmethod
     def _targets_config(self) -> dict[str, Any]:
@@ -327,12 +340,16 @@ class TabularEstimator(BaseEstimator):
 
     # --------------------------------------------------------------------------------------------- predictions
 
-    def _outputs(self, X: Any) -> Array:
-        """The mean output of the networks for X."""
+    def _raw(self, X: Any) -> list[raw_columns.RawColumn]:
+        """The columns of X, validated."""
         check_is_fitted(self, "ensemble_")
         raw = raw_columns.columns(X)
         validate_data(self, X, skip_check_array=True, reset=False)
-        return self._of_inputs(self.columns_.inputs(raw))
+        return raw
+
+    def _outputs(self, X: Any) -> Array:
+        """The mean output of the networks for X."""
+        return self._of_inputs(self.columns_.inputs(self._raw(X)))
 
     def _of_inputs(self, inputs: Array) -> Array:
         """The mean output for given inputs. Rows of 0 are appended, so that a row has the same result alone."""
@@ -386,6 +403,13 @@ class TabularEstimator(BaseEstimator):
                 inputs[:, places] = given.inputs[random.permutation(len(inputs))][:, places]
                 found[column] += (whole - self._score_of(self._of_inputs(inputs), given)) / n_repeats
         return found
+
+    def _exported_model(self) -> ExportedModel:
+        """What `to_c` and the other exports take."""
+        from cynn.sklearn.export import ExportedTable
+
+        check_is_fitted(self, "ensemble_")
+        return ExportedTable(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the estimator (preprocessing, networks, labels) to one file. `cynn.sklearn.load` reads it.

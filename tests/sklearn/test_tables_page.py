@@ -1,12 +1,15 @@
 """The page "Tables" runs as shown, and prints what it shows."""
 
 import re
+import subprocess
 
 import pytest
 
 pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 
+import exported
+import pandas as pd
 from code_blocks import DOCS, blocks
 
 pytestmark = pytest.mark.interop
@@ -14,16 +17,26 @@ pytestmark = pytest.mark.interop
 
 def test_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names, shown = {}, ""
+    names, printed, code = {}, "", {}
+    number = re.compile(r"\d+\.\d+")
     for block in blocks(DOCS / "tables.rst"):
+        code[block.kind] = block.code
         if block.kind == "python":
             exec(compile(block.code, str(block), "exec"), names)
+            printed = capsys.readouterr().out
+            if "several.predict_proba" in block.code:
+                assert "[1. 1.] ['cheap' 'dear']" in printed
         elif block.kind == "text":
-            shown = block.code
-    printed = capsys.readouterr().out
-    number = re.compile(r"\d+\.\d+")
-    first = printed.split("[1. 1.]")[0]
-    assert number.sub("", first).split() == number.sub("", shown).split()
-    found, expected = ([float(each) for each in number.findall(text)] for text in (first, shown))
-    assert found == pytest.approx(expected, abs=0.06)  # another processor, other last digits
-    assert "[1. 1.] ['cheap' 'dear']" in printed
+            assert number.sub("", printed).split() == number.sub("", block.code).split()
+            found, expected = ([float(each) for each in number.findall(text)] for text in (printed, block.code))
+            assert found == pytest.approx(expected, abs=0.06)  # another processor, other last digits
+    flat = pd.DataFrame({
+        "area": [75.0], "district": ["hill"], "balcony": [True], "built": [pd.Timestamp("1980-01-01")]
+    })  # fmt: skip
+    expected = pytest.approx(names["model"].predict(flat)[0], rel=1e-5)
+    main = f'#include "flats.c"\n#include <stdio.h>\nint main(void) {{ {code["c"]} printf("%.9g", (double)y[0]); }}'
+    (tmp_path / "main.c").write_text(main)
+    assert float(subprocess.check_output([exported.build(tmp_path / "main.c", exported.STRICT)])) == expected
+    assert exported.selftest(tmp_path / "flats.c", ["-O1"])[0] == 0
+    (tmp_path / "main.mjs").write_text(code["js"] + "\nconsole.log(y[0]);")
+    assert float(subprocess.check_output([exported.skipped_without("node"), "main.mjs"])) == expected

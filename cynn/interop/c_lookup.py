@@ -1,0 +1,89 @@
+"""Functions of C that find the number of a category, and the label of an output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cynn.interop.plan import Plan
+from cynn.interop.printer import column_names, plain
+
+__all__ = ["about", "declarations", "definitions", "literal"]
+
+
+def literal(text: str) -> str:
+    """A string literal; every byte that is no usual character is an octal escape, which ends after three digits."""
+    usual = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(byte) if byte in usual else f"\\{byte:03o}" for byte in text.encode()) + '"'
+
+
+def about(plan: Plan, name: str) -> list[str]:
+    """Lines that say what the columns of the input and of the output are."""
+    lines = []
+    for place, (column, own) in enumerate(zip(plan.columns or [], column_names(plan), strict=True)):
+        what = "a number, NAN where it is missing; a date in seconds since 1970"
+        if column.categories is not None:
+            what = f"{name}_category({name.upper()}_COLUMN_{own}, text), which is -1 for none and for an unknown one"
+        lines.append(f"x[{place}] is {plain(str(column.name))}: {what}.")
+    if plan.labels is not None:
+        lines += [f"y[{k}] is for {plain(str(label))}." for k, label in enumerate(plan.labels)]
+        lines.append(f"{name}_label({name}_class(y)) is the label of the largest.")
+    return lines
+
+
+def declarations(plan: Plan, name: str, real: str) -> str:
+    """The functions, and numbers for the names of columns."""
+    names = column_names(plan)
+    lines = [f"#define {name.upper()}_COLUMN_{own} {place}" for place, own in enumerate(names)]
+    if _texts(plan):
+        lines.append(f"int {name}_category(int column, const char *text);")
+    if plan.labels is not None:
+        lines += [f"int {name}_class(const {real} *y);", f"const char *{name}_label(int number);"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def definitions(plan: Plan, name: str, real: str) -> str:
+    """The functions."""
+    parts = []
+    texts = _texts(plan)
+    if texts:
+        first = [0]
+        for column in plan.columns or []:
+            first.append(first[-1] + len(column.categories or []))
+        parts.append(f"""
+{_array(f"{name}_texts", texts)}
+static const int {name}_first[{len(first)}] = {{ {", ".join(map(str, first))} }};
+
+int {name}_category(int column, const char *text)
+{{
+    for (int k = {name}_first[column]; k < {name}_first[column + 1]; ++k)
+        if (strcmp({name}_texts[k], text) == 0)
+            return k - {name}_first[column];
+    return -1;
+}}
+""")
+    if plan.labels is not None:
+        n = len(plan.labels)
+        parts.append(f"""
+{_array(f"{name}_labels", [str(label) for label in plan.labels])}
+const char *{name}_label(int number)
+{{
+    return number >= 0 && number < {n} ? {name}_labels[number] : "";
+}}
+
+int {name}_class(const {real} *y)
+{{
+    int best = 0;
+    for (int j = 1; j < {n}; ++j) best = y[j] > y[best] ? j : best;
+    return best;
+}}
+""")
+    return "".join(parts)
+
+
+def _texts(plan: Plan) -> list[str]:
+    return [text for column in plan.columns or [] for text in column.categories or []]
+
+
+def _array(name: str, texts: Sequence[str]) -> str:
+    lines = ",\n    ".join(map(literal, texts))
+    return f"static const char *const {name}[{len(texts)}] = {{\n    {lines}\n}};\n"

@@ -1,0 +1,85 @@
+"""What a module of Fortran has for a plan that knows its columns and labels: the numbers of categories, and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cynn.interop.plan import Plan
+from cynn.interop.printer import plain
+
+__all__ = ["about", "constants", "function", "names"]
+
+_PIECE = 90  # bytes of a text in a line
+
+_CATEGORY = """
+    pure integer function category(column, text)
+        integer, intent(in) :: column
+        character(*), intent(in) :: text
+        integer :: k
+        category = -1
+        do k = first_text(column) + 1, first_text(column + 1)
+            if (texts(k) == text) category = k - first_text(column) - 1
+        end do
+    end function category
+"""
+
+
+def names(plan: Plan) -> list[str]:
+    """The public names."""
+    return ["category"] * bool(_texts(plan)) + ["labels"] * (plan.labels is not None)
+
+
+def about(plan: Plan) -> str:
+    """Lines of a comment that say what the columns are."""
+    lines = []
+    for place, column in enumerate(plan.columns or [], start=1):
+        what = "a number, NaN where it is missing; a date in seconds since 1970"
+        if column.categories is not None:
+            what = f"category({place}, text), which is -1 for none and for an unknown one"
+        lines.append(f"! x({place}) is {plain(str(column.name))[:60]}: {what}.\n")
+    if plan.labels is not None:
+        lines.append("! labels(maxloc(y, 1)) is the label of the largest y.\n")
+    return "".join(lines)
+
+
+def constants(plan: Plan) -> str:
+    """The texts of categories and labels."""
+    parts = []
+    texts = _texts(plan)
+    if texts:
+        first = [0]
+        for column in plan.columns or []:
+            first.append(first[-1] + len(column.categories or []))
+        parts.append(f"    integer, save :: first_text({len(first)})\n")
+        parts += [f"    data first_text({k}) / {each} /\n" for k, each in enumerate(first, start=1)]
+        parts.append(_array("texts", texts))
+    if plan.labels is not None:
+        parts.append(_array("labels", [str(label) for label in plan.labels]))
+    return "".join(parts)
+
+
+def function(plan: Plan) -> str:
+    """The function that finds the place of a category."""
+    return _CATEGORY if _texts(plan) else ""
+
+
+def _texts(plan: Plan) -> list[str]:
+    return [text for column in plan.columns or [] for text in column.categories or []]
+
+
+def _array(name: str, texts: Sequence[str]) -> str:
+    length = max(1, *(len(text.encode()) for text in texts))
+    lines = [f"    character({length}), save :: {name}({len(texts)})\n"]
+    lines += [f"    data {name}({k}) / {_literal(text)} /\n" for k, text in enumerate(texts, start=1)]
+    return "".join(lines)
+
+
+def _literal(text: str) -> str:
+    """A text in quotes, continued over several lines where it is long; what is no usual character is a blank."""
+    pieces = [""]
+    for each in text:
+        shown = "''" if each == "'" else each if each.isprintable() else " "
+        if len((pieces[-1] + shown).encode()) > _PIECE:
+            pieces.append("")
+        pieces[-1] += shown
+    return "'" + "&\n        &".join(pieces) + "'"
