@@ -41,7 +41,6 @@ PICTURES = ("network", "weights", "activations", "confusion", "mistakes", "lands
 LANDSCAPE_ROWS = 500  # rows of the test part: the loss is computed for each point of the plane
 
 TABLES = (".csv", ".tsv", ".parquet")  # files of these are for cynn.sklearn
-TABLE_FORMAT = "cynn table"  # and model files of this format
 
 # The activation of the last layer if only the loss is given.
 OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -283,8 +282,7 @@ def _plot(options: argparse.Namespace) -> int:
     from cynn.plot import files
 
     name = options.picture
-    output = options.output or f"{Path(options.model).stem}-{name}.png"
-    output = _picture_path(output, "--output")
+    output = _picture_path(options.output or f"{Path(options.model).stem}-{name}.png", "--output")
     net = cynn.load(options.model)
     shape = options.shape or ((28, 28) if options.data == "mnist" and net.input.units == 784 else None)
     arguments: list[Any] = [net]
@@ -385,11 +383,11 @@ def _split(data: str, seed: int) -> list[tuple[Array, Array]]:
 
 def _open_model(path: str) -> interop_commands.Opened:
     """A saved network or estimator, and what reads rows and targets for it."""
-    if tensor_file.format_of(path) != TABLE_FORMAT:
-        return cynn.load(path), _test_part
-    from cynn.sklearn import commands
+    if tensor_file.format_of(path) == "cynn table":
+        from cynn.sklearn import commands
 
-    return commands.open_model(path)
+        return commands.open_model(path)
+    return cynn.load(path), _test_part
 
 
 def _test_part(data: str) -> tuple[Array, Array]:
