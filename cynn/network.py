@@ -173,6 +173,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         validation_split: float = 0.0,
         metrics: Any = None,
         sample_weight: Any = None,
+        dy_dx: Any = None,
+        derivative_weight: Any = None,
+        directions: Any = None,
         class_weight: Any = None,
         transform: Callable[..., Any] | None = None,
         steps_per_epoch: int | None = None,
@@ -215,7 +218,8 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             The numbers of the rows of x to train on, as for a fold or a bootstrap sample: x is not copied. A row may
             come more than once. The result has the same bits as that of `fit(x[rows], y[rows])`.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
-            Data that are evaluated after every epoch.
+            Data that are evaluated after every epoch. With `dy_dx`, also (x, y, sample_weight, dy_dx) or
+            (x, y, sample_weight, dy_dx, directions).
         validation_split : float
             The fraction of the rows that is not used for training, but evaluated after every epoch. They depend on the
             seed; the fraction is the same for every class. With several outputs, it is the same for every combination
@@ -228,6 +232,20 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             ratios matter: the weights are divided by their mean over the training rows. The loss of a batch is
             Σ weight * loss, divided by the number of its rows. In an iterable of batches, weights are used as they are
             given. For several outputs, the same weights for all, or a list or a dict.
+        dy_dx : array of shape (rows, outputs, inputs), optional
+            Derivatives of the targets by the inputs, which the derivatives of the outputs are trained to be: those by x
+            as it is given, before the scale of `Input`. For one output unit also (rows, inputs). NaN stands for a
+            number that is not given. With `directions`, of shape (rows, k, outputs). For several outputs, a list or a
+            dict, which may leave some out. The loss gets the term derivative_weight * D with D the mean of
+            (∂output/∂input - dy_dx)² over all numbers that are given, whatever the loss of the outputs is, and the
+            history gets D as `derivative_loss` (Czarnecki et al., "Sobolev training for neural networks", 2017; Huge
+            and Savine, "Differential machine learning", 2020). It takes layers that treat each row by itself.
+        derivative_weight : float, optional
+            The weight of the loss of the derivatives, 1 by default; for several outputs, one for all, or a list or a
+            dict. With an iterable of batches, it says that they are (x, y, sample_weight, dy_dx) or
+            (x, y, sample_weight, dy_dx, directions), where sample_weight may be None.
+        directions : array of shape (rows, k, inputs), optional
+            For each row, the k directions t along which dy_dx is given: Σ t ∂output/∂input over the inputs.
         class_weight : dict or "balanced", optional
             The weight of each class by its number, or by its label -1 or 1; 1 for classes that are not given.
             "balanced" is rows / (classes * rows of the class), with rows counted by their sample_weight. It multiplies
@@ -305,6 +323,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
                 validation_split=validation_split,
                 metrics=metrics,
                 sample_weight=sample_weight,
+                dy_dx=dy_dx,
+                derivative_weight=derivative_weight,
+                directions=directions,
                 class_weight=class_weight,
                 transform=transform,
                 steps_per_epoch=steps_per_epoch,

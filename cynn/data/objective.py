@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from cynn import registry
 from cynn.activations import Activation
 from cynn.data import inputs, row_weights
+from cynn.data.derivative_targets import DerivativeTargets, as_derivatives
 from cynn.data.names import classes_of_labels
 from cynn.data.row_weights import RowWeights
 from cynn.data.targets import JointTargets, Targets
 from cynn.engine.loss_kernel import LossKernel
-from cynn.errors import check_held, check_number
+from cynn.errors import InvalidParameterError, check_held, check_number
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,7 +42,15 @@ class Objective:
         As for `fit`.
     classes : list of (list of str, or None)
         The labels of the classes of each output.
+
+    Attributes
+    ----------
+    derivative_weights : list of (float or None), or None
+        The weight of the loss of each output's derivatives by the inputs, None for an output without; or None if no
+        derivatives are trained.
     """
+
+    derivative_weights: list[float | None] | None = None
 
     def __init__(
         self,
@@ -79,7 +89,38 @@ class Objective:
         configs = [
             {**loss.get_config(), "weight": weight} for loss, weight in zip(self.losses, self.weights, strict=True)
         ]
+        for config, derivative_weight in zip(configs, self.derivative_weights or [], strict=False):
+            config["derivative_weight"] = derivative_weight
         return self.outputs.join(configs)
+
+    def with_derivatives(self, dy_dx: Any, derivative_weight: Any) -> Objective:
+        """This objective with losses of derivatives, of the outputs in `dy_dx`; None: of all."""
+        outputs = self.outputs
+        given = [True] * len(self.weights)
+        if isinstance(dy_dx, dict) and not outputs.is_one:
+            given = [dy_dx.get(name) is not None for name in outputs.names]
+        found = copy.copy(self)
+        found.derivative_weights = []
+        for weight, is_given in zip(outputs.split_if(derivative_weight, "derivative_weight"), given, strict=True):
+            number = 1.0 if weight is None else check_number(weight, "derivative_weight", "fit", minimum=0)
+            check_held(number, "derivative_weight", "fit", self.dtype)
+            found.derivative_weights.append(number if is_given else None)
+        return found
+
+    def derivatives(
+        self, dy_dx: Any, directions: Any, inputs: int, n: int, form: str, weights: RowWeights
+    ) -> DerivativeTargets | None:
+        """Validate and convert the derivatives of n rows by so many inputs; None if none are given."""
+        if dy_dx is None:
+            if directions is not None:
+                raise InvalidParameterError(
+                    f"{form.format('directions')} must come with dy_dx along them. Got none instead."
+                )
+            return None
+        assert self.derivative_weights is not None
+        factors = [weight or 0.0 for weight in self.derivative_weights]
+        is_counted = None if weights.rows is None else weights.rows > 0
+        return as_derivatives(dy_dx, directions, self.outputs, inputs, n, factors, self.dtype, form, is_counted)
 
     def targets(
         self, y: Any, n: int, name: str, weights: RowWeights | None = None, *, check_finite: bool
@@ -136,12 +177,17 @@ class Objective:
         """The names in messages: one for each output."""
         return [name] if self.outputs.is_one else [f"{name} of {output}" for output in self.outputs.names]
 
+    @property
+    def n_sums(self) -> int:
+        """The number of `Trainer.sums`."""
+        return 2 + len(self.kernels) * (1 if self.derivative_weights is None else 2)
+
     def mean_losses(self, sums: Array) -> tuple[Array, Array]:
         """Return the mean loss per row, and that of each output, from the sums of an epoch in `Trainer.sums`.
 
         Parameters
         ----------
-        sums : array of shape (..., 2 + outputs)
+        sums : array of shape (..., n_sums)
 
         Returns
         -------
@@ -149,9 +195,29 @@ class Objective:
         losses : array of shape (..., outputs)
         """
         rows = np.maximum(sums[..., :1], 1)
-        penalty_and_losses = sums[..., 1:] / rows
-        losses = penalty_and_losses[..., 1:]
-        return (losses * self.weights).sum(axis=-1) + penalty_and_losses[..., 0], losses
+        n = len(self.weights)
+        penalty, losses = sums[..., 1] / rows[..., 0], sums[..., 2 : 2 + n] / rows
+        loss = (losses * self.weights).sum(axis=-1) + penalty
+        if self.derivative_weights is not None:
+            weights = [weight or 0.0 for weight in self.derivative_weights]
+            loss = loss + (self.mean_derivative_losses(sums) * weights).sum(axis=-1)
+        return loss, losses
+
+    def mean_derivative_losses(self, sums: Array) -> Array:
+        """Return the mean loss of each output's derivatives likewise."""
+        found: Array = sums[..., 2 + len(self.weights) :] / np.maximum(sums[..., :1], 1)
+        return found
+
+    def derivative_figures(self, losses: Array) -> dict[str, float]:
+        """Return the losses of derivatives by their names in the history: their sum and, if there are several, each."""
+        if self.derivative_weights is None:
+            return {}
+        each = {
+            f"{name}_derivative_loss": float(loss)
+            for name, loss, weight in zip(self.outputs.names, losses, self.derivative_weights, strict=True)
+            if weight is not None
+        }
+        return {"derivative_loss": sum(each.values())} | ({} if self.outputs.is_one else each)
 
     def as_one(self, parts: list[Targets]) -> Targets:
         """Join the targets of each output to those of the network."""

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from cynn.data.derivative_targets import DerivativeTargets
+
     Array = npt.NDArray[Any]
 
 __all__ = ["JointTargets", "Targets"]
@@ -26,7 +28,14 @@ class Targets:
         Columns of the predictions.
     decision_threshold : float, optional
         The threshold that the loss of the output defines.
+
+    Attributes
+    ----------
+    derivatives : DerivativeTargets or None
+        Derivatives by the inputs that are trained, too, of all outputs.
     """
+
+    derivatives: DerivativeTargets | None = None
 
     def __init__(
         self, values: Array | None, classes: Array | None, outputs: int, decision_threshold: float | None = None
@@ -104,6 +113,11 @@ class Targets:
 
     def take(self, order: Array) -> Targets:
         """The targets of the rows at these places, in that order."""
+        taken = self._take(order)
+        taken.derivatives = None if self.derivatives is None else self.derivatives.take(order)
+        return taken
+
+    def _take(self, order: Array) -> Targets:
         taken = Targets(
             None if self.values is None else self.values[order],
             None if self.classes is None else self.classes[order],
@@ -121,6 +135,11 @@ class Targets:
 
     def with_room(self, rows: int) -> Targets:
         """Make room for targets of the same form for so many rows, to be filled by `put`."""
+        room = self._with_room(rows)
+        room.derivatives = None if self.derivatives is None else self.derivatives.with_room(rows)
+        return room
+
+    def _with_room(self, rows: int) -> Targets:
         return Targets(
             None if self.values is None else np.zeros((rows, self.outputs), self.values.dtype),
             None if self.classes is None else np.zeros(rows, np.int64),
@@ -129,20 +148,33 @@ class Targets:
         )
 
     def has_form_of(self, other: Targets) -> bool:
-        """Whether both are classes, or values of one dtype."""
+        """Whether both are classes, or values of one dtype, and their derivatives have one form."""
+        if self.derivatives is None or other.derivatives is None:
+            have_one_form = self.derivatives is other.derivatives
+        else:
+            have_one_form = self.derivatives.has_form_of(other.derivatives)
+        return have_one_form and self._has_form_of(other)
+
+    def _has_form_of(self, other: Targets) -> bool:
         if self.values is None or other.values is None:
             return self.values is other.values
         return self.values.dtype == other.values.dtype
 
     def put(self, place: slice, other: Targets) -> None:
         """Write other targets of the same form into a slice of these."""
+        if self.derivatives is not None:
+            assert other.derivatives is not None
+            self.derivatives.put(place, other.derivatives)
+        self._put(place, other)
+
+    def _put(self, place: slice, other: Targets) -> None:
         for own, given in ((self.values, other.values), (self.classes, other.classes)):
             if own is not None:
                 own[place] = given
 
     @classmethod
     def concatenated(cls, batches: list[Targets]) -> Targets:
-        """Concatenate the targets of several batches: classes if all are classes, else values."""
+        """Concatenate the targets of several batches, without derivatives: classes if all are classes, else values."""
         outputs, threshold = batches[0].outputs, batches[0]._decision_threshold
         if all(batch.classes is not None for batch in batches):
             return cls(None, np.concatenate([batch.as_classes() for batch in batches]), outputs, threshold)
@@ -169,19 +201,19 @@ class JointTargets(Targets):
     def parts(self) -> list[Targets]:
         return self._parts
 
-    def take(self, order: Array) -> Targets:
+    def _take(self, order: Array) -> Targets:
         return JointTargets([part.take(order) for part in self._parts], self._join)
 
     def as_given(self) -> Any:
         return self._join([part.as_given() for part in self._parts])
 
-    def with_room(self, rows: int) -> Targets:
+    def _with_room(self, rows: int) -> Targets:
         return JointTargets([part.with_room(rows) for part in self._parts], self._join)
 
-    def has_form_of(self, other: Targets) -> bool:
+    def _has_form_of(self, other: Targets) -> bool:
         return all(own.has_form_of(given) for own, given in zip(self._parts, other.parts, strict=True))
 
-    def put(self, place: slice, other: Targets) -> None:
+    def _put(self, place: slice, other: Targets) -> None:
         for own, given in zip(self._parts, other.parts, strict=True):
             own.put(place, given)
 

@@ -15,11 +15,11 @@ from libc.string cimport memcpy, memset
 
 from cynn.abi cimport CYNN_AFFINE_IN_X, cynn_pass, floating
 from cynn.blas cimport cynn_blas, import_blas
-from cynn.engine.dtypes cimport Dtype, at
+from cynn.engine.dtypes cimport Dtype, at, set_element
 from cynn.engine.engine cimport Engine
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, from_row
-from cynn.engine.tangents cimport Tangents
+from cynn.engine.tangents cimport Tangents, repeat_rows, repeat_values
 from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
 from cynn.engine.workspace cimport Node, Workspace, address_of
 from cynn.kernels.blas cimport faults, raise_faults_since
@@ -99,30 +99,6 @@ cdef class RowDerivatives:
         self.wide = self.base if directions == 1 else tangents_of(engine, rows * directions)
         self.blas = import_blas()
 
-    cdef void repeat(self, const void *source, void *target, int64_t rows, int64_t columns) noexcept nogil:
-        """Each row of source, once for each direction."""
-        cdef int64_t i, k, size = columns * self.base.dtype.itemsize
-        for i in range(rows):
-            for k in range(self.directions):
-                memcpy(<char *>target + (i * self.directions + k) * size, <const char *>source + i * size, size)
-
-    cdef void repeat_values(self, int64_t rows) noexcept nogil:
-        """What forward has computed and saved."""
-        cdef int64_t i, j, columns
-        cdef Node *base
-        cdef Node *wide
-        for i in range(self.base.workspace.n_nodes):
-            base, wide = &self.base.workspace.nodes[i], &self.wide.workspace.nodes[i]
-            for j in range(base.op.n_inputs):
-                self.repeat(base.op.x[j], <void *>wide.op.x[j], rows, base.op.widths[j])
-            self.repeat(base.op.out, wide.op.out, rows, base.op.units)
-            for j in range(base.op.n_saved):
-                columns = self.base.saved_columns[i][j]
-                if columns < 0:
-                    memcpy(wide.op.saved[j], base.op.saved[j], -columns * self.base.dtype.itemsize)
-                else:
-                    self.repeat(base.op.saved[j], wide.op.saved[j], rows, columns)
-
     cdef int forward(self, Sweep *sweep, int64_t begin, int64_t rows) noexcept nogil:
         """Values and tangents of a tile; 0, or -1 if that is not possible."""
         cdef const Source *source = sweep.source
@@ -150,7 +126,7 @@ cdef class RowDerivatives:
             raise_flag(&sweep.failed)
             return -1
         if self.wide is not self.base:
-            self.repeat_values(rows)
+            repeat_values(self.base, self.wide, self.directions, 0, rows)
         if self.wide.jvp(&sweep.pass_, 0, wide_rows):
             raise_flag(&sweep.failed)
             return -1
@@ -208,7 +184,10 @@ cdef class RowDerivatives:
                 self.base.add_gradients(i, 0, rows)
                 if not node.operation.flags & CYNN_AFFINE_IN_X:
                     if self.wide is not self.base:
-                        self.repeat(node.op.delta, self.wide.workspace.nodes[i].op.delta, rows, node.op.units)
+                        repeat_rows(
+                            dtype, node.op.delta, self.wide.workspace.nodes[i].op.delta, self.directions, 0, rows,
+                            node.op.units
+                        )
                     memset(<void *>self.wide.nodes[i].delta, 0, wide_rows * node.op.units * dtype.itemsize)
                     if self.wide.backward_jvp_at(i, &sweep.pass_, 0, wide_rows):
                         raise_flag(&sweep.failed)
@@ -225,13 +204,6 @@ cdef Tangents tangents_of(Engine engine, int64_t rows):
         Workspace(engine.operations, engine.dtype, engine.source.inputs, rows, True, engine.outputs, False, True),
         engine.operations, engine.dtype
     )
-
-
-cdef inline void set_element(const Dtype *dtype, void *array, int64_t element, double value) noexcept nogil:
-    if dtype.itemsize == 4:
-        (<float *>array)[element] = <float>value
-    else:
-        (<double *>array)[element] = value
 
 
 cdef void add_products(

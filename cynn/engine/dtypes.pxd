@@ -91,3 +91,10 @@ cdef const Dtype *dtype_of(object array) except NULL
 cdef inline void *at(const Dtype *dtype, const void *array, int64_t element) noexcept nogil:
     """The address of an element of an array of that dtype."""
     return <char *>array + element * dtype.itemsize
+
+
+cdef inline void set_element(const Dtype *dtype, void *array, int64_t element, double value) noexcept nogil:
+    if dtype.itemsize == 4:
+        (<float *>array)[element] = <float>value
+    else:
+        (<double *>array)[element] = value

@@ -1,7 +1,7 @@
 # One training step as C structs, and the phases that threads carry out on it.
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport CYNN_MAX_SLOTS, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass
+from cynn.abi cimport CYNN_MAX_SLOTS, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass, cynn_tangents
 from cynn.engine.dtypes cimport Dtype
 from cynn.engine.row_matrix cimport Source
 from cynn.engine.workspace cimport Node
@@ -28,6 +28,7 @@ cdef enum Task:
     FORWARD_PARTS     # of the first node, each on some columns of x
     ADD_PARTS         # of the output of the first node
     LOSS
+    DIFFERENTIATE     # what `derivatives` of the step does instead of ADD and BACKWARD
     ADD               # the gradients of a node's output, if several operations use it
     BACKWARD          # of a node
 
@@ -141,6 +142,7 @@ ctypedef struct Parameter:
 ctypedef struct Block:
     const cynn_operation *operation
     const cynn_operands *op          # those of the part if there are parts
+    const cynn_tangents *tangents    # NULL: no derivatives are trained
     int64_t number                   # of the parameter in its operation
     Parameter *parameter
     int64_t begin
@@ -196,6 +198,9 @@ ctypedef struct Step:
     Updates updates
     int unusable                     # a flag: a row has a NaN, an infinity or an invalid category
     int failed                       # a flag: Python code raised an error
+    void *derivatives                # a DerivativeStep, if derivatives are trained, and the function that runs it
+    int (*differentiate)(void *derivatives, Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil
+    int64_t copies                   # of each row in the gradients by parameters
 
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)

@@ -51,6 +51,22 @@ cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64
     return [(rows * k // n + BLOCK_GROUP // 2) // BLOCK_GROUP * BLOCK_GROUP for k in range(n)] + [rows]
 
 
+cdef list backward_instructions(const Step *step):
+    cdef int64_t i
+    cdef const Node *node
+    planned = []
+    for i in range(step.n_nodes - 1, -1, -1):
+        node = &step.nodes[i]
+        if node.op.delta == NULL or not node.has_gradient:
+            continue
+        if node.n_sums:
+            planned.append((ADD, i))
+        planned.append((BACKWARD, i))
+    if step.input != NULL and step.input.n_sums:
+        planned.append((ADD, -1))
+    return planned
+
+
 cdef int plan_stages(Step *step, set only_predicted) except -1:
     """The instructions of the first phase. Those that need not wait for each other form a stage.
 
@@ -68,15 +84,7 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
     planned.append((GATHER_TARGETS, 0))
     planned += [(FORWARD, i) for i in range(1, step.n_nodes)]
     planned.append((LOSS, 0))
-    for i in range(step.n_nodes - 1, -1, -1):
-        node = &step.nodes[i]
-        if node.op.delta == NULL or not node.has_gradient:
-            continue
-        if node.n_sums:
-            planned.append((ADD, i))
-        planned.append((BACKWARD, i))
-    if step.input != NULL and step.input.n_sums:
-        planned.append((ADD, -1))
+    planned += [(DIFFERENTIATE, 0)] if step.derivatives != NULL else backward_instructions(step)
     for i, (task, number) in enumerate(planned):
         node = step.input if number < 0 else &step.nodes[<int64_t>number]
         step.schedule.instructions[i].task = task
@@ -266,6 +274,9 @@ cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
         elif step.schedule.instructions[i].task == LOSS:
             for j in range(step.n_heads):
                 loss_of_tile(step, &step.heads[j], piece, begin, end)
+        elif step.schedule.instructions[i].task == DIFFERENTIATE:
+            if step.differentiate(step.derivatives, step, piece, begin, end):
+                raise_flag(&step.failed)
         elif step.schedule.instructions[i].task == ADD:
             add_gradients(step.dtype, node, begin, end)
         elif backward_node(step.dtype, node, &pass_, begin, end):
@@ -311,7 +322,11 @@ cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
     if updates.is_linear and block.number == 0 and step.dtype.has_linear_step(block.operation):
         step.dtype.linear_step(block.operation, op, &pass_, begin, end, parameter.alpha, parameter.beta, grad)
         return
-    step.dtype.gradient(block.operation, op, &pass_, block.number, begin, end, grad)
+    if block.tangents != NULL:
+        pass_.rows *= step.copies
+        step.dtype.gradient_jvp(block.operation, op, block.tangents, &pass_, block.number, begin, end, grad)
+    else:
+        step.dtype.gradient(block.operation, op, &pass_, block.number, begin, end, grad)
     l1, l2 = share * parameter.l1, share * parameter.l2
     if l1 != 0 or l2 != 0:
         block.penalty = step.dtype.updates.regularize(size, rows_of(step, block, parameter.w), l1, l2, grad)

@@ -15,6 +15,7 @@ from cynn.abi cimport (
     cynn_operands,
     cynn_pass,
 )
+from cynn.engine.derivative_step cimport DerivativeStep, run_derivatives
 from cynn.engine.engine cimport Engine
 from cynn.engine.loss_kernel cimport LossKernel
 from cynn.engine.optimizer_kernel cimport OptimizerKernel
@@ -55,7 +56,7 @@ cdef class StepPlan:
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
         OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, bint training,
-        bint by_inputs
+        bint by_inputs, derivatives
     ):
         cdef Step *step = &self.step
         # Python methods take whole batches.
@@ -66,11 +67,15 @@ cdef class StepPlan:
         self.slots, self.averages = slots, settings.averages
         self.batch_size = batch_size
         self.keep = []
+        step.copies = 1
         self.set_data(x, row_weight)
         self.set_updates(settings)
         self.set_hyperparameters(settings)
         values, passed_over = self.set_heads(targets, sample_weights, loss_weights)
-        self.workspace = engine.new_workspace(batch_size, training, values, by_inputs)
+        if derivatives is None:
+            self.workspace = engine.new_workspace(batch_size, training, values, by_inputs)
+        else:
+            self.set_derivatives(derivatives, values)
         self.set_scheduled(settings)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
         step.input = &self.workspace.input if by_inputs else NULL
@@ -80,16 +85,16 @@ cdef class StepPlan:
         step.pass_.seed = engine.seed
         step.schedule.tile = self.tile_rows(whole_batch)
         step.schedule.n_parts = 1
-        self.is_worth_a_team = not whole_batch and engine.multiplications() * batch_size >= WORTH_A_TEAM
+        self.is_worth_a_team = not whole_batch and engine.multiplications() * batch_size * step.copies >= WORTH_A_TEAM
         if not self.is_worth_a_team:
             n_threads = 1
-        elif not by_inputs and self.is_divided():
+        elif not by_inputs and derivatives is None and self.is_divided():
             step.schedule.n_parts = PARTS
         self.team = Team(max(1, min(n_threads, MAX_THREADS)))
         self.allocate_heads(values)
         self.divide_inputs()
         taken = {value for operation in engine.operations for value in operation.inputs}
-        plan_stages(step, passed_over - taken - set(values))
+        plan_stages(step, passed_over - taken - set(values if derivatives is None else self.derivatives.entries))
         self.plan_prefetching()
         self.set_parameters(settings)
         self.set_rules(settings)
@@ -164,6 +169,16 @@ cdef class StepPlan:
                 self.scheduled[self.n_scheduled] = <double *>&workspace.nodes[i].op.h[j]
                 self.n_scheduled += 1
 
+    cdef set_derivatives(self, given, list values):
+        """Set up what is needed to train derivatives, besides the losses, which use these values."""
+        cdef Step *step = &self.step
+        self.derivatives = DerivativeStep(self.engine, given, values, self.batch_size)
+        self.workspace = self.derivatives.base.workspace
+        step.derivatives, step.differentiate = <void *>self.derivatives, run_derivatives
+        step.copies = self.derivatives.copies
+        step.updates.is_linear = False
+        self.sums = np.zeros(2 + 2 * step.n_heads)
+
     cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights):
         """The values that losses use, and the outputs of activations that they skip."""
         self.step.n_heads = len(self.engine.outputs)
@@ -212,12 +227,14 @@ cdef class StepPlan:
 
     cdef int64_t tile_rows(self, bint whole_batch):
         """The number of rows of a tile. Also decides which nodes compute columns of the whole batch."""
-        cdef int64_t i
+        cdef int64_t i, copies = self.step.copies
         cdef Node *node
         multiplications = 0
         for i, operation in enumerate(self.engine.operations):
             node = &self.step.nodes[i]
-            if operation.column_piece and self.step.pass_.training:
+            if self.derivatives is not None:
+                pass  # all passes of a tile follow each other
+            elif operation.column_piece and self.step.pass_.training:
                 node.column_piece = operation.column_piece
                 node.forward_by_columns = node.backward_by_columns = True
             elif operation.multiplications > WIDE and self.batch_size >= MIN_WIDE_ROWS and not whole_batch:
@@ -232,8 +249,8 @@ cdef class StepPlan:
                 multiplications += operation.multiplications
         if whole_batch:
             return self.batch_size
-        rows = <int64_t>(TILE_MULTIPLICATIONS / max(1, multiplications))
-        return max(MIN_TILE_ROWS, min(MAX_TILE_ROWS, rows))
+        rows = <int64_t>(TILE_MULTIPLICATIONS / max(1, multiplications * copies))
+        return max(1, MIN_TILE_ROWS // copies, min(MAX_TILE_ROWS, rows))
 
     cdef allocate_heads(self, list values):
         self.batch_targets, self.batch_weights, self.tile_losses = [], [], []
@@ -390,7 +407,7 @@ cdef class StepPlan:
         planned = [block for _, block in sorted(planned, key=lambda place_and_block: place_and_block[0])]
         blocks.n_blocks, blocks.blocks = len(planned), self.as_blocks(planned)
         for i in range(blocks.n_blocks):
-            if blocks.blocks[i].parameter == step.parameters:
+            if blocks.blocks[i].parameter == step.parameters and self.derivatives is None:
                 part = self.part_of(blocks.blocks[i].begin)
                 blocks.blocks[i].part, blocks.blocks[i].op = part, &part.op
         updated = planned if step.updates.is_elementwise else whole
@@ -425,6 +442,8 @@ cdef class StepPlan:
         cdef int64_t i, j, number
         for i, (number, j, begin, end) in enumerate(planned):
             blocks[i].operation, blocks[i].op = self.step.nodes[number].operation, &self.step.nodes[number].op
+            if self.derivatives is not None:
+                blocks[i].op, blocks[i].tangents = self.derivatives.op(number), self.derivatives.tangents(number)
             blocks[i].number = j
             blocks[i].parameter = &self.step.parameters[<int64_t>self.engine.places[number] + j]
             blocks[i].begin, blocks[i].end = begin, end

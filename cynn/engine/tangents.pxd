@@ -16,8 +16,12 @@ cdef class Tangents:
     cdef list keep
     cdef void *first                    # the tangent of value 0
     cdef void **entries                 # of the workspace: the gradient by each output
+    cdef void **entry_tangents
+    cdef int64_t inputs                 # columns of value 0
+    cdef void ***sums                   # of each node: the tangents of the gradients that are added to delta
     cdef int64_t **saved_columns        # of each node; negative for a matrix of one row
     cdef void *scratch                  # a gradient that backward may overwrite
+    cdef int64_t widest                 # columns of a row of it
     cdef object twin_of(self, void *array, int64_t rows, int64_t columns)
     cdef void **addresses(self, list arrays) except NULL
     cdef int set_parameters(self, int64_t node, list directions) except -1
@@ -25,5 +29,12 @@ cdef class Tangents:
     cdef int jvp(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
     cdef int forward(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
     cdef void add_gradients(self, int64_t i, int64_t begin, int64_t end) noexcept nogil
+    cdef void add_tangents(self, int64_t i, int64_t begin, int64_t end) noexcept nogil
     cdef int backward_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
     cdef int backward_jvp_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
+
+
+cdef void repeat_values(Tangents base, Tangents wide, int64_t copies, int64_t begin, int64_t end) noexcept nogil
+cdef void repeat_rows(
+    const Dtype *dtype, const void *source, void *target, int64_t copies, int64_t begin, int64_t end, int64_t columns
+) noexcept nogil

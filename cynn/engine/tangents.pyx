@@ -55,7 +55,8 @@ cdef class Tangents:
         self.keep, self.twins = [workspace], {}
         self.nodes = <cynn_tangents *>calloc(max(1, workspace.n_nodes), sizeof(cynn_tangents))
         self.saved_columns = <int64_t **>calloc(max(1, workspace.n_nodes), sizeof(int64_t *))
-        if self.nodes == NULL or self.saved_columns == NULL:
+        self.sums = <void ***>calloc(max(1, workspace.n_nodes), sizeof(void **))
+        if self.nodes == NULL or self.saved_columns == NULL or self.sums == NULL:
             raise MemoryError
         self.values = [
             self.twin_of(address_of(array), rows, array.shape[1]) for array in workspace.values
@@ -75,8 +76,9 @@ cdef class Tangents:
             ])
             if node.op.delta != NULL:
                 tangents.delta = address_of(self.twin_of(node.op.delta, rows, operation.units))
-            for j in range(node.n_sums):
-                self.twin_of(node.sums[j], rows, operation.units)
+            self.sums[i] = self.addresses([
+                self.twin_of(node.sums[j], rows, operation.units) for j in range(node.n_sums)
+            ])
             tangents.saved = self.addresses([
                 self.twin_of(address_of(array), array.shape[0], array.shape[1]) for array in workspace.saved[i]
             ])
@@ -85,8 +87,10 @@ cdef class Tangents:
             columns = np.array([m.columns if m.for_each_row else -m.columns for m in operation.saved] + [0], np.int64)
             self.keep.append(columns)
             self.saved_columns[i] = <int64_t *>address_of(columns)
+        self.inputs = workspace.values[0].shape[1]
         self.first, self.entries = address_of(self.values[0]), self.addresses(workspace.loss_gradients)
-        self.scratch = self.addresses([aligned((rows, widest), dtype)])[0]
+        self.entry_tangents = self.addresses(self.loss_gradients)
+        self.scratch, self.widest = self.addresses([aligned((rows, widest), dtype)])[0], widest
 
     cdef object twin_of(self, void *array, int64_t rows, int64_t columns):
         """The tangent of the array at an address, zero at first."""
@@ -152,6 +156,15 @@ cdef class Tangents:
         for j in range(node.n_sums):
             self.dtype.updates.add(size, at(self.dtype, node.sums[j], offset), at(self.dtype, node.op.delta, offset))
 
+    cdef void add_tangents(self, int64_t i, int64_t begin, int64_t end) noexcept nogil:
+        """Complete the tangent of dC/dout likewise."""
+        cdef Node *node = &self.workspace.nodes[i]
+        cdef int64_t j, offset = begin * node.op.units, size = (end - begin) * node.op.units
+        for j in range(node.n_sums):
+            self.dtype.updates.add(
+                size, at(self.dtype, self.sums[i][j], offset), at(self.dtype, self.nodes[i].delta, offset)
+            )
+
     cdef int backward_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
         """dC/dx of a node from dC/dout, which stays as it is; -1 if Python raised."""
         cdef Node *node = &self.workspace.nodes[i]
@@ -160,7 +173,10 @@ cdef class Tangents:
         if is_passed_over(node, pass_):
             self.copy(op.delta, op.dx[0], begin, end, op.units)
             return 0
-        op.delta = op.dx[0] if node.gradient_in_place else self.scratch
+        if node.gradient_in_place:
+            op.delta = op.dx[0]
+        else:  # each row has its own place, whatever the units: tiles of other rows may be at another node
+            op.delta = at(self.dtype, self.scratch, begin * (self.widest - op.units))
         if op.delta == NULL:
             return 0
         self.copy(node.op.delta, op.delta, begin, end, op.units)
@@ -180,3 +196,32 @@ cdef class Tangents:
     def __dealloc__(self):
         free(self.nodes)
         free(self.saved_columns)
+        free(self.sums)
+
+
+cdef void repeat_rows(
+    const Dtype *dtype, const void *source, void *target, int64_t copies, int64_t begin, int64_t end, int64_t columns
+) noexcept nogil:
+    """Each of the rows begin..end of source, several times, to the same place of target."""
+    cdef int64_t row, k, size = columns * dtype.itemsize
+    for row in range(begin, end):
+        for k in range(copies):
+            memcpy(<char *>target + (row * copies + k) * size, <const char *>source + row * size, size)
+
+
+cdef void repeat_values(Tangents base, Tangents wide, int64_t copies, int64_t begin, int64_t end) noexcept nogil:
+    """What forward has computed and saved of rows begin..end, for that many copies of each."""
+    cdef const Dtype *dtype = base.dtype
+    cdef int64_t i, j, columns
+    cdef const Node *from_node
+    cdef const Node *to_node
+    repeat_rows(dtype, base.workspace.x, wide.workspace.x, copies, begin, end, base.inputs)
+    for i in range(base.workspace.n_nodes):
+        from_node, to_node = &base.workspace.nodes[i], &wide.workspace.nodes[i]
+        repeat_rows(dtype, from_node.op.out, to_node.op.out, copies, begin, end, from_node.op.units)
+        for j in range(from_node.op.n_saved):
+            columns = base.saved_columns[i][j]
+            if columns < 0:
+                memcpy(to_node.op.saved[j], from_node.op.saved[j], -columns * dtype.itemsize)
+            else:
+                repeat_rows(dtype, from_node.op.saved[j], to_node.op.saved[j], copies, begin, end, columns)

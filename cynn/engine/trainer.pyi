@@ -37,6 +37,7 @@ class Trainer:
         communicator: object = None,
         training: bool = True,
         by_inputs: bool = False,
+        derivatives: object = None,
     ) -> Self: ...
     @property
     def input_gradient(self) -> _Array: ...

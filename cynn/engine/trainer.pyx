@@ -123,6 +123,8 @@ cdef class Trainer:
         Whether layers do what they do in training. If not, the gradients are those of predictions.
     by_inputs : bool
         Whether the gradient by the inputs is wanted, which `input_gradient` has. Needed without `training`.
+    derivatives : DerivativeTargets, optional
+        Derivatives by the inputs that are trained, too. Not together with `communicator` and `by_inputs`.
 
     Attributes
     ----------
@@ -137,19 +139,20 @@ cdef class Trainer:
     epochs_done : int
         The number of epochs in the last `run_epochs`.
     sums : float64 array
-        Sums over the rows of this epoch: of 1, the penalty, and weight * loss for each output, without loss weights.
+        Sums over the rows of this epoch: of 1, the penalty, and weight * loss for each output, without loss weights;
+        with `derivatives` also weight * loss of those of each output.
     """
 
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
         OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, communicator=None,
-        bint training=True, bint by_inputs=False
+        bint training=True, bint by_inputs=False, derivatives=None
     ):
         cdef int64_t i
         cdef Head *head
         cdef StepPlan plan = StepPlan(
             engine, x, targets, sample_weights, row_weight, losses, loss_weights, optimizer, slots, settings,
-            batch_size, n_threads, training, by_inputs
+            batch_size, n_threads, training, by_inputs, derivatives
         )
         self.plan = plan
         self.has_ranks = communicator is not None and communicator.size > 1
@@ -437,6 +440,8 @@ cdef class Trainer:
                 head.sample_weight, step.batch.order, step.pass_.rows,
                 head.loss_weight / step.batch.rows_of_step, head.weight
             )
+        if self.plan.derivatives is not None:
+            self.plan.derivatives.weigh(step)
         count_rows(step)
         lower_flag(&step.failed)
         lower_flag(&step.unusable)
@@ -466,6 +471,8 @@ cdef class Trainer:
                 of_output += head.tile_loss[i]
             loss[0] += of_output
             self.plan.sums[2 + j] += of_output / head.loss_weight * step.batch.rows_of_step
+        if self.plan.derivatives is not None:
+            loss[0] += self.plan.derivatives.total(step, &self.plan.sums[2 + step.n_heads])
         if not isfinite(loss[0]):
             return LOSS_IS_NOT_FINITE
         if updates.is_linear:

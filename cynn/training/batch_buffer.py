@@ -73,7 +73,7 @@ class BatchBuffer:
         objective, network = context.objective, context.network
         losses = objective.losses
         # labels and names of columns are for other forms of x and y than those that `put_as_given` takes
-        self._takes_as_given = len(losses) == 1 and objective.classes == [None]
+        self._takes_as_given = len(losses) == 1 and objective.classes == [None] and target.derivatives is None
         self._has_check = type(losses[0]).check_target is not Loss.check_target
         self._lock = network._weights_lock
 
@@ -120,7 +120,13 @@ class BatchBuffer:
 
 
 def checked_batch(
-    context: TrainingContext, x: Any, y: Any, sample_weight: Any, of: str, class_weight: Any = None
+    context: TrainingContext,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    of: str,
+    class_weight: Any = None,
+    derivatives: tuple[Any, Any] = (None, None),
 ) -> tuple[Array, Targets, RowWeights]:
     """Validate and convert a batch, and leave out rows of weight 0. The numbers of x are checked in its step."""
     network = context.network
@@ -130,6 +136,10 @@ def checked_batch(
     objective = context.objective
     weights = objective.sample_weights(sample_weight, len(rows), may_be_zero=True)
     target = objective.targets(y, len(rows), f"y{of}", weights, check_finite=context.check_finite)
+    if objective.derivative_weights is not None:
+        target.derivatives = objective.derivatives(
+            *derivatives, network.input.units, len(rows), "{}" + of, weights
+        )
     if class_weight is not None:
         weights = objective.with_class_weights(weights, class_weight, target, None)
     row_weights.check_as_given(weights, of, network.dtype)
@@ -137,4 +147,6 @@ def checked_batch(
     places = weights.places()
     if places is not None:
         rows, target, weights = rows[places], target.take(places), weights.take(places)
+    if target.derivatives is not None:
+        target.derivatives.weigh(weights)
     return as_dense(rows), target, weights

@@ -94,6 +94,7 @@ class TrainingContext:
             batch_size,
             self.n_threads,
             self.communicator,
+            derivatives=target.derivatives,
         )
 
     @property
@@ -130,7 +131,7 @@ class TrainingContext:
 
     def schema_of_sums(self) -> dict[str, Any]:
         """The schema of what every batch source writes to a checkpoint."""
-        sums = schema.array((2 + len(self.objective.kernels),), np.float64)
+        sums = schema.array((self.objective.n_sums,), np.float64)
         return {"sums": sums, "last_rate": schema.number(0)}
 
     def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cynn import metrics
 from cynn.errors import ShapeError, check_switch
+from cynn.training import derivative_losses
 
 if TYPE_CHECKING:
     from cynn.data.objective import Objective
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from cynn.data.targets import Targets
     from cynn.model import Model
 
-__all__ = ["checked", "counted", "evaluate", "figures"]
+__all__ = ["checked", "counted", "evaluate", "figures", "weighed"]
 
 Array = npt.NDArray[Any]
 #: Rows, their targets and their weights.
@@ -55,15 +56,21 @@ def checked(
     *,
     check_finite: bool,
     look_at_x: bool = True,
+    derivatives: tuple[Any, Any] = (None, None),
 ) -> Checked:
-    """Validate and convert x, y and weights. Rows of weight 0 are not checked. x is checked only if `look_at_x`."""
+    """Validate and convert x, y, weights, and derivatives with directions.
+
+    Rows of weight 0 are not checked. x is checked only if `look_at_x`.
+    """
     rows = network.as_rows(x, f"{prefix}x")
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
     weights = objective.sample_weights(sample_weight, len(rows))
     if look_at_x:
         network.check_rows(rows, f"{prefix}x", weights.places(), check_finite=check_finite)
-    return rows, objective.targets(y, len(rows), f"{prefix}y", weights, check_finite=check_finite), weights
+    target = objective.targets(y, len(rows), f"{prefix}y", weights, check_finite=check_finite)
+    target.derivatives = objective.derivatives(*derivatives, network.input.units, len(rows), prefix + "{}", weights)
+    return rows, target, weights
 
 
 def counted(rows: Array, target: Targets, weights: RowWeights) -> Checked:
@@ -71,7 +78,14 @@ def counted(rows: Array, target: Targets, weights: RowWeights) -> Checked:
     places = weights.places()
     if places is not None:
         rows, target, weights = rows[places], target.take(places), weights.take(places)
-    return rows, target, weights.scaled()
+    return weighed(rows, target, weights.scaled())
+
+
+def weighed(rows: Array, target: Targets, weights: RowWeights, places: Array | None = None) -> Checked:
+    """The same, with the final weights of rows; they count those at these places for the losses of derivatives, too."""
+    if target.derivatives is not None:
+        target.derivatives.weigh(weights, places)
+    return rows, target, weights
 
 
 def figures(
@@ -96,6 +110,10 @@ def figures(
             predictions.append(activation.forward(prediction) if fused and activation is not None else prediction)
     result = {"loss": sum(map(operator.mul, objective.weights, losses)) + network.penalty()}
     result |= of_each_output(objective, losses)
+    if target.derivatives is not None:
+        of_derivatives = derivative_losses.mean_losses(network, rows, target.derivatives, n_threads)
+        result["loss"] += sum(map(operator.mul, target.derivatives.loss_weights, of_derivatives))
+        result |= objective.derivative_figures(of_derivatives)
     for name, metric in metrics_by_name.items():
         result[name] = metric(target, predictions, weights)
     return result

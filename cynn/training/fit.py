@@ -16,7 +16,7 @@ from cynn.data.row_numbers import as_row_numbers
 from cynn.engine import randomness
 from cynn.engine.trainer import UnusableRow
 from cynn.errors import InvalidParameterError, shown, warn
-from cynn.training import evaluation
+from cynn.training import derivative_losses, evaluation
 from cynn.training.batches import ArrayBatches, BatchSource
 from cynn.training.context import TrainingContext
 from cynn.training.fit_options import FitOptions
@@ -42,6 +42,10 @@ Places = npt.NDArray[np.int64]
 def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     """`Network.fit`."""
     objective = network.objective(options.loss, options.loss_weights)
+    if options.has_derivatives:
+        options.check_for_derivatives(y is None)
+        objective = objective.with_derivatives(options.dy_dx, options.derivative_weight)
+        derivative_losses.check(network)
     metrics_by_name = metrics.of_outputs(objective.outputs, options.metrics)
     _warn_of_constant_units(network)
     called = CallbackList(options.callbacks, network)
@@ -102,7 +106,9 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         settings = _settings(network, objective, source, options, called, list(metrics_by_name), validation)
     if y is not None or not isinstance(x, Iterator):  # an iterator gives its batches only once
         called.training_rows = source.training_rows
-    has_own_figures = bool(metrics_by_name or validation or not objective.outputs.is_one)
+    has_own_figures = bool(
+        metrics_by_name or validation or not objective.outputs.is_one or options.has_derivatives
+    )
     parts = [*objective.losses, *(metric.part for metric in metrics_by_name.values() if metric.part)]
     if communicator is not None:
         same = _settings(network, objective, source, options, called, list(metrics_by_name), validation)
@@ -159,8 +165,9 @@ def _training_rows(
 ) -> tuple[Checked, Places | None, Checked | None]:
     """Validate x and y; return them, the places of the rows to train on (None for all), and the held-out rows."""
     rows, target, weights = evaluation.checked(
-        network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x
-    )
+        network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x,
+        derivatives=(options.dy_dx, options.directions),
+    )  # fmt: skip
     among = None if options.rows is None else as_row_numbers(options.rows, len(rows), "rows", "fit")
     places, held_out = weights.places(among), None
     if options.validation_split:
@@ -168,7 +175,7 @@ def _training_rows(
     if options.class_weight is not None:
         weights = objective.with_class_weights(weights, options.class_weight, target, places)
         places = weights.places(places)
-    return (rows, target, weights.scaled(places)), places, held_out
+    return evaluation.weighed(rows, target, weights.scaled(places), places), places, held_out
 
 
 def _split(
@@ -182,7 +189,7 @@ def _split(
     train, held_out = (among[part] for part in parts)
     validation = rows[held_out]
     network.check_rows(rows, "x of the validation split", held_out, check_finite=options.check_finite)
-    return train, (validation, target.take(held_out), weights.take(held_out).scaled())
+    return train, evaluation.weighed(validation, target.take(held_out), weights.take(held_out).scaled())
 
 
 def _checked_validation(
@@ -191,16 +198,21 @@ def _checked_validation(
     validation_data = options.validation_data
     if validation_data is None:
         return None
-    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+    most = 5 if options.has_derivatives else 3
+    if not isinstance(validation_data, (tuple, list)) or not 2 <= len(validation_data) <= most:
+        form = "(x, y) or (x, y, sample_weight)"
+        if options.has_derivatives:
+            form += ", or (x, y, sample_weight, dy_dx), or with directions behind that"
         raise InvalidParameterError(
-            "The 'validation_data' parameter of fit must be a tuple (x, y) or (x, y, sample_weight). "
-            f"Got {type(validation_data).__name__} instead."
+            f"The 'validation_data' parameter of fit must be a tuple {form}. Got {type(validation_data).__name__} "
+            "instead."
         )
-    x, y, *rest = validation_data
-    weight = rest[0] if rest else None
-    return evaluation.counted(
-        *evaluation.checked(network, objective, x, y, weight, "validation ", check_finite=options.check_finite)
-    )
+    x, y, weight, *derivatives = [*validation_data, None, None, None][:5]
+    given = evaluation.checked(
+        network, objective, x, y, weight, "validation ", check_finite=options.check_finite,
+        derivatives=(derivatives[0], derivatives[1]),
+    )  # fmt: skip
+    return evaluation.counted(*given)
 
 
 def _source_of_rows(
@@ -307,7 +319,8 @@ def _warn_of_constant_units(network: Model) -> None:
 def _directions(objective: Objective, metrics_by_name: dict[str, metrics.Directed]) -> dict[str, bool | None]:
     """Return, for each figure of the history, whether greater is better: losses fall, metrics say it themselves."""
     losses = evaluation.of_each_output(objective, [0.0] * len(objective.losses))
-    directions: dict[str, bool | None] = dict.fromkeys(["loss", *losses], False)
+    of_derivatives = objective.derivative_figures(np.zeros(len(objective.losses)))
+    directions: dict[str, bool | None] = dict.fromkeys(["loss", *losses, *of_derivatives], False)
     directions.update({name: metric.greater_is_better for name, metric in metrics_by_name.items()})
     directions |= {f"val_{name}": rises for name, rises in directions.items()}
     return directions | {"seconds": None}
@@ -317,8 +330,11 @@ def _figures(
     source: BatchSource, objective: Objective, metrics_by_name: dict[str, metrics.Directed]
 ) -> dict[str, float]:
     """Return the losses and the metrics of the epoch that was just trained."""
-    loss, losses = objective.mean_losses(source.sums())
+    sums = source.sums()
+    loss, losses = objective.mean_losses(sums)
     figures = {"loss": float(loss)} | evaluation.of_each_output(objective, losses)
+    if objective.derivative_weights is not None:
+        figures |= objective.derivative_figures(objective.mean_derivative_losses(sums))
     if metrics_by_name:
         seen = source.predicted()
         figures.update({name: metric(*seen) for name, metric in metrics_by_name.items()})

@@ -36,6 +36,9 @@ class FitOptions:
     validation_split: float | None
     metrics: Any
     sample_weight: Any
+    dy_dx: Any
+    derivative_weight: Any
+    directions: Any
     class_weight: Any
     transform: Callable[..., Any] | None
     steps_per_epoch: int | None
@@ -66,6 +69,24 @@ class FitOptions:
         if self.transform is not None and not callable(self.transform):
             raise not_allowed("transform", "fit", "a function (x, y, generator)", self.transform)
 
+    @property
+    def has_derivatives(self) -> bool:
+        """Whether derivatives are trained, which are given here or with each batch."""
+        return self.dy_dx is not None or self.derivative_weight is not None
+
+    def check_for_derivatives(self, x_gives_batches: bool) -> None:
+        """Raise an error for options that cannot be used with derivatives."""
+        if self.dy_dx is None and not x_gives_batches:
+            raise not_allowed("derivative_weight", "fit", "left out without dy_dx", self.derivative_weight)
+        for name, is_given, reason in [
+            ("transform", self.transform is not None, "it changes x, and not the derivatives"),
+            ("communicator", self.communicator is not None, "ranks do not exchange derivatives"),
+        ]:
+            if is_given:
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of fit must be left out with dy_dx: {reason}. Got one instead."
+                )
+
     def check_for_rows(self) -> None:
         """Raise an error for options that cannot be used with arrays x and y."""
         if self.steps_per_epoch is not None:
@@ -84,6 +105,8 @@ class FitOptions:
         for name, is_given in [
             ("validation_split", self.validation_split),
             ("sample_weight", self.sample_weight is not None),
+            ("dy_dx", self.dy_dx is not None),
+            ("directions", self.directions is not None),
             ("rows", self.rows is not None),
             ("transform", self.transform),
         ]:

@@ -72,7 +72,7 @@ class IterableBatches(BatchSource):
         self.targets: list[Targets] = []
         self.predictions: list[list[Array]] = []
         self.weights: list[RowWeights] = []
-        self.sums_before = state["sums"] if state else np.zeros(2 + len(self.context.objective.kernels))
+        self.sums_before = state["sums"] if state else np.zeros(self.context.objective.n_sums)
         if state:
             self.rows_done, self.last_rate = state["rows"], state["last_rate"]
             if self.keep_predictions:
@@ -113,23 +113,27 @@ class IterableBatches(BatchSource):
             )
         self.fetched += 1
         name = f"batch {self.fetched}"
-        if not isinstance(raw, (tuple, list)) or len(raw) not in (2, 3):
-            raise InvalidParameterError(
-                f"A batch must be a tuple (x, y) or (x, y, sample_weight). Got {type(raw).__name__} for {name} "
-                "instead."
-            )
+        has_derivatives = self.context.objective.derivative_weights is not None
+        if not isinstance(raw, (tuple, list)) or len(raw) not in ((4, 5) if has_derivatives else (2, 3)):
+            form = "(x, y) or (x, y, sample_weight); with a derivative_weight, (x, y, sample_weight, dy_dx)"
+            if has_derivatives:
+                form = "(x, y, sample_weight, dy_dx) or (x, y, sample_weight, dy_dx, directions)"
+            got = f"{len(raw)} things" if isinstance(raw, (tuple, list)) else type(raw).__name__
+            raise InvalidParameterError(f"A batch must be a tuple {form}. Got {got} for {name} instead.")
         x, y, *rest = raw
         if self.buffer is not None and not rest and self.class_weight is None and not self.keep_predictions:
             n = self.buffer.put_as_given(1 - self.half, x, y)
             if n:
                 return n, None
-        rows, target, weights = checked_batch(
-            self.context, x, y, rest[0] if rest else None, f" of {name}", self.class_weight
-        )
+        rows, target, weights = self._checked(raw, f" of {name}")
         n = 0
         if self.buffer is not None and self.buffer.takes(rows, target):
             n = self.buffer.put(1 - self.half, rows, target, weights)
         return n, (rows, target, weights)
+
+    def _checked(self, raw: Any, of: str) -> tuple[Array, Targets, RowWeights]:
+        x, y, weight, dy_dx, directions = [*raw, None, None, None][:5]
+        return checked_batch(self.context, x, y, weight, of, self.class_weight, (dy_dx, directions))
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
         """Take one step, however long it takes."""
@@ -204,9 +208,7 @@ class IterableBatches(BatchSource):
     def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
         number = max(0, self.context.network.epochs_trained - 1)
         for batch in islice(self.batches_of(number, 0), self.steps_per_epoch):
-            rows, _, weights = checked_batch(
-                self.context, *batch[:2], batch[2] if len(batch) == 3 else None, "", self.class_weight
-            )
+            rows, _, weights = self._checked(batch, "")
             yield rows, weights.rows
 
     def get_state(self) -> dict[str, Any]:

@@ -196,7 +196,7 @@ class Problem:
     def _sums_and_gradient(self) -> tuple[Vector, Vector]:
         """Of all rows, some at a time; the gradient is NaN where the loss is not finite."""
         trainer, n = self._trainer, len(self._order)
-        gradient, total = np.zeros(self.n_parameters), np.zeros(2 + len(self._objective.kernels))
+        gradient, total = np.zeros(self.n_parameters), np.zeros(self._objective.n_sums)
         for begin in range(0, n, self._chunk):
             rows = self._order[begin : begin + self._chunk]
             trainer.begin_epoch(self._check_finite, 0)
@@ -396,6 +396,10 @@ def targets_of(target: Targets, n: int) -> Vector:
 
 def check_sum_of_squares(objective: Objective, weights: TrainedWeights) -> None:
     """Raise an InvalidParameterError unless the loss is a sum of squares."""
+    if objective.derivative_weights is not None:
+        raise InvalidParameterError(
+            "The loss must be one of outputs alone where residuals are needed. Got dy_dx instead: 'lbfgs' takes it."
+        )
     for loss in objective.losses:
         if not isinstance(loss, MeanSquaredError):
             raise InvalidParameterError(

@@ -97,7 +97,7 @@ class SolverBatches(RowBatches):
         self.order = order
         self.step = state["step"] if state else 0
         self.rows_done = min(self.n, self.step * self.batch_size)
-        self._sums = state["sums"].copy() if state else np.zeros(2 + len(self.context.objective.kernels))
+        self._sums = state["sums"].copy() if state else np.zeros(self.context.objective.n_sums)
         if state and self.predictions is not None:
             for own, saved in zip(self._seen_predictions(), state["predictions"], strict=True):
                 own[...] = saved
@@ -176,7 +176,7 @@ class SolverBatches(RowBatches):
         def with_predictions(state: Mapping[str, Any]) -> Any:
             rows = min(self.n, state["step"] * self.batch_size)
             seen = [] if self.predictions is None else self.context.schemas_of_predictions(rows)
-            sums = schema.array((2 + len(self.context.objective.kernels),), np.float64)
+            sums = schema.array((self.context.objective.n_sums,), np.float64)
             return {"sums": sums, "step": schema.ANYTHING, "predictions": seen}
 
         return schema.Then(schema.Having({"step": schema.whole_number(0, self.steps_per_epoch)}), with_predictions)
