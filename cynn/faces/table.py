@@ -16,6 +16,7 @@ class FaceMethods:
 
     to_c = FaceMethod("cynn.interop.c_file:to_c")
     to_fortran = FaceMethod("cynn.interop.fortran_file:to_fortran")
+    to_html = FaceMethod("cynn.web.page:to_html")
     to_js = FaceMethod("cynn.interop.js_file:to_js")
     to_onnx = FaceMethod("cynn.interop.onnx_file:to_onnx")
     to_python = FaceMethod("cynn.interop.python_file:to_python")

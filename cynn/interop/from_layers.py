@@ -85,6 +85,7 @@ class Steps:
                 "Every part of a network that is exported must have a formula: a c_source, or a layer of CyNN. "
                 f"Got none for {'; '.join(self.missing)}."
             )
+        self.plan.layers = values[1:]
         outputs = config.get("outputs", len(network.layers))
         if isinstance(outputs, dict):
             return [Output(str(name), values[k]) for name, k in outputs.items()]

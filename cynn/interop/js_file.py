@@ -17,7 +17,7 @@ from cynn.interop.expressions import Expression
 from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer
 
-__all__ = ["to_js"]
+__all__ = ["JsPrinter", "to_js"]
 
 _OUTPUT = "  {{ name: {}, first: {}, units: {} }},\n"
 
@@ -51,12 +51,19 @@ def to_js(self: Any, path: str | os.PathLike[str]) -> None:
     True
     """
     path = Path(file_access.as_path(path, "path", "to_js"))
-    text = _JsPrinter(exported_model(self).plan).file(path.stem)
+    text = JsPrinter(exported_model(self).plan).file(path.stem)
     with file_access.replacing(str(path)) as file:
         file.write(text.encode())
 
 
-class _JsPrinter(Printer):
+class JsPrinter(Printer):
+    """Prints a plan as functions of JavaScript.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.operators |= {"==": "({0} === {1})", "!=": "({0} !== {1})"}
@@ -83,8 +90,6 @@ class _JsPrinter(Printer):
     def file(self, stem: str) -> str:
         """The whole module."""
         plan = self.plan
-        self.lines = []
-        self._body()
         first = 0
         outputs = []
         for output in plan.outputs:
@@ -99,12 +104,26 @@ class _JsPrinter(Printer):
             f"// {stem}: a network that CyNN has written. predict(x) takes {plan.inputs} numbers.\n"
             + "".join(f"// {line}\n" for line in js_lookup.about(plan)),
             f"export const inputs = {plan.inputs};\n\nexport const outputs = [\n{''.join(outputs)}];\n",
-            "\n".join(["export function predict(x) {", *self.lines, f"  return {result};", "}", ""]),
-            *([self._erfc()] if any("erfc(" in line for line in self.lines) else []),
+            self.function("export function predict(x)", result),
             js_lookup.functions(plan),
             self._constants(),
         ]
         return "\n".join(parts)
+
+    def function(self, head: str, result: str) -> str:
+        """A function that computes all values of the plan, v0, v1, ..., of x, and what it calls.
+
+        Parameters
+        ----------
+        head : str
+            How it begins, such as "function predict(x)".
+        result : str
+            What it returns.
+        """
+        self.lines = []
+        self._body()
+        text = "\n".join([f"{head} {{", *self.lines, f"  return {result};", "}", ""])
+        return text + (f"\n{self._erfc()}" if "erfc(" in text else "")
 
     def _erfc(self) -> str:
         named, text = self.formula(functions.body("erfc", "float64"))

@@ -211,6 +211,8 @@ class Plan:
         What the columns of a single output stand for: the label of the largest is what is predicted.
     output_name : str
         The name of a single output, in languages where it needs one.
+    layers : list of int
+        The number of the value that each layer of the network computes.
     """
 
     inputs: int
@@ -226,6 +228,7 @@ class Plan:
     columns: list[Column] | None = None
     labels: list[Any] | None = None
     output_name: str = "y"
+    layers: list[int] = field(default_factory=list)
 
     @property
     def input_dtype(self) -> str:

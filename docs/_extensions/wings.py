@@ -35,6 +35,7 @@ WINGS = {
     "derivatives": {"derivatives"},
     "network": {"faces", "network"},
     "interop": {"interop"},
+    "web": {"web"},
     "many": {"distributed", "many"},
     "plugins": {"plugins", "testing"},
     "plot": {"plot"},

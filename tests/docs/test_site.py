@@ -4,7 +4,6 @@ The site is built for it, unless CYNN_SITE names the folder of one.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,8 +12,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from browsing import browser, watched
 
 pytestmark = pytest.mark.browser
+__all__ = ["browser"]  # a fixture
 
 DOCS = Path(__file__).parents[2] / "docs"
 WIDTHS = (1280, 390)  # pixels: a laptop, a telephone
@@ -57,19 +58,6 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: extra 'browser'")
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("Chromium is not installed")
-    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=found[0], args=[*quiet, "--disable-sync", "--disable-gpu"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def site(browser, tmp_path_factory):
     """The folder of the site."""
     if "CYNN_SITE" in os.environ:
@@ -91,22 +79,8 @@ def address(site):
 
 @pytest.fixture
 def page(browser, address):
-    """A page that keeps what goes wrong in `page.problems`, and from which no way leads out of this machine."""
-    page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900})
-    page.set_default_timeout(180_000)  # milliseconds: a busy machine is no failure
-    problems = page.problems = []
-
-    def route(route):
-        if route.request.url.startswith((address, "data:")):
-            route.continue_()
-        else:
-            problems.append(f"asks for {route.request.url}")
-            route.abort()
-
-    page.route("**/*", route)
-    page.on("console", lambda said: problems.append(f"{said.type}: {said.text}") if said.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-    page.on("response", lambda got: problems.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
+    """A page from which no way leads out of this machine."""
+    page = watched(browser, address, viewport={"width": WIDTHS[0], "height": 900})
     yield page
     page.close()
 

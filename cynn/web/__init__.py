@@ -1,0 +1,5 @@
+"""A face: pages that show a network as it thinks, in a browser.
+
+What enters: a network, and examples of its data. It uses the public interface of `Network`, and the plan and the
+JavaScript of the face `interop`. A page is one file that asks for nothing from elsewhere; its scripts are in `static`.
+"""

@@ -1,0 +1,44 @@
+/** The arrays of a network, as they are in the page. */
+
+/**
+ * @typedef {[name: string, kind: "float32" | "int8" | "uint8", length: number]} Described
+ * @typedef {Record<string, Float32Array | Uint8Array>} Arrays
+ */
+
+/**
+ * The bytes that base64 of a zlib stream holds.
+ * @param {string} text
+ * @returns {Promise<ArrayBuffer>}
+ */
+export async function inflated(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer();
+}
+
+/**
+ * Arrays one behind the other, those of float32 first. Of these, the first bytes of all come first, then the second
+ * bytes, and so on, which are shorter when compressed. Weights in int8 have a scale for each column.
+ * @param {ArrayBuffer} buffer
+ * @param {Described[]} described
+ * @returns {Arrays}
+ */
+export function arraysOf(buffer, described) {
+  const bytes = new Uint8Array(buffer);
+  const count = described.reduce((sum, [, kind, length]) => sum + (kind === "float32" ? length : 0), 0);
+  const floats = new Uint8Array(4 * count);
+  for (let k = 0; k < floats.length; ++k) floats[k] = bytes[(k % 4) * count + (k >> 2)];
+  /** @type {Arrays} */
+  const arrays = {};
+  let first = 0;
+  for (const [name, kind, length] of described) {
+    if (kind === "float32") arrays[name] = new Float32Array(floats.buffer, first, length);
+    else if (kind === "uint8") arrays[name] = new Uint8Array(buffer, first, length);
+    else {
+      const scales = arrays[`${name}_scales`];
+      arrays[name] = Float32Array.from(new Int8Array(buffer, first, length), (q, k) => q * scales[k % scales.length]);
+    }
+    first += length * (kind === "float32" ? 4 : 1);
+  }
+  return arrays;
+}
