@@ -349,7 +349,8 @@ class TabularEstimator(FaceMethods, BaseEstimator):
 
     def _outputs(self, X: Any) -> Array:
         """The mean output of the networks for X."""
-        return self._of_inputs(self.columns_.inputs(self._raw(X)))
+        raw = self._raw(X)
+        return self._of_inputs(self.columns_.inputs(raw))
 
     def _of_inputs(self, inputs: Array) -> Array:
         """The mean output for given inputs. Rows of 0 are appended, so that a row has the same result alone."""
