@@ -55,8 +55,13 @@ class Activation(Component):
     #: The default loss of an output with this activation.
     default_loss: ClassVar[str] = "mean_squared_error"
     #: f as an expression of C, by which it leaves for other languages: of `z`, the hyperparameters, and functions of
-    #: math.h and of a row, such as `exp(z)` and `row_max(z)`. None: networks with it stay here.
+    #: math.h and of a row, such as `exp(z)` and `row_max(z)`. Or as a whole function, which leaves for C alone:
+    #: `real f(real z, ...)` of one number, or `void f(int n, const real *z, real *a, ...)` of a row.
+    #: None: networks with it stay here.
     c_source: ClassVar[str | None] = None
+    #: A method `onnx_nodes(dtype, opset)` that yields NodeProto and TensorProto of onnx: nodes that make `a` from `z`,
+    #: and their constants. As ONNX, it comes before `c_source`.
+    onnx_nodes: ClassVar[Any] = None
     #: With fewer units than this, a is the same for every z, so that nothing is learned: 2 for softmax and its like.
     min_units: ClassVar[int] = 1
     #: The open interval in which z must lie, as (0, inf) for log(z). The conformance kit takes its z from there.

@@ -9,10 +9,11 @@ from collections.abc import Callable
 import numpy as np
 
 from cynn.interop import functions
+from cynn.interop.c_functions import MATH_H, CFunction
 from cynn.interop.evaluation import LANES, LONG
 from cynn.interop.expressions import Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
-from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
+from cynn.interop.plan import LARGEST, Affine, Array, Copy, Function, Grouped, Map, Plan, Reduce, Take
 from cynn.interop.printer import Printer, functions_needed, identifier, places_of
 
 __all__ = ["CPrinter"]
@@ -89,6 +90,9 @@ class CPrinter(Printer):
         self.quantized = max(
             (plan.widths[step.source] for step in plan.steps if isinstance(step, QuantizedAffine)), default=0
         )
+        texts = [step.code.text for step in plan.steps if isinstance(step, Function)]
+        #: The prefix of the names for each function of a plugin.
+        self.own = {text: f"{name}_f{number}" for number, text in enumerate(dict.fromkeys(texts), start=1)}
         self.lines: list[str] = []
 
     # ------------------------------------------------------------------------------------- expressions
@@ -114,7 +118,11 @@ class CPrinter(Printer):
         return f"{prefix}[j + {first}]" if first else f"{prefix}[j]"
 
     def call(self, name: str, argument: str) -> str:
-        return f"{name}{self.suffix}({argument})" if self._is_of_math_h(name) else f"{self.name}_{name}({argument})"
+        return f"{self.name_of(name)}({argument})"
+
+    def name_of(self, function: str) -> str:
+        """The name that a function of one number has in the file."""
+        return f"{function}{self.suffix}" if self._is_of_math_h(function) else f"{self.name}_{function}"
 
     def _is_of_math_h(self, name: str) -> bool:
         return name in ("sqrt", "fabs") or (name in functions.ONLY_WITH_FMA and not self.exact)
@@ -155,7 +163,7 @@ class CPrinter(Printer):
         return f"static const {kind} {self.name}_{name}[{len(texts)}] = {{\n    {body}\n}};\n"
 
     def functions(self) -> str:
-        """The functions that the file brings along, such as exp."""
+        """The functions that the file brings along, such as exp, and those of plugins."""
         parts = []
         for name in functions_needed(self.plan, lambda each: not self._is_of_math_h(each), self.dtype):
             if name in _PRIMITIVES:
@@ -165,6 +173,8 @@ class CPrinter(Printer):
             lines = [f"    const {self.real} {each} = {value};" for each, value in named]
             head = f"static inline {self.real} {self.name}_{name}({self.real} x)"
             parts.append("\n".join([head, "{", *lines, f"    return {text};", "}", ""]))
+        for text, prefix in self.own.items():
+            parts.append(CFunction(text, "").printed(prefix, self.real, self.name_of))
         return "\n".join(parts)
 
     def predict(self) -> str:
@@ -309,6 +319,26 @@ class CPrinter(Printer):
         else:
             self.loop(step.units, *lines, f"v{number}[j] = {text};")
 
+    def _function(self, number: int, step: Function) -> None:
+        code, own = step.code, {"n": str(step.width), "units": str(step.units), "z": f"v{step.source}"}
+        own |= {"a": f"v{number}"}
+        at = f" + {step.first}" if step.first else ""
+        own["z"] += at if code.is_of_rows else f"[j{at}]"
+        arguments = []
+        for kind, name in code.parameters:
+            if name in own:
+                arguments.append(own[name])
+            elif name in step.arrays:
+                arguments.append(f"{self.name}_p{step.arrays[name]}{'' if code.is_of_rows else '[j]'}")
+            else:
+                value = step.numbers[name]
+                arguments.append(str(int(value)) if kind == "count" else self.number(value))
+        text = f"{code.name_in(self.own[code.text])}({', '.join(arguments)})"
+        if code.is_of_rows:
+            self.line(f"{text};")
+        else:
+            self.loop(step.units, f"v{number}[j] = {text};")
+
     def _reduce(self, number: int, step: Reduce) -> None:
         n, x = step.width, f"v{step.source}[j + {step.first}]" if step.first else f"v{step.source}[j]"
         best = f"v{number}[0]"
@@ -356,7 +386,7 @@ class CPrinter(Printer):
 
     def needs_math_h(self, text: str) -> bool:
         """Whether a text uses anything of math.h."""
-        words = ("fma", "sqrt", "fabs", "erfc", "sin", "cos", "INFINITY", "NAN")
+        words = ("sqrt", "fabs", "erfc", "sin", "cos", "INFINITY", "NAN", *MATH_H)
         return any(re.search(rf"(?<![\w]){word}f?\b", text) for word in words)
 
     def flash_bytes(self) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 from cynn.interop import functions
 from cynn.interop.expressions import COMPARISONS, Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
-from cynn.interop.plan import LARGEST, Affine, Array, Copy, Gather, Grouped, Plan, Reduce, Step, Take
+from cynn.interop.kernels import by_kernel
+from cynn.interop.plan import LARGEST, Affine, Array, Copy, Function, Gather, Grouped, Plan, Reduce, Step, Take
 from cynn.interop.rounding import fma
 
 __all__ = ["LANES", "LONG", "Exact", "Reference"]
@@ -71,6 +72,8 @@ class Reference:
             return self.quantized(step, values[step.source])
         if isinstance(step, Take):
             return np.concatenate([self.part(part, values) for part in step.parts], axis=1)
+        if isinstance(step, Function):
+            return by_kernel(step, values[step.source][:, step.first : step.first + step.width]).astype(self.type)
         if isinstance(step, Reduce):
             return self.reduce(step.how, values[step.source][:, step.first : step.first + step.width])
         return self.of_columns(step.formula, values, step.units, rows)

@@ -49,9 +49,9 @@ class ExportedModel(ABC):
 
 
 class _ExportedNetwork(ExportedModel):
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, form: str) -> None:
         self.network = network
-        self.plan = plan_of(network)
+        self.plan = plan_of(network, form)
 
     def rows(self, given: Any, name: str, dtype: str) -> Array:
         rows = self.network.as_rows(given, name)
@@ -68,13 +68,21 @@ class _ExportedNetwork(ExportedModel):
 
 def in_dtype(network: Network, dtype: str) -> Network:
     """A copy of a network that computes in a dtype."""
-    same = type(network).from_config({**network.get_config(), "dtype": dtype})
+    graph = {name: each for name, each in network.get_config().items() if name in ("sources", "outputs")}
+    same = type(network)([network.input, *network.layers], seed=0, dtype=dtype, **graph)
     same.set_weights(network.get_weights())
     return same
 
 
-def exported_model(model: Any) -> ExportedModel:
-    """A network as what is exported, or what an estimator makes of itself by `_exported_model`."""
+def exported_model(model: Any, form: str = "formula") -> ExportedModel:
+    """A network as what is exported, or what an estimator makes of itself by `_exported_model`.
+
+    Parameters
+    ----------
+    model : Network or estimator
+    form : str
+        As for `plan_of`.
+    """
     make = getattr(model, "_exported_model", None)
-    found: ExportedModel = _ExportedNetwork(model) if make is None else make()
+    found: ExportedModel = _ExportedNetwork(model, form) if make is None else make(form)
     return found

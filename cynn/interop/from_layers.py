@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cynn import layers
-from cynn.errors import InvalidParameterError
+from cynn.errors import InvalidParameterError, shown
+from cynn.interop.c_functions import CFunction, is_function
 from cynn.interop.expressions import Expression, number, where
 from cynn.interop.formulas import parse
-from cynn.interop.plan import Affine, Array, Copy, Gather, Grouped, Output, Plan, Take, column, constant_or
+from cynn.interop.plan import Affine, Array, Copy, Function, Gather, Grouped, Output, Plan, Take, column, constant_or
 
 if TYPE_CHECKING:
     from cynn.activations import Activation
@@ -23,15 +24,31 @@ __all__ = ["Steps", "plan_of"]
 
 # A row with numbers above this is divided by its largest, since squares would overflow.
 _LARGE = 1e15
+# The packages whose activations other libraries may know by their names.
+_OURS = ("cynn", "cynn_plugins")
+#: The forms of a plan: what is done with the network, and what a class may have to say what it computes.
+_FORMS = {
+    "formula": ("that is exported", "c_source, an expression of C"),
+    "exact": ("that is exported to the bit", "c_source, an expression of C"),
+    "int8, tested": (
+        "that is exported in int8 with a selftest, which allows no difference,", "c_source, an expression of C"
+    ),
+    "C": ("that is exported as C", "c_source, an expression or a function of C"),
+    "ONNX": ("that is exported as ONNX", "onnx_nodes, or c_source, an expression of C"),
+}  # fmt: skip
+#: A class with one of these computes something else than its base.
+_COMPUTES = {"activation": ("kernel", "forward"), "layer": ("build", "merge", "bind", "forward")}
 
 
-def plan_of(network: Network) -> Plan:
+def plan_of(network: Network, form: str = "formula") -> Plan:
     """Make the plan of a network.
 
     Parameters
     ----------
     network : Network
         Its weights are not copied.
+    form : {"formula", "exact", "int8, tested", "C", "ONNX"}
+        What it is for. For "C", functions of C may be in it, and for "ONNX" nodes of ONNX; otherwise formulas alone.
 
     Returns
     -------
@@ -39,27 +56,30 @@ def plan_of(network: Network) -> Plan:
         Its steps.
     """
     plan = Plan(network.input.units, network.input.scale, network.input.offset, network.dtype)
-    plan.outputs = Steps(plan).network(network, 0)
+    plan.outputs = Steps(plan, form).network(network, 0)
     return plan
 
 
-def formula_of(
-    part: Any,
-    names: dict[str, Expression],
-    kept: Sequence[str],
-    functions: Mapping[str, Callable[[Expression], Expression]] | None = None,
-) -> Expression | None:
-    """The parsed `c_source` of an activation or a layer; None if it has none that is valid.
+def own_of(part: Any, attribute: str) -> Any:
+    """The `c_source` or the `onnx_nodes` of an activation or a layer; None if it has none that is valid.
 
-    An inherited `c_source` is not valid if a class further down the hierarchy computes something else.
+    What is inherited is not valid if a class further down the hierarchy computes something else.
     """
     for cls in type(part).__mro__:
-        if "c_source" in vars(cls):
-            text = part.c_source
-            return None if text is None else parse(text, names, type(part).__name__, functions)
-        if any(name in vars(cls) for name in kept):
+        if attribute in vars(cls):
+            return getattr(part, attribute)
+        if any(name in vars(cls) for name in _COMPUTES[part.kind]):
             return None
     return None
+
+
+def c_source_of(part: Any) -> str | None:
+    """Likewise the `c_source`, which is a text."""
+    found = own_of(part, "c_source")
+    if found is not None and not isinstance(found, str):
+        name = type(part).__name__
+        raise InvalidParameterError(f"The c_source of {name} must be a text. Got {shown(found)} instead.")
+    return found
 
 
 class Steps:
@@ -68,10 +88,13 @@ class Steps:
     Parameters
     ----------
     plan : Plan
+    form : str
+        As for `plan_of`.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, form: str = "formula") -> None:
         self.plan = plan
+        self.form = form
         self.missing: list[str] = []
         self.place = ""
 
@@ -81,8 +104,9 @@ class Steps:
         sources = config.get("sources") or [[k] for k in range(len(network.layers))]
         values = self.build(network.layers, sources, value, "layer {}")
         if self.missing:
+            what, field = _FORMS[self.form]
             raise InvalidParameterError(
-                "Every part of a network that is exported must have a formula: a c_source, or a layer of CyNN. "
+                f"Every part of a network {what} must be a layer of CyNN, or say what it computes: by {field}. "
                 f"Got none for {'; '.join(self.missing)}."
             )
         self.plan.layers = values[1:]
@@ -114,28 +138,63 @@ class Steps:
                 return _LAYERS[cls](self, layer, values)
             if "export_steps" in vars(cls):
                 return int(layer.export_steps(self, values))
-            if any(name in vars(cls) for name in ("build", "merge", "bind", "c_source")):
+            if any(name in vars(cls) for name in (*_COMPUTES["layer"], "c_source", "onnx_nodes")):
                 break
-        (value, units) = (values[0], layer.units)
-        parameters = {name: array for name, array in layer.arrays() if array.shape == (units,)}
-        names = {name: self.plan.array(array) for name, array in parameters.items()}
+        arrays = dict(layer.arrays())
         settings = {name: each for name, each in vars(layer).items() if isinstance(each, (int, float))}
-        names |= {name: number(float(each)) for name, each in settings.items() if name not in names}
+        numbers = {name: float(each) for name, each in settings.items() if name not in arrays}
         gates = {
-            name: partial(self._gated, each)
+            name: partial(self._gated, each, layer.units)
             for name, each in vars(layer).items()
             if getattr(each, "kind", None) == "activation"
         }
-        formula = formula_of(layer, {**names, "z": column(value)}, ("build", "merge"), gates)
-        if formula is None or self.plan.widths[value] != units or len(values) != 1:
-            return self._lack(layer, units)
-        return self.plan.map(formula, units)
+        z = column(values[0]) if len(values) == 1 else None
+        found = None if z is None else self.own(layer, numbers, arrays, z, layer.inputs, layer.units, gates)
+        if found is None:
+            return self._lack(layer, layer.units)
+        return self.plan.map(found, layer.units)
+
+    def own(
+        self,
+        part: Any,
+        numbers: dict[str, float],
+        arrays: dict[str, Array],
+        z: Expression,
+        width: int,
+        units: int,
+        functions: Mapping[str, Callable[[Expression], Expression]] | None = None,
+    ) -> Expression | None:
+        """What a part makes of the row z, as the part itself says. None if it does not for this form of a plan."""
+        text = c_source_of(part)
+        has_nodes = self.form == "ONNX" and own_of(part, "onnx_nodes") is not None
+        if text is not None and not has_nodes and not is_function(text):
+            if width != units:
+                return None
+            short = {name: array for name, array in arrays.items() if array.shape == (units,)}
+            names = {name: self.plan.array(array) for name, array in short.items()}
+            names |= {name: number(each) for name, each in numbers.items()}
+            return parse(text, {**names, "z": z}, type(part).__name__, functions)
+        if not has_nodes and (text is None or self.form != "C"):
+            return None
+        code = None
+        if not has_nodes and text is not None:
+            code = CFunction(text, type(part).__name__)
+            code.check(numbers, {name: array.ndim for name, array in arrays.items()})
+        value, first = (z if z.kind == "column" else column(self.plan.map(z, width))).value
+        places = {name: self.plan.array(array).value[0] for name, array in arrays.items()}
+        return column(self.plan.add(Function(value, first, width, units, part, code, numbers, places)))
 
     def _lack(self, part: Any, units: int) -> int:
-        self.missing.append(f"{part!r} in {self.place}")
+        self.lack(f"{part!r}", part)
         self.plan.widths.append(units)
         self.plan.steps.append(Take([]))
         return len(self.plan.steps)
+
+    def lack(self, name: str, part: Any) -> None:
+        """Note a part that says not what it computes."""
+        text = c_source_of(part)
+        why = ", whose c_source is a whole function" if text is not None and is_function(text) else ""
+        self.missing.append(f"{name} in {self.place}{why}")
 
     def affine(self, layer: layers.Dense, value: int) -> int:
         """z = x W + b."""
@@ -178,27 +237,31 @@ class Steps:
         """The number of columns of each value."""
         return self.plan.widths
 
-    def _gated(self, activation: Activation, z: Expression) -> Expression:
+    def _gated(self, activation: Activation, units: int, z: Expression) -> Expression:
         """The same as `gate`; z itself if the activation has no formula."""
-        found = self.gate(activation, z)
+        found = self.gate(activation, z, units)
         return z if found is None else found
 
-    def gate(self, activation: Activation, z: Expression) -> Expression | None:
+    def gate(self, activation: Activation, z: Expression, units: int) -> Expression | None:
         """The formula of an activation of z. None if it has none, which is noted."""
         if activation.name == "identity":
             return z
         given = activation.hyperparameters.items()
-        names = {name: number(declared.as_double(getattr(activation, name))) for name, declared in given}
-        found = formula_of(activation, {**names, "z": z}, ("kernel", "forward"))
+        numbers = {name: declared.as_double(getattr(activation, name)) for name, declared in given}
+        found = self.own(activation, numbers, {}, z, units, units)
         if found is None:
-            self.missing.append(f"the activation {activation!r} in {self.place}")
+            self.lack(f"the activation {activation!r}", activation)
         return found
 
     def activation(self, activation: Activation, value: int) -> int:
         """a = f(z)."""
         units = self.plan.widths[value]
-        formula = self.gate(activation, column(value))
-        return value if formula is None else self.plan.group(activation, value, formula, units)
+        formula = self.gate(activation, column(value), units)
+        if formula is None:
+            return value
+        if type(activation).__module__.partition(".")[0] not in _OURS:  # it may have the name of another
+            return self.plan.map(formula, units)
+        return self.plan.group(activation, value, formula, units)
 
 
 def _dense(builder: Steps, layer: Any, values: list[int]) -> int:
@@ -207,7 +270,7 @@ def _dense(builder: Steps, layer: Any, values: list[int]) -> int:
 
 def _glu(builder: Steps, layer: Any, values: list[int]) -> int:
     z = builder.affine(layer, values[0])
-    gate = builder.gate(layer.activation, column(z, layer.units))
+    gate = builder.gate(layer.activation, column(z, layer.units), layer.units)
     return builder.plan.map(column(z) * (number(0) if gate is None else gate), layer.units)
 
 
@@ -311,4 +374,3 @@ _LAYERS: dict[type, Callable[[Steps, Any, list[int]], int]] = {
     layers.LayerNorm: _row_norm,
     layers.PReLU: _prelu,
 }
-

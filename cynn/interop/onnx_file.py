@@ -14,7 +14,8 @@ from cynn.interop import functions, onnx_columns
 from cynn.interop.exported_model import exported_model
 from cynn.interop.expressions import Expression
 from cynn.interop.needed import needed
-from cynn.interop.plan import LARGEST, Affine, Copy, Group, Grouped, Map, Plan, Reduce, Take
+from cynn.interop.onnx_nodes import nodes_of
+from cynn.interop.plan import LARGEST, Affine, Copy, Function, Group, Grouped, Map, Plan, Reduce, Take
 
 __all__ = ["to_onnx"]
 
@@ -47,8 +48,9 @@ def to_onnx(self: Any, path: str | os.PathLike[str], *, opset: int = 17) -> None
     """Write the network as an ONNX model, in its own dtype, for any number of rows.
 
     The input is called "x" and the output "y"; several outputs keep their names. An activation that is no operator of
-    ONNX is composed of several. Of an estimator for tables, each column is an input, a string for categories, and the
-    outputs are "label" and "probabilities", or "prediction".
+    ONNX is composed of several; the `onnx_nodes` of a plugin's part come before its `c_source`. Of an estimator for
+    tables, each column is an input, a string for categories, and the outputs are "label" and "probabilities", or
+    "prediction".
 
     Parameters
     ----------
@@ -62,13 +64,14 @@ def to_onnx(self: Any, path: str | os.PathLike[str], *, opset: int = 17) -> None
     MissingDependencyError
         The package onnx is not installed.
     InvalidParameterError
-        A layer or an activation has no formula. The message names it and its place. Nothing is written.
+        A layer or an activation has neither `onnx_nodes` nor a `c_source` that is an expression: the message names it
+        and its place. Or its nodes are no valid ones of this opset. Nothing is written.
     """
     path = file_access.as_path(path, "path", "to_onnx")
     onnx = needed("onnx", "onnx")
     newest = onnx.defs.onnx_opset_version()
     opset = check_whole_number(opset, "opset", "to_onnx", minimum=13, maximum=newest)
-    model = Graph(onnx, exported_model(self).plan, opset).model()
+    model = Graph(onnx, exported_model(self, "ONNX").plan, opset).model()
     onnx.checker.check_model(model, full_check=True)
     with file_access.replacing(path) as file:
         file.write(model.SerializeToString())
@@ -232,6 +235,16 @@ class Graph:
     def _map(self, number: int, step: Map) -> str:
         self.units = step.units
         return self.formula(step.formula, {})
+
+    def _function(self, number: int, step: Function) -> str:
+        z = self.columns(self.names[step.source], step.first, step.width, self.plan.widths[step.source])
+        a = f"p{number}"
+        nodes, constants = nodes_of(
+            self.onnx, step.part, (step.width, step.units), self.dtype, self.opset, {"z": z, "a": a}, f"{a}_"
+        )
+        self.nodes += nodes
+        self.constants |= {each.name: each for each in constants}
+        return a
 
     def _reduce(self, number: int, step: Reduce) -> str:
         x = self.columns(self.names[step.source], step.first, step.width, self.plan.widths[step.source])

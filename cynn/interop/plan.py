@@ -14,8 +14,8 @@ import numpy.typing as npt
 from cynn.interop.expressions import Expression, number
 
 __all__ = [
-    "LARGEST", "Affine", "Array", "Column", "Copy", "Gather", "Group", "Grouped", "Map", "Output", "Plan", "Reduce",
-    "Standardization", "Step", "Take", "column",
+    "LARGEST", "Affine", "Array", "Column", "Copy", "Function", "Gather", "Group", "Grouped", "Map", "Output", "Plan",
+    "Reduce", "Standardization", "Step", "Take", "column",
 ]  # fmt: skip
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -121,6 +121,37 @@ class Take:
     def units(self) -> int:
         """The number of columns of all parts."""
         return sum(part.count for part in self.parts)
+
+
+@dataclass
+class Function:
+    """A row of some columns of a value, by code that a plugin has brought along for one language.
+
+    Attributes
+    ----------
+    source, first, width : int
+        The value, and which of its columns.
+    units : int
+        The number of columns that come out.
+    part : Activation or Layer
+        Whose code it is.
+    code : object
+        A `CFunction`, or None where the part itself yields nodes of ONNX.
+    numbers : dict of str to float
+        The numbers that the code may name.
+    arrays : dict of str to int
+        Likewise the arrays, by their places among those of the plan.
+    """
+
+    source: int
+    first: int
+    width: int
+    units: int
+    part: Any
+    code: Any
+    numbers: dict[str, float]
+    arrays: dict[str, int]
+    kind: ClassVar[str] = "function"
 
 
 Step: TypeAlias = Any  # one of these, or a replacement that has a kind and units

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 from cynn.interop import functions
-from cynn.interop.expressions import Expression, shared
+from cynn.interop.expressions import Expression, call, shared
 from cynn.interop.plan import Plan
 
 __all__ = ["Printer", "column_names", "functions_needed", "identifier", "places_of", "plain", "unique"]
@@ -151,4 +151,7 @@ def functions_needed(plan: Plan, is_own: Callable[[str], bool], dtype: str) -> l
     for step in plan.steps:
         if step.kind == "map":
             need(step.formula)
+        elif step.kind == "function":
+            for name in step.code.calls:
+                need(call(name, functions.X))
     return found

@@ -76,6 +76,11 @@ class Layer(Configurable):
     units: int | None = attribute(None)
     #: The functions of the operation that it is made of, in a capsule; None for a layer of other operations.
     kernel: ClassVar[Any] = None
+    #: What it computes of the row `z`, its only input, as C: as in an activation, an expression, if it
+    #: keeps the number of columns, or a whole function. Its arrays and settings have their names.
+    c_source: ClassVar[str | None] = None
+    #: As in an activation: a method `onnx_nodes(dtype, opset)` that yields what makes `a` from `z`.
+    onnx_nodes: ClassVar[Any] = None
     #: How deep the layers within it are nested.
     depth: int = attribute(0)
 

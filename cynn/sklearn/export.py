@@ -30,9 +30,11 @@ class ExportedTable(ExportedModel):
     Parameters
     ----------
     estimator : TabularEstimator
+    form : str
+        As for `plan_of`.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Any, form: str) -> None:
         self.estimator = estimator
         self.table: TableColumns = estimator.columns_
         n = len(self.table.names)
@@ -45,7 +47,7 @@ class ExportedTable(ExportedModel):
             if part.role == "number":
                 centers[part.column], scales[part.column] = part.center, part.scale
         plan.standardization = Standardization(centers, scales)
-        steps = Steps(plan)
+        steps = Steps(plan, form)
         inputs = self._inputs(steps)
         values = [steps.network(network, inputs)[0].value for network in estimator.ensemble_.networks]
         plan.outputs = [Output(None, estimator._predictions_as_steps(steps, steps.mean(values)))]

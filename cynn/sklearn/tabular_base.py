@@ -405,12 +405,12 @@ class TabularEstimator(FaceMethods, BaseEstimator):
                 found[column] += (whole - self._score_of(self._of_inputs(inputs), given)) / n_repeats
         return found
 
-    def _exported_model(self) -> ExportedModel:
+    def _exported_model(self, form: str) -> ExportedModel:
         """What `to_c` and the other exports take."""
         from cynn.sklearn.export import ExportedTable
 
         check_is_fitted(self, "ensemble_")
-        return ExportedTable(self)
+        return ExportedTable(self, form)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the estimator (preprocessing, networks, labels) to one file. `cynn.sklearn.load` reads it.

@@ -13,7 +13,7 @@ from cynn.testing import activation_rows, activation_slopes, domains, references
 from cynn.testing.activation_slopes import POINTS
 from cynn.testing.calls import ActivationCalls
 from cynn.testing.checks import Checks, NamedCheck, Sample
-from cynn.testing.formulas import same_as_c_source
+from cynn.testing.exports import same_as_c_source, same_as_onnx_nodes
 from cynn.testing.memory import Array, aligned_copy, first_difference
 from cynn.testing.precision import Movement
 from cynn.testing.report import Failure, Report
@@ -74,7 +74,8 @@ class ActivationChecks(Checks[Activation, ActivationCalls]):
             "deterministic": ActivationChecks.deterministic,
             "re-entrant": ActivationChecks.reentrant,
             "zero rows and one row": activation_rows.few_rows,
-            "c_source": lambda checks: same_as_c_source(checks.component),
+            "c_source": same_as_c_source,
+            "onnx_nodes": same_as_onnx_nodes,
         }
         return [(name, functools.partial(check, self)) for name, check in named.items()]
 

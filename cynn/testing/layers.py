@@ -14,6 +14,7 @@ from cynn.errors import CynnError, InvalidParameterError
 from cynn.layers import Layer
 from cynn.testing import abi, layer_kernels, precision
 from cynn.testing.checks import NamedCheck, Sample
+from cynn.testing.exports import same_as_c_source, same_as_onnx_nodes
 from cynn.testing.layer_calls import PREDICTION, LayerCalls
 from cynn.testing.layer_networks import InNetworks
 from cynn.testing.memory import Array, Shifted
@@ -121,6 +122,8 @@ class LayerChecks(InNetworks):
             "deterministic": LayerChecks.deterministic,
             "any number of threads": LayerChecks.threads,
             "saved and restored in the middle": LayerChecks.restored,
+            "c_source": same_as_c_source,
+            "onnx_nodes": same_as_onnx_nodes,
         }
         return [
             *self.memory_checks(),
