@@ -14,6 +14,7 @@ from cynn.data.objective import Objective
 from cynn.data.outputs import Outputs
 from cynn.engine import randomness, threads
 from cynn.engine.engine import Engine
+from cynn.engine.plans import Plans, are_given_again
 from cynn.errors import DataError, InvalidParameterError, ShapeError, as_list, check_switch, shown
 from cynn.layers.builder import Builder, penalty_of
 from cynn.layers.composition import compose
@@ -90,10 +91,7 @@ class Model:
 
     def _forget_kept(self) -> None:
         """Forget what calls have kept for the next ones, since a setting has changed that they depend on."""
-        self._settings = object()  # another one stands for other settings
-        self._kept_steps: Any = None
-        self._kept_gradients: list[Any] = []
-        self._kept_objective: tuple[Any, Any, Objective] | None = None
+        self._plans = Plans()
 
     @property
     def outputs(self) -> Any:
@@ -225,6 +223,10 @@ class Model:
             if few is not None:
                 return few
         outputs = self._outputs
+        if out is None and not outputs.is_one:
+            each = self._engine.values_of_small_batch(x, outputs.values, check_finite)
+            if each is not None:
+                return outputs.join(each)
         self._check_names(x, "x")
         rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
         shapes = [(units,) if single else (len(rows), units) for units in outputs.units]
@@ -263,6 +265,11 @@ class Model:
         >>> [a.shape for a in net.activations(np.zeros(784))]
         [(784,), (16,), (16,), (10,)]
         """
+        if n_threads is not None:
+            threads.resolve(n_threads)
+        few = self._engine.values_of_small_batch(x, self._values, True)
+        if few is not None:
+            return few
         self._check_names(x, "x")
         rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
         widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
@@ -396,24 +403,44 @@ class Model:
         list of (array of shape (rows, units), ActivationKernel or None)
             Predictions, or z if the loss is fused with the activation.
         """
-        activations, values = self._output_activations(), list(self._outputs.values)
-        for number, (kernel, activation) in enumerate(zip(objective.kernels, activations, strict=True)):
-            if activation is not None and kernel.fuses_behind(activation):
-                values[number] = self._engine.operations[values[number] - 1].inputs[0]
+        activations, values = self._output_activations(), self.values_for_loss(objective)
         found = [np.empty((len(rows), units), self.dtype) for units in self._outputs.units]
         self.forward(rows, values, found, n_threads, name=name)
         return list(zip(found, activations, strict=True))
 
+    def values_for_loss(self, objective: Objective) -> list[int]:
+        """The number in the engine of the input of the loss of each output: z if the loss is fused with the activation.
+
+        Parameters
+        ----------
+        objective : Objective
+            The losses.
+        """
+        return [
+            value if activation is None or not kernel.fuses_behind(activation)
+            else self._engine.operations[value - 1].inputs[0]
+            for value, kernel, activation in zip(
+                self._outputs.values, objective.kernels, self._output_activations(), strict=True
+            )
+        ]
+
     def penalty(self) -> float:
         """The penalty that regularizers add to the loss: l1 Σ|w| + l2 Σw² over the regularized weights."""
         total = 0.0
-        for operation in self._engine.operations:
-            for parameter, rule in zip(operation.parameters, operation.rules, strict=False):
-                if parameter is not None and operation.trainable and (rule.l1 or rule.l2):
-                    w = parameter.astype(np.float64)
-                    total += rule.l1 * float(np.abs(w).sum(dtype=np.float64))
-                    total += rule.l2 * float(np.square(w, dtype=np.float64).sum())
+        for parameter, rule in self.penalized():
+            w = parameter.astype(np.float64)
+            total += rule.l1 * float(np.abs(w).sum(dtype=np.float64))
+            total += rule.l2 * float(np.square(w, dtype=np.float64).sum())
         return total
+
+    def penalized(self) -> list[tuple[Array, Any]]:
+        """The regularized weights, each with the rule that has its `l1` and `l2`."""
+        return [
+            (parameter, rule)
+            for operation in self._engine.operations if operation.trainable
+            for parameter, rule in zip(operation.parameters, operation.rules, strict=False)
+            if parameter is not None and (rule.l1 or rule.l2)
+        ]
 
     def objective(self, loss: Any, loss_weights: Any = None) -> Objective:
         """Make the losses of the outputs; by default, those that fit the last layers.
@@ -430,12 +457,12 @@ class Model:
         Objective
             The losses, in the network's dtype.
         """
-        kept = self._kept_objective
-        if kept is not None and kept[0] is loss and kept[1] is loss_weights:
-            return kept[2]
+        plans, given = self._plans, (loss, loss_weights)
+        if plans.objective is not None and are_given_again(given, plans.objective[0]):
+            found: Objective = plans.objective[1]
+            return found
         made = Objective(self._outputs, self._output_activations(), self.dtype, loss, loss_weights, self._classes)
-        if not isinstance(loss, (dict, list)) and not isinstance(loss_weights, (dict, list, np.ndarray)):
-            self._kept_objective = loss, loss_weights, made  # what could have changed by the next call is not kept
+        plans.keep_objective((given, made))
         return made
 
     def get_weights(self) -> list[Array]:

@@ -396,12 +396,14 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         4.0
         0.0
         """
-        from cynn.training.steps import train_batch
-
+        given = x, y, loss, loss_weights, optimizer, sample_weight, n_threads, check_finite
         with self._weights_lock.training_by("train_batch"):
-            return train_batch(
-                self, x, y, loss, loss_weights, optimizer, sample_weight, n_threads, check_finite
-            )
+            found: float | None = self._plans.again("train_batch", *given)
+            if found is None:
+                from cynn.training.steps import train_batch
+
+                found = train_batch(self, *given)
+            return found
 
     def loop(
         self,
@@ -486,11 +488,13 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         >>> net.gradients([[3.0]], [[5.0]], loss="mean_squared_error")
         [(array([[6.]], dtype=float32), array([2.], dtype=float32))]
         """
-        from cynn.training.steps import gradients
+        given = x, y, loss, loss_weights, sample_weight
+        found: list[tuple[Array | None, ...]] | None = self._plans.again("gradients", *given)
+        if found is None:
+            from cynn.training.steps import gradients
 
-        return gradients(
-            self, x, y, loss=loss, loss_weights=loss_weights, sample_weight=sample_weight
-        )
+            found = gradients(self, *given)
+        return found
 
     @property
     def parameter_vector(self) -> Array:
@@ -683,19 +687,13 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         >>> net.evaluate([[1.0], [2.0]], [2.0, 6.0], metrics=["mean_absolute_error"])
         {'loss': 2.0, 'mean_absolute_error': 1.0}
         """
-        from cynn.training.evaluation import evaluate
+        given = x, y, loss, loss_weights, metrics, sample_weight, n_threads, check_finite
+        found: dict[str, float] | None = self._plans.again("evaluate", *given)
+        if found is None:
+            from cynn.training.evaluation import evaluate
 
-        return evaluate(
-            self,
-            x,
-            y,
-            loss=loss,
-            loss_weights=loss_weights,
-            metrics=metrics,
-            sample_weight=sample_weight,
-            n_threads=n_threads,
-            check_finite=check_finite,
-        )
+            found = evaluate(self, *given)
+        return found
 
     def update_moving_averages(self, x: Any, *, sample_weight: Any = None, n_threads: int | None = None) -> None:
         """Compute the moving averages of every `BatchNorm` again, as the mean and the variance over rows.

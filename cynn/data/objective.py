@@ -80,6 +80,11 @@ class Objective:
             check_held(weight, "loss_weights", "fit", dtype)
 
     @property
+    def takes_plain_targets(self) -> bool:
+        """Whether the targets are one array, which is not converted by its values, as labels are."""
+        return self.outputs.is_one and self.classes == [None]
+
+    @property
     def losses(self) -> list[Loss]:
         """The loss of each output."""
         return [kernel.component for kernel in self.kernels]

@@ -127,6 +127,15 @@ class Targets:
         taken._kind, taken._smallest = self.kind, self._smallest  # the kind was judged by all rows
         return taken
 
+    def first(self, n: int) -> Targets:
+        """The targets of the first n rows: views."""
+        return Targets(
+            None if self.values is None else self.values[:n],
+            None if self.classes is None else self.classes[:n],
+            self.outputs,
+            self._decision_threshold,
+        )
+
     def as_given(self) -> Array:
         """A copy in the form that a user gave: the y_true of a metric that is a function."""
         given = self.values if self.classes is None else self.classes

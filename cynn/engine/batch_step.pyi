@@ -9,17 +9,18 @@ from cynn.engine.weights_lock import WeightsLock
 _Array = npt.NDArray[Any]
 
 class BatchStep:
-    def __new__(
-        cls,
-        trainer: Trainer,
-        rows: _Array,
-        values: _Array | None,
-        classes: npt.NDArray[np.int64] | None,
-        n_classes: int,
-        weights: list[npt.NDArray[np.float64]],
-        capacity: int,
-    ) -> Self: ...
-    def put(self, begin: int, x: Any, y: Any, check_finite: bool) -> int: ...
+    def __new__(cls, trainer: Trainer, n_rows: int) -> Self: ...
+    def step(
+        self,
+        lock: WeightsLock,
+        state: Any,
+        n: int,
+        check_finite: bool,
+        epoch: int,
+        rate: float,
+        scheduled: npt.NDArray[np.float64] | None,
+        weight: float,
+    ) -> float | None: ...
     def take(
         self,
         lock: WeightsLock,
@@ -31,7 +32,6 @@ class BatchStep:
         predictions: list[_Array] | None,
     ) -> None: ...
     def begin(self, check_finite: bool, epoch: int, batches: int) -> None: ...
-    def mean_loss(self, weight: float) -> float: ...
     def compute_gradients(self, n: int) -> None: ...
     def apply_gradients(
         self, lock: WeightsLock, state: Any, rate: float, scheduled: npt.NDArray[np.float64] | None

@@ -1,168 +1,65 @@
-"""Steps on batches that come one by one: what is the same from step to step is prepared once.
-
-A batch in the usual form is checked and copied without Python code in between: arrays of NumPy, of the dtypes of the
-first batch. All others take the way over `cynn.data`, and end in the same arrays.
-"""
+"""Steps on batches that come one by one: what is the same from step to step is prepared once."""
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memcpy, memset
+from libc.stdint cimport int64_t
 
-from cynn.engine.dtypes cimport Dtype
-from cynn.engine.ndarray cimport (
-    ALIGNED,
-    FLOAT32_NUMBER,
-    INT32_NUMBER,
-    INT64_NUMBER,
-    UINT8_NUMBER,
-    array_data,
-    array_flags,
-    array_ndim,
-    array_shape,
-    array_strides,
-    is_all_set,
-    is_native,
-    type_number,
-)
 from cynn.engine.trainer cimport Trainer
-from cynn.engine.workspace cimport address_of
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, Rows
-
-cdef object np_ndarray = np.ndarray
-
-
-# A matrix to which rows are copied.
-ctypedef struct Target:
-    char *data
-    int number           # the dtype, as NumPy numbers it
-    int64_t columns
-    int64_t itemsize
-
+from cynn.engine.weights_lock cimport Turn, WeightsLock
 
 cdef int64_t NO_LIMIT = 1 << 62
 
 
 cdef class BatchStep:
-    """Copies batches to the arrays that a trainer reads, and takes steps on them.
+    """Takes steps on the batches that lie where a trainer reads.
 
     Parameters
     ----------
     trainer : Trainer
-        A trainer on the arrays below.
-    rows : array of shape (room, inputs)
-        The inputs.
-    values, classes : array of shape (room, outputs), and int64 array of shape (room,)
-        The targets of the only output; one of them is None, or both if there are several outputs.
-    n_classes : int
-        The number of classes.
-    weights : list of float64 array of shape (room,)
-        All weights of rows.
-    capacity : int
-        The largest number of rows of a batch.
+        A trainer on arrays of so many rows.
+    n_rows : int
+        All rows that there is room for.
     """
 
     cdef Trainer trainer
-    cdef object keep
-    cdef Target rows
-    cdef Target values
-    cdef int64_t *classes
-    cdef int64_t n_classes
-    cdef const int64_t[::1] weights     # the addresses of all weights of rows
-    cdef int64_t capacity
     cdef const int64_t[::1] places
     cdef double[::1] rate
-    cdef void *checked                  # room for the converted targets of a batch
 
-    def __cinit__(
-        self, Trainer trainer, rows, values, classes, int64_t n_classes, list weights, int64_t capacity
-    ):
-        self.trainer, self.capacity, self.n_classes = trainer, capacity, n_classes
-        self.weights = np.array([<size_t>address_of(weight) for weight in weights], np.int64)
-        describe(&self.rows, rows)
-        self.keep = [rows, values, classes, weights]
-        if values is not None:
-            room = np.empty((capacity, values.shape[1]), trainer.plan.engine.dtype)
-            describe(&self.values, values)
-            self.checked = address_of(room)
-            self.keep.append(room)
-        if classes is not None:
-            self.classes = <int64_t *>address_of(classes)
-        self.places = np.arange(rows.shape[0])
+    def __cinit__(self, Trainer trainer, int64_t n_rows):
+        self.trainer = trainer
+        self.places = np.arange(n_rows)
         self.rate = np.zeros(1)
 
-    def put(self, int64_t begin, x, y, bint check_finite):
-        """Check and copy a batch without weights of rows. The numbers of x are checked in its step.
+    def step(
+        self, WeightsLock lock, state, int64_t n, bint check_finite, int64_t epoch, double rate,
+        const double[:, ::1] scheduled, double weight
+    ):
+        """Take a step on the first n rows.
 
         Parameters
         ----------
-        begin : int
-            Its first row among all that there is room for: 0 or `capacity`.
-        x, y : object
-            The batch.
-        check_finite : bool
-            Whether a NaN or an infinity in y is an error.
+        lock, state, n, rate, scheduled
+            As for `take`.
+        check_finite, epoch
+            As for `Trainer.begin_epoch`; the number of the step, on which random numbers depend, too, is that of state.
+        weight : float
+            The weight of the loss, where there is one output.
 
         Returns
         -------
-        int
-            The number of rows; 0 if the batch has another form, or something in it is wrong.
+        float or None
+            The loss of the batch, where there is one output; None if the weights are no longer finite.
         """
-        cdef int64_t n, row, i
-        if type(x) is not np_ndarray or type(y) is not np_ndarray or array_ndim(x) != 2:
-            return 0
-        n = array_shape(x)[0]
-        if n < 1 or n > self.capacity or not copy_rows(&self.rows, begin, n, x):
-            return 0
-        if self.classes != NULL:
-            if not self.put_classes(begin, n, y):
-                return 0
-        elif not self.put_values(begin, n, y, check_finite):
-            return 0
-        for i in range(self.weights.shape[0]):
-            for row in range(begin, begin + n):
-                (<double *><size_t>self.weights[i])[row] = 1
-        return n
+        cdef const double[::1] sums = self.trainer.plan.sums
+        self.begin(check_finite, epoch, state.t)
+        self.take(lock, state, 0, n, rate, scheduled, None)
+        if not self.trainer.has_finite_weights():
+            return None
+        return sums[2] / sums[0] * weight + sums[1] / sums[0]
 
-    cdef bint put_values(self, int64_t begin, int64_t n, y, bint check_finite):
-        cdef const Dtype *dtype = self.trainer.plan.step.dtype
-        cdef Rows rows
-        if self.values.data == NULL or not copy_rows(&self.values, begin, n, y):
-            return False
-        if not check_finite or self.values.number == UINT8_NUMBER:
-            return True
-        memset(&rows, 0, sizeof(rows))
-        rows.kind = FLOAT32 if self.values.number == FLOAT32_NUMBER else FLOAT64
-        rows.rows, rows.columns, rows.column_stride = n, self.values.columns, self.values.itemsize
-        rows.row_stride = rows.columns * rows.column_stride
-        rows.data = self.values.data + begin * rows.row_stride
-        if rows.kind == dtype.kind:
-            return dtype.rows.first_nonfinite_row(&rows) < 0
-        return dtype.rows.gather(&rows, NULL, n, 0, 1, 0, True, self.checked) < 0
-
-    cdef bint put_classes(self, int64_t begin, int64_t n, y):
-        cdef int number = type_number(y)
-        cdef int64_t row, label, stride
-        cdef const char *data
-        if not is_column(y, n):
-            return False
-        data, stride = array_data(y), array_strides(y)[0]
-        for row in range(n):
-            if number == INT64_NUMBER:
-                label = (<const int64_t *>(data + row * stride))[0]
-            elif number == INT32_NUMBER:
-                label = (<const int32_t *>(data + row * stride))[0]
-            elif number == UINT8_NUMBER:
-                label = (<const unsigned char *>(data + row * stride))[0]
-            else:
-                return False
-            if label < 0 or label >= self.n_classes:
-                return False
-            self.classes[begin + row] = label
-        return True
-
-    def take(
-        self, lock, state, int64_t begin, int64_t n, double rate, const double[:, ::1] scheduled, list predictions
+    cpdef take(
+        self, WeightsLock lock, state, int64_t begin, int64_t n, double rate, const double[:, ::1] scheduled,
+        list predictions
     ):
         """Take a step on the rows that lie there.
 
@@ -181,7 +78,9 @@ cdef class BatchStep:
         """
         cdef Trainer trainer = self.trainer
         cdef int64_t before = trainer.steps, t
-        with lock.turn():
+        cdef Turn turn = lock.turn()
+        turn.begin()
+        try:
             t = state.t
             self.rate[0] = rate
             try:
@@ -190,16 +89,13 @@ cdef class BatchStep:
                 )
             finally:
                 state.t = t + trainer.steps - before
+        finally:
+            turn.end()
 
-    def begin(self, bint check_finite, int64_t epoch, int64_t batches):
+    cpdef begin(self, bint check_finite, int64_t epoch, int64_t batches):
         """As `Trainer.begin_epoch`."""
         self.trainer.start_epoch(check_finite, epoch)
         self.trainer.batches = batches
-
-    def mean_loss(self, double weight):
-        """The loss of the batch after `begin`, where there is one output, whose loss has that weight."""
-        cdef const double[::1] sums = self.trainer.plan.sums
-        return sums[2] / sums[0] * weight + sums[1] / sums[0]
 
     def compute_gradients(self, int64_t n):
         """Compute the gradients of the loss of the first n rows, and leave the weights and the steps as they are."""
@@ -212,7 +108,7 @@ cdef class BatchStep:
         finally:
             trainer.plan.step.pass_.updates, trainer.steps = updates, steps
 
-    def apply_gradients(self, lock, state, double rate, const double[:, ::1] scheduled):
+    def apply_gradients(self, WeightsLock lock, state, double rate, const double[:, ::1] scheduled):
         """Take the optimizer's step with what is in the `gradients` of the trainer; the parameters are as for `take`.
 
         Parameters
@@ -222,49 +118,13 @@ cdef class BatchStep:
         """
         cdef Trainer trainer = self.trainer
         cdef int64_t before = trainer.steps, t
-        with lock.turn():
+        cdef Turn turn = lock.turn()
+        turn.begin()
+        try:
             t = state.t
             try:
                 trainer.apply_gradients(rate, scheduled, t + 1)
             finally:
                 state.t = t + trainer.steps - before
-
-
-cdef int describe(Target *target, array) except -1:
-    target.data, target.number = <char *>address_of(array), type_number(array)
-    target.columns, target.itemsize = array.shape[1], array.itemsize
-    return 0
-
-
-cdef bint is_column(array, int64_t n) noexcept:
-    """Whether an array has one number per row, where it lies as this machine has its numbers."""
-    cdef int ndim = array_ndim(array)
-    return (
-        (ndim == 1 or ndim == 2 and array_shape(array)[1] == 1) and array_shape(array)[0] == n
-        and is_all_set(array_flags(array), ALIGNED) and is_native(array)
-    )
-
-
-cdef bint copy_rows(const Target *target, int64_t begin, int64_t n, array) noexcept:
-    """Copy n rows if they are of the same dtype, and each of them lies in one piece."""
-    cdef int64_t size = target.columns * target.itemsize, row, stride
-    cdef const char *data
-    cdef char *out = target.data + begin * size
-    if type_number(array) != target.number:
-        return False
-    if array_ndim(array) == 2:
-        if (
-            array_shape(array)[0] != n or array_shape(array)[1] != target.columns
-            or target.columns > 1 and array_strides(array)[1] != target.itemsize
-            or not is_all_set(array_flags(array), ALIGNED) or not is_native(array)
-        ):
-            return False
-    elif target.columns != 1 or not is_column(array, n):
-        return False
-    data, stride = array_data(array), array_strides(array)[0]
-    if stride == size or n == 1:
-        memcpy(out, data, n * size)
-        return True
-    for row in range(n):
-        memcpy(out + row * size, data + row * stride, size)
-    return True
+        finally:
+            turn.end()

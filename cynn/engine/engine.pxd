@@ -15,6 +15,7 @@ cdef class Engine:
     cdef readonly list places           # of each operation, where its parameters begin among all that can be trained
     cdef readonly list outputs          # by the numbers of their values
     cdef list own_arrays                # parameters and states
+    cdef list widths                    # of each value
     cdef int64_t last_units
     cdef double multiplications_of_row
     cdef list idle_workspaces
@@ -24,4 +25,7 @@ cdef class Engine:
     cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept
     cdef bint lies_in_network(self, const char *begin, const char *end) noexcept
     cdef int forward_small_batch(self, const Rows *rows, bint check_finite, void *out) except -1
-    cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil
+    cdef int forward_rows(self, Workspace workspace, const Rows *rows, bint check_finite, int64_t last) except -1
+    cdef bint forward_in_workspace(
+        self, Workspace workspace, const Rows *rows, bint check_finite, int64_t last
+    ) noexcept nogil

@@ -221,7 +221,8 @@ cdef class Engine:
         self.places = [0]
         for operation in operations:
             self.places.append(self.places[-1] + max(MIN_PLACES, len(operation.parameters)))
-        self.last_units = operations[-1].units
+        self.widths = [inputs, *(operation.units for operation in operations)]
+        self.last_units = self.widths[-1]
         self.multiplications_of_row = self.multiplications()
 
     def __dealloc__(self):
@@ -380,6 +381,51 @@ cdef class Engine:
             return None
         return out if self.forward_small_batch(&rows, check_finite, array_data(out)) else None
 
+    def values_of_small_batch(self, x, list values, bint check_finite):
+        """Compute several values of one row or a few, likewise.
+
+        Parameters
+        ----------
+        x, check_finite
+            As for `predict_small_batch`.
+        values : list of int
+            The numbers of the wanted values, as for `forward`.
+
+        Returns
+        -------
+        list of array, or None
+            New arrays of shape (units,) or (rows, units); None in any other case.
+        """
+        cdef Rows rows
+        cdef Workspace workspace
+        cdef int64_t value, root, units, last = 0
+        cdef bint is_done
+        if self.has_python or type(x) is not np_ndarray or not self.describe_rows(x, &rows):
+            return None
+        workspace = self.workspace()
+        found = []
+        for value in values:
+            units = self.widths[value]
+            if array_ndim(x) == 1:
+                out = np_empty(units, self.numpy_dtype)
+            else:
+                out = np_empty((rows.rows, units), self.numpy_dtype)
+            found.append(out)
+            # an operation that does nothing in a prediction has the same output as input: it is written only once
+            root = workspace.root[value]
+            if workspace.wanted[root] == NULL:
+                workspace.wanted[root] = array_data(out)
+                last = max(last, root)
+        is_done = self.forward_rows(workspace, &rows, check_finite, last)
+        for value, out in zip(values, found):
+            root = workspace.root[value]
+            if workspace.wanted[root] != array_data(out):
+                memcpy(array_data(out), workspace.wanted[root], out.nbytes)
+        for value in values:
+            workspace.wanted[<int64_t>workspace.root[value]] = NULL
+        self.idle_workspaces.append(workspace)
+        return found if is_done else None
+
     cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept:
         """Whether these bytes overlap the rows that are read, or the arrays of the network."""
         cdef const char *first = rows.data + min(0, (rows.rows - 1) * rows.row_stride)
@@ -442,26 +488,43 @@ cdef class Engine:
         cdef Workspace workspace = self.workspace()
         cdef cynn_operands *last = &workspace.nodes[workspace.n_nodes - 1].op
         cdef void *own = last.out
-        cdef int64_t faults_before = faults()
         last.out = out
-        if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
-            is_done = self.forward_in_workspace(workspace, rows, check_finite)
-        else:
-            with nogil:
-                is_done = self.forward_in_workspace(workspace, rows, check_finite)
+        is_done = self.forward_rows(workspace, rows, check_finite, len(self.operations))
         last.out = own
         self.idle_workspaces.append(workspace)
+        return is_done
+
+    cdef int forward_rows(self, Workspace workspace, const Rows *rows, bint check_finite, int64_t last) except -1:
+        """Likewise, in a workspace, up to a value; without the GIL where that is worth it."""
+        cdef bint is_done
+        cdef int64_t faults_before = faults()
+        if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
+            is_done = self.forward_in_workspace(workspace, rows, check_finite, last)
+        else:
+            with nogil:
+                is_done = self.forward_in_workspace(workspace, rows, check_finite, last)
         raise_faults_since(faults_before)
         return is_done
 
-    cdef bint forward_in_workspace(self, Workspace workspace, const Rows *rows, bint check_finite) noexcept nogil:
+    cdef bint forward_in_workspace(
+        self, Workspace workspace, const Rows *rows, bint check_finite, int64_t last
+    ) noexcept nogil:
+        cdef const Dtype *dtype = self.source.dtype
         cdef const void *x = gathered(&self.source, rows, check_finite, workspace.x)
+        cdef const Node *node
         cdef cynn_pass pass_
         cdef int64_t i
         if x == NULL or not are_categories(&self.source, rows.rows, x):
             return False
         workspace.set_x(x)
+        if workspace.wanted[0] != NULL:
+            memcpy(workspace.wanted[0], x, rows.rows * self.source.inputs * dtype.itemsize)
         begin_prediction(&pass_, rows.rows)
         for i in range(workspace.n_nodes):
-            forward_node(self.source.dtype, &workspace.nodes[i], &pass_, 0, rows.rows)
+            node = &workspace.nodes[i]
+            if node.value > last:
+                break
+            forward_node(dtype, node, &pass_, 0, rows.rows)
+            if workspace.wanted[node.value] != NULL:
+                memcpy(workspace.wanted[node.value], node.op.out, rows.rows * node.op.units * dtype.itemsize)
         return True

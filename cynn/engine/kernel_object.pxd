@@ -7,4 +7,5 @@ cdef class KernelObject:
 
 
 cdef int check_pair(object first, object second, str first_name, str second_name) except -1
+cdef bint is_plain(object given, int number) noexcept
 cdef object as_matrix(object array_like, str name)

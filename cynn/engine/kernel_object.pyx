@@ -9,6 +9,20 @@ import numpy as np
 
 from cynn.errors import ShapeError
 
+from cynn.engine.ndarray cimport (
+    ALIGNED,
+    C_CONTIGUOUS,
+    FLOAT32_NUMBER,
+    FLOAT64_NUMBER,
+    array_flags,
+    array_ndim,
+    is_all_set,
+    is_native,
+    type_number,
+)
+
+cdef object np_ndarray = np.ndarray
+
 
 cdef int check_pair(object first, object second, str first_name, str second_name) except -1:
     if first.shape != second.shape or first.dtype != second.dtype:
@@ -19,7 +33,17 @@ cdef int check_pair(object first, object second, str first_name, str second_name
     return 0
 
 
+cdef bint is_plain(object given, int number) noexcept:
+    """Whether this is an array of the dtype with that number, and lies in one piece, as kernels read it."""
+    return (
+        type(given) is np_ndarray and type_number(given) == number and is_native(given)
+        and is_all_set(array_flags(given), ALIGNED | C_CONTIGUOUS)
+    )
+
+
 cdef object as_matrix(object array_like, str name):
+    if (is_plain(array_like, FLOAT32_NUMBER) or is_plain(array_like, FLOAT64_NUMBER)) and array_ndim(array_like) == 2:
+        return array_like
     matrix = np.require(array_like, requirements=["C", "A"])
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
         raise ShapeError(

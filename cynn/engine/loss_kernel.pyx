@@ -23,8 +23,8 @@ from cynn.engine.abi_checks cimport (
 )
 from cynn.engine.activation_kernel cimport ActivationKernel
 from cynn.engine.dtypes cimport Dtype, at, dtype_of
-from cynn.engine.kernel_object cimport KernelObject, as_matrix, check_pair
-from cynn.engine.ndarray cimport array_data
+from cynn.engine.kernel_object cimport KernelObject, as_matrix, check_pair, is_plain
+from cynn.engine.ndarray cimport array_data, type_number
 from cynn.kernels.blas cimport faults, raise_faults_since
 
 
@@ -52,6 +52,13 @@ def checked_loss(component, prediction, target):
             f"Got {np.shape(value)} and {np.shape(gradient)} instead."
         )
     return value, gradient
+
+
+cdef object as_held(object array, object prediction):
+    """An array, or None, in the dtype of the prediction."""
+    if array is None or is_plain(array, type_number(prediction)):
+        return array
+    return np.require(array, prediction.dtype, ["C", "A"])
 
 
 cdef class LossKernel(KernelObject):
@@ -206,10 +213,7 @@ cdef class LossKernel(KernelObject):
             target = np.zeros((rows, outputs), prediction.dtype)
             target[np.arange(rows), classes] = 1
             classes = None
-        if target is not None:
-            target = np.require(target, prediction.dtype, ["C", "A"])
-        if sample_weight is not None:
-            sample_weight = np.require(sample_weight, prediction.dtype, ["C", "A"])
+        target, sample_weight = as_held(target, prediction), as_held(sample_weight, prediction)
         if self.is_python:
             try:
                 value, _ = checked_loss(self.component, prediction, target)

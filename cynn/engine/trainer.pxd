@@ -27,6 +27,7 @@ cdef class Trainer:
     cdef readonly int64_t epochs_done  # in the last run_epochs
 
     cdef void start_epoch(self, bint check_finite, int64_t epoch) noexcept
+    cdef bint has_finite_weights(self) noexcept
     cdef int64_t take_steps(
         self, const int64_t[::1] order, int64_t first_batch, int64_t t, const double[::1] learning_rates,
         const double[:, ::1] scheduled, list predictions, double seconds, int64_t max_steps

@@ -211,6 +211,10 @@ cdef class Trainer:
 
     def is_finite(self):
         """Whether everything that steps change is finite: weights, averages, slots, and states of layers."""
+        return self.has_finite_weights()
+
+    cdef bint has_finite_weights(self) noexcept:
+        """As `is_finite`."""
         cdef const Dtype *dtype = self.plan.step.dtype
         cdef int64_t i
         cdef bint finite = True

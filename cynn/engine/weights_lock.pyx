@@ -32,11 +32,6 @@ if hasattr(os, "register_at_fork"):
 cdef class Holder:
     """A call in a thread of a process, which holds the lock or waits for it."""
 
-    cdef WeightsLock lock
-    cdef str call
-    cdef unsigned long thread
-    cdef int64_t forks
-
     def __cinit__(self, WeightsLock lock, str call):
         self.lock, self.call = lock, call
         self.thread, self.forks = PyThread_get_thread_ident(), forks
@@ -61,8 +56,6 @@ cdef class Holder:
 cdef class Training(Holder):
     """A context for a call that trains. A second one at the same time is a BusyError."""
 
-    cdef bint within_another    # called by a callback of the call that trains
-
     def __enter__(self):
         cdef Holder other = self.lock.training
         if other is None or not other.is_alive():
@@ -80,9 +73,13 @@ cdef class Training(Holder):
 cdef class Turn(Holder):
     """A context with exclusive access to the weights, between two steps. Waiting calls get it in order."""
 
-    cdef bint sets_weights      # during training, only the thread that trains may do this
-
     def __enter__(self):
+        self.begin()
+
+    def __exit__(self, *error):
+        self.end()
+
+    cdef int begin(self) except -1:
         cdef WeightsLock lock = self.lock
         cdef Holder first
         if self.sets_weights and lock.training is not None and lock.training.is_alive():
@@ -92,7 +89,7 @@ cdef class Turn(Holder):
         if first is not None and not first.is_alive():
             lock.queue.clear()
         elif first is not None and first.is_here():
-            return                              # a method in Python, in the middle of a step
+            return 0                            # a method in Python, in the middle of a step
         lock.queue.append(self)
         try:
             while lock.queue[0] is not self:    # polls, so that Ctrl-C is noticed
@@ -102,17 +99,16 @@ cdef class Turn(Holder):
         except BaseException:
             lock.queue.remove(self)
             raise
+        return 0
 
-    def __exit__(self, *error):
+    cdef int end(self) except -1:
         if self.lock.queue and self.lock.queue[0] is self:
             del self.lock.queue[0]
+        return 0
 
 
 cdef class WeightsLock:
     """The lock of one network."""
-
-    cdef Holder training
-    cdef list queue     # turns: the first is active, the others wait
 
     def __cinit__(self):
         self.queue = []
@@ -139,7 +135,7 @@ cdef class WeightsLock:
         training.within_another = within_another
         return training
 
-    def turn(self):
+    cpdef Turn turn(self):
         """A context in which no other thread changes the weights.
 
         Returns

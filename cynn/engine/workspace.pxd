@@ -47,6 +47,7 @@ cdef class Workspace:
     cdef void *x
     cdef void ***takes_x            # the fields of nodes that hold the address of value 0
     cdef int64_t n_takes_x
+    cdef void **wanted              # where to copy each value in a pass over a small batch; NULL where nobody wants it
     cdef bint copies_x  # whether what runs in Python takes x from the array of the workspace
     cdef int connect(self, Node *node, operation) except -1
     cdef int set_parameters(self, cynn_operands *op, list parameters) except -1

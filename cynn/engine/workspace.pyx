@@ -107,7 +107,8 @@ cdef class Workspace:
         self.x = address_of(self.values[0])
         self.nodes = <Node *>calloc(n, sizeof(Node))
         self.takes_x = <void ***>calloc(sum(len(o.inputs) for o in operations), sizeof(void **))
-        if self.nodes == NULL or self.takes_x == NULL:
+        self.wanted = <void **>calloc(n + 1, sizeof(void *))
+        if self.nodes == NULL or self.takes_x == NULL or self.wanted == NULL:
             raise MemoryError
         # The value whose buffer each value uses: in a prediction, some operations do nothing.
         root = self.root = list(range(n + 1))
@@ -312,6 +313,7 @@ cdef class Workspace:
         free(self.input.sums)
         free(self.nodes)
         free(self.takes_x)
+        free(self.wanted)
 
     def raise_error(self):
         """Raise what Python methods have raised, as a PluginError that names it."""

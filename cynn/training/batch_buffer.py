@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from cynn.data import row_weights
 from cynn.data.row_weights import RowWeights
 from cynn.data.sparse import as_dense
 from cynn.data.targets import Targets
+from cynn.engine.batch_room import BatchRoom
 from cynn.engine.batch_step import BatchStep
 from cynn.engine.trainer import UnusableRow
 from cynn.errors import DataError, InvalidParameterError
@@ -61,8 +63,9 @@ class BatchBuffer:
         self.weights = RowWeights.room(room, len(target.parts))
         self.trainer = context.trainer(self.rows, self.target, self.weights, capacity, keeps_gradients=keeps_gradients)
         all_weights = [*self.weights.each, self.weights.rows]
-        self.steps = BatchStep(
-            self.trainer,
+        self.steps = BatchStep(self.trainer, room)
+        self.room = BatchRoom(
+            context.network.dtype,
             self.rows,
             self.target.values,
             self.target.classes,
@@ -70,12 +73,16 @@ class BatchBuffer:
             [one for one in all_weights if one is not None],
             capacity,
         )
-        objective, network = context.objective, context.network
-        losses = objective.losses
-        # labels and names of columns are for other forms of x and y than those that `put_as_given` takes
-        self._takes_as_given = len(losses) == 1 and objective.classes == [None] and target.derivatives is None
-        self._has_check = type(losses[0]).check_target is not Loss.check_target
-        self._lock = network._weights_lock
+        objective = context.objective
+        # labels and names of columns are for other forms of x and y than those that `room` takes
+        #: Checks and copies a batch in the usual form to the rows from `begin` on, and returns its number of rows;
+        #: 0 if it must go the other way, where errors are told.
+        self.put_as_given: Callable[[int, Any, Any, bool], int] = self.room.put
+        if not objective.takes_plain_targets or target.derivatives is not None:
+            self.put_as_given = lambda begin, x, y, check_finite: 0
+        elif type(objective.losses[0]).check_target is not Loss.check_target:
+            self.put_as_given = self._put_and_check
+        self._lock = context.network._weights_lock
 
     def takes(self, rows: Array, target: Targets) -> bool:
         """Whether this batch fits into a part."""
@@ -90,13 +97,9 @@ class BatchBuffer:
         self.weights.put(place, weights)
         return len(rows)
 
-    def put_as_given(self, part: int, x: Any, y: Any) -> int:
-        """Check and copy a batch in the usual form; 0 if it must go the other way, where errors are told."""
-        if not self._takes_as_given:
-            return 0
-        begin = part * self.capacity
-        n = self.steps.put(begin, x, y, self.context.check_finite)
-        if n and self._has_check and self.target.values is not None:
+    def _put_and_check(self, begin: int, x: Any, y: Any, check_finite: bool) -> int:
+        n = self.room.put(begin, x, y, check_finite)
+        if n and self.target.values is not None:
             self.context.objective.losses[0].check_target(self.target.values[begin : begin + n])
         return n
 

@@ -14,6 +14,7 @@ from cynn.engine import threads
 from cynn.engine.trainer import Diverged, UnusableRow
 from cynn.errors import ShapeError
 from cynn.optimizers import Optimizer
+from cynn.training import moving_averages
 from cynn.training.batch_buffer import BatchBuffer, checked_batch
 from cynn.training.context import TrainingContext
 from cynn.training.history import History
@@ -59,7 +60,8 @@ class BatchSteps:
         self.batch_size = batch_size
         self.capacity = batch_size or 0
         self.buffer: BatchBuffer | None = None
-        self._weight = context.objective.weights[0] if len(context.objective.weights) == 1 else None
+        self._lock, self._warns = context.network._weights_lock, moving_averages.has_moving_averages(context.network)
+        self._is_one, self._weight = context.objective.outputs.is_one, context.objective.weights[0]
         self._is_scheduled = context.is_scheduled
 
     # -------------------------------------------------------------------------------------- whether they fit
@@ -113,13 +115,40 @@ class BatchSteps:
 
     # ---------------------------------------------------------------------------------------------- steps
 
+    def again(
+        self,
+        x: Any,
+        y: Any,
+        loss: Any,
+        loss_weights: Any,
+        optimizer: Any,
+        sample_weight: Any,
+        n_threads: Any,
+        check_finite: Any,
+    ) -> float | None:
+        """`Network.train_batch` with what is kept, as `cynn.engine.plans` describes it."""
+        if (
+            sample_weight is not None
+            or (check_finite is not True and check_finite is not False)
+            or not self.were_given(loss, loss_weights, optimizer, n_threads)
+        ):
+            return None
+        return self._step_as_given(x, y, check_finite)
+
+    def _step_as_given(self, x: Any, y: Any, check_finite: bool) -> float | None:
+        """Take a step on a batch in the usual form; None if it has another."""
+        if self.buffer is None:
+            return None
+        n = self.buffer.put_as_given(0, x, y, check_finite)
+        return self._take(n, check_finite) if n else None
+
     def step(self, x: Any, y: Any, sample_weight: Any, check_finite: bool) -> float:
         """Take a step on a batch; return its loss before the step."""
         self.context.check_finite = check_finite
-        n = 0
-        if sample_weight is None and self.buffer is not None:
-            n = self.buffer.put_as_given(0, x, y)
-        return self._take(n) if n else self.step_on(*self._checked(x, y, sample_weight))
+        loss = self._step_as_given(x, y, check_finite) if sample_weight is None else None
+        if loss is not None:
+            return loss
+        return self.step_on(*self._checked(x, y, sample_weight))
 
     def _checked(self, x: Any, y: Any, sample_weight: Any) -> tuple[Array, Targets, RowWeights]:
         batch = checked_batch(self.context, x, y, sample_weight, "")
@@ -131,7 +160,7 @@ class BatchSteps:
 
     def step_on(self, rows: Array, target: Targets, weights: RowWeights) -> float:
         """Take a step on a checked batch."""
-        return self._take(self._buffer_for(rows, target).put(0, rows, target, weights))
+        return self._take(self._buffer_for(rows, target).put(0, rows, target, weights), self.context.check_finite)
 
     def _buffer_for(self, rows: Array, target: Targets) -> BatchBuffer:
         if self.buffer is None or not self.buffer.takes(rows, target):
@@ -145,25 +174,28 @@ class BatchSteps:
 
     def _rate(self) -> tuple[float, npt.NDArray[np.float64] | None]:
         """The learning rate of the next step, and what else is scheduled."""
-        rate = self.state.optimizer.learning_rate
+        rate = self.state.optimizer.__dict__.get("learning_rate")  # half the time of the attribute
         if type(rate) is not float:
             rate = float(self.state.rates(1, None)[0])
         return rate, self.context.scheduled(1, None) if self._is_scheduled else None
 
-    def _take(self, n: int) -> float:
-        buffer, network, context = self.buffer, self.network, self.context
+    def _take(self, n: int, check_finite: bool) -> float:
+        buffer, network = self.buffer, self.network
         assert buffer is not None
         rate, scheduled = self._rate()
-        steps = buffer.steps
-        steps.begin(context.check_finite, network.epochs_trained, self.state.t)
+        if n == 1 and self._warns:
+            self.context.warn_of_a_single_row()
         try:
-            buffer.step(0, n, rate, scheduled, None, "x")
+            loss = buffer.steps.step(
+                self._lock, self.state, n, check_finite, network.epochs_trained, rate, scheduled, self._weight
+            )
         except Diverged as diverged:
             raise self._diverged((diverged.what, diverged.figure), rate) from None
-        self._check_finite(rate)
-        if self._weight is not None:
-            return steps.mean_loss(self._weight)
-        return float(context.objective.mean_losses(buffer.trainer.sums)[0])
+        except UnusableRow:
+            network.raise_unusable(buffer.rows[:n], "x", check_finite=check_finite)
+        if loss is None:
+            raise self._diverged(NOT_FINITE, rate)
+        return loss if self._is_one else float(self.context.objective.mean_losses(buffer.trainer.sums)[0])
 
     def _check_finite(self, rate: float) -> None:
         assert self.buffer is not None

@@ -75,7 +75,7 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
     """`Network.diagnose`."""
     tried = copy.deepcopy(network)  # a step is taken on it
     outputs = network.activations(x)
-    gradient_of = itertools.chain(*gradients(network, x, y, loss=loss, loss_weights=None, sample_weight=None))
+    gradient_of = itertools.chain(*gradients(network, x, y, loss, None, None))
     if optimizer is None and isinstance(network._optimizer_state, SolverState):
         optimizer = "adam"
     own = None if optimizer is None else copy.deepcopy(registry.optimizers.get(optimizer))

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from cynn import metrics
+from cynn.data.row_weights import RowWeights
+from cynn.engine import threads
+from cynn.engine.batch_room import BatchRoom
+from cynn.engine.engine import TILE_ROWS
+from cynn.engine.plans import are_given_again
 from cynn.errors import ShapeError, check_switch
 from cynn.training import derivative_losses
 
 if TYPE_CHECKING:
     from cynn.data.objective import Objective
-    from cynn.data.row_weights import RowWeights
     from cynn.data.targets import Targets
     from cynn.model import Model
 
@@ -29,7 +33,6 @@ def evaluate(
     network: Model,
     x: Any,
     y: Any,
-    *,
     loss: Any,
     loss_weights: Any,
     metrics: Any,
@@ -39,11 +42,77 @@ def evaluate(
 ) -> dict[str, float]:
     """`Network.evaluate`."""
     check_finite = check_switch(check_finite, "check_finite", "evaluate")
-    objective = network.objective(loss, loss_weights)
-    given = checked(network, objective, x, y, sample_weight, "", check_finite=check_finite)
-    return figures(
-        network, objective, *counted(*given), _of_outputs(objective.outputs, metrics), n_threads
-    )
+    plans, objective = network._plans, network.objective(loss, loss_weights)
+    plans.take("evaluate")  # whose settings or dtypes were others
+    rows, target, weights = checked(network, objective, x, y, sample_weight, "", check_finite=check_finite)
+    if objective.takes_plain_targets:
+        plans.keep("evaluate", EvaluationPlan(network, objective, (loss, loss_weights), target))
+    counts = counted(rows, target, weights)
+    return figures(network, objective, *counts, _of_outputs(objective.outputs, metrics), n_threads)
+
+
+class EvaluationPlan:
+    """What an evaluation of a few rows needs: which value the loss reads, and room for targets.
+
+    Parameters
+    ----------
+    network : Model
+    objective : Objective
+        A loss that takes targets as they are given.
+    given : tuple
+        The loss and its weights, as they were given.
+    target : Targets
+        Of the form, and the dtype, for which there shall be room.
+    """
+
+    def __init__(self, network: Model, objective: Objective, given: tuple[Any, Any], target: Targets) -> None:
+        self._network, self._objective, self._given = network, objective, given
+        self._values = network.values_for_loss(objective)
+        self._kernel, (self._activation,) = objective.kernels[0], network._output_activations()
+        self._is_fused = self._kernel.fuses_behind(self._activation)
+        self._is_penalized = bool(network.penalized())
+        self._target = made = target.with_room(TILE_ROWS)
+        self._room = BatchRoom(network.dtype, None, made.values, made.classes, made.outputs, [], TILE_ROWS)
+
+    def again(
+        self,
+        x: Any,
+        y: Any,
+        loss: Any,
+        loss_weights: Any,
+        metrics: Any,
+        sample_weight: Any,
+        n_threads: Any,
+        check_finite: Any,
+    ) -> dict[str, float] | None:
+        """`Network.evaluate` with what is kept, as `cynn.engine.plans` describes it."""
+        if (
+            sample_weight is not None
+            or (check_finite is not True and check_finite is not False)
+            or not are_given_again((loss, loss_weights), self._given)
+        ):
+            return None
+        if n_threads is not None:
+            threads.resolve(n_threads)
+        found = self._network._engine.values_of_small_batch(x, self._values, check_finite)
+        if found is None or found[0].ndim != 2:
+            return None
+        n = len(found[0])
+        if not self._room.put_targets(0, n, y, check_finite):
+            return None
+        target, objective = self._target.first(n), self._objective
+        if target.values is not None:
+            objective.losses[0].check_target(target.values)
+        total = self._kernel.total(found[0], target.values, target.classes, None, self._is_fused)
+        result = {"loss": objective.weights[0] * (total / n)}
+        if self._is_penalized:
+            result["loss"] += self._network.penalty()
+        if metrics is not None:
+            if self._is_fused and self._activation is not None:
+                found = [self._activation.forward(found[0])]
+            for name, metric in _of_outputs(objective.outputs, metrics).items():
+                result[name] = metric(target, found, RowWeights([None], ["x"]))
+        return result
 
 
 def checked(

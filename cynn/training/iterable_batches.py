@@ -122,7 +122,8 @@ class IterableBatches(BatchSource):
             raise InvalidParameterError(f"A batch must be a tuple {form}. Got {got} for {name} instead.")
         x, y, *rest = raw
         if self.buffer is not None and not rest and self.class_weight is None and not self.keep_predictions:
-            n = self.buffer.put_as_given(1 - self.half, x, y)
+            begin = (1 - self.half) * self.buffer.capacity
+            n = self.buffer.put_as_given(begin, x, y, self.context.check_finite)
             if n:
                 return n, None
         rows, target, weights = self._checked(raw, f" of {name}")

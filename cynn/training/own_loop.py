@@ -13,7 +13,7 @@ from cynn.errors import DataError, ShapeError, check_switch, check_whole_number,
 from cynn.training.batch_steps import BatchSteps
 from cynn.training.context import TrainingContext
 from cynn.training.optimizer_state import optimizer_state
-from cynn.training.steps import gradients_of_layers
+from cynn.training.steps import copies_of_layers, gradients_of_layers
 
 if TYPE_CHECKING:
     from cynn.model import Model
@@ -88,12 +88,12 @@ class TrainingLoop:
         self._context = TrainingContext(network, objective, self._state, self._n_threads, self._check_finite)
         self._steps = BatchSteps(self._context, self.batch_size)
         self._in_halves = BatchSteps(self._context, self.batch_size, keeps_gradients=True)
-        self._prepared_for = network._settings
+        self._prepared_for = network._plans
 
     def _begin(self) -> None:
         """Go on with the optimizer of this loop, and notice settings of the network that have changed."""
         self.network._optimizer_state = self._state
-        if self._prepared_for is not self.network._settings:
+        if self._prepared_for is not self.network._plans:
             self._prepare()
 
     @property
@@ -199,7 +199,7 @@ class TrainingLoop:
         with self.network._weights_lock.training_by("gradients of a loop"):
             self._begin()
             found = self._in_halves.gradients_of(x, y, sample_weight)
-            return gradients_of_layers(self.network, [None if each is None else each.copy() for each in found])
+            return copies_of_layers(self.network, found)
 
     def apply(self, gradients: Sequence[Sequence[Any]]) -> None:
         """Take the optimizer's step with gradients of one's own: clipping, the rule of the optimizer, constraints.

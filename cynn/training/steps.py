@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cynn import layers
 from cynn.engine import threads
+from cynn.engine.plans import are_given_again
 from cynn.engine.trainer import Diverged, UnusableRow
 from cynn.errors import TrainingDivergedError, check_switch
 from cynn.training import evaluation, moving_averages
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["gradients", "gradients_of_layers", "not_finite_error", "train_batch"]
 
 Array = npt.NDArray[Any]
+#: Of each layer, those of its parameters.
+Gradients = list[tuple[Array | None, ...]]
 _MAX_KEPT_BYTES = 1 << 20  # bytes of rows that `gradients` copies to buffers that it keeps
 
 
@@ -41,65 +44,99 @@ def train_batch(
 ) -> float:
     """`Network.train_batch`."""
     check_finite = check_switch(check_finite, "check_finite", "train_batch")
-    kept: BatchSteps | None = network._kept_steps
+    plans = network._plans
+    kept: BatchSteps | None = plans.take("train_batch")
     if kept is not None and kept.were_given(loss, loss_weights, optimizer, n_threads):
-        return kept.step(x, y, sample_weight, check_finite)
+        try:
+            return kept.step(x, y, sample_weight, check_finite)
+        finally:
+            plans.keep("train_batch", kept)
     objective = network.objective(loss, loss_weights)
     number = threads.resolve(n_threads)
     context = TrainingContext(network, objective, None, number, check_finite)
     batch = checked_batch(context, x, y, sample_weight, "")
     state = context.state = optimizer_state(network, optimizer, equal_goes_on=True)
     if kept is None or not kept.are_for(objective, state, number):
-        network._kept_steps = None
+        kept = None  # which first frees its memory
         kept = BatchSteps(context)
     kept.context.check_finite = check_finite
     kept.remember(loss, loss_weights, optimizer, n_threads)
-    network._kept_steps = kept
+    plans.keep("train_batch", kept)
     return kept.step_on(*batch)
 
 
+class GradientPlan:
+    """A trainer without an optimizer, on a buffer to which batches are copied.
+
+    Parameters
+    ----------
+    network : Model
+    given : tuple
+        The loss and its weights, as they were given.
+    key : tuple
+        What follows from them, and the number of threads.
+    buffer : BatchBuffer
+    """
+
+    def __init__(self, network: Model, given: tuple[Any, Any], key: tuple[Any, ...], buffer: BatchBuffer) -> None:
+        self.given, self.key, self.buffer = given, key, buffer
+        self._network = network
+        self._warns = moving_averages.has_moving_averages(network)
+
+    def again(self, x: Any, y: Any, loss: Any, loss_weights: Any, sample_weight: Any) -> Gradients | None:
+        """`Network.gradients` with what is kept, as `cynn.engine.plans` describes it."""
+        if sample_weight is not None or not are_given_again((loss, loss_weights), self.given):
+            return None
+        if self.buffer.trainer.uses_threads and threads.resolve(None) != self.key[-1]:
+            return None
+        n = self.buffer.put_as_given(0, x, y, True)
+        return self.of(n) if n else None
+
+    def of(self, n: int) -> Gradients:
+        """The gradients of the loss of the first n rows."""
+        buffer, network = self.buffer, self._network
+        if n == 1 and self._warns:
+            moving_averages.warn_of_a_single_row(network)
+        buffer.steps.begin(True, 0, 0)
+        _compute(network, buffer.steps.compute_gradients, n, buffer.rows)
+        return copies_of_layers(network, buffer.trainer.gradients)
+
+
 def gradients(
-    network: Model, x: Any, y: Any, *, loss: Any, loss_weights: Any, sample_weight: Any
-) -> list[tuple[Array | None, ...]]:
+    network: Model, x: Any, y: Any, loss: Any, loss_weights: Any, sample_weight: Any
+) -> Gradients:
     """`Network.gradients`: a step over all rows without an optimizer."""
-    objective, n_threads = network.objective(loss, loss_weights), threads.resolve(None)
-    settings, key = network._settings, (objective.losses, objective.weights, n_threads)
-    buffer = _kept_buffer(network, key)
-    n = 0
-    if buffer is not None and sample_weight is None and buffer.capacity == _length(x):
-        n = buffer.put_as_given(0, x, y)
-    if not n:
-        given = evaluation.checked(network, objective, x, y, sample_weight, "", check_finite=True)
-        rows, target, weights = evaluation.counted(*given)
-        n = len(rows)
-        context = TrainingContext(network, objective, None, n_threads, check_finite=True)
-        if not isinstance(rows, np.ndarray) or rows.nbytes > _MAX_KEPT_BYTES:
-            trainer = context.trainer(rows, target, weights, n)
-            _compute(network, lambda: trainer.run(np.arange(n), 0, 1, np.zeros(1), None, 0.0), rows)
-            return gradients_of_layers(network, trainer.gradients)
-        if buffer is None or buffer.capacity != n or not buffer.takes(rows, target):
-            buffer = BatchBuffer(context, rows, target, n)
-        buffer.put(0, rows, target, weights)
-    assert buffer is not None
-    steps = buffer.steps
-    steps.begin(True, 0, 0)
-    _compute(network, lambda: steps.compute_gradients(n), buffer.rows[:n])
-    found = gradients_of_layers(network, [None if each is None else each.copy() for each in buffer.trainer.gradients])
-    if network._settings is settings:
-        network._kept_gradients[:] = [(key, buffer)]
-    return found
-
-
-def _compute(network: Model, gradients: Callable[[], object], rows: Array) -> None:
-    """Let gradients be computed."""
-    if len(rows) == 1:
-        moving_averages.warn_of_a_single_row(network)
+    plans, objective, n_threads = network._plans, network.objective(loss, loss_weights), threads.resolve(None)
+    key = objective.losses, objective.weights, n_threads
+    plan: GradientPlan | None = plans.take("gradients")
+    given = evaluation.checked(network, objective, x, y, sample_weight, "", check_finite=True)
+    rows, target, weights = evaluation.counted(*given)
+    n = len(rows)
+    context = TrainingContext(network, objective, None, n_threads, check_finite=True)
+    if not isinstance(rows, np.ndarray) or rows.nbytes > _MAX_KEPT_BYTES:
+        if n == 1:
+            moving_averages.warn_of_a_single_row(network)
+        trainer = context.trainer(rows, target, weights, n)
+        _compute(network, lambda n: trainer.run(np.arange(n), 0, 1, np.zeros(1), None, 0.0), n, rows)
+        return gradients_of_layers(network, trainer.gradients)
+    if plan is None or plan.key != key or not plan.buffer.takes(rows, target):
+        plan = GradientPlan(network, (loss, loss_weights), key, BatchBuffer(context, rows, target, n))
+    plan.given = loss, loss_weights
+    plan.buffer.put(0, rows, target, weights)
     try:
-        gradients()
+        return plan.of(n)
+    finally:
+        plans.keep("gradients", plan)
+
+
+def _compute(network: Model, compute: Callable[[int], object], n: int, rows: Array) -> None:
+    """Let the gradients of n rows be computed."""
+    try:
+        compute(n)
     except Diverged as diverged:
         raise not_finite_error(diverged) from None
     except UnusableRow:
-        network.raise_unusable(rows, "x", check_finite=True)
+        network.raise_unusable(rows[:n], "x", check_finite=True)
 
 
 def not_finite_error(diverged: Diverged) -> TrainingDivergedError:
@@ -109,27 +146,19 @@ def not_finite_error(diverged: Diverged) -> TrainingDivergedError:
     )
 
 
-def _length(x: Any) -> int:
-    return len(x) if type(x) is np.ndarray and x.ndim else 0
-
-
-def _kept_buffer(network: Model, key: tuple[Any, ...]) -> BatchBuffer | None:
-    """The buffer of an earlier call with these settings, which no other thread gets meanwhile."""
-    try:
-        kept_key, buffer = network._kept_gradients.pop()
-    except IndexError:
-        return None
-    return buffer if kept_key == key else None
-
-
-def gradients_of_layers(network: Model, of_parameters: Sequence[Array | None]) -> list[tuple[Array | None, ...]]:
+def gradients_of_layers(network: Model, of_parameters: Sequence[Array | None]) -> Gradients:
     """Arrays for the trained parameters in the order of the layers, None for the others."""
     if network._places_of_layers is None:
         network._places_of_layers = _places_of_layers(network)
     return [
-        tuple(None if place is None else of_parameters[place] for place in places)
+        tuple([None if place is None else of_parameters[place] for place in places])
         for places in network._places_of_layers
     ]
+
+
+def copies_of_layers(network: Model, of_parameters: Sequence[Array | None]) -> Gradients:
+    """Copies of such arrays, likewise."""
+    return gradients_of_layers(network, [None if each is None else each.copy() for each in of_parameters])
 
 
 def _places_of_layers(network: Model) -> list[tuple[int | None, ...]]:

@@ -218,34 +218,140 @@ def test_a_copy_and_a_pickle_have_nothing_kept():
     net = trained()
     net.gradients(X, VALUES)
     for made in (copy.deepcopy(net), pickle.loads(pickle.dumps(net)), copy.copy(net)):
-        assert made._kept_steps is None
-        assert made._kept_gradients == []
+        assert made._plans.take("train_batch") is None
+        assert made._plans.take("gradients") is None
         assert made.train_batch(X, VALUES, loss="mse") == slowly(net).train_batch(X, VALUES, loss="mse")
-    assert len(net._kept_gradients) == 1
+    assert net._plans.take("gradients") is not None
 
 
 def test_large_rows_are_not_copied():
     net = Network([cynn.Input(400), cynn.Dense(2)], seed=0)
     x, y = helpers.inputs(1000, 400, "float32"), helpers.inputs(1000, 2, "float32")
     found = net.gradients(x, y)
-    assert net._kept_gradients == []
+    assert net._plans.take("gradients") is None
     halves = [net.gradients(x[place], y[place])[0][0] for place in (slice(0, 500), slice(500, None))]
     np.testing.assert_allclose(found[0][0], sum(halves) / 2, rtol=1e-3, atol=1e-6)
 
 
-def test_gradients_on_many_threads():
-    net, found = network(), {}
-    expected = {n: network().gradients(X[:n], VALUES[:n]) for n in (1, 7, 64)}
+@pytest.mark.parametrize("call", ["gradients", "evaluate", "activations", "predict"])
+def test_on_eight_threads(call):
+    """Each has buffers of its own."""
+    net, found, counts = network(), {}, (1, 2, 7, 33, 63, 64, 64, 1)
+    given = [(X[:n],) if call in ("activations", "predict") else (X[:n], VALUES[:n]) for n in counts]
+    expected = [getattr(network(), call)(*one) for one in given]
 
-    def look(n):
-        found[n] = [net.gradients(X[:n], VALUES[:n]) for _ in range(50)]
+    def look(k):
+        found[k] = [getattr(net, call)(*given[k]) for _ in range(50)]
 
-    threads = [threading.Thread(target=look, args=(n,)) for n in expected]
+    threads = [threading.Thread(target=look, args=(k,)) for k in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(equal(one, expected[n]) for n in expected for one in found[n])
+    assert all(equal(one, expected[k]) for k in range(8) for one in found[k])
+
+
+def test_calls_beside_a_training():
+    """What reads may run beside what trains, and takes none of its steps."""
+    net, other, stop = trained(), trained(), threading.Event()
+    problems = []
+
+    def look():
+        try:
+            while not stop.is_set():
+                for call in ("gradients", "evaluate", "activations", "predict"):
+                    CALLS[call](net)
+        except BaseException as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    losses = [net.train_batch(X, VALUES, loss="mse") for _ in range(100)]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert losses == [other.train_batch(X, VALUES, loss="mse") for _ in range(100)]
+    assert helpers.digest(net) == helpers.digest(other)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"loss": "mae"},
+        {"loss": cynn.registry.losses.get("huber", delta=0.1)},
+        {"loss": cynn.registry.losses.get("huber", delta=0.2)},
+        {"loss": {"name": "huber", "delta": 0.3}},
+        {"loss_weights": 0.5},
+        {"metrics": ["mean_absolute_error", "root_mean_squared_error"]},
+        {"metrics": [lambda y_true, y_pred: float(y_true.sum() - y_pred.sum())]},
+        {"n_threads": 1},
+        {"sample_weight": True},
+        {"check_finite": False},
+    ],
+)
+@pytest.mark.parametrize(
+    "x", [X, X.astype("f8"), X[::2].repeat(2, 0), np.asfortranarray(X), X[:1], X.tolist(), np.tile(X, (4, 1))]
+)
+def test_evaluations_that_follow_each_other(options, x):
+    net, y = trained(), np.resize(VALUES, (len(x), 3))
+    if "sample_weight" in options:
+        options = {"sample_weight": np.arange(1.0, 1 + len(x))}
+    net.evaluate(X, VALUES)
+    for given in (y, y.astype("f8"), y.tolist(), np.asfortranarray(y), y):
+        expected = slowly(net).evaluate(x, given, **options)
+        for _ in range(2):
+            assert net.evaluate(x, given, **options) == expected
+    assert net.evaluate(X, VALUES) == slowly(net).evaluate(X, VALUES)
+
+
+def test_an_evaluation_with_classes_behind_one_with_values():
+    net = Network.mlp([6, 9, 3], output="softmax", seed=4)
+    rows = np.eye(3, dtype="f4")[Y]
+    for y in (Y, rows, Y.astype("u1"), Y, Y[:, None]):
+        expected = slowly(net).evaluate(X, y, metrics=["accuracy"])
+        for _ in range(2):
+            assert net.evaluate(X, y, metrics=["accuracy"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [(X[:, 1:], VALUES), (X, VALUES[1:]), (X * np.nan, VALUES), (X, VALUES * np.inf), (X[0], VALUES[0]), (X, "a")],
+)
+def test_what_is_wrong_is_told_by_evaluate(x, y):
+    net = network()
+    for _ in range(2):
+        before = net.evaluate(X, VALUES)
+        with pytest.raises(cynn.CynnError):
+            net.evaluate(x, y)
+        assert net.evaluate(X, VALUES) == before
+
+
+class Elsewhere(np.ndarray):
+    """An array that is not of NumPy's own type, and so is converted first."""
+
+
+def test_values_that_an_operation_passes_on():
+    """Dropout does nothing in a prediction: its output is its input, also where it is the first layer."""
+    layers = [cynn.Input(6), cynn.Dropout(0.5), cynn.Dense(9, "tanh"), cynn.Dropout(0.5), cynn.Dense(3)]
+    net = Network(layers, seed=4)
+    for x in (X, X[0], X.astype("f8"), (X * 9).astype("u1")):
+        few = net.activations(x)
+        assert equal(few, net.activations(x.view(Elsewhere)))
+        assert equal(few[1], few[0])
+        assert not np.shares_memory(few[1], few[0])
+
+
+def test_several_outputs_of_few_rows():
+    h = cynn.Dense(5, "tanh")(cynn.Input(6))
+    net = Network({"a": cynn.Dense(3, "softmax")(h), "b": cynn.Dense(1)(h)}, seed=2)
+    few, same = net.predict(X[:3]), net.predict(X[:3].view(Elsewhere))
+    assert few.keys() == same.keys()
+    assert all(equal(few[name], same[name]) for name in few)
+    with pytest.raises(DataError):
+        net.predict(X[:3] * np.nan)
 
 
 def test_a_row_alone_is_warned_of():
