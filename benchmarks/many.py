@@ -45,6 +45,7 @@ class Found:
 
 NETWORKS, ROWS, BATCH = 100, 2_048, 32
 RATES = np.geomspace(0.01, 1, NETWORKS)
+SEARCH_ROWS = 30_000
 L_SIZES, L_BATCH, L_STEPS = (784, 1024, 1024, 10), 256, 20
 
 
@@ -151,10 +152,14 @@ def of_search(found: Found, rounds: int) -> None:
         return
     from distributed import Client, LocalCluster
 
-    x, y = digits()
+    (x, y), _ = cynn.datasets.load_mnist()
+    x, y = x[:SEARCH_ROWS] / np.float32(255), y[:SEARCH_ROWS]
 
     def search(executor: Any) -> None:
-        cynn.search(build, SPACE, x, y, candidates=64, epochs=27, validation_split=0.2, executor=executor, n_threads=1)
+        cynn.search(
+            build, SPACE, x, y, candidates=64, epochs=27, min_epochs=3, validation_split=0.2, executor=executor,
+            n_threads=1,
+        )  # fmt: skip
 
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,

@@ -12,7 +12,9 @@ from typing import IO, Any
 
 from cynn.errors import InvalidParameterError, NotAFileError, shown
 
-__all__ = ["as_path", "check_regular", "open_regular", "remove_leftovers", "replacing"]
+__all__ = ["as_path", "check_regular", "open_regular", "remove_leftovers", "replacing", "temporary_folder"]
+
+_temporary_folders: set[str] = set()
 
 #: Names of other kinds of files, by their tests.
 _KINDS = {
@@ -68,6 +70,23 @@ def _status(path: str) -> os.stat_result | None:
 
 
 @contextlib.contextmanager
+def temporary_folder() -> Iterator[str]:
+    """A context that gives a new folder, which is removed at its end.
+
+    `replacing` does not wait until files in it are on the disk: after a crash, nobody looks for them.
+    """
+    import tempfile  # imported when needed, as it takes time
+
+    with tempfile.TemporaryDirectory(prefix="cynn-", ignore_cleanup_errors=True) as made:
+        folder = os.path.realpath(made)
+        _temporary_folders.add(folder)
+        try:
+            yield folder
+        finally:
+            _temporary_folders.discard(folder)
+
+
+@contextlib.contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
     """A context that gives a temporary file to write. When it ends, the file gets its name, and is on the disk.
 
@@ -81,19 +100,22 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     before = _status(path)
     check_regular(path, before)
     descriptor, written = _new_file(folder, name, path, 0o666 if before is None else 0o600)
+    must_be_on_disk = folder not in _temporary_folders
     try:
         with os.fdopen(descriptor, "w+b") as file:
             if before is not None:
                 _take_over(descriptor, before)
             yield file
             file.flush()
-            os.fsync(descriptor)
+            if must_be_on_disk:
+                os.fsync(descriptor)
             os.replace(written, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(written)
         raise
-    _sync_folder(folder)
+    if must_be_on_disk:
+        _sync_folder(folder)
 
 
 def _new_file(folder: str, name: str, path: str, mode: int) -> tuple[int, str]:

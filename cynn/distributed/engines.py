@@ -64,9 +64,9 @@ class ExecutorEngine(Engine):
 
     def run(self, tasks: list[Task], sources: list[Any]) -> Iterator[Outcome]:
         waiting, pending = iter(tasks), set[Any]()
-        per_chunk, seconds, done = 1, 0.0, 0
+        per_chunk, seconds, done, n_workers = 1, 0.0, 0, _workers_of(self.executor)
         while True:
-            for _ in range(_CHUNKS_PER_WORKER * _workers_of(self.executor) - len(pending)):
+            for _ in range(_CHUNKS_PER_WORKER * n_workers - len(pending)):
                 chunk = list(itertools.islice(waiting, per_chunk))
                 if not chunk:
                     break
@@ -86,7 +86,7 @@ class ExecutorEngine(Engine):
                 raise
             per_chunk = max(1, round(_SECONDS_PER_CHUNK / max(seconds / done, 1e-6)))
             # the last tasks are spread over all workers
-            per_chunk = max(1, min(per_chunk, (len(tasks) - done) // (2 * _workers_of(self.executor))))
+            per_chunk = max(1, min(per_chunk, (len(tasks) - done) // (2 * n_workers)))
 
     def submit(self, chunk: list[Task], sources: list[Any]) -> Any:
         """Give a chunk of tasks to a worker; return a future."""

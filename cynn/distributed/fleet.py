@@ -6,8 +6,8 @@ left to do: so the memory of its optimizer, its history and its callbacks are as
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from typing import Any, Self
@@ -40,15 +40,16 @@ class Workers:
 
     def __init__(self, executor: Any, allow_mixed: bool, n_threads: int) -> None:
         self.allow_mixed, self.n_threads = allow_mixed, n_threads
-        self._temporary = tempfile.TemporaryDirectory(prefix="cynn-", ignore_cleanup_errors=True)
-        self._engine = engines.of(executor, self._temporary.name)
+        self._exit = contextlib.ExitStack()
+        self._folder = self._exit.enter_context(file_access.temporary_folder())
+        self._engine = engines.of(executor, self._folder)
         self._data = SharedData(self._engine.hand_over)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._temporary.cleanup()
+        self._exit.close()
 
     def train(self, members: list[Member], report: Callable[[int], None]) -> None:
         """Train each member on a worker.
@@ -75,7 +76,7 @@ class Workers:
                 for outcome in self._engine.run(list(tasks.values()), self._data.sources):
                     losses = 0
                     _check_machine(outcome, self.allow_mixed)
-                    _take(by_number[outcome.number], outcome, self._temporary.name, self.n_threads)
+                    _take(by_number[outcome.number], outcome, self._folder, self.n_threads)
                     del tasks[outcome.number]
                     report(len(members) - len(tasks))
             except BrokenExecutor as error:

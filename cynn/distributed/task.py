@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from cynn import kernels
+from cynn import file_access, kernels
 from cynn.callbacks.checkpoint import Checkpoint
 from cynn.distributed.shared_data import opened, with_data
 from cynn.errors import CynnError
@@ -91,7 +90,7 @@ def run(tasks: list[Task], sources: list[Any]) -> list[Outcome]:
 def _run(task: Task, data: list[Any]) -> Outcome:
     begin = time.perf_counter()
     member = Member(task.number, task.network, with_data(task.options, data))
-    with tempfile.TemporaryDirectory(prefix="cynn-") as folder:
+    with file_access.temporary_folder() as folder:
         path = os.path.join(folder, "network.safetensors")
         if task.checkpoint is not None:
             with open(path, "wb") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -224,7 +223,7 @@ def search(
     tried: list[_Candidate] = []
     epochs_run = 0
     with (
-        tempfile.TemporaryDirectory(prefix="cynn-") as temporary,
+        file_access.temporary_folder() as temporary,
         fleet.training(executor, allow_mixed, n_threads) as train,
     ):
         halving = _Halving(of_fit, folder or temporary, resume, monitor, epochs, min_epochs, reduction)

@@ -8,6 +8,7 @@ import pytest
 from fleets import Kill, KillOnce, same_weights, small_network
 
 import cynn
+from cynn.distributed import engines
 from cynn.distributed.shared_data import InFile, InMemmap, Shared, SharedData, opened, to_file, with_data
 
 GENERATOR = np.random.default_rng(0)
@@ -55,6 +56,15 @@ def test_threads_of_an_executor():
     with ThreadPoolExecutor(2) as executor:
         cynn.fit_many(ours, X, Y, **OPTIONS, executor=executor)
     assert same_weights(ours, alone())
+
+
+def test_an_executor_is_asked_once_for_its_workers(monkeypatch):
+    """A Dask client takes milliseconds to answer."""
+    asked = []
+    monkeypatch.setattr(engines, "_workers_of", lambda executor: asked.append(executor) or 2)
+    with ThreadPoolExecutor(2) as executor:
+        cynn.fit_many(networks(), X, Y, **OPTIONS, executor=executor)
+    assert len(asked) == 1
 
 
 def test_search_in_processes():

@@ -338,3 +338,19 @@ def test_a_file_that_becomes_shorter_while_it_is_read(path, monkeypatch):
     monkeypatch.setattr(tensor_file, "_bytes", cut)
     with pytest.raises(ModelFileError, match="an end while it was read"):
         cynn.load(path)
+
+
+def test_nothing_waits_for_the_disk_in_a_temporary_folder(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with file_access.temporary_folder() as folder:
+        path = os.path.join(folder, "file")
+        for content in (b"1", b"2"):
+            with file_access.replacing(path) as file:
+                file.write(content)
+            assert Path(path).read_bytes() == content
+        assert synced == []
+        with file_access.replacing(str(tmp_path / "file")) as file:
+            file.write(b"3")
+        assert len(synced) == 2  # the file and its folder
+    assert not os.path.exists(folder)
