@@ -26,15 +26,17 @@ from cynn.engine.thread_team cimport MAX_THREADS, Team
 from cynn.engine.workspace cimport Node, address_of, zeroed
 
 # An operation with more multiplications per row than this, in a batch of at least this many rows, computes this many
-# columns of the whole batch at a time: BLAS then packs its W once per step instead of once per tile.
+# columns of the whole batch at a time, if it has enough columns: W is then packed once per step instead of once per
+# tile. 1,024 columns are 8 pieces, so that 8 threads have work.
 cdef int64_t WIDE = 1 << 18
 cdef int64_t MIN_WIDE_ROWS = 64
-cdef int64_t WIDE_PIECE = 256
+cdef int64_t MIN_WIDE_COLUMNS = 512
+cdef int64_t WIDE_PIECE = 128
 
-# With at least this many inputs, the first layer is a sum over parts of the inputs. A thread then uses the same columns
-# of x and the same rows of W in every step, and finds them in its own cache.
+# With at least this many inputs, the first layer is a sum over parts of the inputs, of which there are two or more. A
+# thread then uses the same columns of x and the same rows of W in every step, and finds them in its own cache.
 cdef int64_t MIN_DIVIDED_INPUTS = 256
-cdef int64_t PARTS = 2
+cdef int64_t INPUTS_OF_A_PART = 512
 
 cdef int64_t MAX_TILE_ROWS = 256
 cdef int64_t MIN_TILE_ROWS = 32
@@ -89,7 +91,7 @@ cdef class StepPlan:
         if not self.is_worth_a_team:
             n_threads = 1
         elif not by_inputs and derivatives is None and self.is_divided():
-            step.schedule.n_parts = PARTS
+            step.schedule.n_parts = max(2, engine.source.inputs // INPUTS_OF_A_PART)
         self.team = Team(max(1, min(n_threads, MAX_THREADS)))
         self.allocate_heads(values)
         self.divide_inputs()
@@ -240,10 +242,11 @@ cdef class StepPlan:
             elif operation.multiplications > WIDE and self.batch_size >= MIN_WIDE_ROWS and not whole_batch:
                 node.column_piece = WIDE_PIECE
                 node.forward_by_columns = (
-                    self.step.dtype.has_forward_columns(node.operation) and node.op.units >= 2 * WIDE_PIECE
+                    self.step.dtype.has_forward_columns(node.operation) and node.op.units >= MIN_WIDE_COLUMNS
                 )
                 node.backward_by_columns = (
-                    self.step.dtype.has_backward_columns(node.operation) and node.op.widths[0] >= 2 * WIDE_PIECE
+                    self.step.dtype.has_backward_columns(node.operation)
+                    and node.op.widths[0] >= MIN_WIDE_COLUMNS
                 )
             if not node.forward_by_columns:
                 multiplications += operation.multiplications

@@ -10,8 +10,9 @@ from cynn.errors import DataError
 from cynn.optimizers import SGD, Adam
 
 ROWS = 250
-# inputs and units of a first layer that is divided; the last batch of 250 rows is a smaller one
-SHAPES = [(256, 64), (257, 33), (300, 1), (300, 7), (784, 16), (1000, 130)]
+# inputs and units of a first layer that is divided, the last two into three and five parts; the last batch of 250 rows
+# is a smaller one
+SHAPES = [(256, 64), (257, 33), (300, 1), (300, 7), (784, 16), (1000, 130), (1600, 33), (2600, 64)]
 
 
 def data(inputs, dtype="float64"):
@@ -51,7 +52,7 @@ def digest(build, x, y, n_threads, **options):
 
 def check_threads(build, x, y, **options):
     alone = digest(build, x, y, 1, **options)
-    for n_threads in (2, 3, 4, 16):
+    for n_threads in (2, 3, 4, 8, 16):
         assert digest(build, x, y, n_threads, **options) == alone, n_threads
 
 
@@ -119,3 +120,14 @@ def test_a_first_layer_that_cannot_be_divided():
     check_threads(
         lambda: Network([Input(300), Dropout(0.5), Dense(60, "tanh"), Dense(3)], seed=0), *data(300, "float32")
     )
+
+
+def test_wide_layers_have_the_same_bits_at_any_number_of_threads():
+    """They are computed in pieces of columns: eight for 1,024, and a last one of its own width for others."""
+    x, y = data(600, "float32")
+
+    def build():
+        layers = [Input(600), Dense(1100, "tanh"), Dense(1024, "relu"), Dense(3)]
+        return Network(layers, seed=1, dtype="float32")
+
+    check_threads(build, x, y, optimizer=SGD(0.05))
