@@ -7,7 +7,7 @@ Ratios of one run, medians of interleaved rounds:
 - ``threads``: fit_many, and one network, on 1, 2, 4, ... threads, up to the cores of this machine;
 - ``search``: 64 candidates by successive halving with two Dask workers, beside the same in one process;
 - ``ranks``: a step of L (784-1024-1024-10, batch 256) on two ranks of MPI, one thread each, beside one rank; and what
-  the model of docs/many.rst says, whose constants are measured here.
+  the model of `benchmarks.ranks` says, whose constants are measured here, for more ranks than there are.
 
 The machine must be quiet. Whatever is not installed is left out, and said.
 """
@@ -18,17 +18,14 @@ import argparse
 import importlib.util
 import os
 import statistics
-import subprocess
-import sys
-import sysconfig
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import cynn
+from benchmarks import ranks
 from benchmarks.table import Table
 
 
@@ -46,7 +43,6 @@ class Found:
 NETWORKS, ROWS, BATCH = 100, 2_048, 32
 RATES = np.geomspace(0.01, 1, NETWORKS)
 SEARCH_ROWS = 30_000
-L_SIZES, L_BATCH, L_STEPS = (784, 1024, 1024, 10), 256, 20
 
 
 def digits() -> tuple[Any, Any]:
@@ -129,13 +125,13 @@ def of_threads(found: Found, rounds: int) -> None:
     counts = [n for n in (1, 2, 4, 8, 16, 32, 64) if n <= cores]
     x, y = digits()
     networks = fleet()
-    wide = cynn.Network.mlp(L_SIZES, output="softmax", seed=0)
+    wide = cynn.Network.mlp(ranks.SIZES, output="softmax", seed=0)
     middle = cynn.Network.mlp([784, 128, 64, 10], output="softmax", seed=0)
     small = fleet()[0]
     large = np.tile(x, (5, 1))[:10_000].copy()
     cases: dict[str, Callable[[int], Any]] = {
         f"a fleet of {NETWORKS}": lambda n: train_fleet(networks, x, y, n),
-        "L": lambda n: wide.fit(x, y, epochs=1, batch_size=L_BATCH, optimizer="sgd", n_threads=n, progress=False),
+        "L": lambda n: wide.fit(x, y, epochs=1, batch_size=ranks.BATCH, optimizer="sgd", n_threads=n, progress=False),
         "M": lambda n: middle.fit(x, y, epochs=10, batch_size=128, optimizer="sgd", n_threads=n, progress=False),
         "10,000 predictions": lambda n: [small.predict(large, n_threads=n) for _ in range(20)],
         "10,000 predictions of L": lambda n: wide.predict(large, n_threads=n),
@@ -177,54 +173,15 @@ def build(units: int, learning_rate: float) -> Any:
     return network, {"optimizer": cynn.optimizers.SGD(learning_rate=learning_rate)}
 
 
-ON_RANKS = f"""
-import statistics, time, numpy as np, cynn
-from mpi4py import MPI
-ranks = MPI.COMM_WORLD
-x = np.random.default_rng(0).random(({L_BATCH * L_STEPS}, 784), np.float32)
-y = np.arange(len(x)) % 10
-net = cynn.Network.mlp({list(L_SIZES)}, output="softmax", seed=0)
-times = []
-for _ in range(ROUNDS):
-    ranks.Barrier()
-    begin = time.perf_counter()
-    net.fit(x, y, epochs=1, batch_size={L_BATCH}, optimizer="sgd", progress=False, communicator=ranks)
-    times.append((time.perf_counter() - begin) / {L_STEPS})
-weights = np.empty(sum(w.size for w in net.get_weights()), np.float32)
-half = len(weights) // 2
-COUNTS = {{1: [len(weights)], 2: [half, len(weights) - half]}}
-moved = []
-for _ in range(20):
-    ranks.Barrier()
-    begin = time.perf_counter()
-    ranks.Allgatherv(MPI.IN_PLACE, [weights, COUNTS[ranks.size]])
-    moved.append(time.perf_counter() - begin)
-if ranks.rank == 0:
-    print(statistics.median(times[1:]), statistics.median(moved), weights.nbytes)
-"""
-
-
-def on_ranks(n: int, rounds: int) -> list[float]:
-    mpiexec = Path(sysconfig.get_path("scripts"), "mpiexec")
-    script = ON_RANKS.replace("ROUNDS", str(rounds + 1))
-    found = subprocess.run([mpiexec, "-n", str(n), sys.executable, "-c", script], capture_output=True, text=True)
-    if found.returncode:
-        raise SystemExit(found.stderr)
-    return [float(word) for word in found.stdout.split()]
-
-
 def of_ranks(found: Found, rounds: int) -> None:
     if not importlib.util.find_spec("mpi4py"):
         print("ranks: no mpi4py")
         return
-    alone, _, _ = on_ranks(1, rounds)
-    both, moved, size = on_ranks(2, rounds)
-    found.add("a step of L, 1 rank : 2 ranks", alone, both)
-    # the rows that gradients need: x and dC/dz of each layer, of the whole batch
-    rows = 4 * L_BATCH * (sum(L_SIZES[:-1]) + sum(L_SIZES[1:]))
-    model = alone / 2 + moved * (size + rows) / size
-    found.add("the same by the model", alone, model)
-    print(f"ranks: {size / 1e6:.1f} MB of weights in {moved * 1e3:.2f} ms, {rows / 1e6:.1f} MB of rows")
+    alone, both = ranks.measured(1, rounds), ranks.measured(2, rounds)
+    model = ranks.Model(alone["step"], both)
+    found.add("a step of L, 1 rank : 2 ranks", alone["step"], both["step"])
+    found.add("the same by the model", alone["step"], model.step(2))
+    print(model.table().text())
 
 
 CASES = {"fleet": of_fleet, "threads": of_threads, "search": of_search, "ranks": of_ranks}
