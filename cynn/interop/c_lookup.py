@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cynn.interop.plan import Plan
-from cynn.interop.printer import column_names, plain
+from cynn.interop.printer import column_names, meaning, plain
 
 __all__ = ["about", "declarations", "definitions", "literal"]
 
@@ -20,9 +20,7 @@ def about(plan: Plan, name: str) -> list[str]:
     """Lines that say what the columns of the input and of the output are."""
     lines = []
     for place, (column, own) in enumerate(zip(plan.columns or [], column_names(plan), strict=True)):
-        what = "a number, NAN where it is missing; a date in seconds since 1970"
-        if column.categories is not None:
-            what = f"{name}_category({name.upper()}_COLUMN_{own}, text), which is -1 for none and for an unknown one"
+        what = meaning(column, f"{name}_category({name.upper()}_COLUMN_{own}, text)")
         lines.append(f"x[{place}] is {plain(str(column.name))}: {what}.")
     if plan.labels is not None:
         lines += [f"y[{k}] is for {plain(str(label))}." for k, label in enumerate(plan.labels)]

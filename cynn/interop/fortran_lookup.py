@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cynn.interop.plan import Plan
-from cynn.interop.printer import plain
+from cynn.interop.printer import meaning, plain
 
 __all__ = ["about", "constants", "function", "names"]
 
@@ -33,10 +33,8 @@ def about(plan: Plan) -> str:
     """Lines of a comment that say what the columns are."""
     lines = []
     for place, column in enumerate(plan.columns or [], start=1):
-        what = "a number, NaN where it is missing; a date in seconds since 1970"
-        if column.categories is not None:
-            what = f"category({place}, text), which is -1 for none and for an unknown one"
-        lines.append(f"! x({place}) is {plain(str(column.name))[:60]}: {what}.\n")
+        what = meaning(column, f"category({place}, text)")
+        lines.append(f"! x({place}) is {plain(str(column.name))[:20]}: {what}.\n")
     if plan.labels is not None:
         lines.append("! labels(maxloc(y, 1)) is the label of the largest y.\n")
     return "".join(lines)

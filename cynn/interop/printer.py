@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable
 
 from cynn.interop import functions
 from cynn.interop.expressions import Expression, call, shared
-from cynn.interop.plan import Plan
+from cynn.interop.plan import Column, Plan
 
-__all__ = ["Printer", "column_names", "functions_needed", "identifier", "places_of", "plain", "unique"]
+__all__ = ["Printer", "column_names", "functions_needed", "identifier", "meaning", "places_of", "plain", "unique"]
+
+
+_MAX_LISTED = 50  # characters of a list of categories in a comment
 
 
 def identifier(text: str, otherwise: str = "network") -> str:
@@ -23,6 +26,14 @@ def plain(text: str) -> str:
     """A text for a comment of any language: of one line, and without what could end the comment."""
     shown = "".join(each if each.isprintable() else " " for each in text)
     return shown.replace("*/", "* /").replace("/*", "/ *")
+
+
+def meaning(column: Column, place: str) -> str:
+    """What the number of a column says, for a comment; `place` is how a file finds the place of a category."""
+    if column.categories is None:
+        return "a number, NaN where it is missing; a date is the seconds since 1970"
+    listed = ", ".join(f"{number} for {plain(text)}" for number, text in enumerate(column.categories))
+    return f"{listed if len(listed) <= _MAX_LISTED else place}; -1 where it is missing or unknown"
 
 
 def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

@@ -13,8 +13,12 @@ import cynn
 from cynn.faces import table
 from cynn.faces.face_method import FaceMethod
 
-METHODS = {name: each for name, each in vars(table.FaceMethods).items() if isinstance(each, FaceMethod)}
+CLASSES = [table.ExportMethods, table.FaceMethods]
+METHODS = {name: each for cls in CLASSES for name, each in vars(cls).items() if isinstance(each, FaceMethod)}
 STUB = ast.parse(Path(table.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+STUBS = {
+    function.name: function for cls in STUB.body if isinstance(cls, ast.ClassDef) for function in cls.body
+}  # fmt: skip
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(Path(__file__).parents[2] / "docs" / "_extensions")
@@ -31,15 +35,13 @@ def arguments(function):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_stub_has_the_signature_of_the_function(name):
-    (cls,) = [node for node in STUB.body if isinstance(node, ast.ClassDef)]
-    (stub,) = [node for node in cls.body if isinstance(node, ast.FunctionDef) and node.name == name]
     source = textwrap.dedent(inspect.getsource(METHODS[name].function))
-    assert arguments(stub) == arguments(ast.parse(source).body[0])
+    assert arguments(STUBS[name]) == arguments(ast.parse(source).body[0])
 
 
 def test_the_stub_has_no_other_methods():
-    (cls,) = [node for node in STUB.body if isinstance(node, ast.ClassDef)]
-    assert [node.name for node in cls.body] == list(METHODS)
+    assert list(STUBS) == list(METHODS)
+    assert [cls.name for cls in STUB.body if isinstance(cls, ast.ClassDef)] == [cls.__name__ for cls in CLASSES]
 
 
 @pytest.mark.parametrize("name", METHODS)
