@@ -3,10 +3,12 @@ from libc.math cimport exp, log
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport floating
-from cynn.sums cimport largest_of
+from cynn.sums cimport largest_of, softmax_of_rows
 
 # The loss of one output, computed in double, and its slope in the prediction.
 ctypedef double (*OutputLoss)(const double *h, double prediction, double target, double *slope) noexcept nogil
+# Its second derivative by the prediction.
+ctypedef double (*OutputCurvature)(const double *h, double prediction, double target) noexcept nogil
 
 
 # Element j of a row's target, which is given by values or by the index of a class
@@ -42,6 +44,40 @@ cdef inline double sum_over_outputs(
                 grad[row * cols + j] = <floating>(factor * slope)
         total += factor * row_total
     return total
+
+
+# The Hessian of that sum, which is diagonal, times dprediction
+cdef inline void curvature_over_outputs(
+    OutputCurvature curvature, double share, const double *h, int64_t rows, int64_t cols, const floating *prediction,
+    const floating *target, const int64_t *class_index, const floating *sample_weight, const floating *dprediction,
+    floating *dgrad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double factor, second
+    for row in range(rows):
+        factor = share * weight_of(sample_weight, row)
+        for j in range(cols):
+            second = curvature(h, prediction[row * cols + j], target_at(target, class_index, row, cols, j))
+            dgrad[row * cols + j] = <floating>(factor * second * dprediction[row * cols + j])
+
+
+# The Hessian of -Σ t log(softmax(z)) times dz: w Σt p (dz - Σ p dz) for each row, with p = softmax(z)
+cdef inline void cross_entropy_curvature_of_rows(
+    double label_smoothing, int64_t rows, int64_t cols, const floating *z, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dz, floating *dgrad
+) noexcept nogil:
+    cdef int64_t row, j
+    cdef double weight, total_of_t, mean
+    softmax_of_rows(1, rows, cols, z, dgrad)
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        total_of_t, mean = 0, 0
+        for j in range(row * cols, (row + 1) * cols):
+            total_of_t += target_at(target, class_index, row, cols, j - row * cols)
+            mean += dgrad[j] * dz[j]
+        weight *= (1 - label_smoothing) * total_of_t + label_smoothing
+        for j in range(row * cols, (row + 1) * cols):
+            dgrad[j] = <floating>(weight * dgrad[j] * (dz[j] - mean))
 
 
 # log(Σ exp(z - largest)) of a row, where softmax is p: log(p) = z - largest - that

@@ -186,3 +186,22 @@ cdef inline void softmax_gradient_of_rows(
             grad[j] = a[j] * (sign * grad[j] - total)
         a += cols
         grad += cols
+
+
+# The directional derivative of that: dgrad, the tangent of dC/da in, that of dC/dz out; da: the tangent of a
+cdef inline void softmax_gradient_jvp_of_rows(
+    int sign, int64_t rows, int64_t cols, const floating *a, const floating *grad, const floating *da, floating *dgrad
+) noexcept nogil:
+    cdef int64_t _row, j
+    cdef double total, tangent
+    for _row in range(rows):
+        total, tangent = 0, 0
+        for j in range(cols):
+            total += a[j] * grad[j]
+            tangent += a[j] * dgrad[j] + da[j] * grad[j]
+        for j in range(cols):
+            dgrad[j] = <floating>(sign * (a[j] * (dgrad[j] - tangent) + da[j] * (grad[j] - total)))
+        a += cols
+        grad += cols
+        da += cols
+        dgrad += cols

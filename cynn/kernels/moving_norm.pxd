@@ -57,3 +57,28 @@ cdef inline void batch_backward_jvp(
             ddx[row * units + j] = ddelta[row * units + j] * scale * (1 if gamma == NULL else gamma[j])
             if dgamma != NULL:
                 ddx[row * units + j] += delta[row * units + j] * scale * dgamma[j]
+
+
+cdef inline void batch_gradient_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t parameter, int64_t begin,
+    int64_t end, floating *grad
+) noexcept nogil:
+    """Σ ddelta normal + delta dx / deviation for gamma, Σ ddelta for beta."""
+    cdef int64_t row, j, k, units = op.units
+    cdef const floating *mean = <const floating *>op.states[0]
+    cdef const floating *variance = <const floating *>op.states[1]
+    cdef const floating *x = <const floating *>op.x[0]
+    cdef const floating *dx = <const floating *>tangents.x[0]
+    cdef const floating *delta = <const floating *>op.delta
+    cdef const floating *ddelta = <const floating *>tangents.delta
+    cdef double total, scale
+    for j in range(units):
+        scale = 1 / deviation(variance[j] + <floating>op.h[1])
+        total = 0
+        for row in range(pass_.rows):
+            k = row * units + j
+            if parameter == 1:
+                total += ddelta[k]
+            else:
+                total += scale * (<double>ddelta[k] * (x[k] - mean[j]) + <double>delta[k] * dx[k])
+        grad[j] = <floating>total

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cynn.activations import Activation
-from cynn.testing import activation_rows, activation_slopes, domains, references
+from cynn.testing import activation_rows, activation_slopes, directional, domains, references
 from cynn.testing.activation_slopes import POINTS
 from cynn.testing.calls import ActivationCalls
 from cynn.testing.checks import Checks, NamedCheck, Sample
@@ -58,12 +58,13 @@ class ActivationChecks(Checks[Activation, ActivationCalls]):
 
     kind = "activation"
     calls_of = ActivationCalls
-    array_names: ClassVar[list[str]] = ["z", "a", "grad", "h"]
+    array_names: ClassVar[list[str]] = ["z", "a", "grad", "dz", "da", "dgrad", "h"]
 
     def checks(self) -> list[NamedCheck]:
         named: dict[str, Callable[[ActivationChecks], str]] = {
             "gradient": activation_slopes.gradient,
             "gradient beside kinks": activation_slopes.beside_kinks,
+            "directional derivatives": directional.of_activation,
             "backward linear in its gradient": activation_slopes.linear_in_grad,
             "no NaN at extreme inputs": ActivationChecks.extremes,
             "float32 against float64": ActivationChecks.float32,

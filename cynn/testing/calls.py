@@ -57,6 +57,26 @@ class Calls:
         """The results for a sample, by name."""
         raise NotImplementedError
 
+    def directional(self, sample: dict[str, Any]) -> dict[str, Array]:
+        """The derivatives of what `results` finds along the `directions` of the sample, where there are functions."""
+        return {}
+
+    def has(self, name: str) -> bool:
+        """Whether there is a function, or a method in Python."""
+        if not self.compiled:
+            return hasattr(self.component, name)
+        return bool(ctypes.cast(self.function(name), ctypes.c_void_p).value)
+
+    def everything(self, sample: dict[str, Any]) -> dict[str, Array]:
+        """What comes out of all functions, along directions that are made up."""
+        directed = {**sample, "directions": self.made_up(sample)}
+        derivatives = self.directional(directed)
+        return self.results(sample) | {f"the tangent of {name}": each for name, each in derivatives.items()}
+
+    def made_up(self, sample: dict[str, Any]) -> dict[str, Any]:
+        """A direction for each array of a sample that may have one."""
+        return {}
+
     def function(self, name: str) -> Any:
         """A function of the struct for this dtype."""
         return getattr(self.struct, f"{name}_{_SUFFIX[self.dtype]}")
@@ -149,6 +169,46 @@ class ActivationCalls(Calls):
     def results(self, sample: dict[str, Any]) -> dict[str, Array]:
         a = self.forward(sample["z"])
         return {"a": a, "dC/dz": self.backward(sample["z"], a, sample["grad"])}
+
+    def made_up(self, sample: dict[str, Any]) -> dict[str, Any]:
+        return {"z": sample["grad"], "grad": sample["grad"][:, ::-1]}
+
+    def jvp(self, z: Any, a: Any, dz: Any) -> Array:
+        """da"""
+        if not self.has("jvp"):
+            return self.backward(z, a, dz)
+        given = {"z": self.cast(z), "a": self.cast(a), "dz": self.cast(dz)}
+        inputs = {name: self.place(name, array) for name, array in given.items()}
+        if not self.compiled:
+            return self.checked("jvp", self.method("jvp", given["z"].shape, inputs), given["z"].shape)
+        target = self.place("da", self.undefined(given["z"].shape, "da"), is_input=False)
+        addresses = [each.address for each in inputs.values()]
+        self.invoke("jvp", given["z"].shape, inputs, {"da": target}, *given["z"].shape, *addresses, target.address)
+        return target.array.copy()
+
+    def backward_jvp(self, z: Any, a: Any, grad: Any, dz: Any, da: Any, dgrad: Any) -> Array:
+        """The tangent of dC/dz."""
+        given = {"z": z, "a": a, "grad": grad, "dz": dz, "da": da}
+        inputs = {name: self.place(name, self.cast(array)) for name, array in given.items()}
+        shape, dgrad = np.shape(z), self.cast(dgrad)
+        if not self.compiled:
+            return self.checked("backward_jvp", self.method("backward_jvp", shape, inputs, dgrad), shape)
+        target = self.place("dgrad", dgrad, is_input=False)
+        addresses = [each.address for each in inputs.values()]
+        self.invoke("backward_jvp", shape, inputs, {"dgrad": target}, *shape, *addresses, target.address)
+        return target.array.copy()
+
+    def directional(self, sample: dict[str, Any]) -> dict[str, Array]:
+        z, grad, moved = sample["z"], sample["grad"], sample["directions"]
+        found: dict[str, Array] = {}
+        if not (self.has("jvp") or self.has("backward_jvp")):
+            return found
+        a = self.forward(z)
+        da = self.jvp(z, a, moved["z"])
+        found["a"] = da
+        if self.has("backward_jvp"):
+            found["dC/dz"] = self.backward_jvp(z, a, grad, moved["z"], da, moved["grad"])
+        return found
 
 
 class LossCalls(Calls):
@@ -246,8 +306,35 @@ class LossCalls(Calls):
         return self._pair(self.cast(prediction), self.cast(target))
 
     def results(self, sample: dict[str, Any]) -> dict[str, Array]:
-        value, grad = self(**sample)
+        value, grad = self(**{name: each for name, each in sample.items() if name != "directions"})
         return {"value": np.array([value]), "grad": grad}
+
+    def made_up(self, sample: dict[str, Any]) -> dict[str, Any]:
+        return {"prediction": np.cos(np.arange(np.size(sample["prediction"]))).reshape(np.shape(sample["prediction"]))}
+
+    def directional(self, sample: dict[str, Any]) -> dict[str, Array]:
+        prediction, target, weight = self.cast(sample["prediction"]), sample.get("target"), sample.get("weight")
+        name = "fused_backward_jvp" if sample.get("fused") else "backward_jvp"
+        if not self.has(name):
+            return {}
+        given = {"prediction": prediction, "target": target, "class_index": sample.get("classes")}
+        if not self.compiled and target is None:
+            given["target"] = np.eye(prediction.shape[1])[sample["classes"]]
+        given |= {"sample_weight": weight, "dprediction": sample["directions"]["prediction"]}
+        inputs = {
+            key: self.place(key, np.array(each, np.int64) if key == "class_index" else self.cast(each))
+            for key, each in given.items()
+            if each is not None
+        }
+        shape = prediction.shape
+        if not self.compiled:
+            of_method = {key: inputs[key] for key in ("prediction", "target", "dprediction")}
+            found = self.checked(name, self.method(name, shape, of_method), shape)
+            return {"grad": found if weight is None else self.cast(found * self.cast(weight)[:, None])}
+        target_memory = self.place("dgrad", self.undefined(shape, "dgrad"), is_input=False)
+        addresses = [inputs[key].address if key in inputs else None for key in given]
+        self.invoke(name, shape, inputs, {"dgrad": target_memory}, *shape, *addresses, target_memory.address)
+        return {"grad": target_memory.array.copy()}
 
 
 class _Slots(list[Array]):

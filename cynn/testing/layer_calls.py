@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from cynn.testing.memory import Array, Canaries, Manner
 from cynn.testing.operation_calls import Arrays, Moment, OperationCalls, Recorded, Span, over
 from cynn.testing.watch import Watch
 
-__all__ = ["PREDICTION", "TRAINING", "Built", "LayerCalls", "built", "dtypes_of", "widths_taken"]
+__all__ = ["PREDICTION", "TRAINING", "Built", "LayerCalls", "Pass", "built", "dtypes_of", "widths_taken"]
 
 TRAINING, PREDICTION = Moment(), Moment(training=False)
 
@@ -117,6 +118,7 @@ class LayerCalls(Calls):
         in_place: bool = False,
         unwanted: int | None = None,
         forward_alone: bool = False,
+        by_rows: bool = False,
     ) -> dict[str, Array]:
         """The results for `x`, a list of inputs, and `v`, the gradient of the output.
 
@@ -134,11 +136,13 @@ class LayerCalls(Calls):
             The index of an input whose gradient is not requested.
         forward_alone : bool
             Whether to skip backward.
+        by_rows : bool
+            Whether also what needs the whole batch in training goes by rows, as in derivatives of a prediction.
         """
         x = [self.cast(each) for each in sample["x"]]
         whole = self.built([each.shape[1] for each in x])
         v, moment = self.cast(sample["v"]), sample.get("moment", TRAINING)
-        one = _Pass(self, whole, moment, rows or [(0, len(v))], one_by_one, in_place)
+        one = Pass(self, whole, moment, rows or [(0, len(v))], one_by_one, in_place, by_rows)
         values = dict(enumerate(x))
         for i, operation in enumerate(whole.operations):
             values[len(x) + i] = one.forward(i, operation, values)
@@ -162,14 +166,23 @@ def _input(j: int, n: int) -> str:
     return "x" if n == 1 else f"x[{j}]"
 
 
-class _Pass:
+class Pass:
     """A forward and backward pass through the operations of a layer."""
 
     def __init__(
-        self, calls: LayerCalls, whole: Built, moment: Moment, rows: Sequence[Span], one_by_one: bool, in_place: bool
+        self,
+        calls: LayerCalls,
+        whole: Built,
+        moment: Moment,
+        rows: Sequence[Span],
+        one_by_one: bool = False,
+        in_place: bool = False,
+        by_rows: bool = False,
     ) -> None:
         self.calls, self.whole, self.moment, self.rows = calls, whole, moment, rows
-        self.one_by_one, self.in_place = one_by_one, in_place
+        self.one_by_one, self.in_place, self.by_rows = one_by_one, in_place, by_rows
+        # derivatives of a prediction have gradients of a prediction
+        self.moment_of_gradients = dataclasses.replace(moment, training=False) if by_rows else moment
         self.arrays: dict[int, Arrays] = {}
         self.found: dict[str, Array] = {}
 
@@ -179,6 +192,9 @@ class _Pass:
     def of(self, operation: Operation) -> OperationCalls:
         calls = self.calls
         return OperationCalls(operation, calls.dtype, calls.watch, calls.manner, calls.records)
+
+    def takes_columns(self, operation: Operation, calls: OperationCalls, function: str) -> bool:
+        return not self.by_rows and bool(operation.column_piece or (self.one_by_one and calls.has(function)))
 
     def pieces(self, total: int, most: int) -> list[Span]:
         size = max(1, total // 37) if self.one_by_one else most or max(1, total)
@@ -204,7 +220,7 @@ class _Pass:
         if shares:
             arrays["out"] = x[0]
         function, spans = "forward", self.rows
-        if training and (operation.column_piece or (self.one_by_one and calls.has("forward_columns"))):
+        if training and self.takes_columns(operation, calls, "forward_columns"):
             function, spans = "forward_columns", self.pieces(operation.units, operation.column_piece)
         for begin, end in spans:
             if shares:
@@ -270,7 +286,7 @@ class _Pass:
             arrays["dx[0]"] = delta.copy() if wanted[0] else None
         if wanted[0] or not works_in_place:
             function, spans = "backward", self.rows
-            if operation.column_piece or (self.one_by_one and calls.has("backward_columns")):
+            if self.takes_columns(operation, calls, "backward_columns"):
                 function, spans = "backward_columns", self.pieces(x[0].shape[1], operation.column_piece)
             for begin, end in spans:
                 calls.invoke(
@@ -296,7 +312,7 @@ class _Pass:
             found = []
             for begin, end in pieces:
                 own = {**arrays, "grad": self.undefined((end - begin, columns), "grad")}
-                calls.invoke("gradient", own, ["grad"], self.moment, over(k, begin, end, array="grad"))
+                calls.invoke("gradient", own, ["grad"], self.moment_of_gradients, over(k, begin, end, array="grad"))
                 found.append(own["grad"])
             self.found[f"∂C/∂{name}"] = np.concatenate(found).reshape(parameter.shape)  # type: ignore[arg-type]  # arrays
             if k == 0 and calls.has("linear_step"):
@@ -310,7 +326,7 @@ class _Pass:
                 self.found[f"0.7 {name} - 0.3 ∂C/∂{name}"] = moved
 
     def _states(self, operation: Operation, calls: OperationCalls, arrays: Arrays) -> None:
-        if not operation.states or not calls.has("update_states"):
+        if self.by_rows or not operation.states or not calls.has("update_states"):
             return
         own, names = {**arrays}, [f"states[{j}]" for j in range(len(operation.states))]
         table = self.calls.manner.place("the addresses of states", np.zeros(len(names), np.uint64), is_input=False)

@@ -12,15 +12,16 @@ import numpy as np
 from cynn import registry
 from cynn.errors import CynnError, InvalidParameterError
 from cynn.layers import Layer
-from cynn.testing import abi, layer_kernels, precision
+from cynn.testing import abi, directional, layer_kernels, precision
 from cynn.testing.checks import NamedCheck, Sample
 from cynn.testing.exports import same_as_c_source, same_as_onnx_nodes
 from cynn.testing.layer_calls import PREDICTION, LayerCalls
 from cynn.testing.layer_networks import InNetworks
 from cynn.testing.memory import Array, Shifted
-from cynn.testing.operation_calls import Recorded
+from cynn.testing.operation_calls import TANGENTS, Recorded
 from cynn.testing.precision import Movement
 from cynn.testing.report import Failure, Report, Skipped
+from cynn.testing.tangent_calls import DirectedCalls
 from cynn.testing.words import apart
 
 __all__ = ["LayerChecks", "check_layer"]
@@ -28,10 +29,10 @@ __all__ = ["LayerChecks", "check_layer"]
 MAX_NUMBERS = 1 << 17  # the largest total size of outputs and parameters
 #: The arrays of an operation, in the order in which an out-of-bounds access is searched for.
 _ARRAYS = [
-    *(f"{name}[{i}]" for name in ("x", "dx", "saved", "parameters", "states") for i in range(8)),
-    "out", "delta", "grad", "scratch", "h", "activation_h", "widths", "parameter_rows", "parameter_columns",
-    "row_weight",
-    *(f"the addresses of {name}" for name in ("x", "dx", "parameters", "states", "saved")),
+    *(f"{name}[{i}]" for name in ("x", "dx", "saved", "parameters", "states", *TANGENTS) for i in range(8)),
+    "out", "delta", "tangents.out", "tangents.delta", "grad", "scratch", "h", "activation_h", "widths",
+    "parameter_rows", "parameter_columns", "row_weight",
+    *(f"the addresses of {name}" for name in ("x", "dx", "parameters", "states", "saved", *TANGENTS)),
 ]  # fmt: skip
 
 
@@ -92,6 +93,7 @@ def _instance(layer: Any) -> Any:
 class LayerChecks(InNetworks):
     """The checks of a layer: inside networks, and of the functions of its operations."""
 
+    calls_of = DirectedCalls
     array_names: ClassVar[list[str]] = _ARRAYS
 
     def first_checks(self) -> list[NamedCheck]:
@@ -112,6 +114,7 @@ class LayerChecks(InNetworks):
             "flags": layer_kernels.flags,
             "gradient": LayerChecks.gradient,
             "gradient of wide rows": layer_kernels.wide_rows,
+            "directional derivatives": directional.of_layer,
             "learning-rate factor": LayerChecks.factors,
             "float64 in full": precision.in_full,
             "as its reference": LayerChecks.as_reference,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cynn.losses import Loss
-from cynn.testing import abi, loss_forms, loss_slopes, loss_sums, references
+from cynn.testing import abi, directional, loss_forms, loss_slopes, loss_sums, references
 from cynn.testing.calls import LossCalls
 from cynn.testing.checks import Checks, NamedCheck, Sample
 from cynn.testing.loss_data import OUTPUTS, predictions, targets
@@ -60,7 +60,9 @@ class LossChecks(Checks[Loss, LossCalls]):
 
     kind = "loss"
     calls_of = LossCalls
-    array_names: ClassVar[list[str]] = ["prediction", "target", "class_index", "sample_weight", "grad", "h"]
+    array_names: ClassVar[list[str]] = [
+        *("prediction", "target", "class_index", "sample_weight", "grad", "dprediction", "dgrad", "h")
+    ]
 
     def first_checks(self) -> list[NamedCheck]:
         return [*super().first_checks(), ("targets", self.targets_are_taken)]
@@ -69,6 +71,7 @@ class LossChecks(Checks[Loss, LossCalls]):
         named: dict[str, Callable[[LossChecks], str]] = {
             "gradient": loss_slopes.gradient,
             "gradient beside kinks": loss_slopes.beside_kinks,
+            "directional derivatives": directional.of_loss,
             "no NaN at extreme inputs": LossChecks.extremes,
             "float32 against float64": LossChecks.float32,
             "value is the sum over rows": loss_sums.sum_of_rows,

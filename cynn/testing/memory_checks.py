@@ -32,7 +32,7 @@ def stays_inside(checks: Checks[Any, Any]) -> str:
             for manner in checks.fences:
                 calls = checks.calls(dtype, manner=manner)
                 for _, sample in checks.samples(calls, rows, columns):
-                    calls.results(sample)
+                    calls.everything(sample)
                     n += 1
     return f"{n} calls between pages that cannot be touched, with inputs that cannot be written"
 
@@ -78,9 +78,9 @@ def any_alignment(checks: Checks[Any, Any]) -> str:
     for dtype in checks.dtypes:
         for rows, columns in [(7, 33), (16, 64), (1, 257)]:
             for what, sample in checks.samples(checks.calls(dtype), rows, columns):
-                aligned = checks.calls(dtype, manner=Shifted(0)).results(sample)
+                aligned = checks.calls(dtype, manner=Shifted(0)).everything(sample)
                 for shift in (1, 2, 3):
-                    moved = checks.calls(dtype, manner=Shifted(shift)).results(sample)
+                    moved = checks.calls(dtype, manner=Shifted(shift)).everything(sample)
                     for name, values in moved.items():
                         require_close(
                             values,

@@ -15,10 +15,12 @@ from cynn.testing import abi
 from cynn.testing.memory import Array, Manner, Placed
 from cynn.testing.watch import Watch
 
-__all__ = ["Arguments", "Arrays", "Moment", "OperationCalls", "Recorded", "Span", "over"]
+__all__ = ["TANGENTS", "Arguments", "Arrays", "Moment", "OperationCalls", "Recorded", "Span", "over"]
 
 Span = tuple[int, int]
-Arrays = dict[str, Array | None]  # by names as in cynn_operands, such as x[0]
+Arrays = dict[str, Array | None]  # by names as in cynn_operands, such as x[0], and those of cynn_tangents
+#: The fields of cynn_tangents that are several arrays.
+TANGENTS = ("tangents.x", "tangents.parameters", "tangents.dx", "tangents.saved")
 #: Maps the addresses of arrays by name to the arguments of a function after `pass`.
 Arguments = Callable[[Callable[[str], int | None]], list[Any]]
 
@@ -82,6 +84,7 @@ class OperationCalls:
         arguments: Arguments,
         *,
         same: Mapping[str, str] = MappingProxyType({}),
+        along: bool = False,
     ) -> None:
         """Call a function, check the memory, and copy what it may write into `arrays`.
 
@@ -99,6 +102,8 @@ class OperationCalls:
             The arguments after `pass`.
         same : dict
             The names of aliased arrays.
+        along : bool
+            Whether it is given tangents.
         """
         written = [each for each in written if arrays.get(each) is not None and each not in same]
         rows = len(arrays["x[0]"])  # type: ignore[arg-type]  # there always is one
@@ -119,7 +124,7 @@ class OperationCalls:
                 np.array([address(f"{key}[{i}]") or 0 for i in range(n)] or [0], np.uint64),
                 is_input=True,
             )
-            for key, n in self._counts().items()
+            for key, n in self._counts(along).items()
         }
         activation = self.operation.activation
         struct = abi.struct_of(activation.component) if activation is not None else None
@@ -127,10 +132,11 @@ class OperationCalls:
         pass_ = self._pass(rows, address, moment)
         given = arguments(address)
         function = self.function(name)
-        structs = bytes(operands), bytes(pass_)
+        passed = [operands, *([self._tangents(address, tables)] if along else []), pass_]
+        structs = [bytes(each) for each in passed]
 
         def call() -> None:
-            function(ctypes.byref(operands), ctypes.byref(pass_), *given)
+            function(*map(ctypes.byref, passed), *given)
 
         outputs = {key: placed[key] for key in written}
         if self.records is not None:
@@ -140,22 +146,23 @@ class OperationCalls:
             call()
         inputs = {key: each for key, each in (placed | tables).items() if key not in written and key not in same}
         self.watch.inspect(name, inputs, outputs)
-        if structs != (bytes(operands), bytes(pass_)):
-            self.watch.add("inputs", f"{name} changed its operands, or its pass ({self.watch.last})")
+        if structs != [bytes(each) for each in passed]:
+            self.watch.add("inputs", f"{name} changed its operands, its tangents or its pass ({self.watch.last})")
         for key, memory in outputs.items():
             arrays[key] = memory.array.copy()
         for key, other in same.items():
             arrays[key] = arrays[other]
 
-    def _counts(self) -> dict[str, int]:
+    def _counts(self, along: bool) -> dict[str, int]:
         own, inputs = self.operation, len(self.operation.inputs)
-        return {
+        counts = {
             "x": inputs,
             "dx": inputs,
             "parameters": len(own.parameters),
             "states": len(own.states),
             "saved": len(own.saved),
         }
+        return counts | {name: counts[name.partition(".")[2]] for name in (TANGENTS if along else ())}
 
     def _kept(self, arrays: Arrays, moment: Moment) -> Arrays:
         """Fields that are the same for all functions."""
@@ -201,7 +208,16 @@ class OperationCalls:
             h=of("h", ctypes.c_double),
             activation=activation,
             activation_h=of("activation_h", ctypes.c_double),
-            **{key: ctypes.cast(table.address, void) for key, table in tables.items()},
+            **{key: ctypes.cast(table.address, void) for key, table in tables.items() if key not in TANGENTS},
+        )
+
+    def _tangents(self, address: Callable[[str], int | None], tables: dict[str, Placed]) -> Any:
+        void = ctypes.POINTER(ctypes.c_void_p)
+        return abi.Tangents(
+            struct_size=ctypes.sizeof(abi.Tangents),
+            out=address("tangents.out"),
+            delta=address("tangents.delta"),
+            **{key.partition(".")[2]: ctypes.cast(tables[key].address, void) for key in TANGENTS},
         )
 
     def _pass(self, rows: int, address: Callable[[str], int | None], moment: Moment) -> Any:

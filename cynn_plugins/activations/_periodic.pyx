@@ -4,6 +4,7 @@ from libc.math cimport cos, cosf, sin, sinf
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_NEEDS_Z, activation_capsule, cynn_activation, floating
+from cynn_plugins.activations.curvature cimport add_curvature
 
 
 cdef inline floating sine_of(floating x) noexcept nogil:
@@ -32,6 +33,18 @@ cdef void sine_backward(
         grad[i] = grad[i] * w0 * cosine_of(w0 * z[i])
 
 
+cdef double sine_second(const double *h, double z, double a) noexcept nogil:
+    return -h[0] * h[0] * a
+
+
+cdef void sine_backward_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *grad,
+    const floating *dz, const floating *da, floating *dgrad
+) noexcept nogil:
+    sine_backward(h, rows, cols, z, a, dgrad)
+    add_curvature(sine_second, h, rows * cols, z, a, grad, dz, dgrad)
+
+
 # f′ = 1 + 2 sin(alpha z) cos(alpha z) = 1 + sin(2 alpha z).
 
 cdef void snake_forward(
@@ -54,17 +67,33 @@ cdef void snake_backward(
         grad[i] = grad[i] * (1 + sine_of(2 * alpha * z[i]))
 
 
+cdef double snake_second(const double *h, double z, double a) noexcept nogil:
+    return 2 * h[0] * cosine_of(2 * h[0] * z)
+
+
+cdef void snake_backward_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *grad,
+    const floating *dz, const floating *da, floating *dgrad
+) noexcept nogil:
+    snake_backward(h, rows, cols, z, a, dgrad)
+    add_curvature(snake_second, h, rows * cols, z, a, grad, dz, dgrad)
+
+
 cdef cynn_activation sine
 sine.forward_f32 = sine_forward[float]
 sine.backward_f32 = sine_backward[float]
 sine.forward_f64 = sine_forward[double]
 sine.backward_f64 = sine_backward[double]
+sine.backward_jvp_f32 = sine_backward_jvp[float]
+sine.backward_jvp_f64 = sine_backward_jvp[double]
 
 cdef cynn_activation snake
 snake.forward_f32 = snake_forward[float]
 snake.backward_f32 = snake_backward[float]
 snake.forward_f64 = snake_forward[double]
 snake.backward_f64 = snake_backward[double]
+snake.backward_jvp_f32 = snake_backward_jvp[float]
+snake.backward_jvp_f64 = snake_backward_jvp[double]
 
 KERNELS = {
     "sine": activation_capsule(&sine, CYNN_NEEDS_Z),

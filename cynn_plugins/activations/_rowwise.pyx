@@ -2,10 +2,18 @@
 
 from libc.math cimport log
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 from cynn cimport vector_math
 from cynn.abi cimport CYNN_IN_PLACE, CYNN_NEEDS_A, CYNN_ROWWISE, activation_capsule, cynn_activation, floating
-from cynn.sums cimport largest_of, softmax_gradient_of_rows, softmax_of_rows, sum_of, sum_of_exp
+from cynn.sums cimport (
+    largest_of,
+    softmax_gradient_jvp_of_rows,
+    softmax_gradient_of_rows,
+    softmax_of_rows,
+    sum_of,
+    sum_of_exp,
+)
 
 
 cdef void softmin_forward(
@@ -18,6 +26,20 @@ cdef void softmin_backward(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
 ) noexcept nogil:
     softmax_gradient_of_rows(-1, rows, cols, a, grad)
+
+
+cdef void softmin_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *dz, floating *da
+) noexcept nogil:
+    memcpy(da, dz, rows * cols * sizeof(floating))
+    softmin_backward(h, rows, cols, z, a, da)  # the derivative is symmetric
+
+
+cdef void softmin_backward_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *grad,
+    const floating *dz, const floating *da, floating *dgrad
+) noexcept nogil:
+    softmax_gradient_jvp_of_rows(-1, rows, cols, a, grad, da, dgrad)
 
 
 cdef void log_softmax_forward(
@@ -46,6 +68,41 @@ cdef void log_softmax_backward(
             grad[j] = grad[j] - vector_math.exp(a[j]) * total
         a += cols
         grad += cols
+
+
+cdef void log_softmax_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *dz, floating *da
+) noexcept nogil:
+    # da = dz - sum(exp(a) dz)
+    cdef int64_t _row, j
+    cdef double mean
+    for _row in range(rows):
+        mean = 0
+        for j in range(cols):
+            mean += vector_math.exp(a[j]) * dz[j]
+        for j in range(cols):
+            da[j] = <floating>(dz[j] - mean)
+        a += cols
+        dz += cols
+        da += cols
+
+
+cdef void log_softmax_backward_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *grad,
+    const floating *dz, const floating *da, floating *dgrad
+) noexcept nogil:
+    # that of dC/da - exp(a) * sum(dC/da)
+    cdef int64_t _row, j
+    cdef double total, tangent
+    for _row in range(rows):
+        total = sum_of(cols, grad)
+        tangent = sum_of(cols, <const floating *>dgrad)
+        for j in range(cols):
+            dgrad[j] = <floating>(dgrad[j] - vector_math.exp(a[j]) * (da[j] * total + tangent))
+        a += cols
+        grad += cols
+        da += cols
+        dgrad += cols
 
 
 # a = max(z - tau, 0), with tau such that a sums to 1: tau = (sum of the support - 1) / its size.
@@ -101,23 +158,49 @@ cdef void sparsemax_backward(
         grad += cols
 
 
+cdef void sparsemax_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *dz, floating *da
+) noexcept nogil:
+    memcpy(da, dz, rows * cols * sizeof(floating))
+    sparsemax_backward(h, rows, cols, z, a, da)  # the derivative is symmetric
+
+
+cdef void sparsemax_backward_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *grad,
+    const floating *dz, const floating *da, floating *dgrad
+) noexcept nogil:
+    sparsemax_backward(h, rows, cols, z, a, dgrad)  # the support stays
+
+
 cdef cynn_activation softmin
 softmin.forward_f32 = softmin_forward[float]
 softmin.backward_f32 = softmin_backward[float]
 softmin.forward_f64 = softmin_forward[double]
 softmin.backward_f64 = softmin_backward[double]
+softmin.jvp_f32 = softmin_jvp[float]
+softmin.jvp_f64 = softmin_jvp[double]
+softmin.backward_jvp_f32 = softmin_backward_jvp[float]
+softmin.backward_jvp_f64 = softmin_backward_jvp[double]
 
 cdef cynn_activation log_softmax
 log_softmax.forward_f32 = log_softmax_forward[float]
 log_softmax.backward_f32 = log_softmax_backward[float]
 log_softmax.forward_f64 = log_softmax_forward[double]
 log_softmax.backward_f64 = log_softmax_backward[double]
+log_softmax.jvp_f32 = log_softmax_jvp[float]
+log_softmax.jvp_f64 = log_softmax_jvp[double]
+log_softmax.backward_jvp_f32 = log_softmax_backward_jvp[float]
+log_softmax.backward_jvp_f64 = log_softmax_backward_jvp[double]
 
 cdef cynn_activation sparsemax
 sparsemax.forward_f32 = sparsemax_forward[float]
 sparsemax.backward_f32 = sparsemax_backward[float]
 sparsemax.forward_f64 = sparsemax_forward[double]
 sparsemax.backward_f64 = sparsemax_backward[double]
+sparsemax.jvp_f32 = sparsemax_jvp[float]
+sparsemax.jvp_f64 = sparsemax_jvp[double]
+sparsemax.backward_jvp_f32 = sparsemax_backward_jvp[float]
+sparsemax.backward_jvp_f64 = sparsemax_backward_jvp[double]
 
 KERNELS = {
     "softmin": activation_capsule(&softmin, CYNN_NEEDS_A | CYNN_ROWWISE | CYNN_IN_PLACE),

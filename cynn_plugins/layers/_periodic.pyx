@@ -3,7 +3,16 @@
 from libc.math cimport cos, cosf, sin, sinf
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport CYNN_NEEDS_OUT, cynn_operands, cynn_operation, cynn_pass, floating, operation_capsule
+from cynn.abi cimport (
+    CYNN_AFFINE_IN_X,
+    CYNN_NEEDS_OUT,
+    cynn_operands,
+    cynn_operation,
+    cynn_pass,
+    cynn_tangents,
+    floating,
+    operation_capsule,
+)
 from cynn.sums cimport COLUMNS
 
 cdef enum:
@@ -103,76 +112,252 @@ cdef void waves_gradient(
                 grad[(column - begin) * n + first + k] = <floating>totals[k]
 
 
+# saved tangents: dv, and that of what is saved as dC/dv, which is found again here, since backward may come later.
+
+cdef void waves_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    cdef int64_t row, column, k, width = op.widths[0], n = op.parameter_columns[0], step = op.units // width
+    cdef const floating *frequencies
+    cdef const floating *dfrequencies = <const floating *>tangents.parameters[0]
+    cdef const floating *dphases = <const floating *>tangents.parameters[PHASES]
+    cdef const floating *sines
+    cdef const floating *a
+    cdef floating *da
+    cdef floating *dv
+    cdef floating x, dx
+    for row in range(begin, end):
+        for column in range(width):
+            x = <floating>TWO_PI * (<const floating *>op.x[0])[row * width + column]
+            dx = <floating>TWO_PI * (<const floating *>tangents.x[0])[row * width + column]
+            frequencies = <const floating *>op.parameters[0] + column * n
+            sines = <const floating *>op.saved[0] + (row * width + column) * n
+            dv = <floating *>tangents.saved[0] + (row * width + column) * n
+            a = <const floating *>op.out + row * op.units + column * step
+            da = out + row * op.units + column * step
+            for k in range(n):
+                dv[k] = frequencies[k] * dx
+                if dfrequencies != NULL:
+                    dv[k] += dfrequencies[column * n + k] * x
+                if dphases != NULL:
+                    dv[k] += dphases[column * n + k]
+                da[k] = -sines[k] * dv[k]
+                if step > n:
+                    da[n + k] = a[k] * dv[k]
+
+
+cdef inline floating slope_of_wave(
+    int64_t n, int64_t step, const floating *a, const floating *sines, const floating *d, int64_t k
+) noexcept nogil:
+    """dC/dv"""
+    return a[k] * d[n + k] - sines[k] * d[k] if step > n else -sines[k] * d[k]
+
+
+cdef void waves_backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    """2π (df dC/dv + f ddC/dv)"""
+    cdef int64_t row, column, k, place, width = op.widths[0], n = op.parameter_columns[0], step = op.units // width
+    cdef const floating *frequencies
+    cdef const floating *dfrequencies
+    cdef const floating *sines
+    cdef const floating *dv
+    cdef const floating *a
+    cdef const floating *d
+    cdef floating *slopes
+    cdef floating *ddx = <floating *>tangents.dx[0]
+    cdef floating total
+    for row in range(begin, end):
+        for column in range(width):
+            place = row * op.units + column * step
+            a, d = <const floating *>op.out + place, <const floating *>op.delta + place
+            frequencies = <const floating *>op.parameters[0] + column * n
+            dfrequencies = NULL
+            if tangents.parameters[0] != NULL:
+                dfrequencies = <const floating *>tangents.parameters[0] + column * n
+            sines = <const floating *>op.saved[0] + (row * width + column) * n
+            dv = <const floating *>tangents.saved[0] + (row * width + column) * n
+            slopes = <floating *>tangents.saved[1] + (row * width + column) * n
+            total = 0
+            for k in range(n):
+                slopes[k] = slope_of_wave(n, step, a, sines, ddelta + place, k) - a[k] * dv[k] * d[k]
+                if step > n:
+                    slopes[k] -= sines[k] * dv[k] * d[n + k]
+                total += frequencies[k] * slopes[k]
+                if dfrequencies != NULL:
+                    total += dfrequencies[k] * slope_of_wave(n, step, a, sines, d, k)
+            if ddx != NULL:
+                ddx[row * width + column] = <floating>TWO_PI * total
+
+
+cdef void waves_gradient_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t parameter, int64_t begin,
+    int64_t end, floating *grad
+) noexcept nogil:
+    cdef int64_t row, column, k, place, width = op.widths[0], n = op.parameter_columns[0], step = op.units // width
+    cdef const floating *sines
+    cdef const floating *slopes
+    cdef double total, x, dx
+    for column in range(begin, end):
+        for k in range(n):
+            total = 0
+            for row in range(pass_.rows):
+                slopes = <const floating *>tangents.saved[1] + (row * width + column) * n
+                if parameter == PHASES:
+                    total += slopes[k]
+                    continue
+                place = row * op.units + column * step
+                sines = <const floating *>op.saved[0] + (row * width + column) * n
+                x = (<const floating *>op.x[0])[row * width + column]
+                dx = (<const floating *>tangents.x[0])[row * width + column]
+                total += TWO_PI * (x * slopes[k] + dx * slope_of_wave(
+                    n, step, <const floating *>op.out + place, sines, <const floating *>op.delta + place, k
+                ))
+            grad[(column - begin) * n + k] = <floating>total
+
+
 # Column by column: out = x W + b, of the pieces of x and out that belong to a column. h: the columns.
 # W: inputs of a column one below the other, those of all columns; b: a row for each column.
 
-cdef void columns_forward(
-    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
+# As products of two things, of which either may be a tangent. With `adds`, the product is added to what is there.
+
+cdef inline void map_columns(
+    const cynn_operands *op, const floating *x, const floating *W, const floating *b, int64_t begin, int64_t end,
+    bint adds, floating *out
 ) noexcept nogil:
     cdef int64_t row, column, k, j, n_columns = <int64_t>op.h[0]
     cdef int64_t n = op.widths[0] // n_columns, units = op.units // n_columns
-    cdef const floating *W
-    cdef const floating *b
-    cdef const floating *x
+    cdef const floating *of_input
     cdef floating *a
     for row in range(begin, end):
         for column in range(n_columns):
-            x = <const floating *>op.x[0] + row * op.widths[0] + column * n
             a = out + row * op.units + column * units
-            b = <const floating *>op.parameters[1] + column * units
-            for j in range(units):
-                a[j] = b[j]
-            for k in range(n):
-                W = <const floating *>op.parameters[0] + (column * n + k) * units
+            if not adds:
                 for j in range(units):
-                    a[j] += x[k] * W[j]
+                    a[j] = b[column * units + j] if b != NULL else 0
+            for k in range(column * n, (column + 1) * n):
+                of_input = W + k * units
+                for j in range(units):
+                    a[j] += x[row * op.widths[0] + k] * of_input[j]
 
 
-cdef void columns_backward(
-    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
+cdef inline void map_columns_back(
+    const cynn_operands *op, const floating *delta, const floating *W, int64_t begin, int64_t end, bint adds,
+    floating *dx
 ) noexcept nogil:
     cdef int64_t row, column, k, j, n_columns = <int64_t>op.h[0]
     cdef int64_t n = op.widths[0] // n_columns, units = op.units // n_columns
-    cdef const floating *W
     cdef const floating *d
-    cdef floating *dx
+    cdef floating *of_row
     cdef floating total
-    if op.dx[0] == NULL:
-        return
     for row in range(begin, end):
+        of_row = dx + row * op.widths[0]
         for column in range(n_columns):
-            dx = <floating *>op.dx[0] + row * op.widths[0] + column * n
             d = delta + row * op.units + column * units
-            for k in range(n):
-                W = <const floating *>op.parameters[0] + (column * n + k) * units
-                total = 0
+            for k in range(column * n, (column + 1) * n):
+                total = of_row[k] if adds else 0
                 for j in range(units):
-                    total += W[j] * d[j]
-                dx[k] = total
+                    total += W[k * units + j] * d[j]
+                of_row[k] = total
 
 
-cdef void columns_gradient(
-    const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+cdef inline void sum_columns(
+    const cynn_operands *op, int64_t rows, int64_t parameter, const floating *x, const floating *delta, int64_t begin,
+    int64_t end, bint adds, floating *grad
 ) noexcept nogil:
     cdef double[COLUMNS] totals
     cdef int64_t row, r, column, j, piece, first, m, n_columns = <int64_t>op.h[0]
     cdef int64_t n = 1 if parameter == 1 else op.widths[0] // n_columns, units = op.units // n_columns
     cdef const floating *d
-    cdef double x
+    cdef double factor
     for r in range(begin, end):
         column = r // n
         for piece in range((units + COLUMNS - 1) // COLUMNS):
             first = piece * COLUMNS
             m = min(<int64_t>COLUMNS, units - first)
             for j in range(m):
-                totals[j] = 0
-            for row in range(pass_.rows):
-                d = <const floating *>op.delta + row * op.units + column * units + first
-                x = 1 if parameter == 1 else (<const floating *>op.x[0])[row * op.widths[0] + r]
+                totals[j] = grad[(r - begin) * units + first + j] if adds else 0
+            for row in range(rows):
+                d = delta + row * op.units + column * units + first
+                factor = 1 if parameter == 1 else x[row * op.widths[0] + r]
                 for j in range(m):
-                    totals[j] += x * d[j]
+                    totals[j] += factor * d[j]
             for j in range(m):
                 grad[(r - begin) * units + first + j] = <floating>totals[j]
+
+
+cdef void columns_forward(
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
+) noexcept nogil:
+    map_columns(
+        op, <const floating *>op.x[0], <const floating *>op.parameters[0], <const floating *>op.parameters[1], begin,
+        end, False, out
+    )
+
+
+cdef void columns_backward(
+    const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *delta
+) noexcept nogil:
+    if op.dx[0] != NULL:
+        map_columns_back(
+            op, <const floating *>delta, <const floating *>op.parameters[0], begin, end, False, <floating *>op.dx[0]
+        )
+
+
+cdef void columns_gradient(
+    const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
+) noexcept nogil:
+    sum_columns(
+        op, pass_.rows, parameter, <const floating *>op.x[0], <const floating *>op.delta, begin, end, False, grad
+    )
+
+
+cdef void columns_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    floating *out
+) noexcept nogil:
+    """dx W + db + x dW."""
+    map_columns(
+        op, <const floating *>tangents.x[0], <const floating *>op.parameters[0],
+        <const floating *>tangents.parameters[1], begin, end, False, out
+    )
+    if tangents.parameters[0] != NULL:
+        map_columns(
+            op, <const floating *>op.x[0], <const floating *>tangents.parameters[0], <const floating *>NULL, begin,
+            end, True, out
+        )
+
+
+cdef void columns_backward_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
+    const floating *ddelta
+) noexcept nogil:
+    """ddelta Wᵀ + delta dWᵀ."""
+    cdef floating *ddx = <floating *>tangents.dx[0]
+    if ddx == NULL:
+        return
+    map_columns_back(op, ddelta, <const floating *>op.parameters[0], begin, end, False, ddx)
+    if tangents.parameters[0] != NULL:
+        map_columns_back(
+            op, <const floating *>op.delta, <const floating *>tangents.parameters[0], begin, end, True, ddx
+        )
+
+
+cdef void columns_gradient_jvp(
+    const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t parameter, int64_t begin,
+    int64_t end, floating *grad
+) noexcept nogil:
+    """xᵀ ddelta + dxᵀ delta."""
+    sum_columns(
+        op, pass_.rows, parameter, <const floating *>op.x[0], <const floating *>tangents.delta, begin, end, False, grad
+    )
+    if parameter == 0:
+        sum_columns(
+            op, pass_.rows, parameter, <const floating *>tangents.x[0], <const floating *>op.delta, begin, end, True,
+            grad
+        )
 
 
 cdef cynn_operation waves
@@ -182,6 +367,12 @@ waves.backward_f32 = waves_backward[float]
 waves.backward_f64 = waves_backward[double]
 waves.gradient_f32 = waves_gradient[float]
 waves.gradient_f64 = waves_gradient[double]
+waves.jvp_f32 = waves_jvp[float]
+waves.jvp_f64 = waves_jvp[double]
+waves.backward_jvp_f32 = waves_backward_jvp[float]
+waves.backward_jvp_f64 = waves_backward_jvp[double]
+waves.gradient_jvp_f32 = waves_gradient_jvp[float]
+waves.gradient_jvp_f64 = waves_gradient_jvp[double]
 
 cdef cynn_operation columns
 columns.forward_f32 = columns_forward[float]
@@ -190,8 +381,14 @@ columns.backward_f32 = columns_backward[float]
 columns.backward_f64 = columns_backward[double]
 columns.gradient_f32 = columns_gradient[float]
 columns.gradient_f64 = columns_gradient[double]
+columns.jvp_f32 = columns_jvp[float]
+columns.jvp_f64 = columns_jvp[double]
+columns.backward_jvp_f32 = columns_backward_jvp[float]
+columns.backward_jvp_f64 = columns_backward_jvp[double]
+columns.gradient_jvp_f32 = columns_gradient_jvp[float]
+columns.gradient_jvp_f64 = columns_gradient_jvp[double]
 
 KERNELS = {
-    "columns": operation_capsule(&columns, 0),
+    "columns": operation_capsule(&columns, CYNN_AFFINE_IN_X),
     "waves": operation_capsule(&waves, CYNN_NEEDS_OUT),
 }

@@ -5,14 +5,30 @@ A label is positive where it is above 0: both 0 and -1 are the other side.
 
 from libc.math cimport exp, expm1, isnan, log, log1p, pow
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from cynn cimport vector_math
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
-from cynn.loss_rows cimport at_least, log_total_of, sum_over_outputs, target_at, weight_of
+from cynn.loss_rows cimport (
+    at_least,
+    curvature_over_outputs,
+    log_total_of,
+    sum_over_outputs,
+    target_at,
+    weight_of,
+)
 
 # Probabilities are kept this far from 0 and 1 where they are not computed from z; beyond, a loss goes on
 # as its tangent.
 cdef double SMALLEST_PROBABILITY = 1e-7
+
+
+# Of a loss that is in pieces, each a line.
+cdef void flat_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    memset(dgrad, 0, rows * cols * sizeof(floating))
 
 
 cdef inline double side_of(double target) noexcept nogil:
@@ -55,6 +71,20 @@ cdef double squared_hinge_kernel(
     )
 
 
+cdef double squared_hinge_curvature(const double *h, double prediction, double target) noexcept nogil:
+    return 2 if side_of(target) * prediction < 1 else 0
+
+
+cdef void squared_hinge_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    curvature_over_outputs(
+        squared_hinge_curvature, 1.0 / cols, h, rows, cols, prediction, target,
+        class_index, sample_weight, dprediction, dgrad
+    )
+
+
 cdef double soft_margin(const double *h, double prediction, double target, double *slope) noexcept nogil:
     cdef double side = side_of(target)
     slope[0] = -side * vector_math.sigmoid(-side * prediction)
@@ -67,6 +97,20 @@ cdef double soft_margin_kernel(
 ) noexcept nogil:
     return sum_over_outputs(
         soft_margin, 1.0 / cols, h, rows, cols, prediction, target, class_index, sample_weight, grad
+    )
+
+
+cdef double soft_margin_curvature(const double *h, double prediction, double target) noexcept nogil:
+    return vector_math.sigmoid(prediction) * vector_math.sigmoid(-prediction)
+
+
+cdef void soft_margin_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    curvature_over_outputs(
+        soft_margin_curvature, 1.0 / cols, h, rows, cols, prediction, target,
+        class_index, sample_weight, dprediction, dgrad
     )
 
 
@@ -102,6 +146,35 @@ cdef double binary_focal_kernel(
     )
 
 
+# p² times the second derivative of the focal loss in p.
+
+cdef inline double focal_curvature(double gamma, double p, double rest, double log_p) noexcept nogil:
+    cdef double odds
+    if rest == 0:
+        return 1 if gamma == 0 else 0
+    odds = p / rest
+    return pow(rest, gamma) * (gamma * odds * (2 - (gamma - 1) * odds * log_p) + 1)
+
+
+cdef double binary_focal_curvature(const double *h, double prediction, double target) noexcept nogil:
+    cdef double p = prediction, of_1, of_0
+    if not SMALLEST_PROBABILITY <= p <= 1 - SMALLEST_PROBABILITY:
+        return 0 * p
+    of_1 = focal_curvature(h[1], p, 1 - p, log(p)) / p / p
+    of_0 = focal_curvature(h[1], 1 - p, p, log1p(-p)) / (1 - p) / (1 - p)
+    return target * h[0] * of_1 + (1 - target) * (1 - h[0]) * of_0
+
+
+cdef void binary_focal_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    curvature_over_outputs(
+        binary_focal_curvature, 1.0 / cols, h, rows, cols, prediction, target,
+        class_index, sample_weight, dprediction, dgrad
+    )
+
+
 cdef double binary_focal_of_z(
     const double *h, double prediction, double target, double *slope
 ) noexcept nogil:
@@ -123,6 +196,31 @@ cdef double binary_focal_of_z_kernel(
     )
 
 
+# Of one of the two in z, where dp/dz = p (1 - p): with f' and f'' those in p, rest ((rest - p) p f' + rest p² f'').
+
+cdef inline double focal_curvature_of_z(double gamma, double p, double rest, double log_p) noexcept nogil:
+    cdef double p_slope = 0
+    focal(gamma, p, rest, log_p, &p_slope)
+    return rest * ((rest - p) * p_slope + rest * focal_curvature(gamma, p, rest, log_p))
+
+
+cdef double binary_focal_of_z_curvature(const double *h, double prediction, double target) noexcept nogil:
+    cdef double p = vector_math.sigmoid(prediction), rest = vector_math.sigmoid(-prediction), of_1, of_0
+    of_1 = focal_curvature_of_z(h[1], p, rest, -vector_math.softplus(-prediction))
+    of_0 = focal_curvature_of_z(h[1], rest, p, -vector_math.softplus(prediction))
+    return target * h[0] * of_1 + (1 - target) * (1 - h[0]) * of_0
+
+
+cdef void binary_focal_of_z_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    curvature_over_outputs(
+        binary_focal_of_z_curvature, 1.0 / cols, h, rows, cols, prediction, target,
+        class_index, sample_weight, dprediction, dgrad
+    )
+
+
 cdef double categorical_focal(
     const double *h, double prediction, double target, double *slope
 ) noexcept nogil:
@@ -141,6 +239,22 @@ cdef double categorical_focal_kernel(
 ) noexcept nogil:
     return sum_over_outputs(
         categorical_focal, 1, h, rows, cols, prediction, target, class_index, sample_weight, grad
+    )
+
+
+cdef double categorical_focal_curvature(const double *h, double prediction, double target) noexcept nogil:
+    if not SMALLEST_PROBABILITY <= prediction <= 1:
+        return 0 * prediction
+    return target * h[0] * focal_curvature(h[1], prediction, 1 - prediction, log(prediction)) / prediction / prediction
+
+
+cdef void categorical_focal_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    curvature_over_outputs(
+        categorical_focal_curvature, 1, h, rows, cols, prediction, target,
+        class_index, sample_weight, dprediction, dgrad
     )
 
 
@@ -171,6 +285,37 @@ cdef double categorical_focal_of_z(
         prediction += cols
         total += weight * row_total
     return total
+
+
+cdef void categorical_focal_of_z_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    # Of s_j - p_j sum(s): with m = dz - sum(p dz), dp = p m and ds = (s + t p² focal'') m.
+    cdef int64_t row, j
+    cdef double weight, log_total, log_p, p, t, mean, sum_of_s, sum_of_ds, ds
+    cdef double largest = 0, p_slope = 0
+    for row in range(rows):
+        weight = h[0] * weight_of(sample_weight, row)
+        log_total = log_total_of(cols, prediction, &largest)
+        mean, sum_of_s, sum_of_ds = 0, 0, 0
+        for j in range(cols):
+            mean += exp(prediction[j] - largest - log_total) * dprediction[j]
+        for j in range(cols):
+            t = target_at(target, class_index, row, cols, j)
+            log_p = prediction[j] - largest - log_total
+            p = exp(log_p)
+            focal(h[1], p, -expm1(log_p), log_p, &p_slope)
+            ds = t * (p_slope + focal_curvature(h[1], p, -expm1(log_p), log_p)) * (dprediction[j] - mean)
+            sum_of_s += t * p_slope
+            sum_of_ds += ds
+            dgrad[j] = <floating>(weight * ds)
+        for j in range(cols):
+            p = exp(prediction[j] - largest - log_total)
+            dgrad[j] -= <floating>(weight * p * ((dprediction[j] - mean) * sum_of_s + sum_of_ds))
+        prediction += cols
+        dprediction += cols
+        dgrad += cols
 
 
 cdef double categorical_hinge_kernel(
@@ -259,6 +404,35 @@ cdef double multi_margin_kernel(
     )
 
 
+cdef void multi_margin_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    cdef int64_t row, j, k
+    cdef double factor, slope = 0, tangent, tangent_of_j
+    memset(dgrad, 0, rows * cols * sizeof(floating))
+    if h[1] == 0:  # in pieces, each a line
+        return
+    for row in range(rows):
+        factor = 2 * weight_of(sample_weight, row) / cols
+        for j in range(cols):
+            if not target_at(target, class_index, row, cols, j) > 0:
+                continue
+            tangent_of_j = 0
+            for k in range(cols):
+                if target_at(target, class_index, row, cols, k) > 0:
+                    continue
+                pair_loss(h[0], True, prediction[j] - prediction[k], &slope)
+                if slope != 0:
+                    tangent = dprediction[j] - dprediction[k]
+                    tangent_of_j += tangent
+                    dgrad[k] -= <floating>(factor * tangent)
+            dgrad[j] = <floating>(factor * tangent_of_j)
+        prediction += cols
+        dprediction += cols
+        dgrad += cols
+
+
 cdef double multilabel_margin_kernel(
     const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
@@ -292,47 +466,91 @@ cdef double dice_kernel(
     return total
 
 
+cdef void dice_jvp(
+    const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
+    const int64_t *class_index, const floating *sample_weight, const floating *dprediction, floating *dgrad
+) noexcept nogil:
+    # The derivative of (a / b - 2 t) / b.
+    cdef int64_t row, j
+    cdef double weight, a, b, da, db, t, dratio
+    for row in range(rows):
+        weight = weight_of(sample_weight, row)
+        a, b, da, db = h[0], h[0], 0, 0
+        for j in range(cols):
+            t = target_at(target, class_index, row, cols, j)
+            a += 2 * prediction[row * cols + j] * t
+            b += prediction[row * cols + j] + t
+            da += 2 * dprediction[row * cols + j] * t
+            db += dprediction[row * cols + j]
+        dratio = (da - a / b * db) / b
+        for j in range(cols):
+            t = target_at(target, class_index, row, cols, j)
+            dgrad[row * cols + j] = <floating>(weight * (dratio - (a / b - 2 * t) * db / b) / b)
+
+
 cdef cynn_loss hinge_struct
 hinge_struct.value_and_gradient_f32 = hinge_kernel[float]
 hinge_struct.value_and_gradient_f64 = hinge_kernel[double]
+hinge_struct.backward_jvp_f32 = flat_jvp[float]
+hinge_struct.backward_jvp_f64 = flat_jvp[double]
 
 cdef cynn_loss squared_hinge_struct
 squared_hinge_struct.value_and_gradient_f32 = squared_hinge_kernel[float]
 squared_hinge_struct.value_and_gradient_f64 = squared_hinge_kernel[double]
+squared_hinge_struct.backward_jvp_f32 = squared_hinge_jvp[float]
+squared_hinge_struct.backward_jvp_f64 = squared_hinge_jvp[double]
 
 cdef cynn_loss soft_margin_struct
 soft_margin_struct.value_and_gradient_f32 = soft_margin_kernel[float]
 soft_margin_struct.value_and_gradient_f64 = soft_margin_kernel[double]
+soft_margin_struct.backward_jvp_f32 = soft_margin_jvp[float]
+soft_margin_struct.backward_jvp_f64 = soft_margin_jvp[double]
 
 cdef cynn_loss binary_focal_struct
 binary_focal_struct.value_and_gradient_f32 = binary_focal_kernel[float]
 binary_focal_struct.value_and_gradient_f64 = binary_focal_kernel[double]
+binary_focal_struct.backward_jvp_f32 = binary_focal_jvp[float]
+binary_focal_struct.backward_jvp_f64 = binary_focal_jvp[double]
 binary_focal_struct.fuses_with = b"sigmoid"
 binary_focal_struct.fused_value_and_gradient_f32 = binary_focal_of_z_kernel[float]
 binary_focal_struct.fused_value_and_gradient_f64 = binary_focal_of_z_kernel[double]
+binary_focal_struct.fused_backward_jvp_f32 = binary_focal_of_z_jvp[float]
+binary_focal_struct.fused_backward_jvp_f64 = binary_focal_of_z_jvp[double]
 
 cdef cynn_loss categorical_focal_struct
 categorical_focal_struct.value_and_gradient_f32 = categorical_focal_kernel[float]
 categorical_focal_struct.value_and_gradient_f64 = categorical_focal_kernel[double]
+categorical_focal_struct.backward_jvp_f32 = categorical_focal_jvp[float]
+categorical_focal_struct.backward_jvp_f64 = categorical_focal_jvp[double]
 categorical_focal_struct.fuses_with = b"softmax"
 categorical_focal_struct.fused_value_and_gradient_f32 = categorical_focal_of_z[float]
 categorical_focal_struct.fused_value_and_gradient_f64 = categorical_focal_of_z[double]
+categorical_focal_struct.fused_backward_jvp_f32 = categorical_focal_of_z_jvp[float]
+categorical_focal_struct.fused_backward_jvp_f64 = categorical_focal_of_z_jvp[double]
 
 cdef cynn_loss categorical_hinge_struct
 categorical_hinge_struct.value_and_gradient_f32 = categorical_hinge_kernel[float]
 categorical_hinge_struct.value_and_gradient_f64 = categorical_hinge_kernel[double]
+categorical_hinge_struct.backward_jvp_f32 = flat_jvp[float]
+categorical_hinge_struct.backward_jvp_f64 = flat_jvp[double]
 
 cdef cynn_loss multi_margin_struct
 multi_margin_struct.value_and_gradient_f32 = multi_margin_kernel[float]
 multi_margin_struct.value_and_gradient_f64 = multi_margin_kernel[double]
+multi_margin_struct.backward_jvp_f32 = multi_margin_jvp[float]
+multi_margin_struct.backward_jvp_f64 = multi_margin_jvp[double]
 
 cdef cynn_loss multilabel_margin_struct
 multilabel_margin_struct.value_and_gradient_f32 = multilabel_margin_kernel[float]
 multilabel_margin_struct.value_and_gradient_f64 = multilabel_margin_kernel[double]
+multilabel_margin_struct.backward_jvp_f32 = flat_jvp[float]
+multilabel_margin_struct.backward_jvp_f64 = flat_jvp[double]
 
 cdef cynn_loss dice_struct
 dice_struct.value_and_gradient_f32 = dice_kernel[float]
 dice_struct.value_and_gradient_f64 = dice_kernel[double]
+dice_struct.backward_jvp_f32 = dice_jvp[float]
+dice_struct.backward_jvp_f64 = dice_jvp[double]
 
 KERNELS = {
     "hinge": loss_capsule(&hinge_struct, CYNN_CLASS_INDEX),

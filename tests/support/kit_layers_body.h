@@ -108,7 +108,14 @@ GRADIENT(adds) { T *own = malloc(N * sizeof(T)); NAME(scaled_gradient)(op, pass,
 BACKWARD(reads_out) { NAME(scaled_backward)(op, pass, begin, end, delta); const T *a = op->out; T *dx = op->dx[0]; if (dx) EACH dx[i] += 0 * a[i]; }
 BACKWARD(reads_saved) { const T *saved = op->saved[0]; EACH delta[i] *= 2 * (T)op->h[0] * saved[i]; }
 FORWARD(saves_nothing) { const T *x = op->x[0]; EACH out[i] = (T)op->h[0] * x[i] * x[i]; }
-FORWARD(heap) { T *own = malloc(64 * sizeof(T)); T z = own[40]; NAME(scaled_forward)(op, pass, begin, end, out); if (end > begin) out[begin * N] += z * 0 + (z != 0 ? (T)0.01 : 0); free(own); }
+FORWARD(heap)
+{ double sum = 0;
+  for (int size = 64; size <= 1024; size += 64) {
+    unsigned char *own = malloc(size);
+    for (int i = 0; i < size; i++) sum += own[i];
+    free(own); }
+  NAME(scaled_forward)(op, pass, begin, end, out);
+  if (end > begin) out[begin * N] += (T)(1e-6 * sum); }
 
 /* ---- what is remembered */
 FORWARD(counts) { GIVEN; calls++; EACH out[i] = x[i] * s[i % N] * (1 + (T)1e-3 * calls); }

@@ -12,7 +12,7 @@ from cynn.abi cimport (
     floating,
 )
 from cynn cimport vector_math
-from cynn.sums cimport softmax_gradient_of_rows, softmax_of_rows
+from cynn.sums cimport softmax_gradient_jvp_of_rows, softmax_gradient_of_rows, softmax_of_rows
 
 
 cdef void identity_forward(
@@ -159,17 +159,7 @@ cdef void softmax_backward_jvp(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, const floating *grad,
     const floating *dz, const floating *da, floating *dgrad
 ) noexcept nogil:
-    """The derivative of a (grad - Σ a grad) in each row."""
-    cdef int64_t _, j
-    cdef double total, tangent
-    for _ in range(rows):
-        total, tangent = 0, 0
-        for j in range(cols):
-            total += a[j] * grad[j]
-            tangent += a[j] * dgrad[j] + da[j] * grad[j]
-        for j in range(cols):
-            dgrad[j] = <floating>(a[j] * (dgrad[j] - tangent) + da[j] * (grad[j] - total))
-        a, grad, da, dgrad = a + cols, grad + cols, da + cols, dgrad + cols
+    softmax_gradient_jvp_of_rows(1, rows, cols, a, grad, da, dgrad)
 
 
 cdef cynn_activation identity

@@ -12,8 +12,8 @@ from libc.string cimport memset
 
 from cynn.abi cimport CYNN_CLASS_INDEX, cynn_loss, floating, loss_capsule
 from cynn cimport vector_math
-from cynn.loss_rows cimport target_at, weight_of
-from cynn.sums cimport largest_of, softmax_of_rows, sum_of, sum_of_exp
+from cynn.loss_rows cimport cross_entropy_curvature_of_rows, target_at, weight_of
+from cynn.sums cimport largest_of, sum_of, sum_of_exp
 
 # Losses that are given probabilities instead of z clip them to this distance from 0 and 1.
 cdef double SMALLEST_PROBABILITY = 1e-7
@@ -347,19 +347,7 @@ cdef void cross_entropy_jvp_from_z(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
     const int64_t *class_index, const floating *sample_weight, const floating *dz, floating *dgrad
 ) noexcept nogil:
-    """w Σt p (dz - Σ p dz) for each row, with p = softmax(z)."""
-    cdef int64_t row, j
-    cdef double weight, total_of_t, mean
-    softmax_of_rows(1, rows, cols, z, dgrad)
-    for row in range(rows):
-        weight = weight_of(sample_weight, row)
-        total_of_t, mean = 0, 0
-        for j in range(row * cols, (row + 1) * cols):
-            total_of_t += target_at(target, class_index, row, cols, j - row * cols)
-            mean += dgrad[j] * dz[j]
-        weight *= (1 - h[0]) * total_of_t + h[0]
-        for j in range(row * cols, (row + 1) * cols):
-            dgrad[j] = <floating>(weight * dgrad[j] * (dz[j] - mean))
+    cross_entropy_curvature_of_rows(h[0], rows, cols, z, target, class_index, sample_weight, dz, dgrad)
 
 
 cdef cynn_loss mean_squared_error

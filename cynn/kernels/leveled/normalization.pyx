@@ -14,7 +14,7 @@ from cynn.abi cimport (
     floating,
     operation_capsule,
 )
-from cynn.kernels.moving_norm cimport batch_backward_jvp, batch_jvp, deviation
+from cynn.kernels.moving_norm cimport batch_backward_jvp, batch_gradient_jvp, batch_jvp, deviation
 from cynn.sums cimport sums_of_columns
 
 cdef enum:
@@ -474,6 +474,8 @@ batch.jvp_f32 = batch_jvp[float]
 batch.jvp_f64 = batch_jvp[double]
 batch.backward_jvp_f32 = batch_backward_jvp[float]
 batch.backward_jvp_f64 = batch_backward_jvp[double]
+batch.gradient_jvp_f32 = batch_gradient_jvp[float]
+batch.gradient_jvp_f64 = batch_gradient_jvp[double]
 batch.forward_columns_f32 = batch_forward_columns[float]
 batch.forward_columns_f64 = batch_forward_columns[double]
 batch.backward_columns_f32 = batch_backward_columns[float]
