@@ -1,4 +1,4 @@
-"""The ``cynn`` command: train, evaluate, predict, summary, plot, export, adopt, compare, plugins, check, new-plugin.
+"""The ``cynn`` command: train, evaluate, predict, summary, plot, watch, export, adopt, ...
 
 Errors in the arguments or the files are printed as one line on stderr, with exit code 2.
 """
@@ -27,6 +27,7 @@ from cynn.optimizers import Optimizer
 from cynn.plugins import plugin_names, scaffold
 from cynn.saving import tensor_file
 from cynn.training import Callback
+from cynn.web import commands as web_commands
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -552,6 +553,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="the shape of a row as a picture, such as 28x28")
     add("--output", metavar="FILE", help="(default: the name of the model and of the picture, .png)")
 
+    web_commands.add_commands(command, _test_part)
     interop_commands.add_commands(command, _test_part, _open_model)
 
     plugins = command("plugins", _plugins, "Print every activation, loss, layer, ..., and who provides it.")
