@@ -506,13 +506,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--target", metavar="COLUMN", help="of a table: what is to be found out")
     add("--task", choices=("classes", "values"), help="of a table: (default: depends on the target)")
     add("--preset", choices=("default", "fast"), default="default", help="of a table: the recipe (%(default)s)")
-    add(
-        "--hidden",
-        default="16,16",
-        type=_hidden,
-        metavar="UNITS",
-        help="hidden layers, or none (%(default)s)",
-    )
+    add("--hidden", default="16,16", type=_hidden, metavar="UNITS", help="hidden layers, or none (%(default)s)")
     add("--activation", default="sigmoid", metavar="NAME", help="of the hidden layers (%(default)s)")
     add("--output-activation", metavar="NAME", help="of the last layer (default: depends on the loss)")
     add("--loss", metavar="NAME", help="(default: depends on the targets)")

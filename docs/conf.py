@@ -27,6 +27,7 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
     "catalogue",
+    "live",
     "messages",
     "new_plugin",
 ]

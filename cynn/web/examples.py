@@ -18,7 +18,7 @@ __all__ = ["answers_of", "as_held", "chosen", "rows_of"]
 
 _LOOKED_AT = 5_000  # rows, among which examples are looked for
 _EACH = 4  # examples for each neuron
-_MAX_BYTES = 10_000  # of all examples in the page, compressed
+_MAX_BYTES = 9_000  # of all examples in the page, compressed
 _NEURONS = 64  # of a layer, for which examples are looked for
 _DIGITS = 4  # of values that are no classes
 

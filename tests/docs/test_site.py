@@ -11,8 +11,11 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browsing import browser, watched
+
+import cynn
 
 pytestmark = pytest.mark.browser
 __all__ = ["browser"]  # a fixture
@@ -124,4 +127,27 @@ def test_an_animation_plays(page, address):
     assert picture.get_attribute("src") != first
     icon = page.get_by_title("Next frame").locator("i, svg")  # from the font of the theme, or drawn by its script
     assert icon.evaluate("icon => icon.localName === 'svg' || getComputedStyle(icon, '::before').content !== 'none'")
+    assert not page.problems
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_live_network_thinks_what_the_network_thinks(page, site, address, mode):
+    """A stroke on the pad, in the frame of the page; the frame is dark where the page is."""
+    page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
+    page.goto(f"{address}/watch.html")
+    live = page.frame_locator("iframe.live")
+    live.locator("html[data-ready]").wait_for(state="attached")
+    live.locator("html.dark" if mode == "dark" else "html:not(.dark)").wait_for(state="attached")
+    live.get_by_role("button", name="Clear").click()
+    box = live.locator(".pad").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.8 * box["height"], steps=10)
+    page.mouse.up()
+    frame = page.frame(url="**/live/digits.html")
+    x = np.array(frame.evaluate("network.x"), np.uint8)
+    wanted = cynn.load(site / "_static" / "live" / "digits.safetensors").predict(x)
+    np.testing.assert_allclose(frame.evaluate("network.predict(network.x)"), wanted, atol=1e-6)
+    assert wanted.argmax() == 1
+    assert page.locator("iframe.live").bounding_box()["height"] > 700
     assert not page.problems

@@ -140,13 +140,23 @@ export async function start(page, forward) {
     given.forEach((each) => each.repaint());
     details.build();
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  const root = document.documentElement;
+  function dress(/** @type {boolean} */ isDark) {
+    root.classList.toggle("dark", isDark);
+    repaint();
+  }
+  const night = matchMedia("(prefers-color-scheme: dark)");
+  night.addEventListener("change", () => dress(night.matches));
+  if (parent !== window) { // a frame of another page, which says whether it is dark, and is told how high this one is
+    addEventListener("message", ({ data }) => { if (data?.theme) dress(data.theme === "dark"); });
+    new ResizeObserver(() => parent.postMessage({ height: root.getBoundingClientRect().height }, "*")).observe(root);
+  }
   find("grey").addEventListener("change", (event) => {
-    document.documentElement.classList.toggle("grey", /** @type {HTMLInputElement} */ (event.target).checked);
+    root.classList.toggle("grey", /** @type {HTMLInputElement} */ (event.target).checked);
     repaint();
   });
   change(examples.length && inputs.kind === "picture" ? examples[0].x : x);
   /** For the console, and for tests: `network.x` and `network.predict(x)`. */
   Object.assign(globalThis, { network: { get x() { return Array.from(x); }, get values() { return values; }, predict, change } });
-  document.documentElement.dataset.ready = "";
+  root.dataset.ready = "";
 }

@@ -1,0 +1,71 @@
+"""The directive ``live``: a page of ``to_html`` in a frame of this site, for a network that is trained for it.
+
+The frame takes on the theme of the page around it, and grows with what is in it.
+"""
+
+import functools
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+import cynn
+
+FOLDER = "_static/live"
+_FRAME = """<iframe class="live" src="{folder}/{name}.html" title="{title}" loading="lazy"></iframe>
+<script>
+(() => {{
+  const frame = document.currentScript.previousElementSibling;
+  const dress = () => frame.contentWindow.postMessage({{ theme: document.documentElement.dataset.theme }}, "*");
+  new MutationObserver(dress).observe(document.documentElement, {{ attributeFilter: ["data-theme"] }});
+  addEventListener("message", ({{ source, data }}) => {{
+    if (source !== frame.contentWindow || !data.height) return;
+    frame.style.height = `${{data.height}}px`;
+    dress();
+  }});
+}})();
+</script>"""
+
+
+@functools.cache
+def digits():
+    """The network of the lecture, trained for a few seconds, with examples."""
+    (x, y), test = cynn.datasets.load_mnist()
+    net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", input_scale=1 / 255, seed=0)
+    optimizer = cynn.optimizers.AdamW(cynn.schedules.CosineDecay(0.005), weight_decay=0.05)
+    net.fit(x, y, optimizer=optimizer, epochs=8, progress=False)
+    return net, test
+
+
+NETWORKS = {"digits": digits}
+
+
+class Live(Directive):
+    """``.. live:: digits`` with a title for those who do not see the frame."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self):
+        name = self.arguments[0]
+        assert name in NETWORKS
+        text = _FRAME.format(folder=FOLDER, name=name, title=" ".join(self.content))
+        return [nodes.raw("", text, format="html")]
+
+
+def _write(app, error):
+    """Train the networks, and write their pages, and the networks themselves beside these."""
+    if error is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in NETWORKS.items():
+        net, examples = make()
+        net.to_html(folder / f"{name}.html", examples=examples)
+        net.save(folder / f"{name}.safetensors")
+
+
+def setup(app):
+    app.add_directive("live", Live)
+    app.connect("build-finished", _write)
+    return {"parallel_read_safe": True}
