@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,13 +64,8 @@ class Adopter:
         return self.add(layers.Dense(units, use_bias=b is not None, **options), [source], units, weights=W, biases=b)
 
     def activation(self, source: int, activation: Any) -> int:
-        """a = f(z). Directly after a dense layer, it becomes the activation of that layer."""
-        layer = self.layers[source - 1] if source else None
-        f = registry.activations.get(activation)
-        if type(layer) is layers.Dense and layer.activation.name == "identity" and source == len(self.layers):
-            layer.activation = f
-            return source
-        return self.add(layers.Activation(f), [source], self.widths[source])
+        """a = f(z). Where nothing else reads the output of a dense layer, it becomes the activation of that layer."""
+        return self.add(layers.Activation(registry.activations.get(activation)), [source], self.widths[source])
 
     def affine_columns(self, source: int, mean: Array, slope: Array, offset: Array | None = None) -> int:
         """(x - mean) slope + offset, with numbers for each column: a batch normalization that is not trained."""
@@ -128,8 +124,11 @@ class Adopter:
         for number in range(len(self.layers), 0, -1):
             if number in used:
                 used |= set(self.sources[number - 1])
-        kept = self.kept = [number for number in range(1, len(self.layers) + 1) if number in used]
+        kept = [number for number in range(1, len(self.layers) + 1) if number in used]
+        within = self._activations_within(kept, wanted)
+        kept = self.kept = [number for number in kept if number not in within]
         place = {0: 0} | {number: k for k, number in enumerate(kept, start=1)}
+        place |= {number: place[source] for number, source in within.items()}
         described: list[Any] = [self.layers[number - 1] for number in kept]
         sources = [[place[source] for source in self.sources[number - 1]] for number in kept]
         found: Any = None
@@ -142,3 +141,20 @@ class Adopter:
             for name, array in self.arrays[number - 1].items():
                 setattr(layer, name, array)
         return net
+
+    def _activations_within(self, kept: list[int], wanted: list[int]) -> dict[int, int]:
+        """Move activations into the dense layers that only they read. Returns their values with those of the layers."""
+        readers = Counter([*wanted, *(source for number in kept for source in self.sources[number - 1])])
+        within = {}
+        for number in kept:
+            layer, source = self.layers[number - 1], self.sources[number - 1][0]
+            before = self.layers[source - 1] if source else None
+            if (
+                type(layer) is layers.Activation
+                and type(before) is layers.Dense
+                and readers[source] == 1
+                and before.activation.name == "identity"
+            ):
+                before.activation = layer.activation
+                within[number] = source
+        return within

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from cynn import file_access, layers
 from cynn.errors import InvalidParameterError
 from cynn.interop.adopter import Adopter
 from cynn.interop.needed import needed
+from cynn.interop.onnx_composed import COMPOSABLE, Composed
 from cynn.interop.plan import Array
 from cynn.network import Network
 
@@ -35,6 +38,8 @@ _ACTIVATIONS: dict[str, Any] = {
 }
 #: Operators that do not change their input here.
 _SAME = {"Cast", "Dropout", "Flatten", "Identity", "Squeeze", "ZipMap"}
+# The end of a slice that takes every row, or more.
+_ALL_ROWS = 2**31 - 1
 
 
 def adopt(path: str | os.PathLike[str]) -> Network:
@@ -89,8 +94,16 @@ class _Reader:
         self.kind = inputs[0].type.tensor_type.elem_type
         self.adopter = Adopter(shape[1], "an ONNX model")
         self.values: dict[str, int] = {inputs[0].name: 0}
+        self.dtype = "float64" if self.kind == onnx.TensorProto.DOUBLE else "float32"
+        self.composed = Composed(onnx, self.graph, model.opset_import, self.dtype)
+        self.uses = Counter([name for node in self.graph.node for name in node.input])
+        self.uses.update(each.name for each in self.graph.output)
         self.labels: set[str] = set()
         self.unknown: set[str] = set()
+        #: Nodes that are no part by themselves, by the names of their outputs: they may be pieces of one.
+        self.pieces: dict[str, Any] = {}
+        #: The outputs of parts of several operators, of which a larger part may be composed.
+        self.parts: set[str] = set()
 
     def network(self) -> Network:
         """The network."""
@@ -101,15 +114,34 @@ class _Reader:
         names = [each.name for each in kept]
         found = {name: self.values[name] for name in names if name in self.values}
         for name in names:
+            if name not in found:
+                self._lack_pieces(name)
             if name not in found and not self.adopter.missing:
                 self.adopter.missing.append(f"the output {name}")
-        dtype = "float64" if self.kind == self.onnx.TensorProto.DOUBLE else "float32"
-        return self.adopter.network(next(iter(found.values())) if len(names) == 1 and found else found, dtype)
+        return self.adopter.network(next(iter(found.values())) if len(names) == 1 and found else found, self.dtype)
 
     def _lack(self, node: Any) -> None:
+        if node.op_type in COMPOSABLE:
+            self.pieces[node.output[0]] = node
+            return
         self.unknown |= set(node.output)
-        if not any(name in self.unknown for name in node.input):  # its successors are unknown only for that reason
-            self.adopter.missing.append(f"the operator {node.op_type} of the node {node.name or node.output[0]!r}")
+        if not any(name in self.unknown or name in self.pieces for name in node.input):
+            self._note(node)  # its successors are unknown only for that reason
+        for name in node.input:
+            self._lack_pieces(name)
+
+    def _note(self, node: Any) -> None:
+        self.adopter.missing.append(f"the operator {node.op_type} of the node {node.name or node.output[0]!r}")
+
+    def _lack_pieces(self, name: str) -> None:
+        """Note the first of the pieces that make up a tensor, which are no known part."""
+        node = self.pieces.pop(name, None)
+        if node is not None:
+            self.unknown |= set(node.output)
+            if not any(each in self.pieces or each in self.unknown for each in node.input):
+                self._note(node)
+            for each in node.input:
+                self._lack_pieces(each)
 
     def _node(self, node: Any) -> None:
         attributes = {each.name: self.onnx.helper.get_attribute_value(each) for each in node.attribute}
@@ -127,11 +159,39 @@ class _Reader:
         if all(c is not None for c in constants) and node.op_type in ("Identity", "Cast", "Transpose", "Unsqueeze"):
             self.constants[node.output[0]] = self._computed(node.op_type, constants[0], attributes)
             return
-        found = self._value(node.op_type, node, sources, constants, attributes)
+        read = [each for each in node.input if each not in self.constants]
+        is_end = len(read) > 1 or any(each in self.pieces or each in self.parts for each in read)
+        found = self._composed(node) if is_end else None
+        if found is None:
+            found = self._value(node.op_type, node, sources, constants, attributes)
+        if found is None and not is_end:
+            found = self._composed(node)
         if found is None:
             self._lack(node)
         else:
             self.values[node.output[0]] = found
+
+    def _composed(self, node: Any) -> int | None:
+        """The number of the output of a node, if it ends a part of several operators that is known; else None."""
+        name = node.output[0]
+        if node.op_type not in COMPOSABLE:
+            return None
+        for root, nodes in self.composed.roots(name, self.values, self.constants):
+            x = self.values[root]
+            units, run = self.adopter.widths[x], partial(self.composed.evaluated, name, root, nodes, self.constants)
+            used = [self.constants[each] for part in nodes for each in part.input if each in self.constants]
+            numbers = [each for each in used if each.dtype.kind == "f"]
+            scalars = [float(each.reshape(-1)[0]) for each in numbers if each.size == 1]
+            arrays = [each.reshape(-1) for each in numbers if each.size == units]
+            f = self.composed.activation(run, units, scalars)
+            layer = None if f is not None else self.composed.normalization(run, units, scalars, arrays)
+            if f is None and layer is None:
+                continue
+            self.parts.add(name)
+            if layer is None:
+                return self.adopter.activation(x, f)
+            return self.adopter.add(layer[0], [x], units, **layer[1])
+        return None
 
     def _is_label(self, node: Any) -> bool:
         """Whether a node turns probabilities into a class, or follows such a node."""
@@ -158,9 +218,11 @@ class _Reader:
         if operator == "Concat" and a.get("axis") in (1, -1):
             return adopter.concatenate(sources)
         if operator in ("Add", "Sub", "Mul", "Div"):
-            return self._arithmetic(operator, sources, constants)
+            return self._arithmetic(operator, node, sources, constants)
         if x is None:
             return None
+        if operator == "Neg":
+            return adopter.affine_columns(x, np.zeros(adopter.widths[x]), -np.ones(adopter.widths[x]))
         if operator in _SAME:
             return x
         if operator in ("Gemm", "MatMul"):
@@ -212,7 +274,9 @@ class _Reader:
         b = None if b is None else np.broadcast_to(b.reshape(-1), W.shape[1])
         return self.adopter.dense(x, W, b)
 
-    def _arithmetic(self, operator: str, sources: list[int | None], constants: list[Array | None]) -> int | None:
+    def _arithmetic(
+        self, operator: str, node: Any, sources: list[int | None], constants: list[Array | None]
+    ) -> int | None:
         adopter = self.adopter
         left, right = sources
         if left is not None and right is not None:
@@ -224,7 +288,7 @@ class _Reader:
         if x is None or constant is None or constant.size not in (1, adopter.widths[x]):
             return None
         c = np.broadcast_to(constant.reshape(-1), adopter.widths[x])
-        if operator == "Add" and left is not None and self._becomes_bias(x, c):
+        if operator == "Add" and self._becomes_bias(node.input[0 if left is not None else 1], x, c):
             return x
         zero, one = np.zeros_like(c), np.ones_like(c)
         if operator in ("Add", "Sub"):
@@ -235,9 +299,11 @@ class _Reader:
             return None
         return adopter.affine_columns(x, zero, c if operator == "Mul" else one / c)
 
-    def _becomes_bias(self, x: int, c: Array) -> bool:
-        """Whether a constant that is added to x W can be the bias b."""
+    def _becomes_bias(self, name: str, x: int, c: Array) -> bool:
+        """Whether a constant that is added to x W can be the bias b: nothing else reads x W."""
         adopter = self.adopter
+        if self.uses[name] != 1 or list(self.values.values()).count(x) != 1:
+            return False
         layer = adopter.layers[x - 1] if x else None
         if type(layer) is not layers.Dense or layer.use_bias or x != len(adopter.layers) or not layer.trainable:
             return False
@@ -247,11 +313,24 @@ class _Reader:
         adopter.arrays[x - 1]["biases"] = c
         return True
 
+    def _category(self, name: str, count: int) -> int | None:
+        """The value of the categories in a tensor, which may be composed of operators that change none from 0 on."""
+        x = self.values.get(name)
+        if x is not None and len(self.adopter.origins[x]) == 1 and self.adopter.origins[x][0] is not None:
+            return x
+        categories = np.arange(count)[:, None]
+        for root, nodes in self.composed.roots(name, self.values, self.constants):
+            found = self.composed.evaluated(name, root, nodes, self.constants, categories)
+            if found is not None and np.array_equal(found, categories):
+                return self.values[root]
+        return None
+
     def _columns(self, operator: str, node: Any, constants: list[Array | None], a: dict[str, Any]) -> int | None:
         """Some columns of a value, or the rows of a table for a column of categories."""
         x = self.values.get(node.input[0])
         if operator == "Gather" and constants[0] is not None:
-            origins, table = self.adopter.origins[self.values.get(node.input[1], 0)], constants[0]
+            table, value = constants[0], self._category(node.input[1], len(constants[0]))
+            origins = [] if value is None else self.adopter.origins[value]
             is_one = len(origins) == 1 and origins[0] is not None and table.ndim == 2
             return self.adopter.embedding(origins[0] or 0, table) if is_one else None
         if x is None:
@@ -263,9 +342,14 @@ class _Reader:
             first, last = int(index.reshape(-1)[0]), int(index.reshape(-1)[0]) + 1
         else:
             found = [None if each is None else each.reshape(-1).tolist() for each in [*constants[1:], None, None][:4]]
-            if not found[0] or not found[1] or found[2] not in ([1], [-1]) or found[3] not in (None, [1]):
+            if not found[0] or not found[1] or not found[2] or set(found[3] or [1]) != {1}:
                 return None
-            first, last = found[0][0], min(found[1][0], self.adopter.widths[x])
+            bounds = {axis: each for *each, axis in zip(*found[:3], strict=True)}
+            rows = bounds.pop(0, [0, _ALL_ROWS])
+            if set(bounds) not in ({1}, {-1}) or rows[0] != 0 or rows[1] < _ALL_ROWS:
+                return None
+            ((first, last),) = bounds.values()
+            last = min(last, self.adopter.widths[x])
         if not 0 <= first < last <= self.adopter.widths[x]:
             return None
         return self.adopter.select(x, first, last - first)
