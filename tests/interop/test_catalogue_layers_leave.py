@@ -44,21 +44,27 @@ def test_c(tmp_path, name, exact):
     assert exact == said.endswith("allowed 0\n")
 
 
-def test_js_python_and_fortran(tmp_path):
-    x = rows().astype(np.float32)
-    net = network("pbld of columns")
-    wanted = net.predict(x)
+def test_python(tmp_path):
+    net, x = network("pbld of columns"), rows().astype(np.float32)
     net.to_python(tmp_path / "net.py")
     found = runpy.run_path(str(tmp_path / "net.py"))["predict"](x)
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, net.predict(x), rtol=1e-4, atol=1e-5)
+
+
+def test_js(tmp_path):
+    net, x = network("pbld of columns"), rows().astype(np.float32)
     net.to_js(tmp_path / "net.mjs")
     rows_ = json.dumps(x.tolist())
     code = f"import {{ predict }} from './net.mjs'; console.log(JSON.stringify({rows_}.map((x) => [...predict(x)])));"
     (tmp_path / "main.mjs").write_text(code)
     said = subprocess.check_output([exported.skipped_without("node"), "main.mjs"], cwd=tmp_path)
-    np.testing.assert_allclose(json.loads(said), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(json.loads(said), net.predict(x), rtol=1e-4, atol=1e-5)
+
+
+def test_fortran(tmp_path):
+    net, x = network("pbld of columns"), rows().astype(np.float32)
     found = exported.by_fortran(net, x, tmp_path)
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, net.predict(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.interop
