@@ -409,12 +409,17 @@ class Model:
         return list(zip(found, activations, strict=True))
 
     def values_for_loss(self, objective: Objective) -> list[int]:
-        """The number in the engine of the input of the loss of each output: z if the loss is fused with the activation.
+        """The number in the engine of what the loss of each output reads.
 
         Parameters
         ----------
         objective : Objective
             The losses.
+
+        Returns
+        -------
+        list of int
+            Those of z where the loss is fused with the activation, else those of the outputs.
         """
         return [
             value if activation is None or not kernel.fuses_behind(activation)

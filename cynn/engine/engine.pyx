@@ -386,10 +386,12 @@ cdef class Engine:
 
         Parameters
         ----------
-        x, check_finite
-            As for `predict_small_batch`.
+        x : array of shape (inputs,) or (rows, inputs)
+            The inputs.
         values : list of int
             The numbers of the wanted values, as for `forward`.
+        check_finite : bool
+            Whether to return None for a NaN or an infinity.
 
         Returns
         -------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["jax", "keras", "onnx", "sklearn", "torch"]
+__all__ = ["jax", "keras", "onnx", "river", "sklearn", "torch"]
 
 
 def __getattr__(name: str) -> Any:

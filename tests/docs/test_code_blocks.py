@@ -58,6 +58,9 @@ SHOWN = {
     "import pandas": "data/test_frames.py does the same, with pandas",
     "# train.py, to be run": "tests/distributed train on ranks of MPI, with the extra",
     "from sklearn.neural_network": "tests/interop do the same, with scikit-learn",
+    "from river import": "tests/interop do the same, with the extra",
+    "[1 1 1": "what the page prints, with which the test compares it",
+    "0.01": "likewise",
     "net = cynn.interop.keras.adopt": "tests/interop adopt models, with the extra",
     "net = cynn.interop.torch.adopt": "tests/interop adopt modules, with the extra",
     "module = cynn.interop.torch.export": "tests/interop export modules, with the extra",
@@ -126,6 +129,8 @@ def training(names, out, folder):
     assert "the best was" in out
     assert names["stopping"].best > 0.8
     assert (folder / "log.csv").exists()
+    for block in of_kind("training.rst", "text"):  # what is shown of the output
+        assert block.code.strip() in out
 
 
 def checkpoints(names, out, folder):
