@@ -151,6 +151,66 @@ class SecondDerivatives:
         """
         return _hessians(cast("Model", self), x, n_threads, is_diagonal=True)
 
+    def hvp(
+        self,
+        x: Any,
+        y: Any,
+        v: Any,
+        *,
+        loss: Any = None,
+        loss_weights: Any = None,
+        sample_weight: Any = None,
+        n_threads: int | None = None,
+    ) -> Array:
+        """Compute the Hessian of the loss by the trained weights, times a vector: H v, without H.
+
+        H v = d/dε ∇C(W + ε v) at ε = 0, of the loss C that `evaluate` returns, with its L2 penalty. It costs about
+        two gradients. (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994.) For other
+        weights than those of the network there is `Network.problem`.
+
+        Parameters
+        ----------
+        x, y : array
+            Rows and their targets, as for `fit`.
+        v : array of shape (n_parameters,)
+            A number for each trained weight, in the order of `parameter_vector`.
+        loss : str, Loss or dict, optional
+            As for `fit`.
+        loss_weights : list or dict of float, optional
+            For several outputs, the weight of the loss of each in the sum.
+        sample_weight : array of shape (rows,), optional
+            The weight of each row. Only ratios matter. For several outputs, as for `fit`.
+        n_threads : int, optional
+            By default `cynn.get_num_threads()`. The result has the same bits with any number.
+
+        Returns
+        -------
+        array of shape (n_parameters,)
+            H v, in the network's dtype.
+
+        Raises
+        ------
+        InvalidParameterError
+            Layers draw noise or combine rows, or there is an L1 regularizer.
+        PluginError
+            A part or the loss has no function for it. The message names both.
+        ShapeError, DataError
+            x, y or v do not fit.
+
+        Examples
+        --------
+        >>> import cynn
+        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
+        >>> net.hvp([[3.0]], [5.0], [1.0, 0.0])  # of (3 w + b - 5)²
+        array([18.,  6.], dtype=float32)
+        """
+        from cynn.training import problem
+
+        return problem.hvp(
+            cast("Model", self), x, y, v, loss=loss, loss_weights=loss_weights, sample_weight=sample_weight,
+            n_threads=n_threads,
+        )  # fmt: skip
+
 
 def _hessians(network: Model, x: Any, n_threads: int | None, *, is_diagonal: bool) -> Any:
     from cynn.derivatives import first

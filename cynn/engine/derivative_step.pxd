@@ -1,12 +1,9 @@
 # What a training step adds where derivatives by the inputs are trained, too.
 from libc.stdint cimport int64_t
 
-from cynn.abi cimport cynn_operands, cynn_pass, cynn_tangents
 from cynn.engine.dtypes cimport Dtype
-from cynn.engine.engine cimport Engine
 from cynn.engine.step cimport Step
-from cynn.engine.tangents cimport Tangents
-from cynn.engine.workspace cimport Workspace
+from cynn.engine.tangent_step cimport TangentStep
 from cynn.kernels.tables cimport Rows
 
 
@@ -26,15 +23,11 @@ ctypedef struct DerivativeHead:
     double *tile_loss
 
 
-cdef class DerivativeStep:
+cdef class DerivativeStep(TangentStep):
     cdef const Dtype *dtype
     cdef double scale            # of Input
     cdef int64_t inputs
     cdef bint is_backward
-    cdef readonly int64_t copies  # of each row
-    cdef Tangents base           # of the workspace of the step
-    cdef Tangents wide           # with copies of its rows
-    cdef list entries            # values from which the backward pass begins: first those of the losses
     cdef int64_t n_losses
     cdef int64_t n_entries
     cdef int64_t *units          # of each entry
@@ -42,13 +35,7 @@ cdef class DerivativeStep:
     cdef int64_t n_heads
     cdef const Rows *source      # of directions, or NULL: the coordinates
     cdef void *directions        # of the batch
-    cdef list keep
     cdef list losses             # of tiles
-    cdef void *hold(self, array) except NULL
-    cdef const cynn_operands *op(self, int64_t node) noexcept
-    cdef const cynn_tangents *tangents(self, int64_t node) noexcept
-    cdef void weigh(self, const Step *step) noexcept nogil
-    cdef double total(self, const Step *step, double *sums) noexcept nogil
     cdef void gather(self, const Step *step, int64_t begin, int64_t end) noexcept nogil
     cdef void set_loss_tangents(self, int64_t begin, int64_t end) noexcept nogil
     cdef void set_unit_vectors(self, int64_t begin, int64_t end) noexcept nogil
@@ -56,9 +43,3 @@ cdef class DerivativeStep:
     cdef void compare(
         self, const DerivativeHead *head, int64_t piece, int64_t begin, int64_t end
     ) noexcept nogil
-    cdef int backward(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
-    cdef int backward_jvp(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
-    cdef int run(self, const Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil
-
-
-cdef int run_derivatives(void *derivatives, Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil

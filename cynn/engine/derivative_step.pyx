@@ -18,16 +18,17 @@ import numpy as np
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
-from cynn.abi cimport cynn_operands, cynn_pass, cynn_tangents, floating
+from cynn.abi cimport cynn_pass, floating
 from cynn.engine.dtypes cimport at, set_element
 from cynn.engine.engine cimport Engine
 from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Step
-from cynn.engine.tangents cimport Tangents, repeat_values
-from cynn.engine.workspace cimport Workspace, add_gradients, address_of, aligned
+from cynn.engine.tangent_step cimport TangentStep
+from cynn.engine.tangents cimport repeat_values
+from cynn.engine.workspace cimport address_of, aligned
 
 
-cdef class DerivativeStep:
+cdef class DerivativeStep(TangentStep):
     """The passes of directional derivatives in a step, on tiles of its rows.
 
     Parameters
@@ -40,11 +41,6 @@ cdef class DerivativeStep:
         The values from which the losses of the outputs are computed.
     batch_size : int
         The number of rows.
-
-    Attributes
-    ----------
-    copies : int
-        The number of copies of each row.
     """
 
     def __cinit__(self, Engine engine, given, list loss_values, int64_t batch_size):
@@ -58,10 +54,10 @@ cdef class DerivativeStep:
         units = [engine.operations[value - 1].units for value in engine.outputs]
         self.is_backward = given.directions is None and sum(units[i] for i in numbers) <= self.inputs
         if self.is_backward:
-            self.copies = sum(units[i] for i in numbers)
+            copies = sum(units[i] for i in numbers)
         else:
-            self.copies = self.inputs if given.directions is None else given.directions.shape[1] // self.inputs
-        entries = self.entries = list(loss_values)
+            copies = self.inputs if given.directions is None else given.directions.shape[1] // self.inputs
+        entries = list(loss_values)
         self.n_losses, self.n_heads = len(entries), len(numbers)
         room = np.zeros(self.n_heads * sizeof(DerivativeHead), np.uint8)
         self.heads = <DerivativeHead *>self.hold(room)
@@ -88,24 +84,12 @@ cdef class DerivativeStep:
             rows = RowMatrix(given.directions)
             self.source = &rows.rows
             self.keep.append(rows)
-            self.directions = self.hold(aligned((batch_size, self.copies * self.inputs), engine.dtype))
+            self.directions = self.hold(aligned((batch_size, copies * self.inputs), engine.dtype))
         self.n_entries = len(entries)
         self.units = <int64_t *>self.hold(np.array([engine.operations[v - 1].units for v in entries], np.int64))
-        self.base = tangents_of(engine, entries, batch_size)
-        self.wide = self.base if self.copies == 1 else tangents_of(engine, entries, batch_size * self.copies)
-
-    cdef void *hold(self, array) except NULL:
-        self.keep.append(array)
-        return address_of(array)
-
-    cdef const cynn_operands *op(self, int64_t node) noexcept:
-        return &self.wide.workspace.nodes[node].op
-
-    cdef const cynn_tangents *tangents(self, int64_t node) noexcept:
-        return &self.wide.nodes[node]
+        self.set_up(engine, entries, batch_size, copies)
 
     cdef void weigh(self, const Step *step) noexcept nogil:
-        """The weights of the batch's rows."""
         cdef int64_t i
         for i in range(self.n_heads):
             self.dtype.rows.weigh(
@@ -114,7 +98,6 @@ cdef class DerivativeStep:
             )
 
     cdef double total(self, const Step *step, double *sums) noexcept nogil:
-        """w D of the batch; sums over its rows, of each output, are added to `sums`."""
         cdef int64_t i, tile
         cdef double of_output, found = 0
         for i in range(self.n_heads):
@@ -208,31 +191,7 @@ cdef class DerivativeStep:
         else:
             head.tile_loss[piece] = squared_errors[double](&comparison, NULL)
 
-    cdef int backward(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
-        """λ, or the unit vectors, through all operations; -1 if Python raised."""
-        cdef int64_t i
-        for i in range(self.wide.workspace.n_nodes - 1, -1, -1):
-            if self.wide.workspace.nodes[i].op.delta == NULL:
-                continue
-            self.wide.add_gradients(i, begin, end)
-            if self.wide.backward_at(i, pass_, begin, end):
-                return -1
-        add_gradients(self.dtype, &self.wide.workspace.input, begin, end)
-        return 0
-
-    cdef int backward_jvp(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
-        """The tangents of `backward`; -1 if Python raised."""
-        cdef int64_t i
-        for i in range(self.wide.workspace.n_nodes - 1, -1, -1):
-            if self.wide.workspace.nodes[i].op.delta == NULL:
-                continue
-            self.wide.add_tangents(i, begin, end)
-            if self.wide.backward_jvp_at(i, pass_, begin, end):
-                return -1
-        return 0
-
     cdef int run(self, const Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
-        """All passes of rows begin..end, after forward and the losses of the outputs; -1 if Python raised."""
         cdef int64_t i, first = begin * self.copies, last = end * self.copies
         cdef cynn_pass pass_ = step.pass_
         pass_.rows *= self.copies
@@ -256,18 +215,6 @@ cdef class DerivativeStep:
         elif self.backward(&pass_, first, last):
             return -1
         return self.backward_jvp(&pass_, first, last)
-
-
-cdef int run_derivatives(void *derivatives, Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
-    # the plan of the step keeps it alive, so it needs no GIL
-    return (<DerivativeStep>derivatives).run(step, piece, begin, end)
-
-
-cdef Tangents tangents_of(Engine engine, list entries, int64_t rows):
-    return Tangents(
-        Workspace(engine.operations, engine.dtype, engine.source.inputs, rows, True, entries, False, True),
-        engine.operations, engine.dtype
-    )
 
 
 # Products J t of some rows, and where ∂D/∂(J t) goes: for each row a matrix i x j. The given ones have other strides.

@@ -22,7 +22,7 @@ from cynn.engine.abi_checks cimport (
     require_overridden,
 )
 from cynn.engine.activation_kernel cimport ActivationKernel
-from cynn.engine.dtypes cimport Dtype, at, dtype_of
+from cynn.engine.dtypes cimport Dtype, at, dtype_named, dtype_of
 from cynn.engine.kernel_object cimport KernelObject, as_matrix, check_pair, is_plain
 from cynn.engine.ndarray cimport array_data, type_number
 from cynn.kernels.blas cimport faults, raise_faults_since
@@ -134,6 +134,25 @@ cdef class LossKernel(KernelObject):
         if activation is None:
             return self.fuses_with == "identity"
         return not activation.is_python and self.fuses_with == activation.component.name
+
+    def has_backward_jvp(self, ActivationKernel activation, str dtype):
+        """Whether the Hessian of this loss times a vector is known.
+
+        Parameters
+        ----------
+        activation : ActivationKernel or None
+            As for `fuses_behind`.
+        dtype : {"float32", "float64"}
+            That of a network.
+
+        Returns
+        -------
+        bool
+            True if it is.
+        """
+        if self.is_python:
+            return False
+        return dtype_named(dtype).has_loss_backward_jvp(&self.functions, self.fuses_behind(activation))
 
     def value_and_gradient(self, prediction, target, *, fused=False):
         """The loss of each row and its gradient; with `fused`, prediction is z.

@@ -28,7 +28,7 @@ cdef enum Task:
     FORWARD_PARTS     # of the first node, each on some columns of x
     ADD_PARTS         # of the output of the first node
     LOSS
-    DIFFERENTIATE     # what `derivatives` of the step does instead of ADD and BACKWARD
+    DIFFERENTIATE     # what `tangents` of the step does instead of ADD and BACKWARD
     ADD               # the gradients of a node's output, if several operations use it
     BACKWARD          # of a node
 
@@ -142,7 +142,7 @@ ctypedef struct Parameter:
 ctypedef struct Block:
     const cynn_operation *operation
     const cynn_operands *op          # those of the part if there are parts
-    const cynn_tangents *tangents    # NULL: no derivatives are trained
+    const cynn_tangents *tangents    # if the step has some
     int64_t number                   # of the parameter in its operation
     Parameter *parameter
     int64_t begin
@@ -198,8 +198,8 @@ ctypedef struct Step:
     Updates updates
     int unusable                     # a flag: a row has a NaN, an infinity or an invalid category
     int failed                       # a flag: Python code raised an error
-    void *derivatives                # a DerivativeStep, if derivatives are trained, and the function that runs it
-    int (*differentiate)(void *derivatives, Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil
+    void *tangents                   # a TangentStep if there is one, and the function that runs it
+    int (*differentiate)(void *tangents, Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil
     int64_t copies                   # of each row in the gradients by parameters
 
 

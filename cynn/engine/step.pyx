@@ -84,7 +84,7 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
     planned.append((GATHER_TARGETS, 0))
     planned += [(FORWARD, i) for i in range(1, step.n_nodes)]
     planned.append((LOSS, 0))
-    planned += [(DIFFERENTIATE, 0)] if step.derivatives != NULL else backward_instructions(step)
+    planned += [(DIFFERENTIATE, 0)] if step.tangents != NULL else backward_instructions(step)
     for i, (task, number) in enumerate(planned):
         node = step.input if number < 0 else &step.nodes[<int64_t>number]
         step.schedule.instructions[i].task = task
@@ -275,7 +275,7 @@ cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
             for j in range(step.n_heads):
                 loss_of_tile(step, &step.heads[j], piece, begin, end)
         elif step.schedule.instructions[i].task == DIFFERENTIATE:
-            if step.differentiate(step.derivatives, step, piece, begin, end):
+            if step.differentiate(step.tangents, step, piece, begin, end):
                 raise_flag(&step.failed)
         elif step.schedule.instructions[i].task == ADD:
             add_gradients(step.dtype, node, begin, end)

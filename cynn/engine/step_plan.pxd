@@ -2,12 +2,12 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
 
-from cynn.engine.derivative_step cimport DerivativeStep
 from cynn.engine.engine cimport Engine
 from cynn.engine.loss_kernel cimport LossKernel
 from cynn.engine.optimizer_kernel cimport OptimizerKernel
 from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Block, Part, Step
+from cynn.engine.tangent_step cimport TangentStep
 from cynn.engine.thread_team cimport Team
 from cynn.engine.workspace cimport Workspace
 
@@ -16,7 +16,7 @@ cdef class StepPlan:
     cdef Step step
     cdef Engine engine
     cdef Workspace workspace
-    cdef DerivativeStep derivatives    # or None
+    cdef TangentStep tangents          # or None
     cdef Team team
     cdef list losses
     cdef OptimizerKernel optimizer
@@ -44,7 +44,7 @@ cdef class StepPlan:
     cdef set_hyperparameters(self, settings)
     cdef tuple python_optimizers(self)
     cdef set_scheduled(self, settings)
-    cdef set_derivatives(self, given, list values)
+    cdef set_tangents(self, derivatives, list direction, list values)
     cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights)
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight

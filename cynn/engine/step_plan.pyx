@@ -15,13 +15,15 @@ from cynn.abi cimport (
     cynn_operands,
     cynn_pass,
 )
-from cynn.engine.derivative_step cimport DerivativeStep, run_derivatives
+from cynn.engine.curvature_step cimport CurvatureStep
+from cynn.engine.derivative_step cimport DerivativeStep
 from cynn.engine.engine cimport Engine
 from cynn.engine.loss_kernel cimport LossKernel
 from cynn.engine.optimizer_kernel cimport OptimizerKernel
 from cynn.kernels.tables cimport MAX_NORM, NON_NEGATIVE, UNCONSTRAINED, UNIT_NORM
 from cynn.engine.row_matrix cimport RowMatrix
 from cynn.engine.step cimport Block, Blocks, Head, Parameter, Part, Step, Updates, block_borders, plan_stages
+from cynn.engine.tangent_step cimport run_tangents
 from cynn.engine.thread_team cimport MAX_THREADS, Team
 from cynn.engine.workspace cimport Node, address_of, zeroed
 
@@ -58,7 +60,7 @@ cdef class StepPlan:
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
         OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, bint training,
-        bint by_inputs, derivatives
+        bint by_inputs, derivatives, list direction
     ):
         cdef Step *step = &self.step
         # Python methods take whole batches.
@@ -74,10 +76,10 @@ cdef class StepPlan:
         self.set_updates(settings)
         self.set_hyperparameters(settings)
         values, passed_over = self.set_heads(targets, sample_weights, loss_weights)
-        if derivatives is None:
+        if derivatives is None and direction is None:
             self.workspace = engine.new_workspace(batch_size, training, values, by_inputs)
         else:
-            self.set_derivatives(derivatives, values)
+            self.set_tangents(derivatives, direction, values)
         self.set_scheduled(settings)
         step.nodes, step.n_nodes = self.workspace.nodes, self.workspace.n_nodes
         step.input = &self.workspace.input if by_inputs else NULL
@@ -90,13 +92,13 @@ cdef class StepPlan:
         self.is_worth_a_team = not whole_batch and engine.multiplications() * batch_size * step.copies >= WORTH_A_TEAM
         if not self.is_worth_a_team:
             n_threads = 1
-        elif not by_inputs and derivatives is None and self.is_divided():
+        elif not by_inputs and self.tangents is None and self.is_divided():
             step.schedule.n_parts = max(2, engine.source.inputs // INPUTS_OF_A_PART)
         self.team = Team(max(1, min(n_threads, MAX_THREADS)))
         self.allocate_heads(values)
         self.divide_inputs()
         taken = {value for operation in engine.operations for value in operation.inputs}
-        plan_stages(step, passed_over - taken - set(values if derivatives is None else self.derivatives.entries))
+        plan_stages(step, passed_over - taken - set(values if self.tangents is None else self.tangents.entries))
         self.plan_prefetching()
         self.set_parameters(settings)
         self.set_rules(settings)
@@ -171,15 +173,17 @@ cdef class StepPlan:
                 self.scheduled[self.n_scheduled] = <double *>&workspace.nodes[i].op.h[j]
                 self.n_scheduled += 1
 
-    cdef set_derivatives(self, given, list values):
-        """Set up what is needed to train derivatives, besides the losses, which use these values."""
+    cdef set_tangents(self, derivatives, list direction, list values):
+        """Set up the passes of directional derivatives, and the losses that use these values."""
         cdef Step *step = &self.step
-        self.derivatives = DerivativeStep(self.engine, given, values, self.batch_size)
-        self.workspace = self.derivatives.base.workspace
-        step.derivatives, step.differentiate = <void *>self.derivatives, run_derivatives
-        step.copies = self.derivatives.copies
+        if derivatives is not None:
+            self.tangents = DerivativeStep(self.engine, derivatives, values, self.batch_size)
+            self.sums = np.zeros(2 + 2 * step.n_heads)
+        else:
+            self.tangents = CurvatureStep(self.engine, direction, values, self.batch_size)
+        self.workspace = self.tangents.base.workspace
+        step.tangents, step.differentiate, step.copies = <void *>self.tangents, run_tangents, self.tangents.copies
         step.updates.is_linear = False
-        self.sums = np.zeros(2 + 2 * step.n_heads)
 
     cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights):
         """The values that losses use, and the outputs of activations that they skip."""
@@ -234,7 +238,7 @@ cdef class StepPlan:
         multiplications = 0
         for i, operation in enumerate(self.engine.operations):
             node = &self.step.nodes[i]
-            if self.derivatives is not None:
+            if self.tangents is not None:
                 pass  # all passes of a tile follow each other
             elif operation.column_piece and self.step.pass_.training:
                 node.column_piece = operation.column_piece
@@ -410,7 +414,7 @@ cdef class StepPlan:
         planned = [block for _, block in sorted(planned, key=lambda place_and_block: place_and_block[0])]
         blocks.n_blocks, blocks.blocks = len(planned), self.as_blocks(planned)
         for i in range(blocks.n_blocks):
-            if blocks.blocks[i].parameter == step.parameters and self.derivatives is None:
+            if blocks.blocks[i].parameter == step.parameters and self.tangents is None:
                 part = self.part_of(blocks.blocks[i].begin)
                 blocks.blocks[i].part, blocks.blocks[i].op = part, &part.op
         updated = planned if step.updates.is_elementwise else whole
@@ -445,8 +449,8 @@ cdef class StepPlan:
         cdef int64_t i, j, number
         for i, (number, j, begin, end) in enumerate(planned):
             blocks[i].operation, blocks[i].op = self.step.nodes[number].operation, &self.step.nodes[number].op
-            if self.derivatives is not None:
-                blocks[i].op, blocks[i].tangents = self.derivatives.op(number), self.derivatives.tangents(number)
+            if self.tangents is not None:
+                blocks[i].op, blocks[i].tangents = self.tangents.op(number), self.tangents.tangents(number)
             blocks[i].number = j
             blocks[i].parameter = &self.step.parameters[<int64_t>self.engine.places[number] + j]
             blocks[i].begin, blocks[i].end = begin, end

@@ -38,6 +38,7 @@ class Trainer:
         training: bool = True,
         by_inputs: bool = False,
         derivatives: object = None,
+        direction: list[_Array | None] | None = None,
     ) -> Self: ...
     @property
     def input_gradient(self) -> _Array: ...

@@ -125,6 +125,9 @@ cdef class Trainer:
         Whether the gradient by the inputs is wanted, which `input_gradient` has. Needed without `training`.
     derivatives : DerivativeTargets, optional
         Derivatives by the inputs that are trained, too. Not together with `communicator` and `by_inputs`.
+    direction : list of (array or None), optional
+        A vector v, an array for each of `Engine.trained_parameters`. Without an optimizer: `gradients` then has the
+        Hessian of the loss times v. Likewise.
 
     Attributes
     ----------
@@ -146,13 +149,14 @@ cdef class Trainer:
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
         OptimizerKernel optimizer, list slots, settings, int64_t batch_size, int n_threads, communicator=None,
-        bint training=True, bint by_inputs=False, derivatives=None
+        bint training=True, bint by_inputs=False, derivatives=None,
+        list direction=None
     ):
         cdef int64_t i
         cdef Head *head
         cdef StepPlan plan = StepPlan(
             engine, x, targets, sample_weights, row_weight, losses, loss_weights, optimizer, slots, settings,
-            batch_size, n_threads, training, by_inputs, derivatives
+            batch_size, n_threads, training, by_inputs, derivatives, direction
         )
         self.plan = plan
         self.has_ranks = communicator is not None and communicator.size > 1
@@ -444,8 +448,8 @@ cdef class Trainer:
                 head.sample_weight, step.batch.order, step.pass_.rows,
                 head.loss_weight / step.batch.rows_of_step, head.weight
             )
-        if self.plan.derivatives is not None:
-            self.plan.derivatives.weigh(step)
+        if self.plan.tangents is not None:
+            self.plan.tangents.weigh(step)
         count_rows(step)
         lower_flag(&step.failed)
         lower_flag(&step.unusable)
@@ -475,8 +479,8 @@ cdef class Trainer:
                 of_output += head.tile_loss[i]
             loss[0] += of_output
             self.plan.sums[2 + j] += of_output / head.loss_weight * step.batch.rows_of_step
-        if self.plan.derivatives is not None:
-            loss[0] += self.plan.derivatives.total(step, &self.plan.sums[2 + step.n_heads])
+        if self.plan.tangents is not None:
+            loss[0] += self.plan.tangents.total(step, &self.plan.sums[0] + 2 + step.n_heads)
         if not isfinite(loss[0]):
             return LOSS_IS_NOT_FINITE
         if updates.is_linear:

@@ -13,10 +13,12 @@ from cynn.data.inputs import as_array
 from cynn.engine import threads
 from cynn.engine.normal_equations import NormalEquations
 from cynn.engine.trainer import Diverged
-from cynn.errors import InvalidParameterError, ShapeError
+from cynn.errors import DataError, InvalidParameterError, ShapeError
+from cynn.layers import as_values
 from cynn.losses import MeanSquaredError
 from cynn.training import evaluation
 from cynn.training.context import TrainingContext
+from cynn.training.curvature import HessianProduct
 from cynn.training.trained_weights import TrainedWeights
 
 if TYPE_CHECKING:
@@ -102,6 +104,7 @@ class Problem:
         self._chunk = chunk
         self._equations: NormalEquations | None = None
         self._products: Vector | None = None
+        self._curvature: HessianProduct | None = None
         self.set_batch(order)
         self.theta: Vector = self._weights.get()
 
@@ -210,20 +213,57 @@ class Problem:
             gradient += np.concatenate([np.zeros(0), *parts]) * (len(rows) / n)
         return total, gradient
 
+    def hvp(self, theta: Vector, v: Vector) -> Vector:
+        """The Hessian of the loss and its penalty, times a vector: H v, without H.
+
+        It costs about twice a gradient: H v = d/dε ∇C(θ + ε v) at ε = 0, computed exactly. (Pearlmutter, "Fast exact
+        multiplication by the Hessian", Neural Computation 6, 1994.)
+
+        Parameters
+        ----------
+        theta, v : array of shape (n_parameters,)
+            The weights, and the vector.
+
+        Returns
+        -------
+        float64 array of shape (n_parameters,)
+            H v; NaN where the loss is not finite.
+
+        Raises
+        ------
+        InvalidParameterError
+            There is an L1 regularizer, whose derivative jumps.
+        PluginError
+            A part has no function for it. The message names both.
+        """
+        with self._lock:
+            check_smooth(self._weights)
+            vector = self._checked(v, "v")
+            self._put(theta)
+            if self._curvature is None:
+                self._curvature = HessianProduct(
+                    self._network, self._objective, self._rows, self._target, self._row_weights, self._n_threads,
+                    self._chunk,
+                )  # fmt: skip
+            return self._curvature(self._order, vector)
+
     def constrain(self) -> None:
         """Apply the constraints of the layers to the weights that the network has."""
         self._trainer.constrain()
 
     def _put(self, theta: Vector) -> Vector:
         """Give the network these weights; return them as it has them."""
-        given = as_array(theta, "theta")
+        self._weights.set(self._checked(theta, "theta"))
+        return self._weights.get()
+
+    def _checked(self, vector: Any, name: str) -> Vector:
+        given = as_array(vector, name)
         if given.shape != (self.n_parameters,) or given.dtype.kind not in "fiub":
             raise ShapeError(
-                f"theta must be a vector of {self.n_parameters} numbers, one for each trained weight. Got "
+                f"{name} must be a vector of {self.n_parameters} numbers, one for each trained weight. Got "
                 f"{given.dtype} of shape {given.shape} instead."
             )
-        self._weights.set(given)
-        return self._weights.get()
+        return given.astype(np.float64, copy=False)
 
     # ---------------------------------------------------------------------------- sums of squares
 
@@ -445,3 +485,22 @@ def of_network(
     given = evaluation.checked(own, objective, x, y, sample_weight, "", check_finite=True)
     rows, target, weights = evaluation.counted(*given)
     return Problem(own, objective, rows, target, weights, np.arange(len(rows)), threads.resolve(n_threads))
+
+
+def hvp(
+    network: Model, x: Any, y: Any, v: Any, *, loss: Any, loss_weights: Any, sample_weight: Any, n_threads: int | None
+) -> Array:
+    """`Network.hvp`."""
+    check_deterministic(network)
+    weights = TrainedWeights(network)
+    check_smooth(weights)
+    like = weights.get(network.dtype)
+    vector = as_values(v, like, "v")
+    if not np.isfinite(vector).all():
+        raise DataError("v must be finite. Got a NaN or an infinity.")
+    objective = network.objective(loss, loss_weights)
+    given = evaluation.checked(network, objective, x, y, sample_weight, "", check_finite=True)
+    rows, target, of_rows = evaluation.counted(*given)
+    chunk = min(_ROWS_AT_ONCE, len(rows))
+    product = HessianProduct(network, objective, rows, target, of_rows, threads.resolve(n_threads), chunk)
+    return product(np.arange(len(rows)), vector.astype(np.float64)).astype(network.dtype)

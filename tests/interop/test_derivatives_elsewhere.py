@@ -136,6 +136,52 @@ def test_input_gradients_against_jax():
     assert helpers.relative_error(net.input_gradients(x, y, loss="cross_entropy"), expected) < CLOSE
 
 
+def losses_in_jax(f, x, targets):
+    """The mean squared error of all outputs, as a function of the weights."""
+    return lambda weights: sum(((a - y) ** 2).mean() for a, y in zip(f(weights, x), targets, strict=True))
+
+
+def second_derivatives(net, x):
+    """Products with the Hessian by the weights, and the gradient of a loss on derivatives, beside JAX."""
+    f, weights, outputs = in_jax(net), [jnp.asarray(array) for array in trained(net)], net._outputs
+    targets = [helpers.inputs(len(x), units, seed=k) for k, units in enumerate(outputs.units)]
+    y, sizes = outputs.join(targets), np.cumsum([array.size for array in weights])[:-1]
+    v = helpers.inputs(1, net.parameter_vector.size, seed=7)[0]
+    direction = [jnp.asarray(a.reshape(w.shape)) for a, w in zip(np.split(v, sizes), weights, strict=True)]
+    loss = losses_in_jax(f, x, targets)
+    expected = jax.jvp(jax.grad(loss), (weights,), (direction,))[1]
+    found = np.split(net.hvp(x, y, v, loss="mean_squared_error"), sizes)
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(one - np.ravel(other)).max() < CLOSE * max(1, np.abs(v).max())
+    slopes = [helpers.inputs(len(x), units * x.shape[1], seed=k).reshape(len(x), units, -1)
+              for k, units in enumerate(outputs.units)]  # fmt: skip
+
+    def with_slopes(weights):
+        found = jax.vmap(jax.jacrev(lambda x: f(weights, x)))(x)
+        return loss(weights) + 0.3 * sum(((J - s) ** 2).mean() for J, s in zip(found, slopes, strict=True))
+
+    expected, before = jax.grad(with_slopes)(weights), [array.copy() for array in trained(net)]
+    net.fit(x, y, loss="mean_squared_error", dy_dx=outputs.join(slopes), derivative_weight=0.3, batch_size=len(x),
+            epochs=1, optimizer=cynn.optimizers.SGD(learning_rate=1.0), progress=False)  # fmt: skip
+    for one, array, other in zip(before, trained(net), expected, strict=True):
+        assert helpers.relative_error(one - array, other) < CLOSE
+
+
+@pytest.mark.parametrize(
+    "layer", [cynn.LayerNorm(), cynn.RMSNorm(), cynn.PReLU(), cynn.GLU(6, "sigmoid"), Activation("softmax")]
+)
+def test_second_derivatives_against_jax(layer):
+    second_derivatives(derived.around(layer), helpers.inputs(6, 6))
+
+
+def test_second_derivatives_of_several_outputs_against_jax():
+    x = Input(3)
+    first = Dense(4, "tanh")(x)
+    both = Add()(first, Dense(4, "sigmoid")(first))
+    net = Network({"p": Dense(2, "softmax")(Concatenate()(both, x)), "q": Dense(1)(both)}, dtype="float64", seed=0)
+    second_derivatives(net, helpers.inputs(6, 3))
+
+
 class TestTorch:
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_the_same_as_a_module_of_torch(self, dtype):

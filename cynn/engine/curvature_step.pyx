@@ -1,0 +1,66 @@
+"""A step that computes the Hessian H of the loss by the parameters, times a vector v, in the place of the gradients.
+
+H v is the directional derivative of the gradient where the parameters move along v: a pass forward with tangents from
+v, the Hessians of the losses times the tangents of the outputs, and a pass backward with its tangents.
+
+Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from cynn.engine.dtypes cimport Dtype, at
+from cynn.engine.engine cimport Engine
+from cynn.engine.step cimport Head, Step
+from cynn.engine.tangent_step cimport TangentStep
+
+
+cdef class CurvatureStep(TangentStep):
+    """The passes of H v, on tiles of rows.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of the network.
+    directions : list of (array or None)
+        The part of v for each entry of `Engine.trained_parameters`. What is in the arrays at the time of a step counts.
+    loss_values : list of int
+        The values from which the losses of the outputs are computed.
+    batch_size : int
+        The number of rows.
+    """
+
+    def __cinit__(self, Engine engine, list directions, list loss_values, int64_t batch_size):
+        cdef int64_t i
+        self.keep = [directions]
+        self.set_up(engine, loss_values, batch_size, 1)
+        for i, operation in enumerate(engine.operations):
+            first = engine.places[i]
+            own = directions[first : first + len(operation.parameters)] if operation.trainable else []
+            self.wide.set_parameters(i, own or [None] * len(operation.parameters))
+
+    cdef int run(self, const Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
+        cdef const Dtype *dtype = step.dtype
+        cdef int64_t i, offset
+        cdef const Head *head
+        cdef const void *target
+        cdef const int64_t *classes
+        memset(
+            at(dtype, self.wide.first, begin * self.wide.inputs), 0, (end - begin) * self.wide.inputs * dtype.itemsize
+        )
+        if self.wide.jvp(&step.pass_, begin, end):
+            return -1
+        for i in range(step.n_heads):
+            head = &step.heads[i]
+            offset = begin * head.outputs
+            if head.classes != NULL and not head.one_hot:
+                target, classes = NULL, head.batch_classes + begin
+            else:
+                target, classes = at(dtype, head.target, offset), NULL
+            dtype.loss_backward_jvp(
+                &head.loss, head.loss_h, head.fused, end - begin, head.outputs, at(dtype, head.loss_input, offset),
+                target, classes, at(dtype, head.weight, begin),
+                at(dtype, self.wide.nodes[self.values[i] - 1].out, offset),
+                at(dtype, self.wide.entry_tangents[i], offset)
+            )
+        return -1 if self.backward(&step.pass_, begin, end) else self.backward_jvp(&step.pass_, begin, end)
