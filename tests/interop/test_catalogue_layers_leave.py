@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import cynn
-from cynn.interop.evaluation import Reference
+from cynn.interop.evaluation import Exact, Reference
+from cynn.interop.expressions import call
 from cynn.interop.from_layers import plan_of
+from cynn.interop.plan import Output, Plan, column
 
 NAMES = [
     "scale", "plr", "pbld", "ple", "plr of columns", "pbld of columns", "ple of columns", "parametric",
@@ -42,6 +44,18 @@ def test_c(tmp_path, name, exact):
     status, said = exported.selftest(tmp_path / "net.c", ["-O2"])
     assert status == 0, said
     assert exact == said.endswith("allowed 0\n")
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sine_and_cosine_with_the_same_bits_everywhere(dtype, name):
+    plan = Plan(1, 1.0, 0.0, dtype)
+    plan.outputs = [Output(None, plan.map(call(name, column(0)), 1))]
+    random = np.random.default_rng(0)
+    x = np.concatenate([random.uniform(-far, far, 5000) for far in (1e-3, 4, 30_000)])[:, None].astype(dtype)
+    wanted = getattr(np, name)(x.astype(np.longdouble))
+    errors = np.abs(Exact(plan, dtype)(x) - wanted) / np.spacing(np.abs(wanted).astype(dtype))
+    assert errors.max() < 2
 
 
 def test_python(tmp_path):
