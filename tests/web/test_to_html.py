@@ -98,6 +98,7 @@ def test_weights_of_eight_bits_say_what_they_cost(tmp_path, capsys):
     assert len(text) < 90_000
     found = arrays_of(page)
     assert found["w1"].dtype == np.int8
+    assert (np.abs(found["w1"].reshape(784, 16).astype(int)).max(axis=0) == 127).all()
     decoded = found["w1"].reshape(784, 16) * found["w1_scales"]
     np.testing.assert_allclose(decoded, net.layers[0].weights, atol=found["w1_scales"].max() * 0.51)
     with pytest.raises(cynn.errors.InvalidParameterError, match="examples"):

@@ -40,7 +40,7 @@ export const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 
 /**
  * A colour of the page.
  * @param {string} name
- * @returns {[number, number, number]}
+ * @returns {number[]}
  */
 export function colour(name) {
   const text = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -71,7 +71,7 @@ export function picture(numbers, [rows, columns], { signs = false, full = 0, lab
 export function paint(canvas, numbers, { signs = false, full = 0 }) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(canvas.width, canvas.height);
-  const [plus, minus] = signs ? [colour("plus"), colour("minus")] : [[0, 0, 0], [0, 0, 0]];
+  const [plus, minus] = signs ? [colour("more"), colour("less")] : [[0, 0, 0], [0, 0, 0]];
   let most = full;
   if (!most) for (let k = 0; k < numbers.length; ++k) most = Math.max(most, Math.abs(numbers[k]));
   for (let k = 0; k < numbers.length; ++k) {

@@ -52,7 +52,7 @@ export function shownOf(matters) {
  * @param {number[]} units  of each column
  * @param {number} width
  * @param {number} right  room for the labels behind the last column
- * @returns {{ width: number, height: number, columns: Placed[] }}
+ * @returns {{ width: number, height: number, pitch: number, columns: Placed[] }}
  */
 export function placesOf(shown, units, width, right) {
   const heights = shown.map((each, k) => (each.length - 1) * GAP + (each.length < units[k] ? DOTS : 0));
@@ -66,7 +66,7 @@ export function placesOf(shown, units, width, right) {
     const ys = each.map((_, place) => top + place * GAP + (isCut && place >= half ? DOTS : 0));
     return { x: left + k * pitch, ys, shown: each, dots: isCut ? (ys[half - 1] + ys[half]) / 2 : null };
   });
-  return { width: left + (shown.length - 1) * pitch + right, height, columns };
+  return { width: left + (shown.length - 1) * pitch + right, height, pitch, columns };
 }
 
 /**

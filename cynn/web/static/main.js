@@ -46,7 +46,8 @@ export async function start(page, forward) {
   });
   /** @type {string[][]} */
   const names = columns.map(() => []);
-  if (inputs.kind === "picture") names[0] = inputs.base.map((_, k) => `pixel ${Math.floor(k / inputs.shape[1]) + 1}, ${(k % inputs.shape[1]) + 1}`);
+  const { shape } = inputs;
+  if (shape) names[0] = inputs.base.map((_, k) => `pixel ${Math.floor(k / shape[1]) + 1}, ${(k % shape[1]) + 1}`);
   else names[0] = inputs.fields.map((field) => field.name);
   for (const output of outputs) names[output.column] = output.labels;
 
@@ -58,7 +59,7 @@ export async function start(page, forward) {
   function thumb(given, answer) {
     const label = answer ? `an example: ${answer}` : "an example";
     const text = inputs.fields.slice(0, 3).map((field, k) => `${field.name} ${field.categories?.[given[k]] ?? shown(given[k])}`).join(", ");
-    const inside = inputs.kind === "picture" ? picture(given, inputs.shape, { full: inputs.full }) : text;
+    const inside = shape ? picture(given, shape, { full: inputs.full }) : text;
     return element("button", { type: "button", class: "thumb", title: label, "aria-label": label, click: () => change(given) }, inside);
   }
 
@@ -80,7 +81,7 @@ export async function start(page, forward) {
 
   const network = networkOf(find("network"), { columns, names, arrays, choose, tell, shown: columns.map((_, k) => shownOf(importance(columns, k, arrays, usual[k]))) });
   const { nameOf, titleOf } = network;
-  const details = detailsOf(find("details"), { columns, arrays, shape: inputs.shape, nameOf, titleOf, examples, close: () => choose(-1, -1) });
+  const details = detailsOf(find("details"), { columns, arrays, shape, nameOf, titleOf, examples, close: () => choose(-1, -1) });
 
   const host = find("inputs");
   const predict = (/** @type {ArrayLike<number>} */ row) => {
@@ -89,9 +90,9 @@ export async function start(page, forward) {
   };
   /** @type {import("./inputs.js").Input[]} */
   const given = [];
-  if (inputs.kind === "picture") given.push(padOf(host, inputs.shape, inputs.full, change));
+  if (shape) given.push(padOf(host, shape, inputs.full, change));
   if (inputs.kind === "curve") given.push(curveOf(host, inputs.fields, predict, change));
-  if (inputs.kind !== "picture") given.push(tableOf(host, inputs.fields, change));
+  if (!shape) given.push(tableOf(host, inputs.fields, change));
   if (examples.length) {
     const answers = [...new Set(page.answers)];
     const chosen = answers.length > 1 && answers.length <= 12 ? answers.sort().map((answer) => page.answers.indexOf(answer)) : examples.keys();

@@ -45,7 +45,7 @@ export function networkOf(host, { columns, names, shown: drawn, arrays, choose, 
       svg.setAttribute(key, String(value));
     [neurons, fans, lines] = [[], [], []];
     columns.forEach((column, k) => column.sources.forEach((source) => drawEdges(places.columns, k, source)));
-    places.columns.forEach((place, k) => drawColumn(place, k, places.height));
+    places.columns.forEach((place, k) => drawColumn(place, k, places));
     mark();
     if (values.length) show(values, lit);
   }
@@ -79,8 +79,8 @@ export function networkOf(host, { columns, names, shown: drawn, arrays, choose, 
     }
   }
 
-  /** @param {import("./layout.js").Placed} place @param {number} k @param {number} height */
-  function drawColumn(place, k, height) {
+  /** @param {import("./layout.js").Placed} place @param {number} k @param {{ height: number, pitch: number }} room */
+  function drawColumn(place, k, { height, pitch }) {
     neurons.push(place.shown.map((neuron, j) => {
       const disc = element("circle", { cx: place.x, cy: place.ys[j], r: RADIUS, class: "disc" });
       const node = element("g", { class: "neuron", role: "button", tabindex: -1 },
@@ -92,17 +92,17 @@ export function networkOf(host, { columns, names, shown: drawn, arrays, choose, 
       node.addEventListener("pointerleave", () => tell(null));
       svg.append(node);
       if (k === columns.length - 1 && names[k][neuron])
-        svg.append(element("text", { x: place.x + RADIUS + 7, y: place.ys[j], class: "label", "aria-hidden": "true" }, short(names[k][neuron])));
+        svg.append(element("text", { x: place.x + RADIUS + 7, y: place.ys[j], class: "label", "aria-hidden": "true" }, short(names[k][neuron], 14)));
       return { node, disc, column: k, neuron };
     }));
     if (place.dots !== null)
       for (const step of [-7, 0, 7]) svg.append(element("circle", { cx: place.x, cy: place.dots + step, r: 1.6, class: "dot" }));
-    for (const [up, text] of [[18, String(columns[k].units)], [4, columns[k].name.split(" ")[0]]])
-      svg.append(element("text", { x: place.x, y: height - Number(up), class: "name" }, text));
+    const kind = short(columns[k].name.split(" ")[0], Math.max(7, Math.floor(pitch / 6.8)));
+    [kind, String(columns[k].units)].forEach((text, up) => svg.append(element("text", { x: place.x, y: height - 4 - 14 * up, class: "name" }, text)));
   }
 
-  /** @param {string} name */
-  const short = (name) => (name.length > 14 ? `${name.slice(0, 13)}…` : name);
+  /** @param {string} name @param {number} most */
+  const short = (name, most) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 
   /** @param {number} column @param {number} neuron */
   const words = (column, neuron) => `${titleOf(column, neuron)}: ${shown(values[column]?.[neuron] ?? 0)}`;
