@@ -1,4 +1,4 @@
-"""Derivatives beside those of JAX: ``python -m benchmarks.derivatives``.
+"""Derivatives beside those of JAX and PyTorch: ``python -m benchmarks.derivatives``.
 
 Each case is a row of the table: what is computed, what it is compared with, and how many times as fast it must be.
 Short runs of both sides alternate, and the least of each counts, so that other processes disturb little. Compare the
@@ -49,12 +49,10 @@ def rows(n: int) -> Any:
     return np.random.default_rng(0).normal(size=(n, 16)).astype(np.float32)
 
 
-def jacobian_of_jax(net: cynn.Network, x: Any) -> Callable[[], Any] | None:
-    """The same by `jax.jit`, with `vmap` for many rows; None without JAX."""
-    try:
-        import jax
-    except ImportError:
-        return None
+def function_of_jax(net: cynn.Network) -> Callable[[Any], Any]:
+    """The same network of one row."""
+    import jax
+
     weights = [jax.numpy.asarray(array) for array in net.get_weights()]
 
     def f(x: Any) -> Any:
@@ -63,7 +61,16 @@ def jacobian_of_jax(net: cynn.Network, x: Any) -> Callable[[], Any] | None:
             x = jax.numpy.tanh(x) if k + 2 < len(weights) else x
         return x
 
-    jacobian = jax.jacrev(f)
+    return f
+
+
+def jacobian_of_jax(net: cynn.Network, x: Any) -> Callable[[], Any] | None:
+    """The same by `jax.jit`, with `vmap` for many rows; None without JAX."""
+    try:
+        import jax
+    except ImportError:
+        return None
+    jacobian = jax.jacrev(function_of_jax(net))
     compiled = jax.jit(jacobian if x.ndim == 1 else jax.vmap(jacobian))
     given = jax.numpy.asarray(x)
     np.testing.assert_allclose(compiled(given), net.jacobian(x), atol=1e-5)
@@ -85,6 +92,67 @@ def jacobian_of_1000_rows() -> Case:
     net, x = network(), rows(1000)
     return Case("Jacobians of 1,000 rows, 2 threads", lambda: net.jacobian(x, n_threads=2), "JAX, jit(vmap)",
                 jacobian_of_jax(net, x), 1.5, 1000 * MULTIPLY_ADDS, 2)  # fmt: skip
+
+
+def hessian_of_jax(net: cynn.Network, x: Any) -> Callable[[], Any] | None:
+    """The same by `jax.jit` and `vmap`; None without JAX."""
+    try:
+        import jax
+    except ImportError:
+        return None
+    compiled, given = jax.jit(jax.vmap(jax.hessian(function_of_jax(net)))), jax.numpy.asarray(x)
+    np.testing.assert_allclose(compiled(given), net.hessian(x), atol=1e-4)
+    return lambda: compiled(given).block_until_ready()
+
+
+@case
+def hessian_of_1000_rows() -> Case:
+    net, x = cynn.Network.mlp([16, 64, 64, 1], activation="tanh", seed=0), rows(1000)
+    forward = 16 * 64 + 64 * 64 + 64
+    # forward and backward; the second layer along 16 inputs; a matrix of 16 x 16 for each unit of an activation
+    of_row = 2 * forward + 16 * 64 * 64 + 2 * 64 * 16 * 16
+    return Case("Hessians of one output, 16-64-64-1, 1,000 rows, 2 threads", lambda: net.hessian(x, n_threads=2),
+                "JAX, jit(vmap)", hessian_of_jax(net, x), 1.0, 1000 * of_row, 2)  # fmt: skip
+
+
+def steps_of_torch(net: cynn.Network, x: Any, y: Any, dy_dx: Any, batch: int) -> Callable[[], Any] | None:
+    """An epoch of steps on derivatives by double backward; None without PyTorch."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(2)
+    own = cynn.interop.torch.export(net)
+    optimizer = torch.optim.Adam(own.parameters())
+    x, y, dy_dx = torch.tensor(x, requires_grad=True), torch.tensor(y), torch.tensor(dy_dx)
+
+    def epoch() -> None:
+        for k in range(0, len(x), batch):
+            some = x[k : k + batch].detach().requires_grad_()
+            optimizer.zero_grad()
+            out = own(some)
+            (slopes,) = torch.autograd.grad(out.sum(), some, create_graph=True)
+            loss = ((out - y[k : k + batch]) ** 2).mean() + ((slopes - dy_dx[k : k + batch]) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+
+    return epoch
+
+
+@case
+def steps_on_derivatives() -> Case:
+    net, batch = cynn.Network.mlp([8, 64, 64, 1], activation="tanh", seed=0), 256
+    x = np.random.default_rng(0).normal(size=(40 * batch, 8)).astype(np.float32)
+    y = np.sin(x.sum(axis=1, keepdims=True))
+    dy_dx = np.cos(x.sum(axis=1, keepdims=True)).repeat(8, axis=1)
+
+    def epoch() -> None:
+        net.fit(x, y, dy_dx=dy_dx, batch_size=batch, epochs=1, shuffle=False, progress=False, n_threads=2)
+
+    forward = 8 * 64 + 64 * 64 + 64
+    # forward, backward, the tangents of both, and two products for the gradients
+    return Case("40 steps on derivatives, 8-64-64-1, batch 256", epoch, "PyTorch, double backward",
+                steps_of_torch(net, x, y, dy_dx, batch), 10.0, len(x) * 6 * forward)  # fmt: skip
 
 
 @case

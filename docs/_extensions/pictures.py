@@ -22,6 +22,8 @@ ORDER = [
     "early_stopping",
     "custom_activation",
     "physics",
+    "option_prices",
+    "energies_and_forces",
 ]
 
 
