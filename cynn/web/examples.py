@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cynn.data import frames
 from cynn.errors import ShapeError
 from cynn.interop.exported_model import exported_model
 from cynn.interop.plan import Array
@@ -14,13 +15,18 @@ from cynn.interop.plan import Array
 if TYPE_CHECKING:
     from cynn.network import Network
 
-__all__ = ["answers_of", "as_held", "chosen", "rows_of"]
+__all__ = ["answers_of", "as_held", "chosen", "names_of", "rows_of"]
 
-_LOOKED_AT = 5_000  # rows, among which examples are looked for
+_MAX_ROWS = 5_000  # rows, among which examples are looked for
 _EACH = 4  # examples for each neuron
 _MAX_BYTES = 9_000  # of all examples in the page, compressed
-_NEURONS = 64  # of a layer, for which examples are looked for
+_MAX_NEURONS = 64  # of a layer, for which examples are looked for
 _DIGITS = 4  # of values that are no classes
+
+
+def names_of(examples: Any) -> list[str] | None:
+    """The names of the columns, if the examples are a DataFrame."""
+    return frames.names_of(examples[0] if isinstance(examples, tuple) and examples else examples)
 
 
 def rows_of(network: Network, examples: Any) -> tuple[Array | None, Array | None]:
@@ -39,8 +45,8 @@ def rows_of(network: Network, examples: Any) -> tuple[Array | None, Array | None
 
 def chosen(network: Network, rows: Array) -> Array:
     """The numbers of rows: the first of each neuron's best, then the second of each, until there are enough."""
-    looked = rows[:_LOOKED_AT]
-    best = [np.argsort(-a[:, :_NEURONS], axis=0, kind="stable")[:_EACH] for a in network.activations(looked)[1:]]
+    looked = rows[:_MAX_ROWS]
+    best = [np.argsort(-a[:, :_MAX_NEURONS], axis=0, kind="stable")[:_EACH] for a in network.activations(looked)[1:]]
     order = np.concatenate([np.arange(min(_EACH, len(looked)))[:, None], *best], axis=1).ravel()
     numbers = np.array(list(dict.fromkeys(order.tolist())))
     while len(numbers) > 1 and len(zlib.compress(as_held(rows[numbers]).tobytes())) > _MAX_BYTES:

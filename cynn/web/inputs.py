@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["inputs_of"]
 
-_LEAST_SIDE = 8  # pixels, from which on a square number of inputs is taken for a picture
-_MAX_WHOLE = 50  # the range of whole numbers that a slider goes through one by one
+_MIN_SIDE = 8  # pixels, from which on a square number of inputs is taken for a picture
+_MAX_STEPS = 50  # the range of whole numbers that a slider goes through one by one
 
 
-def inputs_of(network: Network, plan: Plan, given: Any, rows: Array | None) -> dict[str, Any]:
+def inputs_of(network: Network, plan: Plan, given: Any, rows: Array | None, names: list[str] | None) -> dict[str, Any]:
     """What the page needs to know of the input.
 
     Parameters
@@ -31,6 +31,8 @@ def inputs_of(network: Network, plan: Plan, given: Any, rows: Array | None) -> d
         As for `to_html`.
     rows : array of float32 or None
         The examples.
+    names : list of str or None
+        The names of the columns.
 
     Returns
     -------
@@ -40,14 +42,16 @@ def inputs_of(network: Network, plan: Plan, given: Any, rows: Array | None) -> d
     n = network.input.units
     base = np.zeros(n) if rows is None else np.median(rows, axis=0)
     side = math.isqrt(n)
-    if given is None and network.feature_names is None and side * side == n and side >= _LEAST_SIDE:
+    if given is None and names is None and side * side == n and side >= _MIN_SIDE:
         given = (side, side)
     if isinstance(given, tuple) and len(given) == 2 and all(isinstance(each, int) for each in given):
         if min(given) < 1 or given[0] * given[1] != n:
             raise _bad(n, given)
         full = 1 / network.input.scale if rows is None or not len(rows) else float(np.abs(rows).max()) or 1.0
         return {"kind": "picture", "shape": given, "full": full, "fields": [], "base": [0] * n}
-    fields = [_field(name, kind, k, rows) for k, (name, kind) in enumerate(_named(network, _categories(plan), given))]
+    fields = [
+        _field(name, kind, k, rows) for k, (name, kind) in enumerate(_named(network, _categories(plan), given, names))
+    ]
     for k, field in enumerate(fields):
         if field["categories"] or field["whole"]:
             base[k] = round(base[k])
@@ -64,10 +68,10 @@ def _bad(n: int, given: Any) -> InvalidParameterError:
     )
 
 
-def _named(network: Network, categories: dict[int, int], given: Any) -> list[tuple[str, Any]]:
+def _named(network: Network, categories: dict[int, int], given: Any, names: list[str] | None) -> list[tuple[str, Any]]:
     """The name of each input, and what it may be."""
     n = network.input.units
-    names = network.feature_names or [f"x{k}" for k in range(n)]
+    names = names or [f"x{k}" for k in range(n)]
     if isinstance(given, Mapping):
         pairs = list(given.items())
     elif given is None:
@@ -132,5 +136,5 @@ def _field(name: str, kind: Any, k: int, rows: Array | None) -> dict[str, Any]:
         low, high = map(float, kind)
     if low == high:
         low, high = low - 1, high + 1
-    whole = column is not None and bool((column == np.rint(column)).all()) and high - low <= _MAX_WHOLE
+    whole = column is not None and bool((column == np.rint(column)).all()) and high - low <= _MAX_STEPS
     return {"name": name, "low": low, "high": high, "whole": whole, "categories": None}

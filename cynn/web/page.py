@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_html"]
 
-_LARGEST = 1_000_000  # numbers in a page, which has them all
+_MAX_NUMBERS = 1_000_000  # numbers in a page, which has them all
 _STATIC = Path(__file__).with_name("static")
 _SCRIPTS = ["arrays", "picture", "layout", "elements", "inputs", "curve", "network", "details", "main"]
 
@@ -67,7 +67,8 @@ def to_html(
     inputs : tuple (rows, columns), list or dict, optional
         The shape of a picture; or the names of the columns; or a dict with what each may be: a range (low, high), a
         list of categories, whose numbers count from 0, or None. By default a square picture where the number of inputs
-        allows it, else columns with the network's `feature_names`. A picture of 28 by 28 pixels is centred as in MNIST.
+        allows it, else columns with the network's `feature_names` or those of a DataFrame. A picture of 28 by 28
+        pixels is centred as in MNIST.
     dtype : {"float32", "int8"}
         How the weights of dense layers are written. With int8, a third of the size, the page says what that costs on
         the examples, and so does a line that is printed.
@@ -100,11 +101,12 @@ def to_html(
         )
     if not isinstance(title, (str, type(None))):
         raise InvalidParameterError(f"The 'title' parameter of to_html must be a string. Got {shown(title)} instead.")
-    if self.parameter_count > _LARGEST:
+    if self.parameter_count > _MAX_NUMBERS:
         raise InvalidParameterError(
-            f"The network of a page must have at most {_LARGEST:,} weights and biases, since the page holds them all. "
+            f"The network of a page must have at most {_MAX_NUMBERS:,} weights and biases, since it holds them all. "
             f"Got {self.parameter_count:,} instead, for which it would be {self.parameter_count * 16 // 3 // 10**6} MB."
         )
+    names = self.feature_names or of_examples.names_of(examples)
     rows, y = of_examples.rows_of(self, examples)
     if dtype == "int8" and rows is None:
         raise InvalidParameterError(
@@ -114,7 +116,7 @@ def to_html(
     network = eight_bits.rounded(self) if dtype == "int8" else self
     plan = plan_of(network)
     check_held(plan, "float32")
-    described = inputs_of(network, plan, inputs, rows)
+    described = inputs_of(network, plan, inputs, rows, names)
     columns = columns_of(network, plan)
     outputs = outputs_of(network, plan, columns, labels)
     arrays = list(_arrays(plan, dtype))

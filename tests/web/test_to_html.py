@@ -154,6 +154,28 @@ def test_ranges_and_names_come_from_the_data(tmp_path):
     assert page["inputs"]["fields"][2]["high"] == 9
 
 
+class Frame:
+    """A table of a library such as pandas, by what it is known by."""
+
+    columns = ("width", "height")
+    dtypes = (np.dtype("float64"),) * 2
+    __dataframe__ = None
+
+    def __len__(self):
+        return 3
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([[1, 2.5], [3, 4], [2, 9]], dtype)
+
+
+def test_a_frame_names_the_columns(tmp_path):
+    net = cynn.Network.mlp([2, 3, 2], output="softmax", seed=0)
+    for examples in (Frame(), (Frame(), [0, 1, 1])):
+        _, page = written(net, tmp_path, examples=examples)
+        fields = [(field["name"], field["low"], field["high"]) for field in page["inputs"]["fields"]]
+        assert fields == [("width", 1, 3), ("height", 2.5, 9)]
+
+
 def test_one_or_two_inputs_are_a_curve(tmp_path):
     for units, kind in ((1, "curve"), (2, "curve"), (3, "table")):
         _, page = written(cynn.Network.mlp([units, 3, 1], seed=0), tmp_path)

@@ -1,7 +1,7 @@
 /** Elements of the page. Text of a user's is put in as text, never as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "g", "line", "circle", "text", "path", "polyline", "rect"]);
+const DRAWN = new Set(["svg", "g", "line", "circle", "text", "path", "polyline"]);
 
 /**
  * Make an element.

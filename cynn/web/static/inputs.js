@@ -132,6 +132,8 @@ export function padOf(host, shape, full, changed) {
  */
 export function tableOf(host, fields, changed) {
   const x = new Float64Array(fields.length);
+  const rows = element("div", { class: "fields" });
+  host.append(rows);
   /** @type {((value: number) => void)[]} */
   const setters = [];
   fields.forEach((field, k) => {
@@ -156,7 +158,7 @@ export function tableOf(host, fields, changed) {
         number.textContent = slider.ariaValueText = shown(value);
       });
     }
-    host.append(row);
+    rows.append(row);
   });
   return {
     show(given) {
