@@ -18,7 +18,16 @@ from cynn.interop.printer import Printer, functions_needed, identifier, places_o
 
 __all__ = ["CPrinter"]
 
-_TILE = {"float32": 16, "float64": 8}  # the number of units whose sums stay in registers
+# The number of units whose sums stay in registers: twice as many with those of AVX, where they are whole tiles.
+_TILE = {"float32": 16, "float64": 8}
+_FEW = 256  # so few weights of units that fill no tile are better left out of vectors
+_TILE_OF_AVX = """#ifdef __AVX__
+#define {name} {wide}
+#else
+#define {name} {narrow}
+#endif
+
+"""
 
 # Functions on the bits of a number: 2^k for a whole k, and the exponent k of a normal number.
 _PRIMITIVES = {
@@ -93,6 +102,7 @@ class CPrinter(Printer):
         texts = [step.code.text for step in plan.steps if isinstance(step, Function)]
         #: The prefix of the names for each function of a plugin.
         self.own = {text: f"{name}_f{number}" for number, text in enumerate(dict.fromkeys(texts), start=1)}
+        self.tile = f"{name.upper()}_TILE"
         self.lines: list[str] = []
 
     # ------------------------------------------------------------------------------------- expressions
@@ -202,7 +212,10 @@ class CPrinter(Printer):
         for number, step in enumerate(self.plan.steps, start=1):
             getattr(self, f"_{step.kind}")(number, step)
         self._repeated(begins)
-        return "\n".join([head, "{", *self.lines, "}", ""])
+        body = "\n".join([head, "{", *self.lines, "}", ""])
+        tile = _TILE[self.dtype]
+        defined = _TILE_OF_AVX.format(name=self.tile, wide=2 * tile, narrow=tile) if self.tile in body else ""
+        return defined + body
 
     def _repeated(self, begins: dict[int, int]) -> None:
         """The outputs that repeat the value of an earlier one."""
@@ -248,20 +261,23 @@ class CPrinter(Printer):
         whole = step.units - step.units % tile
         self.line(f"/* {self.plan.widths[step.source]} -> {step.units} */")
         if whole:
-            self._tile(number, step, f"for (int j = 0; j < {whole}; j += {tile}) {{", "j", tile)
-        if step.units > whole:
-            self._tile(number, step, "{", str(whole), step.units - whole)
+            self._tiles(number, step, 0, whole, self.tile if step.units % (2 * tile) == 0 else str(tile))
+        rest = step.units - whole
+        if rest and (rest >= tile // 2 or rest * len(step.weights) > _FEW):
+            self._tiles(number, step, whole, step.units, str(rest))
+        elif rest:
+            self._singles(number, step, whole)
 
-    def _tile(self, number: int, step: Affine, head: str, j: str, width: int) -> None:
+    def _tiles(self, number: int, step: Affine, first: int, stop: int, width: str) -> None:
         """The sums of some units, over four inputs at a time: they do not depend on each other."""
         n, units = step.weights.shape
         x = f"v{step.source}"
         whole = n - n % LANES
-        self.line(head)
+        self.line(f"for (int j = {first}; j < {stop}; j += {width}) {{")
         self.line("".join([f"{self.real} ", ", ".join(f"s{k}[{width}] = {{0}}" for k in range(LANES)), ";"]), 2)
         if whole:
             self.line(f"for (int k = 0; k < {whole}; k += {LANES}) {{", 2)
-            self.line(f"const {self.real} *const w = {self.name}_w{number} + k * {units} + {j};", 3)
+            self.line(f"const {self.real} *const w = {self.name}_w{number} + k * {units} + j;", 3)
             self.line(f"for (int i = 0; i < {width}; ++i) {{", 3)
             for k in range(LANES):
                 at, w = (f"{x}[k + {k}]", f"w[i + {k * units}]") if k else (f"{x}[k]", "w[i]")
@@ -269,11 +285,28 @@ class CPrinter(Printer):
             self.line("}", 3)
             self.line("}", 2)
         for k in range(whole, n):
-            w = f"{self.name}_w{number}[{k * units} + {j} + i]"
+            w = f"{self.name}_w{number}[{k * units} + j + i]"
             self.line(f"for (int i = 0; i < {width}; ++i) s0[i] = {self.add(f'{x}[{k}]', w, 's0[i]')};", 2)
-        b = "" if step.biases is None else f" + {self.name}_b{number}[{j} + i]"
+        b = "" if step.biases is None else f" + {self.name}_b{number}[j + i]"
         total = f"(s0[i] + s1[i]) + (s2[i] + s3[i]){b}"
-        self.line(f"for (int i = 0; i < {width}; ++i) v{number}[{j} + i] = {total};", 2)
+        self.line(f"for (int i = 0; i < {width}; ++i) v{number}[j + i] = {total};", 2)
+        self.line("}")
+
+    def _singles(self, number: int, step: Affine, first: int) -> None:
+        """Likewise the sums of few units, one unit after the other."""
+        n, units = step.weights.shape
+        x = f"v{step.source}"
+        whole = n - n % LANES
+        self.line(f"for (int j = {first}; j < {units}; ++j) {{")
+        self.line(f"const {self.real} *const w = {self.name}_w{number} + j;", 2)
+        self.line(f"{self.real} {', '.join(f's{k} = 0' for k in range(LANES))};", 2)
+        for k in range(min(LANES, whole)):  # loops of their own, which gcc does not turn into vectors and back
+            sum_ = self.add(f"{x}[k]", f"w[k * {units}]", f"s{k}")
+            self.line(f"for (int k = {k}; k < {whole}; k += {LANES}) s{k} = {sum_};", 2)
+        for k in range(whole, n):
+            self.line(f"s0 = {self.add(f'{x}[{k}]', f'w[{k * units}]', 's0')};", 2)
+        b = "" if step.biases is None else f" + {self.name}_b{number}[j]"
+        self.line(f"v{number}[j] = (s0 + s1) + (s2 + s3){b};", 2)
         self.line("}")
 
     def _grouped(self, number: int, step: Grouped) -> None:
