@@ -12,6 +12,7 @@ from cynn.abi cimport floating
 cdef enum:
     LANES = 16    # sums side by side, which vectorize and are added up in one order
     SHORT = 32
+    AT_ONCE = 1024  # numbers of short rows, which stay in the L1 cache
     COLUMNS = 64  # that are summed up together, and numbers whose powers are
 
 # Squares of numbers in double overflow, or lose bits, outside of these; a factor of 2^600 brings them back.
@@ -157,21 +158,26 @@ cdef inline void sums_of_columns(
             sums[first + j] = <floating>totals[j]
 
 
-# Of each row a := exp(sign z) / Σ exp(sign z): softmax with sign 1, softmin with -1
+# Of each row a := exp(sign z) / Σ exp(sign z): softmax with sign 1, softmin with -1. The powers of many short rows are
+# computed in one loop, which has no rest for each row.
 cdef inline void softmax_of_rows(
     int sign, int64_t rows, int64_t cols, const floating *z, floating *a
 ) noexcept nogil:
-    cdef int64_t _row, j
+    cdef int64_t at_once = max(1, AT_ONCE // max(1, cols)), piece, first, end, i, j
     cdef floating extreme, total
-    for _row in range(rows):
-        extreme = extreme_of(sign, cols, z)
-        for j in range(cols):
-            a[j] = vector_math.exp(sign * (z[j] - extreme))
-        total = <floating>sum_of(cols, a)
-        for j in range(cols):
-            a[j] = a[j] / total
-        z += cols
-        a += cols
+    for piece in range((rows + at_once - 1) // at_once):
+        first = piece * at_once
+        end = min(first + at_once, rows)
+        for i in range(first, end):
+            extreme = extreme_of(sign, cols, z + i * cols)
+            for j in range(cols):
+                a[i * cols + j] = sign * (z[i * cols + j] - extreme)
+        for i in range(first * cols, end * cols):
+            a[i] = vector_math.exp(a[i])
+        for i in range(first, end):
+            total = <floating>sum_of(cols, a + i * cols)
+            for j in range(cols):
+                a[i * cols + j] = a[i * cols + j] / total
 
 
 # dC/dz = a (sign dC/da - sign Σ dC/da a), in place on grad
