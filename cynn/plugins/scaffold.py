@@ -20,7 +20,7 @@ from cynn.version import __version__
 __all__ = ["KINDS", "KINDS_WITH_KERNELS", "LANGUAGES", "installation", "languages", "new_plugin"]
 
 KINDS_WITH_KERNELS = ["activation", "loss", "optimizer", "layer"]
-KINDS = [*KINDS_WITH_KERNELS, "schedule", "metric", "callback", "initializer", "regularizer", "constraint"]
+KINDS = [*KINDS_WITH_KERNELS, "solver", "schedule", "metric", "callback", "initializer", "regularizer", "constraint"]
 LANGUAGES = ["cython", "c", "numba", "python"]
 
 CYNN = f"{package_names.OWN}>={__version__}"
@@ -50,6 +50,7 @@ _USAGE = {
     "activation": 'cynn.Network.mlp([784, 16, 10], activation="$name", output="softmax")',
     "loss": 'net.fit(x, y, loss="$name")',
     "optimizer": 'net.fit(x, y, optimizer="$name")',
+    "solver": 'net.fit(x, y, optimizer="$name", epochs=100)',
     "layer": 'cynn.Network([cynn.Input(3), cynn.Dense(8), cynn.registry.layers.get("$name"), cynn.Dense(1)])',
     "schedule": 'cynn.optimizers.Adam(cynn.registry.schedules.get("$name"))',
     "metric": 'net.fit(x, y, metrics=["$name"])',
@@ -180,11 +181,13 @@ def _used_in_tests(name: str, kind: str) -> dict[str, str]:
     optimizer = "cynn.optimizers.Adam(0.01)"
     if kind == "optimizer":
         optimizer = f'cynn.registry.optimizers.get("{name}", learning_rate=0.02)'
-    is_of_layer = kind not in (*KINDS_WITH_KERNELS, *_IN_FIT, "schedule")
+    rate = f'cynn.registry.schedules.get("{name}")' if kind == "schedule" else "0.02"
+    solver = f'cynn.registry.solvers.get("{name}")'
+    is_of_layer = kind not in (*KINDS_WITH_KERNELS, *_IN_FIT, "schedule", "solver")
     return {
         **used,
         "optimizer": optimizer,
-        "learning_rate": f'cynn.registry.schedules.get("{name}")' if kind == "schedule" else "0.02",
+        "trained_by": solver if kind == "solver" else f"cynn.optimizers.Adam({rate})",
         "of_fit": Template(_IN_FIT.get(kind, "")).substitute(name=name),
         "of_layer": f', {kind}="{name}"' if is_of_layer else "",
     }

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cynn.components.configurable import Configurable
 
-__all__ = ["Memory", "Problem", "Solver"]
+__all__ = ["Memory", "Problem", "Solver", "Vector"]
 
 Vector = npt.NDArray[np.float64]
 #: What a solver remembers between steps: float64 arrays by name, whose shapes never change.
