@@ -117,6 +117,16 @@ def test_what_layers_cost():
         assert all(float(row[2]) > 0 for row in rows)
 
 
+def test_what_calls_cost():
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.calls", "--quick"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    for name in ("train_batch, 32 rows", "evaluate, 32 rows", "predict, 1 rows", "building a network"):
+        (row,) = [line[len(name) :].split() for line in run.stdout.splitlines() if line.startswith(f"{name} ")]
+        assert float(row[0]) > 0
+
+
 def test_accuracy_and_cost_of_the_functions_for_kernels():
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.vector_math", "--quick"], cwd=ROOT, capture_output=True, text=True
