@@ -9,25 +9,15 @@ from collections.abc import Callable
 import numpy as np
 
 from cynn.interop import functions
+from cynn.interop.c_dense import DensePrinter
 from cynn.interop.c_functions import MATH_H, CFunction
 from cynn.interop.evaluation import LANES, LONG
 from cynn.interop.expressions import Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
-from cynn.interop.plan import LARGEST, Affine, Array, Copy, Function, Grouped, Map, Plan, Reduce, Take
-from cynn.interop.printer import Printer, functions_needed, identifier, places_of
+from cynn.interop.plan import LARGEST, Array, Copy, Function, Map, Plan, Reduce, Take
+from cynn.interop.printer import functions_needed, identifier, places_of
 
 __all__ = ["CPrinter"]
-
-# The number of units whose sums stay in registers: twice as many with those of AVX, where they are whole tiles.
-_TILE = {"float32": 16, "float64": 8}
-_FEW = 256  # so few weights of units that fill no tile are better left out of vectors
-_TILE_OF_AVX = """#ifdef __AVX__
-#define {name} {wide}
-#else
-#define {name} {narrow}
-#endif
-
-"""
 
 # Functions on the bits of a number: 2^k for a whole k, and the exponent k of a normal number.
 _PRIMITIVES = {
@@ -67,7 +57,7 @@ def in_double(value: float) -> str:
     return "(double)NAN" if math.isnan(value) else repr(value)
 
 
-class CPrinter(Printer):
+class CPrinter(DensePrinter):
     """Prints a plan.
 
     Parameters
@@ -82,14 +72,8 @@ class CPrinter(Printer):
     """
 
     def __init__(self, plan: Plan, name: str, dtype: str, exact: bool) -> None:
-        super().__init__()
-        self.plan = plan
-        self.name = name
-        self.dtype = dtype
-        self.exact = exact
-        self.real = _BITS[dtype]["real"]
+        super().__init__(plan, name, dtype, exact)
         self.input = self.real if plan.standardization is None else "double"
-        self.suffix = "f" if dtype == "float32" else ""
         self.operators["fma"] = f"fma{self.suffix}({{0}}, {{1}}, {{2}})"
         outputs = {output.value for output in plan.outputs}
         self.is_scaled = (plan.scale, plan.offset) != (1.0, 0.0) or 0 in outputs
@@ -102,8 +86,6 @@ class CPrinter(Printer):
         texts = [step.code.text for step in plan.steps if isinstance(step, Function)]
         #: The prefix of the names for each function of a plugin.
         self.own = {text: f"{name}_f{number}" for number, text in enumerate(dict.fromkeys(texts), start=1)}
-        self.tile = f"{name.upper()}_TILE"
-        self.lines: list[str] = []
 
     # ------------------------------------------------------------------------------------- expressions
 
@@ -139,14 +121,6 @@ class CPrinter(Printer):
 
     def formula(self, node: Expression, name: str = "t") -> tuple[list[tuple[str, str]], str]:
         return super().formula(contracted(node) if self.exact else node, name)
-
-    def add(self, a: str, b: str, c: str) -> str:
-        """a b + c."""
-        return f"fma{self.suffix}({a}, {b}, {c})" if self.exact else f"{a} * {b} + {c}"
-
-    def times(self, a: str, b: str) -> str:
-        """a b; with `exact`, in a form that no compiler contracts with a sum."""
-        return f"fma{self.suffix}({a}, {b}, -0.0{self.suffix})" if self.exact else f"{a} * {b}"
 
     # ------------------------------------------------------------------------------------------- parts
 
@@ -213,9 +187,7 @@ class CPrinter(Printer):
             getattr(self, f"_{step.kind}")(number, step)
         self._repeated(begins)
         body = "\n".join([head, "{", *self.lines, "}", ""])
-        tile = _TILE[self.dtype]
-        defined = _TILE_OF_AVX.format(name=self.tile, wide=2 * tile, narrow=tile) if self.tile in body else ""
-        return defined + body
+        return self.definition_of_tile() + body if self.tile in body else body
 
     def _repeated(self, begins: dict[int, int]) -> None:
         """The outputs that repeat the value of an earlier one."""
@@ -225,17 +197,6 @@ class CPrinter(Printer):
             if begins[output.value] != first:
                 self.loop(width, f"y[{first} + j] = v{output.value}[j];")
             first += width
-
-    def line(self, text: str, depth: int = 1) -> None:
-        """Append a line."""
-        self.lines.append("    " * depth + text)
-
-    def loop(self, n: int, *body: str) -> None:
-        """A loop over columns with these lines."""
-        self.line(f"for (int j = 0; j < {n}; ++j) {{")
-        for each in body:
-            self.line(each, 2)
-        self.line("}")
 
     def _scale(self) -> None:
         scale, offset = self.plan.scale, self.plan.offset
@@ -255,91 +216,6 @@ class CPrinter(Printer):
         else:
             text = "x[j]" if scale == 1 else self.times("x[j]", self.number(scale))
         self.loop(self.plan.inputs, f"v0[j] = {text};")
-
-    def _affine(self, number: int, step: Affine) -> None:
-        tile = _TILE[self.dtype]
-        whole = step.units - step.units % tile
-        self.line(f"/* {self.plan.widths[step.source]} -> {step.units} */")
-        if whole:
-            self._tiles(number, step, 0, whole, self.tile if step.units % (2 * tile) == 0 else str(tile))
-        rest = step.units - whole
-        if rest and (rest >= tile // 2 or rest * len(step.weights) > _FEW):
-            self._tiles(number, step, whole, step.units, str(rest))
-        elif rest:
-            self._singles(number, step, whole)
-
-    def _tiles(self, number: int, step: Affine, first: int, stop: int, width: str) -> None:
-        """The sums of some units, over four inputs at a time: they do not depend on each other."""
-        n, units = step.weights.shape
-        x = f"v{step.source}"
-        whole = n - n % LANES
-        self.line(f"for (int j = {first}; j < {stop}; j += {width}) {{")
-        self.line("".join([f"{self.real} ", ", ".join(f"s{k}[{width}] = {{0}}" for k in range(LANES)), ";"]), 2)
-        if whole:
-            self.line(f"for (int k = 0; k < {whole}; k += {LANES}) {{", 2)
-            self.line(f"const {self.real} *const w = {self.name}_w{number} + k * {units} + j;", 3)
-            self.line(f"for (int i = 0; i < {width}; ++i) {{", 3)
-            for k in range(LANES):
-                at, w = (f"{x}[k + {k}]", f"w[i + {k * units}]") if k else (f"{x}[k]", "w[i]")
-                self.line(f"s{k}[i] = {self.add(at, w, f's{k}[i]')};", 4)
-            self.line("}", 3)
-            self.line("}", 2)
-        for k in range(whole, n):
-            w = f"{self.name}_w{number}[{k * units} + j + i]"
-            self.line(f"for (int i = 0; i < {width}; ++i) s0[i] = {self.add(f'{x}[{k}]', w, 's0[i]')};", 2)
-        b = "" if step.biases is None else f" + {self.name}_b{number}[j + i]"
-        total = f"(s0[i] + s1[i]) + (s2[i] + s3[i]){b}"
-        self.line(f"for (int i = 0; i < {width}; ++i) v{number}[j + i] = {total};", 2)
-        self.line("}")
-
-    def _singles(self, number: int, step: Affine, first: int) -> None:
-        """Likewise the sums of few units, one unit after the other."""
-        n, units = step.weights.shape
-        x = f"v{step.source}"
-        whole = n - n % LANES
-        self.line(f"for (int j = {first}; j < {units}; ++j) {{")
-        self.line(f"const {self.real} *const w = {self.name}_w{number} + j;", 2)
-        self.line(f"{self.real} {', '.join(f's{k} = 0' for k in range(LANES))};", 2)
-        for k in range(min(LANES, whole)):  # loops of their own, which gcc does not turn into vectors and back
-            sum_ = self.add(f"{x}[k]", f"w[k * {units}]", f"s{k}")
-            self.line(f"for (int k = {k}; k < {whole}; k += {LANES}) s{k} = {sum_};", 2)
-        for k in range(whole, n):
-            self.line(f"s0 = {self.add(f'{x}[{k}]', f'w[{k * units}]', 's0')};", 2)
-        b = "" if step.biases is None else f" + {self.name}_b{number}[j]"
-        self.line(f"v{number}[j] = (s0 + s1) + (s2 + s3){b};", 2)
-        self.line("}")
-
-    def _grouped(self, number: int, step: Grouped) -> None:
-        groups, n, units = step.weights.shape
-        w = f"{self.name}_w{number}[(i * {n} + k) * {units} + j]"
-        self.line(f"/* {groups} times {n} -> {units} */")
-        self.line(f"for (int i = 0; i < {groups}; ++i) {{")
-        self.line(f"for (int j = 0; j < {units}; ++j) {{", 2)
-        self.line(f"{self.real} s = 0.0{self.suffix};", 3)
-        sum_ = self.add(f"v{step.source}[i * {n} + k]", w, "s")
-        self.line(f"for (int k = 0; k < {n}; ++k) s = {sum_};", 3)
-        self.line(f"v{number}[i * {units} + j] = s + {self.name}_b{number}[i * {units} + j];", 3)
-        self.line("}", 2)
-        self.line("}")
-
-    def _quantized(self, number: int, step: QuantizedAffine) -> None:
-        units, n = step.weights.shape
-        low, high = self.number(-128 - step.zero), self.number(127 - step.zero)
-        self.line(f"/* {n} -> {units}, in eight bits */")
-        self.loop(
-            n,
-            f"float t = v{step.source}[j] * {self.number(float(step.input_scale))};",
-            f"t = t > {low} ? t : {low};",
-            f"t = t < {high} ? t : {high};",
-            f"q[j] = (int8_t)((int32_t)((t + 12582912.0f) - 12582912.0f) + {step.zero});",
-        )
-        self.loop(
-            units,
-            f"const int8_t *const w = {self.name}_w{number} + j * {n};",
-            f"int32_t s = {self.name}_b{number}[j];",
-            f"for (int k = 0; k < {n}; ++k) s += (int32_t)q[k] * w[k];",
-            f"v{number}[j] = {self.times('(float)s', f'{self.name}_s{number}[j]')};",
-        )
 
     def _map(self, number: int, step: Map) -> None:
         named, text = self.formula(step.formula)
