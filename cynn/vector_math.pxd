@@ -1,7 +1,12 @@
 # Functions for loops that the compiler vectorizes, written once over float and double. For plugins too:
 # from cynn cimport vector_math. Accuracy and conditions: include/cynn/vector_math.h.
+from libc.math cimport cos as libm_cos
+from libc.math cimport cosf as libm_cosf
+from libc.math cimport sin as libm_sin
+from libc.math cimport sinf as libm_sinf
 from libc.math cimport sqrt as libm_sqrt
 from libc.math cimport sqrtf as libm_sqrtf
+from libc.stdint cimport int64_t
 
 from cynn.abi cimport floating
 
@@ -20,6 +25,12 @@ cdef extern from "cynn/vector_math.h" nogil:
     double cynn_erf_f64(double) noexcept
     float cynn_erfc_f32(float) noexcept
     double cynn_erfc_f64(double) noexcept
+    float cynn_sin_f32(float) noexcept
+    double cynn_sin_f64(double) noexcept
+    float cynn_cos_f32(float) noexcept
+    double cynn_cos_f64(double) noexcept
+    const float CYNN_FAR_F32
+    const double CYNN_FAR_F64
     int cynn_nonfinite_f32(float) noexcept
     int cynn_nonfinite_f64(double) noexcept
 
@@ -50,6 +61,46 @@ cdef inline floating erf(floating x) noexcept nogil:
 
 cdef inline floating erfc(floating x) noexcept nogil:
     return cynn_erfc_f32(x) if floating is float else cynn_erfc_f64(x)
+
+
+cdef inline floating sin(floating x) noexcept nogil:
+    return cynn_sin_f32(x) if floating is float else cynn_sin_f64(x)
+
+
+cdef inline floating cos(floating x) noexcept nogil:
+    return cynn_cos_f32(x) if floating is float else cynn_cos_f64(x)
+
+
+cdef inline bint is_far(floating x) noexcept nogil:
+    # where the digits of sin and cos are lost; and NaN
+    cdef floating far = CYNN_FAR_F32 if floating is float else CYNN_FAR_F64
+    return not absolute(x) <= far
+
+
+# out := sin(scale x), for numbers of any size
+cdef inline void sines(int64_t n, floating scale, const floating *x, floating *out) noexcept nogil:
+    cdef int64_t i
+    cdef int any_far = 0
+    for i in range(n):
+        any_far |= is_far(scale * x[i])
+        out[i] = sin(scale * x[i])
+    if any_far:
+        for i in range(n):
+            if is_far(scale * x[i]):
+                out[i] = libm_sinf(scale * x[i]) if floating is float else libm_sin(scale * x[i])
+
+
+# out := cos(scale x), likewise
+cdef inline void cosines(int64_t n, floating scale, const floating *x, floating *out) noexcept nogil:
+    cdef int64_t i
+    cdef int any_far = 0
+    for i in range(n):
+        any_far |= is_far(scale * x[i])
+        out[i] = cos(scale * x[i])
+    if any_far:
+        for i in range(n):
+            if is_far(scale * x[i]):
+                out[i] = libm_cosf(scale * x[i]) if floating is float else libm_cos(scale * x[i])
 
 
 cdef inline int nonfinite(floating x) noexcept nogil:

@@ -1,36 +1,34 @@
 """Periodic activations."""
 
-from libc.math cimport cos, cosf, sin, sinf
+from libc.math cimport cos
 from libc.stdint cimport int64_t
 
+from cynn cimport vector_math
 from cynn.abi cimport CYNN_NEEDS_Z, activation_capsule, cynn_activation, floating
 from cynn_plugins.activations.curvature cimport add_curvature
 
-
-cdef inline floating sine_of(floating x) noexcept nogil:
-    return sinf(x) if floating is float else sin(x)
-
-
-cdef inline floating cosine_of(floating x) noexcept nogil:
-    return cosf(x) if floating is float else cos(x)
+cdef enum:
+    PIECE = 64  # elements whose slopes are found together
 
 
 cdef void sine_forward(
     const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
 ) noexcept nogil:
-    cdef int64_t i
-    cdef floating w0 = <floating>h[0]
-    for i in range(rows * cols):
-        a[i] = sine_of(w0 * z[i])
+    vector_math.sines(rows * cols, <floating>h[0], z, a)
 
 
 cdef void sine_backward(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
 ) noexcept nogil:
-    cdef int64_t i
+    cdef int64_t piece, first, i, n, size = rows * cols
+    cdef floating[PIECE] slopes
     cdef floating w0 = <floating>h[0]
-    for i in range(rows * cols):
-        grad[i] = grad[i] * w0 * cosine_of(w0 * z[i])
+    for piece in range((size + PIECE - 1) // PIECE):
+        first = piece * PIECE
+        n = min(<int64_t>PIECE, size - first)
+        vector_math.cosines(n, w0, z + first, slopes)
+        for i in range(n):
+            grad[first + i] = grad[first + i] * w0 * slopes[i]
 
 
 cdef double sine_second(const double *h, double z, double a) noexcept nogil:
@@ -51,24 +49,28 @@ cdef void snake_forward(
     const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
 ) noexcept nogil:
     cdef int64_t i
-    cdef floating sine_z
     cdef floating alpha = <floating>h[0]
+    vector_math.sines(rows * cols, alpha, z, a)
     for i in range(rows * cols):
-        sine_z = sine_of(alpha * z[i])
-        a[i] = z[i] + sine_z * sine_z / alpha
+        a[i] = z[i] + a[i] * a[i] / alpha
 
 
 cdef void snake_backward(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
 ) noexcept nogil:
-    cdef int64_t i
+    cdef int64_t piece, first, i, n, size = rows * cols
+    cdef floating[PIECE] sines
     cdef floating alpha = <floating>h[0]
-    for i in range(rows * cols):
-        grad[i] = grad[i] * (1 + sine_of(2 * alpha * z[i]))
+    for piece in range((size + PIECE - 1) // PIECE):
+        first = piece * PIECE
+        n = min(<int64_t>PIECE, size - first)
+        vector_math.sines(n, 2 * alpha, z + first, sines)
+        for i in range(n):
+            grad[first + i] = grad[first + i] * (1 + sines[i])
 
 
 cdef double snake_second(const double *h, double z, double a) noexcept nogil:
-    return 2 * h[0] * cosine_of(2 * h[0] * z)
+    return 2 * h[0] * cos(2 * h[0] * z)
 
 
 cdef void snake_backward_jvp(

@@ -1,8 +1,9 @@
 """Waves of every column, and a linear map for each column by itself."""
 
-from libc.math cimport cos, cosf, sin, sinf
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
 
+from cynn cimport vector_math
 from cynn.abi cimport (
     CYNN_AFFINE_IN_X,
     CYNN_NEEDS_OUT,
@@ -13,10 +14,12 @@ from cynn.abi cimport (
     floating,
     operation_capsule,
 )
+from cynn.blas cimport cynn_blas, import_blas, product
 from cynn.sums cimport COLUMNS
 
 cdef enum:
-    PHASES = 1  # the number of the parameter
+    PHASES = 1  # numbers of parameters
+    BIASES = 1
 
 cdef extern from *:
     """
@@ -25,12 +28,7 @@ cdef extern from *:
     const double TWO_PI "CYNN_TWO_PI"
 
 
-cdef inline floating sine_of(floating x) noexcept nogil:
-    return sinf(x) if floating is float else sin(x)
-
-
-cdef inline floating cosine_of(floating x) noexcept nogil:
-    return cosf(x) if floating is float else cos(x)
+cdef const cynn_blas *blas = import_blas()
 
 
 # v = 2π frequency x + phase. out has cos v, and without phases sin v behind it for each column.
@@ -39,28 +37,32 @@ cdef inline floating cosine_of(floating x) noexcept nogil:
 cdef void waves_forward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
-    cdef int64_t row, column, k, width = op.widths[0], n = op.parameter_columns[0], step = op.units // width
+    cdef int64_t row, column, k, piece, first, m, place, width = op.widths[0], n = op.parameter_columns[0]
+    cdef int64_t step = op.units // width
     cdef const floating *frequencies = <const floating *>op.parameters[0]
     cdef const floating *phases = <const floating *>op.parameters[PHASES]
     cdef floating *sines = <floating *>op.saved[0]
     cdef floating *a
-    cdef floating x, v, s
+    cdef floating[COLUMNS] v
+    cdef floating x
     for row in range(begin, end):
         for column in range(width):
             x = <floating>TWO_PI * (<const floating *>op.x[0])[row * width + column]
-            a = out + row * op.units + column * step
-            for k in range(n):
-                v = frequencies[column * n + k] * x
+            for piece in range((n + COLUMNS - 1) // COLUMNS):
+                first = piece * COLUMNS
+                m = min(<int64_t>COLUMNS, n - first)
+                place = column * n + first
+                for k in range(m):
+                    v[k] = frequencies[place + k] * x
                 if phases != NULL:
-                    v += phases[column * n + k]
-                a[k] = cosine_of(v)
-                if phases != NULL and sines == NULL:
-                    continue
-                s = sine_of(v)
+                    for k in range(m):
+                        v[k] += phases[place + k]
+                a = out + row * op.units + column * step + first
+                vector_math.cosines(m, <floating>1, v, a)
                 if phases == NULL:
-                    a[n + k] = s
+                    vector_math.sines(m, <floating>1, v, a + n)
                 if sines != NULL:
-                    sines[(row * width + column) * n + k] = s
+                    vector_math.sines(m, <floating>1, v, sines + row * width * n + place)
 
 
 cdef void waves_backward(
@@ -227,65 +229,59 @@ cdef inline void map_columns(
     const cynn_operands *op, const floating *x, const floating *W, const floating *b, int64_t begin, int64_t end,
     bint adds, floating *out
 ) noexcept nogil:
-    cdef int64_t row, column, k, j, n_columns = <int64_t>op.h[0]
+    cdef int64_t row, column, n_columns = <int64_t>op.h[0]
     cdef int64_t n = op.widths[0] // n_columns, units = op.units // n_columns
-    cdef const floating *of_input
-    cdef floating *a
-    for row in range(begin, end):
-        for column in range(n_columns):
-            a = out + row * op.units + column * units
-            if not adds:
-                for j in range(units):
-                    a[j] = b[column * units + j] if b != NULL else 0
-            for k in range(column * n, (column + 1) * n):
-                of_input = W + k * units
-                for j in range(units):
-                    a[j] += x[row * op.widths[0] + k] * of_input[j]
+    if not adds:
+        for row in range(begin, end):
+            if b == NULL:
+                memset(out + row * op.units, 0, op.units * sizeof(floating))
+            else:
+                memcpy(out + row * op.units, b, op.units * sizeof(floating))
+    for column in range(n_columns):
+        product(
+            blas, False, False, end - begin, units, n, 1, x + begin * op.widths[0] + column * n, op.widths[0],
+            W + column * n * units, units, 1, out + begin * op.units + column * units, op.units, NULL
+        )
 
 
 cdef inline void map_columns_back(
     const cynn_operands *op, const floating *delta, const floating *W, int64_t begin, int64_t end, bint adds,
     floating *dx
 ) noexcept nogil:
-    cdef int64_t row, column, k, j, n_columns = <int64_t>op.h[0]
+    cdef int64_t column, n_columns = <int64_t>op.h[0]
     cdef int64_t n = op.widths[0] // n_columns, units = op.units // n_columns
-    cdef const floating *d
-    cdef floating *of_row
-    cdef floating total
-    for row in range(begin, end):
-        of_row = dx + row * op.widths[0]
-        for column in range(n_columns):
-            d = delta + row * op.units + column * units
-            for k in range(column * n, (column + 1) * n):
-                total = of_row[k] if adds else 0
-                for j in range(units):
-                    total += W[k * units + j] * d[j]
-                of_row[k] = total
+    for column in range(n_columns):
+        product(
+            blas, False, True, end - begin, n, units, 1, delta + begin * op.units + column * units, op.units,
+            W + column * n * units, units, adds, dx + begin * op.widths[0] + column * n, op.widths[0], NULL
+        )
 
 
 cdef inline void sum_columns(
     const cynn_operands *op, int64_t rows, int64_t parameter, const floating *x, const floating *delta, int64_t begin,
     int64_t end, bint adds, floating *grad
 ) noexcept nogil:
+    """Of the biases in double."""
     cdef double[COLUMNS] totals
-    cdef int64_t row, r, column, j, piece, first, m, n_columns = <int64_t>op.h[0]
-    cdef int64_t n = 1 if parameter == 1 else op.widths[0] // n_columns, units = op.units // n_columns
-    cdef const floating *d
-    cdef double factor
-    for r in range(begin, end):
-        column = r // n
-        for piece in range((units + COLUMNS - 1) // COLUMNS):
-            first = piece * COLUMNS
-            m = min(<int64_t>COLUMNS, units - first)
+    cdef int64_t r = begin, row, j, piece, first, m, n_columns = <int64_t>op.h[0]
+    cdef int64_t n = op.widths[0] // n_columns, units = op.units // n_columns, size = (end - begin) * units
+    while r < end and parameter != BIASES:
+        m = min(end, (r // n + 1) * n) - r
+        product(
+            blas, True, False, m, units, rows, 1, x + r, op.widths[0], delta + r // n * units, op.units, adds,
+            grad + (r - begin) * units, units, NULL
+        )
+        r += m
+    for piece in range((size + COLUMNS - 1) // COLUMNS if parameter == BIASES else 0):
+        first = piece * COLUMNS
+        m = min(<int64_t>COLUMNS, size - first)
+        for j in range(m):
+            totals[j] = 0
+        for row in range(rows):
             for j in range(m):
-                totals[j] = grad[(r - begin) * units + first + j] if adds else 0
-            for row in range(rows):
-                d = delta + row * op.units + column * units + first
-                factor = 1 if parameter == 1 else x[row * op.widths[0] + r]
-                for j in range(m):
-                    totals[j] += factor * d[j]
-            for j in range(m):
-                grad[(r - begin) * units + first + j] = <floating>totals[j]
+                totals[j] += delta[row * op.units + begin * units + first + j]
+        for j in range(m):
+            grad[first + j] = <floating>totals[j]
 
 
 cdef void columns_forward(

@@ -19,6 +19,8 @@ FUNCTIONS = {
     "tanh": (2, (-20, 20), (-40, 40)),
     "erf": (3, (-6, 6), (-8, 8)),
     "erfc": (5, (-6, 9.2), (-8, 26.5)),
+    "sin": (2, (-8192, 8192), (-1e6, 1e6)),
+    "cos": (2, (-8192, 8192), (-1e6, 1e6)),
 }
 SUFFIXES = {np.float32: ("f32", "float"), np.float64: ("f64", "double")}
 
@@ -86,11 +88,25 @@ def test_error_in_units_of_the_last_place(library, name, dtype):
         ("tanh", [np.nan, 1, -1, 0, 0]),
         ("erf", [np.nan, 1, -1, 0, 0]),
         ("erfc", [np.nan, 0, 2, 1, 1]),
+        ("sin", [np.nan, np.nan, np.nan, 0, 0]),
+        ("cos", [np.nan, np.nan, np.nan, 1, 1]),
     ],
 )
 def test_special_values(library, name, expected, dtype):
     x = np.array([np.nan, np.inf, -np.inf, 0, -0.0], dtype)
     np.testing.assert_array_equal(_call(library, name, x), np.array(expected, dtype))
+
+
+@pytest.mark.parametrize(("dtype", "far"), [(np.float32, 8192), (np.float64, 1e6)])
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_beside_the_zeros_of_waves(library, name, dtype, far):
+    """Where nearly all of x cancels."""
+    turns = np.unique(np.geomspace(1, far / (np.pi / 2) - 1, 500).astype(int))
+    x = (turns * np.pi / 2).astype(dtype)
+    x = np.concatenate([x, np.nextafter(x, dtype(0)), -x])
+    exact = [getattr(mp, name)(mp.mpf(float(value))) for value in x]
+    for got, value in zip(_call(library, name, x), exact, strict=True):
+        assert abs(mp.mpf(float(got)) - value) <= 2 * mp.mpf(float(np.spacing(dtype(abs(float(value))))))
 
 
 @pytest.mark.parametrize("dtype", SUFFIXES)

@@ -3,10 +3,12 @@
  *   exp, expm1, tanh     Cody and Waite's range reduction, polynomials and rational functions of Cephes (Moshier)
  *   log, log1p           the reduction of fdlibm: log(1 + f) by s = f / (2 + f), with a polynomial of our own
  *   erf, erfc            exp(-x^2) times a polynomial in (x - K) / (x + K) (Schonfelder, 1978), of our own too
+ *   sin, cos             Cody and Waite's reduction by pi / 2, and polynomials of Cephes
  *
  * At most 1 ULP for log, 2 for exp, log1p and tanh, 3 for erf, 5 for erfc and expm1
  * over the whole range, denormal results included but for erfc (tests/engine/test_vector_math.py). +-infinity,
- * zeros and NaN come out right.
+ * zeros and NaN come out right. sin and cos have at most 2 ULP up to |x| = CYNN_FAR_F32 and CYNN_FAR_F64; beyond, they
+ * lose digits, and the C library's are to be called.
  * Must be compiled without -fassociative-math: the order of the subtractions is the algorithm.
  * -fno-math-errno and -fno-trapping-math are what lets gcc vectorize a loop over them.
  */
@@ -301,6 +303,125 @@ static inline double cynn_tanh_f64(double x)
     q = q * square + 4.84406305325125486048e3;
     double near = p / q * square * x + x;
     return magnitude < 0.625 ? near : far;
+}
+
+#define CYNN_FAR_F32 8192.0f
+#define CYNN_FAR_F64 1e6
+
+/* x = n pi / 2 + r with |r| <= pi / 4. The result is +-sin r or +-cos r, by the last two bits of n. */
+static inline float cynn_quarter_turns_f32(float x, uint32_t *n)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23 */
+    float shifted = x * 0.636619772367581343f + magic;
+    float rounded = shifted - magic;
+    memcpy(n, &shifted, 4);
+    float r = x - rounded * 1.5703125f;
+    r = r - rounded * 4.837512969970703125e-4f;
+    r = r - rounded * 7.549533620476723e-08f;
+    return r - rounded * 2.563344068e-12f;
+}
+
+static inline double cynn_quarter_turns_f64(double x, uint64_t *n)
+{
+    const double magic = 6755399441055744.0; /* 1.5 * 2^52 */
+    double shifted = x * 0.636619772367581343075535 + magic;
+    double rounded = shifted - magic;
+    memcpy(n, &shifted, 8);
+    double r = x - rounded * 1.57079632673412561417;
+    r = r - rounded * 6.07710050630396597660e-11;
+    return r - rounded * 2.02226624879595063154e-21;
+}
+
+static inline float cynn_sine_near_f32(float r)
+{
+    float square = r * r;
+    float p = -1.9515295891e-4f;
+    p = p * square + 8.3321608736e-3f;
+    p = p * square - 1.6666654611e-1f;
+    return p * square * r + r;
+}
+
+static inline double cynn_sine_near_f64(double r)
+{
+    double square = r * r;
+    double p = 1.58962301576546568060e-10;
+    p = p * square - 2.50507477628578072866e-8;
+    p = p * square + 2.75573136213857245213e-6;
+    p = p * square - 1.98412698295895385996e-4;
+    p = p * square + 8.33333333332211858878e-3;
+    p = p * square - 1.66666666666666307295e-1;
+    return p * square * r + r;
+}
+
+static inline float cynn_cosine_near_f32(float r)
+{
+    float square = r * r;
+    float p = 2.443315711809948e-5f;
+    p = p * square - 1.388731625493765e-3f;
+    p = p * square + 4.166664568298827e-2f;
+    return p * square * square - 0.5f * square + 1.0f;
+}
+
+static inline double cynn_cosine_near_f64(double r)
+{
+    double square = r * r;
+    double p = -1.13585365213876817300e-11;
+    p = p * square + 2.08757008419747316778e-9;
+    p = p * square - 2.75573141792967388112e-7;
+    p = p * square + 2.48015872888517045348e-5;
+    p = p * square - 1.38888888888730564116e-3;
+    p = p * square + 4.16666666666665929218e-2;
+    return p * square * square - 0.5 * square + 1.0;
+}
+
+static inline float cynn_negated_if_f32(float y, uint32_t condition)
+{
+    uint32_t bits;
+    memcpy(&bits, &y, 4);
+    bits ^= condition << 31;
+    memcpy(&y, &bits, 4);
+    return y;
+}
+
+static inline double cynn_negated_if_f64(double y, uint64_t condition)
+{
+    uint64_t bits;
+    memcpy(&bits, &y, 8);
+    bits ^= condition << 63;
+    memcpy(&y, &bits, 8);
+    return y;
+}
+
+static inline float cynn_sin_f32(float x)
+{
+    uint32_t n;
+    float r = cynn_quarter_turns_f32(x, &n);
+    float sine = cynn_sine_near_f32(r), cosine = cynn_cosine_near_f32(r);
+    return cynn_negated_if_f32(n & 1 ? cosine : sine, n >> 1);
+}
+
+static inline double cynn_sin_f64(double x)
+{
+    uint64_t n;
+    double r = cynn_quarter_turns_f64(x, &n);
+    double sine = cynn_sine_near_f64(r), cosine = cynn_cosine_near_f64(r);
+    return cynn_negated_if_f64(n & 1 ? cosine : sine, n >> 1);
+}
+
+static inline float cynn_cos_f32(float x)
+{
+    uint32_t n;
+    float r = cynn_quarter_turns_f32(x, &n);
+    float sine = cynn_sine_near_f32(r), cosine = cynn_cosine_near_f32(r);
+    return cynn_negated_if_f32(n & 1 ? sine : cosine, (n + 1) >> 1);
+}
+
+static inline double cynn_cos_f64(double x)
+{
+    uint64_t n;
+    double r = cynn_quarter_turns_f64(x, &n);
+    double sine = cynn_sine_near_f64(r), cosine = cynn_cosine_near_f64(r);
+    return cynn_negated_if_f64(n & 1 ? sine : cosine, (n + 1) >> 1);
 }
 
 /* 1 for an infinity or a NaN, found in the bits so that a loop over it vectorizes */
