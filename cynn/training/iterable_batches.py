@@ -7,6 +7,7 @@ Ctrl-C interrupts the drawing, and another thread takes the steps.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -137,7 +138,13 @@ class IterableBatches(BatchSource):
         return checked_batch(self.context, x, y, weight, of, self.class_weight, (dy_dx, directions))
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
-        """Take one step, however long it takes."""
+        """Take a step, however long it takes, and others until the time is up."""
+        until, taken = time.monotonic() + seconds, 0
+        while taken < max_steps and (not taken or time.monotonic() < until) and self._take_step():
+            taken += 1
+        return taken > 0
+
+    def _take_step(self) -> bool:
         state = self.context.state
         assert state is not None
         if self.problem is not None:
@@ -169,7 +176,7 @@ class IterableBatches(BatchSource):
         scheduled = self.context.scheduled(1, self.total_steps) if self.is_scheduled else None
         assert buffer is not None
         half = self.half
-        if buffer.trainer.calls_python or not buffer.trainer.uses_threads:  # or it is too short for another thread
+        if self.steps_here:
             buffer.step(half, n, rate, scheduled, predictions, name)
             self._fetch_next()
             return
@@ -184,7 +191,9 @@ class IterableBatches(BatchSource):
         self.gather_memory()  # a larger trainer divides the work in another way
         self.capacity = max(self.capacity, len(rows))
         self.buffer = BatchBuffer(self.context, rows, target, self.capacity, parts=2)
-        self.buffer.trainer.begin_epoch(self.context.check_finite, self.number, self.step, sums)
+        trainer = self.buffer.trainer
+        self.steps_here = trainer.calls_python or not trainer.uses_threads  # a step is too short for another thread
+        trainer.begin_epoch(self.context.check_finite, self.number, self.step, sums)
         return self.buffer
 
     def sums(self) -> npt.NDArray[np.float64]:
