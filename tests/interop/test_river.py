@@ -3,6 +3,7 @@
 import copy
 import itertools
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -153,3 +154,11 @@ def test_a_seed_decides():
         model.learn_one(x, 1.0)
     x = stream()[0]
     assert first.predict_one(x) == second.predict_one(x) != other.predict_one(x)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_where_river_is_missing(cls, monkeypatch):
+    monkeypatch.setattr(ours, "_MADE", {})
+    monkeypatch.setitem(sys.modules, "river.base", None)
+    with pytest.raises(cynn.errors.MissingDependencyError, match=r'pip install "cynn-nn\[river\]"'):
+        cls()
