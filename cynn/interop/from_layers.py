@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cynn import layers
+from cynn.activations import Activation
 from cynn.errors import InvalidParameterError, shown
 from cynn.interop.c_functions import CFunction, is_function
 from cynn.interop.expressions import Expression, number, where
@@ -16,7 +17,6 @@ from cynn.interop.formulas import parse
 from cynn.interop.plan import Affine, Array, Copy, Function, Gather, Grouped, Output, Plan, Take, column, constant_or
 
 if TYPE_CHECKING:
-    from cynn.activations import Activation
     from cynn.layers import Layer
     from cynn.network import Network
 
@@ -68,7 +68,7 @@ def own_of(part: Any, attribute: str) -> Any:
     for cls in type(part).__mro__:
         if attribute in vars(cls):
             return getattr(part, attribute)
-        if any(name in vars(cls) for name in _COMPUTES[part.kind]):
+        if any(name in vars(cls) for name in _COMPUTES["activation" if isinstance(part, Activation) else "layer"]):
             return None
     return None
 
@@ -146,7 +146,7 @@ class Steps:
         gates = {
             name: partial(self._gated, each, layer.units)
             for name, each in vars(layer).items()
-            if getattr(each, "kind", None) == "activation"
+            if isinstance(each, Activation)
         }
         z = column(values[0]) if len(values) == 1 else None
         found = None if z is None else self.own(layer, numbers, arrays, z, layer.inputs, layer.units, gates)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cynn import layers
+from cynn.activations import Activation
 from cynn.errors import InvalidParameterError
 from cynn.interop.plan import Array, Function
 from cynn.network import Network
@@ -32,7 +33,7 @@ def by_kernel(step: Function, x: Array) -> Array:
 
 def _predicted(step: Function, x: Array, dtype: str) -> Array:
     part = step.part
-    layer = layers.Activation(part) if part.kind == "activation" else part
+    layer = layers.Activation(part) if isinstance(part, Activation) else part
     same = layers.Concatenate([[]])  # in front of the identity, which would be no layer at all
     network = Network([layers.Input(step.width), same, layer], seed=0, dtype=dtype)
     if layer is part:

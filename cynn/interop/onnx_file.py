@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cynn import file_access
+from cynn.activations import Activation
 from cynn.errors import check_whole_number
 from cynn.interop import functions, onnx_columns
 from cynn.interop.exported_model import exported_model
@@ -156,7 +157,7 @@ class Graph:
     def native(self, group: Group) -> str | None:
         """The operator for a whole activation or layer, or None."""
         source, part = self.names[group.source], group.part
-        if part.kind == "activation":
+        if isinstance(part, Activation):
             if part.name not in _NATIVE or (self.dtype == np.float64 and part.name not in _SINGLE):
                 return None
             operator, attributes = _NATIVE[part.name](part)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cynn.activations import Activation
 from cynn.interop.expressions import Expression
 from cynn.interop.from_layers import plan_of
 from cynn.interop.needed import needed
@@ -120,7 +121,7 @@ class Writer:
         nn, part, x = self.torch.nn, group.part, self.values[group.source]
         units = self.plan.widths[group.source]
         name = f"{part.name}_{group.last}"
-        if part.kind == "activation":
+        if isinstance(part, Activation):
             found = _MODULES[part.name](part) if part.name in _MODULES else None
             return None if found is None else self.sub(name, getattr(nn, found[0])(**found[1]), x)
         if part.name == "batch_norm":

@@ -73,12 +73,11 @@ def objective(net, x, y, dy_dx, directions, weights=None):
 
 
 def step(net, x, y, dy_dx, directions, **options):
-    """Minus the change of a step of gradient descent over all rows: the gradient."""
+    """Minus the change of a step of gradient descent over all rows, in their order: the gradient."""
     before = net.get_weights()
-    options = {"optimizer": cynn.optimizers.SGD(learning_rate=1.0), "batch_size": len(x), "epochs": 1} | options
-    history = net.fit(
-        x, y, dy_dx=dy_dx, directions=directions, derivative_weight=WEIGHT, progress=False, **options
-    )
+    options = {"batch_size": len(x), "epochs": 1, "shuffle": False, "progress": False} | options
+    options = {"optimizer": cynn.optimizers.SGD(learning_rate=1.0)} | options
+    history = net.fit(x, y, dy_dx=dy_dx, directions=directions, derivative_weight=WEIGHT, **options)
     gradient = [a - b for a, b in zip(before, net.get_weights(), strict=True)]
     net.set_weights(before)
     return gradient, history
