@@ -3,13 +3,11 @@
 The frame takes on the theme of the page around it, and grows with what is in it.
 """
 
-import functools
 from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
-
-import cynn
+from live_networks import NETWORKS
 
 FOLDER = "_static/live"
 _FRAME = """<iframe class="live" src="{folder}/{name}.html" title="{title}" loading="lazy"></iframe>
@@ -25,19 +23,6 @@ _FRAME = """<iframe class="live" src="{folder}/{name}.html" title="{title}" load
   }});
 }})();
 </script>"""
-
-
-@functools.cache
-def digits():
-    """The network of the lecture, trained for a few seconds, with examples."""
-    (x, y), test = cynn.datasets.load_mnist()
-    net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", input_scale=1 / 255, seed=0)
-    optimizer = cynn.optimizers.AdamW(cynn.schedules.CosineDecay(0.005), weight_decay=0.05)
-    net.fit(x, y, optimizer=optimizer, epochs=8, progress=False)
-    return net, test
-
-
-NETWORKS = {"digits": digits}
 
 
 class Live(Directive):
