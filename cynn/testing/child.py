@@ -60,7 +60,9 @@ def run_apart(work: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads: the child needs none of them
+            # Python and JAX warn of a fork beside threads: the child needs none of them
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
             process = os.fork()
         if not process:
             _be_the_child(work, theirs, errors.fileno())
