@@ -49,7 +49,7 @@ def same_as_c_source(checks: Any) -> str:
             got = _by_compiled(checks, net, x)
         else:
             got = _by_formula(net, x, text)
-        n += _compare(f"c_source in {net.dtype}", net, x, got)
+        n += _compare(checks, f"c_source in {net.dtype}", net, x, got)
     return f"{n:,} numbers, {'of the function, compiled' if is_function(text or '') else 'of the formula'}"
 
 
@@ -90,7 +90,7 @@ def same_as_onnx_nodes(checks: Any) -> str:
                     raise Failure(f"ONNX Runtime must take onnx_nodes in opset {opset}. It says: {error}") from None
             with checks.watch.call("onnx_nodes", net.dtype, x.shape):
                 got = session.run(None, {"x": x})[0]
-            n += _compare(f"onnx_nodes in {net.dtype} and opset {opset}", net, x, got)
+            n += _compare(checks, f"onnx_nodes in {net.dtype} and opset {opset}", net, x, got)
     left = "; float64 was not run, as ONNX Runtime has not all operators for it" if not_run else ""
     return f"{n:,} numbers, in the opsets {', '.join(map(str, _OPSETS))}{left}"
 
@@ -140,7 +140,7 @@ def _rows(checks: Any, columns: int, dtype: str) -> Array:
     return np.ascontiguousarray(x, dtype)
 
 
-def _compare(what: str, net: Network, x: Array, got: Array) -> int:
+def _compare(checks: Any, what: str, net: Network, x: Array, got: Array) -> int:
     """Require what the kernel gives, to rounding, with the same NaNs and infinities. Returns how many numbers."""
     expected: Array = net.predict(x, check_finite=False)
     if got.shape != expected.shape:
@@ -149,7 +149,7 @@ def _compare(what: str, net: Network, x: Array, got: Array) -> int:
     with np.errstate(all="ignore"):
         error = np.abs(got.astype(np.float64) - expected)
         allowed = _TOLERANCE[x.dtype.name] * np.maximum(np.maximum(np.abs(expected), np.minimum(size, 100)), 1)
-        allowed += _effect_of_rounding(net, x, expected)
+        allowed += _effect_of_rounding(checks, net, x, expected)
         same = (got == expected) | (np.isnan(got) & np.isnan(expected)) | (error <= allowed)
     if not same.all():
         row, column = map(int, np.argwhere(~same)[0])
@@ -161,15 +161,16 @@ def _compare(what: str, net: Network, x: Array, got: Array) -> int:
     return int(got.size)
 
 
-def _effect_of_rounding(net: Network, x: Array, expected: Array) -> Array:
+def _effect_of_rounding(checks: Any, net: Network, x: Array, expected: Array) -> Array:
     """How much the outputs of a row change with the last bits of its inputs, for waves of large numbers.
 
     An activation rounds its argument as its formula does, so it has no such allowance.
     """
     if isinstance(net.layers[-1], layers.Activation):
         return np.zeros((len(x), 1))
-    bits = 2 * np.finfo(x.dtype).eps
-    moved = [net.predict(x * x.dtype.type(1 + sign * bits), check_finite=False) for sign in (-1, 1)]
+    bits = np.full(x.shape[1], 2 * np.finfo(x.dtype).eps, x.dtype)
+    bits[list(checks.calls(net.dtype).built([x.shape[1]]).categories)] = 0
+    moved = [net.predict(x * (1 + sign * bits), check_finite=False) for sign in (-1, 1)]
     change = np.abs(np.array(moved, np.float64) - expected)
     largest: Array = np.where(np.isfinite(change), change, 0).max(axis=(0, 2))
     return largest[:, None]
