@@ -230,6 +230,14 @@ cdef extern from "cynn/abi.h" nogil:
         ) noexcept nogil
 
 
+# Operations that are linear in their inputs differentiate by their own functions, applied to tangents.
+cdef inline cynn_operands of_tangents(const cynn_operands *op, const cynn_tangents *tangents) noexcept nogil:
+    """The operands with the tangents in the place of the values."""
+    cdef cynn_operands moved = op[0]
+    moved.x, moved.dx, moved.out, moved.delta = tangents.x, tangents.dx, tangents.out, <void *>tangents.delta
+    return moved
+
+
 # Each of these writes the frozen prefix and wraps the struct, which must have static storage
 # (a `cdef` variable of the module), in the capsule that a plugin's class names as its `kernel`.
 

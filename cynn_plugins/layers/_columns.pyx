@@ -10,9 +10,9 @@ from cynn.abi cimport (
     cynn_pass,
     cynn_tangents,
     floating,
+    of_tangents,
     operation_capsule,
 )
-from cynn_plugins.layers.tangents cimport of_tangents
 from cynn.sums cimport COLUMNS
 
 

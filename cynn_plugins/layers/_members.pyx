@@ -9,10 +9,10 @@ from cynn.abi cimport (
     cynn_pass,
     cynn_tangents,
     floating,
+    of_tangents,
     operation_capsule,
 )
 from cynn.blas cimport gemm
-from cynn_plugins.layers.tangents cimport of_tangents
 
 
 # Every member's part of x times W: as the members lie side by side, (rows * members) x inputs is x, too.

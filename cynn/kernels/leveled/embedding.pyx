@@ -10,9 +10,9 @@ from cynn.abi cimport (
     cynn_pass,
     cynn_tangents,
     floating,
+    of_tangents,
     operation_capsule,
 )
-from cynn.kernels.tangents cimport of_tangents
 
 # h: the number of columns with categories; these columns in the order of their vectors; the same in ascending order
 
