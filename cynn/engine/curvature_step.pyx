@@ -11,7 +11,7 @@ from libc.string cimport memset
 
 from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.engine cimport Engine
-from cynn.engine.step cimport Head, Step
+from cynn.engine.step cimport Head, Step, classes_at, values_at
 from cynn.engine.tangent_step cimport TangentStep
 
 
@@ -43,8 +43,6 @@ cdef class CurvatureStep(TangentStep):
         cdef const Dtype *dtype = step.dtype
         cdef int64_t i, offset
         cdef const Head *head
-        cdef const void *target
-        cdef const int64_t *classes
         memset(
             at(dtype, self.wide.first, begin * self.wide.inputs), 0, (end - begin) * self.wide.inputs * dtype.itemsize
         )
@@ -53,13 +51,9 @@ cdef class CurvatureStep(TangentStep):
         for i in range(step.n_heads):
             head = &step.heads[i]
             offset = begin * head.outputs
-            if head.classes != NULL and not head.one_hot:
-                target, classes = NULL, head.batch_classes + begin
-            else:
-                target, classes = at(dtype, head.target, offset), NULL
             dtype.loss_backward_jvp(
                 &head.loss, head.loss_h, head.fused, end - begin, head.outputs, at(dtype, head.loss_input, offset),
-                target, classes, at(dtype, head.weight, begin),
+                values_at(dtype, head, begin), classes_at(head, begin), at(dtype, head.weight, begin),
                 at(dtype, self.wide.nodes[self.values[i] - 1].out, offset),
                 at(dtype, self.wide.entry_tangents[i], offset)
             )

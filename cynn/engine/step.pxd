@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_MAX_SLOTS, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass, cynn_tangents
-from cynn.engine.dtypes cimport Dtype
+from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.row_matrix cimport Source
 from cynn.engine.workspace cimport Node
 from cynn.kernels.tables cimport ConstraintKind, Rows
@@ -99,6 +99,15 @@ ctypedef struct Head:
     void *python_loss                # a loss with Python methods, its number, and the function that calls it
     int64_t number
     int (*call_python_loss)(void *python_loss, int64_t head, int64_t rows, double *value) noexcept nogil
+
+
+# The targets of the rows of the batch from `begin` on, as the loss takes them: classes or values. The others are NULL.
+cdef inline const int64_t *classes_at(const Head *head, int64_t begin) noexcept nogil:
+    return head.batch_classes + begin if head.classes != NULL and not head.one_hot else NULL
+
+
+cdef inline const void *values_at(const Dtype *dtype, const Head *head, int64_t begin) noexcept nogil:
+    return at(dtype, head.target, begin * head.outputs) if head.classes == NULL or head.one_hot else NULL
 
 
 # The rows of this batch.

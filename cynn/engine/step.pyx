@@ -216,12 +216,6 @@ cdef inline void add_parts(const Step *step, int64_t begin, int64_t end) noexcep
 cdef inline void loss_of_tile(Step *step, Head *head, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
     cdef const Dtype *dtype = step.dtype
     cdef int64_t rows = end - begin, offset = begin * head.outputs
-    cdef void *target = NULL
-    cdef int64_t *classes = NULL
-    if head.classes != NULL and not head.one_hot:
-        classes = head.batch_classes + begin
-    else:
-        target = at(dtype, head.target, offset)
     if head.predictions != NULL:
         memcpy(
             at(dtype, head.predictions, step.batch.first_row * head.outputs + offset), at(dtype, head.output, offset),
@@ -232,8 +226,9 @@ cdef inline void loss_of_tile(Step *step, Head *head, int64_t piece, int64_t beg
             raise_flag(&step.failed)
     else:
         head.tile_loss[piece] = dtype.loss(
-            &head.loss, head.loss_h, head.fused, rows, head.outputs, at(dtype, head.loss_input, offset), target,
-            classes, at(dtype, head.weight, begin), at(dtype, head.loss_gradient, offset)
+            &head.loss, head.loss_h, head.fused, rows, head.outputs, at(dtype, head.loss_input, offset),
+            values_at(dtype, head, begin), classes_at(head, begin), at(dtype, head.weight, begin),
+            at(dtype, head.loss_gradient, offset)
         )
 
 
