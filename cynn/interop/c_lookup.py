@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cynn.interop.plan import Plan
-from cynn.interop.printer import column_names, meaning, plain
+from cynn.interop.printer import category_texts, column_names, meaning, plain
 
 __all__ = ["about", "declarations", "definitions", "literal"]
 
@@ -32,7 +32,7 @@ def declarations(plan: Plan, name: str, real: str) -> str:
     """The functions, and numbers for the names of columns."""
     names = column_names(plan)
     lines = [f"#define {name.upper()}_COLUMN_{own} {place}" for place, own in enumerate(names)]
-    if _texts(plan):
+    if category_texts(plan)[0]:
         lines.append(f"int {name}_category(int column, const char *text);")
     if plan.labels is not None:
         lines += [f"int {name}_class(const {real} *y);", f"const char *{name}_label(int number);"]
@@ -42,11 +42,8 @@ def declarations(plan: Plan, name: str, real: str) -> str:
 def definitions(plan: Plan, name: str, real: str) -> str:
     """The functions."""
     parts = []
-    texts = _texts(plan)
+    texts, first = category_texts(plan)
     if texts:
-        first = [0]
-        for column in plan.columns or []:
-            first.append(first[-1] + len(column.categories or []))
         parts.append(f"""
 {_array(f"{name}_texts", texts)}
 static const int {name}_first[{len(first)}] = {{ {", ".join(map(str, first))} }};
@@ -76,10 +73,6 @@ int {name}_class(const {real} *y)
 }}
 """)
     return "".join(parts)
-
-
-def _texts(plan: Plan) -> list[str]:
-    return [text for column in plan.columns or [] for text in column.categories or []]
 
 
 def _array(name: str, texts: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cynn.interop.plan import Plan
-from cynn.interop.printer import meaning, plain
+from cynn.interop.printer import category_texts, meaning, plain
 
 __all__ = ["about", "constants", "function", "names"]
 
@@ -26,7 +26,7 @@ _CATEGORY = """
 
 def names(plan: Plan) -> list[str]:
     """The public names."""
-    return ["category"] * bool(_texts(plan)) + ["labels"] * (plan.labels is not None)
+    return ["category"] * bool(category_texts(plan)[0]) + ["labels"] * (plan.labels is not None)
 
 
 def about(plan: Plan) -> str:
@@ -43,11 +43,8 @@ def about(plan: Plan) -> str:
 def constants(plan: Plan) -> str:
     """The texts of categories and labels."""
     parts = []
-    texts = _texts(plan)
+    texts, first = category_texts(plan)
     if texts:
-        first = [0]
-        for column in plan.columns or []:
-            first.append(first[-1] + len(column.categories or []))
         parts.append(f"    integer, save :: first_text({len(first)})\n")
         parts += [f"    data first_text({k}) / {each} /\n" for k, each in enumerate(first, start=1)]
         parts.append(_array("texts", texts))
@@ -58,11 +55,7 @@ def constants(plan: Plan) -> str:
 
 def function(plan: Plan) -> str:
     """The function that finds the place of a category."""
-    return _CATEGORY if _texts(plan) else ""
-
-
-def _texts(plan: Plan) -> list[str]:
-    return [text for column in plan.columns or [] for text in column.categories or []]
+    return _CATEGORY if category_texts(plan)[0] else ""
 
 
 def _array(name: str, texts: Sequence[str]) -> str:

@@ -10,7 +10,10 @@ from cynn.interop import functions
 from cynn.interop.expressions import Expression, call, shared
 from cynn.interop.plan import Column, Plan
 
-__all__ = ["Printer", "column_names", "functions_needed", "identifier", "meaning", "places_of", "plain", "unique"]
+__all__ = [
+    "Printer", "category_texts", "column_names", "functions_needed", "identifier", "meaning", "places_of", "plain",
+    "unique",
+]  # fmt: skip
 
 
 _MAX_LISTED = 50  # characters of a list of categories in a comment
@@ -45,6 +48,15 @@ def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
             name += "_"
         found.append(name)
     return found[first:]
+
+
+def category_texts(plan: Plan) -> tuple[list[str], list[int]]:
+    """The categories of all columns in one list; where those of each column begin in it, and the end of the last."""
+    texts, first = [], [0]
+    for column in plan.columns or []:
+        texts += column.categories or []
+        first.append(len(texts))
+    return texts, first
 
 
 def column_names(plan: Plan) -> list[str]:
