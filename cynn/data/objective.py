@@ -10,7 +10,6 @@ import numpy as np
 from cynn import registry
 from cynn.activations import Activation
 from cynn.data import inputs, row_weights
-from cynn.data.derivative_targets import DerivativeTargets, as_derivatives
 from cynn.data.names import classes_of_labels
 from cynn.data.row_weights import RowWeights
 from cynn.data.targets import JointTargets, Targets
@@ -20,6 +19,7 @@ from cynn.errors import InvalidParameterError, check_held, check_number
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from cynn.data.derivative_targets import DerivativeTargets
     from cynn.data.outputs import Outputs
     from cynn.engine.activation_kernel import ActivationKernel
     from cynn.losses import Loss
@@ -122,6 +122,8 @@ class Objective:
                     f"{form.format('directions')} must come with dy_dx along them. Got none instead."
                 )
             return None
+        from cynn.data.derivative_targets import as_derivatives
+
         assert self.derivative_weights is not None
         factors = [weight or 0.0 for weight in self.derivative_weights]
         is_counted = None if weights.rows is None else weights.rows > 0

@@ -20,7 +20,10 @@ FOR_FILES_AND_DISPLAY = {
     "cynn.display", "cynn.saving", "cynn.file_access", "cynn.components.schema", "threading", "fcntl"
 }  # fmt: skip
 FOR_TYPES = {"numpy.typing", "dataclasses"}
-FOR_TRAINING = {"cynn.training", "cynn.engine.trainer", "cynn.callbacks", "cynn.metrics", "cynn.datasets"}
+FOR_TRAINING = {
+    "cynn.data.derivative_targets", "cynn.training", "cynn.engine.trainer", "cynn.callbacks", "cynn.metrics",
+    "cynn.datasets",
+}  # fmt: skip
 
 
 def modules(code):
