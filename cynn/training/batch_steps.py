@@ -11,6 +11,7 @@ from cynn.components.hyperparameters import Component
 from cynn.data.row_weights import RowWeights
 from cynn.data.targets import Targets
 from cynn.engine import threads
+from cynn.engine.plans import are_given_again
 from cynn.engine.trainer import Diverged, UnusableRow
 from cynn.errors import ShapeError
 from cynn.optimizers import Optimizer
@@ -45,7 +46,7 @@ class BatchSteps:
     Attributes
     ----------
     given : tuple
-        The settings with which they were asked for last: loss, loss_weights, optimizer, n_threads.
+        The settings with which they were asked for last: loss, loss_weights, n_threads.
     """
 
     given: tuple[Any, ...] | None = None
@@ -86,26 +87,23 @@ class BatchSteps:
             and used.is_compiled()
             and type(used).kernel_values in _FIXED
         ):
-            self.given = loss, loss_weights, optimizer, n_threads
+            self.given, self._optimizer_given = (loss, loss_weights, n_threads), optimizer
             self._optimizer_then, self._rate_then = used, used.learning_rate
         else:
             self.given = None
 
     def were_given(self, loss: Any, loss_weights: Any, optimizer: Any, n_threads: Any) -> bool:
         """Whether a call with these settings certainly means these steps."""
-        given, network = self.given, self.network
         if (
-            given is None
-            or network._optimizer_state is not self.state
+            self.given is None
+            or self.network._optimizer_state is not self.state
             or self.state.optimizer is not self._optimizer_then
-            or (loss is not given[0] and (type(loss) is not str or loss != given[0]))
-            or loss_weights is not given[1]
-            or n_threads is not given[3]
+            or not are_given_again((loss, loss_weights, n_threads), self.given)
         ):
             return False
         if optimizer is not None and optimizer is not self.state.optimizer:
             # a name stands for an optimizer with the defaults of its class
-            is_same = type(optimizer) is str and optimizer == given[2]
+            is_same = type(optimizer) is str and optimizer == self._optimizer_given
             if not is_same or self.state.optimizer.learning_rate is not self._rate_then:
                 return False
         buffer = self.buffer
