@@ -33,23 +33,6 @@ class _Stream:
     dtype: str
     seed: int | None
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (32,),
-        activation: Any = "relu",
-        optimizer: Any = None,
-        loss: Any = None,
-        dtype: str = "float32",
-        seed: int | None = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.optimizer = optimizer
-        self.loss = loss
-        self.dtype = dtype
-        self.seed = seed
-        self._begin()
-
     def __new__(cls, *parameters: Any, **named: Any) -> Self:
         return object.__new__(_with_base(cls))
 
@@ -164,6 +147,23 @@ class MLPRegressor(_Stream):
 
     _base = "Regressor"
 
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (32,),
+        activation: Any = "relu",
+        optimizer: Any = None,
+        loss: Any = None,
+        dtype: str = "float32",
+        seed: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.optimizer = optimizer
+        self.loss = loss
+        self.dtype = dtype
+        self.seed = seed
+        self._begin()
+
     def learn_one(self, x: dict[Any, Any], y: Any) -> None:
         """Take a step on a row.
 
@@ -240,8 +240,22 @@ class MLPClassifier(_Stream):
     _output = "softmax"
     _multiclass = True
 
-    def _begin(self) -> None:
-        super()._begin()
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (32,),
+        activation: Any = "relu",
+        optimizer: Any = None,
+        loss: Any = None,
+        dtype: str = "float32",
+        seed: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.optimizer = optimizer
+        self.loss = loss
+        self.dtype = dtype
+        self.seed = seed
+        self._begin()
         self._classes: dict[Any, int] = {}
 
     def learn_one(self, x: dict[Any, Any], y: Any) -> None:
