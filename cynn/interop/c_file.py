@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from cynn import file_access
-from cynn.errors import DataError, InvalidParameterError, check_switch, not_allowed
+from cynn.errors import DataError, InvalidParameterError, check_switch, not_allowed, shown
 from cynn.interop import c_lookup
 from cynn.interop.c_printer import CPrinter
 from cynn.interop.evaluation import Exact, Reference
 from cynn.interop.exported_model import ExportedModel, exported_model
 from cynn.interop.int8 import quantized
 from cynn.interop.plan import Array, Function, Plan
-from cynn.interop.printer import identifier
+from cynn.interop.printer import identifier, plain
 
 __all__ = ["to_c"]
 
@@ -160,6 +160,11 @@ def to_c(
         raise not_allowed("dtype", "to_c", "'float32', 'float64' or 'int8'", dtype)
     exact = check_switch(exact, "exact", "to_c") or dtype == "int8"
     header = check_switch(header, "header", "to_c")
+    if header and (not path.stem.isprintable() or set(path.stem) & set('"\\')):  # the file includes it by this name
+        raise InvalidParameterError(
+            "The name of a file with a header must be without quotes, backslashes and control characters. "
+            f"Got {shown(path.stem)} instead."
+        )
     if (calibration is not None) != (dtype == "int8"):
         raise InvalidParameterError(
             "The 'calibration' parameter of to_c must be rows for the dtype 'int8', and None for others. "
@@ -223,7 +228,7 @@ def _values(printer: CPrinter, path: Path) -> dict[str, Any]:
     values = {
         "name": printer.name,
         "NAME": printer.name.upper(),
-        "stem": path.stem,
+        "stem": plain(path.stem),
         "real": printer.real,
         "input": printer.input,
         "inputs": printer.plan.inputs,
@@ -231,10 +236,7 @@ def _values(printer: CPrinter, path: Path) -> dict[str, Any]:
         "buffer": max(printer.buffer_length(), 1),
     }
     named = outputs if printer.plan.outputs[0].name is not None else []
-    lines = [
-        f"#define {values['NAME']}_OUTPUT_{name.upper()} {first} /* {width} columns */\n"
-        for name, first, width in named
-    ]
+    lines = [f"#define {values['NAME']}_OUTPUT_{name} {first} /* {width} columns */\n" for name, first, width in named]
     lookups = c_lookup.declarations(printer.plan, printer.name, printer.real)
     return {"head": _filled(_HEAD, {**values, "places": "".join(lines), "lookups": lookups}), **values}
 
@@ -267,7 +269,10 @@ def _text(model: ExportedModel, printer: CPrinter, path: Path, rows: Array | Non
     ]
     if plan.standardization is None:
         about.append(f" * The input is scaled: {plan.scale!r} * x + {plan.offset!r}.")
-    about += [f" * Output {name}: columns {first} to {first + n - 1}." for name, first, n in printer.output_lines()]
+    about += [
+        f" * Output {plain(output.name or 'y')}: columns {first} to {first + n - 1}."
+        for output, (_, first, n) in zip(plan.outputs, printer.output_lines(), strict=True)
+    ]
     about += [f" * {line}" for line in c_lookup.about(plan, printer.name)]
     head = f'#include "{path.with_suffix(".h").name}"\n' if header else values["head"]
     if header:

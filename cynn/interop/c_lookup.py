@@ -13,7 +13,8 @@ __all__ = ["about", "declarations", "definitions", "literal"]
 def literal(text: str) -> str:
     """A string literal; every byte that is no usual character is an octal escape, which ends after three digits."""
     usual = set(range(32, 127)) - set(b'"\\?')
-    return '"' + "".join(chr(byte) if byte in usual else f"\\{byte:03o}" for byte in text.encode()) + '"'
+    shown = [chr(byte) if byte in usual else f"\\{byte:03o}" for byte in text.encode(errors="surrogatepass")]
+    return f'"{"".join(shown)}"'
 
 
 def about(plan: Plan, name: str) -> list[str]:

@@ -15,7 +15,7 @@ from cynn.interop.evaluation import LANES, LONG
 from cynn.interop.expressions import Expression, contracted
 from cynn.interop.int8 import QuantizedAffine
 from cynn.interop.plan import LARGEST, Array, Copy, Function, Map, Plan, Reduce, Take
-from cynn.interop.printer import functions_needed, identifier, places_of
+from cynn.interop.printer import functions_needed, identifier, places_of, unique
 
 __all__ = ["CPrinter"]
 
@@ -310,11 +310,12 @@ class CPrinter(DensePrinter):
         return total
 
     def output_lines(self) -> list[tuple[str, int, int]]:
-        """Name, first column and number of columns of each output."""
+        """Name in capitals, first column and number of columns of each output."""
         found: list[tuple[str, int, int]] = []
-        for output in self.plan.outputs:
+        names = unique(identifier(output.name or "y", "output").upper() for output in self.plan.outputs)
+        for name, output in zip(names, self.plan.outputs, strict=True):
             first = found[-1][1] + found[-1][2] if found else 0
-            found.append((identifier(output.name or "y", "output"), first, self.plan.widths[output.value]))
+            found.append((name, first, self.plan.widths[output.value]))
         return found
 
     def buffer_length(self) -> int:

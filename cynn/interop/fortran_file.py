@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,15 @@ from cynn.interop.c_file import check_held
 from cynn.interop.exported_model import exported_model
 from cynn.interop.expressions import Expression
 from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
-from cynn.interop.printer import Printer, identifier
+from cynn.interop.printer import Printer, identifier, plain
 
 __all__ = ["to_fortran"]
 
 _NUMBERS = 600  # per DATA statement: a statement has at most 256 lines
 _COLUMNS = 100
-#: Names in the module, whose own must differ.
-_TAKEN = ("category", "expm1", "inputs", "labels", "log1p", "outputs", "predict", "rk", "xk")
+_LONGEST_NAME = 63
+#: Comments and texts, which are no names.
+_NO_NAMES = re.compile(r"^!.*|'[^']*'", re.MULTILINE)
 
 _MODULE = """! {stem}: a network that CyNN has written. A row of {inputs} numbers goes in, {outputs} come out.
 !
@@ -113,6 +116,13 @@ def _in_double(value: float) -> str:
     return text.replace("e", "d") if "e" in text else f"{text}d0"
 
 
+def _module_name(stem: str, text: str) -> str:
+    """A name for the module from that of the file, other than all names in its text."""
+    name = identifier(stem)[:_LONGEST_NAME]
+    is_taken = re.search(rf"\b{name}\b", _NO_NAMES.sub("", text), re.IGNORECASE)
+    return f"{name[: _LONGEST_NAME - len('_network')]}_network" if is_taken else name
+
+
 class _FortranPrinter(Printer):
     def __init__(self, plan: Plan, dtype: str) -> None:
         super().__init__()
@@ -143,8 +153,6 @@ class _FortranPrinter(Printer):
         """The whole module."""
         plan = self.plan
         self._body()
-        name = identifier(stem)
-        name = f"{name}_network" if name.lower() in _TAKEN else name
         outputs = sum(plan.widths[output.value] for output in plan.outputs)
         kinds = f"rk => {'real32' if self.dtype == 'float32' else 'real64'}"
         xk = "rk" if plan.standardization is None else "xk"
@@ -157,14 +165,15 @@ class _FortranPrinter(Printer):
         about, first = "", 1
         for output in plan.outputs:
             last = first + plan.widths[output.value] - 1
-            about += f"! Output {identifier(output.name or 'y')}: y({first}:{last}).\n"
+            about += f"! Output {plain(output.name or 'y')}: y({first}:{last}).\n"
             first = last + 1
-        return _MODULE.format(
-            stem=stem, name=name, inputs=plan.inputs, outputs=outputs, kinds=kinds, xk=xk, public=", ".join(public),
-            about=about + fortran_lookup.about(plan), lookup=fortran_lookup.function(plan),
+        text = partial(
+            _MODULE.format, stem=plain(stem), inputs=plan.inputs, outputs=outputs, kinds=kinds, xk=xk,
+            public=", ".join(public), about=about + fortran_lookup.about(plan), lookup=fortran_lookup.function(plan),
             constants=self._constants() + fortran_lookup.constants(plan), declared=sizes + names + others,
             body="\n".join(self.lines),
         )  # fmt: skip
+        return text(name=_module_name(stem, text(name="")))
 
     def _constants(self) -> str:
         parts = [self._array(name, array) for name, array in self.plan.named_arrays(table="table")]

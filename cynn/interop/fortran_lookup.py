@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from cynn.interop.plan import Plan
 from cynn.interop.printer import category_texts, meaning, plain
@@ -59,17 +60,34 @@ def function(plan: Plan) -> str:
 
 
 def _array(name: str, texts: Sequence[str]) -> str:
-    length = max(1, *(len(text.encode()) for text in texts))
+    length = max(1, *(len(_bytes(text)) for text in texts))
     lines = [f"    character({length}), save :: {name}({len(texts)})\n"]
-    lines += [f"    data {name}({k}) / {_literal(text)} /\n" for k, text in enumerate(texts, start=1)]
+    for k, text in enumerate(texts, start=1):
+        value = _literal(text)
+        if not text.isprintable():  # a data statement takes a constant, and no expression
+            lines.append(f"    character(*), parameter :: {name}_{k} = {value}\n")
+            value = f"{name}_{k}"
+        lines.append(f"    data {name}({k}) / {value} /\n")
     return "".join(lines)
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
 def _literal(text: str) -> str:
-    """A text in quotes, continued over several lines where it is long; what is no usual character is a blank."""
+    """A text as an expression: in quotes what can be printed, and the bytes of all else by their numbers."""
+    parts = []
+    for is_printable, run in groupby(text, str.isprintable):
+        parts += [_quoted("".join(run))] if is_printable else [f"char({byte})" for byte in _bytes("".join(run))]
+    return " // &\n        ".join(parts or ["''"])
+
+
+def _quoted(text: str) -> str:
+    """A text in quotes, continued over several lines where it is long."""
     pieces = [""]
     for each in text:
-        shown = "''" if each == "'" else each if each.isprintable() else " "
+        shown = "''" if each == "'" else each
         if len((pieces[-1] + shown).encode()) > _PIECE:
             pieces.append("")
         pieces[-1] += shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from pathlib import Path
@@ -15,7 +14,7 @@ from cynn.interop import functions, js_lookup
 from cynn.interop.exported_model import exported_model
 from cynn.interop.expressions import Expression
 from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
-from cynn.interop.printer import Printer
+from cynn.interop.printer import Printer, plain
 
 __all__ = ["JsPrinter", "to_js"]
 
@@ -93,15 +92,15 @@ class JsPrinter(Printer):
         first = 0
         outputs = []
         for output in plan.outputs:
-            outputs.append(_OUTPUT.format(json.dumps(output.name), first, plan.widths[output.value]))
+            outputs.append(_OUTPUT.format(js_lookup.literal(output.name), first, plan.widths[output.value]))
             first += plan.widths[output.value]
         single = plan.outputs[0].name is None
         result = (
             f"v{plan.outputs[0].value}" if single
-            else "{ " + ", ".join(f"{json.dumps(each.name)}: v{each.value}" for each in plan.outputs) + " }"
+            else "{ " + ", ".join(f"[{js_lookup.literal(each.name)}]: v{each.value}" for each in plan.outputs) + " }"
         )  # fmt: skip
         parts = [
-            f"// {stem}: a network that CyNN has written. predict(x) takes {plan.inputs} numbers.\n"
+            f"// {plain(stem)}: a network that CyNN has written. predict(x) takes {plan.inputs} numbers.\n"
             + "".join(f"// {line}\n" for line in js_lookup.about(plan)),
             f"export const inputs = {plan.inputs};\n\nexport const outputs = [\n{''.join(outputs)}];\n",
             self.function("export function predict(x)", result),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from cynn.interop.plan import Plan
 
-__all__ = ["about", "functions"]
+__all__ = ["about", "functions", "literal"]
 
 _AS_NUMBERS = """// The numbers of a row: of an object, by the names of its columns. A category is its
 // place among the categories, and -1 if it is missing or none of them; a missing number
@@ -32,6 +33,11 @@ export function label(y) {
 """
 
 
+def literal(value: Any) -> str:
+    """A text, a list or an object as a literal, in ASCII and without what could end the script of a page."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
 def about(plan: Plan) -> list[str]:
     """Lines for the comment at the top."""
     lines = [] if plan.columns is None else ["Or it takes an object with a value for each of the columns."]
@@ -43,8 +49,8 @@ def functions(plan: Plan) -> str:
     parts = []
     if plan.columns is not None:
         each = [{"name": str(column.name), "categories": column.categories} for column in plan.columns]
-        lines = "".join(f"  {json.dumps(column)},\n" for column in each)
+        lines = "".join(f"  {literal(column)},\n" for column in each)
         parts += [f"export const columns = [\n{lines}];\n", _AS_NUMBERS]
     if plan.labels is not None:
-        parts += [f"export const labels = {json.dumps(plan.labels)};\n", _LABEL]
+        parts += [f"export const labels = {literal(plan.labels)};\n", _LABEL]
     return "\n".join(parts)

@@ -12,7 +12,7 @@ from cynn.interop import python_lookup
 from cynn.interop.exported_model import exported_model
 from cynn.interop.expressions import Expression
 from cynn.interop.plan import LARGEST, Affine, Array, Copy, Grouped, Map, Plan, Reduce, Take
-from cynn.interop.printer import Printer
+from cynn.interop.printer import Printer, plain
 
 __all__ = ["to_python"]
 
@@ -111,7 +111,8 @@ class _PythonPrinter(Printer):
             lines.append(f"return {{{each}}}")
         body = "\n".join(f"    {line}" for line in lines)
         head = _HEAD.format(
-            stem=stem.replace('"', "'"), count=plan.parameter_count, outputs=python_lookup.about(plan),
+            stem=plain(stem).replace("\\", r"\\").replace('"', "'"), count=plan.parameter_count,
+            outputs=python_lookup.about(plan),
             imports=python_lookup.imports(plan, ["import math"] if "erfc(" in body else []),
         )  # fmt: skip
         functions = "\n\nerfc = np.vectorize(math.erfc, otypes=[np.float64])\n" if "erfc(" in body else ""

@@ -154,12 +154,44 @@ def test_aarch64_computes_the_same_bits(source, name):
         assert done.returncode == 0 and done.stdout.startswith("PASS") and said in done.stdout, done.stdout
 
 
+#: A program of C++ as those of Arduino are, which includes the header from two of its own.
+PROGRAM = """
+#include "net.h"
+#include "net.h"
+static float x[NET_INPUTS], y[NET_OUTPUTS], buffer[NET_BUFFER];
+extern "C" void loop() { net_predict(x, y, buffer); }
+"""
+ARM = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+IN_CPP = {
+    "Arduino, AVR": ("g++", ["-std=gnu++11", "-fpermissive", "-fno-exceptions", "-fno-threadsafe-statics"]),
+    "Arduino, ARM": ("arm-none-eabi-g++", ["-std=gnu++17", *ARM, "-fno-exceptions", "-fno-rtti"]),
+    "Zephyr": ("arm-none-eabi-g++", ["-std=c++17", *ARM, "-ffreestanding", "-fno-exceptions", "-fno-rtti"]),
+}
+
+
+@pytest.mark.parametrize("form", [{}, {"exact": True}, {"dtype": "int8"}, {"dtype": "float64"}], ids=str)
+@pytest.mark.parametrize("board", IN_CPP)
+def test_programs_of_cpp_take_it_as_it_is(tmp_path, board, form):
+    """With the header, and with the file itself in the midst of a program."""
+    program, flags = IN_CPP[board]
+    compiler = exported.skipped_without(program)
+    net = exported.network("embedding")
+    given = {"calibration": exported.rows_for(net)} if form.get("dtype") == "int8" else {}
+    net.to_c(tmp_path / "net.c", header=True, **form, **given)
+    own = PROGRAM.replace("float", "double") if form.get("dtype") == "float64" else PROGRAM
+    (tmp_path / "main.cpp").write_text(own)
+    (tmp_path / "whole.cpp").write_text(f'#include "net.c"\n{own}')
+    command = [compiler, *flags, "-Os", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror", "-c"]
+    for name in ("main.cpp", "whole.cpp"):
+        done = subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), name
+
+
 def object_bytes(source):
     """What the object for a Cortex-M4 takes: code, constants and memory, in bytes."""
     compiler = exported.skipped_without("arm-none-eabi-gcc")
     target = source.with_suffix(".o")
-    machine = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
-    subprocess.run([compiler, *exported.STRICT, *machine, "-Os", "-c", str(source), "-o", str(target)], check=True)
+    subprocess.run([compiler, *exported.STRICT, *ARM, "-Os", "-c", str(source), "-o", str(target)], check=True)
     sizes = subprocess.check_output([compiler.replace("gcc", "size"), str(target)], text=True).splitlines()[1].split()
     return int(sizes[0]) + int(sizes[1])
 
