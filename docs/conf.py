@@ -26,8 +26,10 @@ extensions = [
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
+    "bars",
     "catalogue",
     "live",
+    "live_scripts",
     "messages",
     "new_plugin",
 ]

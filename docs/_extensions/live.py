@@ -3,14 +3,16 @@
 The frame takes on the theme of the page around it, and grows with what is in it.
 """
 
+import html
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
+from docutils.parsers.rst import Directive, directives
 from live_networks import NETWORKS
 
 FOLDER = "_static/live"
-_FRAME = """<iframe class="live" src="{folder}/{name}.html" title="{title}" loading="lazy"></iframe>
+_FRAME = """<iframe class="live" src="{top}{folder}/{name}.html" title="{title}" loading="lazy"></iframe>
 <script>
 (() => {{
   const frame = document.currentScript.previousElementSibling;
@@ -23,18 +25,27 @@ _FRAME = """<iframe class="live" src="{folder}/{name}.html" title="{title}" load
   }});
 }})();
 </script>"""
+_PICTURE = """
+<noscript><img src="{top}_static/{picture}" alt="{title}"></noscript>"""
 
 
 class Live(Directive):
-    """``.. live:: digits`` with a title for those who do not see the frame."""
+    """``.. live:: digits`` with a title for those who do not see the frame.
+
+    The option ``picture`` names a file of ``_static`` that is shown where there are no scripts.
+    """
 
     required_arguments = 1
     has_content = True
+    option_spec: ClassVar = {"picture": directives.path}
 
     def run(self):
         name = self.arguments[0]
         assert name in NETWORKS
-        text = _FRAME.format(folder=FOLDER, name=name, title=" ".join(self.content))
+        top = "../" * self.state.document.settings.env.docname.count("/")
+        text = (_FRAME + (_PICTURE if "picture" in self.options else "")).format(
+            top=top, folder=FOLDER, name=name, title=html.escape(" ".join(self.content)), **self.options
+        )
         return [nodes.raw("", text, format="html")]
 
 

@@ -58,15 +58,33 @@ def test_the_links_lead_somewhere():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_the_figures_are_those_of_the_page_of_speed():
-    """Those of a row stand in the row of that name there, in the same order."""
+def _measured() -> dict[str, list[str]]:
+    """The words of the first row of each workload on the page of speed."""
     page = (ROOT / "docs" / "speed.rst").read_text(encoding="utf-8")
-    measured = {}
+    rows: dict[str, list[str]] = {}
     for words in map(str.split, page.splitlines()):
         if len(words) > 8 and re.fullmatch(r"[\d.,]+", words[1]):
-            measured.setdefault(words[0], iter(words[1:]))
+            rows.setdefault(words[0], words[1:])
+    return rows
+
+
+def test_the_figures_are_those_of_the_page_of_speed():
+    """Those of a row stand in the row of that name there, in the same order."""
+    measured = {name: iter(words) for name, words in _measured().items()}
     rows = re.findall(r"^\| ([\w-]+): [^|]*\| (.*) \|$", README, re.MULTILINE)
     assert len(rows) == 5
     for name, figures in rows:
         shown = figures.replace(" µs", "").split(" | ")
         assert [figure for figure in shown if figure not in measured[name]] == [], name
+
+
+def test_the_bars_of_the_front_page_are_those_of_the_page_of_speed():
+    """In the order of the tables there, with the ratios left out."""
+    page = (ROOT / "docs" / "index.rst").read_text(encoding="utf-8")
+    bars = re.findall(r"^   \.\. bars:: .*\n\n((?:      .*\n)+)", page, re.MULTILINE)
+    (names,) = re.findall(r"the workloads (\S+), (\S+) and (\S+) of :doc:`speed`", page)
+    for name, text in zip(names, bars, strict=True):
+        shown = re.findall(r"^      .*: (\S+)$", text, re.MULTILINE)
+        figures = [word for word in _measured()[name] if not word.endswith("x")]
+        assert sorted(shown) == sorted(figures)
+        assert "CyNN: " + figures[0] in text

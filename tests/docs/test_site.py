@@ -3,24 +3,16 @@
 The site is built for it, unless CYNN_SITE names the folder of one.
 """
 
-import os
-import subprocess
-import sys
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-
 import numpy as np
 import pytest
-from browsing import browser, watched
+from browsing import browser
+from built_site import address, page, site
 
 import cynn
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]  # a fixture
+__all__ = ["address", "browser", "page", "site"]  # fixtures
 
-DOCS = Path(__file__).parents[2] / "docs"
 WIDTHS = (1280, 390)  # pixels: a laptop, a telephone
 
 BROKEN_IMAGES = """async () => {
@@ -53,39 +45,6 @@ TOO_WIDE = """() => {
         found.slice(0, 3).map(element => element.cloneNode(false).outerHTML.slice(0, 120))
     );
 }"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture(scope="module")
-def site(browser, tmp_path_factory):
-    """The folder of the site."""
-    if "CYNN_SITE" in os.environ:
-        return Path(os.environ["CYNN_SITE"])
-    pytest.importorskip("sphinx_gallery")
-    folder = tmp_path_factory.mktemp("site")
-    subprocess.run([sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", DOCS, folder], check=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    """Where the site is served."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture
-def page(browser, address):
-    """A page from which no way leads out of this machine."""
-    page = watched(browser, address, viewport={"width": WIDTHS[0], "height": 900})
-    yield page
-    page.close()
 
 
 def test_every_page_is_whole(page, site, address):

@@ -1,8 +1,12 @@
-"""Chromium for tests of pages: `browser`, and pages that keep what goes wrong."""
+"""Chromium for tests of pages: `browser`, pages that keep what goes wrong, and `axe`, which looks at accessibility."""
 
 import shutil
+import subprocess
+import tarfile
 
 import pytest
+
+AXE = "axe-core@4.11.0"
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +40,17 @@ def watched(browser, address, **options):
     page.on("pageerror", lambda error: problems.append(f"error: {error}"))
     page.on("response", lambda got: problems.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
     return page
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """The script of axe, from npm."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("axe")
+    done = subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("npm reaches no registry")
+    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
+        return packed.extractfile("package/axe.min.js").read().decode()

@@ -2,21 +2,17 @@
 
 import json
 import re
-import shutil
-import subprocess
-import tarfile
 
 import numpy as np
 import pytest
-from browsing import browser, watched
+from browsing import axe, browser, watched
 
 import cynn
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]  # a fixture
+__all__ = ["axe", "browser"]  # fixtures
 
 WIDTHS = (1300, 400)  # pixels
-AXE = "axe-core@4.11.0"
 SEVEN = [(0.25, 0.2), (0.75, 0.2), (0.45, 0.85)]  # of the side of the pad
 ZERO = [(0.5 + 0.25 * np.sin(t), 0.5 - 0.35 * np.cos(t)) for t in np.linspace(0, 6.3, 30)]
 ODD = '</script><img src=x onerror="document.body.id=1">'
@@ -270,20 +266,6 @@ def test_without_scripts(browser, folder):
     page.goto((folder / "digits.html").as_uri())
     assert "13,002" in page.locator("noscript").inner_text()
     page.close()
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory):
-    """The script of axe, from npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip("npm reaches no registry")
-    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
-        return packed.extractfile("package/axe.min.js").read().decode()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,0 +1,67 @@
+"""Parts of pages that are moved by hand, in Chromium: moved, clicked, by mouse and by keys. `pytest -m browser`."""
+
+import re
+
+import pytest
+from browsing import axe, browser, watched
+from built_site import address, site
+
+pytestmark = pytest.mark.browser
+__all__ = ["address", "axe", "browser", "site"]  # fixtures
+
+#: Each part, and the page that it stands on.
+PARTS = {"neuron": "learn/neurons"}
+
+
+@pytest.fixture
+def opened(browser, address):
+    """A function that opens the page of a part, and returns the page and the part."""
+    pages = []
+
+    def opened(name, width=1300, mode="light"):
+        page = watched(browser, address, viewport={"width": width, "height": 900})
+        page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
+        pages.append(page)
+        page.goto(f"{address}/{PARTS[name]}.html")
+        return page, page.locator(f"#interactive-{name}")
+
+    yield opened
+    for page in pages:
+        assert page.problems == []
+        page.close()
+
+
+def test_a_neuron_has_sliders(opened):
+    _, part = opened("neuron")
+    lines = part.locator(".lines")
+    assert lines.inner_text().endswith("a′ = σ(1.60) = 0.8320")
+    part.get_by_role("slider", name="b").fill("-4.1")
+    assert lines.inner_text().endswith("a′ = σ(0.00) = 0.5000")
+    part.get_by_role("slider", name="w₁").focus()
+    part.page.keyboard.press("ArrowRight")
+    assert "z = 2.10 · 0.90" in lines.inner_text()
+    part.get_by_role("combobox", name="activation").select_option("relu")
+    assert lines.inner_text().endswith("a′ = ReLU(0.09) = 0.0900")
+    part.locator("output", has_text="a′ = ReLU(0.09)").wait_for(state="attached")
+
+
+@pytest.mark.parametrize(("width", "mode"), [(1300, "dark"), (400, "light")])
+@pytest.mark.parametrize("name", PARTS)
+def test_axe_finds_nothing(opened, axe, name, width, mode):
+    page, part = opened(name, width, mode)
+    page.wait_for_selector(f"html[data-theme={mode}]", state="attached")
+    inside = part.evaluate("part => part.scrollWidth <= part.clientWidth && part.clientHeight > 200")
+    assert inside
+    page.evaluate(axe)
+    found = page.evaluate(f"axe.run('#interactive-{name}', {{ preload: false }})")["violations"]
+    assert [(each["id"], each["impact"], each["nodes"][0]["html"][:200]) for each in found] == []
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_without_scripts_a_page_says_so(browser, address, name):
+    page = watched(browser, address, java_script_enabled=False)
+    page.goto(f"{address}/{PARTS[name]}.html")
+    said = page.locator(f"#interactive-{name} + noscript")
+    assert re.search("needs JavaScript", said.inner_text())
+    assert said.is_visible()
+    page.close()
