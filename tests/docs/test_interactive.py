@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 __all__ = ["address", "axe", "browser", "site"]  # fixtures
 
 #: Each part, and the page that it stands on.
-PARTS = {"neuron": "learn/neurons"}
+PARTS = {"neuron": "learn/neurons", "boundary": "learn/why_layers"}
 
 
 @pytest.fixture
@@ -43,6 +43,44 @@ def test_a_neuron_has_sliders(opened):
     part.get_by_role("combobox", name="activation").select_option("relu")
     assert lines.inner_text().endswith("a′ = ReLU(0.09) = 0.0900")
     part.locator("output", has_text="a′ = ReLU(0.09)").wait_for(state="attached")
+
+
+def epoch(part):
+    """The epoch, and the share of points that are right, in per cent."""
+    found = re.search(r"Epoch (\d+): .* (\d+) % right", part.locator(".lines").inner_text())
+    return [int(number) for number in found.groups()]
+
+
+def test_a_network_learns_xor(opened):
+    _, part = opened("boundary", 400)
+    assert part.locator(".lines").inner_text().startswith("2-4-1, 17 weights and biases. Epoch 0")
+    part.get_by_role("button", name="Train").press("Enter")
+    part.locator(".lines", has_text=re.compile(r"Epoch \d{3}: .* (9\d|100) % right")).wait_for()
+    part.get_by_role("button", name="Stop").click()
+    stopped = epoch(part)
+    part.get_by_role("button", name="One epoch").click()
+    assert epoch(part)[0] == stopped[0] + 1
+    shades = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, 40, 40).data)"
+    pixels = part.locator("canvas.shades").evaluate(shades)
+    blue = [pixels[4 * k + 2] > pixels[4 * k] for k in (4 * 40 + 4, 4 * 40 + 35, 35 * 40 + 4, 35 * 40 + 35)]
+    assert blue == [True, False, False, True]  # opposite corners are of one class
+    assert part.locator("canvas.small").count() == 4
+
+
+def test_without_a_hidden_layer_it_does_not(opened):
+    page, part = opened("boundary")
+    part.get_by_role("slider", name="hidden layers").focus()
+    page.keyboard.press("ArrowLeft")
+    assert part.locator(".lines").inner_text().startswith("2-1, 3 weights and biases. Epoch 0")
+    assert part.locator("canvas.small").count() == 0
+    for _ in range(10):
+        part.get_by_role("button", name="One epoch").click()
+    assert epoch(part)[1] <= 75
+    part.get_by_role("combobox", name="points").select_option("spiral")
+    assert epoch(part)[0] == 0
+    assert part.locator("circle").count() == part.locator("path").count() == 100
+    part.get_by_role("button", name="Begin anew").click()
+    assert epoch(part)[0] == 0
 
 
 @pytest.mark.parametrize(("width", "mode"), [(1300, "dark"), (400, "light")])

@@ -77,3 +77,61 @@ def test_activations_are_those_of_cynn(run):
         a = activation.forward(z)
         slopes = activation.backward(z, a, np.ones_like(z))
         np.testing.assert_allclose(values, np.hstack([a, slopes]), atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+def test_gradients_are_those_of_differences_and_of_cynn(run, activation):
+    """And so is a step of gradient descent."""
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-1, 1, (10, 2)), rng.integers(0, 2, 10)
+    found = run("""import { layersOf, gradientsOf, descend, outputOf, costOf } from "./dense.js";
+    import { randomOf } from "./points.js";
+    const layers = layersOf([2, 4, 3, 1], given.activation, randomOf(3));
+    layers.forEach(({ biases }) => biases.forEach((_, j) => { biases[j] = 0.1 * (j + 1); }));
+    const examples = given.x.map((x, k) => ({ x, y: given.y[k] }));
+    const cost = () => examples.reduce((sum, { x, y }) => sum + costOf(outputOf(layers, x), y), 0) / examples.length;
+    const difference = (numbers, place) => {
+        const [held, step] = [numbers[place], 1e-6];
+        numbers[place] = held + step;
+        const above = cost();
+        numbers[place] = held - step;
+        const below = cost();
+        numbers[place] = held;
+        return (above - below) / (2 * step);
+    };
+    const shown = (each) => each.map(({ weights, biases }) => [Array.from(weights), Array.from(biases)]);
+    const gradients = gradientsOf(layers, examples);
+    const before = shown(layers);
+    const differences = layers.map(({ weights, biases }) =>
+        [weights, biases].map((numbers) => Array.from(numbers, (_, place) => difference(numbers, place))));
+    descend(layers, gradients, 0.3);
+    console.log(JSON.stringify({ before, differences, gradients: shown(gradients), after: shown(layers) }));""",
+    {"activation": activation, "x": x.tolist(), "y": y.tolist()})  # fmt: skip
+    net = cynn.Network.mlp([2, 4, 3, 1], activation=activation, output="sigmoid", dtype="float64")
+    for layer, (weights, biases) in zip(net.layers, found["before"], strict=True):
+        layer.weights, layer.biases = np.reshape(weights, layer.weights.shape), biases
+    wanted = net.gradients(x, y, loss="binary_cross_entropy")
+    net.fit(
+        x, y, loss="binary_cross_entropy", optimizer=cynn.optimizers.SGD(learning_rate=0.3),
+        epochs=1, batch_size=10, progress=False,
+    )  # fmt: skip
+    for k, layer in enumerate(net.layers):
+        for place, stepped in enumerate((layer.weights, layer.biases)):
+            np.testing.assert_allclose(found["gradients"][k][place], np.ravel(wanted[k][place]), atol=1e-12)
+            np.testing.assert_allclose(found["differences"][k][place], np.ravel(wanted[k][place]), atol=1e-8)
+            np.testing.assert_allclose(found["after"][k][place], np.ravel(stepped), atol=1e-12)
+
+
+def test_the_page_says_what_can_be_learned(run):
+    """The share of points that are right after some epochs, from several first weights."""
+    found = run("""import { pointsOf } from "./points.js";
+    import { trainingOf } from "./training.js";
+    console.log(JSON.stringify(given.map(([kind, sizes, epochs]) => [1, 2, 3, 4].map((seed) => {
+        const training = trainingOf(pointsOf(kind), { sizes, activation: "tanh", rate: 0.3, seed });
+        while (training.epochs < epochs) training.epoch();
+        return training.standing().right;
+    }))));""", [["XOR", [2, 1], 50], ["XOR", [2, 4, 1], 300], ["spiral", [2, 1], 50], ["spiral", [2, 8, 1], 300],
+                 ["spiral", [2, 4, 4, 1], 300]])  # fmt: skip
+    assert max(found[0]) <= 0.75
+    assert max(found[2]) < 0.7
+    assert min(found[1] + found[3] + found[4]) > 0.98
