@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from cynn.errors import InvalidParameterError, ShapeError
-from cynn.interop import onnx
+from cynn.interop import keras, onnx
+from cynn.interop.exported_model import exported_model
 from cynn.interop.needed import needed
-from cynn.interop.plan import Array
-from cynn.network import load
+from cynn.interop.plan import Array, Column
+from cynn.network import Network
 
 #: What a model's file and its data hold: the model, and a function that reads rows, and targets or None.
 Opened = tuple[Any, Callable[[str], tuple[Any, Any]]]
@@ -25,6 +26,8 @@ _SHOWN_ROWS = 10
 
 #: The export method for each extension of a file name.
 _METHODS = {".onnx": "to_onnx", ".c": "to_c", ".f90": "to_fortran", ".js": "to_js", ".mjs": "to_js", ".py": "to_python"}
+#: What makes a network of a file, for each extension of its name.
+_ADOPTERS: dict[str, Callable[[str], Network]] = {".onnx": onnx.adopt, ".keras": keras.adopt}
 
 
 def add_commands(
@@ -54,18 +57,20 @@ def add_commands(
     add("--data", default="mnist", metavar="FILE", help="the rows of the test: a .npz or a table (%(default)s)")
     add("--exact", action="store_true", help="for .c: the same bits with every compiler")
 
-    adopt = command("adopt", _adopt, "Make a network of an ONNX model, and save it.")
-    adopt.add_argument("file", metavar="FILE.onnx", help="a model of dense layers")
+    adopt = command("adopt", _adopt, "Make a network of the model of another library, and save it.")
+    adopt.add_argument("file", metavar="FILE", help="a model of dense layers: .onnx, or .keras")
     adopt.add_argument("output", metavar="FILE.safetensors", help="where to save the network")
 
-    compare = command("compare", lambda options: _compare(options, read), "Compare what two networks predict.")
-    compare.add_argument("model", metavar="MODEL", help="a saved network, or an .onnx file")
+    compare = command(
+        "compare", lambda options: _compare(options, read, open_model), "Compare what two models predict."
+    )
+    compare.add_argument("model", metavar="MODEL", help="a saved network or estimator, or an .onnx file")
     compare.add_argument("other", metavar="OTHER", help="likewise")
-    compare.add_argument("data", metavar="DATA", help="a .npz file, or mnist")
+    compare.add_argument("data", metavar="DATA", help="a .npz file or mnist, or a table for estimators")
 
 
 def _export(options: argparse.Namespace, open_model: Callable[[str], Opened]) -> int:
-    suffix = Path(options.output).suffix.lower()
+    suffix = _suffix(options.output)
     if suffix not in _METHODS:
         raise InvalidParameterError(
             f"The file to export to must end in one of {', '.join(_METHODS)}. Got {options.output!r} instead."
@@ -96,39 +101,78 @@ def _export(options: argparse.Namespace, open_model: Callable[[str], Opened]) ->
 
 
 def _adopt(options: argparse.Namespace) -> int:
-    network = onnx.adopt(options.file)
+    suffix = _suffix(options.file)
+    if suffix not in _ADOPTERS:
+        raise InvalidParameterError(
+            f"The file to adopt must end in {' or '.join(_ADOPTERS)}: others can hold code that runs when they are "
+            f"read, so that Python reads them, and cynn.interop adopts the model. Got {options.file!r} instead."
+        )
+    network = _ADOPTERS[suffix](options.file)
     network.save(options.output)
     print(network.summary())
     print(f"the network is in {options.output}")
     return 0
 
 
-def _compare(options: argparse.Namespace, read: Callable[[str], tuple[Array, Array]]) -> int:
-    x, _ = read(options.data)
-    both = [_predictions(path, x) for path in (options.model, options.other)]
+def _compare(
+    options: argparse.Namespace, read: Callable[[str], tuple[Any, Any]], open_model: Callable[[str], Opened]
+) -> int:
+    paths = [options.model, options.other]
+    opened = [None if _suffix(path) == ".onnx" else open_model(path) for path in paths]
+    both = []
+    for path, own, other in zip(paths, opened, reversed(opened), strict=True):
+        model, read_rows = own or other or (None, read)  # an ONNX model gets the rows of the other one
+        x, _ = read_rows(options.data)
+        both.append(_predictions(model, x) if own else _of_onnx(path, model, x))
     if both[0].shape != both[1].shape:
         raise ShapeError(
-            "Two networks that are compared must have as many outputs as each other. "
-            f"Got {both[0].shape[1]} and {both[1].shape[1]} instead."
+            "Two models that are compared must predict as many rows and outputs as each other. "
+            f"Got {' and '.join(f'{len(each)} rows of {each.shape[1]}' for each in both)} instead."
         )
     names = [f"{name}_{k}" for k in range(both[0].shape[1]) for name in ("model", "other")]
     print("row", *names, sep="\t")
-    for row in range(min(len(x), _SHOWN_ROWS)):
+    for row in range(min(len(both[0]), _SHOWN_ROWS)):
         print(row, *(f"{both[k][row, j]:.6g}" for j in range(both[0].shape[1]) for k in (0, 1)), sep="\t")
     difference = np.abs(both[0].astype(np.float64) - both[1])
     place = divmod(int(difference.argmax()), difference.shape[1])
-    print(f"{len(x):,} rows; the largest difference is {difference.max():.3g}, in row {place[0]}, output {place[1]}")
+    rows = f"{len(difference):,} rows"
+    print(f"{rows}; the largest difference is {difference.max():.3g}, in row {place[0]}, output {place[1]}")
     return 0
 
 
-def _predictions(path: str, x: Array) -> Array:
-    """All outputs, concatenated: of a saved network, or of an ONNX model by ONNX Runtime."""
-    if Path(path).suffix.lower() != ".onnx":
-        found = load(path).predict(x)
-        outputs = list(found.values()) if isinstance(found, dict) else found
-        return np.concatenate(outputs, axis=1) if isinstance(outputs, list) else outputs
+def _suffix(path: str) -> str:
+    return Path(path).suffix.lower()
+
+
+def _predictions(model: Any, x: Any) -> Array:
+    """All outputs, concatenated: of a network, or of an estimator, which has probabilities if it has classes."""
+    found = getattr(model, "predict_proba", model.predict)(x)
+    outputs = list(found.values()) if isinstance(found, dict) else found
+    whole: Array = np.concatenate(outputs, axis=1) if isinstance(outputs, list) else outputs
+    return whole.reshape(len(whole), -1)
+
+
+def _of_onnx(path: str, model: Any, x: Any) -> Array:
+    """Likewise of an ONNX model, by ONNX Runtime. Of an estimator, each column is an input, and labels are left out."""
     runtime = needed("onnxruntime", "onnx")
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    given = session.get_inputs()[0]
-    dtype = np.float64 if given.type == "tensor(double)" else np.float32
-    return np.concatenate(session.run(None, {given.name: x.astype(dtype)}), axis=1)
+    given = session.get_inputs()
+    if hasattr(model, "_exported_model"):
+        table = exported_model(model)
+        rows = table.rows(x, "data", "float64")
+        parts = np.hsplit(rows, rows.shape[1])
+        columns = [_as_texts(*each) for each in zip(parts, table.plan.columns or [], strict=True)]
+    else:
+        columns = [x.astype(np.float64 if given[0].type == "tensor(double)" else np.float32)]
+    if len(given) != len(columns):
+        raise ShapeError(
+            f"The ONNX model must have {len(columns)} inputs, as the other model has. Got {len(given)} instead."
+        )
+    found = session.run(None, {each.name: values for each, values in zip(given, columns, strict=True)})
+    return np.concatenate([each for each in found if each.dtype.kind == "f"], axis=1)
+
+
+def _as_texts(values: Array, column: Column) -> Array:
+    """The texts of categories, empty for none of them; numbers as they are."""
+    texts: Array = np.array([*(column.categories or []), ""], object)
+    return values if column.categories is None else texts[values.astype(int)]

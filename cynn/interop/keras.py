@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from cynn import layers
+from cynn import file_access, layers
 from cynn.errors import InvalidParameterError, shown
 from cynn.interop.adopter import Adopter
 from cynn.interop.needed import needed
@@ -42,8 +43,9 @@ def adopt(model: Any) -> Network:
 
     Parameters
     ----------
-    model : keras.Model
-        A built model, with any backend.
+    model : keras.Model, str or path
+        A built model, with any backend, or the file of one, such as "digits.keras". Code in a file, as that of a
+        `Lambda`, is not run.
 
     Returns
     -------
@@ -55,9 +57,12 @@ def adopt(model: Any) -> Network:
     MissingDependencyError
         Keras is not installed.
     InvalidParameterError
-        A layer has no counterpart: the message names it and its place, before anything is built.
+        A layer has no counterpart: the message names it and its place, before anything is built. Or the file is no
+        model of Keras.
     """
     keras = needed("keras", "keras")
+    if isinstance(model, (str, os.PathLike)):
+        model = _read(keras, model)
     if not isinstance(model, keras.Model) or not model.built or not hasattr(model, "inputs"):
         raise InvalidParameterError(
             "A model of Keras that is adopted must be a keras.Model that is built, Sequential or functional. "
@@ -72,6 +77,17 @@ def adopt(model: Any) -> Network:
     found = _model(adopter, keras, model, 0, "")
     dtype = str(model.dtype_policy.compute_dtype)
     return adopter.network(found[0] if len(found) == 1 else found, "float64" if dtype == "float64" else "float32")
+
+
+def _read(keras: Any, path: str | os.PathLike[str]) -> Any:
+    """The model in a file. Code in it is not run."""
+    path = file_access.as_path(path, "model", "keras.adopt")
+    with file_access.open_regular(path):  # what cannot be opened is an OSError, as everywhere
+        pass
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # of the archive, a class that is not known, or a Lambda
+        raise InvalidParameterError(f"{path} must be a model of Keras. Got this instead: {error}") from error
 
 
 def _model(adopter: Adopter, keras: Any, model: Any, value: int, place: str) -> list[int]:

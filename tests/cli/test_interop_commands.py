@@ -66,6 +66,8 @@ def test_there_and_back(folder, capsys):
     assert "the largest difference is 0," in capsys.readouterr().out
     assert main(["compare", "net.onnx", "net.safetensors", "data.npz"]) == 0
     assert float(capsys.readouterr().out.split("difference is ")[1].split(",")[0]) < 1e-6
+    assert main(["compare", "net.onnx", "net.onnx", "data.npz"]) == 0
+    assert "60 rows; the largest difference is 0," in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,8 @@ def test_there_and_back(folder, capsys):
      (["export", "net.safetensors", "net.js", "--exact"], "for a .c file alone"),
      (["export", "net.safetensors", "net.c", "--selftest", "0", "--data", "data.npz"], "from 1 to 60 rows"),
      (["export", "net.safetensors", "net.c", "--int8", "none.npz"], "none.npz"),
-     (["compare", "net.safetensors", "narrow.safetensors", "data.npz"], "Got 3 and 2"),
+     (["compare", "net.safetensors", "narrow.safetensors", "data.npz"], "Got 60 rows of 3 and 60 rows of 2"),
+     (["adopt", "net.pt", "a.safetensors"], "must end in .onnx or .keras: others can hold code"),
      (["adopt", "none.onnx", "a.safetensors"], "onnx")],  # no such file, or the package is not installed
 )  # fmt: skip
 def test_one_line(folder, capsys, arguments, said):

@@ -114,5 +114,41 @@ def test_what_is_refused(folder, capsys):
     assert "Got the format 'cynn table'" in fail(capsys, "summary", "flats.safetensors")
 
 
+def largest_difference(capsys, *arguments):
+    out = succeed(capsys, "compare", *arguments)
+    assert out.startswith("row\tmodel_0\tother_0")
+    assert out.splitlines()[-1].startswith("200 rows; the largest difference is ")
+    return float(out.split("difference is ")[1].split(",")[0])
+
+
+@pytest.mark.parametrize("target", ["price", "sold"])
+def test_estimators_are_compared(folder, capsys, target):
+    """With each other, and with the ONNX model that one becomes: missing values, categories, dates and booleans."""
+    pytest.importorskip("onnxruntime")
+    train(capsys, "--target", target)
+    train(capsys, "--target", target, "--seed", "1", "--output", "other.safetensors")
+    succeed(capsys, "export", "flats.safetensors", "flats.onnx")
+    scale = 1 if target == "sold" else 1e5
+    assert largest_difference(capsys, "flats.safetensors", "flats.safetensors", "flats.csv") == 0
+    assert largest_difference(capsys, "flats.safetensors", "other.safetensors", "flats.csv") > 1e-4 * scale
+    assert largest_difference(capsys, "flats.safetensors", "flats.onnx", "flats.csv") < 1e-5 * scale
+    assert largest_difference(capsys, "flats.onnx", "other.safetensors", "flats.csv") > 1e-4 * scale
+
+
+def test_what_is_not_compared(folder, capsys):
+    pytest.importorskip("onnxruntime")
+    train(capsys, "--epochs", "1")
+    train(capsys, "--epochs", "1", "--target", "district", "--output", "d.safetensors")
+    train(capsys, "--epochs", "1", "--target", "rooms", "--task", "classes", "--output", "r.safetensors")
+    pd.read_csv("flats.csv").drop(columns="area").to_csv("less.csv", index=False)
+    train(capsys, "--epochs", "1", "--data", "less.csv", "--output", "less.safetensors")
+    succeed(capsys, "export", "less.safetensors", "less.onnx")
+    said = fail(capsys, "compare", "flats.safetensors", "d.safetensors", "flats.csv")
+    assert "Got 200 rows of 1 and 199 rows of 2 instead" in said
+    assert "must have 5 inputs" in fail(capsys, "compare", "flats.safetensors", "less.onnx", "flats.csv")
+    assert "Missing: 'area'" in fail(capsys, "compare", "flats.safetensors", "flats.safetensors", "less.csv")
+    assert "'mnist'" in fail(capsys, "compare", "flats.safetensors", "flats.safetensors", "mnist")
+
+
 def test_what_is_a_table():
     assert set(cli.TABLES) == set(commands._READERS)

@@ -36,6 +36,7 @@ NOT_RUN = {
     "cynn predict flats": "likewise",
     "cynn evaluate flats": "likewise",
     "cynn export flats": "sklearn/test_exported_tables runs the like",
+    "cynn compare flats": "cli/test_table_commands runs the like",
     "cynn watch": "cli/test_watch runs it, without a browser",
     "cynn check my_layer": "test_plugin_packages checks what new-plugin writes",
     "cynn check my_activation": "test_plugin_packages checks what new-plugin writes",

@@ -4,10 +4,13 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import cynn
+from cynn.cli import main
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("ignore")]
 
@@ -84,3 +87,17 @@ def shared():
 def test_what_cannot_be_adopted(model, message):
     with pytest.raises(cynn.errors.InvalidParameterError, match=message):
         cynn.interop.keras.adopt(model())
+
+
+def test_a_file_is_adopted_by_the_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    model = keras.Sequential([keras.Input((6,)), L.Dense(3, activation="tanh")])
+    model.save("net.keras")
+    assert main(["adopt", "net.keras", "net.safetensors"]) == 0
+    np.testing.assert_allclose(cynn.load("net.safetensors").predict(X), predicted(model)[0], atol=1e-6)
+    keras.Sequential([keras.Input((6,)), L.Lambda(lambda x: 2 * x)]).save("code.keras")
+    Path("text.keras").write_text("no model")
+    for name, said in (("code", "ambda"), ("text", "must be a model of Keras"), ("none", "No such file")):
+        assert main(["adopt", f"{name}.keras", "other.safetensors"]) == 2
+        assert said in capsys.readouterr().err
+    assert not Path("other.safetensors").exists()
