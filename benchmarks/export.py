@@ -118,22 +118,26 @@ def sizes(name, source):
         print(f"{name}: {sum(map(int, text[:3])):,} bytes of object for {machine}, -Os")
 
 
-def eight_bits(net, folder):
+def few_bits(net, folder, bits):
     """The accuracy of the digit network, before and after, on the 10,000 test images."""
     (x, y), (x_test, y_test) = cynn.datasets.load_mnist()
-    source = folder / "digits8.c"
-    net.to_c(source, dtype="int8", calibration=(x[:1000], y[:1000]))
+    source = folder / f"digits{bits}.c"
+    net.to_c(source, dtype=f"int{bits}", calibration=(x[:1000], y[:1000]))
     library = compiled(source)
     rows, out = x_test.astype(np.float32), np.zeros((len(x_test), 10), np.float32)
     buffer = np.zeros(65536, np.float32)
     library.rows(pointer(rows), pointer(out), pointer(buffer), len(rows))
     before = (net.predict(x_test).argmax(axis=1) == y_test).mean()
-    print(f"digits: accuracy {100 * before:.2f} %, in eight bits {100 * (out.argmax(axis=1) == y_test).mean():.2f} %")
-    sizes("digits in eight bits", source)
-    sine = cynn.Network.mlp([1, 16, 16, 1], activation="tanh", seed=0)
+    print(f"digits: accuracy {100 * before:.2f} %, in {bits} bits {100 * (out.argmax(axis=1) == y_test).mean():.2f} %")
+    sizes(f"digits in {bits} bits", source)
+
+
+def sine(folder):
+    """The size of the network for a sine that others show."""
+    net = cynn.Network.mlp([1, 16, 16, 1], activation="tanh", seed=0)
     angles = np.linspace(0, 6.28, 200)[:, None]
-    sine.fit(angles, np.sin(angles), epochs=200, progress=False)
-    sine.to_c(folder / "sine.c", dtype="int8", calibration=angles)
+    net.fit(angles, np.sin(angles), epochs=200, progress=False)
+    net.to_c(folder / "sine.c", dtype="int8", calibration=angles)
     sizes("a sine of 1-16-16-1 in eight bits", folder / "sine.c")
 
 
@@ -162,7 +166,9 @@ def main():
         digits = cynn.load(folder / "digits.safetensors")
         row_times("digits", digits, folder)
         row_times("small", cynn.Network.mlp([16, 64, 64, 4], seed=0), folder)
-        eight_bits(digits, folder)
+        few_bits(digits, folder, 8)
+        few_bits(digits, folder, 4)
+        sine(folder)
         there_and_back()
 
 

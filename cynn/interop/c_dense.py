@@ -1,11 +1,11 @@
-"""Prints dense layers in C: in floating point, in groups of columns, and in eight bits."""
+"""Prints dense layers in C: in floating point, in groups of columns, and in eight or four bits."""
 
 from __future__ import annotations
 
 from cynn.interop.evaluation import LANES
-from cynn.interop.int8 import QuantizedAffine
 from cynn.interop.plan import Affine, Grouped, Plan
 from cynn.interop.printer import Printer
+from cynn.interop.quantization import QuantizedAffine
 
 __all__ = ["DensePrinter"]
 
@@ -139,7 +139,7 @@ class DensePrinter(Printer):
     def _quantized(self, number: int, step: QuantizedAffine) -> None:
         units, n = step.weights.shape
         low, high = self.number(-128 - step.zero), self.number(127 - step.zero)
-        self.line(f"/* {n} -> {units}, in eight bits */")
+        self.line(f"/* {n} -> {units}, in {'eight' if step.bits == 8 else 'four'} bits */")
         self.loop(
             n,
             f"float t = v{step.source}[j] * {self.number(float(step.input_scale))};",
@@ -147,10 +147,16 @@ class DensePrinter(Printer):
             f"t = t < {high} ? t : {high};",
             f"q[j] = (int8_t)((int32_t)((t + 12582912.0f) - 12582912.0f) + {step.zero});",
         )
+        kind, width = ("int8_t", n) if step.bits == 8 else ("uint8_t", (n + 1) // 2)
+        sums = [f"for (int k = 0; k < {n}; ++k) s += (int32_t)q[k] * w[k];"]
+        if step.bits == 4:
+            pair = "q[2 * k] * ((w[k] & 15) - 8) + q[2 * k + 1] * ((w[k] >> 4) - 8)"
+            sums = [f"for (int k = 0; k < {n // 2}; ++k) s += {pair};"]
+            sums += [f"s += q[{n - 1}] * ((w[{n // 2}] & 15) - 8);"] * (n % 2)
         self.loop(
             units,
-            f"const int8_t *const w = {self.name}_w{number} + j * {n};",
+            f"const {kind} *const w = {self.name}_w{number} + j * {width};",
             f"int32_t s = {self.name}_b{number}[j];",
-            f"for (int k = 0; k < {n}; ++k) s += (int32_t)q[k] * w[k];",
+            *sums,
             f"v{number}[j] = {self.times('(float)s', f'{self.name}_s{number}[j]')};",
         )

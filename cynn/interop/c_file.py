@@ -15,13 +15,13 @@ from cynn.interop import c_lookup
 from cynn.interop.c_printer import CPrinter
 from cynn.interop.evaluation import Exact, Reference
 from cynn.interop.exported_model import ExportedModel, exported_model
-from cynn.interop.int8 import quantized
 from cynn.interop.plan import Array, Function, Plan
 from cynn.interop.printer import identifier, plain
+from cynn.interop.quantization import WEIGHT_BITS, quantized
 
 __all__ = ["to_c"]
 
-_DTYPES = ("float32", "float64", "int8")
+_DTYPES = ("float32", "float64", *WEIGHT_BITS)
 
 _FILE = """/* @stem@: a network that CyNN @version@ has written. It takes @inputs@ numbers and makes @outputs@.
  *
@@ -119,27 +119,28 @@ def to_c(
     ----------
     path : str or path
         Where to write, such as "digits.c". An existing file is replaced.
-    dtype : {"float32", "float64", "int8"}
+    dtype : {"float32", "float64", "int8", "int4"}
         The dtype of the computation. "int8": weights and inputs of dense layers have eight bits, with a scale for each
-        unit, and their sums 32 bits (Jacob et al., 2018); all else is float32. The loss of accuracy is printed.
+        unit, and their sums 32 bits (Jacob et al., 2018); all else is float32. "int4": weights have four bits, which
+        halves the file and costs more accuracy. The loss of accuracy is printed.
     calibration : array or DataFrame of shape (rows, inputs), or tuple (x, y), optional
-        For "int8": rows whose smallest and largest numbers define the range of the eight bits. With y, classes, the
-        accuracy is printed.
+        For "int8" and "int4": rows whose smallest and largest numbers define the range of inputs in eight bits. With
+        y, classes, the accuracy is printed.
     selftest : array or DataFrame of shape (rows, inputs), optional
         Compiled with `-DCYNN_SELFTEST`, the file is a program that predicts these rows and prints pass or fail. It
         passes if the largest error, compared with an evaluation in higher precision, is at most twice that of `predict`
-        plus 4 ULP of the largest output; with `exact` or "int8", if there is no difference at all. With the
+        plus 4 ULP of the largest output; with `exact`, "int8" or "int4", if there is no difference at all. With the
         function of a plugin, which is compared with its kernel in float64, 64 ULP are allowed.
     exact : bool
         Whether the bits are the same with every compiler that has IEEE arithmetic: every multiply-add is an `fma`, and
-        all functions are in the file. "int8" always is.
+        all functions are in the file. "int8" and "int4" always are.
     header : bool
         Whether a header is written, too.
 
     Raises
     ------
     InvalidParameterError
-        A layer or an activation has no `c_source`, or with `exact`, or "int8" and a `selftest`, one that is a whole
+        A layer or an activation has no `c_source`, or with `exact`, or whole numbers and a `selftest`, one that is a
         function and no expression. The message names it and its place. Nothing is written.
     DataError, ShapeError
         The rows do not fit the network.
@@ -157,25 +158,26 @@ def to_c(
     """
     path = Path(file_access.as_path(path, "path", "to_c"))
     if dtype not in _DTYPES:
-        raise not_allowed("dtype", "to_c", "'float32', 'float64' or 'int8'", dtype)
-    exact = check_switch(exact, "exact", "to_c") or dtype == "int8"
+        raise not_allowed("dtype", "to_c", "'float32', 'float64', 'int8' or 'int4'", dtype)
+    is_whole = dtype in WEIGHT_BITS
+    exact = check_switch(exact, "exact", "to_c") or is_whole
     header = check_switch(header, "header", "to_c")
     if header and (not path.stem.isprintable() or set(path.stem) & set('"\\')):  # the file includes it by this name
         raise InvalidParameterError(
             "The name of a file with a header must be without quotes, backslashes and control characters. "
             f"Got {shown(path.stem)} instead."
         )
-    if (calibration is not None) != (dtype == "int8"):
+    if (calibration is not None) != is_whole:
         raise InvalidParameterError(
-            "The 'calibration' parameter of to_c must be rows for the dtype 'int8', and None for others. "
+            "The 'calibration' parameter of to_c must be rows for the dtypes 'int8' and 'int4', and None for others. "
             f"Got {'rows' if calibration is not None else 'none'} for {dtype!r}."
         )
-    real = "float32" if dtype == "int8" else dtype
-    form = "exact" if exact and dtype != "int8" else "C" if selftest is None or dtype != "int8" else "int8, tested"
+    real = "float32" if is_whole else dtype
+    form = "exact" if exact and not is_whole else "C" if selftest is None or not is_whole else "whole numbers, tested"
     model = exported_model(self, form)
     check_held(model.plan, real)
-    if dtype == "int8":
-        model.plan = _calibrated(model, calibration)
+    if is_whole:
+        model.plan = _calibrated(model, calibration, dtype)
     printer = CPrinter(model.plan, identifier(path.stem), real, exact)
     rows = None if selftest is None else model.rows(selftest, "selftest", real)
     text = _text(model, printer, path, rows, header, dtype)
@@ -197,21 +199,21 @@ def check_held(plan: Plan, dtype: str) -> None:
             )
 
 
-def _calibrated(model: ExportedModel, calibration: Any) -> Plan:
-    """The plan in eight bits. Prints the loss of accuracy."""
+def _calibrated(model: ExportedModel, calibration: Any, dtype: str) -> Plan:
+    """The plan in whole numbers. Prints the loss of accuracy."""
     x, y = calibration if isinstance(calibration, tuple) else (calibration, None)
     plan, rows = model.plan, model.rows(x, "calibration", "float32")
     before = Reference(plan, "float64")
-    found = quantized(plan, before.values(rows))
+    found = quantized(plan, before.values(rows), WEIGHT_BITS[dtype])
     wanted, got = before(rows), Exact(found, "float32")(rows)
-    print(f"int8: on {len(rows):,} rows, outputs differ by at most {np.abs(wanted - got).max():.3g}")
+    print(f"{dtype}: on {len(rows):,} rows, outputs differ by at most {np.abs(wanted - got).max():.3g}")
     if len(plan.outputs) == 1 and wanted.shape[1] > 1:
         same = (wanted.argmax(axis=1) == got.argmax(axis=1)).mean()
-        print(f"int8: the largest output is the same in {100 * same:.2f} % of them")
+        print(f"{dtype}: the largest output is the same in {100 * same:.2f} % of them")
         if y is not None:
             labels = np.arange(wanted.shape[1]) if plan.labels is None else np.asarray(plan.labels)
             shares = [100 * (labels[each.argmax(axis=1)] == np.asarray(y)).mean() for each in (wanted, got)]
-            print(f"int8: accuracy {shares[0]:.2f} % before, {shares[1]:.2f} % after")
+            print(f"{dtype}: accuracy {shares[0]:.2f} % before, {shares[1]:.2f} % after")
     return found
 
 
@@ -262,10 +264,10 @@ def _text(model: ExportedModel, printer: CPrinter, path: Path, rows: Array | Non
     includes += ["float.h"] if printer.exact else []
     lines = "".join(f"#include <{each}>\n" for each in sorted(includes))
     about = [
-        f" * {plan.parameter_count:,} numbers in flash, of them {plan.multiplications:,} weights in dense layers: "
+        f" * {printer.parameter_count:,} numbers in flash, of them {plan.multiplications:,} weights in dense layers: "
         f"{printer.flash_bytes():,} bytes.",
-        f" * {values['buffer']:,} numbers of buffer. {2 * plan.multiplications:,} floating point operations"
-        f"{'' if dtype != 'int8' else ', of integers,'} a row in dense layers.",
+        f" * {values['buffer']:,} numbers of buffer. {2 * plan.multiplications:,} "
+        f"{'integer' if dtype in WEIGHT_BITS else 'floating point'} operations a row in dense layers.",
     ]
     if plan.standardization is None:
         about.append(f" * The input is scaled: {plan.scale!r} * x + {plan.offset!r}.")

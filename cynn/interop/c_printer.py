@@ -13,9 +13,9 @@ from cynn.interop.c_dense import DensePrinter
 from cynn.interop.c_functions import MATH_H, CFunction
 from cynn.interop.evaluation import LANES, LONG
 from cynn.interop.expressions import Expression, contracted
-from cynn.interop.int8 import QuantizedAffine
 from cynn.interop.plan import LARGEST, Array, Copy, Function, Map, Plan, Reduce, Take
 from cynn.interop.printer import functions_needed, identifier, places_of, unique
+from cynn.interop.quantization import QuantizedAffine
 
 __all__ = ["CPrinter"]
 
@@ -132,7 +132,7 @@ class CPrinter(DensePrinter):
                 parts.append(self.array(name, "double", array))
         for number, step in enumerate(self.plan.steps, start=1):
             if isinstance(step, QuantizedAffine):
-                parts.append(self.array(f"w{number}", "int8_t", step.weights))
+                parts.append(self.array(f"w{number}", "int8_t" if step.bits == 8 else "uint8_t", step.packed))
                 parts.append(self.array(f"b{number}", "int32_t", step.sums))
                 parts.append(self.array(f"s{number}", self.real, step.scales))
         return "\n".join(parts)
@@ -298,6 +298,12 @@ class CPrinter(DensePrinter):
         words = ("sqrt", "fabs", "erfc", "sin", "cos", "INFINITY", "NAN", *MATH_H)
         return any(re.search(rf"(?<![\w]){word}f?\b", text) for word in words)
 
+    @property
+    def parameter_count(self) -> int:
+        """The number of weights, biases and elements of other arrays."""
+        whole = [step for step in self.plan.steps if isinstance(step, QuantizedAffine)]
+        return self.plan.parameter_count + sum(step.weights.size + step.units for step in whole)
+
     def flash_bytes(self) -> int:
         """The size of all constants."""
         size = np.dtype(self.dtype).itemsize
@@ -306,7 +312,7 @@ class CPrinter(DensePrinter):
             total += 16 * self.plan.inputs
         for step in self.plan.steps:
             if isinstance(step, QuantizedAffine):
-                total += step.weights.size + 8 * step.units
+                total += step.packed.size + 8 * step.units
         return total
 
     def output_lines(self) -> list[tuple[str, int, int]]:

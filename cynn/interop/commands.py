@@ -53,6 +53,7 @@ def add_commands(
     add("model", metavar="MODEL", help="a file that cynn train wrote")
     add("output", metavar="FILE", help="its end says what it becomes: .onnx, .c, .f90, .js or .py")
     add("--int8", metavar="DATA", help="for .c: weights of eight bits, calibrated on rows of a .npz, a table or mnist")
+    add("--int4", metavar="DATA", help="likewise of four bits: half the size, less accurate")
     add("--selftest", type=int, metavar="N", help="for .c: with a test on so many rows of --data")
     add("--data", default="mnist", metavar="FILE", help="the rows of the test: a .npz or a table (%(default)s)")
     add("--exact", action="store_true", help="for .c: the same bits with every compiler")
@@ -76,18 +77,23 @@ def _export(options: argparse.Namespace, open_model: Callable[[str], Opened]) ->
             f"The file to export to must end in one of {', '.join(_METHODS)}. Got {options.output!r} instead."
         )
     named: dict[str, Any] = {}
-    if suffix != ".c" and (options.int8 or options.exact or options.selftest is not None):
+    calibration = options.int8 or options.int4
+    if suffix != ".c" and (calibration or options.exact or options.selftest is not None):
         raise InvalidParameterError(
-            f"--int8, --selftest and --exact must be given for a .c file alone. Got {options.output!r} with one."
+            f"--int8, --int4, --selftest and --exact must be given for a .c file alone. "
+            f"Got {options.output!r} with one."
         )
+    if options.int8 and options.int4:
+        raise InvalidParameterError("--int8 and --int4 must not be given together. Got both.")
     model, read = open_model(options.model)
-    if options.int8:
-        x, y = read(options.int8)
+    if calibration:
+        x, y = read(calibration)
         is_classes = y is not None and y.ndim == 1 and y.dtype.kind not in "fc"
         rows = x[:_CALIBRATION_ROWS]
-        named |= {"dtype": "int8", "calibration": (rows, y[:_CALIBRATION_ROWS]) if is_classes else rows}
+        named["dtype"] = "int8" if options.int8 else "int4"
+        named["calibration"] = (rows, y[:_CALIBRATION_ROWS]) if is_classes else rows
     if options.selftest is not None:
-        rows = read(options.int8 or options.data)[0]
+        rows = read(calibration or options.data)[0]
         if not 1 <= options.selftest <= len(rows):
             raise InvalidParameterError(
                 f"--selftest must be from 1 to {len(rows)} rows. Got {options.selftest} instead."

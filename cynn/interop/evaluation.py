@@ -9,9 +9,9 @@ import numpy as np
 
 from cynn.interop import functions
 from cynn.interop.expressions import COMPARISONS, Expression, contracted
-from cynn.interop.int8 import QuantizedAffine
 from cynn.interop.kernels import by_kernel
 from cynn.interop.plan import LARGEST, Affine, Array, Copy, Function, Gather, Grouped, Plan, Reduce, Step, Take
+from cynn.interop.quantization import QuantizedAffine
 from cynn.interop.rounding import fma
 
 __all__ = ["LANES", "LONG", "Exact", "Reference"]

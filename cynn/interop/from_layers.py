@@ -30,8 +30,8 @@ _OURS = ("cynn", "cynn_plugins")
 _FORMS = {
     "formula": ("that is exported", "c_source, an expression of C"),
     "exact": ("that is exported to the bit", "c_source, an expression of C"),
-    "int8, tested": (
-        "that is exported in int8 with a selftest, which allows no difference,", "c_source, an expression of C"
+    "whole numbers, tested": (
+        "that is exported in int8 or int4 with a selftest, which allows no difference,", "c_source, an expression of C"
     ),
     "C": ("that is exported as C", "c_source, an expression or a function of C"),
     "ONNX": ("that is exported as ONNX", "onnx_nodes, or c_source, an expression of C"),
@@ -47,7 +47,7 @@ def plan_of(network: Network, form: str = "formula") -> Plan:
     ----------
     network : Network
         Its weights are not copied.
-    form : {"formula", "exact", "int8, tested", "C", "ONNX"}
+    form : {"formula", "exact", "whole numbers, tested", "C", "ONNX"}
         What it is for. For "C", functions of C may be in it, and for "ONNX" nodes of ONNX; otherwise formulas alone.
 
     Returns

@@ -358,7 +358,7 @@ class Plan:
     @property
     def multiplications(self) -> int:
         """The number of multiplications by weights per row."""
-        return sum(step.weights.size for step in self.steps if isinstance(step, (Affine, Grouped)))
+        return sum(step.weights.size for step in self.steps if step.kind in ("affine", "grouped", "quantized"))
 
 
 def column(value: int, offset: int = 0) -> Expression:

@@ -33,11 +33,12 @@ def test_export(folder, capsys, output):
 
 
 @pytest.mark.parametrize(
-    "options", [["--data", "data.npz"], ["--int8", "data.npz"], ["--exact", "--data", "data.npz"]]
+    "options",
+    [["--data", "data.npz"], ["--int8", "data.npz"], ["--int4", "data.npz"], ["--exact", "--data", "data.npz"]],
 )
 def test_a_file_of_c_with_its_test(folder, capsys, options):
     assert main(["export", "net.safetensors", "net.c", "--selftest", "20", *options]) == 0
-    assert ("int8: accuracy" in capsys.readouterr().out) == ("--int8" in options)
+    assert (f"{options[0][2:]}: accuracy" in capsys.readouterr().out) == options[0].startswith("--int")
     subprocess.run(["gcc", "-DCYNN_SELFTEST", "net.c", "-o", "net", "-lm"], check=True)
     said = subprocess.check_output(["./net"], text=True)
     assert said.startswith("PASS: 20 rows")
@@ -76,6 +77,8 @@ def test_there_and_back(folder, capsys):
      (["export", "net.safetensors", "net.js", "--exact"], "for a .c file alone"),
      (["export", "net.safetensors", "net.c", "--selftest", "0", "--data", "data.npz"], "from 1 to 60 rows"),
      (["export", "net.safetensors", "net.c", "--int8", "none.npz"], "none.npz"),
+     (["export", "net.safetensors", "net.js", "--int4", "data.npz"], "for a .c file alone"),
+     (["export", "net.safetensors", "net.c", "--int8", "data.npz", "--int4", "data.npz"], "Got both"),
      (["compare", "net.safetensors", "narrow.safetensors", "data.npz"], "Got 60 rows of 3 and 60 rows of 2"),
      (["adopt", "net.pt", "a.safetensors"], "must end in .onnx or .keras: others can hold code"),
      (["adopt", "none.onnx", "a.safetensors"], "onnx")],  # no such file, or the package is not installed

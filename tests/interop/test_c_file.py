@@ -8,6 +8,7 @@ import pytest
 from exported import ACTIVATIONS, LAYERS, LEVELS, UNDEFINED, Compiled, selftest, side_by_side
 
 import cynn
+from cynn.cli import main
 
 DTYPES = ["float32", "float64"]
 ULPS = 16  # a formula has some operations, each of which rounds
@@ -85,23 +86,29 @@ def test_the_test_fails_where_a_weight_is_another(source):
     assert selftest(source, LEVELS["O0"])[0] == 1
 
 
-@pytest.mark.parametrize("name", ["wide", "graph", "embedding", "layer norm", "all are one"])
-def test_int8(source, name, capsys):
+#: The largest error in whole numbers, as a part of the largest output.
+LARGEST_ERROR = {"int8": 0.05, "int4": 0.5}
+
+
+@pytest.mark.parametrize("name", ["dense", "wide", "graph", "embedding", "layer norm", "all are one"])
+@pytest.mark.parametrize("dtype", LARGEST_ERROR)
+def test_whole_numbers(source, name, dtype, capsys):
     net = exported.network(name)
     x = exported.rows_for(net, 200)
-    net.to_c(source, dtype="int8", calibration=x, selftest=x[:50])
-    assert "int8: on 200 rows, outputs differ by at most" in capsys.readouterr().out
+    net.to_c(source, dtype=dtype, calibration=x, selftest=x[:50])
+    assert f"{dtype}: on 200 rows, outputs differ by at most" in capsys.readouterr().out
     for flags in [LEVELS["native"], UNDEFINED]:
         assert selftest(source, flags) == (0, "PASS: 50 rows, largest error 0, allowed 0\n")
     wanted = side_by_side(net.predict(x))
     found = Compiled(source, LEVELS["O3"], "float32")(x)
-    assert np.abs(found - wanted).max() <= 0.05 * np.abs(wanted).max()
+    assert np.abs(found - wanted).max() <= LARGEST_ERROR[dtype] * np.abs(wanted).max()
 
 
-def test_int8_takes_what_lies_beyond_the_calibration(source):
+@pytest.mark.parametrize("dtype", LARGEST_ERROR)
+def test_whole_numbers_take_what_lies_beyond_the_calibration(source, dtype):
     """Inputs that are larger, and no numbers, are the largest and the least."""
     net = exported.network("dense")
-    net.to_c(source, dtype="int8", calibration=exported.rows_for(net))
+    net.to_c(source, dtype=dtype, calibration=exported.rows_for(net))
     odd = np.array([[1e30, -1e30, np.inf, -np.inf, np.nan, 0.0]], np.float32)
     assert np.isfinite(Compiled(source, UNDEFINED[:1], "float32")(odd)).all()
 
@@ -111,6 +118,34 @@ def test_the_accuracy_of_eight_bits_is_printed(source, capsys):
     x = exported.rows_for(net)
     net.to_c(source, dtype="int8", calibration=(x, net.predict(x).argmax(axis=1)))
     assert "int8: accuracy 100.00 % before, " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_few_bits_cost_little_accuracy(source, tmp_path):
+    """Of the digits: four bits that are rounded to the nearest alone cost 1.2 %."""
+    assert main(["train", "--quiet", "--output", str(tmp_path / "digits.safetensors")]) == 0
+    net = cynn.load(tmp_path / "digits.safetensors")
+    (x, _), (x_test, y_test) = cynn.datasets.load_mnist()
+    before = (net.predict(x_test).argmax(axis=1) == y_test).mean()
+    for dtype, loss in (("int8", 0.001), ("int4", 0.004)):
+        net.to_c(source, dtype=dtype, calibration=x[:1000])
+        after = (Compiled(source, LEVELS["O3"], "float32")(x_test).argmax(axis=1) == y_test).mean()
+        assert before - after <= loss, dtype
+
+
+@pytest.mark.parametrize(
+    ("dtype", "said"),
+    [("float32", [": 50,920 bytes", " 25,408 floating point operations"]),
+     ("int8", [": 12,912 bytes", " 25,408 integer operations"]),
+     ("int4", [": 6,560 bytes", " 25,408 integer operations"])],
+)  # fmt: skip
+def test_sizes_and_operations_are_in_a_comment(source, dtype, said):
+    net = cynn.Network.mlp([784, 16, 10], seed=0)
+    given = {} if dtype == "float32" else {"calibration": np.zeros((1, 784))}
+    net.to_c(source, dtype=dtype, **given)
+    about = source.read_text().partition("*/")[0]
+    said = ["* 12,730 numbers in flash, of them 12,704 weights in dense layers: ", *said]
+    assert [text for text in said if text not in about] == []
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -145,6 +180,7 @@ def test_aarch64_computes_the_same_bits(source, name):
     for options, said in [
         ({"exact": True}, "largest error 0,"), ({"dtype": "float64", "exact": True}, "largest error 0,"),
         ({"dtype": "int8", "calibration": x}, "largest error 0,"), ({}, "PASS"),
+        ({"dtype": "int4", "calibration": x}, "largest error 0,"),
     ]:  # fmt: skip
         net.to_c(source, selftest=x, **options)
         target = source.with_suffix(".aarch64")
@@ -169,14 +205,14 @@ IN_CPP = {
 }
 
 
-@pytest.mark.parametrize("form", [{}, {"exact": True}, {"dtype": "int8"}, {"dtype": "float64"}], ids=str)
+@pytest.mark.parametrize("form", [{}, {"exact": True}, {"dtype": "int4"}, {"dtype": "float64"}], ids=str)
 @pytest.mark.parametrize("board", IN_CPP)
 def test_programs_of_cpp_take_it_as_it_is(tmp_path, board, form):
     """With the header, and with the file itself in the midst of a program."""
     program, flags = IN_CPP[board]
     compiler = exported.skipped_without(program)
     net = exported.network("embedding")
-    given = {"calibration": exported.rows_for(net)} if form.get("dtype") == "int8" else {}
+    given = {"calibration": exported.rows_for(net)} if form.get("dtype") == "int4" else {}
     net.to_c(tmp_path / "net.c", header=True, **form, **given)
     own = PROGRAM.replace("float", "double") if form.get("dtype") == "float64" else PROGRAM
     (tmp_path / "main.cpp").write_text(own)
@@ -196,11 +232,12 @@ def object_bytes(source):
     return int(sizes[0]) + int(sizes[1])
 
 
-def test_the_digits_fit_a_microcontroller(source):
+@pytest.mark.parametrize("bits", [8, 4])
+def test_the_digits_fit_a_microcontroller(source, bits):
     net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", input_scale=1 / 255, seed=0)
-    net.to_c(source, dtype="int8", calibration=np.random.default_rng(0).integers(0, 256, (50, 784)))
-    weights = 784 * 16 + 16 * 16 + 16 * 10 + 4 * (16 + 16 + 10)
-    assert weights < object_bytes(source) <= weights + 3 * 1024
+    net.to_c(source, dtype=f"int{bits}", calibration=np.random.default_rng(0).integers(0, 256, (50, 784)))
+    weights = (784 * 16 + 16 * 16 + 16 * 10) * bits // 8 + 8 * (16 + 16 + 10)
+    assert weights < object_bytes(source) <= weights + 1536
 
 
 def test_a_sine_fits_a_microcontroller(source):
