@@ -10,7 +10,12 @@ pytestmark = pytest.mark.browser
 __all__ = ["address", "axe", "browser", "site"]  # fixtures
 
 #: Each part, and the page that it stands on.
-PARTS = {"neuron": "learn/neurons", "boundary": "learn/why_layers"}
+PARTS = {
+    "neuron": "learn/neurons",
+    "boundary": "learn/why_layers",
+    "ball": "learn/learning",
+    "backpropagation": "learn/learning",
+}
 
 
 @pytest.fixture
@@ -83,23 +88,65 @@ def test_without_a_hidden_layer_it_does_not(opened):
     assert epoch(part)[0] == 0
 
 
+def test_a_step_of_backpropagation(opened):
+    page, part = opened("backpropagation", 400)
+    title, lines = part.locator(".title"), part.locator(".title + .lines")
+    assert title.inner_text() == "Step 1, 1 of 10. Forward: hidden neuron 1"
+    assert part.get_by_role("button", name="Back").is_disabled()
+    assert part.locator("svg").text_content().count("?") == 2
+    part.get_by_role("button", name="Next").focus()
+    for _ in range(9):
+        page.keyboard.press("Enter")
+    assert lines.inner_text().endswith("The output will be 0.627 in place of 0.558.")
+    page.keyboard.press("Enter")
+    assert title.inner_text().startswith("Step 2, 1 of 10.")
+    assert "0.5 · 0.612" in lines.inner_text()
+    part.get_by_role("button", name="Back").click()
+    assert title.inner_text().startswith("Step 1, 10 of 10.")
+    part.get_by_role("slider", name="learning rate").fill("5")
+    assert "− 5.0 · " in lines.inner_text()
+    part.get_by_role("button", name="Begin anew").click()
+    assert title.inner_text().startswith("Step 1, 1 of 10.")
+
+
+def test_a_ball_rolls(opened):
+    page, part = opened("ball")
+    lines = part.locator(".lines")
+    assert lines.inner_text().startswith("Step 0: w = −2, cost 0.059\nslope −0.06;")
+    part.get_by_role("slider", name="learning rate").focus()
+    page.keyboard.press("End")
+    part.get_by_role("button", name="One step").click()
+    assert lines.inner_text().startswith("Step 1: w = 21.93")
+    assert "outside" in part.locator("svg").text_content()
+    part.get_by_role("slider", name="begin at w").fill("-3")
+    part.get_by_role("slider", name="learning rate").fill("4")
+    part.get_by_role("button", name="Roll").click()
+    part.locator(".lines", has_text=re.compile("Step [3-9]:")).wait_for()
+    part.get_by_role("button", name="Stop").click()
+    assert lines.inner_text().split()[4] != "−3,"
+    part.get_by_role("button", name="Begin anew").click()
+    assert lines.inner_text().startswith("Step 0: w = −2,")
+
+
 @pytest.mark.parametrize(("width", "mode"), [(1300, "dark"), (400, "light")])
-@pytest.mark.parametrize("name", PARTS)
-def test_axe_finds_nothing(opened, axe, name, width, mode):
-    page, part = opened(name, width, mode)
+@pytest.mark.parametrize("page", sorted(set(PARTS.values())))
+def test_axe_finds_nothing(opened, axe, page, width, mode):
+    names = [name for name, place in PARTS.items() if place == page]
+    page, _ = opened(names[0], width, mode)
     page.wait_for_selector(f"html[data-theme={mode}]", state="attached")
-    inside = part.evaluate("part => part.scrollWidth <= part.clientWidth && part.clientHeight > 200")
-    assert inside
+    for name in names:
+        fits = "part => part.scrollWidth <= part.clientWidth && part.clientHeight > 200"
+        assert page.locator(f"#interactive-{name}").evaluate(fits)
     page.evaluate(axe)
-    found = page.evaluate(f"axe.run('#interactive-{name}', {{ preload: false }})")["violations"]
+    found = page.evaluate("axe.run('.interactive', { preload: false })")["violations"]
     assert [(each["id"], each["impact"], each["nodes"][0]["html"][:200]) for each in found] == []
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_without_scripts_a_page_says_so(browser, address, name):
+def test_without_scripts_a_page_says_so(browser, address):
     page = watched(browser, address, java_script_enabled=False)
-    page.goto(f"{address}/{PARTS[name]}.html")
-    said = page.locator(f"#interactive-{name} + noscript")
-    assert re.search("needs JavaScript", said.inner_text())
-    assert said.is_visible()
+    for name, place in PARTS.items():
+        page.goto(f"{address}/{place}.html", wait_until="commit")
+        said = page.locator(f"#interactive-{name} + noscript")
+        assert "needs JavaScript" in said.inner_text()
+        assert said.is_visible()
     page.close()

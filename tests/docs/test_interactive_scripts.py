@@ -135,3 +135,59 @@ def test_the_page_says_what_can_be_learned(run):
     assert max(found[0]) <= 0.75
     assert max(found[2]) < 0.7
     assert min(found[1] + found[3] + found[4]) > 0.98
+
+
+LEARNING = (DOCS / "learn" / "learning.rst").read_text(encoding="utf-8")
+
+
+def test_backpropagation_is_that_of_the_page_and_of_cynn(run):
+    """The numbers of all stages stand on the page; slopes and two steps are CyNN's."""
+    found = run("""import { backwardOf, stepped } from "./backprop.js";
+    import { EXAMPLE, FIRST } from "./backpropagation.js";
+    import { stagesOf } from "./stages.js";
+    const [once, twice] = [1, 2].map((steps) => {
+        let net = FIRST;
+        for (let k = 0; k < steps; ++k) net = stepped(net, backwardOf(net, EXAMPLE), 1);
+        return net;
+    });
+    const slopes = backwardOf(FIRST, EXAMPLE);
+    console.log(JSON.stringify({ EXAMPLE, FIRST, slopes, once, twice, stages: stagesOf(FIRST, EXAMPLE, 1) }));""")
+
+    def numbers(net):
+        return [np.array(net["w"]), np.array(net["b"]), np.array(net["v"])[:, None], np.array([net["c"]])]
+
+    net = cynn.Network.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64")
+    net.set_weights(numbers(found["FIRST"]))
+    x, y = np.array([found["EXAMPLE"]["x"]]), np.array([[found["EXAMPLE"]["y"]]])
+    gradients = [array for pair in net.gradients(x, y, loss="mean_squared_error") for array in pair]
+    for slopes, wanted in zip(numbers(found["slopes"]), gradients, strict=True):
+        np.testing.assert_allclose(slopes, wanted, atol=1e-12)
+    for after in ("once", "twice"):
+        sgd = cynn.optimizers.SGD(learning_rate=1.0)
+        net.fit(x, y, loss="mean_squared_error", optimizer=sgd, epochs=1, progress=False)
+        for stepped, wanted in zip(numbers(found[after]), net.get_weights(), strict=True):
+            np.testing.assert_allclose(stepped, wanted, atol=1e-12)
+    ends = [stage["lines"][-1].replace("−", "-").split()[-1] for stage in found["stages"][:-1]]
+    assert ends == ["0.731", "0.500", "0.558", "0.0588", "-0.1196", "-0.1196", "-0.0235", "0.0598", "0.0598"]
+    for number in (*ends, "0.627", "0.8235", "1.1701"):
+        assert number in LEARNING
+        assert any(number in line.replace("−", "-") for stage in found["stages"] for line in stage["lines"])
+
+
+def test_the_ball_goes_as_the_page_says(run):
+    paths = run("""import { costAt, slopeAt } from "./ball.js";
+    const path = (rate, steps) => {
+        const found = [-2];
+        for (let k = 0; k < steps; ++k) found.push(found[k] - rate * slopeAt(found[k]));
+        return found;
+    };
+    const difference = (costAt(-2 + 1e-6) - costAt(-2 - 1e-6)) / 2e-6;
+    console.log(JSON.stringify({ cost: costAt(-2), slope: slopeAt(-2), difference,
+        slow: path(1, 30), quick: path(50, 6), far: path(400, 30) }));""")
+    assert f"cost {paths['cost']:.4f}" in LEARNING
+    assert f"   {paths['slope']:.4f}\n" in LEARNING
+    assert paths["difference"] == pytest.approx(paths["slope"], abs=1e-9)
+    bottom = 0.31
+    assert paths["slow"][-1] < bottom - 1
+    assert paths["quick"][-1] == pytest.approx(bottom, abs=0.05)
+    assert min(paths["far"][1:]) > 20
