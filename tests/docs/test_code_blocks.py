@@ -19,6 +19,7 @@ ELSEWHERE = {
     "README.md": "docs/test_readme.py",
     "plots.rst": "docs/test_docs.py",  # its networks are trained for one epoch alone
     "learn/": "docs/test_learn.py",
+    "how_do_i.rst": "docs/test_how_do_i.py",  # some recipes need other libraries
     "tables.rst": "sklearn/test_tables_page.py",  # it needs pandas
     "in_scipy_pytorch_jax.rst": "interop/test_derivatives_elsewhere.py",  # it needs these
 }
