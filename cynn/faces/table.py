@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from cynn.faces.face_method import FaceMethod
 
-__all__ = ["ExportMethods", "FaceMethods"]
+__all__ = ["FaceMethods"]
 
 
-class ExportMethods:
-    """The exports, which the estimators for tables have, too."""
+class FaceMethods:
+    """The methods that faces provide, for `Network` and for the estimators for tables."""
 
     to_c = FaceMethod("cynn.interop.c_file:to_c")
     to_fortran = FaceMethod("cynn.interop.fortran_file:to_fortran")
+    to_html = FaceMethod("cynn.web.page:to_html")
     to_js = FaceMethod("cynn.interop.js_file:to_js")
     to_onnx = FaceMethod("cynn.interop.onnx_file:to_onnx")
     to_python = FaceMethod("cynn.interop.python_file:to_python")
-
-
-class FaceMethods(ExportMethods):
-    """The methods of `Network` that faces provide."""
-
-    to_html = FaceMethod("cynn.web.page:to_html")

@@ -25,9 +25,18 @@ class ExportedModel(ABC):
     ----------
     plan : Plan
         What the model computes.
+    networks : list of Network
+        What it consists of: the outputs are made of the mean of theirs. The `layers` of the plan are those of the last.
+    encoded : int
+        The number of the value that the networks take: 0, or what preprocessing makes of it.
+    encoded_names : list of str, optional
+        What the columns of that value are, if there is preprocessing.
     """
 
     plan: Plan
+    networks: list[Network]
+    encoded: int = 0
+    encoded_names: list[str] | None = None
 
     @abstractmethod
     def rows(self, given: Any, name: str, dtype: str) -> Array:
@@ -51,6 +60,7 @@ class ExportedModel(ABC):
 class _ExportedNetwork(ExportedModel):
     def __init__(self, network: Network, form: str) -> None:
         self.network = network
+        self.networks = [network]
         self.plan = plan_of(network, form)
 
     def rows(self, given: Any, name: str, dtype: str) -> Array:

@@ -180,6 +180,11 @@ class Column:
     name: str | int
     categories: list[str] | None
 
+    @property
+    def label(self) -> str:
+        """What to call it: x0, x1, ... where columns have numbers for names."""
+        return self.name if isinstance(self.name, str) else f"x{self.name}"
+
 
 @dataclass
 class Standardization:

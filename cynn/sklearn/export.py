@@ -14,7 +14,7 @@ from cynn.interop.plan import Column, Copy, Gather, Output, Plan, Standardizatio
 from cynn.many import Ensemble
 from cynn.sklearn import raw_columns
 from cynn.sklearn.raw_columns import RawColumn
-from cynn.sklearn.table_columns import TableColumns
+from cynn.sklearn.table_columns import Part, TableColumns
 
 __all__ = ["ExportedTable"]
 
@@ -36,6 +36,7 @@ class ExportedTable(ExportedModel):
 
     def __init__(self, estimator: Any, form: str) -> None:
         self.estimator = estimator
+        self.networks = estimator.ensemble_.networks
         self.table: TableColumns = estimator.columns_
         n = len(self.table.names)
         self.plan = plan = Plan(n, 1.0, 0.0, "float32")
@@ -48,8 +49,9 @@ class ExportedTable(ExportedModel):
                 centers[part.column], scales[part.column] = part.center, part.scale
         plan.standardization = Standardization(centers, scales)
         steps = Steps(plan, form)
-        inputs = self._inputs(steps)
-        values = [steps.network(network, inputs)[0].value for network in estimator.ensemble_.networks]
+        self.encoded = self._inputs(steps)
+        self.encoded_names = [self._name_of(part) for part in self.table.parts] or ["nothing"]
+        values = [steps.network(network, self.encoded)[0].value for network in self.networks]
         plan.outputs = [Output(None, estimator._predictions_as_steps(steps, steps.mean(values)))]
 
     def rows(self, given: Any, name: str, dtype: str) -> Array:
@@ -72,7 +74,7 @@ class ExportedTable(ExportedModel):
             else:
                 texts = np.array([*categories, None], object)
                 raw.append(RawColumn("category", texts[values.astype(int)]))
-        networks = [in_dtype(network, dtype) for network in self.estimator.ensemble_.networks]
+        networks = [in_dtype(network, dtype) for network in self.networks]
         found: Array = self.estimator._predictions(Ensemble(networks).predict(self.table.inputs(raw)))
         return found
 
@@ -82,6 +84,15 @@ class ExportedTable(ExportedModel):
         if kind == "switch":
             return list(raw_columns.SWITCHES)
         return None if kind == "number" else self.table.categories[place]
+
+    def _name_of(self, part: Part) -> str:
+        """What an input of the networks is: "size", "size is missing" or "colour = red"."""
+        name = (self.plan.columns or [])[part.column].label
+        if part.role == "missing":
+            return f"{name} is missing"
+        if part.role in ("one", "sign"):  # the sign is positive for the second of two categories
+            return f"{name} = {self.table.categories[part.column][part.category - 1]}"
+        return name
 
     def _inputs(self, steps: Steps) -> int:
         """Add what makes the inputs of a network of the standardized columns."""

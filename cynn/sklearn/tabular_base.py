@@ -22,7 +22,7 @@ from cynn.errors import (
     check_whole_number,
     not_allowed,
 )
-from cynn.faces.table import ExportMethods
+from cynn.faces.table import FaceMethods
 from cynn.losses import Loss
 from cynn.many import Ensemble
 from cynn.network import Network
@@ -101,7 +101,7 @@ class _BestEpoch(Callback):
             self.network.set_weights(self.weights)
 
 
-class TabularEstimator(ExportMethods, BaseEstimator):
+class TabularEstimator(FaceMethods, BaseEstimator):
     """The base of the tabular estimators."""
 
     _estimator_type: ClassVar[str]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from cynn.interop.from_layers import plan_of
-from cynn.interop.plan import Affine, Array, Grouped
-
-if TYPE_CHECKING:
-    from cynn.network import Network
+from cynn.interop.plan import Affine, Array, Grouped, Plan
+from cynn.web.values import values_of
 
 __all__ = ["difference", "rounded", "weights8"]
 
@@ -22,32 +20,38 @@ def weights8(W: Array) -> tuple[Array, Array]:
     return np.rint(W / scales).astype(np.int8), scales
 
 
-def rounded(network: Network) -> Network:
-    """A copy in float32 whose dense layers have weights of eight bits."""
-    same = type(network).from_config({**network.get_config(), "dtype": "float32"})
-    same.set_weights(network.get_weights())
-    for step in plan_of(same).steps:
+def rounded(plan: Plan) -> Plan:
+    """A plan whose dense layers have weights of eight bits."""
+    steps = list(plan.steps)
+    for number, step in enumerate(steps):
         if isinstance(step, (Affine, Grouped)):
             whole, scales = weights8(step.weights)
-            step.weights[...] = whole * scales
-    return same
+            steps[number] = replace(step, weights=whole * scales)
+    return replace(plan, steps=steps)
 
 
-def difference(network: Network, other: Network, rows: Array, y: Any) -> str:
-    """What the weights of eight bits cost: in words, on these rows."""
-    both = [_outputs(each.predict(rows)) for each in (network, other)]
+def difference(before: Plan, after: Plan, rows: Array, outputs: list[dict[str, Any]], answers: list[str] | None) -> str:
+    """What the weights of eight bits cost: in words, on these rows.
+
+    Parameters
+    ----------
+    before, after : Plan
+    rows : array
+    outputs : list of dict
+        What the page knows of the outputs.
+    answers : list of str or None
+        The targets of the rows.
+    """
+    wanted = [output.value for output in before.outputs]
+    both = [values_of(plan, wanted, rows) for plan in (before, after)]
     largest = max(float(np.abs(a - b).max()) for a, b in zip(*both, strict=True))
     said = f"Weights in eight bits: on {len(rows):,} rows, outputs differ by at most {largest:.2g}"
-    if len(both[0]) > 1 or both[0][0].shape[1] == 1:
+    if len(wanted) > 1 or before.widths[wanted[0]] == 1:
         return f"{said}."
-    before, after = (each[0].argmax(axis=1) for each in both)
-    said += f", and the largest output is the same in {100 * (before == after).mean():.2f} % of them"
-    if y is None or network.output_activation.name != "softmax":
+    best = [each[0].argmax(axis=1) for each in both]
+    said += f", and the largest output is the same in {100 * (best[0] == best[1]).mean():.2f} % of them"
+    labels = np.array(outputs[0]["labels"])
+    if answers is None or not outputs[0]["isShare"] or not set(answers) <= set(labels.tolist()):
         return f"{said}."
-    shares = [100 * each.evaluate(rows, y, metrics=["accuracy"])["accuracy"] for each in (network, other)]
+    shares = [100 * (labels[each] == np.array(answers)).mean() for each in best]
     return f"{said}; accuracy {shares[0]:.2f} % before, {shares[1]:.2f} % after."
-
-
-def _outputs(predictions: Any) -> list[Array]:
-    found = predictions.values() if isinstance(predictions, dict) else predictions
-    return list(found) if isinstance(found, (list, type({}.values()))) else [found]

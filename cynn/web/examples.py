@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cynn.data import frames
 from cynn.errors import ShapeError
-from cynn.interop.exported_model import exported_model
-from cynn.interop.plan import Array
-
-if TYPE_CHECKING:
-    from cynn.network import Network
+from cynn.interop.exported_model import ExportedModel
+from cynn.interop.plan import Array, Plan
+from cynn.web.values import values_of
 
 __all__ = ["answers_of", "as_held", "chosen", "names_of", "rows_of"]
 
@@ -29,13 +27,13 @@ def names_of(examples: Any) -> list[str] | None:
     return frames.names_of(examples[0] if isinstance(examples, tuple) and examples else examples)
 
 
-def rows_of(network: Network, examples: Any) -> tuple[Array | None, Array | None]:
-    """Validated rows, in float32, and their targets; None for what is not given, and for targets of several outputs."""
+def rows_of(exported: ExportedModel, examples: Any) -> tuple[Array | None, Array | None]:
+    """Validated rows, and their targets; None for what is not given, and for targets of several outputs."""
     x, y = examples if isinstance(examples, tuple) and len(examples) == 2 else (examples, None)
     if x is None:
         return None, None
-    rows = exported_model(network).rows(x, "examples", "float32")
-    if y is None or not isinstance(network.outputs, int):
+    rows = exported.rows(x, "examples", "float32")
+    if y is None or len(exported.plan.outputs) > 1:
         return rows, None
     y = np.asarray(y)
     if y.shape[:1] != rows.shape[:1]:
@@ -43,10 +41,19 @@ def rows_of(network: Network, examples: Any) -> tuple[Array | None, Array | None
     return rows, y
 
 
-def chosen(network: Network, rows: Array) -> Array:
-    """The numbers of rows: the first of each neuron's best, then the second of each, until there are enough."""
+def chosen(plan: Plan, values: list[int], rows: Array) -> Array:
+    """The numbers of rows: the first of each neuron's best, then the second of each, until there are enough.
+
+    Parameters
+    ----------
+    plan : Plan
+    values : list of int
+        The numbers of the values that hold the neurons.
+    rows : array
+    """
     looked = rows[:_MAX_ROWS]
-    best = [np.argsort(-a[:, :_MAX_NEURONS], axis=0, kind="stable")[:_EACH] for a in network.activations(looked)[1:]]
+    lit = values_of(plan, values, looked, _MAX_NEURONS)
+    best = [np.argsort(-a, axis=0, kind="stable")[:_EACH] for a in lit]
     order = np.concatenate([np.arange(min(_EACH, len(looked)))[:, None], *best], axis=1).ravel()
     numbers = np.array(list(dict.fromkeys(order.tolist())))
     while len(numbers) > 1 and len(zlib.compress(as_held(rows[numbers]).tobytes())) > _MAX_BYTES:
@@ -55,20 +62,37 @@ def chosen(network: Network, rows: Array) -> Array:
 
 
 def as_held(rows: Array) -> Array:
-    """Rows as the page holds them: as bytes, if they are whole numbers up to 255."""
-    is_bytes = ((rows >= 0) & (rows <= 255) & (rows == np.rint(rows))).all()
-    return np.ascontiguousarray(rows, np.uint8 if is_bytes else np.float32)
+    """Rows as the page holds them: in the shortest of three types that has the same numbers."""
+    if ((rows >= 0) & (rows <= 255) & (rows == np.rint(rows))).all():
+        return np.ascontiguousarray(rows, np.uint8)
+    with np.errstate(over="ignore"):
+        short = np.ascontiguousarray(rows, np.float32)
+    return short if np.array_equal(short, rows, equal_nan=True) else rows
 
 
-def answers_of(y: Array | None, rows: Array, labels: list[str]) -> list[str]:
-    """The target of each row of these numbers, as a text: a class by its label."""
+def answers_of(y: Array | None, output: dict[str, Any], *, is_coded: bool) -> list[str] | None:
+    """The target of each row as a text: a class by its label.
+
+    Parameters
+    ----------
+    y : array or None
+        Of shape (rows,) or (rows, outputs).
+    output : dict
+        What the page knows of the output.
+    is_coded : bool
+        Whether whole numbers are the places of labels; otherwise they are labels.
+    """
     if y is None:
-        return [""] * len(rows)
-    given = y[rows]
-    if given.ndim > 1:
-        given = given.argmax(axis=1) if given.shape[1] > 1 else given[:, 0]
-    if given.dtype.kind in "OUST":
-        return [str(each) for each in given]
-    if given.dtype.kind in "iub" and len(labels) > 1:
-        return [labels[each] if 0 <= each < len(labels) else str(each) for each in given.astype(int)]
-    return [f"{each:.{_DIGITS}g}" for each in given.astype(float)]
+        return None
+    labels = output["labels"]
+    if y.ndim > 1 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim > 1 and output["isShare"] and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+        y = y.argmax(axis=1)
+    if y.ndim > 1:
+        return [", ".join(f"{each:.{_DIGITS}g}" for each in row) for row in y.astype(float)]
+    if y.dtype.kind in "OUST" or (output["isShare"] and not is_coded):
+        return [str(each) for each in y.tolist()]
+    if y.dtype.kind in "iub" and len(labels) > 1:
+        return [labels[each] if 0 <= each < len(labels) else str(each) for each in y.astype(int)]
+    return [f"{each:.{_DIGITS}g}" for each in y.astype(float)]

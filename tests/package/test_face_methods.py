@@ -13,7 +13,7 @@ import cynn
 from cynn.faces import table
 from cynn.faces.face_method import FaceMethod
 
-CLASSES = [table.ExportMethods, table.FaceMethods]
+CLASSES = [table.FaceMethods]
 METHODS = {name: each for cls in CLASSES for name, each in vars(cls).items() if isinstance(each, FaceMethod)}
 STUB = ast.parse(Path(table.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
 STUBS = {

@@ -11,7 +11,9 @@ from PIL import Image
 
 import cynn
 from cynn.data import images
+from cynn.interop.from_layers import plan_of
 from cynn.web import eight_bits
+from cynn.web.values import values_of
 
 __all__ = ["run"]  # a fixture
 
@@ -20,7 +22,7 @@ def parts_of(net, path, **given):
     """The function and the data of a page."""
     net.to_html(path, **given)
     text = path.read_text(encoding="utf-8")
-    forward = text[text.index("function forward(") :].partition("\nstart(JSON")[0]
+    forward = text[text.index("function forward(") :].partition("\nopenPage(JSON")[0]
     return forward, json.loads(re.findall(r'id="page">(.*?)</script>', text, re.S)[0])
 
 
@@ -66,8 +68,9 @@ def test_all_activations_of_the_digits(tmp_path, run, dtype):
         data,
     )
     assert len(found["rows"]) > 20
-    same = net if dtype == "float32" else eight_bits.rounded(net)
-    for column, a in enumerate(same.activations(np.array(found["rows"], np.uint8))):
+    plan = plan_of(net) if dtype == "float32" else eight_bits.rounded(plan_of(net))
+    wanted = values_of(plan, [column["value"] for column in data["columns"]], np.array(found["rows"], float))
+    for column, a in enumerate(wanted):
         np.testing.assert_allclose([row[column] for row in found["values"]], a, atol=1e-6)
 
 

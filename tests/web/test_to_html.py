@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import cynn
+from cynn.interop.from_layers import plan_of
 from cynn.web import eight_bits
 
 ODD = '</script><b title="x">&\u2028'
@@ -108,10 +109,28 @@ def test_weights_of_eight_bits_say_what_they_cost(tmp_path, capsys):
 def test_eight_bits_leave_the_network_as_it_is():
     net = digits()
     before = net.get_weights()
-    other = eight_bits.rounded(net)
+    plan = plan_of(net)
+    other = eight_bits.rounded(plan)
+    assert np.abs(other.steps[0].weights - net.layers[0].weights).max() > 0
     for a, b in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert "differ by at most" in eight_bits.difference(net, other, images()[0].astype("f4"), None)
+    output = {"labels": list("0123456789"), "isShare": True}
+    assert eight_bits.difference(plan, plan, images()[0], [output], None).endswith("is the same in 100.00 % of them.")
+
+
+def test_accuracy_in_eight_bits_of_targets_in_other_forms(tmp_path, capsys):
+    """Of one-hot targets as of numbers; of several classes in a row there is none."""
+    net = cynn.Network([cynn.Input(3), cynn.Dense(3, "softmax")], seed=0)
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    y = net.predict(x).argmax(axis=1)
+    for targets in (y, np.eye(3)[y]):
+        _, page = written(net, tmp_path, examples=(x, targets), dtype="int8")
+        assert "accuracy 100.00 % before" in capsys.readouterr().out
+        assert set(page["answers"]) <= {"0", "1", "2"}
+    several = np.ones((50, 3))
+    _, page = written(net, tmp_path, examples=(x, several), dtype="int8")
+    assert "accuracy" not in capsys.readouterr().out
+    assert set(page["answers"]) == {"1, 1, 1"}
 
 
 def test_names_of_the_user_stay_text(tmp_path):
@@ -199,11 +218,18 @@ def test_labels(tmp_path):
     assert not (tmp_path / "wrong.html").exists()
 
 
-def test_a_large_network_says_why_not(tmp_path):
-    net = cynn.Network.mlp([784, 1024, 1024, 10], seed=0)
-    with pytest.raises(cynn.errors.InvalidParameterError, match=r"1,000,000 weights .* Got 1,863,690 .* MB"):
+def test_a_large_network_says_why_not_or_has_eight_bits(tmp_path, capsys):
+    net = cynn.Network.mlp([784, 1024, 1024, 10], input_scale=1 / 255, seed=0)
+    said = r"at most 4 MB.* 1,863,690 .* 7\.5 MB in float32, .* about 10 MB; with dtype='int8', 1\.9 MB"
+    with pytest.raises(cynn.errors.InvalidParameterError, match=said):
         net.to_html(tmp_path / "large.html")
     assert not list(tmp_path.iterdir())
+    text, page = written(net, tmp_path, examples=images(50), dtype="int8")
+    assert len(text) < 2_600_000
+    assert [column["units"] for column in page["columns"]] == [784, 1024, 1024, 10]
+    assert "on 50 rows, outputs differ by at most" in capsys.readouterr().out
+    with pytest.raises(cynn.errors.InvalidParameterError, match=r"at most 4 MB.* 4\.\d MB in int8, for .* 6 MB\.$"):
+        cynn.Network.mlp([784, 1700, 1700, 10], seed=0).to_html(tmp_path / "large.html", dtype="int8")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 /** The arrays of a network, as they are in the page. */
 
 /**
- * @typedef {[name: string, kind: "float32" | "int8" | "uint8", length: number]} Described
- * @typedef {Record<string, Float32Array | Uint8Array>} Arrays
+ * @typedef {[name: string, kind: "float32" | "float64" | "int8" | "uint8", length: number]} Described
+ * @typedef {Record<string, Float32Array | Float64Array | Uint8Array>} Arrays
  */
+
+const BYTES = { float32: 4, float64: 8, int8: 1, uint8: 1 };
 
 /**
  * The bytes that base64 of a zlib stream holds.
@@ -33,12 +35,13 @@ export function arraysOf(buffer, described) {
   let first = 0;
   for (const [name, kind, length] of described) {
     if (kind === "float32") arrays[name] = new Float32Array(floats.buffer, first, length);
+    else if (kind === "float64") arrays[name] = new Float64Array(buffer.slice(first, first + 8 * length));
     else if (kind === "uint8") arrays[name] = new Uint8Array(buffer, first, length);
     else {
       const scales = arrays[`${name}_scales`];
       arrays[name] = Float32Array.from(new Int8Array(buffer, first, length), (q, k) => q * scales[k % scales.length]);
     }
-    first += length * (kind === "float32" ? 4 : 1);
+    first += length * BYTES[kind];
   }
   return arrays;
 }

@@ -54,7 +54,7 @@ export function curveOf(host, fields, predict, changed) {
     [low, high] = [Math.min(...rows.map((row) => row[0])), Math.max(...rows.map((row) => row[0]))];
     const inks = outputs > 1
       ? PALETTE.map((hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)))
-      : [colour("minus"), colour("plus")];
+      : [colour("minus", host), colour("plus", host)];
     rows.forEach((row, k) => {
       const best = outputs > 1 ? row.indexOf(Math.max(...row)) : Number(2 * row[0] > low + high);
       const strength = outputs > 1 ? 0.75 : Math.abs((2 * row[0] - low - high) / (high - low || 1));
@@ -65,10 +65,11 @@ export function curveOf(host, fields, predict, changed) {
     svg.replaceChildren(marks);
   }
 
-  /** @type {ArrayLike<number>} */
+  /** @type {number[]} */
   let x = [];
   function place() {
-    if (!x.length) return;
+    marks.replaceChildren();
+    if (!x.length || x.some(Number.isNaN)) return;
     const left = WIDTH * share(first, x[0]);
     marks.replaceChildren(
       ...(fields.length === 1
@@ -95,5 +96,5 @@ export function curveOf(host, fields, predict, changed) {
   });
   svg.addEventListener("pointermove", move);
   repaint();
-  return { show(given) { x = given; place(); }, repaint };
+  return { show(given) { x = Array.from(given); place(); }, repaint };
 }

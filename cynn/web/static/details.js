@@ -45,7 +45,7 @@ export function detailsOf(host, { columns, arrays, shape, nameOf, titleOf, examp
   /** @param {ArrayLike<number>} numbers @param {number} from @param {string} label */
   const view = (numbers, from, label) =>
     shape && columns[from].units === shape[0] * shape[1]
-      ? picture(numbers, shape, { signs: true, label })
+      ? picture(numbers, shape, { signs: true, place: host, label })
       : bars(numbers, (i) => nameOf(from, i));
 
   function build() {

@@ -38,12 +38,13 @@ export function shown(value) {
 export const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 
 /**
- * A colour of the page.
+ * A colour of the page, in the place of an element.
  * @param {string} name
+ * @param {Element} place
  * @returns {number[]}
  */
-export function colour(name) {
-  const text = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export function colour(name, place) {
+  const text = getComputedStyle(place.isConnected ? place : document.documentElement).getPropertyValue(`--${name}`).trim();
   const hex = text.length === 4 ? text.replace(/[^#]/g, "$&$&") : text;
   return [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
 }
@@ -52,26 +53,27 @@ export function colour(name) {
  * A picture of numbers: the larger, the more ink; with signs, in one colour for each.
  * @param {ArrayLike<number>} numbers
  * @param {[number, number]} shape
- * @param {{ signs?: boolean, full?: number, label?: string }} how
+ * @param {{ signs?: boolean, full?: number, place?: Element, label?: string }} how
  * @returns {HTMLCanvasElement}
  */
-export function picture(numbers, [rows, columns], { signs = false, full = 0, label = "" }) {
-  const canvas = element("canvas", { width: columns, height: rows, class: signs ? "picture" : "picture black" });
+export function picture(numbers, [rows, columns], { label = "", ...how }) {
+  const canvas = element("canvas", { width: columns, height: rows, class: how.signs ? "picture" : "picture black" });
   if (label) [canvas.role, canvas.ariaLabel] = ["img", label];
   else canvas.ariaHidden = "true";
-  paint(canvas, numbers, { signs, full });
+  paint(canvas, numbers, how);
   return canvas;
 }
 
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {ArrayLike<number>} numbers
- * @param {{ signs?: boolean, full?: number }} how  full: the number that is all ink, by default the largest
+ * @param {{ signs?: boolean, full?: number, place?: Element }} how  full: the number that is all ink, by default the largest;
+ *   place: an element that is in the page, whose colours are taken
  */
-export function paint(canvas, numbers, { signs = false, full = 0 }) {
+export function paint(canvas, numbers, { signs = false, full = 0, place = canvas }) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(canvas.width, canvas.height);
-  const [plus, minus] = signs ? [colour("more"), colour("less")] : [[0, 0, 0], [0, 0, 0]];
+  const [plus, minus] = signs ? [colour("more", place), colour("less", place)] : [[0, 0, 0], [0, 0, 0]];
   let most = full;
   if (!most) for (let k = 0; k < numbers.length; ++k) most = Math.max(most, Math.abs(numbers[k]));
   for (let k = 0; k < numbers.length; ++k) {

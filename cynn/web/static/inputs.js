@@ -8,7 +8,7 @@ const PEN = 0.075; // of its side
 const STEP = 7; // pixels that a key moves the pen
 
 /**
- * @typedef {{ name: string, low: number, high: number, whole: boolean, categories: string[] | null }} Field
+ * @typedef {{ name: string, low: number, high: number, whole: boolean, categories: string[] | null, isOptional: boolean }} Field
  * @typedef {{ show: (x: ArrayLike<number>) => void, repaint: () => void }} Input
  */
 
@@ -124,7 +124,14 @@ export function padOf(host, shape, full, changed) {
 }
 
 /**
- * A slider for each number, a menu for each category.
+ * A value of a column as it is read. A missing number is NaN, a missing category -1.
+ * @param {Field} field
+ * @param {number} value
+ */
+export const textOf = ({ categories }, value) => (Number.isNaN(value) || value < 0 && categories ? "missing" : categories?.[value] ?? shown(value));
+
+/**
+ * A slider for each number, a menu for each category. What may be missing has a box to tick, or a line in the menu.
  * @param {HTMLElement} host
  * @param {Field[]} fields
  * @param {(x: Float64Array) => void} changed
@@ -132,7 +139,8 @@ export function padOf(host, shape, full, changed) {
  */
 export function tableOf(host, fields, changed) {
   const x = new Float64Array(fields.length);
-  const rows = element("div", { class: "fields" });
+  const rows = element("div", { class: fields.some((field) => field.isOptional) ? "fields optional" : "fields" });
+  if (fields.some((field) => field.isOptional && !field.categories)) host.append(element("p", { class: "note missing" }, "missing"));
   host.append(rows);
   /** @type {((value: number) => void)[]} */
   const setters = [];
@@ -146,6 +154,7 @@ export function tableOf(host, fields, changed) {
     if (field.categories) {
       const menu = element("select", { id, change: set });
       field.categories.forEach((name, value) => menu.append(element("option", { value }, name)));
+      if (field.isOptional) menu.append(element("option", { value: -1 }, "(missing)"));
       row.append(menu);
       setters.push((value) => { menu.value = String(value); });
     } else {
@@ -153,9 +162,15 @@ export function tableOf(host, fields, changed) {
       const slider = element("input", { id, type: "range", min: field.low, max: field.high, step, input: set });
       const number = element("span", { class: "number" });
       row.append(slider, number);
+      const box = field.isOptional && element("input", { type: "checkbox", "aria-label": `${field.name} is missing`, title: "missing", change() {
+        x[k] = box.checked ? NaN : Number(slider.value);
+        changed(x.slice());
+      } });
+      if (box) row.append(box);
       setters.push((value) => {
-        slider.value = String(value);
-        number.textContent = slider.ariaValueText = shown(value);
+        if (box) box.checked = Number.isNaN(value);
+        if (!Number.isNaN(value)) slider.value = String(value);
+        number.textContent = slider.ariaValueText = textOf(field, value);
       });
     }
     rows.append(row);

@@ -8,7 +8,7 @@ const FULL = 0.95; // the quantile of the weights from which on an edge has its 
 
 /**
  * @typedef {{ from: number, weights: string | null }} Source  the number of a column; an array (inputs, units)
- * @typedef {{ value: number, name: string, units: number, sources: Source[] }} Column
+ * @typedef {{ value: number, name: string, units: number, names?: string[] | null, sources: Source[] }} Column
  * @typedef {{ i: number, j: number, w: number, size: number }} Edge  from i to j; its size is from 0 to 1
  * @typedef {{ x: number, ys: number[], shown: number[], dots: number | null }} Placed
  */

@@ -1,10 +1,10 @@
-/** The page of a network: what is in it is read, and its parts are put together. */
+/** The view of a network: what it knows is read, and its parts are put together. */
 
 import { arraysOf, inflated } from "./arrays.js";
 import { curveOf } from "./curve.js";
 import { detailsOf } from "./details.js";
 import { element, percent, picture, shown } from "./elements.js";
-import { padOf, tableOf } from "./inputs.js";
+import { padOf, tableOf, textOf } from "./inputs.js";
 import { importance, largest, shownOf } from "./layout.js";
 import { networkOf } from "./network.js";
 
@@ -19,17 +19,18 @@ const MAX_OUTPUTS = 16; // that are shown
  */
 
 /**
+ * @param {Element} view  with the elements of view.html
  * @param {Page} page
  * @param {(x: ArrayLike<number>, arrays: Record<string, ArrayLike<number>>) => ArrayLike<number>[]} forward
  */
-export async function start(page, forward) {
+export async function start(view, page, forward) {
   const { inputs, columns, outputs } = page;
   const arrays = arraysOf(await inflated(page.data), page.described);
   const valuesOf = (/** @type {ArrayLike<number>} */ x) => {
     const values = forward(x, arrays);
     return columns.map((column) => values[column.value]);
   };
-  const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+  const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (view.querySelector(`#${id}`));
   const n = inputs.base.length;
   const examples = page.answers.map((answer, row) => {
     const x = arrays.examples.slice(row * n, (row + 1) * n);
@@ -37,15 +38,16 @@ export async function start(page, forward) {
   });
 
   /** What the neurons of a column hold at most, the range of the inputs, and what is usual. */
-  const top = (/** @type {ArrayLike<number>} */ numbers) => Array.from(numbers).reduce((most, a) => Math.max(most, Math.abs(a)), 0);
-  const most = columns.map((_, k) => Math.max(0, ...examples.map((example) => top(example.values[k]))) || 1);
+  const top = (/** @type {ArrayLike<number>} */ numbers) => Array.from(numbers).reduce((most, a) => Math.max(most, Math.abs(a) || 0), 0);
+  const mostOf = () => columns.map((_, k) => Math.max(0, ...examples.map((example) => top(example.values[k]))) || 1);
+  let most = mostOf();
   const ends = inputs.fields.length ? [valuesOf(inputs.fields.map((field) => field.low))[0], valuesOf(inputs.fields.map((field) => field.high))[0]] : null;
   const usual = columns.map((column, k) => {
     if (!examples.length) return null;
-    return Float64Array.from({ length: column.units }, (_, j) => examples.reduce((sum, { values }) => sum + Math.abs(values[k][j]), 0));
+    return Float64Array.from({ length: column.units }, (_, j) => examples.reduce((sum, { values }) => sum + (Math.abs(values[k][j]) || 0), 0));
   });
   /** @type {string[][]} */
-  const names = columns.map(() => []);
+  const names = columns.map((column) => column.names ?? []);
   const { shape } = inputs;
   if (shape) names[0] = inputs.base.map((_, k) => `pixel ${Math.floor(k / shape[1]) + 1}, ${(k % shape[1]) + 1}`);
   else names[0] = inputs.fields.map((field) => field.name);
@@ -58,7 +60,7 @@ export async function start(page, forward) {
   /** @param {ArrayLike<number>} given @param {string} answer */
   function thumb(given, answer) {
     const label = answer ? `an example: ${answer}` : "an example";
-    const text = inputs.fields.slice(0, 3).map((field, k) => `${field.name} ${field.categories?.[given[k]] ?? shown(given[k])}`).join(", ");
+    const text = inputs.fields.slice(0, 3).map((field, k) => `${field.name} ${textOf(field, given[k])}`).join(", ");
     const inside = shape ? picture(given, shape, { full: inputs.full }) : text;
     return element("button", { type: "button", class: "thumb", title: label, "aria-label": label, click: () => change(given) }, inside);
   }
@@ -69,8 +71,9 @@ export async function start(page, forward) {
     if (!text) return;
     tip.textContent = text;
     const box = at instanceof Element ? at.getBoundingClientRect() : { left: at.clientX, bottom: at.clientY, width: 0 };
-    tip.style.left = `${Math.max(4, Math.min(innerWidth - tip.offsetWidth - 4, box.left + box.width / 2 - tip.offsetWidth / 2))}px`;
-    tip.style.top = `${box.bottom + (box.width ? 6 : 16)}px`;
+    const whole = view.getBoundingClientRect();
+    tip.style.left = `${Math.max(4, Math.min(whole.width - tip.offsetWidth - 4, box.left - whole.left + box.width / 2 - tip.offsetWidth / 2))}px`;
+    tip.style.top = `${box.bottom - whole.top + (box.width ? 6 : 16)}px`;
   }
 
   function choose(/** @type {number} */ k, /** @type {number} */ j) {
@@ -132,7 +135,7 @@ export async function start(page, forward) {
     given.forEach((each) => each.show(x));
     const tops = values.map((column, k) => Math.max(most[k], top(column)));
     const full = (/** @type {number} */ k, /** @type {number} */ j) => (k === 0 && ends ? Math.max(Math.abs(ends[0][j]), Math.abs(ends[1][j])) : tops[k]);
-    network.show(values, (k, j) => Math.min(1, Math.abs(values[k][j]) / (full(k, j) || 1)));
+    network.show(values, (k, j) => Math.min(1, (Math.abs(values[k][j]) || 0) / (full(k, j) || 1)));
     details.show(values);
     answer();
   }
@@ -141,23 +144,28 @@ export async function start(page, forward) {
     given.forEach((each) => each.repaint());
     details.build();
   }
-  const root = document.documentElement;
-  function dress(/** @type {boolean} */ isDark) {
-    root.classList.toggle("dark", isDark);
+  const root = /** @type {ShadowRoot} */ (view.getRootNode()).host ?? document.documentElement;
+  function dress(/** @type {string} */ how, /** @type {boolean} */ on) {
+    root.classList.toggle(how, on);
     repaint();
   }
-  const night = matchMedia("(prefers-color-scheme: dark)");
-  night.addEventListener("change", () => dress(night.matches));
-  if (parent !== window) { // a frame of another page, which says whether it is dark, and is told how high this one is
-    addEventListener("message", ({ data }) => { if (data?.theme) dress(data.theme === "dark"); });
-    new ResizeObserver(() => parent.postMessage({ height: root.getBoundingClientRect().height }, "*")).observe(root);
-  }
-  find("grey").addEventListener("change", (event) => {
-    root.classList.toggle("grey", /** @type {HTMLInputElement} */ (event.target).checked);
-    repaint();
-  });
+  find("grey").addEventListener("change", (event) => dress("grey", /** @type {HTMLInputElement} */ (event.target).checked));
   change(examples.length && inputs.kind === "picture" ? examples[0].x : x);
-  /** For the console, and for tests: `network.x` and `network.predict(x)`. */
-  Object.assign(globalThis, { network: { get x() { return Array.from(x); }, get values() { return values; }, predict, change } });
-  root.dataset.ready = "";
+
+  return {
+    get x() { return Array.from(x); },
+    get values() { return values; },
+    predict,
+    change,
+    dress,
+    /** Take other weights. */
+    async update(/** @type {string} */ data) {
+      Object.assign(arrays, arraysOf(await inflated(data), page.described));
+      for (const example of examples) example.values = valuesOf(example.x);
+      most = mostOf();
+      network.draw();
+      repaint();
+      change(x);
+    },
+  };
 }

@@ -1,0 +1,44 @@
+"""The files of the folder `static`, and modules of JavaScript joined to one script."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+__all__ = ["as_json", "joined", "read"]
+
+_STATIC = Path(__file__).with_name("static")
+_IMPORT = re.compile(r'^import [^;]* from "\./(\w+)\.js";\n', re.M)
+
+
+def read(name: str) -> str:
+    """The text of a file, such as "page.css"."""
+    return (_STATIC / name).read_text(encoding="utf-8")
+
+
+def joined(name: str) -> str:
+    """A module of JavaScript and all that it imports as one script, without imports, exports and comments."""
+    texts: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        text = read(f"{name}.js")
+        for needed in _IMPORT.findall(text):
+            if needed not in texts:
+                add(needed)
+        texts[name] = _short(_IMPORT.sub("", text))
+
+    add(name)
+    return "\n".join(texts.values())
+
+
+def _short(text: str) -> str:
+    text = re.sub(r"/\*\*.*?\*/ ?", "", text, flags=re.S)
+    text = re.sub(r"^export (?!default)", "", text, flags=re.M)
+    return re.sub(r"\s*\n\s*", "\n", text).strip()
+
+
+def as_json(value: Any) -> str:
+    """A value for a script of an HTML file, in which no text can end the script."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
