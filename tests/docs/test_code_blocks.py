@@ -58,7 +58,6 @@ SHOWN = {
     "program main": "tests/interop compile such programs, where there is gfortran",
     "#include <cynn/vector_math.h>": "test_docs compiles it",
     "from libc.stdint cimport int64_t": "test_docs compiles it",
-    "from sklearn.feature_extraction.text": "data/test_sparse.py trains on the like",
     "import pandas": "data/test_frames.py does the same, with pandas",
     "# train.py, to be run": "tests/distributed train on ranks of MPI, with the extra",
     "from sklearn.neural_network": "tests/interop do the same, with scikit-learn",
