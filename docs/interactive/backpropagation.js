@@ -25,19 +25,18 @@ function drawing(net, stage, now) {
   const { delta } = backwardOf(net, EXAMPLE);
   const marked = (/** @type {string} */ name, /** @type {string} */ kind) => (now.has(name) ? `${kind} now` : kind);
   const text = (/** @type {number} */ x, /** @type {number} */ y, /** @type {string} */ said, kind = "name") => element("text", { x, y, class: kind }, said);
-  const line = (/** @type {string} */ name, /** @type {number[]} */ from, /** @type {number[]} */ to, /** @type {number} */ weight) => {
-    const [x, y] = [0, 1].map((k) => 0.66 * from[k] + 0.34 * to[k]);
-    return [
-      element("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1], class: marked(name, weight < 0 ? "minus" : "plus"), "stroke-width": 1 + Math.min(5, 1.5 * Math.abs(weight)) }),
-      text(x, y - 12, digits(weight, 2)),
-    ];
-  };
+  const lines = [
+    ...[0, 1].flatMap((i) => [0, 1].map((j) => ({ name: `w${i}${j}`, from: INPUTS[i], to: NEURONS[j], weight: net.w[i][j], at: 0.34, up: 12 }))),
+    ...[0, 1].map((j) => ({ name: `v${j}`, from: NEURONS[j], to: NEURONS[2], weight: net.v[j], at: 0.5, up: j ? -16 : 14 })),
+  ];
   const disc = (/** @type {string} */ name, /** @type {number[]} */ [x, y], /** @type {string} */ said) => [
     element("circle", { cx: x, cy: y, r: 25, class: marked(name, "rim") }), text(x, y, said, "inside"),
   ];
   return [
-    ...[0, 1].flatMap((i) => [0, 1].flatMap((j) => line(`w${i}${j}`, INPUTS[i], NEURONS[j], net.w[i][j]))),
-    ...[0, 1].flatMap((j) => line(`v${j}`, NEURONS[j], NEURONS[2], net.v[j])),
+    ...lines.map(({ name, from, to, weight }) => element("line", {
+      x1: from[0], y1: from[1], x2: to[0], y2: to[1], class: marked(name, weight < 0 ? "minus" : "plus"), "stroke-width": 1 + Math.min(3, Math.abs(weight)),
+    })),
+    ...lines.map(({ from, to, weight, at, up }) => text(from[0] + at * (to[0] - from[0]), from[1] + at * (to[1] - from[1]) - up, digits(weight, 2))),
     ...INPUTS.flatMap((place, i) => disc(`x${i}`, place, digits(EXAMPLE.x[i], 1))),
     ...NEURONS.flatMap(([x, y], k) => [
       ...disc(`n${k}`, [x, y], stage >= KNOWN[k] ? digits(a[k], 3) : "?"),
@@ -86,14 +85,15 @@ export function start(host) {
     show();
   }
 
+  const first = button("Begin anew", () => {
+    nets = [FIRST];
+    stage = 0;
+    show();
+  });
+  const rates = { low: 0.5, high: 20, step: 0.5, value: rate, text: (/** @type {number} */ value) => digits(value, 1) };
   host.append(
+    element("div", { class: "buttons" }, back, next, first),
     element("div", { class: "drawn" }, svg, element("div", {}, title, lines)),
-    element("div", { class: "buttons" }, back, next, button("Begin anew", () => {
-      nets = [FIRST];
-      stage = 0;
-      show();
-    })),
-    element("div", { class: "controls" },
-      slider("learning rate", { low: 0.5, high: 20, step: 0.5, value: rate, text: (value) => digits(value, 1) }, (to) => { rate = to; show(); }).view));
+    element("div", { class: "controls" }, slider("learning rate", rates, (to) => { rate = to; show(); }).view));
   show();
 }

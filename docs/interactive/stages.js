@@ -60,7 +60,7 @@ export function stagesOf(net, example, rate) {
     {
       title: "The slopes of its weights and bias",
       lines: [
-        ...[0, 1].map((j) => `from hidden neuron ${j + 1}: δ₃ · a${SIGNS[j]} = ${factor(slopes.c)} · ${digits(a[j], 3)} = ${digits(slopes.v[j])}`),
+        ...[0, 1].map((j) => `neuron ${j + 1} → output: δ₃ · a${SIGNS[j]} = ${factor(slopes.c)} · ${digits(a[j], 3)} = ${digits(slopes.v[j])}`),
         `bias: δ₃ = ${digits(slopes.c)}`,
       ],
       now: ["v0", "v1"],
@@ -76,8 +76,8 @@ export function stagesOf(net, example, rate) {
     {
       title: "The slopes of the hidden weights and biases",
       lines: [0, 1].flatMap((j) => [
-        ...x.map((input, i) => `from input ${i + 1} to hidden neuron ${j + 1}: δ${SIGNS[j]} · ${digits(input, 1)} = ${digits(slopes.w[i][j])}`),
-        `bias of hidden neuron ${j + 1}: δ${SIGNS[j]} = ${digits(slopes.b[j])}`,
+        ...x.map((input, i) => `input ${i + 1} → neuron ${j + 1}: δ${SIGNS[j]} · ${digits(input, 1)} = ${digits(slopes.w[i][j])}`),
+        `bias of neuron ${j + 1}: δ${SIGNS[j]} = ${digits(slopes.b[j])}`,
       ]),
       now: ["w00", "w01", "w10", "w11"],
     },
@@ -85,10 +85,10 @@ export function stagesOf(net, example, rate) {
       title: "The step: each number minus the learning rate times its slope",
       lines: [
         ...[0, 1].flatMap((j) => [
-          ...[0, 1].map((i) => moved(`from input ${i + 1} to hidden neuron ${j + 1}`, net.w[i][j], slopes.w[i][j], after.w[i][j])),
-          moved(`bias of hidden neuron ${j + 1}`, net.b[j], slopes.b[j], after.b[j]),
+          ...[0, 1].map((i) => moved(`input ${i + 1} → neuron ${j + 1}`, net.w[i][j], slopes.w[i][j], after.w[i][j])),
+          moved(`bias of neuron ${j + 1}`, net.b[j], slopes.b[j], after.b[j]),
         ]),
-        ...[0, 1].map((j) => moved(`from hidden neuron ${j + 1} to the output`, net.v[j], slopes.v[j], after.v[j])),
+        ...[0, 1].map((j) => moved(`neuron ${j + 1} → output`, net.v[j], slopes.v[j], after.v[j])),
         moved("bias of the output", net.c, slopes.c, after.c),
         `The output will be ${digits(forwardOf(after, example).a[2], 3)} in place of ${digits(a[2], 3)}.`,
       ],

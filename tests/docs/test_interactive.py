@@ -15,6 +15,7 @@ PARTS = {
     "boundary": "learn/why_layers",
     "ball": "learn/learning",
     "backpropagation": "learn/learning",
+    "side_by_side": "learn/relu",
 }
 
 
@@ -126,6 +127,23 @@ def test_a_ball_rolls(opened):
     assert lines.inner_text().split()[4] != "−3,"
     part.get_by_role("button", name="Begin anew").click()
     assert lines.inner_text().startswith("Step 0: w = −2,")
+
+
+def test_sigmoid_against_relu(opened):
+    _, part = opened("side_by_side", 400)
+    sides = part.locator(".drawn > div")
+    sizes = [float(text.replace("−", "-")) for text in sides.locator(".number").all_inner_texts()]
+    assert len(sizes) == 10
+    assert sizes[0] < 1e-4 < 1e-3 < sizes[5]  # of the first layers
+    part.get_by_role("button", name="Train both").press("Enter")
+    sides.nth(1).locator(".lines", has_text=re.compile(r"epoch \d+: .* (9\d|100) % right")).wait_for()
+    part.get_by_role("button", name="Stop").click()
+    first, second = (sides.nth(k).locator(".lines").first.inner_text() for k in (0, 1))
+    assert first.split(":")[0] == second.split(":")[0]
+    assert int(first.split()[-3]) < 75
+    part.get_by_role("slider", name="hidden layers").fill("1")
+    assert sides.first.locator("li").count() == 2
+    assert "epoch 0" in sides.first.inner_text()
 
 
 @pytest.mark.parametrize(("width", "mode"), [(1300, "dark"), (400, "light")])
