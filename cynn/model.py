@@ -15,7 +15,7 @@ from cynn.data.outputs import Outputs
 from cynn.engine import randomness, threads
 from cynn.engine.engine import Engine
 from cynn.engine.plans import Plans, are_given_again
-from cynn.errors import DataError, InvalidParameterError, ShapeError, as_list, check_switch, shown
+from cynn.errors import DataError, InvalidParameterError, ShapeError, as_list, check_switch, not_allowed, shown
 from cynn.layers.builder import Builder, penalty_of
 from cynn.layers.composition import compose
 
@@ -35,7 +35,7 @@ class Model:
 
     Parameters
     ----------
-    layers, seed, dtype, regularizer, sources, outputs, feature_names, classes
+    layers, seed, dtype, compute, regularizer, sources, outputs, feature_names, classes
         As for `cynn.Network`.
     """
 
@@ -45,6 +45,7 @@ class Model:
         *,
         seed: int | None = None,
         dtype: str = "float32",
+        compute: str | None = None,
         regularizer: Any = None,
         sources: list[list[int]] | None = None,
         outputs: list[int] | dict[str, int] | None = None,
@@ -52,11 +53,12 @@ class Model:
         classes: Any = None,
     ) -> None:
         self.dtype = inputs.check_dtype(dtype)
+        self.compute = _check_compute(compute, self.dtype)
         self.seed = randomness.as_seed(seed)
         self._composition = compose(layers, sources, outputs)
         self.input = self._composition.input
         self._regularizer = regularizers.get(regularizer)
-        builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self._regularizer)
+        builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self._regularizer, compute=self.compute)
         self.layers: list[Layer]
         self.layers, self._values = self._composition.build(builder)
         self._categories = builder.categories
@@ -524,7 +526,7 @@ class Model:
             config["sources"] = self._composition.sources
         if not self._outputs.is_one:
             config["outputs"] = self._composition.outputs
-        for name in ("feature_names", "classes"):
+        for name in ("compute", "feature_names", "classes"):
             if getattr(self, name) is not None:
                 config[name] = getattr(self, name)
         return config
@@ -547,6 +549,7 @@ class Model:
             layers.of_network(config),
             seed=config["seed"],
             dtype=config["dtype"],
+            compute=config.get("compute"),
             regularizer=config.get("regularizer"),
             sources=config.get("sources"),
             outputs=config.get("outputs"),
@@ -556,4 +559,25 @@ class Model:
 
     def __repr__(self) -> str:
         described = ", ".join(map(repr, [self.input, *self.layers]))
-        return f"{type(self).__name__}([{described}], seed={self.seed}, dtype={self.dtype!r})"
+        compute = "" if self.compute is None else f", compute={self.compute!r}"
+        return f"{type(self).__name__}([{described}], seed={self.seed}, dtype={self.dtype!r}{compute})"
+
+
+def _check_compute(compute: Any, dtype: str) -> str | None:
+    """Validate the `compute` of a network of that dtype: the processor must have what it asks for."""
+    if compute is None:
+        return None
+    if not isinstance(compute, str) or compute != "bfloat16":
+        raise not_allowed("compute", "Network", "'bfloat16' or None", compute)
+    if dtype != "float32":
+        raise InvalidParameterError(
+            f"The dtype of a network with compute='bfloat16' must be 'float32'. Got {dtype!r} instead."
+        )
+    from cynn.kernels import bfloat16
+
+    if not bfloat16.IS_AVAILABLE:
+        raise InvalidParameterError(
+            "compute='bfloat16' must be left out on this machine, whose processor has no AMX, or whose system "
+            "does not allow it. The same network computes in float32 without it."
+        )
+    return "bfloat16"

@@ -104,7 +104,7 @@ def of_network(config: Any) -> list[Input | Layer]:
     list of Input and Layer
         Descriptions.
     """
-    optional = ["regularizer", "sources", "outputs", "feature_names", "classes"]
+    optional = ["compute", "regularizer", "sources", "outputs", "feature_names", "classes"]
     check_config(config, "network", ["layers", "seed", "dtype"], optional)
     if not isinstance(config["layers"], list):
         raise InvalidParameterError(

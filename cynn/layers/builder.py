@@ -69,6 +69,8 @@ class Builder:
         The seed of the network.
     regularizer : Regularizer, optional
         The regularizer of the network.
+    compute : {"bfloat16"}, optional
+        The precision of the products of wide layers, if it is not that of `dtype`.
     only_shapes : bool
         Whether arrays have only a shape and no memory, to compute the size of a network.
 
@@ -109,11 +111,13 @@ class Builder:
         seed: int,
         *,
         regularizer: Regularizer | None = None,
+        compute: str | None = None,
         only_shapes: bool = False,
     ) -> None:
         self.dtype = dtype
         self.seed = seed
         self.regularizer = regularizer
+        self.compute = compute
         self.only_shapes = only_shapes
         #: The layer that is being built.
         self.layer: Any = None

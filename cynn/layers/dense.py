@@ -87,7 +87,7 @@ class Dense(Layer):
         W = builder.parameter("weights", builder.weights(start, self.inputs, columns))
         b = builder.parameter("biases", builder.zeros(columns)) if self.use_bias else None
         return builder.add(
-            Dense.kernel,
+            Dense.kernel if builder.compute is None else _in_bfloat16(),
             values,
             columns,
             parameters=[W, b],
@@ -95,3 +95,10 @@ class Dense(Layer):
             rules=[builder.rule(self.regularizer, self.constraint)],
             multiplications=self.inputs * columns,
         )
+
+
+def _in_bfloat16() -> Any:
+    """The kernel for `compute="bfloat16"`, loaded when a network first asks for it."""
+    from cynn.kernels import bfloat16
+
+    return bfloat16.KERNELS["affine"]

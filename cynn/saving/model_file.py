@@ -44,7 +44,8 @@ def contents(network: Model) -> tuple[dict[str, Array], dict[str, str]]:
         "format": _FORMAT,
         "format_version": str(_FORMAT_VERSION),
         "cynn_version": __version__,
-        "network": json.dumps(network.get_config()),
+        # Without compute: a file is loaded on any machine.
+        "network": json.dumps({name: part for name, part in network.get_config().items() if name != "compute"}),
         "plugins": json.dumps(provenance.record(network)),
     }
     with network._weights_lock.turn():  # so that all arrays are from the same step
@@ -58,6 +59,7 @@ def pickled(network: Model) -> dict[str, Any]:
         "options": {
             "seed": network.seed,
             "dtype": network.dtype,
+            "compute": network.compute,
             "regularizer": network.regularizer,
             "sources": network._composition.sources,
             "outputs": None if network._outputs.is_one else network._composition.outputs,

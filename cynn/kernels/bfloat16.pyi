@@ -1,0 +1,4 @@
+from typing import Any
+
+IS_AVAILABLE: bool
+KERNELS: dict[str, Any]
