@@ -21,6 +21,7 @@ ELSEWHERE = {
     "learn/": "docs/test_learn.py",
     "how_do_i.rst": "docs/test_how_do_i.py",  # some recipes need other libraries
     "tables.rst": "sklearn/test_tables_page.py",  # it needs pandas
+    "case_studies/": "interop/test_case_studies.py",  # it compiles and runs what these write
     "in_scipy_pytorch_jax.rst": "interop/test_derivatives_elsewhere.py",  # it needs these
 }
 #: Lines of shell that no test runs, by how they begin, and why.
