@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import report
+from benchmarks.charts import charts
 from benchmarks.rounds import Result
 from benchmarks.table import Table
 from benchmarks.workloads import CYNN
@@ -15,15 +16,28 @@ Speed
 
 .. This page is written by: python -m benchmarks --page docs/speed.rst
 
-How long a step of training, or a prediction, takes in CyNN and in other libraries, on the same data, with the
-same network, the same first weights and the same order of the rows, on the same cores.
+How long a step of training, or a prediction, takes in CyNN and in other libraries: on the same data, with the
+same network, the same first weights and the same order of the rows, on the same cores. The numbers are
+microseconds; less is better. The gain is the largest where networks and batches are small, since there the
+overhead of every call is most of the time.
+"""
 
-Each library is written as those of its users would who want speed: PyTorch eager with fused optimizers, JAX
-with all steps of a round in one compiled ``scan``, NumPy with buffers allocated beforehand, scikit-learn by
-``fit``, ONNX Runtime on the same weights. The digits are bytes, as MNIST has them; each library gathers and
-scales the rows of a batch itself, within the step. CyNN's figures are those of ``Network.fit`` and
-``Network.predict`` with all that these do. At the end the losses of all libraries are compared: they have
-learned the same.
+_METHOD = """\
+How it is measured
+------------------
+
+Each library is used as its users would who want speed: PyTorch eager with fused optimizers, JAX with all steps
+of a round in one compiled ``scan``, NumPy with buffers allocated beforehand, scikit-learn by ``fit``, ONNX
+Runtime on the same weights. The digits are bytes, as in MNIST. Each library gathers and scales the rows of a
+batch itself, within the step. CyNN's figures are those of ``Network.fit`` and ``Network.predict`` with all that
+these do. At the end the losses of all libraries are compared: they have learned the same.
+"""
+
+_WHAT = {"Training": "Microseconds a step:", "Prediction": "Microseconds a call:"}
+
+_APPENDIX = """\
+Appendix: all figures
+---------------------
 """
 
 _REPRODUCE = """\
@@ -49,8 +63,20 @@ def page(run: dict[str, Any], results: list[Result]) -> str:
     described["measured"] = f"{run['date']}, {run['rounds']} rounds{', --quick' if run['quick'] else ''}"
     machine = Table("The machine", ["what", "is"], [list(item) for item in described.items()], words=2)
     minutes = max(1, round(run["seconds"] / 60))
-    parts = [_HEAD, *(table.rst() for table in report.tables(results)), machine.rst()]
-    if found := report.notes(run, results):
-        parts.append("\n".join(["Notes", "-----", "", *(f"- {note}" for note in found), ""]))
-    parts.append(_REPRODUCE.format(minutes="a minute" if minutes == 1 else f"about {minutes} minutes"))
+    notes = report.notes(run, results)
+    return assembled(report.tables(results), machine, notes, "a minute" if minutes == 1 else f"about {minutes} minutes")
+
+
+def assembled(tables: list[Table], machine: Table, notes: list[str], minutes: str) -> str:
+    """The page of these tables: charts first, and the tables in an appendix."""
+    titled = {table.title.partition(":")[0]: table for table in tables}
+    parts = [_HEAD]
+    for title in ("Training", "Prediction"):
+        if title in titled:
+            drawn = charts(titled[title], titled["Workloads"])
+            parts.append("\n".join([title, "-" * len(title), "", _WHAT[title], "", drawn]))
+    parts += [_METHOD, _REPRODUCE.format(minutes=minutes), machine.rst(), _APPENDIX]
+    parts += [table.rst("~") for table in tables]
+    if notes:
+        parts.append("\n".join(["Notes", "~~~~~", "", *(f"- {note}" for note in notes), ""]))
     return "\n".join(parts)

@@ -26,11 +26,11 @@ class Table:
         lines += [self._line(row, widths) for row in self.rows]
         return "\n".join([*lines, rule, *textwrap.wrap(self.note, WIDTH)])
 
-    def rst(self) -> str:
-        """For the docs."""
+    def rst(self, underline: str = "-") -> str:
+        """For the docs, with a heading that is underlined so."""
         widths = self._widths()
         rule = "  ".join("=" * width for width in widths)
-        lines = [self.title, "-" * len(self.title), ""]
+        lines = [self.title, underline * len(self.title), ""]
         lines += [*textwrap.wrap(self.note, WIDTH), ""] if self.note else []
         lines += [rule, self._line(self.header, widths), rule]
         lines += [self._line(row, widths) for row in self.rows]

@@ -13,6 +13,7 @@ for _source in sorted([*_ROOT.glob("cynn/*/*.pyx"), *_ROOT.glob("cynn_plugins/*/
     importlib.import_module(".".join(_source.relative_to(_ROOT).with_suffix("").parts))
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+members = importlib.import_module("members")
 
 project = "CyNN"
 author = "The CyNN developers"
@@ -28,16 +29,21 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "bars",
     "catalogue",
+    "links",
     "live",
     "live_scripts",
+    "mathml",
     "messages",
     "new_plugin",
+    "race",
+    "sources",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples"]  # the gallery is made from these
 default_role = "code"
 
 autosummary_generate = True
+autosummary_context = {"tables": members.TABLES, "internal": members.INTERNAL}
 autodoc_typehints = "none"  # the docstrings name the types
 numpydoc_show_class_members = False
 
@@ -65,13 +71,15 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
 }
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "CyNN"
 html_logo = html_favicon = "_static/logo.svg"
 html_context = {"default_mode": "auto"}  # light or dark, as the reader has it everywhere
-html_sidebars = {"index": [], "catalogue": [], "speed": []}  # no pages beside them, or wide tables
+html_sidebars = {"index": [], "catalogue": [], "catalogue/**": [], "speed": []}  # no pages beside them, or wide tables
 html_static_path = ["_static"]
 html_css_files = ["catalogue.css", "gallery.css", "narrow.css", "pages.css"]
+html_js_files = ["catalogue.js", "copy.js"]
 html_theme_options = {"logo": {"text": "CyNN"}, "secondary_sidebar_items": ["page-toc"]}
 
 

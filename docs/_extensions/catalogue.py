@@ -1,22 +1,29 @@
-"""The directive ``catalogue``: a section for every activation, loss or optimizer that comes with CyNN.
+"""The catalogue: a page for every activation, loss and optimizer that comes with CyNN and for the layers that are
+plugins, and the directive ``catalogue``, which lists those of a kind.
 
-All of it is read from the registry when the site is built: names, docstrings, hyperparameters and curves. Packages
-that happen to be installed beside CyNN are left out.
+    .. catalogue:: activation
+
+Names, docstrings, hyperparameters and curves are read from the registry when the site is built; `catalogue.toml` has
+the formulas and says when a part is used. Packages that happen to be installed beside CyNN are left out.
 """
 
 import re
+import tomllib
+from pathlib import Path
 
 import curves
+import numpy as np
+import race
+import sliders
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
-from sphinx.util.nodes import nested_parse_with_titles
 
 from cynn import registry
 from cynn.components import package_names
 from cynn.plugins import table
 
-DRAW = {"activation": curves.of_activation, "loss": curves.of_loss}
+KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 def names(of_kind):
@@ -25,48 +32,105 @@ def names(of_kind):
     return [name for name in own if of_kind.find(name).name == name]
 
 
-def section(of_kind, name):
-    """The lines of the section of one name."""
-    component = of_kind.get(name)
-    cls = type(component)
-    lines = [f".. _catalogue-{name}:", "", name, "~" * len(name), ""]
-    text = table.paragraphs(cls)
-    about = [part for part in text if re.match("Sources?:", part)]
-    lines += _as_rst([part for part in text if part not in about])
-    if of_kind.kind in DRAW:
-        lines += [".. raw:: html", "", *("   " + line for line in DRAW[of_kind.kind](component).splitlines()), ""]
+def folder(of_kind):
+    return of_kind.group.removeprefix("cynn.")
+
+
+def layers():
+    """The layers of the catalogue, by name; the others are in the reference."""
+    found = {name: registry.layers.find(name) for name in names(registry.layers)}
+    return {name: cls for name, cls in found.items() if _is_plugin(cls)}
+
+
+def _is_plugin(cls):
+    return cls.__module__.partition(".")[0] != "cynn"
+
+
+# ----------------------------------------------------------------------------------------------- pages
+
+
+def page(of_kind, name):
+    """The lines of the page of one part."""
+    component, known = of_kind.get(name), KNOWN[of_kind.kind][name]
+    lines = _head(name)
+    left = "a = " if of_kind.kind == "activation" and "_j" not in known["formula"] else LEFT[of_kind.kind]
+    lines += [".. math::", "", f"   {left}{known['formula']}", "", f"**Use when:** {_escaped(known['use'])}", ""]
+    lines += _raw(picture(of_kind.kind, component, known.get("ranges", {})))
+    lines += _used(of_kind, component)
     if component.hyperparameters:
-        lines += [".. list-table::", "   :header-rows: 1", "   :widths: auto", ""]
-        for row in table.hyperparameter_rows(component):
-            cells = [row[0] if row[0] == "hyperparameter" else f"``{row[0]}``", *map(_escaped, row[1:])]
-            lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(cells)]
-        lines.append("")
-    lines += _as_rst(about)
-    return [*lines, *_facts(of_kind, component), ""]
-
-
-def _facts(of_kind, component):
-    facts = []
-    if component.aliases:
-        facts.append(f"Also {' and '.join(f'``{alias}``' for alias in component.aliases)}.")
+        lines += _hyperparameters(component)
     cls = type(component)
-    if _is_built_in(cls):
-        facts.append(f"Class :class:`cynn.{of_kind.group.removeprefix('cynn.')}.{cls.__name__}`.")
-    else:
-        facts.append(f"Class ``{cls.__module__}.{cls.__name__}``.")
-    return [" ".join(facts)]
+    lines += ["Class", "-----", ""]
+    if _is_plugin(cls):
+        return [*lines, f".. autoclass:: {cls.__module__}.{cls.__name__}", ""]
+    full = f"cynn.{folder(of_kind)}.{cls.__name__}"
+    return [*lines, f"In the reference: :class:`{full}`.", "", f".. autoclass:: {full}", "   :no-index:", ""]
 
 
-def _is_built_in(cls):
-    return cls.__module__.partition(".")[0] == "cynn"
+def page_of_layer(name):
+    """The lines of the page of a layer, which is that of its class."""
+    cls = layers()[name]
+    code = f'   cynn.registry.layers.find("{name}")'
+    return [*_head(name), ".. code-block:: python", "", code, "", f".. autoclass:: {cls.__module__}.{cls.__name__}",
+            "   :members:", ""]  # fmt: skip
 
 
-def _as_rst(paragraphs):
-    """Paragraphs of a docstring, in which a bar is a bar; blocks that are indented stay as they are."""
-    lines = []
-    for paragraph in paragraphs:
-        lines += [*(paragraph if paragraph.startswith(" ") else _escaped(paragraph)).splitlines(), ""]
-    return lines
+def _head(name):
+    return [f".. _catalogue-{name}:", "", name, "=" * len(name), ""]
+
+
+LEFT = {"activation": "a_j = ", "loss": "C = ", "optimizer": ""}
+
+
+def picture(kind, component, ranges):
+    """The lines of HTML of the curves, and of what moves them."""
+    if kind == "activation":
+        z, _, _ = curves.curve_of(component)
+        drawn = curves.of_activation(component, _limits(component, z, ranges) if ranges else None)
+        return [*drawn.splitlines(), *sliders.controls(component, ranges, z[-1])]
+    return curves.of_loss(component).splitlines() if kind == "loss" else []
+
+
+def _limits(component, z, ranges):
+    """Limits of the vertical axes that hold the curves at both ends of every slider."""
+    drawn = [component]
+    drawn += [type(component)(**{name: end}) for name, ends in ranges.items() for end in ends]
+    found = []
+    for values in zip(*[curves.points(each, z) for each in drawn], strict=True):
+        low, high = np.min(values), np.max(values)
+        found.append((low - 0.05 * (high - low), high + 0.05 * (high - low)))
+    return found
+
+
+def _used(of_kind, component):
+    """How the part is named in code."""
+    name = component.name
+    code = {
+        "activation": f'cynn.Dense(16, activation="{name}")',
+        "loss": f'net.fit(x, y, loss="{name}")',
+        "optimizer": f'net.fit(x, y, optimizer="{name}")',
+    }[of_kind.kind]
+    lines = [".. code-block:: python", "", f"   {code}"]
+    settings = [key for key, declared in component.hyperparameters.items() if not isinstance(declared.default, bool)]
+    if settings:
+        default = component.hyperparameters[settings[0]].default
+        lines.append(f'   cynn.registry.{folder(of_kind)}.get("{name}", {settings[0]}={default:g})')
+    if component.aliases:
+        lines += ["", f"Also {' and '.join(f'``{alias}``' for alias in component.aliases)}."]
+    return [*lines, ""]
+
+
+def _hyperparameters(component):
+    lines = ["Hyperparameters", "---------------", "", ".. list-table::", "   :header-rows: 1", "   :widths: auto", ""]
+    for row in table.hyperparameter_rows(component):
+        cells = [row[0] if row[0] == "hyperparameter" else f"``{row[0]}``", *map(_escaped, row[1:])]
+        lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(cells)]
+    return [*lines, ""]
+
+
+def _docstring(app, what, name, obj, options, lines):
+    """The bars of |z| are bars; blocks that are indented stay as they are."""
+    lines[:] = [line if line.startswith((" ", ">>>")) else _escaped(line) for line in lines]
 
 
 def _escaped(text):
@@ -75,21 +139,86 @@ def _escaped(text):
     return "".join(part if part.startswith("`") else part.replace("|", r"\|") for part in parts)
 
 
+def _raw(lines):
+    return [".. raw:: html", "", *("   " + line for line in lines), ""] if lines else []
+
+
+def write(app):
+    """Write the pages of all parts. A page that is the same stays as it is, so that Sphinx need not read it again."""
+    root = Path(app.srcdir, "catalogue")
+    wanted = {}
+    for of_kind in registry.OF_KIND.values():
+        for name in names(of_kind):
+            wanted[root / folder(of_kind) / f"{name}.rst"] = "\n".join(page(of_kind, name))
+    for name in layers():
+        wanted[root / "layers" / f"{name}.rst"] = "\n".join(page_of_layer(name))
+    for path in root.rglob("*.rst"):
+        if path not in wanted:
+            path.unlink()
+    for path, text in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+# ----------------------------------------------------------------------------------------------- index
+
+
+def index(of_kind):
+    """The lines of the list of a kind: for each part its curve, its name, its formula and when one uses it."""
+    lines = _tree(folder(of_kind), names(of_kind))
+    for name in names(of_kind):
+        known = KNOWN[of_kind.kind][name]
+        aliases = "".join(f", {alias}" for alias in of_kind.find(name).aliases)
+        lines += [
+            "- .. raw:: html", "", f"     {sparkline(of_kind.kind, of_kind.get(name))}", "",
+            f"  :ref:`{name} <catalogue-{name}>`{aliases}", "",
+            f"  :math:`{known['formula']}`", "", f"  {_escaped(known['use'])}", "",
+        ]  # fmt: skip
+    return lines
+
+
+def index_of_layers():
+    """Likewise of the layers: for each its name and its first sentence."""
+    lines = _tree("layers", layers())
+    for name, cls in layers().items():
+        first = re.split(r"(?<=[.:])\s", table.paragraphs(cls)[0])[0].removesuffix(":").removesuffix(".")
+        lines += [f"- :ref:`{name} <catalogue-{name}>`", "", f"  {_escaped(first)}.", ""]
+    return lines
+
+
+def _tree(kind, found):
+    """The table of contents, and the beginning of the list."""
+    pages = [f"   catalogue/{kind}/{name}" for name in found]
+    return [".. toctree::", "   :hidden:", "", *pages, "", f".. rst-class:: parts {kind}", ""]
+
+
+def sparkline(kind, component):
+    if kind == "activation":
+        z, a, _ = curves.curve_of(component)
+        return curves.sparkline(z, a)
+    if kind == "loss":
+        p, _, values, _ = curves.curves_of_loss(component)
+        return curves.sparkline(p, values[1][0])
+    return race.sparkline(component.name)
+
+
 class Catalogue(Directive):
     """``.. catalogue:: activation``"""
 
     required_arguments = 1
 
     def run(self):
-        environment = self.state.document.settings.env
-        environment.note_reread()  # what is installed may have changed
-        of_kind = registry.OF_KIND[self.arguments[0]]
-        lines = [line for name in names(of_kind) for line in section(of_kind, name)]
+        self.state.document.settings.env.note_reread()  # what is installed may have changed
+        kind = self.arguments[0]
+        lines = index_of_layers() if kind == "layer" else index(registry.OF_KIND[kind])
         node = nodes.Element()
-        nested_parse_with_titles(self.state, StringList(lines, source="registry"), node)
+        self.state.nested_parse(StringList(lines, source="registry"), 0, node)
         return node.children
 
 
 def setup(app):
     app.add_directive("catalogue", Catalogue)
+    app.connect("autodoc-process-docstring", _docstring, priority=300)  # before numpydoc
+    app.connect("builder-inited", write)
     return {"parallel_read_safe": True}

@@ -29,21 +29,33 @@ POINTS = 801
 TURNS = 8  # a curve that turns more often is shown nearer to zero
 
 
-def of_activation(activation):
-    """f and f′, and in words what is drawn."""
+def of_activation(activation, limits=None):
+    """f and f′ in a panel each. `limits` of their vertical axes are those of the curves, if not given."""
+    z, a, slope = curve_of(activation)
     alone = not takes_rows(activation)
-    kinks = find_kinks(lambda z: activation.forward(z[:, None])[:, 0]) if alone else []
+    x, of_a, of_slope = ("z", "a = f(z)", "f′(z)") if alone else ("z₁", "a₁ of the row z = (z₁, 0)", "∂a₁/∂z₁")
+    return _draw(z, x, [(of_a, [(a, "")]), (of_slope, [(slope, "")])], limits)
+
+
+def curve_of(activation):
+    """z, f(z) and f′(z), over a range in which all that is special about the activation happens."""
+    kinks = [] if takes_rows(activation) else find_kinks(lambda z: activation.forward(z[:, None])[:, 0])
     width = max([5.0, *(1.3 * abs(kink) for kink in kinks)])
     a, slope = points(activation, z := np.linspace(-width, width, POINTS))
     while np.count_nonzero(np.diff(np.sign(slope))) > TURNS:
         width /= 2
         a, slope = points(activation, z := np.linspace(-width, width, POINTS))
-    x, of_a, of_slope = ("z", "a = f(z)", "f′(z)") if alone else ("z₁", "a₁ of the row z = (z₁, 0)", "∂a₁/∂z₁")
-    return _draw(z, x, [(of_a, [(a, "")]), (of_slope, [(slope, "")])])
+    return z, a, slope
 
 
 def of_loss(loss):
-    """The loss and its slope for two targets, over the prediction of one output."""
+    """The loss and its slope, in a panel each."""
+    p, label, values, slopes = curves_of_loss(loss)
+    return _draw(p, label, [("C", values), ("∂C/∂p", slopes)])
+
+
+def curves_of_loss(loss):
+    """p, what it is in words, and the loss and its slope for two targets, over the prediction of one output."""
     low, high = loss.prediction_range
     low, high = max(low, -3.0), min(high, 3.0)
     edge = (high - low) / 50 if loss.prediction_range != (-np.inf, np.inf) else 0
@@ -61,7 +73,16 @@ def of_loss(loss):
         value, gradient = loss.value_and_gradient(rows, np.tile(np.array(target, np.float64), (len(p), 1)))
         values.append((value, name))
         slopes.append((gradient[:, 0], name))
-    return _draw(p, label, [("C", values), ("∂C/∂p", slopes)])
+    return p, label, values, slopes
+
+
+def sparkline(x, y, every=16):
+    """A curve as small as a word, through some of its points."""
+    low, high = np.nanmin(y), np.nanmax(y)
+    across = 1 + 62 * (x[::every] - x[0]) / (x[-1] - x[0])
+    up = 30 - 28 * (y[::every] - low) / max(high - low, 0.2 * max(abs(high), abs(low)), 1e-6)
+    line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, up, strict=True))
+    return f'<svg class="sparkline" viewBox="0 0 64 32" aria-hidden="true"><polyline points="{line}"/></svg>'
 
 
 def _targets_of_one_output(loss):
@@ -80,33 +101,42 @@ def _targets_of_one_output(loss):
     return None
 
 
-def _draw(x, label, panels):
-    with_legend = len(panels[0][1]) > 1
-    height = 2.6 if with_legend else 2.3  # inches, as the margins
+def _draw(x, label, panels, limits=None):
+    """A picture for each panel, side by side where there is room."""
+    limits = [None] * len(panels) if limits is None else limits
+    drawn = [_panel(x, label, *panel, limit) for panel, limit in zip(panels, limits, strict=True)]
+    return '<div class="cynn-curves">\n' + "\n".join(drawn) + "\n</div>"
+
+
+def _panel(x, label, title, curves, limits):
     with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(7.2, height))
-        top = 1 - (0.6 if with_legend else 0.3) / height
-        figure.subplots_adjust(left=0.065, right=0.985, bottom=0.5 / height, top=top, wspace=0.26)
+        figure = Figure(figsize=(3.6, 2.4))
         FigureCanvasSVG(figure)
-        for axes, (title, curves) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-            axes.set_title(title, color=TEXT, fontsize=10, loc="left")
-            axes.set_xlabel(label, color=TEXT)
-            axes.tick_params(colors=TEXT, length=0)
-            axes.spines[:].set_visible(False)
-            axes.grid(color=GRID, linewidth=0.6)
-            axes.axhline(0, color=GRID, linewidth=1.4)
-            axes.set_xlim(x[0], x[-1])
-            for (y, name), colour, style in zip(curves, (FIRST, SECOND), ("-", "--"), strict=False):
-                axes.plot(x, _broken_at_jumps(y), color=colour, linestyle=style, linewidth=2, label=name)
-            bottom, top = axes.get_ylim()
-            if top - bottom < 1e-6 + 0.2 * max(abs(top), abs(bottom)):  # a constant is no noise
-                axes.set_ylim(min(bottom, 0) - 0.5, max(top, 0) + 0.5)
-        if with_legend:
-            handles, names = figure.axes[0].get_legend_handles_labels()
-            figure.legend(handles, names, loc="upper right", ncols=2, frameon=False, labelcolor=TEXT, borderaxespad=0)
+        axes = figure.add_axes((0.13, 0.2, 0.84, 0.67))
+        axes.set_title(title, color=TEXT, fontsize=10, loc="left")
+        axes.set_xlabel(label, color=TEXT)
+        axes.tick_params(colors=TEXT, length=0)
+        axes.spines[:].set_visible(False)
+        axes.grid(color=GRID, linewidth=0.6)
+        axes.axhline(0, color=GRID, linewidth=1.4)
+        axes.set_xlim(x[0], x[-1])
+        for (y, name), colour, style in zip(curves, (FIRST, SECOND), ("-", "--"), strict=False):
+            axes.plot(x, _broken_at_jumps(y), color=colour, linestyle=style, linewidth=2, label=name, gid="curve")
+        bottom, top = axes.get_ylim() if limits is None else limits
+        if top - bottom < 1e-6 + 0.2 * max(abs(top), abs(bottom)):  # a constant is no noise
+            bottom, top = min(bottom, 0) - 0.5, max(top, 0) + 0.5
+        axes.set_ylim(bottom, top)
+        if len(curves) > 1:
+            place = {"loc": "lower right", "bbox_to_anchor": (1.02, 0.96), "borderaxespad": 0}
+            axes.legend(ncols=2, frameon=False, labelcolor=TEXT, fontsize=8, columnspacing=1, **place)
         output = io.StringIO()
         figure.savefig(output, format="svg", transparent=True, metadata={"Date": None})
-    return _as_part_of_a_page(output.getvalue())
+    svg = _as_part_of_a_page(output.getvalue())
+    corners = axes.transData.transform([(x[0], bottom), (x[-1], top)]) * (72 / figure.dpi)
+    # The lower left and the upper right corner in points, and what is there.
+    window = [*corners[0], *corners[1], x[0], bottom, x[-1], top]
+    data = f"data-height=\"{72 * 2.4:g}\" data-window=\"{' '.join(f'{each:.6g}' for each in window)}\""
+    return svg.replace("<svg ", f"<svg {data} ", 1)
 
 
 def _broken_at_jumps(y):
@@ -123,8 +153,9 @@ def _as_part_of_a_page(svg):
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r' id="[a-z0-9]+(\.[a-z]+)?_\d+"', "", svg)  # once on a page only
+    svg = svg.replace('id="curve"', 'class="curve"')
     svg = re.sub(r"(\d) pt\b|(\d)pt\b", r"\1\2", svg, count=2)
-    svg = svg.replace("<svg ", '<svg class="cynn-curves" role="img" aria-hidden="true" ', 1)
+    svg = svg.replace("<svg ", '<svg class="cynn-panel" role="img" aria-hidden="true" ', 1)
     for stand_in, variable in COLOURS.items():
         svg = svg.replace(stand_in, variable)
     return "\n".join(line.rstrip() for line in svg.splitlines() if line.strip())

@@ -1,17 +1,20 @@
-"""The catalogue in the docs: a section for everything in the registry, the same at every build."""
+"""The catalogue in the docs: everything in the registry is there, with its formula, when to use it, and its curves."""
 
+import json
 import re
+import subprocess
 import textwrap
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
+import exported
 import numpy as np
 import pytest
 
 import cynn
 from cynn import registry
+from cynn.plugins.curves import takes_rows
 
-pytest.importorskip("matplotlib")
 pytest.importorskip("sphinx")
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -28,33 +31,40 @@ def catalogue():
 
 
 @pytest.fixture(scope="module")
-def sections(catalogue):
-    """The lines of every section, by kind and name."""
+def pages(catalogue):
+    """The lines of every page, by kind and name."""
     return {
-        (kind, name): catalogue.section(of_kind, name)
+        (kind, name): catalogue.page(of_kind, name)
         for kind, of_kind in registry.OF_KIND.items()
         for name in catalogue.names(of_kind)
     }
 
 
-def svg(lines):
-    text = "\n".join(line.strip() for line in lines)
-    return text[text.index("<svg") : text.index("</svg>") + len("</svg>")]
+def pictures(lines):
+    return re.findall("<svg.*?</svg>", "\n".join(line.strip() for line in lines), re.S)
 
 
-def test_everything_that_comes_with_cynn_has_a_section(sections):
+def test_everything_that_comes_with_cynn_has_a_page(catalogue, pages):
     for kind, of_kind in registry.OF_KIND.items():
         own = {of_kind.find(name).name for name in of_kind.names() if of_kind.provider(name) == "cynn-nn"}
-        assert {name for of, name in sections if of == kind} == own
+        assert {name for of, name in pages if of == kind} == own
+        assert set(catalogue.KNOWN[kind]) == own
         assert f".. catalogue:: {kind}" in PAGE
+        listed = "\n".join(catalogue.index(of_kind))
+        for name in own:
+            assert f"   catalogue/{of_kind.group.removeprefix('cynn.')}/{name}\n" in listed
+            assert f":ref:`{name} <catalogue-{name}>`" in listed
 
 
-def test_formula_source_and_hyperparameters(sections):
-    for (kind, name), lines in sections.items():
+def test_formula_use_class_and_hyperparameters(catalogue, pages):
+    for (kind, name), lines in pages.items():
         text = "\n".join(lines)
-        cls = registry.OF_KIND[kind].find(name)
-        assert " ".join(cls.__doc__.split()[:3]) in " ".join(text.replace("\\|", "|").split())
-        assert re.search("^Sources?: ", text, re.M) or name in ("identity", "mean_absolute_error")
+        cls, known = registry.OF_KIND[kind].find(name), catalogue.KNOWN[kind][name]
+        assert known["formula"] in text
+        assert known["use"].endswith(".")
+        assert known["use"].replace("|", r"\|") in text
+        assert re.search(rf"^\.\. autoclass:: [\w.]+\.{cls.__name__}$", text, re.M)
+        assert re.search("^ *Sources?: ", cls.__doc__, re.M) or name in ("identity", "mean_absolute_error")
         for hyperparameter, declared in cls.hyperparameters.items():
             default = declared.default if isinstance(declared.default, bool) else f"{declared.default:g}"
             row = f"- ``{hyperparameter}``\n     - {default}\n"
@@ -63,34 +73,40 @@ def test_formula_source_and_hyperparameters(sections):
             assert f"``{alias}``" in text
 
 
-def test_activations_and_losses_have_two_curves(sections):
-    for (kind, name), lines in sections.items():
-        if kind == "optimizer":
-            assert not any("svg" in line for line in lines)
-            continue
-        picture = svg(lines)
-        assert ElementTree.fromstring(picture).tag.endswith("svg")
-        for colour, wanted in [("primary", 2), ("secondary", 2 if kind == "loss" else 0)]:
-            curves = re.findall(rf'<path d="[^"]+" clip-path[^>]* stroke: var\(--pst-color-{colour}\b', picture)
-            assert len(curves) == wanted, name
-        assert "nan" not in picture
-        assert not re.search("#0[1-4]0[1-4]0[1-4]", picture)  # every stand-in has a colour of the theme
+def test_formulas_become_mathml(catalogue):
+    from docutils.utils.math.latex2mathml import tex2mathml
+
+    for known in catalogue.KNOWN.values():
+        for part in known.values():
+            ElementTree.fromstring(re.sub(r"&(\w+);", "", tex2mathml(part["formula"])))
 
 
-def test_ids_are_unique_on_the_page_or_the_same_thing(sections):
-    found = {}
-    for kind, name in sections:
-        if kind == "optimizer":
-            continue
-        for element in ElementTree.fromstring(svg(sections[kind, name])).iter():
-            if "id" in element.attrib:
-                content = ElementTree.tostring(element)
-                assert found.setdefault(element.attrib["id"], content) == content, (name, element.attrib["id"])
+def test_activations_and_losses_have_two_curves(pages):
+    for (kind, name), lines in pages.items():
+        drawn = pictures(lines)
+        assert len(drawn) == (0 if kind == "optimizer" else 2)
+        for picture in drawn:
+            assert ElementTree.fromstring(picture).tag.endswith("svg")
+            for colour, wanted in [("primary", 1), ("secondary", 1 if kind == "loss" else 0)]:
+                curves = re.findall(rf'<path d="[^"]+" clip-path[^>]* stroke: var\(--pst-color-{colour}\b', picture)
+                assert len(curves) == wanted, name
+            assert "nan" not in picture
+            assert not re.search("#0[1-4]0[1-4]0[1-4]", picture)  # every stand-in has a colour of the theme
 
 
-def test_the_same_at_every_build(catalogue, sections):
+def test_ids_are_unique_on_a_page_or_the_same_thing(pages):
+    for lines in pages.values():
+        found = {}
+        for picture in pictures(lines):
+            for element in ElementTree.fromstring(picture).iter():
+                if "id" in element.attrib:
+                    content = ElementTree.tostring(element)
+                    assert found.setdefault(element.attrib["id"], content) == content
+
+
+def test_the_same_at_every_build(catalogue, pages):
     for kind, name in [("activation", "mish"), ("loss", "huber"), ("optimizer", "muon")]:
-        assert catalogue.section(registry.OF_KIND[kind], name) == sections[kind, name]
+        assert catalogue.page(registry.OF_KIND[kind], name) == pages[kind, name]
 
 
 def test_what_is_not_ours_stays_out(catalogue, monkeypatch):
@@ -101,19 +117,15 @@ def test_what_is_not_ours_stays_out(catalogue, monkeypatch):
     assert "mine" not in catalogue.names(registry.activations)
 
 
-def test_the_curves_are_those_of_the_functions(catalogue, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(catalogue.curves, "_draw", lambda x, label, panels: drawn.append((x, panels)))
-    catalogue.curves.of_activation(registry.activations.get("tanh"))
-    catalogue.curves.of_activation(registry.activations.get("softmax"))
-    catalogue.curves.of_activation(registry.activations.get("sine"))
-    catalogue.curves.of_activation(registry.activations.get("relu6"))
-    (z, panels), (z_row, of_row), (z_sine, _), (z_relu6, _) = drawn
-    np.testing.assert_allclose(panels[0][1][0][0], np.tanh(z))
-    np.testing.assert_allclose(panels[1][1][0][0], 1 - np.tanh(z) ** 2, atol=1e-12)
+def test_the_curves_are_those_of_the_functions(catalogue):
+    (z, a, slope), (z_row, a_row, slope_row), (z_sine, _, _), (z_relu6, _, _) = [
+        catalogue.curves.curve_of(registry.activations.get(name)) for name in ("tanh", "softmax", "sine", "relu6")
+    ]
+    np.testing.assert_allclose(a, np.tanh(z))
+    np.testing.assert_allclose(slope, 1 - np.tanh(z) ** 2, atol=1e-12)
     s = 1 / (1 + np.exp(-z_row))
-    np.testing.assert_allclose(of_row[0][1][0][0], s)
-    np.testing.assert_allclose(of_row[1][1][0][0], s * (1 - s), atol=1e-12)
+    np.testing.assert_allclose(a_row, s)
+    np.testing.assert_allclose(slope_row, s * (1 - s), atol=1e-12)
     assert z_sine[-1] < 1  # a few periods
     assert z_relu6[-1] > 6  # beyond the last kink
 
@@ -128,11 +140,8 @@ def test_the_curves_are_those_of_the_functions(catalogue, monkeypatch):
         ("gamma", {"1": lambda p: 1 / p + np.log(p) - 1, "2": lambda p: 2 / p - np.log(2 / p) - 1}),
     ],
 )
-def test_the_curves_of_losses_are_those_of_the_functions(catalogue, monkeypatch, name, curves):
-    drawn = []
-    monkeypatch.setattr(catalogue.curves, "_draw", lambda p, label, panels: drawn.append((p, panels)))
-    catalogue.curves.of_loss(registry.losses.get(name))
-    ((p, ((_, values), (_, slopes))),) = drawn
+def test_the_curves_of_losses_are_those_of_the_functions(catalogue, name, curves):
+    p, _, values, slopes = catalogue.curves.curves_of_loss(registry.losses.get(name))
     assert [label for _, label in values] == [label for _, label in slopes] == [f"target {t}" for t in curves]
     for (value, _), (slope, _), f in zip(values, slopes, curves.values(), strict=True):
         np.testing.assert_allclose(value, f(p), atol=1e-9)
@@ -140,6 +149,73 @@ def test_the_curves_of_losses_are_those_of_the_functions(catalogue, monkeypatch,
             assert abs(np.median(slope - np.gradient(f(p), p))) < 1e-3
 
 
+def _settings(catalogue, name):
+    """The activation as it is by default, at both ends of each slider, and with each switch on."""
+    cls = registry.activations.find(name)
+    ranges = catalogue.KNOWN["activation"][name].get("ranges", {})
+    switches = {key: [True] for key, each in cls.hyperparameters.items() if isinstance(each.default, bool)}
+    assert set(ranges) | set(switches) == set(cls.hyperparameters)
+    for key, (low, high) in ranges.items():
+        assert low <= cls.hyperparameters[key].default <= high
+    return [cls(), *[cls(**{key: value}) for key, values in (ranges | switches).items() for value in values]]
+
+
+def test_what_sliders_draw_is_what_the_kernels_compute(catalogue, tmp_path):
+    """f and f′ from the exporter, in Node, against the compiled activation; not where pieces of it meet."""
+    node = exported.skipped_without("node")
+    z = np.linspace(-4.99, 5.03, catalogue.sliders.POINTS)
+    lines, wanted = [], {}
+    for name in catalogue.names(registry.activations):
+        if takes_rows(registry.activations.get(name)):
+            continue
+        for number, activation in enumerate(_settings(catalogue, name)):
+            values = {key: getattr(activation, key) for key in activation.hyperparameters}
+            lines.append(
+                f"{{ {catalogue.sliders.function(type(activation)())}"
+                f"found['{name} {number}'] = cynnCurve(z, {json.dumps(values)}).map((each) => [...each]); }}"
+            )
+            a = activation.forward(z[:, None])
+            wanted[f"{name} {number}"] = a[:, 0], activation.backward(z[:, None], a, np.ones_like(a))[:, 0]
+    script = tmp_path / "curves.js"
+    begin, end = f"const z = {json.dumps(z.tolist())}, found = {{}};", "console.log(JSON.stringify(found));"
+    script.write_text("\n".join([begin, *lines, end]))
+    found = json.loads(subprocess.check_output([node, script], text=True))
+    assert len(found) == len(wanted) > 40
+    for name, pair in wanted.items():
+        for got, right in zip(found[name], pair, strict=True):
+            np.testing.assert_allclose(np.array(got, float), right, atol=1e-9, rtol=1e-9, err_msg=name)
+
+
+def test_the_race_is_run_by_the_optimizers(catalogue):
+    race = catalogue.race
+    found = race.runs()
+    assert set(found) == set(catalogue.names(registry.optimizers)) - set(race.OF_MATRICES) | {"momentum"}
+    w = np.array(race.START)  # gradient descent by hand
+    x, y = race.X[:, 0], race.Y[:, 0]
+    for step in range(race.STEPS + 1):
+        np.testing.assert_allclose(found["sgd"].weights[step], w, atol=1e-9)
+        t = np.tanh(w[0] * x)
+        error = w[1] * t - y
+        gradient = np.array([np.mean(2 * error * w[1] * (1 - t**2) * x), np.mean(2 * error * t)])
+        np.testing.assert_allclose(found["sgd"].losses[step], np.mean(error**2), atol=1e-9)
+        w = w - found["sgd"].learning_rate * gradient
+    (left, right), (bottom, top) = race.SIDES
+    for run in found.values():
+        assert run.losses[-1] < run.losses[0]
+        assert ((left < run.weights[:, 0]) & (run.weights[:, 0] < right)).all(), run.name
+        assert ((bottom < run.weights[:, 1]) & (run.weights[:, 1] < top)).all(), run.name
+
+
 def test_the_examples_run():
     (block,) = re.findall(r"\.\. code-block:: python\n\n((?:(?:    .*)?\n)+)", PAGE)
     exec(textwrap.dedent(block), {})
+
+
+def test_the_code_of_every_page_runs(pages):
+    net = cynn.Network.mlp([2, 2], seed=0)
+    for (kind, name), lines in pages.items():
+        (block,) = re.findall(r"\.\. code-block:: python\n\n((?:(?:   .*)?\n)+)", "\n".join(lines))
+        if kind == "loss":  # each has targets of its own
+            block = block.replace(f'net.fit(x, y, loss="{name}")', "")
+            assert "net.fit" not in block
+        exec(textwrap.dedent(block), {"cynn": cynn, "net": net, "x": np.eye(2), "y": np.eye(2)})

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-MADE = ("reference/generated", "_build", "examples", "gallery/", "_templates")  # by the build, or included by a page
+#: By the build, or included by a page.
+MADE = ("reference/generated", "_build", "examples", "gallery/", "catalogue/", "_templates")
 
 _DIRECTIVE = re.compile(r"^( *)\.\. (code-block|plot|doctest|literalinclude):: ?(.*)\n((?:\1 +:.*\n)*)", re.MULTILINE)
 _LITERAL = re.compile(r"^( *)(?!\.\. ).*::\n\n", re.MULTILINE)
