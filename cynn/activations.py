@@ -54,21 +54,21 @@ class Activation(Component):
     initializer: ClassVar[str] = "glorot_uniform"
     #: The default loss of an output with this activation.
     default_loss: ClassVar[str] = "mean_squared_error"
-    #: f as an expression of C, by which it leaves for other languages: of `z`, the hyperparameters, and functions of
-    #: math.h and of a row, such as `exp(z)` and `row_max(z)`. Or as a whole function, which leaves for C alone:
+    #: f for exports to other languages: a C expression of `z`, the hyperparameters, functions of math.h such as
+    #: `exp(z)`, and functions of a row such as `row_max(z)`. Or a whole C function, for exports to C only:
     #: `real f(real z, ...)` of one number, or `void f(int n, const real *z, real *a, ...)` of a row.
-    #: None: networks with it stay here.
+    #: None: networks with this activation cannot be exported.
     c_source: ClassVar[str | None] = None
-    #: A method `onnx_nodes(dtype, opset)` that yields NodeProto and TensorProto of onnx: nodes that make `a` from `z`,
-    #: and their constants. As ONNX, it comes before `c_source`.
+    #: A method `onnx_nodes(dtype, opset)` that yields NodeProto and TensorProto objects of onnx: the nodes that compute
+    #: `a` from `z`, and their constants. Exports to ONNX use it instead of `c_source`.
     onnx_nodes: ClassVar[Any] = None
-    #: With fewer units than this, a is the same for every z, so that nothing is learned: 2 for softmax and its like.
+    #: The smallest useful number of units: with fewer, a is the same for every z. It is 2 for softmax and similar ones.
     min_units: ClassVar[int] = 1
-    #: The open interval in which z must lie, as (0, inf) for log(z). The conformance kit takes its z from there.
+    #: The open interval in which z must lie, such as (0, inf) for log(z). The conformance kit draws z from it.
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    #: Whether `backward` is on purpose another function than the derivative of `forward`, as in straight-through
-    #: estimators (Bengio, Léonard and Courville, "Estimating or propagating gradients through stochastic neurons for
-    #: conditional computation", 2013). The conformance kit then compares it with no differences.
+    #: Whether `backward` deliberately differs from the derivative of `forward`, as in straight-through estimators
+    #: (Bengio, Léonard and Courville, "Estimating or propagating gradients through stochastic neurons for conditional
+    #: computation", 2013). The conformance kit then does not compare it with finite differences.
     straight_through: ClassVar[bool] = False
 
     def initializer_of(self, *, is_first: bool) -> Any:
@@ -88,7 +88,7 @@ class Activation(Component):
 
     @property
     def is_rowwise(self) -> bool:
-        """Whether an element of a depends on its whole row of z, as in softmax; False for methods in Python."""
+        """Whether an element of a depends on its whole row of z, as in softmax. False for Python methods."""
         from cynn.engine.activation_kernel import ActivationKernel
 
         return ActivationKernel(self).is_rowwise
@@ -198,7 +198,7 @@ class Activation(Component):
         return ActivationKernel(self, use_kernel=True).backward(z, a, grad)
 
     def __call__(self, z: npt.ArrayLike) -> Array:
-        """f(z) for an array of any shape; the last axis is a row."""
+        """f(z) for an array of any shape. The last axis holds the units of a row."""
         z = np.asarray(z)
         if z.dtype not in (np.float32, np.float64):
             z = z.astype(np.float64)

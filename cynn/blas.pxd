@@ -1,14 +1,14 @@
-# Row-major matrix products and random numbers for plugins, on the calling thread alone.
+# Row-major matrix products and random numbers for plugins, all on the calling thread.
 #
-# gemm and gemv alone are those of the BLAS: from cynn.blas cimport gemm. What the built-in layers work with, which
-# takes the quickest way for a shape, is in the struct of cynn/blas.h, where all of it is described:
+# `from cynn.blas cimport gemm, gemv` gives the functions of the BLAS. The functions of the built-in layers, which use
+# the fastest method for each shape, are in the struct of cynn/blas.h, which describes them:
 #
 #     from cynn.blas cimport affine, cynn_blas, import_blas
 #     cdef const cynn_blas *blas = import_blas()      # at the top of the module
 #     ...
 #     affine(blas, rows, inputs, units, x, W, b, z, pass_.prefetch)
 #
-# Arguments that cannot be compute nothing, and are a KernelError for whoever has run the kernel.
+# With invalid arguments they compute nothing, and the call that ran the kernel raises a KernelError.
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from cynn.abi cimport cynn_operands, cynn_pass, cynn_prefetch, floating

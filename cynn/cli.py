@@ -32,18 +32,18 @@ from cynn.web import commands as web_commands
 Array: TypeAlias = npt.NDArray[Any]
 
 MNIST_VALIDATION = 5_000  # images at the end of the training part
-HELD_OUT = 10  # of another file, one row in 10 is used for validation, and one in 10 for the test
+HELD_OUT = 10  # of other files, 1 row in 10 is used for validation, and 1 in 10 for the test
 
 # The defaults of the optimizer. Without weight decay, the accuracy on the digits is 0.8 % lower.
 OPTIMIZER = "adamw"
 HYPERPARAMETERS = {"learning_rate": 0.005, "weight_decay": 0.05}
 
 PICTURES = ("network", "weights", "activations", "confusion", "mistakes", "landscape", "function")
-LANDSCAPE_ROWS = 500  # rows of the test part: the loss is computed for each point of the plane
+LANDSCAPE_ROWS = 500  # test rows, on which the loss is computed for each point of the plane
 
-TABLES = (".csv", ".tsv", ".parquet")  # files of these are for cynn.sklearn
+TABLES = (".csv", ".tsv", ".parquet")  # table files, for cynn.sklearn
 
-# The activation of the last layer if only the loss is given.
+# The default activation of the last layer, by loss.
 OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 
 
@@ -259,7 +259,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _columns(kind: str, prediction: Array) -> dict[str, list[str]]:
-    """The columns that are printed for an output with that activation, by name."""
+    """The columns to print for an output whose activation has the name `kind`."""
     outputs = prediction.shape[1]
     if kind not in ("softmax", "sigmoid"):
         names = ["value"] if outputs == 1 else [f"value_{k}" for k in range(outputs)]
@@ -383,7 +383,7 @@ def _split(data: str, seed: int) -> list[tuple[Array, Array]]:
 
 
 def _open_model(path: str) -> interop_commands.Opened:
-    """A saved network or estimator, and what reads rows and targets for it."""
+    """Open a saved network or estimator, and choose the function that reads rows and targets for it."""
     if tensor_file.format_of(path) == "cynn table":
         from cynn.sklearn import commands
 
@@ -399,7 +399,7 @@ def _test_part(data: str) -> tuple[Array, Array]:
 
 
 def _test_part_of(names: list[str], data: str) -> tuple[Array, list[Array]]:
-    """The test rows, with targets for each of several outputs, which have these names."""
+    """The test rows, with the targets of each output, for a network whose outputs have these names."""
     stored = {} if data == "mnist" else numpy_files.read_npz(Path(data))
     part = "_test" if "x_test" in stored else ""
     wanted = [f"y{part}_{name}" for name in names]
@@ -429,7 +429,7 @@ def _pair(stored: Mapping[str, Array], x_name: str, y_name: str, data: str) -> t
 
 
 def _classes(y: Array) -> int | None:
-    """The number of classes in the targets, or None if they are no classes. -1 and 1 are two classes."""
+    """The number of classes, or None if the targets are not classes. -1 and 1 are two classes."""
     if y.ndim == 1 and set(np.unique(y)) == {-1, 1}:
         return 2
     if y.ndim == 1 and y.dtype.kind in "iu":
@@ -440,7 +440,7 @@ def _classes(y: Array) -> int | None:
 
 
 def _rows_to_predict(path: Path, inputs: int) -> Array:
-    """The rows of a file in the shape that the network takes: (rows, inputs)."""
+    """Read the rows of a file, in the shape (rows, inputs)."""
     from cynn.data import images
 
     suffix = path.suffix.lower()
@@ -451,7 +451,7 @@ def _rows_to_predict(path: Path, inputs: int) -> Array:
     if suffix == ".npz":
         stored = numpy_files.read_npz(path)
         if "x" not in stored and len(stored) != 1:
-            raise DataError(f"{path} must hold an array x, or one alone. Got: {', '.join(stored) or 'none'}.")
+            raise DataError(f"{path} must hold an array x, or only one array. Got: {', '.join(stored) or 'none'}.")
         x = stored["x"] if "x" in stored else next(iter(stored.values()))
     elif suffix == ".npy":
         x = numpy_files.read(path)
@@ -502,10 +502,10 @@ def _parser() -> argparse.ArgumentParser:
 
     train = command("train", _train, "Train a network and save it. Without options: handwritten digits.")
     add = train.add_argument
-    add("--data", default="mnist", metavar="FILE", help="x and y, ... in a .npz (%(default)s), or a .csv or .parquet")
-    add("--target", metavar="COLUMN", help="of a table: what is to be found out")
-    add("--task", choices=("classes", "values"), help="of a table: (default: depends on the target)")
-    add("--preset", choices=("default", "fast"), default="default", help="of a table: the recipe (%(default)s)")
+    add("--data", default="mnist", metavar="FILE", help="a .npz with x and y, or a .csv or .parquet (%(default)s)")
+    add("--target", metavar="COLUMN", help="for a table: the column to predict")
+    add("--task", choices=("classes", "values"), help="for a table: (default: depends on the target)")
+    add("--preset", choices=("default", "fast"), default="default", help="for a table: the recipe (%(default)s)")
     add("--hidden", default="16,16", type=_hidden, metavar="UNITS", help="hidden layers, or none (%(default)s)")
     add("--activation", default="sigmoid", metavar="NAME", help="of the hidden layers (%(default)s)")
     add("--output-activation", metavar="NAME", help="of the last layer (default: depends on the loss)")
@@ -514,9 +514,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--learning-rate", type=float, metavar="RATE", help="(0.005 for adamw, else the default of the optimizer)")
     add("--weight-decay", type=float, metavar="RATE", help="(0.05 for adamw, else the default of the optimizer)")
     add("--constant-rate", action="store_true", help="do not lower the learning rate after each epoch")
-    add("--epochs", type=int, metavar="N", help="passes over the training rows (25; of a table 256)")
-    add("--batch-size", type=int, metavar="ROWS", help="rows per step (32; of a table 256)")
-    add("--seed", default=0, type=int, metavar="N", help="of weights, order of rows and split (%(default)s)")
+    add("--epochs", type=int, metavar="N", help="passes over the training rows (25; for a table 256)")
+    add("--batch-size", type=int, metavar="ROWS", help="rows per step (32; for a table 256)")
+    add("--seed", default=0, type=int, metavar="N", help="of the weights, the shuffling and the split (%(default)s)")
     add("--threads", type=int, metavar="N", help="(default: as many as are useful)")
     add("--output", metavar="FILE", help="(default: digits.safetensors, or the name of the data)")
     add("--plot", metavar="FILE", help="plot the loss of every epoch into a .png, .svg, .pdf, ...")
@@ -525,13 +525,13 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "Print the loss and accuracy of a saved network.")
     evaluate.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
     evaluate.add_argument("--data", default="mnist", metavar="FILE", help="a .npz, or a table (%(default)s)")
-    evaluate.add_argument("--target", metavar="COLUMN", help="of a table: (default: as in the training)")
+    evaluate.add_argument("--target", metavar="COLUMN", help="for a table: (default: as in the training)")
     evaluate.add_argument("--loss", metavar="NAME", help="(default: depends on the last layer)")
 
     predict = command("predict", _predict, "Print the predictions of a saved network for the rows of a file.")
     predict.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
     predict.add_argument("file", metavar="FILE", help=".npy, .npz, a picture of a digit or a table")
-    predict.add_argument("--output", metavar="FILE.npy", help="write them to this file; .npz for several outputs")
+    predict.add_argument("--output", metavar="FILE.npy", help="write them to a file; .npz for several outputs")
 
     summary = command("summary", _summary, "Print the layers of a saved network.")
     summary.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
@@ -541,7 +541,7 @@ def _parser() -> argparse.ArgumentParser:
     add("model", metavar="MODEL", help="a file that cynn train wrote")
     add("picture", nargs="?", choices=PICTURES, default="network", metavar="PICTURE", help=", ".join(PICTURES))
     add("--data", default="mnist", metavar="FILE.npz", help="(default: %(default)s)")
-    add("--loss", metavar="NAME", help="its loss, for confusion, mistakes and landscape")
+    add("--loss", metavar="NAME", help="the loss, for confusion, mistakes and landscape")
     add("--row", type=int, metavar="N", help="the number of a test row, for network and activations")
     add("--layer", default=1, type=int, metavar="N", help="for weights and function (%(default)s)")
     add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="the shape of a row as a picture, such as 28x28")
@@ -550,9 +550,9 @@ def _parser() -> argparse.ArgumentParser:
     web_commands.add_commands(command, _test_part)
     interop_commands.add_commands(command, _test_part, _open_model)
 
-    plugins = command("plugins", _plugins, "Print every activation, loss, layer, ..., and who provides it.")
-    plugins.add_argument("name", nargs="?", metavar="NAME", help="print all about this one instead")
-    plugins.add_argument("--json", action="store_true", help="for programs")
+    plugins = command("plugins", _plugins, "Print every activation, loss, layer, ..., and the package of each.")
+    plugins.add_argument("name", nargs="?", metavar="NAME", help="print the details of this one instead")
+    plugins.add_argument("--json", action="store_true", help="print JSON, for programs")
 
     check = command("check", _check, "Check that a plugin follows the rules; exit code 1 if it does not.")
     check.add_argument("names", nargs="+", metavar="NAME", help="names of plugins, or file.py:Class")
@@ -565,5 +565,5 @@ def _parser() -> argparse.ArgumentParser:
     add("name", metavar="NAME", help="the name of the package, such as my-activation")
     add("--kind", choices=scaffold.KINDS, default="activation", help="(default: %(default)s)")
     add("--language", choices=scaffold.LANGUAGES, help="(default: cython; python where a kind has no kernels)")
-    add("--into", metavar="PACKAGE", help="the folder of a package that gets one more, or that is made")
+    add("--into", metavar="PACKAGE", help="the folder of a package to add it to, which is made if necessary")
     return parser

@@ -1,4 +1,4 @@
-"""The configuration of this build, and the folder of its headers."""
+"""`show_config` and `get_include`: the configuration of this build, and the folder of its headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Constraints, which are applied to the weights of a layer after every step."""
+"""Constraints: limits on the weights of a layer, applied after every step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Constraint", "MaxNorm", "NonNegative", "UnitNorm", "get"]
 
 
 class Constraint(Configurable):
-    """The base class of constraints. A custom constraint is a subclass of one of those below, with its own values.
+    """The base class of constraints. A custom constraint is a subclass of `MaxNorm`, `UnitNorm` or `NonNegative`.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Constraint(Configurable):
 
 
 class MaxNorm(Constraint):
-    """The weights that come into a unit have a norm of at most `max_value`: longer ones are shortened.
+    """The incoming weights of each unit have a norm of at most `max_value`: longer vectors are scaled down.
 
-    Of an `Embedding`, every vector has.
+    In an `Embedding`, this holds for every vector.
 
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014,
     section 5.1.
@@ -67,9 +67,9 @@ class MaxNorm(Constraint):
 
 
 class UnitNorm(Constraint):
-    """The weights that come into a unit have the norm 1.
+    """The incoming weights of each unit have the norm 1.
 
-    Of an `Embedding`, every vector has.
+    In an `Embedding`, this holds for every vector.
 
     Examples
     --------
@@ -98,7 +98,7 @@ registry.declare(Constraint, globals())
 
 
 def get(given: Any) -> Constraint | None:
-    """A constraint, from one, a name, a configuration, or None.
+    """Get a constraint from a constraint, a name, a configuration, or None.
 
     Examples
     --------

@@ -65,7 +65,7 @@ class ShapeError(CynnError, ValueError):
 
 
 class DataError(CynnError, ValueError):
-    """The data have invalid values: a NaN, a class out of range, no rows."""
+    """The data have invalid values: a NaN, a class out of range, or no rows."""
 
 
 class UnknownNameError(CynnError, KeyError):
@@ -84,7 +84,7 @@ class PluginError(CynnError):
 
 
 class BusyError(CynnError, RuntimeError):
-    """A network is being trained by another call."""
+    """Another call is training the network."""
 
 
 class KernelError(CynnError, RuntimeError):
@@ -104,7 +104,7 @@ class NotAFileError(ModelFileError, OSError):
 
 
 class CheckpointError(CynnError, OSError):
-    """A checkpoint cannot be written, or there is none to resume from."""
+    """A checkpoint cannot be written, or there is no checkpoint to resume from."""
 
 
 class MissingDependencyError(CynnError, ImportError):
@@ -112,11 +112,11 @@ class MissingDependencyError(CynnError, ImportError):
 
 
 class WorkerError(CynnError, RuntimeError):
-    """A worker of an executor was lost, or cannot do what this process does."""
+    """A worker process or an MPI rank was lost, has failed, or differs from this process."""
 
 
 class Figures(Protocol):
-    """The part of `cynn.training.History` that errors and drawings use."""
+    """The part of `cynn.training.History` that errors and plots use."""
 
     history: dict[str, list[float]]
 
@@ -164,7 +164,7 @@ def bounds_in_words(
     above: float | None = None,
     below: float | None = None,
 ) -> list[str]:
-    """Such as `["> 0", "<= 1"]`."""
+    """The bounds as text, such as `["> 0", "<= 1"]`."""
     bounds = []
     if above is not None:
         bounds.append(f"> {above:g}")
@@ -202,7 +202,7 @@ def check_number(
 def check_whole_number(
     value: Any, name: str, owner: str, *, minimum: int = 0, maximum: int = 2**63 - 1
 ) -> int:
-    """Check that `value` is a whole number within the bounds, and no bool or float; return it as an int."""
+    """Check that `value` is a whole number within the bounds, not a bool or float; return it as an int."""
     try:
         number = operator.index(value) if _may_be_number(value, "iu") else None
     except Exception:  # __index__ may raise anything
@@ -222,17 +222,17 @@ def check_switch(value: object, name: str, owner: str) -> bool:
 
 
 def check_held(value: float, name: str, owner: str, dtype: str) -> None:
-    """Raise an InvalidParameterError if a number becomes infinite or 0 in the dtype of a network."""
+    """Raise an InvalidParameterError if a number overflows, or underflows to 0, in the dtype of a network."""
     held = ctypes.c_float(value).value if dtype == "float32" else float(value)
     if not math.isfinite(held) or (held == 0) != (value == 0):
         raise not_allowed(name, owner, f"a number that {dtype} holds in such a network", value)
 
 
 def as_list(value: Any) -> list[Any] | None:
-    """A list of the items of an iterable; None if `given` is not iterable."""
+    """A list of the items of an iterable; None if `value` is not iterable."""
     try:
         return list(value)
-    except TypeError:  # an array without dimensions raises only here
+    except TypeError:  # iter() accepts an array without dimensions, list() does not
         return None
 
 
@@ -251,7 +251,7 @@ def shown(value: object) -> str:
 
 
 def _may_be_number(value: object, kinds: str) -> bool:
-    """Whether it is a single number and no text or bool. NumPy numbers must be of these kinds."""
+    """Whether it is a single number, not a text or a bool. NumPy numbers must have one of these dtype kinds."""
     if isinstance(value, (str, bytes, bytearray, bool)):
         return False
     return getattr(getattr(value, "dtype", None), "kind", kinds[0]) in kinds and not getattr(value, "ndim", 0)
@@ -266,7 +266,7 @@ def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameEr
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:
     """A sentence that lists the most similar names; empty if none is similar."""
-    import difflib  # imported when needed, as it takes time
+    import difflib  # slow to import
 
     near = difflib.get_close_matches(shown(name) if not isinstance(name, str) else name, list(names), n=3)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

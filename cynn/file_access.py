@@ -16,7 +16,7 @@ __all__ = ["as_path", "check_regular", "open_regular", "remove_leftovers", "repl
 
 _temporary_folders: set[str] = set()
 
-#: Names of other kinds of files, by their tests.
+#: Names for other kinds of files, with the function that recognizes each.
 _KINDS = {
     stat.S_ISDIR: "a directory",
     stat.S_ISFIFO: "a FIFO",
@@ -31,7 +31,7 @@ def as_path(given: Any, name: str, owner: str) -> str:
     try:
         path = os.fsdecode(given) if isinstance(given, (str, os.PathLike)) else ""
         encoded = os.fsencode(path)
-    except (TypeError, UnicodeError):  # half of a character, or a path that is none
+    except (TypeError, UnicodeError):  # half of a surrogate pair, or an object whose __fspath__ returns no path
         encoded = b""
     if not encoded or b"\0" in encoded:
         raise InvalidParameterError(
@@ -42,9 +42,9 @@ def as_path(given: Any, name: str, owner: str) -> str:
 
 
 def open_regular(path: str) -> IO[bytes]:
-    """Open a regular file for reading. Any other kind of file is an error at once, and is not opened."""
+    """Open a regular file for reading. Any other kind of file is an error, and is not opened."""
     check_regular(path, os.stat(path))
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may have been replaced since the check
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO may have replaced the file since the check
     try:
         check_regular(path, os.fstat(descriptor))
         return os.fdopen(descriptor, "rb")
@@ -71,11 +71,11 @@ def _status(path: str) -> os.stat_result | None:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[str]:
-    """A context that gives a new folder, which is removed at its end.
+    """A context that gives a new folder and removes it at the end.
 
-    `replacing` does not wait until files in it are on the disk: after a crash, nobody looks for them.
+    `replacing` does not sync files in such a folder to the disk: they are not needed after a crash.
     """
-    import tempfile  # imported when needed, as it takes time
+    import tempfile  # slow to import
 
     with tempfile.TemporaryDirectory(prefix="cynn-", ignore_cleanup_errors=True) as made:
         folder = os.path.realpath(made)
@@ -88,10 +88,10 @@ def temporary_folder() -> Iterator[str]:
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
-    """A context that gives a temporary file to write. When it ends, the file gets its name, and is on the disk.
+    """A context that gives a temporary file to write. At its end, the file is synced and replaces the one at `path`.
 
-    If the block fails, or the process is killed, the old file stays as it is. A file that replaces another gets its
-    permissions and, if the system allows it, its owner and group. A symbolic link stays one. Other hard links keep the
+    If the block fails, or the process is killed, the old file stays as it is. The new file gets the permissions of the
+    old one and, if the system allows it, its owner and group. A symbolic link stays a link. Other hard links keep the
     old content.
     """
     path = os.path.realpath(path)
@@ -119,7 +119,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
 
 
 def _new_file(folder: str, name: str, path: str, mode: int) -> tuple[int, str]:
-    """Make a new file, which is locked as long as it is open. The operating system applies the umask."""
+    """Make a new file that is locked while it is open. The operating system applies the umask."""
     while True:
         written = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.part")
         try:
@@ -127,16 +127,16 @@ def _new_file(folder: str, name: str, path: str, mode: int) -> tuple[int, str]:
         except FileExistsError:
             continue
         except OSError as error:
-            raise OSError(error.errno, error.strerror, path) from None  # with the path that the user has given
+            raise OSError(error.errno, error.strerror, path) from None  # with the path that the user knows
         with contextlib.suppress(OSError):  # some file systems have no locks: there, leftovers are not removed
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # another process has removed it as a leftover
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return descriptor, written
-        os.close(descriptor)
+        os.close(descriptor)  # another process has removed it as a leftover, before the lock
 
 
 def _take_over(descriptor: int, before: os.stat_result) -> None:
-    """Copy owner, group and permissions of another file. A group that cannot be kept gets the rights of others only."""
+    """Copy owner, group and permissions. If the group cannot be kept, the new group gets only the rights of others."""
     mode, now = stat.S_IMODE(before.st_mode), os.fstat(descriptor)
     try:
         if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
@@ -170,7 +170,7 @@ def remove_leftovers(folder: str, name: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Write the new name to the disk, too, if the file system supports it."""
+    """Sync the folder, which holds the new name, if the file system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

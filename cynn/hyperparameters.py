@@ -1,7 +1,7 @@
-"""What declares the parameters of a part in the body of its class: for plugins.
+"""Functions for plugins: they declare the parameters of a part in the body of its class.
 
-`hyperparameter` is for activations, losses and optimizers, whose kernels get the numbers; the others are for layers,
-schedules and all other parts.
+`hyperparameter` is for activations, losses and optimizers, whose kernels get the values. The other functions are for
+layers, schedules and all other parts.
 """
 
 from cynn.components.declarations import (

@@ -1,9 +1,8 @@
 """Initializers: initial weights, scaled so that signals neither vanish nor explode from layer to layer.
 
-`glorot` (Glorot and Bengio, 2010) has variance 2 / (inputs + units), `he` (He et al., 2015) 2 / inputs,
-`lecun` (LeCun et al., 1998; Nielsen's book, chapter 3) 1 / inputs; each as `_uniform` or `_normal`, which is not
-truncated.
-Biases start at 0.
+`glorot` (Glorot and Bengio, 2010) has the variance 2 / (inputs + units), `he` (He et al., 2015) 2 / inputs, `lecun`
+(LeCun et al., 1998; Nielsen's book, chapter 3) 1 / inputs. Each exists as `_uniform` and as `_normal`, which is not
+truncated. Biases start at 0.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ __all__ = [
 
 
 class Initializer(Configurable):
-    """The base class of initializers. Weights depend on the shape, the seed and the layer's number.
+    """The base class of initializers. The weights depend only on the shape, the seed and the number of the layer.
 
     Examples
     --------
@@ -48,7 +47,7 @@ class Initializer(Configurable):
     >>> initializers.get("he_normal"), initializers.get({"name": "constant", "value": 2})
     (VarianceScaling(name='he_normal'), Constant(value=2.0))
 
-    A custom initializer is a subclass with a name, which is registered:
+    A custom initializer is a registered subclass with a name:
 
     >>> import cynn, numpy as np
     >>> @cynn.registry.initializers.register
@@ -69,11 +68,11 @@ class Initializer(Configurable):
         Parameters
         ----------
         inputs, units : int
-            The shape.
+            The shape of the weights.
         seed : int
             The seed of the network.
         layer : int
-            The number of the layer, so that two layers of the same shape get different weights.
+            The number of the layer: layers of the same shape get different weights.
 
         Returns
         -------
@@ -92,12 +91,13 @@ _SCALED = tuple(f"{scheme}_{distribution}" for scheme in _VARIANCES for distribu
 
 
 class VarianceScaling(Initializer):
-    """Random weights whose variance depends on the shape: `glorot`, `he` or `lecun`, `_uniform` or `_normal`.
+    """Random weights whose variance depends on the shape, such as `glorot_uniform` and `he_normal`.
 
     Parameters
     ----------
     name : str
-        Such as `"glorot_uniform"`.
+        `"glorot"` (variance 2 / (inputs + units)), `"he"` (2 / inputs) or `"lecun"` (1 / inputs), followed by
+        `"_uniform"` or `"_normal"`.
 
     Examples
     --------
@@ -112,21 +112,21 @@ class VarianceScaling(Initializer):
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or name not in _SCALED:
             raise unknown_name("initializer", name, _SCALED)
-        self.name = name  # type: ignore[misc]  # of this class alone it is a parameter
+        self.name = name  # type: ignore[misc]  # in this class, the name is a parameter
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The inverse of `get_config`: the name is the parameter.
+        """Make an initializer from the result of `get_config`.
 
         Parameters
         ----------
         config : mapping
-            As `get_config` returned it.
+            The result of `get_config`.
 
         Returns
         -------
         VarianceScaling
-            One of this class.
+            An equal initializer.
         """
         return made(cls, config)
 
@@ -140,9 +140,9 @@ class VarianceScaling(Initializer):
 
 
 class Orthogonal(Initializer):
-    """Weights whose columns, or rows if there are fewer, are orthogonal and have the norm `gain`.
+    """An orthogonal matrix times `gain`: orthogonal columns or, if there are more columns than rows, orthogonal rows.
 
-    The Q of a random normal matrix, with signs that make its distribution uniform.
+    It is the Q of the QR decomposition of a random normal matrix, with signs that make its distribution uniform.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ class Orthogonal(Initializer):
 
 
 class TruncatedNormal(Initializer):
-    """Normal random numbers; those more than two standard deviations from the mean are drawn again.
+    """Normal random numbers. Those more than two standard deviations from the mean are drawn again.
 
     Parameters
     ----------
@@ -204,10 +204,10 @@ class TruncatedNormal(Initializer):
 
 
 class Siren(Initializer):
-    """Uniform numbers for `sine`: between ±1/inputs in the first layer, between ±sqrt(6/inputs) / w0 in others.
+    """Uniform weights for the activation `sine`: within ±1/inputs in the first layer, ±sqrt(6/inputs) / w0 in others.
 
-    w0 z then has the same distribution in every layer. It is the default of layers with the activation `sine`. The
-    paper uses it for the last layer, too, which has no sine.
+    Then w0 z has the same distribution in every layer. This is the default initializer of layers with the activation
+    `sine`. The paper also uses it for the last layer, which has no sine.
 
     Source: Sitzmann, Martel, Bergman, Lindell and Wetzstein, "Implicit neural representations with periodic
     activation functions", 2020, section 3.2 and supplement 1.5.
@@ -217,7 +217,7 @@ class Siren(Initializer):
     w0 : float
         The w0 of the sine.
     is_first : bool
-        Whether it is for the first layer.
+        Whether the weights are those of the first layer.
 
     Examples
     --------
@@ -260,7 +260,7 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """Zero for all weights. The units of a hidden layer would stay equal, so it is for last layers only.
+    """Zero for all weights. Only for last layers: the units of a hidden layer would stay equal.
 
     Examples
     --------
@@ -288,7 +288,7 @@ def get(spec: Any) -> Initializer:
 
 
 def check_name(spec: Any) -> Any:
-    """An initializer in the form that a layer keeps: the name of a built-in one, a configuration, or None."""
+    """Convert an initializer to what a layer stores: a built-in name, a configuration, a custom object, or None."""
     if spec is None or (isinstance(spec, str) and spec in NAMES):
         return spec
     found = get(spec)
@@ -308,7 +308,7 @@ def initial_weights(spec: Any, inputs: int, units: int, seed: int, layer: int) -
     initializer = get(spec)
     found = initializer.weights(inputs, units, seed, layer)
     if not isinstance(found, np.ndarray) or found.shape != (inputs, units) or found.dtype.kind not in "biuf":
-        from cynn.components.schema import in_words  # a module that checkpoints alone need otherwise
+        from cynn.components.schema import in_words  # otherwise only needed for checkpoints
 
         raise InvalidParameterError(
             f"The weights of an initializer must be an array of numbers of shape {(inputs, units)}. Got "

@@ -1,4 +1,4 @@
-"""Checks the folder of the package: whether it is compiled, and whether files of the other project are in it."""
+"""Checks of the package folder: whether it is compiled, and whether it has files of the other project named cynn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def require_compiled() -> None:
 
 
 def _uncompiled() -> list[str]:
-    """The modules that have a source but are not compiled. Those of the folder `leveled` are compiled beside it."""
+    """The modules that are not compiled. Sources in `leveled` are compiled into the folder `baseline` beside it."""
     missing = []
     for folder, _, files in os.walk(_FOLDER):
         parent, last = os.path.split(folder)
@@ -65,7 +65,7 @@ def warn_of_foreign_files() -> None:
     if foreign:
         warn(
             f"The folder {_FOLDER} must hold nothing but CyNN. Got {', '.join(foreign)} of another project "
-            f"that is called cynn, too: each overwrites files of the other. {_CURE}",
+            f"that is also called cynn: each overwrites files of the other. {_CURE}",
             stacklevel=3,
         )
 
@@ -85,6 +85,6 @@ def require_own(package: ModuleType) -> None:
     """
     if not hasattr(package, "Network"):
         raise CynnError(
-            f"The folder {_FOLDER} must hold the __init__.py of CyNN. Got that of another project that is called "
-            f"cynn, too, or none. {_CURE}"
+            f"The folder {_FOLDER} must hold the __init__.py of CyNN. Got none, or that of another project that is "
+            f"also called cynn. {_CURE}"
         )

@@ -1,17 +1,17 @@
-# What losses share: the target and the weight of a row, the loop over outputs that stand alone, and softmax in double.
+# Shared by losses: the target and the weight of a row, loops over independent outputs, and softmax in double.
 from libc.math cimport exp, log
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport floating
 from cynn.sums cimport largest_of, softmax_of_rows
 
-# The loss of one output, computed in double, and its slope in the prediction.
+# The loss of one output, computed in double; writes its derivative by the prediction to slope.
 ctypedef double (*OutputLoss)(const double *h, double prediction, double target, double *slope) noexcept nogil
-# Its second derivative by the prediction.
+# The second derivative by the prediction.
 ctypedef double (*OutputCurvature)(const double *h, double prediction, double target) noexcept nogil
 
 
-# Element j of a row's target, which is given by values or by the index of a class
+# Element j of a row's target, from target values or, if class_index is not NULL, one-hot
 cdef inline floating target_at(
     const floating *target, const int64_t *class_index, int64_t row, int64_t cols, int64_t j
 ) noexcept nogil:
@@ -20,12 +20,12 @@ cdef inline floating target_at(
     return target[row * cols + j]
 
 
-# 1 where all rows count alike
+# The weight of a row; 1 without weights
 cdef inline double weight_of(const floating *sample_weight, int64_t row) noexcept nogil:
     return sample_weight[row] if sample_weight != NULL else 1.0
 
 
-# The sum over rows of weight * share * sum over outputs of loss(prediction, target); its gradient, unless grad is NULL
+# Σ over rows of weight * share * Σ over outputs of loss(prediction, target); writes its gradient unless grad is NULL
 cdef inline double sum_over_outputs(
     OutputLoss loss, double share, const double *h, int64_t rows, int64_t cols, const floating *prediction,
     const floating *target, const int64_t *class_index, const floating *sample_weight, floating *grad
@@ -46,7 +46,7 @@ cdef inline double sum_over_outputs(
     return total
 
 
-# The Hessian of that sum, which is diagonal, times dprediction
+# The (diagonal) Hessian of that sum, times dprediction
 cdef inline void curvature_over_outputs(
     OutputCurvature curvature, double share, const double *h, int64_t rows, int64_t cols, const floating *prediction,
     const floating *target, const int64_t *class_index, const floating *sample_weight, const floating *dprediction,
@@ -80,7 +80,7 @@ cdef inline void cross_entropy_curvature_of_rows(
             dgrad[j] = <floating>(weight * dgrad[j] * (dz[j] - mean))
 
 
-# log(Σ exp(z - largest)) of a row, where softmax is p: log(p) = z - largest - that
+# log(Σ exp(z - largest)) of a row. With p = softmax(z), log(p) = z - largest - this
 cdef inline double log_total_of(int64_t cols, const floating *z, double *largest) noexcept nogil:
     cdef int64_t j
     cdef double total = 0
@@ -90,7 +90,7 @@ cdef inline double log_total_of(int64_t cols, const floating *z, double *largest
     return log(total)
 
 
-# max(x, smallest), for the logarithm of what should be positive; a NaN stays. Below `smallest` a loss goes on as its
-# tangent there, so that its gradient still says where to go: value += slope * (x - at_least(x, smallest)).
+# max(x, smallest), for logarithms of numbers that should be positive; NaN stays NaN. Below `smallest`, a loss continues
+# along its tangent, so that its gradient does not vanish: value += slope * (x - at_least(x, smallest)).
 cdef inline double at_least(double x, double smallest) noexcept nogil:
     return smallest if x < smallest else x

@@ -75,15 +75,15 @@ class Loss(Component):
         value_and_gradient_f32, value_and_gradient_f64 : int, Numba cfunc or ctypes function
             Addresses, or objects with an address, which are kept alive. A dtype without functions is not supported.
         fuses_with : str, optional
-            The activation of the last layer with which the loss is fused: its fused functions are called with z.
+            The name of an activation. After a last layer with this activation, the fused functions are called with z.
         fused_value_and_gradient_f32, fused_value_and_gradient_f64 : int, Numba cfunc or ctypes function
             Required if `fuses_with` is given.
         backward_jvp_f32, backward_jvp_f64 : int, Numba cfunc or ctypes function, optional
             The Hessian times a vector, for `net.hvp`.
         fused_backward_jvp_f32, fused_backward_jvp_f64 : int, Numba cfunc or ctypes function, optional
-            The same as a function of z, together with them if `fuses_with` is given.
+            The same as a function of z. Required with `backward_jvp` if `fuses_with` is given.
         class_index : bool
-            Whether the functions accept classes as integers. Otherwise they get one-hot rows.
+            Whether the functions accept class numbers as integers. Otherwise they get one-hot rows.
 
         Returns
         -------
@@ -122,43 +122,43 @@ class Loss(Component):
         Parameters
         ----------
         prediction, target : array of shape (rows, outputs)
-            One row per sample.
+            The predictions and the targets.
 
         Returns
         -------
         value : array of shape (rows,)
             The loss of each row.
         gradient : array of shape (rows, outputs)
-            ∂value/∂prediction, row by row.
+            ∂value/∂prediction for each row.
         """
         from cynn.engine.loss_kernel import LossKernel
 
         return LossKernel(self, use_kernel=True).value_and_gradient(prediction, target)
 
-    #: The open interval of valid predictions, which the last activation must return. The conformance kit uses
-    #: predictions in this interval. May be a property that depends on hyperparameters.
+    #: The open interval of valid predictions. The last activation must stay in it, and the conformance kit draws its
+    #: predictions from it. May be a property that depends on hyperparameters.
     prediction_range: tuple[float, float] = attribute((-np.inf, np.inf))
 
-    #: The threshold above which a single output means class 1, or a label; metrics of classes use it. 0 for scores
-    #: whose sign decides, such as margins. None: half-way between the two targets, which is 0.5 for 0 and 1, and 0 for
-    #: -1 and 1. May be a property that depends on hyperparameters.
+    #: For metrics: an output above this threshold means class 1, or that a label is set. It is 0 for margins and other
+    #: scores whose sign decides. None: half-way between the two targets, 0.5 for 0 and 1, and 0 for -1 and 1. May be a
+    #: property that depends on hyperparameters.
     decision_threshold: float | None = attribute(None)
 
     def check_target(self, target: Array) -> None:
-        """Raise a `DataError` that names the first row with an invalid target for this loss.
+        """Raise a `DataError` that names the first row whose target is invalid for this loss.
 
         Parameters
         ----------
         target : array of shape (rows, outputs)
-            The targets that were given.
+            The targets, as the user gave them.
         """
 
 
 class MeanSquaredError(Loss):
     """C = mean over the outputs of (prediction - target)².
 
-    Nielsen's quadratic cost ½‖a - y‖² is outputs / 2 times this; a learning rate of η there is
-    η * outputs / 2 here.
+    Nielsen's quadratic cost ½‖a - y‖² is this times outputs / 2. His learning rate η corresponds to η * outputs / 2
+    here.
 
     Source: Nielsen, "Neural networks and deep learning", 2015, chapter 1.
 
@@ -196,8 +196,8 @@ class MeanAbsoluteError(Loss):
 class BinaryCrossEntropy(Loss):
     """C = mean over the outputs of -(t log p + (1 - t) log(1 - p)), with targets t in [0, 1].
 
-    After a sigmoid it is computed from z, as ``max(z, 0) - z t + log(1 + exp(-|z|))``, which is exact for any z.
-    Otherwise p is clipped to a distance of 1e-7 from 0 and 1; beyond that, C continues as its tangent.
+    After a sigmoid it is computed from z, as ``max(z, 0) - z t + log(1 + exp(-|z|))``, which is accurate for any z.
+    After other activations, C continues along its tangent for p below 1e-7 and above 1 - 1e-7.
 
     Source: Nielsen, "Neural networks and deep learning", 2015, chapter 3.
 
@@ -228,14 +228,14 @@ class BinaryCrossEntropy(Loss):
 class CrossEntropy(Loss):
     """C = -Σ_j t_j log p_j, with a target that is a class or a row of probabilities.
 
-    After a softmax it is computed from z, as log Σ_j exp(z_j) - z_class, which is exact for any z. Otherwise p is
-    clipped to 1e-7; below that, C continues as its tangent.
+    After a softmax it is computed from z, as log Σ_j exp(z_j) - z_class, which is accurate for any z. After other
+    activations, C continues along its tangent for p below 1e-7.
 
-    Targets are not normalized: a row with the sum s counts s times as much as a row of probabilities. For any targets
-    >= 0, the loss is `kl_divergence` plus the entropy of the targets, -Σ_j t_j log t_j.
+    Targets are not normalized: a row with the sum s counts s times as much as a row of probabilities. For targets >= 0,
+    the loss is `kl_divergence` plus the entropy of the targets, -Σ_j t_j log t_j.
 
-    With `label_smoothing` ε and k outputs, t is replaced by (1 - ε) t + ε / k (Szegedy and others, "Rethinking the
-    Inception architecture for computer vision", 2016, section 7). This is part of the loss, also in `evaluate`.
+    With `label_smoothing` ε and k outputs, t is replaced by (1 - ε) t + ε / k, in `evaluate` too (Szegedy et al.,
+    "Rethinking the Inception architecture for computer vision", 2016, section 7).
 
     Source: Goodfellow, Bengio and Courville, "Deep learning", 2016, section 6.2.2.3.
 
@@ -253,7 +253,7 @@ class CrossEntropy(Loss):
     aliases = ("categorical_crossentropy", "sparse_categorical_crossentropy")
     kernel = kernels.losses.KERNELS["cross_entropy"]
     label_smoothing: float = hyperparameter(
-        default=0.0, minimum=0, below=1, doc="The part of a target that is spread over all classes."
+        default=0.0, minimum=0, below=1, doc="The share of a target that is spread over all classes."
     )
 
     def check_target(self, target: Array) -> None:

@@ -1,7 +1,7 @@
-"""Metrics: figures that measure how good predictions are, without being used for training.
+"""Metrics: numbers that measure how good predictions are. Training does not minimize them.
 
 A metric is a name, an object of this module, or any function `metric(y_true, y_pred)`. Functions of `sklearn.metrics`
-get arguments in the form that each expects.
+get their arguments in the form that each expects.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-#: The internal form of a metric: a function of targets, predictions and weights of rows (or None).
+#: A metric in its internal form: a function of targets, predictions and row weights (or None).
 Resolved = Callable[[Targets, Array, Array | None], float]
-#: Likewise, for a network: a function of the targets, predictions and weights of all outputs.
+#: The same for a network: a function of the targets, predictions and weights of all outputs.
 OfOutputs = Callable[[Targets, list[Array], RowWeights], float]
 
 
 class Directed:
-    """A metric as a function, and whether greater is better (None if unknown).
+    """A metric as a function, with its direction: whether greater is better (None if unknown).
 
     `part` is the metric object, or None for a function.
     """
@@ -69,7 +69,7 @@ class Directed:
 
 
 class Metric(Configurable):
-    """The base class of named metrics. A subclass defines `of`. A metric can be called with arrays.
+    """The base class of named metrics. A subclass defines `of`. A metric can also be called with arrays.
 
     Examples
     --------
@@ -88,11 +88,11 @@ class Metric(Configurable):
     """
 
     kind = "metric"
-    #: Whether a larger figure is better; None if unknown.
+    #: Whether a larger value is better; None if unknown.
     greater_is_better: ClassVar[bool | None] = None
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
-        """Compute the figure for classes (rows,) or values (rows, outputs), and predictions (rows, outputs).
+        """Compute the metric from classes (rows,) or values (rows, outputs), and predictions (rows, outputs).
 
         A row of weight w counts w times.
         """
@@ -109,7 +109,7 @@ class Metric(Configurable):
         return _of_counted(self.of, Targets(true.reshape(len(true), -1), None, outputs), prediction, weight)
 
     def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
-        """Compute the figure for checked targets of rows with weight > 0.
+        """Compute the metric for checked targets of rows with weight > 0.
 
         Parameters
         ----------
@@ -123,17 +123,18 @@ class Metric(Configurable):
         Returns
         -------
         float
-            The figure.
+            The value of the metric.
         """
         raise NotImplementedError(f"{type(self).__name__} must define of(target, prediction, weight).")
 
 
 class Accuracy(Metric):
-    """The fraction of rows with the right class: the largest output or, for one output, whether it exceeds a threshold.
+    """The fraction of rows whose class is predicted correctly.
 
-    For several labels per row, the fraction of outputs on the right side of the threshold. The threshold is the
-    `decision_threshold` of the loss: 0 for margins such as `hinge`, otherwise half-way between the two targets, which
-    is 0.5 for 0 and 1.
+    The predicted class is the largest output. A single output means class 1 if it exceeds a threshold. For several
+    labels per row, the metric is the fraction of outputs on the right side of the threshold. The threshold is the
+    `decision_threshold` of the loss: 0 for margins such as `hinge`, otherwise half-way between the two targets, such as
+    0.5 for 0 and 1.
 
     Examples
     --------
@@ -157,7 +158,7 @@ class BinaryAccuracy(Metric):
     Parameters
     ----------
     threshold : float, optional
-        Outputs above it mean 1. By default, as for `Accuracy`.
+        Outputs above it mean 1. The default is that of `Accuracy`.
 
     Examples
     --------
@@ -176,7 +177,7 @@ class BinaryAccuracy(Metric):
 
 
 class TopKAccuracy(Metric):
-    """The fraction of rows whose class is among the k largest outputs. Of equal outputs, the first counts as larger.
+    """The fraction of rows whose class is among the k largest outputs. Among equal outputs, the first ones win.
 
     Parameters
     ----------
@@ -197,7 +198,7 @@ class TopKAccuracy(Metric):
 
     def of(self, target: Targets, prediction: Array, weight: Array | None = None) -> float:
         own = np.take_along_axis(prediction, target.as_classes()[:, None], axis=1)
-        # of equal outputs, the first counts as larger, as with argmax
+        # among equal outputs, the first ones win, as with argmax
         before = np.arange(prediction.shape[1]) < target.as_classes()[:, None]
         larger = (prediction > own) | ((prediction == own) & before)
         return _mean(larger.sum(axis=1) < self.k, weight)
@@ -222,7 +223,9 @@ class MeanSquaredError(Metric):
 
 
 class RootMeanSquaredError(Metric):
-    """The root of the mean over rows and outputs of (prediction - target)². With several outputs one root, as in Keras.
+    """The root of the mean over rows and outputs of (prediction - target)².
+
+    Several outputs share one mean and one root, as in Keras.
 
     Examples
     --------
@@ -260,8 +263,8 @@ class MeanAbsoluteError(Metric):
 class R2Score(Metric):
     """The mean over the outputs of 1 - Σ (target - prediction)² / Σ (target - mean target)².
 
-    An output with a constant target counts as 1 if it is predicted exactly, otherwise as 0, as in scikit-learn. For one
-    row it is NaN, with a `CynnWarning`, since a single number has no variance.
+    An output with a constant target counts as 1 if it is predicted exactly, otherwise as 0, as in scikit-learn. For a
+    single row, which has no variance, the result is NaN, with a `CynnWarning`.
 
     Examples
     --------
@@ -288,14 +291,14 @@ class R2Score(Metric):
 
 
 def _mean(figures: Array, weight: Array | None) -> float:
-    """The weighted mean over rows and outputs."""
+    """The mean over rows and outputs, weighted by row."""
     if weight is None:
         return float(np.mean(figures))
     return float(np.average(figures.reshape(len(weight), -1).mean(axis=1), weights=weight))
 
 
 def _of_counted(metric: Resolved, target: Targets, prediction: Array, weight: Array | None) -> float:
-    """The metric for the rows with weight not 0."""
+    """Compute a metric for the rows whose weight is not 0."""
     if weight is not None and not weight.all():
         places = np.flatnonzero(weight)
         target, prediction, weight = target.take(places), prediction[places], weight[places]
@@ -359,7 +362,7 @@ def of_outputs(outputs: Outputs, metrics: Any) -> dict[str, Directed]:
 
 
 def greater_is_better(metric: Any) -> bool | None:
-    """Whether a larger figure of a metric is better, according to its class or function; None if unknown.
+    """Whether a larger value of a metric is better, according to its class or function; None if unknown.
 
     Parameters
     ----------
@@ -397,7 +400,7 @@ def _as_part(metric: Any) -> Metric | None:
 
 
 def _checking(metric: Callable[..., Any], name: str) -> Resolved:
-    """The metric, with a check that its figure is a number."""
+    """The metric, with a check that its result is a number."""
     return lambda *given: _figure(metric(*given), name)
 
 
@@ -429,7 +432,7 @@ def _figure(value: Any, name: str) -> float:
 
 
 def _with_weights(metric: Callable[..., Any]) -> Callable[[Array | None], Callable[..., Any]]:
-    """The metric with `sample_weight`, if it has this parameter and there are weights."""
+    """Pass `sample_weight` to the metric if there are weights and it has this parameter."""
     import inspect
 
     given = metric.keywords if isinstance(metric, functools.partial) else {}
@@ -446,11 +449,10 @@ def _with_weights(metric: Callable[..., Any]) -> Callable[[Array | None], Callab
 
 # ------------------------------------------------------------------------------- metrics of scikit-learn
 
-# The metrics whose second parameter is named y_pred, but is probabilities.
+# Metrics whose second parameter is named y_pred but holds probabilities.
 _TAKE_PROBABILITIES = {"log_loss", "d2_log_loss_score"}
 _NAMES_OF_SCORES = {"y_score", "y_prob", "y_proba", "pred_decision"}
-# The endings of names of functions for which larger is better, and for which smaller is better (scikit-learn's user
-# guide, section 3.4), and the exceptions.
+# Whether larger is better, by the ending of a function's name (scikit-learn's user guide, section 3.4), and exceptions.
 _RISES_BY_ENDING = {"_score": True, "_error": False, "_loss": False, "_deviance": False}
 _RISES_BY_NAME = {"matthews_corrcoef": True, "auc": True, "davies_bouldin_score": False}
 
@@ -465,7 +467,7 @@ def _of_sklearn_name(name: str) -> bool | None:
 
 
 def _of_sklearn(metric: Callable[..., Any], function: Callable[..., Any]) -> Resolved:
-    """Convert to classes, labels, probabilities or values, as the function of scikit-learn expects."""
+    """Wrap a function of scikit-learn: it gets classes, labels, probabilities or values, as it expects."""
     import inspect
 
     parameters = list(inspect.signature(function).parameters)
@@ -492,7 +494,7 @@ def _of_sklearn(metric: Callable[..., Any], function: Callable[..., Any]) -> Res
         else:
             scores, n_classes = prediction, target.outputs
         if knows_classes:
-            # otherwise a class without rows would be an error
+            # without labels, a class that has no rows would be an error
             return float(figure(classes, scores, labels=np.arange(n_classes)))
         return float(figure(classes, scores))
 

@@ -71,11 +71,11 @@ class Model:
         self._outputs = Outputs(self._composition.outputs, values, [builder.widths[value] for value in values])
         self.feature_names = feature_names
         self.classes = classes
-        # Used by training only.
+        # Used only by training.
         self.history: Any = None
         self.epochs_trained = 0
         self._optimizer_state: Any = None
-        # Kept for the next call, as the engine keeps its buffers.
+        # Reused by later calls.
         self._input_derivatives: Any = None
         self._places_of_layers: list[tuple[int | None, ...]] | None = None
         self._engine = Engine(
@@ -88,11 +88,11 @@ class Model:
             values,
             self._categories,
         )
-        # Kept, since looking it up takes a noticeable part of a prediction of one row.
+        # Stored here because the lookup takes a noticeable part of the time of a one-row prediction.
         self._predict_small_batch = self._engine.predict_small_batch if self._outputs.is_one else None
 
     def _forget_kept(self) -> None:
-        """Forget what calls have kept for the next ones, since a setting has changed that they depend on."""
+        """Discard the plans that calls keep for later calls, since a setting has changed on which they depend."""
         self._plans = Plans()
 
     @property
@@ -102,9 +102,9 @@ class Model:
 
     @property
     def feature_names(self) -> list[str] | None:
-        """The names of the columns of x, or None. The first DataFrame that trains the network gives them.
+        """The names of the columns of x, or None. By default, those of the first DataFrame that trains the network.
 
-        The columns of a DataFrame must then have these names, in this order. Assign None to forget them.
+        Every other DataFrame must have columns of these names, in this order. Assign None to accept any names again.
 
         Examples
         --------
@@ -121,9 +121,9 @@ class Model:
 
     @property
     def classes(self) -> Any:
-        """The labels of the classes, in the order of their numbers, or None; a list or a dict for several outputs.
+        """The labels of the classes in the order of their numbers, or None. For several outputs, a list or a dict.
 
-        With them, y may have the labels in place of the numbers.
+        With them, y may have labels instead of class numbers.
 
         Examples
         --------
@@ -145,10 +145,7 @@ class Model:
 
     @property
     def output_activation(self) -> Any:
-        """The activation of the last layer; the identity if it has none.
-
-        A list or a dict for several outputs.
-        """
+        """The activation of the last layer; the identity if it has none. For several outputs, a list or a dict."""
         kernels = self._output_activations()
         return self._outputs.join([Identity() if kernel is None else kernel.component for kernel in kernels])
 
@@ -157,7 +154,9 @@ class Model:
 
     @property
     def regularizer(self) -> Any:
-        """The penalty on the weights of layers that have none of their own, or None. May be assigned between trainings.
+        """The penalty on the weights of layers without a regularizer of their own, or None.
+
+        It can be changed between two trainings.
 
         Examples
         --------
@@ -190,12 +189,12 @@ class Model:
     def predict(
         self, x: Any, *, out: Any = None, n_threads: int | None = None, check_finite: bool = True
     ) -> Any:
-        """Predict the outputs for rows of inputs.
+        """Compute the outputs for the rows of x.
 
         Parameters
         ----------
         x : array of shape (rows, inputs), or (inputs,) for a single row
-            The inputs: uint8, float32 or float64, with any strides.
+            The inputs, as for `fit`.
         out : array of shape (rows, outputs), optional
             The array to write to: C-contiguous, of the network's dtype. It may overlap x, but not the weights.
         n_threads : int, optional
@@ -246,7 +245,7 @@ class Model:
         return outputs.join(wanted)
 
     def activations(self, x: Any, *, n_threads: int | None = None) -> list[Array]:
-        """Compute the output of every layer, which are the activations of all neurons.
+        """Compute the activations of all neurons: the outputs of every layer.
 
         Parameters
         ----------
@@ -280,7 +279,7 @@ class Model:
         return [output[0] for output in outputs] if single else outputs
 
     def as_rows(self, x: Any, name: str) -> Array:
-        """Convert `x` to rows for the engine. Their numbers are not checked.
+        """Convert `x` to rows for the engine. The values are not checked.
 
         Parameters
         ----------
@@ -302,7 +301,7 @@ class Model:
             frames.check_names(x, self._feature_names, name)
 
     def remember_names(self, x: Any) -> None:
-        """Keep the names of the columns of x, which trains the network, if it has none yet.
+        """Take the feature names from the training data x, if the network has none yet.
 
         Parameters
         ----------
@@ -314,13 +313,13 @@ class Model:
 
     @property
     def conversion(self) -> inputs.Conversion:
-        """The conversion of x at the input."""
+        """How the input layer converts x: dtype, scale and offset."""
         return inputs.Conversion(self.dtype, self.input.scale, self.input.offset)
 
     def check_rows(
         self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool
     ) -> None:
-        """Raise a DataError that names the first number that the network cannot use.
+        """Raise a DataError that names the first value that the network cannot use.
 
         Parameters
         ----------
@@ -338,7 +337,7 @@ class Model:
     def raise_unusable(
         self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool
     ) -> NoReturn:
-        """Raise the DataError for rows in which the engine has found an invalid number.
+        """Raise the DataError for rows in which the engine has found an invalid value.
 
         Parameters
         ----------
@@ -364,16 +363,16 @@ class Model:
         name: str = "x",
         check_finite: bool = False,
     ) -> None:
-        """Run the operations over rows, up to the last value that is wanted.
+        """Run the operations on rows, up to the last requested value.
 
         Parameters
         ----------
         rows : array of shape (rows, inputs)
             What `as_rows` returned.
         values : list of int
-            The numbers of the wanted values in the engine.
+            The numbers of the requested values in the engine.
         outputs : list of array
-            The arrays to write them to.
+            The arrays to which they are written.
         n_threads : int, optional
             By default `cynn.get_num_threads()`.
         name : str
@@ -387,7 +386,7 @@ class Model:
     def outputs_for_loss(
         self, objective: Objective, rows: Array, n_threads: int | None, name: str = "x"
     ) -> list[tuple[Array, ActivationKernel | None]]:
-        """Compute the input of the loss of each output, and its activation.
+        """Compute the values from which the loss of each output is computed.
 
         Parameters
         ----------
@@ -403,7 +402,7 @@ class Model:
         Returns
         -------
         list of (array of shape (rows, units), ActivationKernel or None)
-            Predictions, or z if the loss is fused with the activation.
+            For each output, the predictions, or z if the loss is fused with the activation; and the activation.
         """
         activations, values = self._output_activations(), self.values_for_loss(objective)
         found = [np.empty((len(rows), units), self.dtype) for units in self._outputs.units]
@@ -411,7 +410,7 @@ class Model:
         return list(zip(found, activations, strict=True))
 
     def values_for_loss(self, objective: Objective) -> list[int]:
-        """The number in the engine of what the loss of each output reads.
+        """The engine's numbers of the values that the losses read, one per output.
 
         Parameters
         ----------
@@ -421,7 +420,7 @@ class Model:
         Returns
         -------
         list of int
-            Those of z where the loss is fused with the activation, else those of the outputs.
+            The number of z if the loss is fused with the activation, otherwise that of the output.
         """
         return [
             value if activation is None or not kernel.fuses_behind(activation)
@@ -473,7 +472,7 @@ class Model:
         return made
 
     def get_weights(self) -> list[Array]:
-        """Copy all arrays that training changes: the weights and biases of every layer in order.
+        """Copies of all arrays that training changes, layer by layer: weights, biases, moving averages.
 
         Examples
         --------
@@ -490,7 +489,14 @@ class Model:
         Parameters
         ----------
         weights : list of array
-            Arrays with the shapes of those from `get_weights`. If another thread trains, a BusyError is raised.
+            Arrays with the shapes of those from `get_weights`.
+
+        Raises
+        ------
+        ShapeError
+            The number of arrays or a shape is different. No weight is changed.
+        BusyError
+            Another thread is training the network.
 
         Examples
         --------
@@ -515,7 +521,7 @@ class Model:
                 array[...] = values
 
     def get_config(self) -> dict[str, Any]:
-        """The configuration: seed, dtype and layers, without weights. `from_config` makes an equal network of it."""
+        """The configuration: seed, dtype and layers, without weights. `from_config` makes an equal network from it."""
         config = {
             "seed": self.seed,
             "dtype": self.dtype,

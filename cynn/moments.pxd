@@ -1,7 +1,7 @@
-# Adam's moments, and other moving averages of gradients. They start at 0, in slots.
+# Moving averages of gradients, such as Adam's moments. They start at 0, in slots.
 #
-# beta is a double of the kernel's own, read from h before the loop over the elements: the compiler then converts it
-# once, and not for each element.
+# Read beta from h into a local double before the loop over the elements: the compiler then converts it once, not per
+# element.
 from libc.math cimport pow
 from libc.stdint cimport int64_t
 
@@ -18,6 +18,6 @@ cdef inline floating moving_average_of_square(double beta, floating mean, floati
     return <floating>beta * mean + <floating>(1 - beta) * x * x
 
 
-# 1 - beta^t: what an average that started at 0 is to be divided by after t steps
+# 1 - beta^t: an average that started at 0 is divided by it after t steps
 cdef inline double bias_correction(double beta, int64_t t) noexcept nogil:
     return 1 - pow(beta, t)

@@ -30,7 +30,7 @@ __all__ = ["Network", "load"]
 
 
 class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
-    """Layers that can be trained.
+    """A neural network: layers that can be trained.
 
     Parameters
     ----------
@@ -48,18 +48,19 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         before they multiply at least 32 rows: products are several times as fast, with 8 bits of precision. Weights,
         sums and all else stay float32. It needs a processor with AMX. A saved network is loaded without it.
     regularizer : str, Regularizer or dict, optional
-        A penalty on the size of the weights of every layer that has none of its own, the vectors of an
-        `Embedding` included. May be assigned between two trainings.
+        The penalty on the weights of every layer that has no regularizer of its own, including the vectors of an
+        `Embedding`. It can be changed between two trainings.
     sources : list of list of int, optional
-        For a list of layers that is not a chain, the inputs of each layer: 0 is the input, k layer k - 1.
+        For a list of layers that is not a chain: the inputs of each layer. 0 is the network's input, 1 the output of
+        the first layer, and so on.
     outputs : list or dict of int, optional
-        For a list of layers with several outputs, the numbers of the outputs, counted likewise.
+        For a list of layers with several outputs: the numbers of the outputs, counted in the same way.
     feature_names : list of str, optional
         The names of the columns of x. By default those of the first DataFrame that trains the network. A DataFrame in a
         later call must have the same columns in the same order.
     classes : list of str, optional
-        The labels of the classes, which y may then have in place of their numbers. For several outputs, a list or a
-        dict of such lists.
+        The labels of the classes. With them, y may have labels instead of class numbers. For several outputs, a list or
+        a dict of such lists.
 
     Attributes
     ----------
@@ -72,7 +73,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
     parameter_count : int
         The number of all weights and biases.
     history : cynn.training.History or None
-        The history of the last `fit`, also if it was interrupted.
+        The history of the last `fit`, even if it was interrupted.
 
     Examples
     --------
@@ -86,7 +87,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
     >>> net.parameter_count
     13002
 
-    Two outputs. Targets, losses, predictions and so on have their names:
+    Two outputs, with names. Targets, losses and predictions are dicts with these names:
 
     >>> x = cynn.Input(784, scale=1 / 255)
     >>> h = cynn.Dense(16, "relu")(x)
@@ -200,82 +201,84 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Parameters
         ----------
         x : array, DataFrame or CSR matrix of shape (rows, inputs)
-            Arrays of uint8, float32 or float64 are read in place, with any strides, also from a memmap. Other numbers
-            are converted first, and so are the columns of a DataFrame of pandas, polars or pyarrow. Of a sparse matrix
-            in CSR form, rows are gathered as they are. Without y: an iterable of batches (x, y) or
-            (x, y, sample_weight), or a function that returns one for an epoch, which is counted from 0 over all calls
-            of `fit`. Batches are drawn in the calling thread, while another thread trains on the last one.
+            Arrays of uint8, float32 or float64 are read in place, with any strides, even from a memmap. Other dtypes
+            and the columns of a DataFrame (pandas, polars or pyarrow) are converted first. A sparse matrix in CSR form
+            is never expanded as a whole: each step expands the rows of its batch.
+            Without y: an iterable of batches (x, y) or (x, y, sample_weight), or a function of the epoch that returns
+            such an iterable; epochs count from 0 over all calls of `fit`. The calling thread makes the next batch while
+            another thread trains on the last one.
         y : array of shape (rows,) or (rows, outputs)
-            Classes (whole numbers, if the network has several output units) or values. Several labels per row are
-            rows of 0 and 1. For a network with several outputs, a list or a dict of targets.
+            Classes (whole numbers, for a network with several output units) or values. For several labels per row, rows
+            of 0 and 1. For a network with several outputs, a list or a dict of targets.
         loss : str, Loss or dict, optional
             By default, the loss that fits the last layer: `cross_entropy` for softmax, `binary_cross_entropy` for
             sigmoid, otherwise `mean_squared_error`. For several outputs, one loss for all, or a list or a dict.
         loss_weights : list or dict of float, optional
             The weight of the loss of each output in the sum that is minimized; 1 by default.
         optimizer : str, Optimizer, Solver or dict, optional
-            By default, the optimizer of the last `fit`, which continues with its state; Adam the first time. If the
-            same instance is given again, it continues, too. Any other optimizer starts with a new state. Names of
-            `cynn.solvers`, such as "levenberg_marquardt" and "lbfgs", and solvers train with second derivatives.
+            By default, Adam in the first `fit`. Later calls continue with the last optimizer and its state, also if
+            they are given the same instance. Any other optimizer starts with a new state. The solvers of
+            `cynn.solvers`, such as "levenberg_marquardt" and "lbfgs", train with second derivatives.
         epochs : int
-            The number of passes over the data. A solver may end before, where no step improves the weights.
+            The number of passes over the data. A solver stops earlier if no step improves the weights.
         batch_size : int, optional
-            The number of rows per batch; by default 32, and all rows with a solver. The last batch of an epoch has the
+            The number of rows per batch: by default 32, or all rows with a solver. The last batch of an epoch has the
             remaining rows. A step uses one batch, or as many as the optimizer's `gradient_accumulation_steps`.
         rows : array of int, optional
-            The numbers of the rows of x to train on, as for a fold or a bootstrap sample: x is not copied. A row may
-            come more than once. The result has the same bits as that of `fit(x[rows], y[rows])`.
+            The numbers of the rows of x to train on, such as a fold or a bootstrap sample. x is not copied. A row may
+            appear several times. The result has the same bits as `fit(x[rows], y[rows])`.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
             Data that are evaluated after every epoch. With `dy_dx`, also (x, y, sample_weight, dy_dx) or
             (x, y, sample_weight, dy_dx, directions).
         validation_split : float
-            The fraction of the rows that is not used for training, but evaluated after every epoch. They depend on the
-            seed; the fraction is the same for every class. With several outputs, it is the same for every combination
-            of their classes, and for each class of the first output that has classes.
+            The fraction of the rows that is held out from training and evaluated after every epoch. The network's seed
+            picks the rows; the split is stratified by class. With several outputs, it is stratified by the combinations
+            of their classes, and by the classes of the first output that has classes.
         metrics : list of str or callable, optional
             Names (`"accuracy"`), objects of `cynn.metrics`, or functions of (y_true, y_pred), also those of
             `sklearn.metrics`. For several outputs, the same metrics for all, or a list or a dict of lists.
         sample_weight : array of shape (rows,), optional
             The weight of each row: a weight of 2 means two copies of the row, and rows of weight 0 are left out. Only
             ratios matter: the weights are divided by their mean over the training rows. The loss of a batch is
-            Σ weight * loss, divided by the number of its rows. In an iterable of batches, weights are used as they are
-            given. For several outputs, the same weights for all, or a list or a dict.
+            Σ weight * loss, divided by the number of its rows. Weights in an iterable of batches are used as given. For
+            several outputs, the same weights for all, or a list or a dict.
         dy_dx : array of shape (rows, outputs, inputs), optional
-            Derivatives of the targets by the inputs, which the derivatives of the outputs are trained to be: those by x
-            as it is given, before the scale of `Input`. For one output unit also (rows, inputs). NaN stands for a
-            number that is not given. With `directions`, of shape (rows, k, outputs). For several outputs, a list or a
-            dict, which may leave some out. The loss gets the term derivative_weight * D with D the mean of
-            (∂output/∂input - dy_dx)² over all numbers that are given, whatever the loss of the outputs is, and the
-            history gets D as `derivative_loss` (Czarnecki et al., "Sobolev training for neural networks", 2017; Huge
-            and Savine, "Differential machine learning", 2020). It takes layers that treat each row by itself.
+            Derivatives of the targets by the inputs: the network is trained to have these derivatives, too. They are by
+            x as given, before the scale of `Input`. The loss becomes loss + derivative_weight * D, where D is the mean
+            of (∂output/∂input - dy_dx)² over all numbers that are not NaN; NaN means unknown. The history has D as
+            `derivative_loss`. For one output unit, the shape may be (rows, inputs); with `directions` it is
+            (rows, k, outputs). For several outputs, a list or a dict, which may leave some out. Random layers, such as
+            `Dropout`, and layers that depend on the whole batch, such as `BatchNorm`, are errors. Sources: Czarnecki
+            et al., "Sobolev training for neural networks", 2017; Huge and Savine, "Differential machine learning",
+            2020.
         derivative_weight : float, optional
-            The weight of the loss of the derivatives, 1 by default; for several outputs, one for all, or a list or a
-            dict. With an iterable of batches, it says that they are (x, y, sample_weight, dy_dx) or
+            The weight of the loss of the derivatives, 1 by default. For several outputs, one for all, or a list or a
+            dict. If it is given, the batches of an iterable are (x, y, sample_weight, dy_dx) or
             (x, y, sample_weight, dy_dx, directions), where sample_weight may be None.
         directions : array of shape (rows, k, inputs), optional
-            For each row, the k directions t along which dy_dx is given: Σ t ∂output/∂input over the inputs.
+            For each row, k directions t. dy_dx then has Σ t ∂output/∂input, summed over the inputs, for each of them.
         class_weight : dict or "balanced", optional
-            The weight of each class by its number, or by its label -1 or 1; 1 for classes that are not given.
-            "balanced" is rows / (classes * rows of the class), with rows counted by their sample_weight. It multiplies
-            sample_weight, except for validation rows. For several outputs, the same for all, or a list or a dict, for
-            those whose targets are classes.
+            The weight of each class, by its number or by its label -1 or 1. The default for a class is 1. "balanced"
+            means rows / (classes * rows of the class), where rows are counted with their sample_weight. Class weights
+            multiply sample_weight, except for validation rows. For several outputs, the same for all outputs whose
+            targets are classes, or a list or a dict.
         transform : callable, optional
-            For data augmentation: called for every batch as `transform(x, y, generator)`, it returns the (x, y) to
-            train on. It is called in the calling thread, in the order of the batches, while another thread trains on
-            the last batch. The `numpy.random.Generator` depends only on the seed, the epoch and the step.
+            Data augmentation: `transform(x, y, generator)` is called for every batch and returns the (x, y) to train
+            on. It runs in the calling thread, in the order of the batches, while another thread trains on the last
+            batch. The `numpy.random.Generator` depends only on the seed, the epoch and the step.
         steps_per_epoch : int, optional
-            If x is an iterable of batches: the number of batches per epoch; fewer are an error. By default, all.
+            For an iterable of batches: the number of batches per epoch. Fewer batches are an error. By default, all.
         shuffle : bool, "blocks" or callable
-            Whether every epoch takes the rows in an order of its own. "blocks" shuffles blocks of 1,024
-            rows, and the rows within each: for a memmap larger than memory, which is then read in long
-            pieces. A function of the epoch, which counts from 0 in the life of the network, returns an order of
-            yours: each of the numbers from 0 to n - 1 once, for the n rows that are trained on.
+            Whether to shuffle the rows in every epoch. "blocks" shuffles blocks of 1,024 rows, and the rows within each
+            block: it reads a memmap that is larger than memory in long pieces. A function of the epoch returns your own
+            order of the n training rows: each number from 0 to n - 1 once. Its epochs count from 0 over all calls of
+            `fit`.
         callbacks : list of cynn.callbacks.Callback
             Callbacks, whose methods are called during training.
         resume : str, path or bool, optional
-            A file written by a `cynn.callbacks.Checkpoint`. The training continues from there, also in the middle of an
-            epoch, and ends with the same bits and the same history as if it had never stopped. True uses the last file
-            of the Checkpoint among the callbacks, and starts from the beginning if there is none. All other arguments
+            A file written by a `cynn.callbacks.Checkpoint`. The training continues from there, even in the middle of an
+            epoch, and ends with the same bits and the same history as without the interruption. True uses the last file
+            of the Checkpoint among the callbacks, or starts from the beginning if there is none. All other arguments
             must be the same, except n_threads, progress and, if the learning rate is a number, epochs.
         progress : bool
             Whether to show a progress bar if stderr is a terminal.
@@ -284,14 +287,14 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         check_finite : bool
             Whether to check x and y for NaN and infinity.
         communicator : mpi4py.MPI.Comm, optional
-            The ranks of MPI that take each step together, such as `MPI.COMM_WORLD` (extra `mpi`). Every rank calls
-            `fit` with the same network, data and parameters, and ends with the bits of a `fit` without ranks. Rank 0
-            writes checkpoints. Each rank has one thread, unless `n_threads` says otherwise.
+            The MPI ranks that take each step together, such as `MPI.COMM_WORLD` (extra `mpi`). Every rank calls `fit`
+            with the same network, data and parameters. The result has the same bits as `fit` in one process. Rank 0
+            writes checkpoints. By default, each rank has one thread.
 
         Returns
         -------
         cynn.training.History
-            The figures of every epoch. With several outputs, the names of figures of one output begin with its name.
+            The loss and the metrics of every epoch. With several outputs, the figures of an output begin with its name.
             The loss is the mean of weight * loss over the rows. Training metrics are computed from the predictions
             made during the epoch, with the weights of each step.
 
@@ -300,11 +303,11 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         TrainingDivergedError
             The loss became NaN or infinite.
         WorkerError
-            Another rank has failed, or was called with something else.
+            Another rank has failed, or has other arguments.
         BusyError
-            Another call trains the network, in another thread or because this call is made in a callback.
+            Another call is training the network, in another thread or around this call, which a callback makes.
         ShapeError, DataError
-            x or y do not fit.
+            x or y do not fit the network.
         CheckpointError, ModelFileError
             The checkpoint to resume from does not exist, or is not complete.
 
@@ -371,8 +374,8 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         loss_weights : list or dict of float, optional
             For several outputs, the weight of the loss of each in the sum.
         optimizer : str, Optimizer or dict, optional
-            By default, the optimizer of the last step, or Adam. It continues with its state as long as it is equal to
-            that of the last step.
+            By default, the optimizer of the last step, or Adam. As long as it is equal to that of the last step, it
+            continues with its state.
         sample_weight : array of shape (rows,), optional
             The weight of each row. Here weights are not divided by their mean. For several outputs, as for `fit`.
         n_threads : int, optional
@@ -390,9 +393,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         TrainingDivergedError
             The loss became NaN or infinite.
         BusyError
-            Another call trains the network.
+            Another call is training the network.
         ShapeError, DataError
-            x or y do not fit.
+            x or y do not fit the network.
 
         Examples
         --------
@@ -423,12 +426,12 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         n_threads: int | None = None,
         check_finite: bool = True,
     ) -> TrainingLoop:
-        """Prepare steps for a training loop of one's own: reinforcement learning, streams, several networks in turn.
+        """Prepare a custom training loop: for reinforcement learning, streams, or several networks in turn.
 
         Parameters
         ----------
         batch_size : int
-            The largest number of rows of a batch.
+            The largest number of rows per batch.
         loss : str, Loss or dict, optional
             As for `fit`.
         loss_weights : list or dict of float, optional
@@ -448,9 +451,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Raises
         ------
         InvalidParameterError, UnknownNameError
-            A setting is none of those that are allowed.
+            An argument is invalid.
         BusyError
-            Another call trains the network.
+            Another call is training the network.
 
         Examples
         --------
@@ -485,8 +488,8 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Returns
         -------
         list of (dW, db)
-            For each layer with parameters, and then for the layers nested in it: arrays of the shapes of its weights
-            and biases, or of its other parameters; None for those that are not trained.
+            One tuple for each layer with parameters, followed by those of the layers nested in it: arrays with the
+            shapes of its weights and biases, or of its other parameters. None for parameters that are not trained.
 
         Examples
         --------
@@ -506,17 +509,17 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
 
     @property
     def parameter_vector(self) -> Array:
-        """All trained weights as one vector: those of each layer in order, each array row by row.
+        """All trained weights as one vector: layer by layer, each array row by row.
 
-        Reading makes a copy, since each array lies in memory of its own; assigning copies, too. Frozen weights are not
-        among them. `get_weights` has all arrays by themselves.
+        Reading it returns a copy. Assigning it copies the values into the network. Frozen weights are not part of it.
+        `get_weights` returns all arrays separately.
 
         Raises
         ------
         ShapeError, DataError
-            What is assigned is not a vector of that size, or not finite in the network's dtype.
+            The assigned value is not a vector of that size, or not finite in the network's dtype.
         BusyError
-            It is assigned while another thread trains.
+            It is assigned while another thread is training the network.
 
         Examples
         --------
@@ -553,7 +556,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         sample_weight: Any = None,
         n_threads: int | None = None,
     ) -> Problem:
-        """The loss of some rows as a function of the trained weights: for SciPy, and other libraries that minimize.
+        """The loss of some rows as a function of the trained weights: for SciPy and other optimization libraries.
 
         Parameters
         ----------
@@ -572,12 +575,13 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         -------
         cynn.training.Problem
             Its methods take a vector of weights: `value`, `value_and_gradient`, and for squared errors `residuals` and
-            `jacobian`. It has a copy of the network: this one stays as it is.
+            `jacobian`. It works on a copy of the network and does not change this one.
 
         Raises
         ------
         InvalidParameterError
-            A layer draws random numbers, or depends on other rows of a batch.
+            A layer draws random numbers, such as `Dropout`, or depends on the other rows of a batch, such as
+            `BatchNorm`.
 
         Examples
         --------
@@ -598,15 +602,15 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
     def laplace(
         self, x: Any, y: Any, *, kind: str = "last_layer", sample_weight: Any = None, n_threads: int | None = None
     ) -> Laplace:
-        """The uncertainty of the predictions of a trained network, by Laplace's approximation.
+        """The uncertainty of the predictions of a trained network, by the Laplace approximation.
 
-        The weights are taken for normally distributed around those of the network, with the inverse of the
+        The weights are assumed to be normally distributed around those of the network, with the inverse of the
         Gauss-Newton matrix as covariance::
 
             p(w) = N(w of the network, (Σ JᵀJ / σ² + α)⁻¹)        deviation(x)² = σ² + J(x) (...)⁻¹ J(x)ᵀ
 
-        with the noise σ of each output and the precision α of a prior on the weights, both of the largest evidence.
-        It costs a pass over the rows; nothing is trained.
+        σ is the noise of each output, and α the precision of the prior on the weights. Both are chosen to maximize the
+        evidence. The cost is one pass over the rows; nothing is trained.
 
         Sources: MacKay, "Bayesian interpolation", 1992; Daxberger and others, "Laplace redux: effortless Bayesian deep
         learning", 2021.
@@ -614,12 +618,12 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Parameters
         ----------
         x, y : array
-            Rows and their targets, as for `fit`, with squared errors: those that it was trained on or, if it fits them
-            better than others, rows that were held out, since the noise is that of these rows.
+            Rows and their targets, as for `fit`: the training rows or, if the network overfits them, held-out rows. The
+            noise is estimated from these rows.
         kind : {"last_layer", "diagonal"}
-            The weights of the last layer, which must be a `Dense` without an activation, with all covariances; or all
-            trained weights, of which each is independent of the others. The former is quick and goes with all layers
-            before; the latter computes a Jacobian of each row, here and in predictions.
+            "last_layer": the weights of the last layer, with all their covariances. The last layer must be a `Dense`
+            without an activation. This is fast, and the other layers may be of any kind. "diagonal": all trained
+            weights, each independent of the others. This computes a Jacobian per row, here and in predictions.
         sample_weight : array of shape (rows,), optional
             The weight of each row. Only ratios matter.
         n_threads : int, optional
@@ -628,12 +632,13 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Returns
         -------
         cynn.training.Laplace
-            Its `predict` returns mean and standard deviation, its `interval` bounds. It has a copy of the network.
+            Its `predict` returns the mean and the standard deviation, its `interval` bounds. It has a copy of the
+            network.
 
         Raises
         ------
         InvalidParameterError
-            The loss that fits the last layer is not `mean_squared_error`, or the kind does not go with the layers.
+            The loss that fits the last layer is not `mean_squared_error`, or `kind` does not support the layers.
 
         Examples
         --------
@@ -662,7 +667,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         n_threads: int | None = None,
         check_finite: bool = True,
     ) -> dict[str, float]:
-        """Compute the loss and metrics of predictions for x against y.
+        """Compute the loss and the metrics of the predictions for x, compared with y.
 
         Parameters
         ----------
@@ -704,10 +709,11 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         return found
 
     def update_moving_averages(self, x: Any, *, sample_weight: Any = None, n_threads: int | None = None) -> None:
-        """Compute the moving averages of every `BatchNorm` again, as the mean and the variance over rows.
+        """Recompute the moving averages of every `BatchNorm` as the mean and the variance over the rows of x.
 
-        For weights that are not the result of training steps, such as averages of weights. It makes one pass over x per
-        layer, as in predictions, without dropout. (Ioffe and Szegedy, 2015, algorithm 2.)
+        Call it for weights that do not come from training steps, such as averages of weights. It makes one pass over x
+        per layer, as in predictions, without dropout. Source: Ioffe and Szegedy, "Batch normalization", 2015,
+        algorithm 2.
 
         Parameters
         ----------
@@ -721,7 +727,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Raises
         ------
         BusyError
-            Another thread trains the network.
+            Another thread is training the network.
 
         Examples
         --------
@@ -743,11 +749,11 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             )
 
     def initialize_from(self, x: Any, *, n_threads: int | None = None) -> None:
-        """Start the dense layers so that they fit the data, instead of by their initializers alone.
+        """Initialize the dense layers from data, instead of by their initializers alone.
 
-        In each of `Dense`, `GLU` and `Maxout`, from the input on, the columns of W are scaled so that z has a standard
-        deviation of 1 over the rows, and each bias becomes the negative mean, with random weights, of z in five random
-        rows: the bend of a rectifier lies among the data. Columns keep the directions that their initializer gave them.
+        In each `Dense`, `GLU` and `Maxout`, starting at the input, each column of W is scaled so that z has a standard
+        deviation of 1 over the rows. Each bias becomes minus a randomly weighted mean of z over five random rows, so
+        that the kink of a ReLU lies within the data. Columns keep the directions from their initializer.
 
         Source: Steinwart, "A sober look at neural network initializations", 2019 (he+5); Holzmüller, Grinsztajn and
         Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular data", 2024, appendix A.
@@ -755,16 +761,16 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Parameters
         ----------
         x : array of shape (rows, inputs)
-            The training data, or enough of them: two rows at least.
+            The training data, or a sample of at least two rows.
         n_threads : int, optional
             By default `cynn.get_num_threads()`. The result does not depend on it.
 
         Raises
         ------
         BusyError
-            Another thread trains the network.
+            Another thread is training the network.
         DataError
-            x is not finite, or what a layer makes of it is not. The weights stay as they were.
+            x or the output of a layer is not finite. The weights stay as they were.
 
         Examples
         --------
@@ -785,11 +791,12 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             initialize_from(self, rows, threads.resolve(n_threads))
 
     def scale_robustly(self, x: Any, *, sample_weight: Any = None) -> None:
-        """Set the first layer, a ``BatchNorm(trainable=False)``, so that it scales the columns of x robustly.
+        """Let the first layer, a ``BatchNorm(trainable=False)``, scale the columns of x by median and quartiles.
 
-        Every column becomes (x - median) * scale, where scale is 1 / (q75 - q25), by the distance of its quartiles.
-        Where that is 0, scale is 2 / (max - min), and 0 for a column of one value. Unlike mean and deviation, these do
-        not follow a few very large values. The figures are saved with the network. What `Input` does comes before.
+        Every column becomes (x - median) * scale with scale = 1 / (q75 - q25), where q25 and q75 are its quartiles. If
+        they are equal, scale is 2 / (max - min), or 0 for a constant column. Unlike the mean and the standard
+        deviation, these hardly depend on outliers. The numbers are saved with the network. They are computed from the
+        output of `Input`.
 
         Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
         tabular data", 2024.
@@ -799,16 +806,16 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         x : array of shape (rows, inputs)
             The training data.
         sample_weight : array of shape (rows,), optional
-            How often each row is there: medians and quartiles are those of as many copies.
+            The weight of each row: a weight of 2 means two copies of the row.
 
         Raises
         ------
         InvalidParameterError
-            The first layer is not such a `BatchNorm`.
+            The first layer is not a ``BatchNorm(trainable=False)``.
         DataError
             x is not finite. The network stays as it was.
         BusyError
-            Another thread trains the network.
+            Another thread is training the network.
 
         Examples
         --------
@@ -833,7 +840,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             scale_robustly(self, rows, weight)
 
     def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
-        """Diagnose problems of training, as a table of the layers. Nothing is trained.
+        """Diagnose training problems: a table with one line per layer. The network is not changed.
 
         Parameters
         ----------
@@ -842,7 +849,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         loss : str, Loss or dict, optional
             As for `fit`.
         optimizer : str, Optimizer or dict, optional
-            The optimizer whose step is tried on a copy of the network. By default that of the last step, or Adam.
+            The optimizer to try on a copy of the network. By default that of the last step, or Adam.
 
         Returns
         -------
@@ -865,7 +872,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         return diagnose(self, x, y, loss=loss, optimizer=optimizer)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write layers, weights and biases to a safetensors file, which `cynn.load` reads.
+        """Save the layers and weights in a safetensors file, which `cynn.load` reads.
 
         Parameters
         ----------
@@ -918,13 +925,13 @@ def load(path: str | os.PathLike[str]) -> Network:
     NotAFileError
         `path` is a directory, a FIFO, a socket or a device.
     ModelFileError
-        The file is not a complete model file.
+        The file is not a CyNN file, or is truncated.
     UnknownNameError
         The network has a part with an unknown name.
     PluginError
         The network needs a plugin whose package is not installed. The message names it.
     CynnWarning
-        Only a warning: a plugin is installed in another version than when the network was saved.
+        A warning, not an error: a plugin is installed in another version than when the network was saved.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Finds modules that have moved under their old names, which pickles and programs use."""
+"""Imports modules that have moved by their old names, for existing pickles and programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOW = {
 
 
 class _OldNames:
-    """A finder and its loader; not from their bases in importlib.abc, which brings tempfile and more along."""
+    """A finder that is also its loader. It does without the base classes of importlib.abc, which is slow to import."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -28,7 +28,7 @@ class _OldNames:
         return ModuleSpec(fullname, cast(Any, self)) if fullname in _NOW else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return None  # a plain one, in whose place the present one is put
+        return None  # the default module, which exec_module replaces
 
     def exec_module(self, module: ModuleType) -> None:
         sys.modules[module.__name__] = importlib.import_module(_NOW[module.__name__])

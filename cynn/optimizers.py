@@ -1,4 +1,4 @@
-"""Optimizers: how a weight is updated, given its gradient."""
+"""Optimizers: rules that update weights from their gradients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
-# The hyperparameter that may have a schedule, and that is 0 for some parameters.
+# This hyperparameter may have a schedule, and is 0 for parameters that are excluded from weight decay.
 _DECAY = "weight_decay"
 
 
@@ -27,9 +27,9 @@ class Optimizer(Component):
     """The base class of optimizers.
 
     The learning rate of every optimizer is a number, a schedule of `cynn.schedules`, its configuration, or a function
-    of the step, which is counted from 0. A hyperparameter with the name `weight_decay` is a number, a schedule that
-    depends only on the step, or its configuration. Layers may multiply the learning rate for their parameters by a
-    factor (`learning_rate_factor`), and exclude parameters from weight decay.
+    of the step, counted from 0. A hyperparameter named `weight_decay` is a number, a schedule that depends only on the
+    step, or its configuration. A layer may multiply the learning rate of its parameters by a `learning_rate_factor`,
+    and may exclude parameters from weight decay.
 
     A subclass sets `name` and has one of
 
@@ -42,17 +42,17 @@ class Optimizer(Component):
 
     `clipvalue`, `clipnorm`, `global_clipnorm` : float
         Limits for the elements of the gradients, for the norm of each parameter's gradient, and for the norm of all
-        together (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013). If
-        several are given, the order is: norm of each, norm of all, elements.
+        gradients together (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks",
+        2013). Several limits apply in this order: `clipnorm`, `global_clipnorm`, `clipvalue`.
     `gradient_accumulation_steps` : int
-        The number of batches per step, which uses the mean gradient over their rows. The last step of an epoch may have
-        fewer batches.
+        The number of batches per step. A step uses the mean gradient over their rows. The last step of an epoch may
+        have fewer batches.
     `decay_biases` : bool
         False excludes parameters with one dimension from weight decay: biases, γ and β of normalizations, slopes of
-        `PReLU`. Parameters that a layer excludes have no decay in any case.
+        `PReLU`. Layers may exclude further parameters.
     `use_ema`, `ema_momentum` : bool, float
-        At the end of `fit`, the weights are replaced by their exponential moving average over the steps, which starts
-        at the weights before the first step (Polyak and Juditsky, "Acceleration of stochastic approximation by
+        At the end of `fit`, replace the weights by their exponential moving average over the steps. The average starts
+        with the weights before the first step (Polyak and Juditsky, "Acceleration of stochastic approximation by
         averaging", 1992).
 
     Examples
@@ -75,20 +75,20 @@ class Optimizer(Component):
     methods: ClassVar[tuple[str, ...]] = ("step",)
     max_nested: ClassVar[int] = Schedule.max_nested + 1
     n_slots: ClassVar[int] = 0
-    #: The learning rates for which a step is in proportion to the rate, as the conformance kit expects it.
+    #: The learning rates for which a step is proportional to the rate. The conformance kit uses rates in this range.
     learning_rate_range: ClassVar[tuple[float, float]] = (0.0, math.inf)
     assignable: ClassVar[frozenset[str]] = frozenset({"learning_rate"})
-    learning_rate: Any = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
-    clipvalue: float = option(default=0.0, doc="The largest element of a gradient; 0: any.")
-    clipnorm: float = option(default=0.0, doc="The largest norm of each parameter's gradient; 0: any.")
-    global_clipnorm: float = option(default=0.0, doc="The largest norm of all gradients together; 0: any.")
+    learning_rate: Any = hyperparameter(default=0.01, above=0, doc="The step size.")
+    clipvalue: float = option(default=0.0, doc="The largest element of a gradient; 0: no limit.")
+    clipnorm: float = option(default=0.0, doc="The largest norm of each parameter's gradient; 0: no limit.")
+    global_clipnorm: float = option(default=0.0, doc="The largest norm of all gradients together; 0: no limit.")
     gradient_accumulation_steps: int = option(
-        default=1, minimum=1, doc="A step is on the mean gradient over the rows of so many batches."
+        default=1, minimum=1, doc="The number of batches per step, which uses their mean gradient."
     )
-    use_ema: bool = option(default=False, doc="After training, weights are their moving average.")
-    ema_momentum: float = option(default=0.99, below=1, doc="How slowly that average forgets.")
+    use_ema: bool = option(default=False, doc="Replace the weights by their moving average after training.")
+    ema_momentum: float = option(default=0.99, below=1, doc="The decay rate of that average.")
     decay_biases: bool = option(
-        default=True, doc="Weight decay touches parameters of one dimension, too: biases, and those of normalizations."
+        default=True, doc="Apply weight decay to biases and to the parameters of normalizations, too."
     )
 
     @staticmethod
@@ -114,7 +114,7 @@ class Optimizer(Component):
         n_slots : int
             The number of state arrays per parameter.
         elementwise : bool
-            Whether each element is updated independently, so that a step may be taken on any piece.
+            Whether each element is updated independently, so that a parameter may be updated in pieces.
 
         Returns
         -------
@@ -147,13 +147,13 @@ class Optimizer(Component):
 
     @property
     def decay_place(self) -> int | None:
-        """The index of weight decay in `kernel_values`; None if there is none."""
+        """The index of weight decay in `kernel_values`; None if the optimizer has no weight decay."""
         names = [name for name in self.hyperparameters if name not in self.assignable]
         return names.index(_DECAY) if _DECAY in names else None
 
     @property
     def decay_schedule(self) -> Schedule | None:
-        """The schedule of weight decay; None if it is a number, or there is none."""
+        """The schedule of weight decay; None if it is a number or if the optimizer has none."""
         decay = getattr(self, _DECAY, None)
         return decay if isinstance(decay, Schedule) else None
 
@@ -205,7 +205,8 @@ class SGD(Optimizer):
         v := momentum * v - η g
         w := w + v                        (nesterov: w := w + momentum * v - η g)
 
-    The learning rate is part of v, as in Keras: if it changes, v still contains the old one. In PyTorch it is not.
+    The learning rate is part of v, as in Keras: when it changes, v still contains the old one. In PyTorch, v does not
+    contain it.
 
     Sources: Nielsen, "Neural networks and deep learning", 2015, chapters 1 and 3; Sutskever,
     Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning",
@@ -219,15 +220,13 @@ class SGD(Optimizer):
     """
 
     name = "sgd"
-    learning_rate: Any = hyperparameter(default=0.01, above=0, doc="How far a step goes.")
+    learning_rate: Any = hyperparameter(default=0.01, above=0, doc="The step size.")
     momentum: float = hyperparameter(
-        default=0.0, minimum=0, maximum=1, doc="The part of the last step that is kept."
+        default=0.0, minimum=0, maximum=1, doc="The share of the last step that is added to the next one."
     )
-    nesterov: bool = hyperparameter(
-        default=False, doc="Look ahead by the momentum before taking the gradient."
-    )
+    nesterov: bool = hyperparameter(default=False, doc="Use Nesterov's form of momentum.")
     weight_decay: Any = hyperparameter(
-        default=0.0, minimum=0, doc="L2 penalty: added to the gradient, times w."
+        default=0.0, minimum=0, doc="The L2 penalty: weight_decay * w is added to the gradient."
     )
 
     @property
@@ -256,12 +255,10 @@ class Adam(Optimizer):
 
     name = "adam"
     kernel = kernels.optimizers.KERNELS["adam"]
-    learning_rate: Any = hyperparameter(default=0.001, above=0, doc="How far a step goes.")
-    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
-    beta_2: float = hyperparameter(
-        default=0.999, minimum=0, below=1, doc="How slowly the mean of g² forgets."
-    )
-    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Keeps the quotient finite.")
+    learning_rate: Any = hyperparameter(default=0.001, above=0, doc="The step size.")
+    beta_1: float = hyperparameter(default=0.9, minimum=0, below=1, doc="The decay rate of the mean of g.")
+    beta_2: float = hyperparameter(default=0.999, minimum=0, below=1, doc="The decay rate of the mean of g².")
+    epsilon: float = hyperparameter(default=1e-8, above=0, doc="Added to the denominator, for numerical stability.")
 
 
 class AdamW(Adam):
@@ -279,7 +276,7 @@ class AdamW(Adam):
     name = "adamw"
     kernel = kernels.optimizers.KERNELS["adamw"]
     weight_decay: Any = hyperparameter(
-        default=0.01, minimum=0, doc="The part of w that goes each step, times η."
+        default=0.01, minimum=0, doc="Each step subtracts η weight_decay w."
     )
 
 

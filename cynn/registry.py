@@ -1,12 +1,12 @@
-"""Registries, in which parts are found by name: built-in parts, registered classes and plugins.
+"""Registries, which find parts by name: built-in parts, registered classes and plugins.
 
 Each kind of part has a registry: `cynn.registry.activations`, `losses`, `optimizers`, `layers`, `initializers`,
-`regularizers`, `constraints`, `schedules`, `metrics`, `callbacks` and `solvers`. This module depends on no part: the
-module of the same name in `cynn`, which has the base class of a kind, declares the built-in parts.
+`regularizers`, `constraints`, `schedules`, `metrics`, `callbacks` and `solvers`. This module depends on no part. The
+built-in parts of a kind are declared by the module of the same name in `cynn`, which also has the base class.
 
-A plugin is a class that an installed package names in an entry point, whose group is that of its kind, such as
-`cynn.activations`. Entry points are read for the first name that is not built in. Only the requested plugin is
-imported.
+A plugin is a class that an installed package names in an entry point of the group of its kind, such as
+`cynn.activations`. Entry points are read when a name that is not built in is looked up for the first time. Only the
+requested plugin is imported.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ solvers: Registry[Any]
 # The registries annotated above. Each is made by the module of the same name in `cynn` when it is imported.
 _NAMES = frozenset(__annotations__)
 
-#: The registries of functions with hyperparameters, by kind: activations, losses and optimizers.
+#: The registries of the kinds with hyperparameters: activations, losses and optimizers.
 OF_KIND: dict[str, Registry[Any]] = {}
 
-# Kinds that `fit` is given under one name, optimizer=: a name is in one of the two.
+# The parameter `optimizer` of `fit` takes both kinds, so a name may be used by only one of them.
 _SAME_NAMES = {"optimizer": "solver", "solver": "optimizer"}
 
-#: The version of a class that no package provides. Its module takes the place of the package.
+#: Stands for the version of a class that no package provides. Its module stands for the package.
 UNPACKAGED = "unpackaged"
 
 
@@ -126,7 +126,7 @@ class Registry(Generic[C]):
 
     @property
     def has_kernels(self) -> bool:
-        """Whether its parts have kernels, or methods instead of kernels."""
+        """Whether its parts compute with kernels, or with Python methods in their place."""
         return hasattr(self._base, "is_compiled")
 
     def get(self, spec: Any, **hyperparameters: Any) -> C:
@@ -168,7 +168,7 @@ class Registry(Generic[C]):
 
     @property
     def _article(self) -> str:
-        """A layer has one activation, and a `fit` one loss and one optimizer; of others there may be several."""
+        """"The" for the kinds of which there is one: a layer has one activation, `fit` one loss and one optimizer."""
         return "The" if self.kind in OF_KIND else "An" if self.kind[0] in "aeiou" else "A"
 
     def _made(self, cls: type[Any], config: Mapping[str, Any]) -> C:
@@ -204,8 +204,8 @@ class Registry(Generic[C]):
         return self._load(self._entry_point(name))
 
     def names(self) -> list[str]:
-        """All names, without importing plugins; as package:name if they are taken, or provided by several packages."""
-        # a class without a name of its own has a name for each form of it
+        """All names, without importing plugins: "package:name" if the name is taken or several packages provide it."""
+        # VarianceScaling has no name of its own: each of its aliases is listed
         found = {cls.name or name for known in (self._builtins, self._registered) for name, cls in known.items()}
         for name, entry_points in self._scan().items():
             if len(entry_points) == 1 and not self._is_taken(name):
@@ -215,7 +215,7 @@ class Registry(Generic[C]):
         return sorted(found)
 
     def hidden(self) -> dict[str, list[str]]:
-        """The names that packages provide but that are taken, without importing plugins.
+        """The names of plugins that are hidden because the name is taken, without importing plugins.
 
         Returns
         -------
@@ -233,7 +233,7 @@ class Registry(Generic[C]):
         return name in self._builtins or name in self._registered
 
     def describe(self, name: str) -> Description:
-        """Kind, distribution, version, and whether the part is compiled. Imports a plugin.
+        """The kind, distribution and version of a part, and whether it is compiled. This imports a plugin.
 
         Parameters
         ----------
@@ -260,7 +260,7 @@ class Registry(Generic[C]):
         Returns
         -------
         tuple (distribution, version)
-            The module and `"unpackaged"` for a class without a distribution.
+            For a class without a distribution, its module and `"unpackaged"`.
         """
         if cls in self._builtins.values():
             return package_names.OWN, __version__
@@ -278,12 +278,12 @@ class Registry(Generic[C]):
         Returns
         -------
         bool
-            False for a class that only has the same name as another one.
+            False for a class that only shares its name with another one.
         """
         return cls in self._registered.values() or self.origin(cls)[1] != UNPACKAGED
 
     def name_of(self, part: Any) -> str:
-        """The name under which the class of a part is found: `"package:name"` if another package provides it.
+        """The name by which the class of a part is found: `"package:name"` if another package provides it.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ class Registry(Generic[C]):
         Returns
         -------
         str
-            Just the name, if the part is built in, registered, or in no registry.
+            Only the name if the part is built in, registered, or unknown to the registry.
         """
         if type(part) in self._builtins.values() or type(part) in self._registered.values():
             return part.name  # type: ignore[no-any-return]  # a str, as `_check` has seen
@@ -305,7 +305,7 @@ class Registry(Generic[C]):
         return name if _is_ours(entry_points[0]) else f"{_package(entry_points[0])}:{name}"
 
     def _in_full(self, name: str) -> str:
-        """A name from a configuration. Without a package it means ours, even if other packages provide it, too."""
+        """Complete a name from a configuration: without a package, it means ours if we provide it."""
         if ":" in name or self._is_taken(name):
             return name
         return f"{package_names.OWN}:{name}" if package_names.OWN in self.offers(name) else name
@@ -425,7 +425,7 @@ class Registry(Generic[C]):
         return cls
 
     def _taken_by_twin(self, name: str) -> type[Any] | None:
-        """The class with that name of the kind with which this one shares its names."""
+        """The class with that name in the kind that shares its names with this one."""
         if self.kind not in _SAME_NAMES:
             return None
         twin = of_kind(_SAME_NAMES[self.kind])
@@ -437,7 +437,7 @@ class Registry(Generic[C]):
 
             found: dict[str, dict[str, EntryPoint]] = {}
             for entry_point in _without_former(list(entry_points(group=self.group))):
-                # an installation may be on the path twice, as editable ones are: the first one counts
+                # an editable installation may be on the path twice: the first one counts
                 same_name = found.setdefault(entry_point.name, {})
                 same_name.setdefault(_package(entry_point), entry_point)
             self._entry_points = {
@@ -447,7 +447,7 @@ class Registry(Generic[C]):
         return self._entry_points
 
     def _entry_points_of(self, cls: type[Any]) -> list[EntryPoint]:
-        """The entry points for a class. If several packages have some, those of one of them."""
+        """The entry points for a class, all from the same package."""
         found = [self._loaded[cls]] if cls in self._loaded else []
         found += [each for offered in self._scan().values() for each in offered if _leads_to(each, cls)]
         return [each for each in found if _package(each) == _package(found[0])]
@@ -478,7 +478,7 @@ class Registry(Generic[C]):
             ) from error
         self._check(cls, source)
         if entry_point.name not in (cls.name, *cls.aliases):
-            # a saved network has the name of the class, under which it must be found again
+            # a saved network stores the name of the class, which must lead to the class again
             raise PluginError(
                 f"{source} must have the name of its entry point, or that among its aliases. "
                 f"Got the name {cls.name!r} instead."
@@ -496,7 +496,7 @@ class Registry(Generic[C]):
 
 
 class _OfKind:
-    """The registry of a kind as an attribute of its classes, which may not import this module."""
+    """Gives the classes of a kind their registry as an attribute, since they may not import this module."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -550,7 +550,7 @@ def every() -> list[Registry[Any]]:
 
 
 def declare(base: type[Any], module: Mapping[str, Any]) -> None:
-    """Make the registry of a kind. Its built-in parts are the public classes of that kind in a module.
+    """Make the registry of a kind. The public classes of that kind in a module are its built-in parts.
 
     Parameters
     ----------
@@ -593,7 +593,7 @@ def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
 
 
 def _name(entry_point: EntryPoint) -> str:
-    # an installation with damaged metadata has none
+    # damaged metadata has no name
     return (entry_point.dist and entry_point.dist.name) or "unknown"
 
 
@@ -605,7 +605,7 @@ def _leads_to(entry_point: EntryPoint, cls: type[Any]) -> bool:
     """Whether an entry point names a class, without importing anything."""
     if (entry_point.module, entry_point.attr) == (cls.__module__, cls.__qualname__):
         return True
-    # or the package imports the class from one of its modules
+    # the entry point may name a package that imports the class from one of its modules
     found: Any = sys.modules.get(entry_point.module)
     for part in (entry_point.attr or "").split("."):
         found = getattr(found, "__dict__", {}).get(part)
@@ -613,7 +613,7 @@ def _leads_to(entry_point: EntryPoint, cls: type[Any]) -> bool:
 
 
 def _is_ours(entry_point: EntryPoint) -> bool:
-    # the module decides, too, since another project has our former name
+    # the name is not enough, since another project has our former name
     return package_names.is_ours(_name(entry_point)) and entry_point.value.startswith("cynn_plugins.")
 
 

@@ -12,23 +12,24 @@ __all__ = ["L1", "L1L2", "L2", "Regularizer", "get"]
 
 
 class Regularizer(Configurable):
-    """The base class of regularizers: l1 Σ|w| + l2 Σw² over the weights of a layer is added to the loss.
-
-    Sources: Nielsen, "Neural networks and deep learning", 2015, chapter 3; Zou and Hastie, "Regularization
-    and variable selection via the elastic net", 2005 (both together).
+    """The base class of regularizers, which add l1 Σ|w| + l2 Σw² over the weights of a layer to the loss.
 
     A custom regularizer is a subclass that defines l1 and l2.
+
+    Sources: Nielsen, "Neural networks and deep learning", 2015, chapter 3; Zou and Hastie, "Regularization
+    and variable selection via the elastic net", 2005 (both penalties together).
 
     Attributes
     ----------
     l1, l2 : float
+        The factors of Σ|w| and Σw².
 
     Examples
     --------
     >>> import cynn
     >>> @cynn.registry.regularizers.register
     ... class Bayesian(cynn.regularizers.Regularizer):
-    ...     '''Of weights that are drawn from a normal distribution.'''
+    ...     '''A normal prior on the weights.'''
     ...     name = "bayesian"
     ...     def __init__(self, deviation=1.0):
     ...         self.deviation = deviation

@@ -1,7 +1,6 @@
-# Sums of rows that may be long, and softmax, which divides by one: in double and side by side, in an order that depends
-# on neither compiler nor CPU.
-# Short ones are taken in the type itself, where rounding has no time to add up and conversions would cost more than
-# the sum.
+# Sums over rows, and softmax: computed in double, in LANES partial sums, in an order that depends on neither the
+# compiler nor the CPU. Short rows are summed in their own dtype: few rounding errors add up, and conversions would cost
+# more than the sum.
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -10,12 +9,12 @@ from cynn cimport vector_math
 from cynn.abi cimport floating
 
 cdef enum:
-    LANES = 16    # sums side by side, which vectorize and are added up in one order
+    LANES = 16    # partial sums, which vectorize and are added up in a fixed order
     SHORT = 32
-    AT_ONCE = 1024  # numbers of short rows, which stay in the L1 cache
-    COLUMNS = 64  # that are summed up together, and numbers whose powers are
+    AT_ONCE = 1024  # elements of short rows per block, which stay in the L1 cache
+    COLUMNS = 64  # columns that are summed together, and elements whose powers are computed together
 
-# Squares of numbers in double overflow, or lose bits, outside of these; a factor of 2^600 brings them back.
+# Sums of squares outside these bounds overflow or lose bits in double; a factor of 2^600 or 2^-600 prevents it.
 cdef extern from *:
     """
     #define CYNN_SMALLEST_SQUARES 1e-280
@@ -61,7 +60,7 @@ cdef inline double sum_of(int64_t n, const floating *x) noexcept nogil:
     return sum_of_lanes(sums)
 
 
-# Σ exp(z - largest), the same bits as those of sum_of over what exp gives
+# Σ exp(z - largest), with the same bits as sum_of over the powers
 cdef inline double sum_of_exp(int64_t n, const floating *z, floating largest) noexcept nogil:
     cdef double[LANES] sums
     cdef floating[COLUMNS] powers
@@ -81,7 +80,7 @@ cdef inline double sum_of_exp(int64_t n, const floating *z, floating largest) no
     return sum_of_lanes(sums)
 
 
-# The largest z with sign 1, the smallest with -1; NaNs behind the first element do not count
+# With sign 1 the largest z, with -1 the smallest; NaNs after the first element are ignored
 cdef inline floating extreme_of(int sign, int64_t n, const floating *z) noexcept nogil:
     cdef int64_t j
     cdef floating extreme = z[0]
@@ -120,14 +119,14 @@ cdef inline double sum_of_products(int64_t n, const floating *x, const floating 
     return sum_of_scaled_products(n, x, y, 1)
 
 
-# What numbers are to be multiplied by before they are squared, where their squares as they are sum to that
+# The factor for numbers before they are squared, given the sum of their squares without a factor
 cdef inline double scale_for(double squares) noexcept nogil:
     if SMALLEST_SQUARES <= squares <= LARGEST_SQUARES:
         return 1
     return SCALE_DOWN if squares > 1 else SCALE_UP
 
 
-# √Σ x², wherever that is finite
+# √Σ x², without overflow of the squares
 cdef inline double norm_of(int64_t n, const floating *x) noexcept nogil:
     cdef double squares = sum_of_scaled_products(n, x, x, 1)
     cdef double scale = scale_for(squares)
@@ -158,8 +157,8 @@ cdef inline void sums_of_columns(
             sums[first + j] = <floating>totals[j]
 
 
-# Of each row a := exp(sign z) / Σ exp(sign z): softmax with sign 1, softmin with -1. The powers of many short rows are
-# computed in one loop, which has no rest for each row.
+# For each row a := exp(sign z) / Σ exp(sign z): softmax with sign 1, softmin with -1. The powers of many short rows are
+# computed in one loop, which avoids a remainder loop per row.
 cdef inline void softmax_of_rows(
     int sign, int64_t rows, int64_t cols, const floating *z, floating *a
 ) noexcept nogil:
@@ -180,7 +179,7 @@ cdef inline void softmax_of_rows(
                 a[i * cols + j] = a[i * cols + j] / total
 
 
-# dC/dz = a (sign dC/da - sign Σ dC/da a), in place on grad
+# dC/dz = sign a (dC/da - Σ dC/da a), written over grad
 cdef inline void softmax_gradient_of_rows(
     int sign, int64_t rows, int64_t cols, const floating *a, floating *grad
 ) noexcept nogil:
@@ -194,7 +193,7 @@ cdef inline void softmax_gradient_of_rows(
         grad += cols
 
 
-# The directional derivative of that: dgrad, the tangent of dC/da in, that of dC/dz out; da: the tangent of a
+# The directional derivative of that. dgrad: the tangent of dC/da on entry, of dC/dz on return. da: the tangent of a
 cdef inline void softmax_gradient_jvp_of_rows(
     int sign, int64_t rows, int64_t cols, const floating *a, const floating *grad, const floating *da, floating *dgrad
 ) noexcept nogil:

@@ -1,5 +1,5 @@
-# Functions for loops that the compiler vectorizes, written once over float and double. For plugins too:
-# from cynn cimport vector_math. Accuracy and conditions: include/cynn/vector_math.h.
+# Functions for loops that the compiler vectorizes, for float and double. Plugins use them by
+# `from cynn cimport vector_math`. Accuracy and conditions are in include/cynn/vector_math.h.
 from libc.math cimport cos as libm_cos
 from libc.math cimport cosf as libm_cosf
 from libc.math cimport sin as libm_sin
@@ -72,7 +72,7 @@ cdef inline floating cos(floating x) noexcept nogil:
 
 
 cdef inline bint is_far(floating x) noexcept nogil:
-    # where the digits of sin and cos are lost; and NaN
+    # too large for the range reduction of sin and cos, or NaN
     cdef floating far = CYNN_FAR_F32 if floating is float else CYNN_FAR_F64
     return not absolute(x) <= far
 
@@ -113,7 +113,7 @@ cdef inline floating sigmoid(floating z) noexcept nogil:
 
 
 cdef inline floating softplus(floating z) noexcept nogil:
-    # log(1 + exp(z)), with the larger part taken out so that nothing overflows
+    # log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|)), which does not overflow
     return (0 if z < 0 else z) + log1p(exp(-z if z > 0 else z))
 
 

@@ -24,4 +24,4 @@ class Signum(Optimizer):
     name = "signum"
     kernel = _kernel.SIGNUM
     learning_rate: float = hyperparameter(default=0.001, above=0, doc="How far each step goes.")
-    momentum: float = hyperparameter(default=0.9, minimum=0, below=1, doc="How slowly the mean of g forgets.")
+    momentum: float = hyperparameter(default=0.9, minimum=0, below=1, doc="The decay rate of the mean of g.")
