@@ -18,6 +18,8 @@ ORDER = [
     "autoencoder",
     "augmentation",
     "one_cycle",
+    "pipeline",
+    "same_course",
     "search",
     "early_stopping",
     "custom_activation",
