@@ -98,26 +98,30 @@ def has_python(page):
 def run_page(tmp_path, monkeypatch, capsys):
     """What the blocks of a page leave behind, run one after the other in an empty folder, and what they print.
 
-    A block of text is what the code before it has printed.
+    A block of text is what the code before it has printed, and what code prints stands in one.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(DOCS / "_extensions")  # as docs/conf.py does
 
     def run(page):
-        names, said, printed = {}, [], []
+        names, said, printed, unshown = {}, [], [], {}
         runner = doctest.DocTestRunner(optionflags=OPTIONS)
         for block in of_kind(page, "python", "doctest", "plot", "text"):
             if block.kind == "text":
                 assert agrees(printed[-1], block.code), f"{block} must be\n{printed[-1]}"
-            elif ">>>" in block.code:
+                unshown.popitem()
+                continue
+            if ">>>" in block.code:
                 test = doctest.DocTestParser().get_doctest(block.code, names, page, page, block.line)
                 runner.run(test, out=said.append, clear_globs=False)
                 assert runner.failures == 0, "".join(said)
                 names = test.globs
             else:
                 exec(compile(block.code, str(block), "exec"), names)
-            if block.kind != "text":
-                printed.append(capsys.readouterr().out)
+            printed.append(capsys.readouterr().out)
+            if printed[-1]:
+                unshown[str(block)] = printed[-1]
+        assert not unshown, "what is printed must be shown"
         return names, "".join(printed)
 
     return run
