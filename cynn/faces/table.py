@@ -20,3 +20,4 @@ class FaceMethods:
     to_js = FaceMethod("cynn.interop.js_file:to_js")
     to_onnx = FaceMethod("cynn.interop.onnx_file:to_onnx")
     to_python = FaceMethod("cynn.interop.python_file:to_python")
+    watch = FaceMethod("cynn.web.widget:watch")

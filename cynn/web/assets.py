@@ -34,8 +34,10 @@ def joined(name: str) -> str:
 
 
 def _short(text: str) -> str:
-    text = re.sub(r"/\*\*.*?\*/ ?", "", text, flags=re.S)
-    text = re.sub(r"^export (?!default)", "", text, flags=re.M)
+    """A module without comments, exports, and spaces beside what no text that is shown has."""
+    text = re.sub(r"/\*\*.*?\*/ ?|^ *//[^\n]*\n", "", text, flags=re.S | re.M)
+    text = re.sub(r"^export ", "", text, flags=re.M)
+    text = re.sub(r" ?(=>|[=!]==|[-+*/]?=|&&|\|\||\?\?|[<>]=) ?|(?<=\{) | (?=\})", r"\1", text)
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 

@@ -21,7 +21,7 @@ from cynn.web.columns import columns_of
 from cynn.web.inputs import inputs_of
 from cynn.web.outputs import outputs_of
 
-__all__ = ["Contents", "contents_of", "packed"]
+__all__ = ["Contents", "contents_of"]
 
 _MAX_BYTES = 4_000_000  # of the arrays in a page, which has them all
 
@@ -33,7 +33,11 @@ class Contents:
     Attributes
     ----------
     page : dict
-        What its scripts need to know.
+        What its scripts need to know, all but the arrays.
+    dtype : {"float32", "int8"}
+        How weights are written.
+    examples : array or None
+        Those that are held.
     forward : str
         A function of JavaScript that computes all values of the plan.
     title, about : str
@@ -45,11 +49,24 @@ class Contents:
     """
 
     page: dict[str, Any]
+    dtype: str
+    examples: Array | None
     forward: str
     title: str
     about: str
     notes: str
     summary: str
+
+    def arrays(self, plan: Plan) -> list[tuple[str, Array]]:
+        """The names and the arrays in the order of `data`, those of float32 first."""
+        found = list(_arrays(plan, self.dtype))
+        if self.examples is not None:
+            found.append(("examples", self.examples))
+        return sorted(found, key=lambda each: each[1].dtype != np.float32)
+
+    def data(self, plan: Plan) -> str:
+        """The arrays of a plan as text. Its weights may be others than those that the page began with."""
+        return _packed([array for _, array in self.arrays(plan)])
 
 
 def contents_of(model: Any, *, examples: Any, labels: Any, inputs: Any, dtype: str, title: Any) -> Contents:
@@ -72,14 +89,14 @@ def contents_of(model: Any, *, examples: Any, labels: Any, inputs: Any, dtype: s
     described = inputs_of(exported, inputs, rows, frame_names)
     columns = columns_of(exported)
     outputs = outputs_of(exported, columns, labels)
-    arrays = list(_arrays(plan, dtype))
     answers: list[str] = []
     notes = []
+    held = None
     if rows is not None:
-        held = of_examples.chosen(plan, [column["value"] for column in columns[1:]], rows)
-        arrays.append(("examples", of_examples.as_held(rows[held])))
+        places = of_examples.chosen(plan, [column["value"] for column in columns[1:]], rows)
+        held = of_examples.as_held(rows[places])
         texts = of_examples.answers_of(y, outputs[0], is_coded=plan.labels is None)
-        answers = [""] * len(held) if texts is None else [texts[row] for row in held]
+        answers = [""] * len(held) if texts is None else [texts[place] for place in places]
         if dtype == "int8":
             notes.append(eight_bits.difference(exported.plan, plan, rows, outputs, texts))
     networks = exported.networks
@@ -87,17 +104,11 @@ def contents_of(model: Any, *, examples: Any, labels: Any, inputs: Any, dtype: s
         notes.append(f"The output is made of the mean of {len(networks)} networks, of which one is drawn.")
     count = sum(network.parameter_count for network in networks)
     widths = "-".join(str(column["units"]) for column in columns)
-    page = {
-        "inputs": described,
-        "columns": columns,
-        "outputs": outputs,
-        "answers": answers,
-        "described": [(name, array.dtype.name, array.size) for name, array in _in_order(arrays)],
-        "data": packed(arrays),
-    }
-    return Contents(
-        page, _forward(plan), title, f"{widths}, {count:,} weights and biases", " ".join(notes), networks[-1].summary()
-    )
+    page: dict[str, Any] = {"inputs": described, "columns": columns, "outputs": outputs, "answers": answers}
+    about = f"{widths}, {count:,} weights and biases"
+    found = Contents(page, dtype, held, _forward(plan), title, about, " ".join(notes), networks[-1].summary())
+    page["described"] = [(name, array.dtype.name, array.size) for name, array in found.arrays(exported.plan)]
+    return found
 
 
 def _check_size(plan: Plan, dtype: str) -> None:
@@ -132,17 +143,11 @@ def _arrays(plan: Plan, dtype: str) -> Iterator[tuple[str, Array]]:
         yield from vars(plan.standardization).items()
 
 
-def _in_order(arrays: list[tuple[str, Array]]) -> list[tuple[str, Array]]:
-    """Those of float32 first."""
-    return sorted(arrays, key=lambda each: each[1].dtype != np.float32)
-
-
-def packed(arrays: list[tuple[str, Array]]) -> str:
+def _packed(arrays: list[Array]) -> str:
     """The bytes of arrays: of those of float32, all first bytes come first, which compresses better."""
-    ordered = [array for _, array in _in_order(arrays)]
-    floats = np.concatenate([np.zeros(0, np.float32), *(a.ravel() for a in ordered if a.dtype == np.float32)])
+    floats = np.concatenate([np.zeros(0, np.float32), *(a.ravel() for a in arrays if a.dtype == np.float32)])
     planes = floats.astype("<f4").view(np.uint8).reshape(-1, 4).T
-    rest = [array.tobytes() for array in ordered if array.dtype != np.float32]
+    rest = [array.tobytes() for array in arrays if array.dtype != np.float32]
     return base64.b64encode(zlib.compress(b"".join([planes.tobytes(), *rest]), 9)).decode()
 
 

@@ -9,6 +9,7 @@ from string import Template
 from typing import Any
 
 from cynn import file_access
+from cynn.interop.exported_model import exported_model
 from cynn.web import assets
 from cynn.web.contents import Contents, contents_of
 
@@ -80,8 +81,9 @@ def to_html(
     path = Path(file_access.as_path(path, "path", "to_html"))
     title = path.stem if title is None else title
     found = contents_of(self, examples=examples, labels=labels, inputs=inputs, dtype=dtype, title=title)
+    text = _text(found, found.data(exported_model(self).plan))
     with file_access.replacing(str(path)) as file:
-        file.write(_text(found).encode())
+        file.write(text.encode())
     if dtype == "int8":
         print(found.notes)
 
@@ -95,13 +97,13 @@ def view_of(found: Contents) -> str:
     )
 
 
-def _text(found: Contents) -> str:
+def _text(found: Contents, data: str) -> str:
     """The page as text."""
     return Template(assets.read("page.html")).substitute(
         title=html.escape(found.title),
         style=assets.read("page.css"),
         view=view_of(found),
         summary=html.escape(found.summary),
-        page=assets.as_json(found.page),
+        page=assets.as_json({**found.page, "data": data}),
         script="\n".join([assets.joined("page"), found.forward]),
     )

@@ -71,6 +71,7 @@ SHOWN = {
     "float x[DIGITS_INPUTS]": "tests/interop call such functions",
     "To go on from the checkpoint": "a message",
     "from optuna_integration import": "sklearn/test_pipelines runs the like, with Optuna",
+    "view = net.watch": "web/test_widget does the same, with the extra",
     '[project.entry-points."cynn.activations"]': "a part of a pyproject.toml such as new-plugin writes",
 }
 PAGES = {name_of(path): path for path in pages()}
