@@ -70,6 +70,13 @@ class Activation(Component):
     #: (Bengio, Léonard and Courville, "Estimating or propagating gradients through stochastic neurons for conditional
     #: computation", 2013). The conformance kit then does not compare it with finite differences.
     straight_through: ClassVar[bool] = False
+    #: Of an activation in Python: a method `jvp(z, a, dz)` that returns da, the tangent of a where dz is that of z;
+    #: elementwise, f′(z) dz. `net.jvp`, Hessians and training on derivatives need it. Compiled ones have it in their
+    #: kernel.
+    jvp: ClassVar[Any] = None
+    #: Likewise `backward_jvp(z, a, grad, dz, da, dgrad)`, which returns the tangent of ∂C/∂z where dgrad is that of
+    #: grad; elementwise, f′(z) dgrad + f″(z) dz grad. dgrad may be overwritten.
+    backward_jvp: ClassVar[Any] = None
 
     def initializer_of(self, *, is_first: bool) -> Any:
         """The default initializer of the weights of a layer with this activation.

@@ -50,6 +50,9 @@ class Loss(Component):
 
     kind = "loss"
     methods: ClassVar[tuple[str, ...]] = ("value_and_gradient",)
+    #: Of a loss in Python: a method `backward_jvp(prediction, target, dprediction)` that returns, of each row, the
+    #: Hessian of its loss by the prediction, times dprediction: an array of shape (rows, outputs). `net.hvp` needs it.
+    backward_jvp: ClassVar[Any] = None
 
     @staticmethod
     def from_addresses(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cynn.components import inheritance
 from cynn.errors import PluginError
 
 from libc.stdint cimport int64_t, uint32_t
@@ -115,9 +116,11 @@ cdef class ActivationKernel(KernelObject):
         Returns
         -------
         bool
-            False if it is NULL.
+            False if it is NULL, or if there is no such method in Python, of which elementwise ones need jvp, too.
         """
         cdef const Dtype *functions = dtype_named(dtype)
+        if self.is_python:
+            return inheritance.directional(self.component, function) is not None
         if function == "jvp":
             return functions.has_activation_jvp(&self.functions)
         return functions.has_activation_backward_jvp(&self.functions)

@@ -51,6 +51,10 @@ cdef class CurvatureStep(TangentStep):
         for i in range(step.n_heads):
             head = &step.heads[i]
             offset = begin * head.outputs
+            if head.python_loss != NULL:
+                if head.call_python_product(head.python_loss, head.number, end - begin):
+                    return -1
+                continue
             dtype.loss_backward_jvp(
                 &head.loss, head.loss_h, head.fused, end - begin, head.outputs, at(dtype, head.loss_input, offset),
                 values_at(dtype, head, begin), classes_at(head, begin), at(dtype, head.weight, begin),

@@ -1,4 +1,4 @@
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy.typing as npt
 
@@ -8,6 +8,9 @@ from cynn.engine.operations import Operation
 _Array = npt.NDArray[Any]
 
 def require(operations: list[Operation], dtype: str, functions: list[str], wanted_by: str) -> None: ...
+def refuse(
+    component: Any, is_python: bool, function: str, dtype: str, wanted_by: str
+) -> NoReturn: ...
 
 class RowDerivatives:
     def __new__(cls, engine: Engine, rows: int, directions: int) -> Self: ...

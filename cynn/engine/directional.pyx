@@ -7,6 +7,7 @@ inputs adds is 0, and no tangent has to go back through the network.
 
 import numpy as np
 
+from cynn.components import inheritance
 from cynn.engine.abi_checks import describe
 from cynn.errors import PluginError
 
@@ -45,25 +46,40 @@ def require(list operations, str dtype, list functions, str wanted_by):
         What needs them, for the message.
     """
     for operation in operations:
-        activation, python = operation.activation, operation.python
+        activation = operation.activation
         for function in functions:
             if function == "gradient_jvp":
                 if not operation.trainable or all(array is None for array in operation.parameters):
                     continue
-            elif activation is not None and (activation.is_python or not activation.has(function, dtype)):
+            elif activation is not None and not activation.has(function, dtype):
                 refuse(activation.component, activation.is_python, function, dtype, wanted_by)
-            if python is not None or not operation.kernel.has(function, dtype):
-                owner = operation.kernel.layer if python is None else python
-                refuse(owner, python is not None, function, dtype, wanted_by)
+            if operation.python is not None:  # of which backward_jvp has the tangents of gradients, too
+                if function != "gradient_jvp" and inheritance.directional(operation.python, function) is None:
+                    refuse(operation.python, True, function, dtype, wanted_by)
+            elif not operation.kernel.has(function, dtype):
+                refuse(operation.kernel.layer, False, function, dtype, wanted_by)
 
 
-cdef int refuse(component, bint is_python, str function, str dtype, str wanted_by) except -1:
-    """Raise the error for a part without a function."""
-    found = "methods in Python, which have none" if is_python else "NULL"
-    raise PluginError(
-        f"For {wanted_by}, {describe(component)} must have the compiled function "
-        f"{function}_{'f32' if dtype == 'float32' else 'f64'}. Got {found} instead."
-    )
+def refuse(component, bint is_python, str function, str dtype, str wanted_by):
+    """Raise the error for a part without a function.
+
+    Parameters
+    ----------
+    component : Activation, Layer or Loss
+        The part.
+    is_python : bool
+        Whether it has methods.
+    function : str
+        The function.
+    dtype : str
+        Of the network.
+    wanted_by : str
+        What needs it.
+    """
+    what, found = f"the compiled function {function}_{'f32' if dtype == 'float32' else 'f64'}", "NULL"
+    if is_python:
+        what, found = f"a method {function}, as its methods are in Python", "none of its own"
+    raise PluginError(f"For {wanted_by}, {describe(component)} must have {what}. Got {found} instead.")
 
 
 # One pass over a caller's rows.

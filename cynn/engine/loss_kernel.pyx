@@ -13,6 +13,7 @@ from cynn.abi cimport (
     CYNN_LOSS_SMALLEST_SIZE,
     cynn_loss,
 )
+from cynn.components import inheritance
 from cynn.engine.abi_checks import describe, raise_plugin_error
 from cynn.engine.abi_checks cimport (
     check_offer,
@@ -52,6 +53,29 @@ def checked_loss(component, prediction, target):
             f"Got {np.shape(value)} and {np.shape(gradient)} instead."
         )
     return value, gradient
+
+
+def checked_product(component, prediction, target, direction):
+    """Call `backward_jvp` of a loss with Python methods, and check the shape of its result.
+
+    Parameters
+    ----------
+    component : Loss
+        A loss with Python methods.
+    prediction, target, direction : array of shape (rows, outputs)
+        Its arguments.
+
+    Returns
+    -------
+    array of shape (rows, outputs)
+        Of each row, the Hessian of its loss times the direction.
+    """
+    found = component.backward_jvp(prediction, target, direction)
+    if np.shape(found) != prediction.shape:
+        raise ValueError(
+            f"backward_jvp must return an array of shape {prediction.shape}. Got {np.shape(found)} instead."
+        )
+    return found
 
 
 cdef object as_held(object array, object prediction):
@@ -151,7 +175,7 @@ cdef class LossKernel(KernelObject):
             True if it is.
         """
         if self.is_python:
-            return False
+            return inheritance.directional(self.component, "backward_jvp") is not None
         return dtype_named(dtype).has_loss_backward_jvp(&self.functions, self.fuses_behind(activation))
 
     def value_and_gradient(self, prediction, target, *, fused=False):

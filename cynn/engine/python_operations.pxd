@@ -3,12 +3,28 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
 
+cdef enum Method:
+    FORWARD
+    BACKWARD
+    JVP
+    BACKWARD_JVP
+
+
+cdef class OperationTangents:
+    cdef object grad, a, grad_tangent
+    cdef list x, dx, saved
+
+
 cdef class PythonOperation:
     cdef readonly object component
     cdef readonly object error       # what a method has raised
-    cdef int run(self, bint backward, int64_t rows) noexcept
+    cdef OperationTangents tangents  # where there are some
+    cdef int run(self, Method method, int64_t rows) noexcept
     cdef forward(self, int64_t rows)
     cdef backward(self, int64_t rows)
+    cdef jvp(self, int64_t rows)
+    cdef backward_jvp(self, int64_t rows)
+    cdef set_directions(self, list directions)
 
 
 cdef class PythonActivation(PythonOperation):
@@ -20,8 +36,10 @@ cdef class PythonLayer(PythonOperation):
     cdef list x, dx                  # of each input; None where no gradient is wanted
     cdef bint takes_list             # whether methods get, and return, these lists
     cdef dict parameters             # read-only views
+    cdef dict directions             # the tangents of the parameters
     cdef readonly dict gradients     # of those that are trained, where the engine reads them
-    cdef inputs(self, int64_t rows)
+    cdef of_inputs(self, list arrays, int64_t rows)
+    cdef write(self, str method, result, int64_t rows, list targets, dict gradients)
 
 
-cdef int call_python(PyObject *python, bint backward, int64_t rows) noexcept with gil
+cdef int call_python(PyObject *python, Method method, int64_t rows) noexcept with gil

@@ -6,6 +6,11 @@ _Array = npt.NDArray[Any]
 
 KERNEL: Any
 
+class OperationTangents:
+    def __init__(
+        self, grad: _Array, x: list[_Array], a: _Array, grad_tangent: _Array, dx: list[_Array], saved: list[_Array]
+    ) -> None: ...
+
 class PythonOperation:
     @property
     def component(self) -> Any: ...

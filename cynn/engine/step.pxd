@@ -96,9 +96,10 @@ ctypedef struct Head:
     void *loss_gradient
     const void *output
     void *predictions                # for all rows of the epoch, or NULL
-    void *python_loss                # a loss with Python methods, its number, and the function that calls it
+    void *python_loss                # a loss with Python methods, its number, and the functions that call it
     int64_t number
     int (*call_python_loss)(void *python_loss, int64_t head, int64_t rows, double *value) noexcept nogil
+    int (*call_python_product)(void *python_loss, int64_t head, int64_t rows) noexcept nogil
 
 
 # The targets of the rows of the batch from `begin` on, as the loss takes them: classes or values. The others are NULL.

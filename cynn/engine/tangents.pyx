@@ -6,12 +6,21 @@ Forward and backward go through the nodes of the workspace, and with them their 
 
 import numpy as np
 
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from cynn.abi cimport CYNN_ONLY_TRAINING, cynn_operands, cynn_pass, cynn_tangents
 from cynn.engine.dtypes cimport at, dtype_named
+from cynn.engine.python_operations cimport (
+    BACKWARD,
+    BACKWARD_JVP,
+    JVP,
+    OperationTangents,
+    PythonOperation,
+    call_python,
+)
 from cynn.engine.workspace cimport Node, Workspace, address_of, aligned, forward_node
 
 
@@ -82,6 +91,13 @@ cdef class Tangents:
             tangents.saved = self.addresses([
                 self.twin_of(address_of(array), array.shape[0], array.shape[1]) for array in workspace.saved[i]
             ])
+            if node.python != NULL:
+                (<PythonOperation>node.python).tangents = OperationTangents(
+                    workspace.deltas[i + 1], [self.values[value] for value in operation.inputs], self.values[i + 1],
+                    self.twin_of(node.op.delta, rows, operation.units),
+                    [self.twin_of(node.op.dx[j], rows, operation.widths[j]) for j in range(node.op.n_inputs)],
+                    [self.twin_of(address_of(array), 1, array.size) for array in workspace.saved[i]]
+                )
             self.set_parameters(i, [None] * node.op.n_parameters)
             widest = max(widest, operation.units)
             columns = np.array([m.columns if m.for_each_row else -m.columns for m in operation.saved] + [0], np.int64)
@@ -114,6 +130,8 @@ cdef class Tangents:
     cdef int set_parameters(self, int64_t node, list directions) except -1:
         """Set the tangents of the parameters of a node; None: 0."""
         self.nodes[node].parameters = <const void *const *>self.addresses(directions)
+        if self.workspace.nodes[node].python != NULL:
+            (<PythonOperation>self.workspace.nodes[node].python).set_directions(directions)
         return 0
 
     cdef int forward(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
@@ -138,6 +156,9 @@ cdef class Tangents:
             node = &self.workspace.nodes[i]
             if is_passed_over(node, pass_):
                 self.copy(self.nodes[i].x[0], self.nodes[i].out, begin, end, node.op.units)
+            elif node.python != NULL:
+                if call_python(<PyObject *>node.python, JVP, end):
+                    return -1
             else:
                 self.dtype.jvp(node.operation, &node.op, &self.nodes[i], &saving_pass, begin, end)
         return 0
@@ -180,6 +201,8 @@ cdef class Tangents:
         if op.delta == NULL:
             return 0
         self.copy(node.op.delta, op.delta, begin, end, op.units)
+        if node.python != NULL:
+            return call_python(<PyObject *>node.python, BACKWARD, end)
         self.dtype.backward(node.operation, &op, &saving_pass, begin, end, op.delta)
         return 0
 
@@ -189,6 +212,8 @@ cdef class Tangents:
         cdef cynn_pass saving_pass = saving(pass_)
         if is_passed_over(node, pass_):
             self.copy(self.nodes[i].delta, self.nodes[i].dx[0], begin, end, node.op.units)
+        elif node.python != NULL:
+            return call_python(<PyObject *>node.python, BACKWARD_JVP, end)
         else:
             self.dtype.backward_jvp(node.operation, &node.op, &self.nodes[i], &saving_pass, begin, end)
         return 0

@@ -36,6 +36,7 @@ cdef class Trainer:
     cdef Status train_on_batch(self, bint ends_step, double *loss) noexcept nogil
     cdef bint find_factors(self) noexcept nogil
     cdef int python_loss(self, int64_t head, int64_t rows, double *value) noexcept
+    cdef int python_product(self, int64_t head, int64_t rows) noexcept
     cdef Status python_optimizer_step(self) noexcept
     cdef int raise_unless_stepped(self, Status status, int64_t batch, double loss) except -1
     cdef raise_python_error(self)

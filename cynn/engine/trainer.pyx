@@ -3,7 +3,7 @@
 import numpy as np
 
 from cynn.engine.abi_checks import raise_plugin_error
-from cynn.engine.loss_kernel import checked_loss
+from cynn.engine.loss_kernel import checked_loss, checked_product
 
 from libc.math cimport hypot, isfinite
 from libc.stdint cimport int64_t, uint32_t
@@ -36,6 +36,10 @@ cdef int64_t MAX_STEPS = 1 << 62  # no limit
 
 cdef int call_python_loss(void *trainer, int64_t head, int64_t rows, double *value) noexcept with gil:
     return (<Trainer>trainer).python_loss(head, rows, value)
+
+
+cdef int call_python_product(void *trainer, int64_t head, int64_t rows) noexcept with gil:
+    return (<Trainer>trainer).python_product(head, rows)
 
 
 cdef inline void count_rows(Step *step) noexcept nogil:
@@ -165,7 +169,8 @@ cdef class Trainer:
         for i in range(plan.step.n_heads):
             if losses[i].is_python:
                 head = &plan.step.heads[i]
-                head.python_loss, head.number, head.call_python_loss = <void *>self, i, call_python_loss
+                head.python_loss, head.number = <void *>self, i
+                head.call_python_loss, head.call_python_product = call_python_loss, call_python_product
         arrays = [*plan.weights, *plan.averages]
         for each in [*plan.slots, *(operation.states for operation in engine.operations)]:
             arrays += each
@@ -558,6 +563,22 @@ cdef class Trainer:
             self.python_error = (component, error)
             return -1
 
+    cdef int python_product(self, int64_t head, int64_t rows) noexcept:
+        """The Hessian of a loss times the tangents of its prediction."""
+        component, value = self.plan.losses[head].component, self.plan.engine.outputs[head]
+        try:
+            product = checked_product(
+                component, self.plan.workspace.values[<int64_t>value][:rows].copy(),
+                self.plan.batch_targets[head][:rows].copy(),
+                self.plan.tangents.wide.values[<int64_t>value][:rows].copy()
+            )
+            weight = self.plan.batch_weights[head][:rows]
+            self.plan.tangents.wide.loss_gradients[head][:rows] = product * weight[:, None]
+            return 0
+        except BaseException as error:
+            self.python_error = (component, error)
+            return -1
+
     cdef Status python_optimizer_step(self) noexcept:
         """Take the steps on copies first: if one raises, no parameter has changed."""
         cdef Updates *updates = &self.plan.step.updates
@@ -594,3 +615,5 @@ cdef class Trainer:
             (component, error), self.python_error = self.python_error, None
             raise_plugin_error(component, error)
         self.plan.workspace.raise_error()
+        if self.plan.tangents is not None:
+            self.plan.tangents.wide.workspace.raise_error()

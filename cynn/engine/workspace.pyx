@@ -20,7 +20,7 @@ from cynn.engine.activation_kernel cimport ActivationKernel
 from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.ndarray cimport ALIGNED, C_CONTIGUOUS, WRITEABLE, array_data, array_flags, is_all_set
 from cynn.engine.operation_kernel cimport OperationKernel
-from cynn.engine.python_operations cimport PythonOperation, call_python
+from cynn.engine.python_operations cimport BACKWARD, FORWARD, PythonOperation, call_python
 
 
 cdef int poison(object array) except -1:
@@ -335,7 +335,7 @@ cdef int forward_node(
         saving.training = True
         pass_ = &saving
     if node.python != NULL:
-        return call_python(<PyObject *>node.python, False, end)
+        return call_python(<PyObject *>node.python, FORWARD, end)
     if node.forward_by_columns:
         dtype.forward_columns(node.operation, op, pass_, begin, end)
     else:
@@ -363,7 +363,7 @@ cdef int backward_node(
             memset(at(dtype, op.dx[i], begin * op.widths[i]), 0, (end - begin) * op.widths[i] * dtype.itemsize)
         return 0
     if node.python != NULL:
-        return call_python(<PyObject *>node.python, True, end)
+        return call_python(<PyObject *>node.python, BACKWARD, end)
     if node.backward_by_columns:
         dtype.backward_columns(node.operation, op, pass_, begin, end, delta)
     else:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cynn import layers
 from cynn.activations import Activation
+from cynn.components import inheritance
 from cynn.errors import InvalidParameterError, shown
 from cynn.interop.c_functions import CFunction, is_function
 from cynn.interop.expressions import Expression, number, where
@@ -65,12 +66,7 @@ def own_of(part: Any, attribute: str) -> Any:
 
     What is inherited is not valid if a class further down the hierarchy computes something else.
     """
-    for cls in type(part).__mro__:
-        if attribute in vars(cls):
-            return getattr(part, attribute)
-        if any(name in vars(cls) for name in _COMPUTES["activation" if isinstance(part, Activation) else "layer"]):
-            return None
-    return None
+    return inheritance.own_of(part, attribute, _COMPUTES["activation" if isinstance(part, Activation) else "layer"])
 
 
 def c_source_of(part: Any) -> str | None:

@@ -81,6 +81,13 @@ class Layer(Configurable):
     c_source: ClassVar[str | None] = None
     #: As in an activation: a method `onnx_nodes(dtype, opset)` that yields what makes `a` from `z`.
     onnx_nodes: ClassVar[Any] = None
+    #: Of a layer in Python: a method `jvp(x, parameters, a, dx, dparameters)` that returns da, the tangent of a where
+    #: dx and dparameters are those of x and of the parameters, in the same form. `net.jvp`, Hessians and training on
+    #: derivatives need it. Compiled layers have it in the kernel.
+    jvp: ClassVar[Any] = None
+    #: Likewise `backward_jvp(x, parameters, a, grad, dx, dparameters, da, dgrad)`, which returns the tangents of what
+    #: `backward` returns, where da and dgrad are those of a and grad. dgrad may be overwritten.
+    backward_jvp: ClassVar[Any] = None
     #: How deep the layers within it are nested.
     depth: int = attribute(0)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cynn.activations import Activation
+from cynn.components import inheritance
 from cynn.engine.activation_kernel import ActivationKernel
 from cynn.engine.loss_kernel import LossKernel
 from cynn.engine.optimizer_kernel import OptimizerKernel
@@ -62,9 +63,9 @@ class Calls:
         return {}
 
     def has(self, name: str) -> bool:
-        """Whether there is a function, or a method in Python."""
+        """Whether there is a function, or a method in Python for directional derivatives."""
         if not self.compiled:
-            return hasattr(self.component, name)
+            return inheritance.directional(self.component, name) is not None
         return bool(ctypes.cast(self.function(name), ctypes.c_void_p).value)
 
     def everything(self, sample: dict[str, Any]) -> dict[str, Array]:

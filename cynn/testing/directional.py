@@ -28,7 +28,10 @@ Sample = dict[str, Any]
 
 def of_activation(checks: ActivationChecks) -> str:
     """`jvp` and `backward_jvp` of an activation."""
-    _require_one(checks.calls(checks.best_dtype), "jvp", "backward_jvp")
+    first = checks.calls(checks.best_dtype)
+    _require_one(first, "jvp", "backward_jvp")
+    if not first.compiled and not first.has("jvp"):
+        raise Failure("jvp must be given with backward_jvp, as methods in Python do not say whether f is elementwise")
     n = 0
     for dtype, one in itertools.product(checks.dtypes, variants(checks.component)):
         calls = checks.calls(dtype, one)
@@ -131,7 +134,8 @@ def _function(calls: Calls, name: str) -> str:
     """The function that a tangent comes from."""
     if name == "a":
         return "jvp"
-    return "gradient_jvp" if name.startswith("∂C/∂") and not name.startswith("∂C/∂x") else "backward_jvp"
+    of_parameter = name.startswith("∂C/∂") and not name.startswith("∂C/∂x")
+    return "gradient_jvp" if of_parameter and calls.compiled else "backward_jvp"
 
 
 def _independent_rows(calls: Calls, sample: Sample, names: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cynn.components import inheritance
 from cynn.engine.operations import Operation
 from cynn.testing.layer_calls import TRAINING, Built, LayerCalls, Pass
 from cynn.testing.memory import Array
@@ -19,14 +20,14 @@ __all__ = ["DirectedCalls", "lacking", "moved"]
 def lacking(whole: Built, dtype: str) -> str | None:
     """The first function that an operation of the layer lacks, or None."""
     for operation in whole.operations:
-        activation = operation.activation
-        if operation.python is not None:
-            return "jvp"
+        activation, python = operation.activation, operation.python
         for name in ("jvp", "backward_jvp"):
-            if activation is not None and (activation.is_python or not activation.has(name, dtype)):
+            if activation is not None and not activation.has(name, dtype):
+                return name
+            if python is not None and inheritance.directional(python, name) is None:
                 return name
         for name in ("jvp", "backward_jvp", *(["gradient_jvp"] if _trained(operation) else [])):
-            if not operation.kernel.has(name, dtype):
+            if python is None and not operation.kernel.has(name, dtype):
                 return name
     return None
 
@@ -82,7 +83,7 @@ class DirectedCalls(LayerCalls):
         x, along = [self.cast(each) for each in sample["x"]], sample["directions"]
         whole = self.built([each.shape[1] for each in x])
         moment = sample.get("moment", TRAINING)
-        if not self.compiled or not moment.training or lacking(whole, self.dtype):
+        if not moment.training or lacking(whole, self.dtype):
             return {}
         v = self.cast(sample["v"])
         one = _Directional(Pass(self, whole, moment, rows or [(0, len(v))], by_rows=True), along["parameters"])
@@ -112,10 +113,14 @@ class _Directional:
     def __init__(self, own: Pass, parameters: list[list[Array]]) -> None:
         self.own, self.parameters = own, parameters
         self.arrays: dict[int, Arrays] = {}
+        self.tangents: dict[int, tuple[Array, list[Array], Array]] = {}  # of methods: a, and the tangents of x and a
         self.found: dict[str, Array] = {}
 
     def jvp(self, i: int, operation: Operation, values: dict[int, Array], tangents: dict[int, Array]) -> Array:
-        calls, out = self.own.of(operation), values[max(values)]  # the last that forward has found
+        out = values[max(values)]  # the last that forward has found
+        if _has_methods(operation):
+            return self.jvp_of_methods(i, operation, values, tangents, out)
+        calls = self.own.of(operation)
         arrays: Arrays = {**self.own.arrays[i], "out": out}
         for j, value in enumerate(operation.inputs):
             arrays[f"x[{j}]"], arrays[f"tangents.x[{j}]"] = values[value], tangents[value]
@@ -139,6 +144,8 @@ class _Directional:
         self, i: int, operation: Operation, values: dict[int, Array], deltas: tuple[Array, Array], wanted: list[bool]
     ) -> list[tuple[Array, Array] | None]:
         """dC/dx of each input and its tangent, which is computed first."""
+        if _has_methods(operation):
+            return self.backward_of_methods(i, operation, values, deltas, wanted)
         calls, arrays = self.own.of(operation), self.arrays[i]
         arrays["delta"], arrays["tangents.delta"] = deltas
         dx = [f"tangents.dx[{j}]" for j, want in enumerate(wanted) if want]
@@ -166,3 +173,59 @@ class _Directional:
                 found.append(mine["grad"])
             name = self.own.whole.name_of(parameter)
             self.found[f"∂C/∂{name}"] = np.concatenate(found).reshape(parameter.shape)  # type: ignore[arg-type]  # arrays
+
+    # ------------------------------------------------------------------------------------ methods in Python
+
+    def jvp_of_methods(
+        self, i: int, operation: Operation, values: dict[int, Array], tangents: dict[int, Array], out: Array
+    ) -> Array:
+        x = [values[value] for value in operation.inputs]
+        along = [tangents[value] for value in operation.inputs]
+        result = self.own._method(operation, "jvp", x, _constant(out), *self.directions(i, operation, along))
+        found = self.own.calls.checked("jvp", result, out.shape)
+        self.tangents[i] = (out, along, found)
+        return found
+
+    def directions(self, i: int, operation: Operation, along: list[Array]) -> list[Any]:
+        """The tangents of the inputs and of the parameters, as methods get them."""
+        found = [_constant(each) for each in along]
+        if operation.python is None:
+            return found
+        inputs = found[0] if operation.python.n_inputs == 1 else found
+        moved = dict(zip(_trained(operation), self.parameters[i], strict=True))
+        every = enumerate(zip(operation.names, operation.parameters, strict=True))
+        parameters = {name: moved[k] if k in moved else np.zeros_like(array) for k, (name, array) in every}
+        return [inputs, {name: _constant(self.own.calls.cast(each)) for name, each in parameters.items()}]
+
+    def backward_of_methods(
+        self, i: int, operation: Operation, values: dict[int, Array], deltas: tuple[Array, Array], wanted: list[bool]
+    ) -> list[tuple[Array, Array] | None]:
+        """Likewise, of methods in Python."""
+        calls, (out, along, moved) = self.own.calls, self.tangents[i]
+        x = [values[value] for value in operation.inputs]
+        given = [_constant(deltas[0]), *self.directions(i, operation, along), _constant(moved), deltas[1].copy()]
+        result = self.own._method(operation, "backward_jvp", x, _constant(out), *given)
+        dx = [result]
+        if operation.python is not None:
+            dx, gradients = ([result[0]] if operation.python.n_inputs == 1 else result[0]), result[1]
+            for k, parameter in _trained(operation).items():
+                name = operation.names[k]
+                found = calls.checked("backward_jvp", gradients[name], parameter.shape)
+                self.found[f"∂C/∂{name}"] = found
+        own = self.own.backward(i, operation, values, deltas[0], wanted)
+        return [
+            None if each is None else (each, calls.checked("backward_jvp", tangent, each.shape))
+            for each, tangent in zip(own, dx, strict=True)
+        ]
+
+
+def _has_methods(operation: Operation) -> bool:
+    activation = operation.activation
+    return operation.python is not None or (activation is not None and activation.is_python)
+
+
+def _constant(array: Array) -> Array:
+    """A copy that raises an error if a method writes to it."""
+    found = array.copy()
+    found.flags.writeable = False
+    return found

@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.engine import directional
-from cynn.engine.abi_checks import describe
 from cynn.engine.operations import UpdateSettings
 from cynn.engine.trainer import Diverged, Trainer
-from cynn.errors import PluginError
 from cynn.training.trained_weights import TrainedWeights
 
 if TYPE_CHECKING:
@@ -61,10 +59,7 @@ class HessianProduct:
         directional.require(engine.operations, network.dtype, functions, "hvp")
         for kernel, activation in zip(objective.kernels, network._output_activations(), strict=True):
             if not kernel.has_backward_jvp(activation, network.dtype):
-                raise PluginError(
-                    f"For hvp, {describe(kernel.component)} must have the compiled function backward_jvp in "
-                    f"{network.dtype}. Got none instead."
-                )
+                directional.refuse(kernel.component, kernel.is_python, "backward_jvp", network.dtype, "hvp")
         self._weights = TrainedWeights(network)
         self._chunk = chunk
         self._directions = [None if w is None else np.zeros_like(w) for w in engine.trained_parameters()]
