@@ -362,6 +362,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         sample_weight: Any = None,
         n_threads: int | None = None,
         check_finite: bool = True,
+        dy_dx: Any = None,
+        derivative_weight: Any = None,
+        directions: Any = None,
     ) -> float:
         """Take one step on one batch, for custom training loops.
 
@@ -382,6 +385,8 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             By default `cynn.get_num_threads()`.
         check_finite : bool
             Whether a NaN or an infinity in x is an error.
+        dy_dx, derivative_weight, directions : optional
+            As for `fit`: derivatives of the targets by the inputs, which are trained, too.
 
         Returns
         -------
@@ -409,11 +414,13 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         """
         given = x, y, loss, loss_weights, optimizer, sample_weight, n_threads, check_finite
         with self._weights_lock.training_by("train_batch"):
-            found: float | None = self._plans.again("train_batch", *given)
+            found: float | None = None
+            if dy_dx is None and derivative_weight is None and directions is None:
+                found = self._plans.again("train_batch", *given)
             if found is None:
                 from cynn.training.steps import train_batch
 
-                found = train_batch(self, *given)
+                found = train_batch(self, *given, dy_dx, derivative_weight, directions)
             return found
 
     def loop(
@@ -425,6 +432,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         optimizer: Any = None,
         n_threads: int | None = None,
         check_finite: bool = True,
+        derivative_weight: Any = None,
     ) -> TrainingLoop:
         """Prepare a custom training loop: for reinforcement learning, streams, or several networks in turn.
 
@@ -442,6 +450,8 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             By default `cynn.get_num_threads()`. The result does not depend on it.
         check_finite : bool
             Whether a NaN or an infinity in x or y is an error.
+        derivative_weight : float, list or dict of float, optional
+            As for `fit`, for steps that are given `dy_dx`.
 
         Returns
         -------
@@ -467,7 +477,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         from cynn.training.own_loop import TrainingLoop
 
         with self._weights_lock.training_by("loop"):
-            return TrainingLoop(self, batch_size, loss, loss_weights, optimizer, n_threads, check_finite)
+            return TrainingLoop(
+                self, batch_size, loss, loss_weights, optimizer, n_threads, check_finite, derivative_weight
+            )
 
     def gradients(
         self, x: Any, y: Any, *, loss: Any = None, loss_weights: Any = None, sample_weight: Any = None
@@ -666,6 +678,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         sample_weight: Any = None,
         n_threads: int | None = None,
         check_finite: bool = True,
+        dy_dx: Any = None,
+        derivative_weight: Any = None,
+        directions: Any = None,
     ) -> dict[str, float]:
         """Compute the loss and the metrics of the predictions for x, compared with y.
 
@@ -686,11 +701,13 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             By default `cynn.get_num_threads()`.
         check_finite : bool
             Whether a NaN or an infinity in x is an error.
+        dy_dx, derivative_weight, directions : optional
+            As for `fit`: derivatives of the targets by the inputs, whose loss is added.
 
         Returns
         -------
         dict
-            `"loss"`, which is the mean over rows, and one figure per metric.
+            `"loss"`, which is the mean over rows, and one figure per metric. With `dy_dx`, also `"derivative_loss"`.
 
         Examples
         --------
@@ -701,11 +718,13 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         {'loss': 2.0, 'mean_absolute_error': 1.0}
         """
         given = x, y, loss, loss_weights, metrics, sample_weight, n_threads, check_finite
-        found: dict[str, float] | None = self._plans.again("evaluate", *given)
+        found: dict[str, float] | None = None
+        if dy_dx is None and derivative_weight is None and directions is None:
+            found = self._plans.again("evaluate", *given)
         if found is None:
             from cynn.training.evaluation import evaluate
 
-            found = evaluate(self, *given)
+            found = evaluate(self, *given, dy_dx, derivative_weight, directions)
         return found
 
     def update_moving_averages(self, x: Any, *, sample_weight: Any = None, n_threads: int | None = None) -> None:

@@ -98,8 +98,8 @@ class Objective:
             config["derivative_weight"] = derivative_weight
         return self.outputs.join(configs)
 
-    def with_derivatives(self, dy_dx: Any, derivative_weight: Any) -> Objective:
-        """This objective with losses of derivatives, of the outputs in `dy_dx`; None: of all."""
+    def with_derivatives(self, dy_dx: Any, derivative_weight: Any, of: str) -> Objective:
+        """This objective with losses of derivatives, of the outputs in `dy_dx`; None: of all. `of` is the call."""
         outputs = self.outputs
         given = [True] * len(self.weights)
         if isinstance(dy_dx, dict) and not outputs.is_one:
@@ -107,8 +107,8 @@ class Objective:
         found = copy.copy(self)
         found.derivative_weights = []
         for weight, is_given in zip(outputs.split_if(derivative_weight, "derivative_weight"), given, strict=True):
-            number = 1.0 if weight is None else check_number(weight, "derivative_weight", "fit", minimum=0)
-            check_held(number, "derivative_weight", "fit", self.dtype)
+            number = 1.0 if weight is None else check_number(weight, "derivative_weight", of, minimum=0)
+            check_held(number, "derivative_weight", of, self.dtype)
             found.derivative_weights.append(number if is_given else None)
         return found
 

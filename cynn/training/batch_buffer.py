@@ -139,10 +139,7 @@ def checked_batch(
     objective = context.objective
     weights = objective.sample_weights(sample_weight, len(rows), may_be_zero=True)
     target = objective.targets(y, len(rows), f"y{of}", weights, check_finite=context.check_finite)
-    if objective.derivative_weights is not None:
-        target.derivatives = objective.derivatives(
-            *derivatives, network.input.units, len(rows), "{}" + of, weights
-        )
+    target.derivatives = objective.derivatives(*derivatives, network.input.units, len(rows), "{}" + of, weights)
     if class_weight is not None:
         weights = objective.with_class_weights(weights, class_weight, target, None)
     row_weights.check_as_given(weights, of, network.dtype)

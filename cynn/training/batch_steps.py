@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["BatchSteps"]
 
 Array = npt.NDArray[Any]
+#: What is given of a batch: dy_dx, and directions.
+Derivatives = tuple[Any, Any]
 _FIXED = (Component.kernel_values, Optimizer.kernel_values)
 
 
@@ -62,14 +64,16 @@ class BatchSteps:
         self.capacity = batch_size or 0
         self.buffer: BatchBuffer | None = None
         self._lock, self._warns = context.network._weights_lock, moving_averages.has_moving_averages(context.network)
-        self._is_one, self._weight = context.objective.outputs.is_one, context.objective.weights[0]
+        objective = context.objective
+        self._has_one_loss, self._weight = objective.n_sums == 3, objective.weights[0]
         self._is_scheduled = context.is_scheduled
 
     # -------------------------------------------------------------------------------------- whether they fit
 
     def key(self, objective: Objective, state: OptimizerState, n_threads: int) -> tuple[Any, ...]:
         """What the steps of a call depend on."""
-        return objective.losses, objective.weights, state, state.optimizer.kernel_values(), n_threads
+        losses = objective.losses, objective.weights, objective.derivative_weights
+        return *losses, state, state.optimizer.kernel_values(), n_threads
 
     def are_for(self, objective: Objective, state: OptimizerState, n_threads: int) -> bool:
         """Whether the steps of a call with these settings are these steps."""
@@ -140,16 +144,20 @@ class BatchSteps:
         n = self.buffer.put_as_given(0, x, y, check_finite)
         return self._take(n, check_finite) if n else None
 
-    def step(self, x: Any, y: Any, sample_weight: Any, check_finite: bool) -> float:
+    def step(
+        self, x: Any, y: Any, sample_weight: Any, check_finite: bool, derivatives: Derivatives = (None, None)
+    ) -> float:
         """Take a step on a batch; return its loss before the step."""
         self.context.check_finite = check_finite
         loss = self._step_as_given(x, y, check_finite) if sample_weight is None else None
         if loss is not None:
             return loss
-        return self.step_on(*self._checked(x, y, sample_weight))
+        return self.step_on(*self._checked(x, y, sample_weight, derivatives))
 
-    def _checked(self, x: Any, y: Any, sample_weight: Any) -> tuple[Array, Targets, RowWeights]:
-        batch = checked_batch(self.context, x, y, sample_weight, "")
+    def _checked(
+        self, x: Any, y: Any, sample_weight: Any, derivatives: Derivatives
+    ) -> tuple[Array, Targets, RowWeights]:
+        batch = checked_batch(self.context, x, y, sample_weight, "", derivatives=derivatives)
         if self.batch_size is not None and len(batch[0]) > self.batch_size:
             raise ShapeError(
                 f"x must have at most {self.batch_size} rows, the batch_size of the loop. Got {len(batch[0])} instead."
@@ -193,7 +201,7 @@ class BatchSteps:
             network.raise_unusable(buffer.rows[:n], "x", check_finite=check_finite)
         if loss is None:
             raise self._diverged(NOT_FINITE, rate)
-        return loss if self._is_one else float(self.context.objective.mean_losses(buffer.trainer.sums)[0])
+        return loss if self._has_one_loss else float(self.context.objective.mean_losses(buffer.trainer.sums)[0])
 
     def _check_finite(self, rate: float) -> None:
         assert self.buffer is not None
@@ -207,9 +215,11 @@ class BatchSteps:
 
     # ------------------------------------------------------------------------------- in two halves, for one's own
 
-    def gradients_of(self, x: Any, y: Any, sample_weight: Any) -> list[Array]:
+    def gradients_of(
+        self, x: Any, y: Any, sample_weight: Any, derivatives: Derivatives = (None, None)
+    ) -> list[Array]:
         """The gradients of the loss of a batch, for `apply`; they are the trainer's own arrays."""
-        rows, target, weights = self._checked(x, y, sample_weight)
+        rows, target, weights = self._checked(x, y, sample_weight, derivatives)
         buffer = self._buffer_for(rows, target)
         n = buffer.put(0, rows, target, weights)
         if n == 1:

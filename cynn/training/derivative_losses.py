@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from cynn.engine import directional, threads
 from cynn.engine.derivatives import InputDerivatives
-from cynn.errors import InvalidParameterError
+from cynn.errors import InvalidParameterError, not_allowed
 
 if TYPE_CHECKING:
     from cynn.data.derivative_targets import DerivativeTargets
+    from cynn.data.objective import Objective
     from cynn.model import Model
 
-__all__ = ["check", "mean_losses"]
+__all__ = ["check", "mean_losses", "objective_with"]
 
 Array = npt.NDArray[Any]
 
@@ -23,8 +24,21 @@ Array = npt.NDArray[Any]
 _ROWS_AT_ONCE = 1024
 
 
-def check(network: Model) -> None:
-    """Raise an error if derivatives of this network cannot be trained."""
+def objective_with(
+    network: Model, objective: Objective, dy_dx: Any, directions: Any, derivative_weight: Any, of: str
+) -> Objective:
+    """The objective of a call of that name: with losses of derivatives, if it has been given some."""
+    if dy_dx is not None:
+        check(network, of)
+        return objective.with_derivatives(dy_dx, derivative_weight, of)
+    for name, given in ("derivative_weight", derivative_weight), ("directions", directions):
+        if given is not None:
+            raise not_allowed(name, of, "left out without dy_dx", given)
+    return objective
+
+
+def check(network: Model, of: str) -> None:
+    """Raise an error if the derivatives of this network cannot be trained, for a call of that name."""
     if network._categories:
         raise InvalidParameterError(
             "The inputs of a network must be numbers to be trained on derivatives by them. Got categories, for an "
@@ -42,7 +56,7 @@ def check(network: Model) -> None:
             f"Got {reason}, instead: LayerNorm and regularizers go with derivatives, Dropout and BatchNorm do not."
         )
     functions = ["jvp", "backward_jvp", "gradient_jvp"]
-    directional.require(network._engine.operations, network.dtype, functions, "fit with dy_dx")
+    directional.require(network._engine.operations, network.dtype, functions, f"{of} with dy_dx")
 
 
 def mean_losses(

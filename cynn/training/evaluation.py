@@ -39,13 +39,19 @@ def evaluate(
     sample_weight: Any,
     n_threads: int | None,
     check_finite: bool,
+    dy_dx: Any = None,
+    derivative_weight: Any = None,
+    directions: Any = None,
 ) -> dict[str, float]:
     """`Network.evaluate`."""
     check_finite = check_switch(check_finite, "check_finite", "evaluate")
     plans, objective = network._plans, network.objective(loss, loss_weights)
+    objective = derivative_losses.objective_with(network, objective, dy_dx, directions, derivative_weight, "evaluate")
     plans.take("evaluate")  # whose settings or dtypes were others
-    rows, target, weights = checked(network, objective, x, y, sample_weight, "", check_finite=check_finite)
-    if objective.takes_plain_targets:
+    rows, target, weights = checked(
+        network, objective, x, y, sample_weight, "", check_finite=check_finite, derivatives=(dy_dx, directions)
+    )
+    if objective.takes_plain_targets and target.derivatives is None:
         plans.keep("evaluate", EvaluationPlan(network, objective, (loss, loss_weights), target))
     counts = counted(rows, target, weights)
     return figures(network, objective, *counts, _of_outputs(objective.outputs, metrics), n_threads)

@@ -44,8 +44,8 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     objective = network.objective(options.loss, options.loss_weights)
     if options.has_derivatives:
         options.check_for_derivatives(y is None)
-        objective = objective.with_derivatives(options.dy_dx, options.derivative_weight)
-        derivative_losses.check(network)
+        objective = objective.with_derivatives(options.dy_dx, options.derivative_weight, "fit")
+        derivative_losses.check(network, "fit")
     metrics_by_name = metrics.of_outputs(objective.outputs, options.metrics)
     _warn_of_constant_units(network)
     called = CallbackList(options.callbacks, network)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cynn.engine import threads
-from cynn.errors import DataError, ShapeError, check_switch, check_whole_number, shown
+from cynn.errors import DataError, ShapeError, check_switch, check_whole_number, not_allowed, shown
+from cynn.training import derivative_losses
 from cynn.training.batch_steps import BatchSteps
 from cynn.training.context import TrainingContext
 from cynn.training.optimizer_state import optimizer_state
@@ -46,6 +47,8 @@ class TrainingLoop:
         The number of threads.
     check_finite : bool
         Whether a NaN or an infinity in x or y is an error.
+    derivative_weight : float, list or dict of float, optional
+        The weight of the loss of derivatives.
 
     Attributes
     ----------
@@ -73,12 +76,15 @@ class TrainingLoop:
         optimizer: Any,
         n_threads: int | None,
         check_finite: bool,
+        derivative_weight: Any,
     ) -> None:
         self.network = network
         self.batch_size = check_whole_number(batch_size, "batch_size", "loop", minimum=1, maximum=_MAX_ROWS)
         self._check_finite = check_switch(check_finite, "check_finite", "loop")
         self._loss, self._loss_weights, self._n_threads = loss, loss_weights, threads.resolve(n_threads)
-        network.objective(loss, loss_weights)  # whose errors come first: nothing is changed then
+        self._derivative_weight = derivative_weight
+        # whose errors come first: nothing is changed then
+        network.objective(loss, loss_weights).with_derivatives(None, derivative_weight, "loop")
         self._state = optimizer_state(network, optimizer, equal_goes_on=True)
         self._prepare()
 
@@ -88,7 +94,21 @@ class TrainingLoop:
         self._context = TrainingContext(network, objective, self._state, self._n_threads, self._check_finite)
         self._steps = BatchSteps(self._context, self.batch_size)
         self._in_halves = BatchSteps(self._context, self.batch_size, keeps_gradients=True)
+        self._on_derivatives: dict[bool, BatchSteps] = {}
         self._prepared_for = network._plans
+
+    def _steps_on_derivatives(self, dy_dx: Any, directions: Any, of: str, *, keeps_gradients: bool) -> BatchSteps:
+        """The steps on batches with derivatives, which are made at the first of them."""
+        network = self.network
+        if dy_dx is None:
+            raise not_allowed("directions", of, "left out without dy_dx", directions)
+        if keeps_gradients not in self._on_derivatives:
+            derivative_losses.check(network, of)
+            objective = self._context.objective.with_derivatives(None, self._derivative_weight, "loop")
+            context = TrainingContext(network, objective, self._state, self._n_threads, self._check_finite)
+            steps = BatchSteps(context, self.batch_size, keeps_gradients=keeps_gradients)
+            self._on_derivatives[keeps_gradients] = steps
+        return self._on_derivatives[keeps_gradients]
 
     def _begin(self) -> None:
         """Go on with the optimizer of this loop, and notice settings of the network that have changed."""
@@ -106,7 +126,9 @@ class TrainingLoop:
         """How many steps the optimizer has taken, those before this loop included."""
         return self._state.t
 
-    def step(self, x: Any, y: Any, *, sample_weight: Any = None) -> float:
+    def step(
+        self, x: Any, y: Any, *, sample_weight: Any = None, dy_dx: Any = None, directions: Any = None
+    ) -> float:
         """Take one step on a batch.
 
         Parameters
@@ -116,6 +138,8 @@ class TrainingLoop:
             batch are the quickest.
         sample_weight : array of shape (rows,), optional
             As for `Network.train_batch`.
+        dy_dx, directions : array, optional
+            As for `Network.fit`, of these rows.
 
         Returns
         -------
@@ -133,7 +157,10 @@ class TrainingLoop:
         """
         with self.network._weights_lock.training_by("step"):
             self._begin()
-            return self._steps.step(x, y, sample_weight, self._check_finite)
+            if dy_dx is None and directions is None:
+                return self._steps.step(x, y, sample_weight, self._check_finite)
+            steps = self._steps_on_derivatives(dy_dx, directions, "step", keeps_gradients=False)
+            return steps.step(x, y, sample_weight, self._check_finite, (dy_dx, directions))
 
     def learn_one(self, x: Any, y: Any) -> float:
         """Take one step on one row, as data arrive in a stream.
@@ -166,7 +193,9 @@ class TrainingLoop:
         """
         return self.step(np.asarray(x)[None], np.asarray(y)[None])
 
-    def gradients(self, x: Any, y: Any, *, sample_weight: Any = None) -> list[tuple[Array | None, ...]]:
+    def gradients(
+        self, x: Any, y: Any, *, sample_weight: Any = None, dy_dx: Any = None, directions: Any = None
+    ) -> list[tuple[Array | None, ...]]:
         """∂C/∂W and ∂C/∂b of a batch, as `step` uses them, before any clipping: to be changed, and given to `apply`.
 
         Random numbers, as of dropout, are those of the step that comes next. Moving averages stay as they are.
@@ -176,6 +205,8 @@ class TrainingLoop:
         x, y : array
             As for `step`.
         sample_weight : array of shape (rows,), optional
+            As for `step`.
+        dy_dx, directions : array, optional
             As for `step`.
 
         Returns
@@ -198,7 +229,10 @@ class TrainingLoop:
         """
         with self.network._weights_lock.training_by("gradients of a loop"):
             self._begin()
-            found = self._in_halves.gradients_of(x, y, sample_weight)
+            steps = self._in_halves
+            if dy_dx is not None or directions is not None:
+                steps = self._steps_on_derivatives(dy_dx, directions, "gradients", keeps_gradients=True)
+            found = steps.gradients_of(x, y, sample_weight, (dy_dx, directions))
             return copies_of_layers(self.network, found)
 
     def apply(self, gradients: Sequence[Sequence[Any]]) -> None:

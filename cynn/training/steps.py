@@ -13,7 +13,7 @@ from cynn.engine import threads
 from cynn.engine.plans import are_given_again
 from cynn.engine.trainer import Diverged, UnusableRow
 from cynn.errors import TrainingDivergedError, check_switch
-from cynn.training import evaluation, moving_averages
+from cynn.training import derivative_losses, evaluation, moving_averages
 from cynn.training.batch_buffer import BatchBuffer, checked_batch
 from cynn.training.batch_steps import BatchSteps
 from cynn.training.context import TrainingContext
@@ -41,27 +41,34 @@ def train_batch(
     sample_weight: Any,
     n_threads: int | None,
     check_finite: bool,
+    dy_dx: Any = None,
+    derivative_weight: Any = None,
+    directions: Any = None,
 ) -> float:
     """`Network.train_batch`."""
     check_finite = check_switch(check_finite, "check_finite", "train_batch")
-    plans = network._plans
-    kept: BatchSteps | None = plans.take("train_batch")
+    is_plain = dy_dx is None and derivative_weight is None and directions is None
+    plans, call = network._plans, "train_batch" if is_plain else "train_batch with dy_dx"
+    kept: BatchSteps | None = plans.take(call)
     if kept is not None and kept.were_given(loss, loss_weights, optimizer, n_threads):
         try:
             return kept.step(x, y, sample_weight, check_finite)
         finally:
-            plans.keep("train_batch", kept)
-    objective = network.objective(loss, loss_weights)
+            plans.keep(call, kept)
+    objective = derivative_losses.objective_with(
+        network, network.objective(loss, loss_weights), dy_dx, directions, derivative_weight, "train_batch"
+    )
     number = threads.resolve(n_threads)
     context = TrainingContext(network, objective, None, number, check_finite)
-    batch = checked_batch(context, x, y, sample_weight, "")
+    batch = checked_batch(context, x, y, sample_weight, "", derivatives=(dy_dx, directions))
     state = context.state = optimizer_state(network, optimizer, equal_goes_on=True)
     if kept is None or not kept.are_for(objective, state, number):
         kept = None  # which first frees its memory
         kept = BatchSteps(context)
     kept.context.check_finite = check_finite
-    kept.remember(loss, loss_weights, optimizer, n_threads)
-    plans.keep("train_batch", kept)
+    if is_plain:
+        kept.remember(loss, loss_weights, optimizer, n_threads)
+    plans.keep(call, kept)
     return kept.step_on(*batch)
 
 
