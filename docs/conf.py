@@ -27,6 +27,7 @@ extensions = [
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
+    "answer",
     "bars",
     "catalogue",
     "links",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ def read(name: str) -> str:
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
-def joined(name: str) -> str:
-    """A module of JavaScript and all that it imports as one script, without imports, exports and comments."""
+def joined(name: str, read: Callable[[str], str] = read) -> str:
+    """A module of JavaScript and all that it imports as one script, without imports, exports and comments.
+
+    `read` returns the text of a file, such as "main.js".
+    """
     texts: dict[str, str] = {}
 
     def add(name: str) -> None:

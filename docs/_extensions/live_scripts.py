@@ -3,7 +3,7 @@
 Its script stands in the page, so that it works in a page that is opened from a disk as well.
 """
 
-from bundle import modules_of, script_of
+from bundle import FOLDER, script_of
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
@@ -24,7 +24,7 @@ class Interactive(Directive):
 
     def run(self):
         (name,) = self.arguments
-        for path in modules_of(name):
+        for path in FOLDER.glob("*.js"):
             self.state.document.settings.record_dependencies.add(str(path))
         caption = nodes.container(classes=["caption"])
         self.state.nested_parse(self.content, self.content_offset, caption)

@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ def page(name):
 def blocks(name):
     """The options and the code of each block, and the line that it begins in."""
     text = page(name)
-    for found in re.finditer(r"^\.\. plot::\n((?:   :.*\n)+)\n((?:   .*\n|\n)+)", text, re.MULTILINE):
-        yield found[1], re.sub(r"^   ", "", found[2], flags=re.MULTILINE), text[: found.start(2)].count("\n")
+    pattern = r"^( *)\.\. plot::\n((?:\1   :.*\n)+)\n((?:\1   .*\n|\n)+)"  # of an answer, within a list
+    for found in re.finditer(pattern, text, re.MULTILINE):
+        yield found[2], textwrap.dedent(found[3]), text[: found.start(3)].count("\n")
 
 
 def test_there_are_eight_pages():
@@ -50,12 +52,31 @@ def test_no_code_is_left_out(name):
     """What is not in a block that runs is no code."""
     text = page(name)
     assert "code-block" not in text
-    assert not re.search(r"(?<!plot)::$", text, re.MULTILINE)
+    assert not re.search(r"(?<!plot)(?<!answer)::$", text, re.MULTILINE)
     assert sum(code.count(">>>") for _, code, _ in blocks(name)) == text.count(">>>")
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_ends_with_two_things_to_try(name):
     _, _, end = page(name).rpartition("\nTry\n---\n")
-    assert len(re.findall(r"^- ", end, re.MULTILINE)) == 2
+    questions = re.split(r"^- ", end, flags=re.MULTILINE)[1:]
+    assert len(questions) == 2
     assert "\n---" not in end
+    for question in questions:
+        (answer,) = re.findall(r"^  \.\. answer::\n\n((?:     .*\n|\n)+)", question, re.MULTILINE)
+        assert len(answer.split()) > 10
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_code_fits_its_column(name):
+    for _, code, line in blocks(name):
+        assert max(map(len, code.splitlines())) <= 72, f"{name}.rst, line {line}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_chosen_by_the_test_digits(name):
+    """Networks are compared on rows held back from the training digits; the test digits judge one that is finished."""
+    code = "\n".join(code for _, code, _ in blocks(name))
+    assert "validation_data=(x_test" not in code
+    loops = re.findall(r"^>>> for .*\n(?:\.\.\. .*\n)+", code, re.MULTILINE)
+    assert not [loop for loop in loops if "fit(" in loop and "x_test" in loop]
