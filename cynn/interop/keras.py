@@ -127,20 +127,22 @@ def _array(variable: Any) -> Array | None:
     """The array of a variable of any backend."""
     if variable is None:
         return None
-    found: Array = np.asarray(variable.numpy() if hasattr(variable, "numpy") else variable)
-    return found
+    held = variable.detach() if hasattr(variable, "detach") else variable  # the tensor of a sum, such as with LoRA
+    found: Array = np.asarray(held.numpy() if hasattr(held, "numpy") else held)
+    return found.astype(np.float32) if found.dtype.name == "bfloat16" else found
 
 
 def _activated(adopter: Adopter, function: Any, value: int) -> int | None:
     name = getattr(function, "__name__", type(function).__name__)
-    if name not in _ACTIVATIONS and name not in _SAME_NAME:
+    is_theirs = str(function.__module__).startswith(("keras.activations", "keras.src.activations"))
+    if not is_theirs or (name not in _ACTIVATIONS and name not in _SAME_NAME):
         return None
     return adopter.activation(value, _ACTIVATIONS.get(name, name))
 
 
 def _dense(adopter: Adopter, layer: Any, sources: list[int]) -> int | None:
     W = _array(layer.kernel)
-    if W is None or W.ndim != 2:
+    if W is None or W.ndim != 2 or getattr(layer, "quantization_mode", None) is not None:
         return None
     return _activated(adopter, layer.activation, adopter.dense(sources[0], W, _array(layer.bias)))
 

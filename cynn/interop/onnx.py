@@ -224,7 +224,7 @@ class _Reader:
         if operator == "Neg":
             return adopter.affine_columns(x, np.zeros(adopter.widths[x]), -np.ones(adopter.widths[x]))
         if operator in _SAME:
-            return x
+            return x if self._is_same(operator, x, a) else None
         if operator in ("Gemm", "MatMul"):
             return self._dense(operator, x, constants, a)
         if operator in ("Softmax", "LogSoftmax") and a.get("axis", -1) in (1, -1):
@@ -232,6 +232,15 @@ class _Reader:
         if operator in _ACTIVATIONS:
             return adopter.activation(x, _ACTIVATIONS[operator](a))
         return self._other(operator, x, constants, a)
+
+    def _is_same(self, operator: str, x: int, a: dict[str, Any]) -> bool:
+        """Whether rows stay rows, and only categories become whole numbers."""
+        if operator == "Flatten":
+            return a.get("axis", 1) in (1, -1)
+        if operator != "Cast":
+            return True
+        is_float = self.onnx.helper.tensor_dtype_to_np_dtype(a["to"]).kind not in "iub"
+        return is_float or None not in self.adopter.origins[x]
 
     def _other(self, operator: str, x: int, constants: list[Array | None], a: dict[str, Any]) -> int | None:
         adopter, units = self.adopter, self.adopter.widths[x]

@@ -43,9 +43,11 @@ def adopt(estimator: Any) -> Network:
     pipeline = needed("sklearn.pipeline", "sklearn")
     named = estimator.steps if isinstance(estimator, pipeline.Pipeline) else [(type(estimator).__name__, estimator)]
     steps = [(name, step) for name, step in named if step is not None and step != "passthrough"]
-    scalers, model = steps[:-1], steps[-1][1] if steps else None
+    scalers = steps[:-1]
+    model: Any = steps[-1][1] if steps else None
     perceptrons = needed("sklearn.neural_network", "sklearn")
-    if not isinstance(model, (perceptrons.MLPClassifier, perceptrons.MLPRegressor)):
+    is_known = any(_is(model, kind, "predict") for kind in (perceptrons.MLPClassifier, perceptrons.MLPRegressor))
+    if not is_known:
         raise InvalidParameterError(
             "An estimator that is adopted must be an MLPClassifier or an MLPRegressor, or a Pipeline that ends in one. "
             f"Got {shown(model)} instead."
@@ -64,14 +66,19 @@ def adopt(estimator: Any) -> Network:
     return adopter.network(value, str(model.coefs_[0].dtype))
 
 
+def _is(estimator: Any, kind: type, method: str) -> bool:
+    """Whether an estimator is of a class, or of one that inherits this method."""
+    return isinstance(estimator, kind) and getattr(type(estimator), method) is getattr(kind, method)
+
+
 def _scaled(adopter: Adopter, value: int, name: str, scaler: Any) -> int:
     preprocessing = needed("sklearn.preprocessing", "sklearn")
     n = adopter.widths[value]
-    if isinstance(scaler, preprocessing.StandardScaler) and hasattr(scaler, "n_features_in_"):
+    if _is(scaler, preprocessing.StandardScaler, "transform") and hasattr(scaler, "n_features_in_"):
         mean = np.zeros(n) if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
         slope = np.ones(n) if scaler.scale_ is None else 1 / scaler.scale_
         return adopter.affine_columns(value, mean, slope)
-    if isinstance(scaler, preprocessing.MinMaxScaler) and hasattr(scaler, "scale_") and not scaler.clip:
+    if _is(scaler, preprocessing.MinMaxScaler, "transform") and hasattr(scaler, "scale_") and not scaler.clip:
         return adopter.affine_columns(value, np.zeros(n), scaler.scale_, scaler.min_)
     return adopter.lack(repr(scaler), f"step {name!r}", value)
 

@@ -48,6 +48,8 @@ _FUNCTIONS = {
     "logsigmoid": "log_sigmoid", "tanhshrink": "tanhshrink",
 }  # fmt: skip
 _SAME = ("contiguous", "dropout", "flatten", "float", "double", "long", "int", "squeeze", "clone", "detach", "to")
+#: Of Softplus, the least x from which on it may be x, since the difference is within rounding.
+_LINEAR_FROM = 15
 _ARITHMETIC = {
     "add": "+", "iadd": "+", "sub": "-", "mul": "*", "imul": "*", "truediv": "/", "div": "/"
 }  # fmt: skip
@@ -70,7 +72,7 @@ class Reader:
                 f"A model of PyTorch that is adopted must be a torch.nn.Module. Got {shown(module)} instead."
             )
         try:
-            self.traced = fx.symbolic_trace(module)
+            self.traced = self._traced(fx, module)
         except Exception as error:  # a forward may fail in any way during tracing
             raise InvalidParameterError(
                 "A module that is adopted must be one that torch.fx can trace, without branches that depend on data. "
@@ -79,10 +81,25 @@ class Reader:
         self.modules = dict(self.traced.named_modules())
         self.nodes = list(self.traced.graph.nodes)
         self.adopter = Adopter(inputs or self._inputs(), "a module")
+        if self._has_hooks(module):  # of those within, the trace tells
+            self.adopter.lack("a module with hooks", "the module itself", 0)
         self.values: dict[Any, int] = {}
         self.unknown: set[Any] = set()
         #: For each parameter: the value of its layer, the name of the array, and whether that is the transpose.
         self.parameters: dict[Any, tuple[int, str, bool]] = {}
+
+    def _traced(self, fx: Any, module: Any) -> Any:
+        """The traced module, which must do the same in training and in evaluation, but for dropout and the like."""
+        modes = [(each, each.training) for each in module.modules()]
+        try:
+            training, evaluation = (fx.symbolic_trace(module.train(mode)) for mode in (True, False))
+        finally:
+            for each, mode in modes:
+                each.training = mode
+        steps = [[(node.op, node.target) for node in traced.graph.nodes] for traced in (training, evaluation)]
+        if steps[0] != steps[1]:
+            raise ValueError("its forward branches on self.training")
+        return evaluation
 
     def _inputs(self) -> int:
         """The number of columns of the input, as the first layers require it."""
@@ -93,8 +110,8 @@ class Reader:
                 continue
             module = self.modules.get(node.target) if node.op == "call_module" else None
             for name in ("in_features", "num_features", "normalized_shape"):
-                if hasattr(module, name):
-                    found = getattr(module, name)
+                found = getattr(module, name, 0)  # 0, too, of a lazy one
+                if found:
                     return int(found[0] if isinstance(found, tuple) else found)
             if node.op == "call_module" and type(module).__name__ not in ("Embedding", "Sequential"):
                 reached.add(node)
@@ -152,10 +169,11 @@ class Reader:
         found = None
         if node.op == "call_module":
             module = self.modules[node.target]
-            found = self._module(module, sources[0]) if len(sources) == 1 else None
+            has_hooks = self._has_hooks(module)
+            found = self._module(module, sources[0]) if len(sources) == 1 and not has_hooks else None
             if found is not None and hasattr(module, "weight"):
                 self._note_parameters(module, found)
-            name, place = repr(self.modules[node.target]), str(node.target)
+            name, place = f"{module!r}{', which has hooks' if has_hooks else ''}", str(node.target)
         else:
             name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
             place = str(node)
@@ -166,8 +184,18 @@ class Reader:
         else:
             self.values[node] = found
 
+    def _has_hooks(self, module: Any) -> bool:
+        """Whether functions of a user change what a module takes or returns. Pruning is in the weights already."""
+        pruning = needed("torch.nn.utils.prune", "torch").BasePruningMethod
+        hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+        return any(not isinstance(hook, pruning) for hook in hooks)
+
     def _array(self, tensor: Any) -> Array | None:
-        return None if tensor is None else tensor.detach().cpu().numpy()
+        if tensor is None or self.torch.nn.parameter.is_lazy(tensor):
+            return None
+        held = tensor.detach().cpu()
+        found: Array = (held.float() if held.dtype == self.torch.bfloat16 else held).numpy()
+        return found
 
     def _module(self, m: Any, x: int) -> int | None:
         """Add a module of PyTorch. Returns the number of its output."""
@@ -177,11 +205,13 @@ class Reader:
         if name == "Linear":
             W = self._array(m.weight)
             return None if W is None else adopter.dense(x, W.T, self._array(m.bias))
+        if name == "Softplus" and m.threshold < _LINEAR_FROM:
+            return None
         if name in _ACTIVATIONS:
             return adopter.activation(x, _ACTIVATIONS[name](m))
         if name in _OF_ROWS and m.dim in (1, -1):
             return adopter.activation(x, _OF_ROWS[name])
-        if name in ("Identity", "Flatten"):
+        if name == "Identity" or (name == "Flatten" and m.start_dim == 1):
             return x
         if name in ("Dropout", "AlphaDropout"):
             return adopter.add(getattr(layers, name)(m.p), [x], units) if m.p < 1 else None
@@ -193,7 +223,7 @@ class Reader:
         if name == "Embedding":
             column = adopter.origins[x][0] if units == 1 else None
             W = self._array(m.weight)
-            return None if column is None or W is None else adopter.embedding(column, W)
+            return None if column is None or W is None or m.max_norm else adopter.embedding(column, W)
         return self._normalization(name, m, x)
 
     def _normalization(self, name: str, m: Any, x: int) -> int | None:
@@ -237,13 +267,24 @@ class Reader:
         if name in _ARITHMETIC:
             return self._arithmetic(_ARITHMETIC[name], node)
         if name in _SAME:
-            return x
+            return x if self._is_same(name, node, x) else None
         options = [*node.args[1:], *(value for key, value in node.kwargs.items() if key != "inplace")]
         if name in ("softmax", "log_softmax", "softmin"):
             dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
             return adopter.activation(x, name) if dim in (1, -1) else None
         plain = all(option is False or option is None for option in options)
         return adopter.activation(x, _FUNCTIONS[name]) if name in _FUNCTIONS and plain else None
+
+    def _is_same(self, name: str, node: Any, x: int) -> bool:
+        """Whether a function leaves its input as it is: rows stay rows, and only categories become whole numbers."""
+        options = [*node.args[1:], *node.kwargs.values()]
+        if name == "flatten":
+            return options[:1] == [1]
+        if name == "squeeze":
+            return not options or options[0] in (1, -1)
+        kinds = [each for each in options if isinstance(each, self.torch.dtype)]
+        is_whole = name in ("long", "int") or any(not kind.is_floating_point for kind in kinds)
+        return not is_whole or None not in self.adopter.origins[x]
 
     def _columns(self, x: int, key: Any) -> int | None:
         width = self.adopter.widths[x]
@@ -262,7 +303,7 @@ class Reader:
         adopter = self.adopter
         left, right = (self.values.get(each) if hasattr(each, "op") else None for each in node.args[:2])
         if left is not None and right is not None:
-            same = adopter.widths[left] == adopter.widths[right]
+            same = adopter.widths[left] == adopter.widths[right] and not node.kwargs
             return adopter.add(layers.Add(), [left, right], adopter.widths[left]) if sign == "+" and same else None
         x = left if left is not None else right
         c = node.args[1] if left is not None else node.args[0]

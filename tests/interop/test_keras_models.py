@@ -76,6 +76,32 @@ def shared():
     return keras.Model(x, layer(layer(x)))
 
 
+def tanh(z):
+    """A function of one's own with the name of theirs."""
+    return 3 * z
+
+
+def quantized():
+    model = keras.Sequential([keras.Input((6,)), L.Dense(4)])
+    model.quantize("int8")
+    return model
+
+
+@pytest.mark.parametrize(
+    "model", [quantized, lambda: keras.Sequential([keras.Input((6,)), L.Dense(4, activation=tanh)])]
+)
+def test_what_would_be_another_function_is_named(model):
+    with pytest.raises(cynn.errors.InvalidParameterError, match=r"Got none for Dense \(dense"):
+        cynn.interop.keras.adopt(model())
+
+
+def test_lora_is_in_the_weights():
+    model = keras.Sequential([keras.Input((6,)), L.Dense(4)])
+    model.layers[0].enable_lora(2)
+    model.layers[0].lora_kernel_b.assign(np.ones((2, 4)))
+    np.testing.assert_allclose(cynn.interop.keras.adopt(model).predict(X), predicted(model)[0], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [(lambda: 3, "Got 3"), (lambda: keras.Sequential([L.Dense(3)]), "that is built"),

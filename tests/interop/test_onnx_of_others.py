@@ -174,6 +174,22 @@ def test_what_tf2onnx_composes_is_recognized(file, parts):
     assert set(parts) <= found
 
 
+@pytest.mark.parametrize(
+    ("operator", "attributes"), [("Flatten", {"axis": 0}), ("Cast", {"to": 6}), ("Cast", {"to": 9})], ids=str
+)
+def test_what_would_be_another_function_is_named(tmp_path, operator, attributes):
+    """Rows that are joined, and whole numbers and booleans of what is no category."""
+    from onnx import TensorProto, helper, save
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 3])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    nodes = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node(operator, ["a"], ["b"], **attributes),
+             helper.make_node("Cast", ["b"], ["y"], to=TensorProto.FLOAT)]  # fmt: skip
+    save(helper.make_model(helper.make_graph(nodes, "g", [x], [y])), tmp_path / "model.onnx")
+    with pytest.raises(cynn.errors.InvalidParameterError, match=f"none for the operator {operator} of the node 'b'"):
+        cynn.interop.onnx.adopt(tmp_path / "model.onnx")
+
+
 def test_pieces_of_no_known_part_are_named(tmp_path):
     """The first operator of what is composed, and no other."""
     from onnx import TensorProto, helper, save

@@ -70,3 +70,25 @@ def test_what_cannot_be_adopted(model, message):
         model.fit(X, Y)
     with pytest.raises(cynn.errors.InvalidParameterError, match=message):
         cynn.interop.sklearn.adopt(model)
+
+
+class Doubled(MLPRegressor):
+    def predict(self, X):
+        return 2 * super().predict(X)
+
+
+class Halved(StandardScaler):
+    def transform(self, X, copy=None):
+        return super().transform(X, copy) / 2
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Doubled(hidden_layer_sizes=(3,), **OPTIONS), "Got Doubled"),
+        (make_pipeline(Halved(), MLPRegressor(hidden_layer_sizes=(3,), **OPTIONS)), "Halved"),
+    ],
+)
+def test_a_class_that_computes_something_else_is_named(model, message):
+    with pytest.raises(cynn.errors.InvalidParameterError, match=message):
+        cynn.interop.sklearn.adopt(model.fit(X, X[:, 0]))

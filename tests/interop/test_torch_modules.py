@@ -189,6 +189,70 @@ class Branching(nn.Module):
         return x if x.sum() > 0 else -x
 
 
+class Calls(nn.Module):
+    """A linear layer, and a function of its output."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.first = nn.Linear(6, 4)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self, self.first(x))
+
+
+def hooked(module, is_before=False):
+    if is_before:
+        module.register_forward_pre_hook(lambda m, given: (2 * given[0],))
+    else:
+        module.register_forward_hook(lambda m, given, output: 2 * output)
+    return module
+
+
+#: What would be another function if what is odd about it were passed over, and what names it.
+ODD = {
+    "a hook": (lambda: nn.Sequential(hooked(nn.Linear(6, 4))), r"Linear\(.*\), which has hooks \(0\)"),
+    "a hook before": (lambda: nn.Sequential(hooked(nn.Linear(6, 4), True)), "which has hooks"),
+    "a hook of the module": (lambda: hooked(Calls(lambda m, h: h)), "the module itself"),
+    "spectral norm": (lambda: nn.Sequential(nn.utils.spectral_norm(nn.Linear(6, 4))), "which has hooks"),
+    "a parametrization": (
+        lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(6, 4))), "ParametrizedLinear"
+    ),
+    "a lazy layer": (lambda: Calls(lambda m, h: nn.LazyLinear(3)(h)), "torch.fx can trace|LazyLinear"),
+    "a branch on the mode": (lambda: Calls(lambda m, h: h if m.training else 2 * h), "branches on self.training"),
+    "a factor of a sum": (lambda: Calls(lambda m, h: torch.add(h, h.relu(), alpha=2)), r"add \(add\)"),
+    "a softplus that is linear early": (lambda: nn.Sequential(nn.Linear(6, 4), nn.Softplus(2.0, 1.0)), "Softplus"),
+    "rows that are joined": (lambda: nn.Sequential(nn.Linear(6, 4), nn.Flatten(0)), "Flatten"),
+    "rows that a function joins": (lambda: Calls(lambda m, h: h.flatten()), "flatten"),
+    "whole numbers": (lambda: Calls(lambda m, h: h.int().float()), "int"),
+    "whole numbers by a dtype": (lambda: Calls(lambda m, h: h.to(torch.int64).float()), r"to \(to\)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_would_be_another_function_is_named(name):
+    make, message = ODD[name]
+    with pytest.raises(cynn.errors.InvalidParameterError, match=message):
+        cynn.interop.torch.adopt(make())
+
+
+def test_modes_stay_and_pruning_is_in_the_weights():
+    from torch.nn.utils import prune
+
+    pruned = prune.l1_unstructured(nn.Linear(6, 4), "weight", 0.5)
+    module = nn.Sequential(pruned, nn.BatchNorm1d(4), nn.Dropout(0.3))
+    module[1].eval()
+    net = cynn.interop.torch.adopt(module)
+    assert [each.training for each in module.modules()] == [True, True, False, True]
+    np.testing.assert_allclose(net.predict(X.numpy()), predicted(module.eval(), X), atol=2e-6)
+
+
+def test_bfloat16_becomes_float32():
+    module = nn.Sequential(nn.Linear(6, 4)).bfloat16()
+    net = cynn.interop.torch.adopt(module)
+    assert (net.layers[0].weights == module[0].weight.detach().float().numpy().T).all()
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [(Odd(), r"Bilinear.*\(odd\)"), (Branching(), "torch.fx can trace"), (3, "torch.nn.Module"),
