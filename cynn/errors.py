@@ -265,8 +265,11 @@ def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameEr
 
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:
-    """A sentence that lists the most similar names; empty if none is similar."""
+    """A sentence that lists the most similar names, in capitals or not; empty if none is similar."""
     import difflib  # slow to import
 
-    near = difflib.get_close_matches(shown(name) if not isinstance(name, str) else name, list(names), n=3)
+    names = list(names)
+    wanted = name if isinstance(name, str) else shown(name)
+    similar = difflib.get_close_matches(wanted.lower(), {each.lower() for each in names}, n=3)
+    near = [each for lower in similar for each in names if each.lower() == lower]
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -103,6 +103,7 @@ def test_whole_numbers_of_numpy_are_numbers():
         ("loss", "cross_entrpy", "There is no loss named 'cross_entrpy'. Did you mean 'cross_entropy'"),
         ("loss", "zzz", "There is no loss named 'zzz'. There are: binary_cross_entropy, "),
         ("optimizer", "adm", "There is no optimizer named 'adm'. Did you mean 'adam'"),
+        ("optimizer", "SGD", "There is no optimizer named 'SGD'. Did you mean 'sgd'"),
         ("metrics", ["acc uracy"], "There is no metric named 'acc uracy'. Did you mean 'accuracy'"),
     ],
 )
