@@ -74,6 +74,13 @@ SHOWN = {
     "view = net.watch": "web/test_widget does the same, with the extra",
     '[project.entry-points."cynn.activations"]': "a part of a pyproject.toml such as new-plugin writes",
 }
+#: The number of characters of code that fit the column of a page.
+COLUMN = 72
+#: Pages with wider code.
+WIDER = (
+    "CONTRIBUTING.md", "README.md", "command_line.rst", "derivatives.rst", "in_scipy_pytorch_jax.rst", "learn/",
+    "many.rst", "plugins.rst", "second_order.rst", "surrogates.rst", "vector_math.rst", "watch.rst",
+)  # fmt: skip
 PAGES = {name_of(path): path for path in pages()}
 BLOCKS = [block for path in PAGES.values() for block in blocks(path)]
 
@@ -212,6 +219,12 @@ def test_text_is_what_code_has_printed(page):
     kinds = [block.kind for block in of_kind(page, "python", "doctest", "plot", "text")]
     assert "text" not in kinds[:1]
     assert ("text", "text") not in pairwise(kinds)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith(WIDER)])
+def test_code_fits_its_column(page):
+    lines = [(block.line, line) for block in blocks(PAGES[page]) for line in block.code.splitlines()]
+    assert [(number, line) for number, line in lines if len(line) > COLUMN] == []
 
 
 def test_decimals_may_differ_a_little():

@@ -39,8 +39,3 @@ def test_every_question_has_one_recipe_and_a_link():
         assert section.count(".. code-block:: python") == section.count(".. code-block:: text") == 1, title
         assert re.search(r"\bMore: :\w+:`", section), title
     assert len({section.splitlines()[0] for section in sections}) == len(sections)
-
-
-def test_code_fits_its_column():
-    wide = [line for block in blocks(DOCS / "how_do_i.rst") for line in block.code.splitlines() if len(line) > 72]
-    assert wide == []
