@@ -78,8 +78,8 @@ SHOWN = {
 COLUMN = 72
 #: Pages with wider code.
 WIDER = (
-    "CONTRIBUTING.md", "README.md", "command_line.rst", "derivatives.rst", "in_scipy_pytorch_jax.rst", "learn/",
-    "many.rst", "plugins.rst", "second_order.rst", "surrogates.rst", "vector_math.rst", "watch.rst",
+    "CONTRIBUTING.md", "README.md", "command_line.rst", "derivatives.rst", "learn/",
+    "many.rst", "plugins.rst", "vector_math.rst", "watch.rst",
 )  # fmt: skip
 PAGES = {name_of(path): path for path in pages()}
 BLOCKS = [block for path in PAGES.values() for block in blocks(path)]

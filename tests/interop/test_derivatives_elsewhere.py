@@ -5,6 +5,7 @@ import helpers
 import numpy as np
 import pytest
 from code_blocks import DOCS, blocks
+from printed import agrees
 
 import cynn
 from cynn import Activation, Add, BatchNorm, Concatenate, Dense, Dropout, Input, Network
@@ -315,7 +316,10 @@ def test_categories_have_no_derivatives(library):
         getattr(cynn.interop, library).wrap(net)
 
 
-def test_the_page():
+def test_the_page(capsys):
     names = {}
     for block in blocks(DOCS / "in_scipy_pytorch_jax.rst"):
-        exec(compile(block.code, str(block), "exec"), names)
+        if block.kind == "text":
+            assert agrees(capsys.readouterr().out, block.code)
+        else:
+            exec(compile(block.code, str(block), "exec"), names)
