@@ -13,11 +13,12 @@ from cynn import file_access
 from cynn.errors import DataError, InvalidParameterError, check_switch, not_allowed, shown
 from cynn.interop import c_lookup
 from cynn.interop.c_printer import CPrinter
+from cynn.interop.calibration import calibrated
 from cynn.interop.evaluation import Exact, Reference
 from cynn.interop.exported_model import ExportedModel, exported_model
 from cynn.interop.plan import Array, Function, Plan
 from cynn.interop.printer import identifier, plain
-from cynn.interop.quantization import WEIGHT_BITS, quantized
+from cynn.interop.quantization import WEIGHT_BITS
 
 __all__ = ["to_c"]
 
@@ -125,7 +126,7 @@ def to_c(
         halves the file and costs more accuracy. The loss of accuracy is printed.
     calibration : array or DataFrame of shape (rows, inputs), or tuple (x, y), optional
         For "int8" and "int4": rows whose smallest and largest numbers define the range of inputs in eight bits. With
-        y, classes, the accuracy is printed.
+        y, classes or values, the accuracy or the root mean squared error is printed.
     selftest : array or DataFrame of shape (rows, inputs), optional
         Compiled with `-DCYNN_SELFTEST`, the file is a program that predicts these rows and prints pass or fail. It
         passes if the largest error, compared with an evaluation in higher precision, is at most twice that of `predict`
@@ -177,7 +178,7 @@ def to_c(
     model = exported_model(self, form)
     check_held(model.plan, real)
     if is_whole:
-        model.plan = _calibrated(model, calibration, dtype)
+        model.plan = calibrated(model, calibration, dtype)
     printer = CPrinter(model.plan, identifier(path.stem), real, exact)
     rows = None if selftest is None else model.rows(selftest, "selftest", real)
     text = _text(model, printer, path, rows, header, dtype)
@@ -197,24 +198,6 @@ def check_held(plan: Plan, dtype: str) -> None:
             raise DataError(
                 f"The weights of a network that is exported must be finite in {dtype}. Got {array[~held][0]} instead."
             )
-
-
-def _calibrated(model: ExportedModel, calibration: Any, dtype: str) -> Plan:
-    """The plan in whole numbers. Prints the loss of accuracy."""
-    x, y = calibration if isinstance(calibration, tuple) else (calibration, None)
-    plan, rows = model.plan, model.rows(x, "calibration", "float32")
-    before = Reference(plan, "float64")
-    found = quantized(plan, before.values(rows), WEIGHT_BITS[dtype])
-    wanted, got = before(rows), Exact(found, "float32")(rows)
-    print(f"{dtype}: on {len(rows):,} rows, outputs differ by at most {np.abs(wanted - got).max():.3g}")
-    if len(plan.outputs) == 1 and wanted.shape[1] > 1:
-        same = (wanted.argmax(axis=1) == got.argmax(axis=1)).mean()
-        print(f"{dtype}: the largest output is the same in {100 * same:.2f} % of them")
-        if y is not None:
-            labels = np.arange(wanted.shape[1]) if plan.labels is None else np.asarray(plan.labels)
-            shares = [100 * (labels[each.argmax(axis=1)] == np.asarray(y)).mean() for each in (wanted, got)]
-            print(f"{dtype}: accuracy {shares[0]:.2f} % before, {shares[1]:.2f} % after")
-    return found
 
 
 def _expected(model: ExportedModel, rows: Array, dtype: str) -> tuple[Array, float]:

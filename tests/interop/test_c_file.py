@@ -120,6 +120,32 @@ def test_the_accuracy_of_eight_bits_is_printed(source, capsys):
     assert "int8: accuracy 100.00 % before, " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("units", "activation", "y", "said"),
+    [(1, "sigmoid", lambda z: z > 0.5, "accuracy 100.00 % before, "),
+     (1, "identity", lambda z: z > 0, "accuracy 100.00 % before, "), (1, "identity", lambda z: 2 * (z > 0).astype(int) - 1, "accuracy 100.00 % before, "),
+     (1, "tanh", lambda z: z + 1, "root mean squared error 1 before, "),
+     (3, "identity", lambda z: z - 2, "root mean squared error 2 before, ")],
+)  # fmt: skip
+def test_what_eight_bits_cost_is_printed_for_other_outputs(source, capsys, units, activation, y, said):
+    """Two classes by one output, whose border is that of its activation, and values."""
+    net = cynn.Network.mlp([6, 8, units], output=activation, seed=0, dtype="float64")
+    x = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    outputs = net.predict(x)
+    net.to_c(source, dtype="int8", calibration=(x, y(outputs[:, 0] if units == 1 else outputs)))
+    assert f"int8: {said}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("y", [[0, 1], ["cat"] * 40, np.zeros((40, 2)), np.zeros((2, 40, 3)), None, 1], ids=str)
+def test_targets_that_do_not_go_with_the_rows(source, y):
+    net = cynn.Network.mlp([6, 3], seed=0)
+    x = exported.rows_for(net)
+    calibration = (x, x, x) if y is None else (x, y)
+    with pytest.raises(cynn.CynnError, match="calibration must be"):
+        net.to_c(source, dtype="int8", calibration=calibration)
+    assert not source.exists()
+
+
 @pytest.mark.slow
 def test_few_bits_cost_little_accuracy(source, tmp_path):
     """Of the digits: four bits that are rounded to the nearest alone cost 1.2 %."""
