@@ -123,7 +123,8 @@ def test_the_accuracy_of_eight_bits_is_printed(source, capsys):
 @pytest.mark.parametrize(
     ("units", "activation", "y", "said"),
     [(1, "sigmoid", lambda z: z > 0.5, "accuracy 100.00 % before, "),
-     (1, "identity", lambda z: z > 0, "accuracy 100.00 % before, "), (1, "identity", lambda z: 2 * (z > 0).astype(int) - 1, "accuracy 100.00 % before, "),
+     (1, "identity", lambda z: z > 0, "accuracy 100.00 % before, "),
+     (1, "identity", lambda z: 2 * (z > 0).astype(int) - 1, "accuracy 100.00 % before, "),
      (1, "tanh", lambda z: z + 1, "root mean squared error 1 before, "),
      (3, "identity", lambda z: z - 2, "root mean squared error 2 before, ")],
 )  # fmt: skip
