@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["as_json", "joined", "read"]
+__all__ = ["as_json", "joined", "modules", "read"]
 
 _STATIC = Path(__file__).with_name("static")
 _IMPORT = re.compile(r'^import [^;]* from "\./(\w+)\.js";\n', re.M)
@@ -19,10 +19,10 @@ def read(name: str) -> str:
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
-def joined(name: str, read: Callable[[str], str] = read) -> str:
-    """A module of JavaScript and all that it imports as one script, without imports, exports and comments.
+def modules(name: str, read: Callable[[str], str] = read) -> list[str]:
+    """The texts of a module of JavaScript and of all that it imports, without imports and exports.
 
-    `read` returns the text of a file, such as "main.js".
+    What is imported comes first. `read` returns the text of a file, such as "main.js".
     """
     texts: dict[str, str] = {}
 
@@ -31,16 +31,20 @@ def joined(name: str, read: Callable[[str], str] = read) -> str:
         for needed in _IMPORT.findall(text):
             if needed not in texts:
                 add(needed)
-        texts[name] = _short(_IMPORT.sub("", text))
+        texts[name] = re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.M)
 
     add(name)
-    return "\n".join(texts.values())
+    return list(texts.values())
+
+
+def joined(name: str) -> str:
+    """A module of JavaScript and all that it imports as one short script."""
+    return "\n".join(map(_short, modules(name)))
 
 
 def _short(text: str) -> str:
-    """A module without comments, exports, and spaces beside what no text that is shown has."""
+    """A module without comments and without spaces beside what no text that is shown has."""
     text = re.sub(r"/\*\*.*?\*/ ?|^ *//[^\n]*\n", "", text, flags=re.S | re.M)
-    text = re.sub(r"^export ", "", text, flags=re.M)
     text = re.sub(r" ?(=>|[=!]==|[-+*/]?=|&&|\|\||\?\?|[<>]=) ?|(?<=\{) | (?=\})", r"\1", text)
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 

@@ -8,8 +8,8 @@ FOLDER = Path(__file__).parents[1] / "interactive"
 
 
 def script_of(name):
-    """One script of a module and of what it imports, without imports, exports and their comments."""
-    return assets.joined(name, _read)
+    """One script of a module and of what it imports."""
+    return "\n".join(assets.modules(name, _read))
 
 
 def _read(file):

@@ -7,7 +7,7 @@ from bundle import FOLDER, script_of
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
-_PART = """<div class="interactive" id="interactive-{name}"></div>
+_PART = """<div class="interactive" id="interactive-{name}" role="group" aria-label="{title}, interactive"></div>
 <noscript><p class="note">This part is moved by hand, which needs JavaScript. Without it, the pictures and numbers
 of the page show the same.</p></noscript>
 <script type="module">
@@ -28,7 +28,8 @@ class Interactive(Directive):
             self.state.document.settings.record_dependencies.add(str(path))
         caption = nodes.container(classes=["caption"])
         self.state.nested_parse(self.content, self.content_offset, caption)
-        return [nodes.raw("", _PART.format(name=name, script=script_of(name)), format="html"), caption]
+        part = _PART.format(name=name, title=name.replace("_", " "), script=script_of(name))
+        return [nodes.raw("", part, format="html"), caption]
 
 
 def setup(app):

@@ -46,17 +46,20 @@ export function menu(name, choices, changed) {
 export const button = (name, pressed) => element("button", { type: "button", click: pressed }, name);
 
 /**
- * A function that lets screen readers say a text, once it has stayed the same for half a second.
+ * A function that lets screen readers say a text, once it has stayed the same for half a second. The first text, which
+ * stands there when the page is opened, is not said.
  * @param {HTMLElement} host
  * @returns {(text: string) => void}
  */
 export function voiceOf(host) {
   const said = element("output", { class: "unseen", "aria-live": "polite" });
   host.append(said);
+  let isOpened = false;
   let waiting = 0;
   return (text) => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => { said.textContent = text; }, 500);
+    if (isOpened) waiting = setTimeout(() => { said.textContent = text; }, 500);
+    isOpened = true;
   };
 }
 

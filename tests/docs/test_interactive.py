@@ -167,4 +167,8 @@ def test_without_scripts_a_page_says_so(browser, address):
         said = page.locator(f"#interactive-{name} + noscript")
         assert "needs JavaScript" in said.inner_text()
         assert said.is_visible()
+    page.goto(f"{address}/index.html", wait_until="commit")
+    picture = page.locator("iframe.live ~ noscript img")
+    assert "784-16-16-10" in picture.get_attribute("alt")
+    picture.wait_for()
     page.close()

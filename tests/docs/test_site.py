@@ -90,15 +90,17 @@ def test_an_animation_plays(page, address):
     assert not page.problems
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_the_live_network_thinks_what_the_network_thinks(page, site, address, mode):
+@pytest.mark.parametrize(("place", "mode"), [("watch", "light"), ("index", "dark"), ("learn/layers", "dark")])
+def test_the_live_network_thinks_what_the_network_thinks(page, site, address, place, mode):
     """A stroke on the pad, in the frame of the page; the frame is dark where the page is."""
     page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
-    page.goto(f"{address}/watch.html")
+    page.goto(f"{address}/{place}.html")
+    page.locator("iframe.live").scroll_into_view_if_needed()  # it is loaded when it comes into view
     live = page.frame_locator("iframe.live")
     live.locator("html[data-ready]").wait_for(state="attached")
     live.locator("html.dark" if mode == "dark" else "html:not(.dark)").wait_for(state="attached")
     live.get_by_role("button", name="Clear").click()
+    live.locator(".pad").evaluate("pad => pad.scrollIntoView({ block: 'center' })")
     box = live.locator(".pad").bounding_box()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
     page.mouse.down()
