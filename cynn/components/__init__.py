@@ -1,6 +1,6 @@
-"""What all named parts share: declared and checked parameters, configurations, and the package that provides a part.
+"""The base of all named parts: declared and checked parameters, configurations, and the package that provides a part.
 
-A part is an activation, a loss, an optimizer, a layer, an initializer, a regularizer, a constraint, a schedule, a
-metric or a callback. The base classes may use only `cynn.errors`. Each registry sets itself as an attribute of the base
-class of its kind.
+A part is an activation, a loss, an optimizer, a solver, a layer, an initializer, a regularizer, a constraint, a
+schedule, a metric or a callback. The base classes may use only `cynn.errors`. Each registry sets itself as an attribute
+of the base class of its kind.
 """

@@ -1,4 +1,4 @@
-"""The base class of every part: a name, parameters, and the configuration, repr and equality that follow from them."""
+"""The base class of every part: its name and parameters, and the configuration, repr and equality based on them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 #: How deep lists and dicts may be nested in a configuration.
 MAX_NESTED = 200
-# Lower: a schedule around another one keeps a copy of it, so that its size doubles with each level.
+# For schedules it is lower: a schedule around another one keeps a copy of it, so each level doubles the size.
 _MAX_NESTED_PARTS = 8
 
 _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class _Signature:
-    """The signature of a class, for `inspect`. An instance has none: that of its `__call__` is used instead."""
+    """The signature of a class, for `inspect`. For an instance, `inspect` uses the signature of its `__call__`."""
 
     def __get__(self, instance: object, owner: type[Configurable]) -> inspect.Signature:
         if instance is not None:
@@ -55,9 +55,9 @@ class _Signature:
 class Configurable:
     """The base of every kind of part: activations, losses, optimizers, layers, schedules and so on.
 
-    Its parameters are declared in the body of the class, by the functions of `cynn.components.declarations`. Or the
-    class has its own `__init__`, which keeps each parameter as an attribute of the same name. The configuration, the
-    repr and equality are based on the parameters.
+    A class declares its parameters in its body, with the functions of `cynn.components.declarations`. Or it has its own
+    `__init__`, which keeps each parameter as an attribute of the same name. The configuration, the repr and equality
+    are based on the parameters.
     """
 
     #: The kind, such as `"activation"`; its plural is the name of the registry.
@@ -71,13 +71,13 @@ class Configurable:
     max_nested: ClassVar[int] = _MAX_NESTED_PARTS
     #: The registry of the kind, set by the module that declares it.
     _registry: ClassVar[Any]
-    #: The declared parameters, those of the bases first.
+    #: The declared parameters, starting with those of the base classes.
     declared: ClassVar[dict[str, Declaration]] = {}
     _kept_signature: ClassVar[inspect.Signature]
-    #: What messages call a parameter.
+    #: The word for a parameter in messages.
     parameter_word: ClassVar[str] = "parameter"
 
-    # The parameter that the repr shows without its name.
+    # The name of the parameter that the repr shows without its name.
     _unnamed: ClassVar[str] = ""
 
     if not TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Configurable:
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        """Called after the parameters are set: checks that need several of them, and other attributes."""
+        """Called after the parameters are set, to check several of them together or to set other attributes."""
 
     def _given(self, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
         """The arguments of `__init__` by name, with defaults for those not given."""
@@ -125,22 +125,22 @@ class Configurable:
         return found
 
     def _checked(self, declaration: Declaration, value: Any) -> Any:
-        """The value to keep for a parameter."""
+        """Check a value; return the value to keep."""
         return declaration.check(value, type(self).__name__)
 
     def get_config(self) -> dict[str, Any]:
-        """Get the name and the parameters as a dict, of which `from_config` makes an equal object."""
+        """The name and the parameters as a dict, from which `from_config` makes an equal object."""
         name = self._registry.name_of(self)
         return {self.config_key: name} | {key: config_of(value) for key, value in self._parameters().items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make an object from what `get_config` returned.
+        """Make an object from the result of `get_config`.
 
         Parameters
         ----------
         config : mapping
-            As `get_config` returned it; the name may be left out.
+            The result of `get_config`. The name may be left out.
 
         Returns
         -------
@@ -172,7 +172,7 @@ class Configurable:
 
     @classmethod
     def _declared_signature(cls) -> inspect.Signature:
-        """Positional parameters, those of base classes first; then keyword-only parameters, its own first."""
+        """Positional parameters, starting with the base classes; then keyword-only ones, starting with this class."""
         by_name = {name: each for name, each in cls.declared.items() if each.kw_only}
         own_first = dict.fromkeys(name for base in cls.__mro__ for name in vars(base) if name in by_name)
         ordered = [each for each in cls.declared.values() if not each.kw_only] + [by_name[name] for name in own_first]
@@ -209,7 +209,7 @@ class Configurable:
         return {
             name: value
             for name, value in self._parameters().items()
-            if name not in usual or repr(value) != repr(usual[name])  # == of arrays is no bool
+            if name not in usual or repr(value) != repr(usual[name])  # == of arrays is not a bool
         }
 
 
@@ -228,7 +228,7 @@ def _with_article(described: str) -> str:
 
 
 def call(made: object, arguments: Mapping[str, Any], unnamed: str = "") -> str:
-    """The call that makes an object, for its repr. The argument `unnamed` is shown without its name.
+    """The repr of an object, as a call of its class. The argument `unnamed` is shown without its name.
 
     Examples
     --------
@@ -241,7 +241,7 @@ def call(made: object, arguments: Mapping[str, Any], unnamed: str = "") -> str:
 
 
 def config_of(value: Any) -> Any:
-    """A parameter as it is written into a configuration; a part as its own configuration."""
+    """Convert a parameter to its form in a configuration. A part becomes its own configuration."""
     if isinstance(value, Configurable):
         return value.get_config()
     if isinstance(value, (list, tuple)):
@@ -250,7 +250,7 @@ def config_of(value: Any) -> Any:
         return {key: config_of(one) for key, one in value.items()}
     if isinstance(value, np.generic):
         value = value.item()
-    if callable(value):  # of all parameters, only a learning rate may be a function
+    if callable(value):  # only learning rates may be functions
         raise CynnError(
             f"A learning rate must be a number or a schedule to have a configuration. Got {value!r} instead: "
             "a function of the step has none."

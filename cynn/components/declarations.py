@@ -1,4 +1,4 @@
-"""Declares the parameters of a part, once, in the body of its class.
+"""Functions that declare the parameters of a part in the body of its class.
 
 The signature of the class, the checks of its arguments, its configuration and its repr follow from the declarations.
 """
@@ -29,7 +29,7 @@ _REQUIRED: Any = Parameter.empty
 
 
 class Declaration:
-    """A parameter of a part: a descriptor that checks every value, in the constructor and in assignments.
+    """A parameter of a part: a descriptor that checks every value that the constructor or an assignment sets.
 
     None is allowed if it is the default.
 
@@ -43,7 +43,7 @@ class Declaration:
         Whether it is a keyword-only parameter. The repr leaves it out if it has its default.
     """
 
-    #: The annotation in the body of the class, perhaps as text.
+    #: The annotation in the body of the class, possibly as text.
     annotation: Any = Parameter.empty
 
     def __init__(self, check: Check, default: Any = _REQUIRED, *, kw_only: bool = False) -> None:
@@ -69,13 +69,13 @@ class Declaration:
         instance.__dict__[self.name] = instance._checked(self, value)
 
     def check(self, value: Any, owner: str) -> Any:
-        """The value to keep for a given value."""
+        """Check a value; return the value to keep."""
         if value is None and self.default is None:
             return None
         return self._check(value, self.name, owner)
 
     def in_signature(self) -> Parameter:
-        """As a parameter of a function."""
+        """The parameter for `inspect.Signature`."""
         kind = Parameter.KEYWORD_ONLY if self.kw_only else Parameter.POSITIONAL_OR_KEYWORD
         return Parameter(self.name, kind, default=self.default, annotation=self.annotation)
 
@@ -134,7 +134,7 @@ def as_given(value: Any, name: str, owner: str) -> Any:
 
 
 def attribute(value: T, *, init: Literal[False] = False) -> T:
-    """Declare, also for type checkers, that this attribute is no parameter, even if a base class declares one."""
+    """Declare that an attribute is not a parameter, even if a base class declares one. Type checkers see this, too."""
     return value
 
 

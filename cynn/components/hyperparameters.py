@@ -22,15 +22,15 @@ from cynn.errors import (
 
 __all__ = ["Component", "Hyperparameter", "hyperparameter", "option"]
 
-# Up to here a double represents every whole number.
+# Doubles represent all whole numbers up to this one.
 _MAX_WHOLE = 2**53
 
 
 class Hyperparameter(Declaration):
     """A number, a whole number, a switch or a choice of a component, declared once in the body of its class.
 
-    A kernel receives the values as doubles, in the order of declaration. It gets one copy of them, so they are
-    read-only, except those that the class lists in `assignable`.
+    A kernel receives the values as doubles, in the order of declaration. They are copied only once, so they are
+    read-only, except for those that the class lists in `assignable`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Hyperparameter(Declaration):
 
     @property
     def allowed(self) -> str:
-        """Its bounds, or its choices, in words."""
+        """The bounds or the choices, in words."""
         if isinstance(self.default, bool):
             return "True or False"
         if self.choices:
@@ -78,7 +78,7 @@ class Hyperparameter(Declaration):
             return check_choice(value, name, owner, choices=self.choices)
         if not self.is_whole:
             return check_number(value, name, owner, **self.bounds)
-        try:  # also a float without a fraction, as in configurations of older versions
+        try:  # a float without a fraction is allowed, as in configurations of older versions
             number = check_number(value, name, owner, **self.bounds)
         except InvalidParameterError:
             number = 0.5
@@ -92,7 +92,7 @@ class Hyperparameter(Declaration):
 
 
 def option(default: float | bool, *, minimum: float = 0.0, below: float | None = None, doc: str = "") -> Any:
-    """Declare a keyword-only setting that all components of a kind have, and that no kernel gets."""
+    """Declare a keyword-only setting that all components of a kind have and that kernels do not get."""
     bounds = {"minimum": minimum} if below is None else {"minimum": minimum, "below": below}
     return Hyperparameter(default, {} if isinstance(default, bool) else bounds, doc, kw_only=True)
 
@@ -109,8 +109,8 @@ def hyperparameter(
 ) -> Any:
     """Declare a hyperparameter in the body of an activation, a loss or an optimizer.
 
-    It is a number; or a whole number, if the class annotates it as `int`; or a switch, if the default is True or
-    False; or one of several texts.
+    It is a number, or a whole number if the class annotates it as `int`, or a switch if the default is True or False,
+    or one of several texts.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def hyperparameter(
     choices : list of str, optional
         The allowed texts. A kernel receives the index of the chosen one.
     doc : str
-        One line on what it does.
+        One line that says what it does.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def hyperparameter(
     >>> Scaled(factor=2)
     Scaled(factor=2.0)
 
-    Whole numbers and choices are read as such:
+    A whole number and a choice:
 
     >>> class Power(cynn.activations.Activation):
     ...     '''a = zⁿ, or its absolute value'''
@@ -190,16 +190,17 @@ class Component(Configurable):
     parameter_word: ClassVar[str] = "hyperparameter"
     #: The declared parameters that a kernel gets, by name.
     hyperparameters: ClassVar[dict[str, Hyperparameter]] = {}
-    #: The settings of all components of the kind, which no kernel gets, by name.
+    #: The settings of all components of the kind, by name. Kernels do not get them.
     options: ClassVar[dict[str, Hyperparameter]] = {}
     #: The names of hyperparameters that may be assigned: a kernel gets them with every call.
     assignable: ClassVar[frozenset[str]] = frozenset()
     #: The methods over NumPy arrays that a class without a kernel defines.
     methods: ClassVar[tuple[str, ...]] = ()
     kernel: ClassVar[Any] = None
-    #: A method that computes the same in NumPy, for the conformance kit to compare with; or None. Of an activation
-    #: `reference(z)` returns a; of a loss `reference(prediction, target)` the loss of each row; of an optimizer
-    #: `reference(w, grad, slots, learning_rate, t)` moves w and the slots in place. The arrays are float64.
+    #: A method that computes the same with NumPy, with which the conformance kit compares the kernel; or None. For an
+    #: activation, `reference(z)` returns a. For a loss, `reference(prediction, target)` returns the loss of each row.
+    #: For an optimizer, `reference(w, grad, slots, learning_rate, t)` updates w and the slots in place. The arrays are
+    #: float64.
     reference: ClassVar[Any] = None
 
     def __init_subclass__(cls) -> None:
@@ -216,7 +217,7 @@ class Component(Configurable):
         vars(self).update(state, **{name: self._checked(self.declared[name], values[name]) for name in values})
 
     def _parameters(self) -> dict[str, Any]:
-        """All hyperparameters, and the settings that differ from their defaults."""
+        """All hyperparameters, and the settings that do not have their defaults."""
         values = {name: getattr(self, name) for name in self._signature().parameters}
         return {
             name: value
@@ -226,11 +227,11 @@ class Component(Configurable):
 
     @classmethod
     def _new_signature(cls) -> inspect.Signature:
-        return cls._declared_signature()  # whatever its `__init__` takes, a kernel gets these
+        return cls._declared_signature()  # not that of `__init__`: a kernel gets the declared ones
 
     @classmethod
     def is_compiled(cls) -> bool:
-        """Whether the engine calls the kernel, not methods, which a class further down the hierarchy may define."""
+        """Whether the engine calls a kernel. The most derived class that defines a kernel or methods decides."""
         for owner in cls.__mro__:
             if "kernel" in vars(owner):
                 return vars(owner)["kernel"] is not None
@@ -251,7 +252,7 @@ class Component(Configurable):
         ]
 
     def check_held(self, dtype: str) -> None:
-        """Raise an InvalidParameterError if a hyperparameter becomes infinite, or 0, in the dtype of a network.
+        """Raise an InvalidParameterError if a hyperparameter overflows, or underflows to 0, in the dtype of a network.
 
         Parameters
         ----------

@@ -11,7 +11,7 @@ import re
 __all__ = ["FORMER", "OWN", "canonical", "is_ours", "is_valid", "requirement"]
 
 OWN = "cynn-nn"
-# The former name: in older model files, in requirements of plugins, and in old installations.
+# The former name, which occurs in older model files, in requirements of plugins and in old installations.
 FORMER = "cynn"
 
 
@@ -39,7 +39,7 @@ def is_ours(name: str) -> bool:
 
 
 def is_valid(name: str) -> bool:
-    """Whether a text can be the name of a package, and so is neither an option of pip nor a command of a shell.
+    """Whether a text can be the name of a package. Options of pip and shell commands cannot.
 
     Examples
     --------

@@ -77,7 +77,7 @@ class Having(NamedTuple):
 
 
 class Then(NamedTuple):
-    """A value of a schema and also of a second one, which `following` makes from the value."""
+    """A value of a schema, and of a second schema that `following` makes from the value."""
 
     schema: Any
     following: Callable[[Any], Any]
@@ -97,7 +97,7 @@ def whole_number(minimum: int = 0, maximum: int = MAX_COUNTED) -> Kind:
 
 
 def number(minimum: float = -math.inf, maximum: float = math.inf, *, is_finite: bool = True) -> Kind:
-    """A number within the bounds; with is_finite=False also an infinity or a NaN."""
+    """A number within the bounds; with is_finite=False, infinities and NaN are allowed, too."""
 
     def holds(value: Any) -> bool:
         if type(value) is int:
@@ -112,7 +112,7 @@ def number(minimum: float = -math.inf, maximum: float = math.inf, *, is_finite: 
 
 
 def array(shape: tuple[int, ...], *dtypes: npt.DTypeLike, is_finite: bool = True) -> Kind:
-    """An array of that shape and one of these dtypes, all finite; with is_finite=False without NaN."""
+    """An array of this shape and one of these dtypes, all finite; with is_finite=False, infinities are allowed."""
     known = [np.dtype(dtype) for dtype in dtypes]
     is_fine = np.isfinite if is_finite else lambda values: ~np.isnan(values)
 
@@ -206,7 +206,7 @@ def _not_finite(value: npt.NDArray[Any]) -> str:
 
 @contextmanager
 def taken_by(what: str) -> Iterator[None]:
-    """A context for `set_state` of a user's class, which has no schema: its errors become a ModelFileError."""
+    """A context for `set_state` of a user's class, which has no schema: its errors become ModelFileErrors."""
     try:
         yield
     except CynnError:

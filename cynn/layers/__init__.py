@@ -1,7 +1,7 @@
-"""Layers, of which a network is composed. A layer is a description; its copy in a network has weights.
+"""Layers, the building blocks of a network. A layer is a description; its copy in a network has weights.
 
-Layers get sizes and names of parts. A layer defines the operations of the engine that it consists of. It may use the
-parts, the registry and the kernels, but not the data or the training.
+A layer defines the operations of the engine of which it consists. Layers may use the other parts, the registry and the
+kernels, but not the data or the training.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def from_config(config: dict[str, Any]) -> Input | Layer:
     Parameters
     ----------
     config : dict
-        What `get_config` returned: the kind of layer as `layer`, and its parameters.
+        The result of `get_config`: the kind of layer as `layer`, and its parameters.
 
     Returns
     -------
     Input or Layer
-        A description, which is not part of a network.
+        A layer that is not part of a network.
 
     Examples
     --------
@@ -97,12 +97,12 @@ def of_network(config: Any) -> list[Input | Layer]:
     Parameters
     ----------
     config : dict
-        What `Network.get_config` returned.
+        The result of `Network.get_config`.
 
     Returns
     -------
     list of Input and Layer
-        Descriptions.
+        The input and the layers, which are not part of a network.
     """
     optional = ["compute", "regularizer", "sources", "outputs", "feature_names", "classes"]
     check_config(config, "network", ["layers", "seed", "dtype"], optional)

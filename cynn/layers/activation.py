@@ -20,7 +20,7 @@ class Activation(_WithoutParameters):
     Parameters
     ----------
     activation : str, Activation or dict
-        f.
+        The function f.
 
     Examples
     --------

@@ -19,13 +19,14 @@ class AlphaDropout(Dropout):
 
     In training, random activations are set to the lower limit of selu, and all are then scaled and shifted:
     a = A (x m + α' (1 - m)) + B, with α' = -1.7581, A = ((1 - rate) (1 + rate α'²))^-½ and B = -A rate α'.
-    Predictions are passed through unchanged. (Klambauer et al., 2017, "Self-normalizing neural networks",
-    section 3.)
+    m is 0 for dropped activations and 1 for the others. In predictions, the layer does nothing.
+
+    Source: Klambauer et al., "Self-normalizing neural networks", 2017, section 3.
 
     Parameters
     ----------
     rate : float, Schedule or dict
-        The fraction of activations to drop, below 1; or a schedule of it, as for `Dropout`.
+        The fraction of activations to drop, below 1, or a schedule, as for `Dropout`.
 
     Examples
     --------

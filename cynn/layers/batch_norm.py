@@ -18,24 +18,26 @@ __all__ = ["BatchNorm"]
 class BatchNorm(Layer):
     """Normalizes every column to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
 
-    In training, mean and variance are those of the batch, in which a row of weight w counts w times. Predictions use
-    moving averages of them: moving = momentum moving + (1 - momentum) batch. A single row has no variance: a batch of
-    one row is normalized by the moving averages, and does not update them. A `CynnWarning` says so once. (Ioffe and
-    Szegedy, 2015, "Batch normalization: accelerating deep network training by reducing internal covariate shift",
-    algorithms 1 and 2.)
-    Both variances are the mean of the squared deviations over m rows. The moving variance in PyTorch, and that in
-    algorithm 2, are m / (m - 1) times as large.
+    In training, the mean and the variance are those of the batch, where a row of weight w counts w times. Predictions
+    use their moving averages: moving := momentum * moving + (1 - momentum) * batch. A single row has no variance: a
+    batch of one row is normalized by the moving averages and does not update them, with a `CynnWarning` the first time.
+
+    Both variances are means of squared deviations over m rows. The moving variance of PyTorch and of algorithm 2 is
+    m / (m - 1) times as large.
+
+    Source: Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
+    shift", 2015, algorithms 1 and 2.
 
     Parameters
     ----------
     momentum : float
-        The weight of the old moving average in an update, below 1.
+        The decay rate of the moving averages, below 1.
     epsilon : float
         Added to the variance.
     use_scale, use_bias : bool
         Whether to use γ and β (`scale` and `center` in Keras).
     trainable : bool
-        Whether training updates γ, β and the moving averages. If not, training normalizes by the moving averages, as
+        Whether training updates γ, β and the moving averages. If not, training uses the moving averages, as
         predictions do.
     learning_rate_factor : float
         A factor for the optimizer's learning rate for γ and β.
@@ -45,6 +47,7 @@ class BatchNorm(Layer):
     gamma, beta : array of shape (units,), or None
         γ and β: live views, only in a network.
     moving_mean, moving_variance : array of shape (units,)
+        The moving averages: live views, only in a network.
 
     Examples
     --------

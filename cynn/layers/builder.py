@@ -1,4 +1,4 @@
-"""From layers to operations: the argument of `build`, which a network calls for each of its layers."""
+"""The builder, which turns layers into operations: the argument of `build`, which a network calls for each layer."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Builder:
     """The argument of the `build` of a layer: it makes arrays and collects the operations of a network.
 
     Values are matrices with one row per row of the batch. They are numbered: 0 is the network's input, and each
-    operation makes a new one; `widths` has their numbers of columns. `build` gets the numbers of the layer's inputs,
-    and returns the number of its output:
+    operation makes a new value. `widths` has the number of columns of each value. `build` gets the numbers of the
+    layer's inputs and returns the number of its output. It does two things:
 
     1. It makes an array for each parameter and each state, by `weights`, `zeros`, `constant`, `uniform`, `normal` or
        `values`, and gives it the name of a `cynn.layers.Parameter` of the class, by `parameter` or `state`. The array
@@ -125,15 +125,15 @@ class Builder:
         self.weights_lock = WeightsLock()
         self.operations: list[Operation] = []
         self.widths = [inputs]
-        #: For values that are copies of another value without some columns, and perhaps with new columns at the end:
-        #: the number of that value, and the columns left out, in ascending order.
+        #: For a value that copies another one without some columns, perhaps with new columns at the end: the number of
+        #: that other value, and the columns left out, in ascending order.
         self.without: dict[int, tuple[int, list[int]]] = {}
         #: The number of categories of each column of the input that holds categories.
         self.categories: dict[int, int] = {}
         self._drawn = dict.fromkeys(randomness.Purpose, 0)
 
     def _number(self, purpose: randomness.Purpose) -> int:
-        """The next number for a purpose. Each purpose is counted separately: noise does not change initial weights."""
+        """The next number for a purpose. Purposes are counted separately, so that noise does not change weights."""
         self._drawn[purpose] += 1
         return self._drawn[purpose] - 1
 
@@ -150,7 +150,7 @@ class Builder:
         Returns
         -------
         int or None
-            None if it is not a copy of one.
+            None if the column is not a copy.
         """
         while value:
             if value not in self.without:
@@ -168,12 +168,12 @@ class Builder:
         Parameters
         ----------
         values : list of int
-            Their numbers.
+            The numbers of the values.
 
         Returns
         -------
         bool
-            True for the input itself.
+            Also True for the input itself.
         """
         return all(
             value == 0
@@ -438,12 +438,12 @@ class Builder:
     def rule(
         self, regularizer: Regularizer | None, constraint: Constraint | None, *, of_rows: bool = False
     ) -> ParameterRule:
-        """The penalty and the constraint of a parameter.
+        """Make the rule of a parameter: its penalty and its constraint.
 
         Parameters
         ----------
         regularizer : Regularizer or None
-            The regularizer of the layer; None: that of the network.
+            The regularizer of the layer; None for that of the network.
         constraint : Constraint or None
             The constraint of the layer.
         of_rows : bool
@@ -499,28 +499,29 @@ class Builder:
         units : int
             The number of columns of its output.
         parameters : list of array or None
-            The arrays that the optimizer updates, each given to `parameter` before; None for one that the kernel has
-            and this layer does not. At most 16.
+            At most 16 arrays that the optimizer updates. Each must have been passed to `parameter`. None for a
+            parameter that the kernel has but this layer does not.
         trainable : bool
             Whether the optimizer updates them.
         rules : list of ParameterRule
-            The rule of each parameter, from `rule`; parameters behind the last rule have none.
+            The rule of each parameter, from `rule`. Parameters after the last rule have none.
         states : list of array
-            The arrays that training changes besides parameters, each given to `state` before. At most 16.
+            At most 16 other arrays that training changes. Each must have been passed to `state`.
         saved : list of SavedForBackward
-            The matrices that forward writes for backward in training. At most 16.
+            At most 16 matrices that forward writes for backward in training.
         hyperparameters : list of float
             Numbers that are finite in the network's dtype.
         schedule : function, optional
-            Computes their values for steps of training, if they change; made by `scheduled`.
+            Computes the hyperparameters of each training step, if they change; from `scheduled`.
         activation : Activation, optional
             A compiled activation that the kernel calls.
         draws : bool
             Whether the kernel draws random numbers; the operation then gets its own `number`.
         column_piece : int
-            0: training works on rows. Else it works on columns of the whole batch, and on at most so many at a time.
+            0: training works on rows. Otherwise it works on columns of the whole batch, at most this many at a time.
         multiplications : int
-            Roughly how many per row. They decide into how many pieces a batch is cut, and how many threads work.
+            The approximate number of multiplications per row. It determines the size of the pieces of a batch, and how
+            many threads are used.
 
         Returns
         -------
@@ -557,7 +558,7 @@ class Builder:
         )
 
     def add_methods(self, inputs: list[int], units: int) -> int:
-        """Add the operation of a layer in Python, which calls its methods `forward` and `backward`.
+        """Add the operation of a Python layer, which calls its methods `forward` and `backward`.
 
         Parameters
         ----------
@@ -584,7 +585,7 @@ class Builder:
         )
 
     def _own(self, array: Any, kind: str) -> Array:
-        """A view of an array of the layer, so that the engine's array keeps its shape if the layer's is changed."""
+        """A view of a layer's array: the engine's array keeps its shape even if that of the layer's array changes."""
         if not any(array is known for known in getattr(self.layer, "_arrays", {}).values()):
             raise PluginError(
                 f"An array of {describe(self.layer)} must be given a name, as in builder.{kind}(name, array), before "
@@ -617,15 +618,15 @@ class Builder:
         value : int
             The number of z.
         activation : Activation
-            f, compiled or in Python.
+            The activation f, compiled or in Python.
 
         Returns
         -------
         int
             The number of a.
         """
-        # z and a are different arrays even if the kernel may work in place: the compiler vectorizes its loop for arrays
-        # that do not overlap, and takes a slow path otherwise.
+        # a gets its own array even if the kernel may work in place: loops over arrays that do not overlap vectorize,
+        # and others take a slow path
         if type(activation) is activations.Identity:
             return value
         return self._add(

@@ -1,4 +1,4 @@
-"""Converts a list of layers, or a graph of calls of layers, to layers in topological order."""
+"""Converts a list of layers, or a graph of layer calls, to layers in topological order."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Composition:
     ----------
     input : Input
     layers : list of Layer
-        Descriptions.
+        The layers, which are not part of a network.
     sources : list of list of int
         The inputs of each layer: 0 is the input of the network, k the output of layer k - 1.
     outputs : int, list of int or dict of str to int
-        Which of these values are outputs of the network. By default, the last.
+        The numbers of the values that are outputs of the network. By default, the last one.
     """
 
     def __init__(self, input_: Input, layers: list[Layer], sources: list[list[int]], outputs: Any = None) -> None:
@@ -40,7 +40,7 @@ class Composition:
         return _listed(self.outputs)
 
     def build(self, builder: Builder) -> tuple[list[Layer], list[int]]:
-        """Copies of the layers with their own arrays, and the values that are the inputs and the output of each."""
+        """Make copies of the layers with their own arrays; return them and the numbers of their values."""
         return build_layers(self.layers, self.sources, builder, 0, "In layer {}")
 
     @property
@@ -98,7 +98,7 @@ def _listed(outputs: Any) -> list[Any]:
 
 
 def compose(given: Any, sources: Any = None, outputs: Any = None) -> Composition:
-    """Make a composition of what a user has given.
+    """Make a composition from the argument of `Network`.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def compose(given: Any, sources: Any = None, outputs: Any = None) -> Composition
     sources : list of list of int, optional
         For a list of layers that is not a chain, as in a configuration.
     outputs : list or dict of int, optional
-        For a list of layers with several outputs, likewise.
+        For a list of layers with several outputs, as in a configuration.
     """
     if isinstance(given, tuple):
         given = list(given)
@@ -160,7 +160,7 @@ def _checked(sources: Any, layers: list[Layer], outputs: Any) -> list[list[int]]
 
 
 def _of_nodes(outputs: list[Node], form: Any) -> Composition:
-    """Every node that the outputs depend on, in topological order."""
+    """Make a composition of all nodes on which the outputs depend."""
     order: list[Node] = []
     inputs: list[Input] = []
     done: set[int] = set()

@@ -23,14 +23,14 @@ class Dense(Layer):
     units : int
         The number of neurons.
     activation : str, Activation or dict
-        f; `"identity"` by default.
+        The function f; `"identity"` by default.
     use_bias : bool
         Whether the layer has biases b.
     initializer : str, Initializer or dict, optional
-        The initializer of the weights; `cynn.initializers` has the names. By default that of the source of the
-        activation: he for the relu family, lecun for selu, that of SIREN for sine, glorot for most.
+        The initializer of the weights: see `cynn.initializers`. The default depends on the activation: he_uniform for
+        the relu family, lecun_normal for selu, siren for sine, glorot_uniform for most others.
     regularizer : str, Regularizer or dict, optional
-        A penalty on the size of W.
+        A penalty on W.
     constraint : str, Constraint or dict, optional
         A constraint that is applied to W after every step.
     trainable : bool
@@ -43,10 +43,10 @@ class Dense(Layer):
     Attributes
     ----------
     weights : array of shape (inputs, units)
-        W in z = x @ weights + biases, which is the transpose of the lecture's W. A live view: the network uses what
-        is written to it. Only in a network.
-    biases : array of shape (units,)
-        b, likewise; None if there are none.
+        W in z = x @ weights + biases, the transpose of the lecture's W. A live view, only in a network: writing to it
+        changes the network.
+    biases : array of shape (units,), or None
+        b, also a live view. None without biases.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class Dense(Layer):
         return builder.add_activation(self._affine(builder, values, self.units), self.activation)
 
     def _affine(self, builder: Builder, values: list[int], columns: int) -> int:
-        """Add z = x W + b with that many columns."""
+        """Add z = x W + b with this number of columns."""
         assert self.inputs is not None
         start = self.initializer or self.activation.initializer_of(is_first=builder.is_first(values))
         W = builder.parameter("weights", builder.weights(start, self.inputs, columns))

@@ -20,17 +20,18 @@ __all__ = ["Dropout"]
 
 
 class Dropout(_WithoutParameters):
-    """In training, leaves out activations at random, and makes up for it: a = x m / (1 - rate), m 0 or 1.
+    """Sets random activations to 0 in training: a = x m / (1 - rate), where m is 0 or 1.
 
-    Predictions are passed through unchanged. m depends on the network's seed, the epoch and the step, so training is
-    reproducible (Srivastava et al., 2014, "Dropout: a simple way to
-    prevent neural networks from overfitting").
+    In predictions, the layer does nothing. m depends only on the network's seed, the epoch and the step, so training is
+    reproducible.
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
 
     Parameters
     ----------
     rate : float, Schedule or dict
-        The fraction of activations to drop, below 1; or a schedule of it from `cynn.schedules` that depends only on
-        the step, which is counted from 0 as by the optimizer.
+        The fraction of activations to drop, below 1, or a schedule of `cynn.schedules` that depends only on the step.
+        Steps are counted from 0, as for the learning rate.
 
     Examples
     --------
@@ -56,5 +57,5 @@ class Dropout(_WithoutParameters):
         )
 
     def _becomes(self, rate: Any) -> list[Any]:
-        """The hyperparameters of the kernel. An activation x becomes slope x + kept, or dropped."""
+        """The hyperparameters of the kernel: slope, kept, dropped. x becomes slope x + kept, or dropped."""
         return [rate, 1 / (1 - rate), np.zeros_like(rate), np.zeros_like(rate)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Embedding"]
 
-# float32 holds whole numbers exactly up to here; categories are numbers in the rows of x.
+# Categories are numbers in the rows of x, and float32 holds whole numbers exactly up to here.
 _MAX_CATEGORIES = 2**24
 
 _LIMIT = 0.05
@@ -33,8 +33,8 @@ def _columns(value: Any, name: str, owner: str) -> int | list[int]:
 class Embedding(Layer):
     """Replaces columns of categories, which are whole numbers from 0, by rows of a learned table.
 
-    It must be the first layer, or follow another embedding. In its output, the other columns come first in their order,
-    then the vectors. Categories that are out of range, or not whole numbers, are a DataError.
+    It must be the first layer, or follow another embedding. Its output has the other columns in their order, then the
+    vectors. A category that is out of range, or not a whole number, raises a DataError.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ class Embedding(Layer):
     initializer : str, Initializer or dict, optional
         The initializer of the vectors, as for `Dense`. By default uniform between -0.05 and 0.05.
     regularizer : str, Regularizer or dict, optional
-        A penalty on the size of the whole table, at every step.
+        A penalty on the whole table.
     constraint : str, Constraint or dict, optional
-        A constraint that is applied after every step. A norm is that of each vector.
+        A constraint that is applied after every step. It limits each vector.
     trainable : bool
         Whether training updates the vectors.
     learning_rate_factor : float

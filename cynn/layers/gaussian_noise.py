@@ -17,14 +17,14 @@ __all__ = ["GaussianNoise"]
 
 
 class GaussianNoise(_WithoutParameters):
-    """In training, adds normal random numbers: a = x + stddev n.
+    """Adds normal random numbers in training: a = x + stddev n.
 
-    Predictions are passed through unchanged. n depends on the network's seed, the epoch and the step.
+    In predictions, the layer does nothing. n depends only on the network's seed, the epoch and the step.
 
     Parameters
     ----------
     stddev : float, Schedule or dict
-        The standard deviation of the noise, or a schedule of it, as for `Dropout`.
+        The standard deviation of the noise, or a schedule, as for `Dropout`.
 
     Examples
     --------

@@ -19,16 +19,17 @@ __all__ = ["GLU"]
 class GLU(Dense):
     """Units that are multiplied by gates: a = (x V + c) f(x W + b).
 
-    With `"swish"` it is SwiGLU, with `"gelu"` GEGLU, with `"relu"` ReGLU (Dauphin et al., 2017, "Language
-    modeling with gated convolutional networks", equation 1; Shazeer, 2020, "GLU variants improve
-    transformer", equation 5).
+    With `"swish"` it is SwiGLU, with `"gelu"` GEGLU, with `"relu"` ReGLU.
+
+    Sources: Dauphin et al., "Language modeling with gated convolutional networks", 2017, equation 1; Shazeer, "GLU
+    variants improve transformer", 2020, equation 5.
 
     Parameters
     ----------
     units : int
         The number of neurons.
     activation : str, Activation or dict
-        f, which must be compiled; `"sigmoid"` by default.
+        The function f, which must be compiled; `"sigmoid"` by default.
     use_bias, trainable : bool
         As for `Dense`.
     initializer, regularizer, constraint : str, object of that kind or dict, optional

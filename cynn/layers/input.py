@@ -13,16 +13,16 @@ __all__ = ["Input"]
 
 
 class Input(Configurable):
-    """The input of a network: the length of its rows, and how their numbers are scaled.
+    """The input of a network: the number of columns of x, and their scaling.
 
     Parameters
     ----------
     units : int
         The number of values per row.
     scale, offset : float
-        x = scale * value + offset. It is applied to one batch at a time, so a large array of uint8 is never converted
-        as a whole. It is computed as exactly as in double, and then narrowed: times of about 1.7e9 seconds keep their
-        seconds in a float32 network if the offset is -1.7e9.
+        The network computes with scale * value + offset. Each batch is scaled by itself, so a large array of uint8 is
+        never converted as a whole. The result is computed as accurately as in double and then rounded to the network's
+        dtype: times of about 1.7e9 seconds keep their seconds in a float32 network if the offset is -1.7e9.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Input(Configurable):
     config_key: ClassVar[str] = Layer.config_key
     name: ClassVar[str] = "input"
     _unnamed: ClassVar[str] = "units"
-    # compared by identity: a graph has one of two equal inputs
+    # compared by identity: a graph must begin at one input, not at an equal one
     __eq__ = object.__eq__
     __hash__ = object.__hash__
     units: int = whole_number(minimum=1, maximum=MAX_DIMENSION)
@@ -44,7 +44,7 @@ class Input(Configurable):
 
     @classmethod
     def is_compiled(cls) -> bool:
-        """Whether it runs without Python, as for layers.
+        """Whether it runs without Python: see `Layer.is_compiled`.
 
         Returns
         -------

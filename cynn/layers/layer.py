@@ -44,29 +44,34 @@ _NO_FACTORS = [("learning_rate_factor", 1.0), ("bias_learning_rate_factor", None
 class Layer(Configurable):
     """A part of a network, with one output.
 
-    A subclass has a `name`, declares its arrays as class attributes of the type `Parameter`, and says in `build` of
-    which operations it is made. Their functions come from a `kernel`, a capsule of the plugin ABI that holds a
-    `cynn_operation`, made in Cython or C, or by `from_addresses`. What `build` is given, `cynn.layers.Builder`, has an
-    example. What `__init__` takes it keeps, each as an attribute of the same name: of these are made `repr` and
-    `get_config`.
+    A subclass has a `name` and declares its arrays as class attributes of the type `Parameter`. It has either
+
+    - `build`, which adds its operations to the network. Their functions come from a `kernel`, a capsule of the plugin
+      ABI that holds a `cynn_operation`, made in Cython or C, or by `from_addresses`. `cynn.layers.Builder` has an
+      example;
+    - `forward` and `backward`, methods over NumPy arrays.
+
+    The class declares its other parameters, or its `__init__` keeps each of its arguments as an attribute of the same
+    name. `repr` and `get_config` use these.
 
     Parameters
     ----------
     trainable : bool
         Whether training updates its parameters.
     learning_rate_factor : float
-        A factor for the optimizer's learning rate for them.
+        A factor for the optimizer's learning rate for its parameters.
 
     Attributes
     ----------
     inputs, units : int
-        The number of columns of its input and output; None outside a network, where they are unknown.
+        The number of columns of its input and output; None outside a network, if they are unknown.
     parameter_count : int
+        The number of trained values, including those of nested layers.
     """
 
     kind = "layer"
     config_key: ClassVar[str] = "layer"
-    max_nested: ClassVar[int] = 160  # as far as 50 layers with branches go, and what the last is given
+    max_nested: ClassVar[int] = 160  # enough for 50 nested layers with branches, and the configuration of the last one
     # compared by identity: two equal layers have different weights
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -74,7 +79,7 @@ class Layer(Configurable):
     learning_rate_factor: float = number(default=1.0, above=0, kw_only=True)
     inputs: int | None = attribute(None)
     units: int | None = attribute(None)
-    #: The functions of the operation that it is made of, in a capsule; None for a layer of other operations.
+    #: The capsule with the functions of its operation; None for a layer that uses the operations of other layers.
     kernel: ClassVar[Any] = None
     #: What it computes of the row `z`, its only input, as C: as in an activation, an expression, if it
     #: keeps the number of columns, or a whole function. Its arrays and settings have their names.
@@ -99,7 +104,7 @@ class Layer(Configurable):
     n_inputs: ClassVar[int | None] = 1
 
     def bind(self, builder: Builder, values: list[int]) -> tuple[Self, int]:
-        """Make a copy of this layer with its own arrays for one network, and return the number of its output.
+        """Make a copy of this layer for one network, with its own arrays; return it and the number of its output.
 
         Parameters
         ----------
@@ -141,7 +146,7 @@ class Layer(Configurable):
         Returns
         -------
         float
-            The factor of the layer times the factor that the parameter declares.
+            The factor of the layer, times the factor that the parameter declares.
         """
         return self.learning_rate_factor * self._declared(name).learning_rate_factor
 
@@ -150,7 +155,7 @@ class Layer(Configurable):
         return found if isinstance(found, Parameter) else Parameter()
 
     def _declare(self, operations: list[Operation], dtype: str) -> None:
-        """Pass what this layer declares about the parameters of these operations to the engine."""
+        """Pass the declarations of this layer's parameters to the operations."""
         for operation in operations:
             missing = len(operation.parameters) - len(operation.rules)
             operation.rules = [*operation.rules, *(ParameterRule() for _ in range(missing))]
@@ -163,12 +168,12 @@ class Layer(Configurable):
 
     @classmethod
     def is_compiled(cls) -> bool:
-        """Whether it is made of compiled operations, by `build`, and not of methods `forward` and `backward`.
+        """Whether the layer uses compiled operations, by `build`, and not Python methods `forward` and `backward`.
 
         Returns
         -------
         bool
-            False where a class nearer than that of `build` has `forward`.
+            The most derived class that defines `build` or `forward` decides.
         """
         owner = next(owner for owner in cls.__mro__ if {"build", "forward"} & vars(owner).keys())
         return "build" in vars(owner)
@@ -184,29 +189,30 @@ class Layer(Configurable):
         return builder.add_methods(values, self.units)
 
     def units_of(self, inputs: int, *others: int) -> int:
-        """How many columns a layer in Python returns.
+        """The number of output columns of a Python layer. A subclass may override it.
 
         Parameters
         ----------
         inputs : int
-            How many it takes.
+            The number of columns of its first input.
         *others : int
-            Of a layer with several inputs, how many it takes of the others.
+            The numbers of columns of its other inputs.
 
         Returns
         -------
         int
-            Its `units`, where it has been given some, or as many as it takes of its first input.
+            By default its `units` or, if these were not given, `inputs`.
         """
         return inputs if self.units is None else self.units
 
     def forward(self, x: Any, parameters: dict[str, Array]) -> Array:
-        """What comes out, of a layer that is written in Python: a subclass defines it, and `backward`.
+        """Compute the output of a Python layer. A subclass defines it, together with `backward`.
 
         Parameters
         ----------
         x : array of shape (rows, inputs)
-            The rows of a batch, or some of them in a prediction. Read-only. Where `n_inputs` is not 1, a list of such.
+            The rows of a batch; in a prediction, perhaps only some of them. Read-only. If `n_inputs` is not 1, a list
+            of such arrays.
         parameters : dict of str to array
             Its parameters by name. Read-only.
 
@@ -220,23 +226,23 @@ class Layer(Configurable):
     def backward(
         self, x: Any, parameters: dict[str, Array], a: Array, grad: Array
     ) -> tuple[Any, dict[str, Array]]:
-        """The gradients, from that of the output.
+        """Compute the gradients by the input and the parameters, from the gradient by the output.
 
         Parameters
         ----------
         x : array of shape (rows, inputs)
-            What went in, as for `forward`.
+            The input, as for `forward`.
         parameters : dict of str to array
             As for `forward`.
         a : array of shape (rows, units)
-            What came out.
+            The output of `forward`.
         grad : array of shape (rows, units)
             ∂C/∂a of every row. It may be overwritten.
 
         Returns
         -------
         dx : array of shape (rows, inputs)
-            ∂C/∂x; where x is a list, a list.
+            ∂C/∂x; a list if x is a list.
         gradients : dict of str to array
             ∂C/∂w of every parameter by name, summed over the rows.
         """
@@ -272,7 +278,7 @@ class Layer(Configurable):
         affine_in_x: bool = False,
         **functions: Any,
     ) -> Any:
-        """The `kernel` of a class, from the addresses of compiled functions.
+        """Make the `kernel` of a class from the addresses of compiled functions.
 
         The functions are those of `cynn_operation` in the header `cynn/abi.h`, with its rules: they run without the
         GIL, on any thread.
@@ -284,17 +290,17 @@ class Layer(Configurable):
         affine_in_x : bool
             The flag CYNN_AFFINE_IN_X.
         **functions : int, Numba cfunc or ctypes function
-            Addresses, or objects that have one and are kept alive: `forward_f32`, `backward_f32` and the other fields
-            of the struct. Left out, that function is not offered.
+            `forward_f32`, `backward_f32` and the other fields of the struct: addresses, or objects with an address,
+            which are kept alive. A function that is left out is not offered.
 
         Returns
         -------
         capsule
-            To be assigned to `kernel` in the body of a class.
+            The value for `kernel` in the body of a class.
 
         Examples
         --------
-        The functions of a layer that is compiled already serve as an example.
+        This example uses the functions of a compiled layer.
 
         >>> import cynn
         >>> from cynn.testing import abi
@@ -325,7 +331,7 @@ class Layer(Configurable):
         Parameters
         ----------
         *inputs : Input or Node
-            The inputs of the layer: an input of a network, or what calling another layer returned.
+            The inputs of the layer: the input of the network, or results of calling other layers.
 
         Examples
         --------
@@ -352,7 +358,7 @@ class Layer(Configurable):
 
     @property
     def parameters(self) -> dict[str, Array | None]:
-        """The trained arrays by name, without those of nested layers; None for an array that it lacks."""
+        """The trained arrays by name, without those of nested layers; None for an array that it does not have."""
         own = self._in_network()
         declared = [name for cls in reversed(type(self).__mro__) for name in vars(cls)]
         trained = [name for name in declared if getattr(getattr(type(self), name), "is_trained", False)]
@@ -387,28 +393,30 @@ class Layer(Configurable):
 
 
 class _WithoutParameters(Layer):
-    """A layer that has nothing to train, but for what is in layers within it."""
+    """A layer that has no parameters of its own. Nested layers may have some."""
 
     trainable: bool = attribute(True)
     learning_rate_factor: float = attribute(1.0)
 
 
 class Parameter:
-    """An array of a layer, declared in the body of its class: in a network, a live view that checks what is assigned.
+    """An array of a layer, declared in the body of its class.
+
+    In a network, the attribute is a live view of the array, and assigned values are checked.
 
     Parameters
     ----------
     shape : tuple of int or str
-        Of a layer in Python: numbers, or names of attributes of the layer that hold them, such as
-        `("inputs", "units")`. Other layers make the array in `build`.
+        For a Python layer: the shape, as numbers or names of attributes of the layer, such as `("inputs", "units")`.
+        Other layers make the array in `build`.
     initializer : str, Initializer or dict, optional
-        How it starts, in a layer in Python: by default `"glorot_uniform"`, and at 0 where it has one dimension.
+        For a Python layer: the initializer. The default is `"glorot_uniform"`, or zeros for an array of one dimension.
     is_trained : bool
-        Whether optimizers update it.
+        Whether optimizers update the array.
     learning_rate_factor : float
-        A factor for the learning rate, besides the factor of the layer.
+        A factor for the learning rate, in addition to the factor of the layer.
     decays : bool
-        Whether the optimizer's weight decay is applied to it.
+        Whether the optimizer's weight decay applies to it.
 
     Examples
     --------
@@ -430,11 +438,11 @@ class Parameter:
         decays: bool = True,
     ) -> None:
         sizes = as_list(shape)
-        if sizes is None:  # what is in it, the layer checks
+        if sizes is None:  # `shape_in` checks the elements
             raise not_allowed("shape", "Parameter", "a list of whole numbers and names of attributes", shape)
         self.shape = tuple(sizes)
         self.initializer = initializers.check_name(initializer)
-        self.__doc__ = None  # what it is, its layer says
+        self.__doc__ = None  # the docstring of the layer describes it
         self.is_trained = is_trained
         self.learning_rate_factor = check_number(learning_rate_factor, "learning_rate_factor", "Parameter", above=0)
         self.decays = check_switch(decays, "decays", "Parameter")
@@ -443,7 +451,7 @@ class Parameter:
         self.name = name
 
     def shape_in(self, layer: Layer) -> tuple[int, ...]:
-        """The shape in a layer whose sizes are known.
+        """The shape of the array in a layer whose sizes are known.
 
         Parameters
         ----------
@@ -486,7 +494,7 @@ def as_values(given: Any, array: Array, name: str) -> Array:
     """
     try:
         numbers = None if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
-    except Exception:  # of rows that differ in length, or whatever its __array__ raises
+    except Exception:  # rows of different lengths, or an error in __array__
         numbers = None
     if numbers is None or numbers.dtype.kind not in "biuf":
         raise InvalidParameterError(f"The {name} must be numbers. Got {shown(given)} instead.")
@@ -501,28 +509,28 @@ def as_values(given: Any, array: Array, name: str) -> Array:
 
 
 def arrays(layers: Iterable[Layer]) -> Iterator[tuple[str, Array]]:
-    """All arrays of layers that are saved, by name: `layers.0.weights` and so on."""
+    """All arrays of the layers that are saved, with their names: `layers.0.weights` and so on."""
     for place, layer in enumerate(layers):
         for name, array in layer.arrays():
             yield f"layers.{place}.{name}", array
 
 
 def walk(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """The layers and the nested ones, each before those that are nested in it."""
+    """Yield each layer, followed by the layers nested in it."""
     for layer in layers:
         yield layer
         yield from walk(layer.layers)
 
 
 class Node:
-    """A layer that was called on others, in a graph that is being composed.
+    """The result of calling a layer, from which a network is made.
 
     Parameters
     ----------
     layer : Layer
         The layer that was called.
     inputs : list of Input or Node
-        What it was called on.
+        The arguments of the call.
     """
 
     def __init__(self, layer: Layer, inputs: list[Any]) -> None:

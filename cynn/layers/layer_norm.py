@@ -18,7 +18,7 @@ __all__ = ["LayerNorm"]
 class LayerNorm(Layer):
     """Normalizes every row to mean 0 and variance 1: a = γ (x - mean) / √(variance + epsilon) + β.
 
-    Ba, Kiros and Hinton, "Layer normalization", 2016.
+    Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
 
     Parameters
     ----------

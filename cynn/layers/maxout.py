@@ -17,9 +17,9 @@ __all__ = ["Maxout"]
 
 
 class Maxout(Dense):
-    """Units that are the largest of several affine functions of x: a = max over pieces of x W_piece + b_piece.
+    """Units that compute the largest of several affine functions of x: a = max over pieces of x W_piece + b_piece.
 
-    Goodfellow et al., "Maxout networks", 2013, section 3.
+    Source: Goodfellow et al., "Maxout networks", 2013, section 3.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Maxout(Dense):
         The weights of the first piece of all units, then those of the second piece, and so on. A live view, only in a
         network.
     biases : array of shape (pieces * units,), or None
-        Likewise.
+        The biases, in the same order.
 
     Examples
     --------

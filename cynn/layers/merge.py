@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Add", "Concatenate", "Residual"]
 
-# How deep layers may be nested, so that the stack of the interpreter suffices.
+# The maximal depth of nested layers, for which the interpreter's stack is large enough.
 _MAX_NESTED = 50
 
 
@@ -45,7 +45,7 @@ class _Merge(_WithoutParameters):
     Parameters
     ----------
     branches : list of lists of layers, optional
-        Those that it brings together.
+        The branches to merge.
     """
 
     n_inputs: ClassVar[int | None] = None
@@ -127,7 +127,9 @@ class Concatenate(_Merge):
 
 
 class Residual(_WithoutParameters):
-    """Layers with a skip connection: x + f(x) (He et al., 2016, equation 1).
+    """Layers with a skip connection: a = x + f(x).
+
+    Source: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2016, equation 1.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ class Residual(_WithoutParameters):
         self.depth = _depth(self.layers, type(self))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """From pickles of before, too, which have the layers under another name."""
+        """Older pickles have the layers under another name."""
         if "_layers" in state:
             state["layers"] = state.pop("_layers")
         vars(self).update(state)

@@ -17,7 +17,7 @@ __all__ = ["PReLU"]
 class PReLU(Layer):
     """A leaky relu with a learned slope for every unit: a = z where z >= 0, else α z.
 
-    He et al., "Delving deep into rectifiers", 2015, equation 1.
+    Source: He et al., "Delving deep into rectifiers", 2015, equation 1.
 
     Parameters
     ----------

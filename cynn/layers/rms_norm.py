@@ -13,7 +13,7 @@ __all__ = ["RMSNorm"]
 class RMSNorm(LayerNorm):
     """Scales every row to mean square 1: a = γ x / √(mean of x² + epsilon).
 
-    Zhang and Sennrich, "Root mean square layer normalization", 2019, equation 4.
+    Source: Zhang and Sennrich, "Root mean square layer normalization", 2019, equation 4.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
-"""Training: epochs, batches, history, evaluation, diagnosis. It is called by :meth:`cynn.Network.fit`.
+"""Training: epochs, batches, history, evaluation, diagnosis. :meth:`cynn.Network.fit` calls it.
 
-It may use the model, the files and the data. Modules that a process needs only for training are imported here, when a
-network is trained.
+It may use the model, the files and the data. A process that only predicts does not import it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "History", "Laplace", "Problem", "TrainingLoop"]
 
-# Imported on demand, since not every module of this wing needs them all.
+# Imported on demand.
 _HOMES = {
     "Callback": "cynn.callbacks.base",
     "History": "cynn.training.history",

@@ -1,4 +1,4 @@
-"""The memory of an optimizer that another library has trained with, for a network that was adopted."""
+"""Takes over the state of another library's optimizer, for a network that was converted from that library."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ Array = npt.NDArray[Any]
 def set_optimizer_memory(
     network: Model, optimizer: Optimizer, memory: Sequence[tuple[Array, Sequence[Array]]], steps: int
 ) -> None:
-    """Let the next `fit` without an optimizer, or with this one, go on from a memory.
+    """Let the next `fit` continue with the state of another library's optimizer.
+
+    This happens if `fit` gets no optimizer, or this instance.
 
     Parameters
     ----------
     network : Network
     optimizer : Optimizer
     memory : list of (array, list of array)
-        An array of a layer of the network, and what the optimizer remembers of it, in the order of its slots. Of others
-        it remembers nothing.
+        An array of a layer of the network, and the state arrays for it, in the order of the optimizer's slots. The
+        slots of other arrays stay 0.
     steps : int
-        How many steps it has taken.
+        The number of steps that the optimizer has taken.
     """
     state = OptimizerState(optimizer, network)
     slots_of = {array.ctypes.data: slots for array, slots in memory}

@@ -12,10 +12,10 @@ __all__ = ["Background"]
 
 
 class Background:
-    """Runs a function in a thread while the caller goes on; the caller then waits for it.
+    """Runs a function in another thread while the caller goes on; the caller then waits for it.
 
-    Only functions that end soon and call no code of a user may run here: Ctrl-C reaches the caller, who waits for them.
-    The thread is a daemon if the caller's is one, so that the process waits for both at its end, or for neither.
+    The function must end soon and must not call a user's code: after Ctrl-C, the caller waits for its end. The thread
+    is a daemon if the caller's thread is one, so that the process waits for both at its end, or for neither.
     """
 
     def __init__(self, name: str) -> None:
@@ -40,7 +40,7 @@ class Background:
         self._begun.get()
 
     def finish(self) -> None:
-        """Wait for the function that was started, if there is one, and raise what it has raised."""
+        """Wait for the function that was started, if there is one, and raise its exception."""
         if not self._is_at_work:
             return
         try:

@@ -1,4 +1,4 @@
-"""A buffer for batches that come one by one, and the steps on it."""
+"""A buffer for batches that arrive one by one, and the steps on these batches."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Array = npt.NDArray[Any]
 
 
 class BatchBuffer:
-    """A buffer of parts that each have room for a batch, and a trainer on it.
+    """A buffer with parts that each hold one batch, and a trainer that reads it.
 
     Parameters
     ----------
     context : TrainingContext
     rows, target : array, Targets
-        The first batch, which determines the dtypes, and whether targets are classes or values.
+        The first batch. It determines the dtypes, and whether targets are classes or values.
     capacity : int
-        Rows of a part.
+        The number of rows of a part.
     parts : int
-        Their number.
+        The number of parts.
     keeps_gradients : bool
-        Whether the trainer keeps gradients whole.
+        Whether the trainer keeps all gradients after a step.
     """
 
     def __init__(
@@ -74,9 +74,8 @@ class BatchBuffer:
             capacity,
         )
         objective = context.objective
-        # labels and names of columns are for other forms of x and y than those that `room` takes
-        #: Checks and copies a batch in the usual form to the rows from `begin` on, and returns its number of rows;
-        #: 0 if it must go the other way, where errors are told.
+        #: The fast path: checks a batch of plain arrays, copies it to the rows from `begin` on, and returns its number
+        #: of rows. 0 means that the batch needs `checked_batch` and `put`, which convert other forms and raise errors.
         self.put_as_given: Callable[[int, Any, Any, bool], int] = self.room.put
         if not objective.takes_plain_targets or target.derivatives is not None:
             self.put_as_given = lambda begin, x, y, check_finite: 0
@@ -85,7 +84,7 @@ class BatchBuffer:
         self._lock = context.network._weights_lock
 
     def takes(self, rows: Array, target: Targets) -> bool:
-        """Whether this batch fits into a part."""
+        """Whether this batch fits into a part: in its number of rows, dtypes and kind of targets."""
         return len(rows) <= self.capacity and rows.dtype == self.rows.dtype and self.target.has_form_of(target)
 
     def put(self, part: int, rows: Array, target: Targets, weights: RowWeights) -> int:
@@ -131,7 +130,7 @@ def checked_batch(
     class_weight: Any = None,
     derivatives: tuple[Any, Any] = (None, None),
 ) -> tuple[Array, Targets, RowWeights]:
-    """Validate and convert a batch, and leave out rows of weight 0. The numbers of x are checked in its step."""
+    """Validate and convert a batch, and leave out rows of weight 0. The values of x are checked in the step."""
     network = context.network
     rows = network.as_rows(x, f"x{of}")
     if len(rows) == 0:

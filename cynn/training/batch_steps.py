@@ -1,4 +1,4 @@
-"""Steps on batches that come one by one, with settings that stay: what they need is kept from step to step."""
+"""Steps on batches that arrive one by one. Buffers and plans are kept while the settings stay the same."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class BatchSteps:
     context : TrainingContext
         With the state of the optimizer.
     batch_size : int, optional
-        The largest number of rows; by default that of the largest batch so far.
+        The largest number of rows per batch. By default, that of the largest batch so far.
     keeps_gradients : bool
-        Whether `gradients_of` and `apply` are wanted.
+        Whether `gradients_of` and `apply` will be called.
 
     Attributes
     ----------
     given : tuple
-        The settings with which they were asked for last: loss, loss_weights, n_threads.
+        The settings of the last call, as given: loss, loss_weights, n_threads.
     """
 
     given: tuple[Any, ...] | None = None
@@ -71,7 +71,7 @@ class BatchSteps:
     # -------------------------------------------------------------------------------------- whether they fit
 
     def key(self, objective: Objective, state: OptimizerState, n_threads: int) -> tuple[Any, ...]:
-        """What the steps of a call depend on."""
+        """Everything that the steps of a call depend on, for comparison with another call."""
         losses = objective.losses, objective.weights, objective.derivative_weights
         return *losses, state, state.optimizer.kernel_values(), n_threads
 
@@ -80,7 +80,7 @@ class BatchSteps:
         return self.buffer is not None and self._key == self.key(objective, state, n_threads)
 
     def remember(self, loss: Any, loss_weights: Any, optimizer: Any, n_threads: Any) -> None:
-        """Remember the settings of a call as they were given, where nothing can change what they mean."""
+        """Remember the settings of a call as given, if they certainly mean the same in the next call."""
         is_simple = all(value is None or isinstance(value, (str, int, float)) for value in (loss_weights, n_threads))
         names = (str, type(None))
         used = self.state.optimizer
@@ -97,7 +97,7 @@ class BatchSteps:
             self.given = None
 
     def were_given(self, loss: Any, loss_weights: Any, optimizer: Any, n_threads: Any) -> bool:
-        """Whether a call with these settings certainly means these steps."""
+        """Whether these settings certainly mean the same as the remembered ones."""
         if (
             self.given is None
             or self.network._optimizer_state is not self.state
@@ -106,7 +106,7 @@ class BatchSteps:
         ):
             return False
         if optimizer is not None and optimizer is not self.state.optimizer:
-            # a name stands for an optimizer with the defaults of its class
+            # a name means an optimizer with the defaults of its class
             is_same = type(optimizer) is str and optimizer == self._optimizer_given
             if not is_same or self.state.optimizer.learning_rate is not self._rate_then:
                 return False
@@ -128,7 +128,7 @@ class BatchSteps:
         n_threads: Any,
         check_finite: Any,
     ) -> float | None:
-        """`Network.train_batch` with what is kept, as `cynn.engine.plans` describes it."""
+        """The fast path of `Network.train_batch`: see `cynn.engine.plans`."""
         if (
             sample_weight is not None
             or (check_finite is not True and check_finite is not False)
@@ -138,7 +138,7 @@ class BatchSteps:
         return self._step_as_given(x, y, check_finite)
 
     def _step_as_given(self, x: Any, y: Any, check_finite: bool) -> float | None:
-        """Take a step on a batch in the usual form; None if it has another."""
+        """Take a step on a batch of plain arrays; None if the batch has another form."""
         if self.buffer is None:
             return None
         n = self.buffer.put_as_given(0, x, y, check_finite)
@@ -170,7 +170,7 @@ class BatchSteps:
 
     def _buffer_for(self, rows: Array, target: Targets) -> BatchBuffer:
         if self.buffer is None or not self.buffer.takes(rows, target):
-            self.buffer = None  # which first frees its memory
+            self.buffer = None  # frees its memory before the new buffer is allocated
             self.capacity = max(self.capacity, len(rows))
             self._key = self.key(self.context.objective, self.state, self.context.n_threads)
             self.buffer = BatchBuffer(
@@ -179,8 +179,8 @@ class BatchSteps:
         return self.buffer
 
     def _rate(self) -> tuple[float, npt.NDArray[np.float64] | None]:
-        """The learning rate of the next step, and what else is scheduled."""
-        rate = self.state.optimizer.__dict__.get("learning_rate")  # half the time of the attribute
+        """The learning rate of the next step, and the values of other schedules."""
+        rate = self.state.optimizer.__dict__.get("learning_rate")  # takes half the time of attribute access
         if type(rate) is not float:
             rate = float(self.state.rates(1, None)[0])
         return rate, self.context.scheduled(1, None) if self._is_scheduled else None
@@ -218,7 +218,7 @@ class BatchSteps:
     def gradients_of(
         self, x: Any, y: Any, sample_weight: Any, derivatives: Derivatives = (None, None)
     ) -> list[Array]:
-        """The gradients of the loss of a batch, for `apply`; they are the trainer's own arrays."""
+        """The gradients of the loss of a batch, for `apply`: the trainer's own arrays, not copies."""
         rows, target, weights = self._checked(x, y, sample_weight, derivatives)
         buffer = self._buffer_for(rows, target)
         n = buffer.put(0, rows, target, weights)
@@ -234,7 +234,7 @@ class BatchSteps:
         return buffer.trainer.gradients
 
     def gradients_to_apply(self) -> list[Array]:
-        """The arrays from which `apply` takes the gradients."""
+        """The arrays from which `apply` reads the gradients."""
         if self.buffer is None:
             objective, network = self.context.objective, self.network
             units = objective.outputs.units
@@ -244,7 +244,7 @@ class BatchSteps:
         return self.buffer.trainer.gradients
 
     def apply(self) -> None:
-        """Take the step of the optimizer with what is in the arrays of `gradients_of`."""
+        """Take the optimizer's step with the gradients in the arrays of `gradients_of`."""
         assert self.buffer is not None
         rate, scheduled = self._rate()
         try:

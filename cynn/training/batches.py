@@ -1,4 +1,4 @@
-"""Batch sources, which provide the rows for the steps of an epoch. `ArrayBatches` takes them from an array."""
+"""Batch sources, which take the steps of an epoch. `ArrayBatches` takes them on the rows of an array."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class BatchSource(Protocol):
     """Takes the steps of an epoch, one epoch after the other."""
 
     context: TrainingContext
-    #: Rows and steps of an epoch; None if that is not known beforehand.
+    #: Rows and steps per epoch; None if they are not known beforehand.
     rows_per_epoch: int | None
     steps_per_epoch: int | None
-    #: Rows of the largest batch so far, on which the division of the work depends.
+    #: The number of rows of the largest batch so far. The division of the work depends on it.
     capacity: int
     #: Steps and rows of this epoch so far.
     step: int
@@ -36,19 +36,19 @@ class BatchSource(Protocol):
     last_rate: float | None
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
-        """Begin an epoch, or continue one from its `state`. Its number counts all epochs of the network, from 0."""
+        """Begin an epoch, or continue one from its `state`. `number` counts all epochs of the network, from 0."""
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
-        """Take steps until the time is up or `max_steps` are taken. False, and no step, if the epoch is over."""
+        """Take steps until the time is up or `max_steps` are taken. False, without a step, if the epoch is over."""
 
     def sums(self) -> npt.NDArray[np.float64]:
         """The sums over the rows of the epoch so far: see `Trainer.sums`."""
 
     def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
-        """Targets, predictions and weights of the epoch's rows so far; the predictions were made in the steps."""
+        """Targets, predictions and weights of the rows of the epoch so far. The predictions were made in the steps."""
 
     def is_finite(self) -> bool:
-        """Whether everything that the steps have changed is finite."""
+        """Whether all arrays that the steps change are finite."""
 
     def training_rows(self) -> Iterable[tuple[Array, Array | None]]:
         """Yield the training rows of an epoch in pieces, each with the weights of its rows."""
@@ -63,21 +63,21 @@ class BatchSource(Protocol):
         """The schema of `capacity`."""
 
     def gather_memory(self) -> None:
-        """Get what other ranks have of the optimizer's memory."""
+        """Get the parts of the optimizer's state that other ranks have."""
 
     def close(self) -> None:
         """Release resources."""
 
 
 class RowBatches(BatchSource):
-    """What the sources of batches of rows of an array share."""
+    """The base of batch sources that read the rows of an array."""
 
     rows: Array
     target: Targets
     weights: RowWeights
     order: npt.NDArray[np.int64]
     order_of: Callable[[int], npt.NDArray[np.int64]]
-    #: For each output the predictions of the epoch, or None if nobody wants them.
+    #: The predictions of the epoch for each output, or None if no metric needs them.
     predictions: list[Array] | None
 
     def predicted(self) -> tuple[Targets, list[Array], RowWeights]:
@@ -99,7 +99,7 @@ class RowBatches(BatchSource):
 
 
 class ArrayBatches(RowBatches):
-    """Batches of rows of an array, in a new order in each epoch. One call of the engine takes many steps."""
+    """Batches of rows of an array, shuffled in each epoch. One call of the engine takes many steps."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class ArrayBatches(RowBatches):
         self.last_rate: float | None = 0.0
 
     def begin_epoch(self, number: int, total_steps: int | None, state: Mapping[str, Any] | None = None) -> None:
-        """Begin an epoch: its order of rows and its learning rates."""
+        """Begin an epoch: set its order of rows and its learning rates."""
         assert self.context.state is not None
         assert self.steps_per_epoch is not None
         if 1 in (self.batch_size, self.n % self.batch_size):
@@ -148,7 +148,7 @@ class ArrayBatches(RowBatches):
             if self.predictions is not None:
                 for own, saved in zip(self._seen_predictions(), state["predictions"], strict=True):
                     own[...] = saved
-        self.check_finite = False  # every epoch reads every row, so one check is enough
+        self.check_finite = False  # the first epoch reads every row, so later ones need no check
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
         state, trainer = self.context.state, self.trainer
@@ -176,7 +176,7 @@ class ArrayBatches(RowBatches):
         return True
 
     def take_epochs(self, number: int, figures: npt.NDArray[np.float64], seconds: float) -> None:
-        """Train whole epochs from that number on, as `Trainer.run_epochs`, after `begin_epoch`."""
+        """Train whole epochs with `Trainer.run_epochs`, starting with epoch `number`, after `begin_epoch`."""
         try:
             self.context.count(
                 self.trainer,

@@ -1,4 +1,4 @@
-"""The ranks of MPI that train one network together: how they exchange, agree, and learn that one has failed."""
+"""The MPI ranks that train one network together: they exchange arrays, check that they agree, and report failures."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ __all__ = ["Communicator"]
 
 Array = npt.NDArray[Any]
 
-# The tag of the message that says what ended a rank.
+# The tag of the message in which a rank reports its error.
 _FAILURE = 7
-# How often a rank looks for what it waits for before it sleeps in between: for about a millisecond.
+# A waiting rank polls this often without sleeping, for about a millisecond, and then sleeps between polls.
 _ACTIVE_LOOKS = 2000
 _SECONDS_BETWEEN_LOOKS = 5e-5
-# How long what a failed rank has sent before may be under way: it may fail by what this rank is about to find itself.
+# Messages that a failed rank sent before its error may take this long. They may lead this rank to the same error.
 _SECONDS_TO_ARRIVE = 1.0
 
 
 class Communicator:
-    """The ranks that train one network, by MPI.
+    """The MPI ranks that train one network.
 
-    No exchange waits without an end: while it waits, a rank looks for the message of one that has failed.
+    No exchange waits forever: while it waits, a rank checks whether another one has reported an error.
 
     Parameters
     ----------
     given : mpi4py.MPI.Comm
-        The caller's communicator. Messages go through a copy of it, so that no others meet them.
+        The caller's communicator. Messages go through a copy of it, apart from those of the caller.
 
     Attributes
     ----------
     rank, size : int
-        The number of this process, and how many there are.
+        The number of this process, and the number of processes.
     """
 
     def __init__(self, given: Any) -> None:
@@ -59,7 +59,7 @@ class Communicator:
 
     @classmethod
     def of(cls, given: Any) -> Communicator:
-        """The ranks of a communicator that a user has given."""
+        """Make a communicator from the one that a user has given, after a check."""
         if not all(hasattr(given, name) for name in ("Get_rank", "Get_size", "Dup", "Iallgatherv", "Iprobe")):
             raise InvalidParameterError(
                 "The 'communicator' parameter of fit must be an mpi4py.MPI.Comm, such as MPI.COMM_WORLD. "
@@ -68,7 +68,7 @@ class Communicator:
         return cls(given)
 
     def exchange(self, arrays: Sequence[tuple[Array, Sequence[int]]]) -> None:
-        """Let every rank have what the others have.
+        """Give every rank the parts of the arrays that the others have.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class Communicator:
         looks, failed_at = 0, 0.0
         while not self._mpi.Request.Testall(requests):
             looks += 1
-            if looks > _ACTIVE_LOOKS:  # as when there are more ranks than cores
+            if looks > _ACTIVE_LOOKS:  # for example with more ranks than cores
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
                 if not failed_at and self._own.Iprobe(self._mpi.ANY_SOURCE, _FAILURE):
                     failed_at = time.monotonic()
@@ -103,11 +103,11 @@ class Communicator:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Tell the others if this rank fails within the context."""
+        """Report an error within the context to the other ranks."""
         try:
             yield
         except BaseException as error:
-            # the copy is left to MPI: a rank that was not in time may still read from it
+            # the copy is not freed: a slower rank may still read from it
             if not self._is_over:
                 for other in range(self.size):
                     if other != self.rank:
@@ -137,7 +137,7 @@ class Communicator:
             )
 
     def check_callbacks(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Raise an error for what cannot be the same on all ranks."""
+        """Raise an error for callbacks that cannot do the same on all ranks."""
         for each in checkpoints:
             if each.every_seconds is not None:
                 raise InvalidParameterError(

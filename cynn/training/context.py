@@ -71,7 +71,7 @@ class TrainingContext:
     def trainer(
         self, rows: Array, target: Targets, weights: RowWeights, batch_size: int, *, keeps_gradients: bool = False
     ) -> Trainer:
-        """Make a trainer on these data."""
+        """Make a trainer for these data."""
         settings = self.state.settings if self.state else UpdateSettings()
         if keeps_gradients:
             settings = copy.copy(settings)
@@ -104,14 +104,14 @@ class TrainingContext:
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether a parameter of a step besides the learning rate changes from step to step."""
+        """Whether a parameter of a step other than the learning rate changes from step to step."""
         return self.state is not None and (self.state.settings.is_decay_scheduled or bool(self._schedules()))
 
     def _schedules(self) -> list[HyperparameterSchedule]:
         return [each.schedule for each in self.network._engine.operations if each.schedule is not None]
 
     def scheduled(self, count: int, total_steps: int | None, *, ahead: int = 0) -> npt.NDArray[np.float64] | None:
-        """Other parameters that change from step to step, for the same steps as `OptimizerState.rates`."""
+        """The values of the other scheduled parameters, for the same steps as `OptimizerState.rates`."""
         assert self.state is not None
         first, found = self.state.t + ahead, []
         if (decay := self.state.optimizer.decay_schedule) is not None:
@@ -135,7 +135,7 @@ class TrainingContext:
         return {"sums": sums, "last_rate": schema.number(0)}
 
     def count(self, trainer: Trainer, take_steps: Callable[[int], object]) -> None:
-        """Call `take_steps` with the number t of the next step. Its steps are counted also if it raises."""
+        """Call `take_steps` with the number t of the next step, and count its steps, even if it raises."""
         assert self.state is not None
         with self.network._weights_lock.turn():
             t_before = self.state.t - trainer.steps

@@ -1,4 +1,4 @@
-"""Initial weights and biases that follow from data: `Network.initialize_from`."""
+"""`Network.initialize_from`: initial weights and biases from data."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["initialize_from"]
 
 Array = npt.NDArray[Any]
 
-# Of so many rows a bias is a mean.
+# The number of rows whose weighted mean of z gives a bias.
 _ROWS_OF_A_BIAS = 5
 
 
 def initialize_from(network: Model, rows: Array, n_threads: int) -> None:
-    """`Network.initialize_from`, for rows that have been checked: one layer after the other, from the input on."""
+    """`Network.initialize_from` for checked rows: layer by layer, starting at the input."""
     affine = kernels.dense.KERNELS["affine"]
     done = 0
     before = network.get_weights()
@@ -45,13 +45,13 @@ def initialize_from(network: Model, rows: Array, n_threads: int) -> None:
 
 
 def _of_outputs(operation: Operation, z: Array, seed: int, number: int) -> tuple[Array, Array]:
-    """Weights with which z has a standard deviation of 1, and biases that bring units to 0 among the rows."""
+    """Weights for which z has a standard deviation of 1, and biases for which z changes its sign among the rows."""
     W, b = operation.parameters
     assert W is not None
     z -= 0 if b is None else b
     with np.errstate(over="ignore", invalid="ignore"):
         deviation = z.std(axis=0)
-        scale = 1 / np.where(deviation > 0, deviation, 1)  # where all rows are alike nothing says how far they go
+        scale = 1 / np.where(deviation > 0, deviation, 1)  # a constant z is not scaled
         is_finite = np.isfinite(deviation).all() and np.isfinite((W * scale).astype(W.dtype)).all()
     if not is_finite:
         raise DataError(

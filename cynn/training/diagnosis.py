@@ -40,8 +40,8 @@ class LayerDiagnosis:
     mean, spread : float
         The mean and standard deviation of its outputs, over rows and units.
     dead : float
-        The share of its units whose f'(z) is between -0.01 and 0.01 for all rows. In a layer without an element-wise
-        activation: of the units whose output is the same for all rows.
+        The share of its units whose f'(z) is between -0.01 and 0.01 for all rows. In a layer without an elementwise
+        activation, the share of units whose output is the same for all rows.
     gradient : float
         The norm of ∂C/∂w over all of its parameters; NaN if none are trained.
     update : float
@@ -57,12 +57,12 @@ class LayerDiagnosis:
 
 
 class Diagnosis(list[LayerDiagnosis]):
-    """The figures of every layer, shown as a table.
+    """One entry per layer, shown as a table.
 
     Parameters
     ----------
     iterable : iterable of LayerDiagnosis
-        One per layer, from the first.
+        The entries.
     """
 
     def __repr__(self) -> str:
@@ -124,7 +124,7 @@ def _dead(network: Model, layer: Layer, number: int, outputs: list[Array]) -> fl
 
 
 def _slope(network: Model, layer: Layer, number: int, outputs: list[Array]) -> Array | None:
-    """f'(z) of a dense layer whose activation is element-wise; None for other layers."""
+    """f'(z) of a dense layer with an elementwise activation; None for other layers."""
     weights, biases, activation = (getattr(layer, name, None) for name in ("weights", "biases", "activation"))
     sources = network._composition.sources[number]
     if weights is None or activation is None or weights.shape[1] != layer.units:

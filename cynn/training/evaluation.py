@@ -47,7 +47,7 @@ def evaluate(
     check_finite = check_switch(check_finite, "check_finite", "evaluate")
     plans, objective = network._plans, network.objective(loss, loss_weights)
     objective = derivative_losses.objective_with(network, objective, dy_dx, directions, derivative_weight, "evaluate")
-    plans.take("evaluate")  # whose settings or dtypes were others
+    plans.take("evaluate")  # drops the kept plan, which was for other settings or dtypes
     rows, target, weights = checked(
         network, objective, x, y, sample_weight, "", check_finite=check_finite, derivatives=(dy_dx, directions)
     )
@@ -58,17 +58,17 @@ def evaluate(
 
 
 class EvaluationPlan:
-    """What an evaluation of a few rows needs: which value the loss reads, and room for targets.
+    """The fast path of `Network.evaluate` for few rows: buffers for the targets, and where the losses read.
 
     Parameters
     ----------
     network : Model
     objective : Objective
-        A loss that takes targets as they are given.
+        A loss that takes targets without conversion.
     given : tuple
-        The loss and its weights, as they were given.
+        The loss and its weights, as given by the user.
     target : Targets
-        Of the form, and the dtype, for which there shall be room.
+        An example of the form and the dtype of the targets.
     """
 
     def __init__(self, network: Model, objective: Objective, given: tuple[Any, Any], target: Targets) -> None:
@@ -91,7 +91,7 @@ class EvaluationPlan:
         n_threads: Any,
         check_finite: Any,
     ) -> dict[str, float] | None:
-        """`Network.evaluate` with what is kept, as `cynn.engine.plans` describes it."""
+        """The fast path of `Network.evaluate`: see `cynn.engine.plans`."""
         if (
             sample_weight is not None
             or (check_finite is not True and check_finite is not False)
@@ -149,7 +149,7 @@ def checked(
 
 
 def counted(rows: Array, target: Targets, weights: RowWeights) -> Checked:
-    """Return the rows whose weight is not 0, with weights that are divided by their mean."""
+    """Return the rows whose weight is not 0, with their weights divided by the mean weight."""
     places = weights.places()
     if places is not None:
         rows, target, weights = rows[places], target.take(places), weights.take(places)
@@ -157,7 +157,7 @@ def counted(rows: Array, target: Targets, weights: RowWeights) -> Checked:
 
 
 def weighed(rows: Array, target: Targets, weights: RowWeights, places: Array | None = None) -> Checked:
-    """The same, with the final weights of rows; they count those at these places for the losses of derivatives, too."""
+    """Return the same with the final row weights, which also apply to the losses of derivatives at these places."""
     if target.derivatives is not None:
         target.derivatives.weigh(weights, places)
     return rows, target, weights
@@ -173,7 +173,7 @@ def figures(
     n_threads: int | None,
     name: str = "x",
 ) -> dict[str, float]:
-    """Return the loss and the metrics for rows from `counted`; `name` is what messages call the rows."""
+    """Return the loss and the metrics for rows from `counted`. Error messages call the rows `name`."""
     found = network.outputs_for_loss(objective, rows, n_threads, name)
     losses, predictions = [], []
     for kernel, part, weight, (prediction, activation) in zip(

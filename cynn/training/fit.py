@@ -1,4 +1,4 @@
-"""`Network.fit`: validates the data and chooses the batch source; loop.py runs the epochs."""
+"""`Network.fit`: validates the data and chooses the batch source. loop.py runs the epochs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         options.batch_size = 32
 
     def context() -> TrainingContext:
-        """Made after the data have been checked: it replaces the optimizer of the network."""
+        """Make the context. It replaces the network's optimizer, so the data must have been checked before."""
         state = update_state(network, options.optimizer if solver is None else solver)
         of_optimizer = state if isinstance(state, OptimizerState) else None
         return TrainingContext(
@@ -80,8 +80,8 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         )
     else:
         options.check_for_rows()
-        # steps check the rows that they read: all are checked here only if no step reads them, or reads transformed
-        # ones, or if a solver evaluates the loss several times
+        # steps check the rows that they read; rows are checked here only if no step reads them, if steps read
+        # transformed rows, or if a solver evaluates the loss several times
         look_at_x = options.epochs == 0 or options.transform is not None or solver is not None
         given, places, held_out = _training_rows(network, objective, x, y, options, look_at_x)
         validation = held_out or validation
@@ -104,7 +104,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     settings: dict[str, Any] = {}
     if path is not None or called.checkpoints:
         settings = _settings(network, objective, source, options, called, list(metrics_by_name), validation)
-    if y is not None or not isinstance(x, Iterator):  # an iterator gives its batches only once
+    if y is not None or not isinstance(x, Iterator):  # an iterator yields its batches only once
         called.training_rows = source.training_rows
     has_own_figures = bool(
         metrics_by_name or validation or not objective.outputs.is_one or options.has_derivatives
@@ -136,10 +136,10 @@ def _settings(
     metrics: list[str],
     validation: Checked | None,
 ) -> dict[str, Any]:
-    """Return what must be the same when a training is resumed from a checkpoint."""
+    """Return the settings that must be the same when a training is resumed from a checkpoint."""
     state: OptimizerState | SolverState = network._optimizer_state
     return {
-        # generators tell the names of columns in the first step
+        # with a generator, the names of the columns are known only in the first step
         "network": {name: part for name, part in network.get_config().items() if name != "feature_names"},
         "loss": objective.get_config(),
         "optimizer": state.get_config(),
@@ -163,7 +163,7 @@ def _name_of(function: Callable[..., Any]) -> str:
 def _training_rows(
     network: Model, objective: Objective, x: Any, y: Any, options: FitOptions, look_at_x: bool
 ) -> tuple[Checked, Places | None, Checked | None]:
-    """Validate x and y; return them, the places of the rows to train on (None for all), and the held-out rows."""
+    """Validate x and y; return them, the places of the training rows (None for all), and the held-out rows."""
     rows, target, weights = evaluation.checked(
         network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x,
         derivatives=(options.dy_dx, options.directions),
@@ -181,7 +181,7 @@ def _training_rows(
 def _split(
     network: Model, given: Checked, among: Places | None, options: FitOptions
 ) -> tuple[Places, Checked]:
-    """Split all rows, or those at some places; return the places of the training rows, and the held-out rows."""
+    """Split all rows, or those at `places`; return the places of the training rows, and the held-out rows."""
     rows, target, weights = given
     if among is None:
         among = np.arange(len(rows))
@@ -222,7 +222,7 @@ def _source_of_rows(
     options: FitOptions,
     keep_predictions: bool,
 ) -> BatchSource:
-    """Return the source of batches of the rows at these places, or all; transformed, if there is a transform."""
+    """Return the batch source for the rows at these places, or all rows, with the transform if there is one."""
     rows, target, weights = given
     n, seed = len(rows) if places is None else len(places), context.network.seed
     order_of = _order(n, places, options.shuffle, seed)
@@ -262,7 +262,7 @@ def _order(
 
 
 def _checked_order(given: Any, n: int) -> npt.NDArray[np.int64]:
-    """Copy an order of one's own: the engine takes it for indices."""
+    """Check and copy a user's order of rows, which the engine uses as indices."""
     order = inputs.as_array(given, "The order of an epoch")
     if order.shape == (n,) and order.dtype.kind in "iu":
         order = order.astype(np.int64)
@@ -277,7 +277,7 @@ def _checked_order(given: Any, n: int) -> npt.NDArray[np.int64]:
 
 
 def _batches(given: Any, *, is_gone_through_again: bool) -> Callable[[int, int], Iterable[Any]]:
-    """Return the function that gives the batches of an epoch from a step on."""
+    """Return a function of the epoch and its first step that returns the remaining batches of the epoch."""
     if is_gone_through_again and isinstance(given, Iterator):
         raise InvalidParameterError(
             "With a Checkpoint, or to go on from one, x must give its batches again: a list, or a function of the "
@@ -295,7 +295,7 @@ def _batches(given: Any, *, is_gone_through_again: bool) -> Callable[[int, int],
 
 
 def _n_steps(given: Any, options: FitOptions) -> int | None:
-    """Return how many batches make an epoch; None if that is not known beforehand."""
+    """Return the number of batches per epoch; None if it is not known beforehand."""
     if options.steps_per_epoch is not None:
         return options.steps_per_epoch
     try:
@@ -317,7 +317,7 @@ def _warn_of_constant_units(network: Model) -> None:
 
 
 def _directions(objective: Objective, metrics_by_name: dict[str, metrics.Directed]) -> dict[str, bool | None]:
-    """Return, for each figure of the history, whether greater is better: losses fall, metrics say it themselves."""
+    """Return for each name in the history whether greater is better: False for losses, metrics know it themselves."""
     losses = evaluation.of_each_output(objective, [0.0] * len(objective.losses))
     of_derivatives = objective.derivative_figures(np.zeros(len(objective.losses)))
     directions: dict[str, bool | None] = dict.fromkeys(["loss", *losses, *of_derivatives], False)

@@ -71,7 +71,7 @@ class FitOptions:
 
     @property
     def has_derivatives(self) -> bool:
-        """Whether derivatives are trained, which are given here or with each batch."""
+        """Whether derivatives are trained, given as `dy_dx` or in each batch."""
         return self.dy_dx is not None or self.derivative_weight is not None
 
     def check_for_derivatives(self, x_gives_batches: bool) -> None:

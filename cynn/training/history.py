@@ -8,13 +8,13 @@ __all__ = ["History"]
 
 
 class History:
-    """The figures of every epoch.
+    """The loss, the metrics and the seconds of every epoch.
 
     Attributes
     ----------
     history : dict of str to list of float
-        `loss`, the metrics, the same with the prefix `val_`, and `seconds`. If the learning rate follows a schedule,
-        also `learning_rate`, that of the last step of the epoch. One entry per epoch.
+        One entry per epoch for `loss`, the metrics, the same for the validation data with the prefix `val_`, and
+        `seconds`. With a learning-rate schedule, also `learning_rate`: that of the last step of the epoch.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class History:
         Returns
         -------
         History
-            A copy, which stays as it is when figures are added to this one.
+            A copy, independent of this history.
         """
         found = History()
         found.history = {name: list(figures) for name, figures in self.history.copy().items()}

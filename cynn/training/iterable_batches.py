@@ -1,7 +1,7 @@
-"""Batches that are drawn one by one from an iterable or a transform.
+"""Batches that come one by one from an iterable or a transform.
 
-One half of a buffer is filled while the other half is trained on. The thread of the caller draws the batches, so that
-Ctrl-C interrupts the drawing, and another thread takes the steps.
+One half of a buffer is filled while the other half is trained on. The calling thread fetches the batches, so that
+Ctrl-C interrupts the fetching, and another thread takes the steps.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["IterableBatches", "transformed"]
 Array = npt.NDArray[Any]
 #: Rows, targets and weights of a batch, before they have been checked.
 RawBatch = tuple[Any, Any, Any]
-_NO_BATCH: Any = object()  # None may be a batch that a user gave by mistake
+_NO_BATCH: Any = object()  # not None, since an iterable may yield None by mistake
 
 
 class IterableBatches(BatchSource):
@@ -56,7 +56,7 @@ class IterableBatches(BatchSource):
         self.rows_per_epoch = rows_per_epoch
         self.steps_per_epoch = steps_per_epoch
         self.keep_predictions = keep_predictions
-        self.are_all = are_all  # whether an epoch takes all batches; if not, the rest are not drawn
+        self.are_all = are_all  # whether an epoch takes all batches of the iterable
         self.buffer: BatchBuffer | None = None
         self.last_rate = 0.0
         self.half = 0
@@ -88,7 +88,7 @@ class IterableBatches(BatchSource):
         self._fetch_next()
 
     def _fetch_next(self) -> None:
-        """Fetch the next batch; an error in it is raised when its step is to be taken."""
+        """Fetch the next batch. An error in it is raised when its turn comes."""
         self.next, self.problem = None, None
         try:
             self.next = self._fetch()
@@ -96,7 +96,7 @@ class IterableBatches(BatchSource):
             self.problem = problem
 
     def _fetch(self) -> tuple[int, tuple[Array, Targets, RowWeights] | None] | None:
-        """Draw the next batch, and copy it into the free half if it fits; None after the last."""
+        """Get the next batch, and copy it into the free half if it fits; None after the last one."""
         is_at_end = self.fetched == self.steps_per_epoch
         raw = _NO_BATCH if is_at_end and not self.are_all else next(self.batches, _NO_BATCH)
         if raw is _NO_BATCH and (self.steps_per_epoch is None or is_at_end):
@@ -138,7 +138,7 @@ class IterableBatches(BatchSource):
         return checked_batch(self.context, x, y, weight, of, self.class_weight, (dy_dx, directions))
 
     def take_steps(self, seconds: float, max_steps: int) -> bool:
-        """Take a step, however long it takes, and others until the time is up."""
+        """Take at least one step, and more until the time is up."""
         until, taken = time.monotonic() + seconds, 0
         while taken < max_steps and (not taken or time.monotonic() < until) and self._take_step():
             taken += 1
@@ -188,11 +188,12 @@ class IterableBatches(BatchSource):
 
     def _new_buffer(self, rows: Array, target: Targets) -> BatchBuffer:
         sums = self.sums()
-        self.gather_memory()  # a larger trainer divides the work in another way
+        self.gather_memory()  # a larger trainer divides the work among the ranks differently
         self.capacity = max(self.capacity, len(rows))
         self.buffer = BatchBuffer(self.context, rows, target, self.capacity, parts=2)
         trainer = self.buffer.trainer
-        self.steps_here = trainer.calls_python or not trainer.uses_threads  # a step is too short for another thread
+        # with one thread, a step is too short to hand it to another thread
+        self.steps_here = trainer.calls_python or not trainer.uses_threads
         trainer.begin_epoch(self.context.check_finite, self.number, self.step, sums)
         return self.buffer
 
@@ -288,7 +289,7 @@ def transformed(
     epoch: int,
     first_step: int,
 ) -> Iterator[RawBatch]:
-    """Yield the batches of an epoch from a step on, each as `transform(x, y, generator)` returns it."""
+    """Yield the batches of an epoch, starting at a step, as `transform(x, y, generator)` returns them."""
     for step in range(first_step, -(-len(order) // batch_size)):
         places = order[step * batch_size : (step + 1) * batch_size]
         generator = randomness.generator(seed, randomness.Purpose.TRANSFORM, epoch, step)

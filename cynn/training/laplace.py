@@ -1,4 +1,4 @@
-"""`Network.laplace`: the uncertainty of a trained network, from how the loss bends at its weights."""
+"""`Network.laplace`: the uncertainty of a trained network, from the curvature of the loss at its weights."""
 
 from __future__ import annotations
 
@@ -29,28 +29,27 @@ Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
 
 _ITERATIONS = 100
-_NUMBERS_AT_ONCE = 1 << 22  # of a Jacobian
+_NUMBERS_AT_ONCE = 1 << 22  # elements of a Jacobian that are computed at once
 
 
 class Laplace:
-    """A trained network with the uncertainty of its predictions. Made by `Network.laplace`.
+    """A trained network with the uncertainty of its predictions. `Network.laplace` makes it.
 
     Parameters
     ----------
     network : Network
-        What predicts; a copy, so that its weights stay.
+        The network that predicts. It must not be trained afterwards.
     posterior : object
-        Its method `variances` takes rows, and returns the variance of the prediction of each, for each output, that
-        comes from the weights.
+        Its method `variances` takes rows and returns, per row and output, the variance that comes from the weights.
     noise : float64 array of shape (outputs,)
-        The standard deviation of the targets around the prediction, of each output.
+        The standard deviation of the targets around the predictions, per output.
     n_threads : int
         The largest number of threads to use.
 
     Attributes
     ----------
     noise : float64 array of shape (outputs,)
-        The standard deviation of the targets around the prediction, of each output.
+        The standard deviation of the targets around the predictions, per output.
 
     Examples
     --------
@@ -72,7 +71,7 @@ class Laplace:
         self.noise = noise
 
     def predict(self, x: Any) -> tuple[Vector, Vector]:
-        """The mean and the standard deviation of the targets of rows.
+        """The mean and the standard deviation of the targets for rows of x.
 
         Parameters
         ----------
@@ -82,7 +81,7 @@ class Laplace:
         Returns
         -------
         mean : float64 array of shape (rows, outputs), or (outputs,)
-            The prediction of the network. Several outputs stand side by side.
+            The prediction of the network. Several outputs are concatenated.
         deviation : float64 array of the same shape
             √(noise² + variance from the weights).
         """
@@ -95,21 +94,21 @@ class Laplace:
         return (mean[0], deviation[0]) if single else (mean, deviation)
 
     def interval(self, x: Any, probability: float = 0.9) -> tuple[Vector, Vector]:
-        """Bounds between which targets lie with a probability.
+        """Prediction intervals: bounds that contain the target with a given probability.
 
         Parameters
         ----------
         x : array of shape (rows, inputs), or (inputs,) for a single row
             As for `Network.predict`.
         probability : float
-            More than 0 and less than 1.
+            The probability, between 0 and 1.
 
         Returns
         -------
         low : float64 array of shape (rows, outputs), or (outputs,)
-            The mean minus a multiple of the standard deviation, that of a normal distribution.
+            mean - c * deviation, with the c of the normal distribution for this probability.
         high : float64 array of the same shape
-            The mean plus as much.
+            mean + c * deviation.
         """
         probability = check_number(probability, "probability", "interval", above=0, below=1)
         mean, deviation = self.predict(x)
@@ -118,7 +117,7 @@ class Laplace:
 
 
 class LastLayer:
-    """The posterior of the weights of the last layers, which are linear in what goes into them: exact.
+    """The posterior of the weights of the last layers. It is exact, since these layers are linear.
 
     Parameters
     ----------
@@ -140,7 +139,7 @@ class LastLayer:
         self._roots: list[Vector] = []  # for each output, R with covariance R Rᵀ
 
     def _features(self, rows: Array) -> list[Vector]:
-        """What goes into the last layer of each output, and a 1 for its biases."""
+        """The input of the last layer of each output, with a column of ones for its biases."""
         operations = [self._network._engine.operations[value - 1] for value in self._network._outputs.values]
         found = [np.empty((len(rows), operation.widths[0]), self._network.dtype) for operation in operations]
         self._network.forward(rows, [operation.inputs[0] for operation in operations], found, self._n_threads)
@@ -150,7 +149,7 @@ class LastLayer:
         ]
 
     def fit(self, rows: Array, weight: Vector, squares: Vector) -> Vector:
-        """Find the posterior from rows and their weights, and the sums of r²; return the noise of each output."""
+        """Compute the posterior from rows, their weights and the sums of r²; return the noise of each output."""
         noise, place = np.zeros(len(squares)), 0
         for layer, features in zip(self._layers, self._features(rows), strict=True):
             products = features.T @ (weight[:, None] * features)
@@ -163,7 +162,7 @@ class LastLayer:
         return noise
 
     def variances(self, rows: Array) -> Vector:
-        """The variance of each prediction that comes from the weights."""
+        """The variance of each prediction due to the weights."""
         roots = iter(self._roots)
         found = [
             np.square(features @ next(roots)).sum(axis=1)
@@ -174,7 +173,7 @@ class LastLayer:
 
 
 def _posterior_of_unit(products: Vector, w: Vector, squares: float, n: int) -> tuple[Vector, float]:
-    """R with the covariance R Rᵀ = (ΦᵀΦ / σ² + α)⁻¹, and σ, with α and σ of the largest evidence (MacKay, 1992)."""
+    """R, with the covariance R Rᵀ = (ΦᵀΦ / σ² + α)⁻¹, and σ. α and σ maximize the evidence (MacKay, 1992)."""
     p, of_weights = len(w), float(w @ w)
     variance = max(squares / n, np.finfo(np.float64).tiny)
     alpha, root = 1e-3, np.zeros((p, p))
@@ -195,7 +194,7 @@ def _posterior_of_unit(products: Vector, w: Vector, squares: float, n: int) -> t
 
 
 class Diagonal:
-    """The posterior of all trained weights, with the diagonal of the Gauss-Newton matrix alone.
+    """The posterior of all trained weights, from the diagonal of the Gauss-Newton matrix.
 
     Parameters
     ----------
@@ -210,7 +209,7 @@ class Diagonal:
         self._variance = np.zeros(self._weights.size)
 
     def _squared_jacobians(self, rows: Array) -> Any:
-        """The squared derivatives of some rows at a time, of shape (rows, outputs, weights)."""
+        """Yield the squared derivatives of a few rows at a time, of shape (rows, outputs, weights)."""
         outputs = sum(self._network._outputs.units)
         equations = NormalEquations(
             self._network._engine, rows, np.zeros((len(rows), outputs)), None, self._n_threads
@@ -221,7 +220,7 @@ class Diagonal:
             yield part, np.square(equations.jacobian(part)).reshape(len(part), outputs, -1)
 
     def fit(self, rows: Array, weight: Vector, squares: Vector) -> Vector:
-        """As that of `LastLayer`."""
+        """As in `LastLayer`."""
         w = self._weights.get()
         n, of_weights = len(rows), float(w @ w)
         diagonals = np.zeros((len(squares), len(w)))
@@ -242,7 +241,7 @@ class Diagonal:
         return np.sqrt(variance)
 
     def variances(self, rows: Array) -> Vector:
-        """As those of `LastLayer`."""
+        """As in `LastLayer`."""
         parts = [squared @ self._variance for _, squared in self._squared_jacobians(rows)]
         return np.concatenate([np.zeros((0, sum(self._network._outputs.units))), *parts])
 

@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps, figures, callbacks, and the state of a training for checkpoints."""
+"""The training loop: epochs, history, callbacks, and the state of a training for checkpoints."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Loop", "diverged_error"]
 
 # The engine returns to Python this often, for Ctrl-C and the progress bar.
 _SECONDS_BETWEEN_LOOKS = 0.1
-# Epochs that take less are trained many at a time, if nothing has to run between them.
+# Epochs shorter than this are trained many at a time, if nothing has to run between them.
 _SHORT_SECONDS = 0.01
 # The random generator takes an epoch number of 32 bits.
 _MAX_EPOCHS = 2**31
@@ -47,9 +47,9 @@ class Loop:
     source : BatchSource
     called : CallbackList
     figures : function
-        Returns the figures of the epoch that has just ended.
+        Returns the loss and the metrics of the epoch that has just ended.
     has_own_figures : bool
-        Whether these are more than the loss.
+        Whether it returns more than the loss.
     epochs : int
     settings : dict
         The settings that must be the same if the training is resumed from a checkpoint.
@@ -90,7 +90,7 @@ class Loop:
 
     @property
     def total_steps(self) -> int | None:
-        """The steps that the optimizer will have taken in the end; None if that is not known beforehand."""
+        """The number of steps of the optimizer at the end of the training; None if it is not known beforehand."""
         per_epoch = self.source.steps_per_epoch
         return None if per_epoch is None else self.t_before + self.epochs * per_epoch
 
@@ -138,7 +138,7 @@ class Loop:
         self.source.gather_memory()
 
     def _is_to_stop(self) -> bool:
-        """Whether a callback has asked to end the training, on any rank, or the optimizer is at its end."""
+        """Whether a callback on any rank has asked to end the training, or the solver has finished."""
         is_stopped = self.called.stop_training or self.optimizer.is_done
         return is_stopped if self.communicator is None else self.communicator.any(is_stopped)
 
@@ -198,7 +198,7 @@ class Loop:
         return is_short and not wanted and self.communicator is None
 
     def _run_short_epochs(self) -> None:
-        """Train the remaining epochs, many in one call of the engine, since only their figures are needed."""
+        """Train the remaining epochs, many per call of the engine, since only their history is needed."""
         source = self.source
         assert isinstance(source, ArrayBatches)
         while self.epoch < self.epochs:
@@ -217,7 +217,7 @@ class Loop:
             self._check_finite()
 
     def _check_finite(self) -> None:
-        """Raise an error before weights that are not finite are returned, saved or kept as the best."""
+        """Raise an error if weights are not finite, before they are returned, saved or kept as the best ones."""
         if not self.source.is_finite():
             raise self._diverged(NOT_FINITE, self.epoch, self.source.step)
 
@@ -244,7 +244,7 @@ class Loop:
                 raise InvalidParameterError(f"A fit must have one {kind} at most. Got {' and '.join(got)} instead.")
 
     def final_weights(self) -> list[Any]:
-        """Copies of the weights that the network gets if training ends here and no EarlyStopping restores others."""
+        """Copies of the final weights if training ends here, unless EarlyStopping restores other weights."""
         found = self.optimizer.averaged(self.network)
         for each in self.called.averaging:
             found = each.averaged()
@@ -333,7 +333,7 @@ class Loop:
             self.optimizer.check_rates(state["optimizer"], first, per_epoch, total_steps)
 
     def _set_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `read` returned; nothing in it can fail."""
+        """Continue from the result of `read`, which has been checked completely."""
         with self.network._weights_lock.turn():
             for name, array in layers.arrays(self.network.layers):
                 array[...] = state["network"][name]
@@ -348,7 +348,7 @@ class Loop:
             self.source.begin_epoch(self.network.epochs_trained, self.total_steps, state["feed"])
 
 
-#: What has diverged, and how, if the losses themselves are finite.
+#: What has diverged, and its value, if the losses themselves are finite.
 NOT_FINITE = "weights, their averages and the optimizer's memory", "NaN or infinity"
 
 

@@ -1,4 +1,4 @@
-"""Computes the moving averages of BatchNorm again, for weights that are not the result of training steps."""
+"""Recomputes the moving averages of BatchNorm, for weights that do not come from training steps."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def warn_of_a_single_row(network: Model) -> None:
 def pieces(
     rows: Array, weight: Array | None, places: npt.NDArray[np.int64] | None = None
 ) -> Iterator[tuple[Array, Array | None]]:
-    """Yield the rows, or those at some places, in pieces that need little memory, each with its weights."""
+    """Yield the rows, or those at some places, in small pieces, each with its weights."""
     for begin in range(0, len(rows) if places is None else len(places), _ROWS_AT_A_TIME):
         part: Any = slice(begin, begin + _ROWS_AT_A_TIME)
         at = part if places is None else places[part]
@@ -53,9 +53,10 @@ def pieces(
 
 
 def update(network: Model, batches: Callable[[], Iterable[tuple[Array, Array | None]]], n_threads: int) -> None:
-    """Set the moving averages to mean and variance over all rows of `batches()`, which is called once for each layer.
+    """Set the moving averages to the mean and the variance over all rows of `batches()`.
 
-    The layers are updated in turn, so that each gets the inputs that it will get in predictions.
+    `batches` is called once per layer. The layers are updated in order, so that each sees the inputs that it will get
+    in predictions.
     """
     for operation in _normalizations(network):
         (value,), (columns,) = operation.inputs, operation.widths
@@ -67,7 +68,7 @@ def update(network: Model, batches: Callable[[], Iterable[tuple[Array, Array | N
             own = of_row.sum()
             found = of_row @ x / own
             difference, total = found - mean, weight + own
-            # Chan, Golub and LeVeque, 1979: the sum of squares of the whole from those of two parts
+            # Chan, Golub and LeVeque, 1979: the sum of squares of two parts together
             squares += of_row @ np.square(x - found) + np.square(difference) * weight * own / total
             mean += difference * own / total
             n_rows, weight = n_rows + len(rows), total

@@ -30,7 +30,7 @@ __all__ = ["OptimizerState", "optimizer_state", "update_state"]
 class OptimizerState:
     """An optimizer, and its memory for the parameters of one network."""
 
-    #: A solver may end a training; an optimizer does not.
+    #: Only a solver may end a training.
     is_done = False
 
     def __init__(self, optimizer: Optimizer, network: Model) -> None:
@@ -57,7 +57,7 @@ class OptimizerState:
         return {**self.__dict__, "_schedule": copy.deepcopy(self._schedule)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Copy the arrays that the engine writes: unpickled ones may be read-only, or share the memory of others."""
+        """Copy the arrays that the engine writes: unpickled arrays may be read-only or share memory."""
         self.__dict__.update(state)
         self.slots = [[_own(slot) for slot in of_one] for of_one in self.slots]
         averages = [None if mean is None else _own(mean) for mean in self.settings.averages]
@@ -74,15 +74,15 @@ class OptimizerState:
 
     @property
     def has_schedule(self) -> bool:
-        """Whether the learning rate is anything but a number."""
+        """Whether the learning rate is not a number."""
         return callable(self.optimizer.learning_rate)
 
     def rates(self, count: int, total_steps: int | None, *, ahead: int = 0) -> npt.NDArray[np.float64]:
-        """The learning rates of `count` steps; the first of them is `ahead` steps after the next one."""
+        """The learning rates of `count` steps, starting `ahead` steps after the next one."""
         return self.schedule.rates(self.t + ahead, count, total_steps)
 
     def begin(self, network: Model, greater_is_better: Directions) -> None:
-        """Begin a fit: averages start at the current weights, and the schedule is told which figures are to rise."""
+        """Begin a fit: averages start at the current weights; the schedule learns which metrics should increase."""
         self._first, self._directions = self.optimizer.learning_rate, greater_is_better
         self.schedule.on_train_begin(greater_is_better)
         for mean, parameter in zip(self.settings.averages, network._engine.trained_parameters(), strict=False):
@@ -90,7 +90,7 @@ class OptimizerState:
                 mean[...] = parameter
 
     def averaged(self, network: Model) -> list[Any] | None:
-        """The weights of the network with averages in place of trained parameters; None if nothing is averaged."""
+        """The weights of the network, with averages instead of trained parameters; None if nothing is averaged."""
         if not self.settings.averages:
             return None
         parameters = network._engine.trained_parameters()
@@ -111,7 +111,7 @@ class OptimizerState:
         return {}
 
     def get_config(self) -> dict[str, Any]:
-        """The configuration of the optimizer, in which a learning rate that is a function is replaced by its name."""
+        """The configuration of the optimizer. A learning rate that is a function is replaced by its name."""
         try:
             return self.optimizer.get_config()
         except CynnError:
@@ -149,7 +149,7 @@ class OptimizerState:
         return schema.Then(schema.Having(known), with_schedule)
 
     def _rate_of(self, state: Mapping[str, Any]) -> Any:
-        """The learning rate: that of the optimizer, or one that it was given during the training."""
+        """The learning rate of the optimizer, or the one assigned to it during the training."""
         given = state["learning_rate"]
         if given is None:
             return self.optimizer.learning_rate
@@ -203,7 +203,7 @@ _RATE = schema.Kind("a number or the configuration of a schedule", lambda value:
 
 
 def optimizer_state(network: Model, optimizer: Any, *, equal_goes_on: bool = False) -> OptimizerState:
-    """Return the state of the network's optimizer if `optimizer` is None or the one of last time; else a new state.
+    """Return the network's optimizer state if `optimizer` is None or the same instance as before; else a new state.
 
     With `equal_goes_on`, an equal optimizer keeps the state, too.
     """
@@ -228,9 +228,9 @@ def optimizer_state(network: Model, optimizer: Any, *, equal_goes_on: bool = Fal
 
 
 def update_state(network: Model, given: Any) -> OptimizerState | SolverState:
-    """Return what `fit` takes its steps with: the state of an optimizer, or of a solver.
+    """Return the state of an optimizer or of a solver with which `fit` takes its steps.
 
-    None stands for the one of last time. As of optimizers, the same instance goes on with its state.
+    None means the same as before. The same instance of an optimizer or a solver continues with its state.
     """
     state: OptimizerState | SolverState | None = network._optimizer_state
     if isinstance(state, SolverState) and (given is None or given is state.optimizer):

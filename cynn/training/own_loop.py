@@ -1,4 +1,4 @@
-"""`Network.loop`: training step by step, for loops of one's own."""
+"""`Network.loop`: training step by step, for custom training loops."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _MAX_ROWS = 2**31 - 1
 
 
 class TrainingLoop:
-    """Takes steps on batches that come one by one: `Network.loop` makes it.
+    """A custom training loop, which takes steps on batches that arrive one by one. `Network.loop` makes it.
 
-    A step has the bits of `Network.train_batch`. Buffers, and what depends on the settings, are made at the first step
-    and kept. The settings stay; the learning rate of the optimizer may be assigned between steps.
+    A step gives the same bits as `Network.train_batch`. The first step makes the buffers, and later ones reuse them.
+    The settings cannot be changed, except for the learning rate of the optimizer.
 
     Parameters
     ----------
     network : Network
         The network to train.
     batch_size : int
-        As for `Network.loop`, as are those that follow.
+        This and the other parameters are as for `Network.loop`.
     loss : str, Loss or dict, optional
         The loss.
     loss_weights : list or dict of float, optional
@@ -55,7 +55,7 @@ class TrainingLoop:
     network : Network
         The network that is trained.
     batch_size : int
-        The largest number of rows of a batch.
+        The largest number of rows per batch.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class TrainingLoop:
         return self._on_derivatives[keeps_gradients]
 
     def _begin(self) -> None:
-        """Go on with the optimizer of this loop, and notice settings of the network that have changed."""
+        """Continue with the optimizer of this loop, and notice changed settings of the network."""
         self.network._optimizer_state = self._state
         if self._prepared_for is not self.network._plans:
             self._prepare()
@@ -123,7 +123,7 @@ class TrainingLoop:
 
     @property
     def steps(self) -> int:
-        """How many steps the optimizer has taken, those before this loop included."""
+        """The number of steps that the optimizer has taken, including those before this loop."""
         return self._state.t
 
     def step(
@@ -134,8 +134,8 @@ class TrainingLoop:
         Parameters
         ----------
         x, y : array
-            Rows and their targets, as for `fit`, `batch_size` of them at most. NumPy arrays of the dtypes of the first
-            batch are the quickest.
+            At most `batch_size` rows and their targets, as for `fit`. NumPy arrays with the dtypes of the first batch
+            are fastest.
         sample_weight : array of shape (rows,), optional
             As for `Network.train_batch`.
         dy_dx, directions : array, optional
@@ -163,7 +163,7 @@ class TrainingLoop:
             return steps.step(x, y, sample_weight, self._check_finite, (dy_dx, directions))
 
     def learn_one(self, x: Any, y: Any) -> float:
-        """Take one step on one row, as data arrive in a stream.
+        """Take one step on one row, for data that arrive in a stream.
 
         Parameters
         ----------
@@ -198,7 +198,7 @@ class TrainingLoop:
     ) -> list[tuple[Array | None, ...]]:
         """∂C/∂W and ∂C/∂b of a batch, as `step` uses them, before any clipping: to be changed, and given to `apply`.
 
-        Random numbers, as of dropout, are those of the step that comes next. Moving averages stay as they are.
+        Random numbers, such as those of dropout, are those of the next step. Moving averages are not updated.
 
         Parameters
         ----------
@@ -236,19 +236,19 @@ class TrainingLoop:
             return copies_of_layers(self.network, found)
 
     def apply(self, gradients: Sequence[Sequence[Any]]) -> None:
-        """Take the optimizer's step with gradients of one's own: clipping, the rule of the optimizer, constraints.
+        """Take the optimizer's step with the given gradients: clipping, the optimizer's update, constraints.
 
         Parameters
         ----------
         gradients : list of (dW, db)
-            Of the form that `gradients` returns: clipped, added up over batches, or computed elsewhere.
+            Gradients in the form that `gradients` returns, for example clipped, added up over batches, or your own.
 
         Raises
         ------
         ShapeError, DataError
-            They do not have the form of the weights, or are not finite. Nothing is changed.
+            The gradients do not have the shapes of the weights, or are not finite. Nothing is changed.
         TrainingDivergedError
-            A norm that must be clipped, or a weight, became infinite.
+            A norm for clipping, or a weight, became infinite.
         BusyError
             Another call trains the network.
 
@@ -271,7 +271,7 @@ class TrainingLoop:
             self._in_halves.apply()
 
     def _matched(self, own: list[tuple[Array | None, ...]], given: Any) -> list[tuple[Array, Array]]:
-        """Each array of the engine with the values for it, which have been checked."""
+        """Check the gradients; return each array of the engine with its new values."""
         shapes = [tuple(None if array is None else array.shape for array in of_layer) for of_layer in own]
         try:
             arrays = [[None if each is None else np.asarray(each, self.network.dtype) for each in one] for one in given]

@@ -33,42 +33,42 @@ Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
-# Rows whose gradient is computed at once: what lies between two layers stays in the cache.
+# The number of rows whose gradient is computed at once, so that the values between layers stay in the cache.
 _ROWS_AT_ONCE = 1024
 
 
 class Problem:
     """The loss of a network on some rows, as a function of its trained weights θ.
 
-    Made by `Network.problem`, of a copy of the network: its own weights stay as they are, until they are assigned, as
-    in `net.parameter_vector = theta`. θ is a float64 vector, as in `net.parameter_vector`; a float32 network computes
-    with θ rounded.
+    `Network.problem` makes it from a copy of the network. The network itself does not change until you assign a
+    result: `net.parameter_vector = theta`. θ is a float64 vector in the order of `net.parameter_vector`. A float32
+    network computes with θ rounded to float32.
 
     Parameters
     ----------
     network : Network
-        Its weights change.
+        The network. Every method changes its weights.
     objective : Objective
         The losses of its outputs.
     rows, target, weights : array, Targets, RowWeights
         Checked data.
     order : int64 array
-        The numbers of the rows that count.
+        The numbers of the rows to use.
     n_threads : int
         The largest number of threads to use.
     check_finite : bool
         Whether to check each row that is read.
     by_squares : bool
-        Whether the loss is computed from residuals.
+        Whether to compute the loss from the residuals.
 
     Attributes
     ----------
     n_parameters : int
         The size of θ.
     n_residuals : int
-        The number of rows times that of outputs.
+        The number of rows times the number of outputs.
     theta : float64 array of shape (n_parameters,)
-        The weights that the network had, to begin with.
+        The initial weights of the network.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class Problem:
         self._network, self._objective = network, objective
         self._rows, self._target, self._row_weights = rows, target, weights
         self._n_threads, self._check_finite = n_threads, check_finite
-        self._by_squares = by_squares  # whether the loss comes from residuals, whose last bits are others
+        self._by_squares = by_squares  # the loss from residuals differs in its last bits
         self._weights = TrainedWeights(network)
         self._lock = threading.RLock()
         self.precision = float(np.finfo(network.dtype).eps)
@@ -118,12 +118,12 @@ class Problem:
         """
         self._order = order
         self.n_residuals = len(order) * sum(self._objective.outputs.units)
-        #: The weights that were looked at last, their sums, and their gradient if it was wanted.
+        #: The last weights, their sums, and their gradient if it was computed.
         self._last: tuple[Vector, Vector, Vector | None] | None = None
 
     @property
     def weights(self) -> TrainedWeights:
-        """The weights of the network that is computed with."""
+        """The weights of the network that this problem computes with."""
         return self._weights
 
     # ------------------------------------------------------------------------------------- the loss
@@ -139,12 +139,12 @@ class Problem:
         Returns
         -------
         float
-            What `Network.evaluate` calls the loss; NaN or infinity where it is not finite.
+            The loss of `Network.evaluate`. It may be NaN or infinite.
         """
         return self._mean(self._at(theta)[0])
 
     def sums(self, theta: Vector) -> Vector:
-        """The number of rows, the penalty times it, and the sum of the losses of each output; as in an epoch.
+        """The number of rows, that number times the penalty, and the sum of the losses of each output.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class Problem:
         Returns
         -------
         float64 array of shape (2 + outputs,)
-            As `Trainer.sums`.
+            In the form of `Trainer.sums`.
         """
         return self._at(theta)[0].copy()
 
@@ -171,7 +171,7 @@ class Problem:
         value : float
             As `value`.
         gradient : float64 array of shape (n_parameters,)
-            ∂C/∂θ; NaN where the loss is not finite.
+            ∂C/∂θ; NaN if the loss is not finite.
         """
         sums, gradient = self._at(theta, wants_gradient=True)
         assert gradient is not None
@@ -181,7 +181,7 @@ class Problem:
         return float(self._objective.mean_losses(sums)[0])
 
     def _at(self, theta: Vector, *, wants_gradient: bool = False) -> tuple[Vector, Vector | None]:
-        """The sums at these weights and, if it is there or wanted, the gradient; those of the last weights are kept."""
+        """The sums at these weights, and the gradient if it is wanted or known. The last result is cached."""
         with self._lock:
             rounded = self._put(theta)
             if self._last is not None and np.array_equal(self._last[0], rounded, equal_nan=True):
@@ -197,7 +197,7 @@ class Problem:
             return sums, gradient
 
     def _sums_and_gradient(self) -> tuple[Vector, Vector]:
-        """Of all rows, some at a time; the gradient is NaN where the loss is not finite."""
+        """Compute both over all rows, some at a time. The gradient is NaN if the loss is not finite."""
         trainer, n = self._trainer, len(self._order)
         gradient, total = np.zeros(self.n_parameters), np.zeros(self._objective.n_sums)
         for begin in range(0, n, self._chunk):
@@ -214,10 +214,11 @@ class Problem:
         return total, gradient
 
     def hvp(self, theta: Vector, v: Vector) -> Vector:
-        """The Hessian of the loss and its penalty, times a vector: H v, without H.
+        """The Hessian of the loss with its penalty, times a vector: H v, without computing H.
 
-        It costs about twice a gradient: H v = d/dε ∇C(θ + ε v) at ε = 0, computed exactly. (Pearlmutter, "Fast exact
-        multiplication by the Hessian", Neural Computation 6, 1994.)
+        H v = d/dε ∇C(θ + ε v) at ε = 0, computed exactly. It costs about as much as two gradients.
+
+        Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994.
 
         Parameters
         ----------
@@ -227,14 +228,14 @@ class Problem:
         Returns
         -------
         float64 array of shape (n_parameters,)
-            H v; NaN where the loss is not finite.
+            H v; NaN if the loss is not finite.
 
         Raises
         ------
         InvalidParameterError
-            There is an L1 regularizer, whose derivative jumps.
+            The network has an L1 regularizer, whose derivative is discontinuous.
         PluginError
-            A part has no function for it. The message names both.
+            A part does not offer the functions that this needs. The message names the part and the function.
         """
         with self._lock:
             check_smooth(self._weights)
@@ -252,7 +253,7 @@ class Problem:
         self._trainer.constrain()
 
     def _put(self, theta: Vector) -> Vector:
-        """Give the network these weights; return them as it has them."""
+        """Set the weights of the network; return them as rounded to its dtype."""
         self._weights.set(self._checked(theta, "theta"))
         return self._weights.get()
 
@@ -268,10 +269,10 @@ class Problem:
     # ---------------------------------------------------------------------------- sums of squares
 
     def residuals(self, theta: Vector) -> Vector:
-        """The residuals, whose squares are summed up in the loss: C = Σ r² / rows.
+        """The residuals r, with the loss C = Σ r² / rows.
 
-        Of a row and an output, r = √(weight / outputs) * (prediction - target): for one output and without weights, the
-        difference itself. With L2 regularizers, there is a residual √(l2 * rows) * w for each weight, too.
+        For a row and an output, r = √(weight / outputs) * (prediction - target). For one output and without weights,
+        this is the difference itself. An L2 regularizer adds a residual √(l2 * rows) * w for each weight.
 
         Parameters
         ----------
@@ -281,7 +282,7 @@ class Problem:
         Returns
         -------
         float64 array of shape (rows * outputs,)
-            Row by row, and then those of the regularizers.
+            The residuals of each row, followed by those of the regularizers.
 
         Raises
         ------
@@ -296,7 +297,7 @@ class Problem:
             return np.concatenate([found, factors * self._weights.get()[is_penalized]])
 
     def jacobian(self, theta: Vector) -> Vector:
-        """The derivatives of the residuals, by the weights.
+        """The derivatives of the residuals by the weights.
 
         Parameters
         ----------
@@ -306,7 +307,7 @@ class Problem:
         Returns
         -------
         float64 array of shape (residuals, n_parameters)
-            A row for each of `residuals`.
+            One row for each element of `residuals`.
 
         Raises
         ------
@@ -344,7 +345,7 @@ class Problem:
         gradient : float64 array of shape (n_parameters,)
             As in `value_and_gradient`.
         matrix : float64 array of shape (n_parameters, n_parameters)
-            Its upper triangle alone. The next call overwrites it.
+            Only its upper triangle is valid. The next call overwrites it.
 
         Raises
         ------
@@ -366,7 +367,7 @@ class Problem:
             return value, gradient * (2 / n) + 2 * l2 * rounded, self._products
 
     def second_derivative(self, theta: Vector, direction: Vector) -> Vector:
-        """2 Jᵀ r'' / rows, with the second derivatives r'' of the residuals along a direction.
+        """2 Jᵀ r'' / rows, where r'' are the second derivatives of the residuals along a direction.
 
         Parameters
         ----------
@@ -376,7 +377,8 @@ class Problem:
         Returns
         -------
         float64 array of shape (n_parameters,)
-            By central differences with a tenth of the direction, as Transtrum and Sethna advise.
+            r'' is computed by central differences with a step of a tenth of the direction, as Transtrum and Sethna
+            advise.
         """
         with self._lock:
             equations, h = self.least_squares(), 0.1
@@ -388,7 +390,7 @@ class Problem:
             return equations.transposed_product(self._order, second) * (2 / len(self._order))
 
     def least_squares(self) -> NormalEquations:
-        """What computes residuals; made when it is first needed."""
+        """Computes residuals; made when it is first needed."""
         if self._equations is None:
             check_sum_of_squares(self._objective, self._weights)
             targets, scales = _targets_and_scales(self._objective, self._target, self._row_weights, len(self._rows))
@@ -412,7 +414,7 @@ class Problem:
 def _targets_and_scales(
     objective: Objective, target: Targets, weights: RowWeights, n: int
 ) -> tuple[Vector, Vector | None]:
-    """The targets of all outputs side by side, and the factor of each residual."""
+    """The targets of all outputs, concatenated, and the factor of each residual."""
     scales = []
     for part, weight, of_loss in zip(target.parts, weights.each, objective.weights, strict=True):
         of_rows = np.ones(n) if weight is None else weight
@@ -422,7 +424,7 @@ def _targets_and_scales(
 
 
 def targets_of(target: Targets, n: int) -> Vector:
-    """The targets of all outputs side by side, in float64; classes as rows of one 1."""
+    """The targets of all outputs, concatenated, in float64; classes as one-hot rows."""
     found = []
     for part in target.parts:
         values = part.values

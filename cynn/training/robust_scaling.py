@@ -1,4 +1,4 @@
-"""Robust scaling of the columns of x, in a BatchNorm behind the input that training does not change."""
+"""Robust scaling of the columns of x by a BatchNorm after the input, which training does not change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLUMNS_AT_A_TIME = 64
 
 
 def scale_robustly(network: Model, rows: Any, weight: Array | None) -> None:
-    """`Network.scale_robustly`; rows and weights have been checked."""
+    """`Network.scale_robustly`, for checked rows and weights."""
     layer = network.layers[0]
     if not isinstance(layer, BatchNorm) or layer.trainable or layer.gamma is None:
         raise InvalidParameterError(
@@ -46,7 +46,7 @@ def scale_robustly(network: Model, rows: Any, weight: Array | None) -> None:
 
 
 def _center_and_scale(values: Array, weight: Array | None) -> tuple[float, float]:
-    """The median, and 1 over the distance of the quartiles or, where that is 0, over half of the range; else 0."""
+    """The median and the scale: 1 / (q75 - q25); 2 / (max - min) if the quartiles are equal; 0 for a constant."""
     low, center, high = quantiles(values, [0.25, 0.5, 0.75], weight)
     distance = high - low or (values.max() - values.min()) / 2
     return center, float(1 / distance) if distance > 0 else 0.0

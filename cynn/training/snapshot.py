@@ -26,7 +26,7 @@ class Snapshot:
     ----------
     network : Model
     rows, places : array
-        The rows that are trained on, and which of them; they are kept for the message.
+        The training rows, for the error message.
     """
 
     def __init__(self, network: Model, rows: Array, places: Places | None) -> None:

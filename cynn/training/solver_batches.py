@@ -1,4 +1,4 @@
-"""The batch source of solvers: one step of a solver for each batch, which is mostly all rows."""
+"""The batch source of solvers: one step of a solver per batch, which usually has all rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Array = npt.NDArray[Any]
 
 
 def check(network: Model, objective: Objective, solver: Any, x_gives_batches: bool, options: FitOptions) -> None:
-    """Raise an InvalidParameterError for what a solver cannot do, before anything begins."""
+    """Raise an InvalidParameterError for options that a solver does not support, before training begins."""
     owner = f"fit with the solver {solver.name!r}"
     if x_gives_batches:
         raise InvalidParameterError(
@@ -80,7 +80,7 @@ class SolverBatches(RowBatches):
                 f"The 'batch_size' parameter of fit with the solver {solver.name!r} must be left out, or that of all "
                 f"{n} rows: it compares gradients of one function. Got {shown(batch_size)} instead."
             )
-        # of one batch of all rows, the order does not matter
+        # with all rows in one batch, their order does not matter
         self.order_of = order_of if self.batch_size < n else lambda epoch: places
         self.rows_per_epoch: int | None = n
         self.steps_per_epoch: int | None = -(-n // self.batch_size)
@@ -137,7 +137,7 @@ class SolverBatches(RowBatches):
     def _stepped(self, theta: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], Any]:
         solver = self.state.optimizer
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # far away a loss may be infinite, and is then refused
+            with np.errstate(over="ignore", invalid="ignore"):  # a trial step with an infinite loss is rejected
                 moved, memory = solver.step(self.problem, theta.copy(), self.state.memory)
         except CynnError:
             raise
@@ -152,7 +152,7 @@ class SolverBatches(RowBatches):
         return moved, self.state.checked(memory)
 
     def _predict(self, batch: npt.NDArray[np.int64]) -> None:
-        """Predictions with the weights from before the step."""
+        """Predict with the weights from before the step."""
         if self.predictions is not None:
             network = self.context.network
             seen = slice(self.rows_done, self.rows_done + len(batch))

@@ -1,4 +1,4 @@
-"""The state of a solver for one network: what it remembers, and its step. `fit` treats it as that of an optimizer."""
+"""The state of a solver for one network: its memory and its steps. `fit` uses it like the state of an optimizer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["SolverState", "is_solver", "solver_of"]
 
 
 class SolverState:
-    """A solver, and what it remembers of the training of one network.
+    """A solver, and its memory of the training of one network.
 
     Parameters
     ----------
@@ -44,21 +44,21 @@ class SolverState:
         self.is_done = False
 
     def begin(self, network: Model, greater_is_better: Directions) -> None:
-        """Begin a fit: there may be other data, so it is not done."""
+        """Begin a fit. The data may have changed, so the solver has not finished."""
         self.is_done = False
 
     def averaged(self, network: Model) -> None:
-        """A solver averages no weights."""
+        """Do nothing: a solver does not average weights."""
 
     def on_epoch_end(self, logs: Mapping[str, float]) -> None:
-        """A solver follows no figures."""
+        """Do nothing: a solver has no schedule."""
 
     def figures(self) -> dict[str, float]:
         """Further figures for the history."""
         return self.optimizer.figures(self.memory)
 
     def checked(self, memory: Any) -> Memory:
-        """What a step returned to be remembered."""
+        """Check the memory that a step returned."""
         own = self.memory
         is_like = isinstance(memory, Mapping) and memory.keys() == own.keys()
         found = {name: np.asarray(memory[name], np.float64) for name in own} if is_like else {}
@@ -83,7 +83,7 @@ class SolverState:
         return {"t": schema.whole_number(), "memory": memory, "is_done": schema.SWITCH}
 
     def check_rates(self, state: Mapping[str, Any], first: int, count: int, total_steps: int) -> None:
-        """A solver has no rates."""
+        """Do nothing: a solver has no learning rates."""
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continue from what `get_state` returned; it must fit its schema."""
@@ -91,7 +91,7 @@ class SolverState:
 
 
 def is_solver(spec: Any) -> bool:
-    """Whether what `optimizer=` is given means a solver. Raises a PluginError for a name of both kinds."""
+    """Whether the value of `optimizer=` means a solver. Raises a PluginError for a name of both kinds."""
     name = spec.get("name") if isinstance(spec, Mapping) else spec
     if not isinstance(name, str):
         base = registry.solvers._base
@@ -120,7 +120,7 @@ def is_solver(spec: Any) -> bool:
 
 
 def solver_of(given: Any, state: Any) -> Solver | None:
-    """The solver that `optimizer=` means: None if it is an optimizer. Without one, that of the state of last time."""
+    """The solver that `optimizer=` means; None if it means an optimizer. By default, the solver of the last fit."""
     if given is None:
         return state.optimizer if isinstance(state, SolverState) else None
     return registry.solvers.get(given) if is_solver(given) else None

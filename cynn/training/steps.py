@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["gradients", "gradients_of_layers", "not_finite_error", "train_batch"]
 
 Array = npt.NDArray[Any]
-#: Of each layer, those of its parameters.
+#: For each layer, the gradients of its parameters.
 Gradients = list[tuple[Array | None, ...]]
-_MAX_KEPT_BYTES = 1 << 20  # bytes of rows that `gradients` copies to buffers that it keeps
+_MAX_KEPT_BYTES = 1 << 20  # the largest size of rows for which `gradients` keeps its buffers
 
 
 def train_batch(
@@ -63,7 +63,7 @@ def train_batch(
     batch = checked_batch(context, x, y, sample_weight, "", derivatives=(dy_dx, directions))
     state = context.state = optimizer_state(network, optimizer, equal_goes_on=True)
     if kept is None or not kept.are_for(objective, state, number):
-        kept = None  # which first frees its memory
+        kept = None  # frees its memory before the new buffer is allocated
         kept = BatchSteps(context)
     kept.context.check_finite = check_finite
     if is_plain:
@@ -73,15 +73,15 @@ def train_batch(
 
 
 class GradientPlan:
-    """A trainer without an optimizer, on a buffer to which batches are copied.
+    """The fast path of `Network.gradients`: a trainer without an optimizer, on a buffer for batches.
 
     Parameters
     ----------
     network : Model
     given : tuple
-        The loss and its weights, as they were given.
+        The loss and its weights, as given by the user.
     key : tuple
-        What follows from them, and the number of threads.
+        The losses and weights that they mean, and the number of threads.
     buffer : BatchBuffer
     """
 
@@ -91,7 +91,7 @@ class GradientPlan:
         self._warns = moving_averages.has_moving_averages(network)
 
     def again(self, x: Any, y: Any, loss: Any, loss_weights: Any, sample_weight: Any) -> Gradients | None:
-        """`Network.gradients` with what is kept, as `cynn.engine.plans` describes it."""
+        """The fast path of `Network.gradients`: see `cynn.engine.plans`."""
         if sample_weight is not None or not are_given_again((loss, loss_weights), self.given):
             return None
         if self.buffer.trainer.uses_threads and threads.resolve(None) != self.key[-1]:
@@ -137,7 +137,7 @@ def gradients(
 
 
 def _compute(network: Model, compute: Callable[[int], object], n: int, rows: Array) -> None:
-    """Let the gradients of n rows be computed."""
+    """Call `compute` for n rows, with errors that name the row or the loss."""
     try:
         compute(n)
     except Diverged as diverged:
@@ -164,12 +164,12 @@ def gradients_of_layers(network: Model, of_parameters: Sequence[Array | None]) -
 
 
 def copies_of_layers(network: Model, of_parameters: Sequence[Array | None]) -> Gradients:
-    """Copies of such arrays, likewise."""
+    """The same with copies of the arrays."""
     return gradients_of_layers(network, [None if each is None else each.copy() for each in of_parameters])
 
 
 def _places_of_layers(network: Model) -> list[tuple[int | None, ...]]:
-    """For each array of each layer its place among the trained parameters."""
+    """For each array of each layer, its index among the trained parameters."""
     of_address = {
         parameter.ctypes.data: place
         for place, parameter in enumerate(network._engine.trained_parameters())

@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 
 class TrainedWeights:
-    """The trained weights of a network as one vector: those of each layer in order, each array row by row.
+    """The trained weights of a network as one vector: layer by layer, each array row by row.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class TrainedWeights:
             if parameter is not None
         ]
         self.has_l1 = any(l1 for _, l1, _ in rules)
-        #: Of each weight, the factor of its square in the penalty.
+        #: For each weight, the factor of its square in the penalty.
         self.l2 = np.concatenate([np.zeros(0), *(np.full(array.size, l2, np.float64) for array, _, l2 in rules)])
 
     def get(self, dtype: npt.DTypeLike = np.float64) -> Array:
@@ -45,7 +45,7 @@ class TrainedWeights:
     def set(self, theta: Array) -> None:
         """Copy a vector to the weights, in their dtype."""
         place = 0
-        with np.errstate(over="ignore"):  # in float32 a trial may be infinite, and so is its loss
+        with np.errstate(over="ignore"):  # a solver's trial step may overflow in float32; its loss is then not finite
             for array in self.arrays:
                 array[...] = theta[place : place + array.size].reshape(array.shape)
                 place += array.size
