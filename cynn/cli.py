@@ -92,8 +92,15 @@ def _is_table(path: str) -> bool:
     return Path(path).suffix.lower() in TABLES
 
 
-def _train(options: argparse.Namespace) -> int:
+def _train_with(arguments: list[str], callback: Callback) -> int:
+    """``cynn train`` with these arguments and one more callback."""
+    return _train(_parser().parse_args(["train", *arguments]), callback)
+
+
+def _train(options: argparse.Namespace, *more: Callback) -> int:
     if _is_table(options.data):
+        if more:
+            raise InvalidParameterError(f"--data must be no table for a training to watch. Got {options.data} instead.")
         from cynn.sklearn import commands
 
         return commands.train(options, _parser().parse_args(["train"]))
@@ -125,7 +132,7 @@ def _train(options: argparse.Namespace) -> int:
         input_scale=1 / 255 if x.dtype == np.uint8 else 1.0,
     )
     optimizer = _optimizer(options)
-    callbacks: list[Callback] = [] if options.quiet else [_EpochLine(epochs)]
+    callbacks: list[Callback] = [*more] if options.quiet else [*more, _EpochLine(epochs)]
     if not options.constant_rate:
         callbacks.append(_FallingRate(optimizer, epochs))
     metrics = ["accuracy"] if classes else []
@@ -547,7 +554,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="the shape of a row as a picture, such as 28x28")
     add("--output", metavar="FILE", help="(default: the name of the model and of the picture, .png)")
 
-    web_commands.add_commands(command, _test_part)
+    web_commands.add_commands(command, _test_part, _train_with)
     interop_commands.add_commands(command, _test_part, _open_model)
 
     plugins = command("plugins", _plugins, "Print every activation, loss, layer, ..., and the package of each.")

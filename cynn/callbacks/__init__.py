@@ -8,6 +8,7 @@ from cynn import registry
 from cynn.callbacks.averaging import StochasticWeightAveraging
 from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
+from cynn.callbacks.live import Live
 from cynn.callbacks.logs import CSVLogger, TensorBoard
 from cynn.callbacks.stop_after import StopAfter
 from cynn.callbacks.stopping import EarlyStopping, Timer
@@ -17,6 +18,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "EarlyStopping",
+    "Live",
     "StochasticWeightAveraging",
     "StopAfter",
     "TensorBoard",

@@ -11,6 +11,7 @@ from cynn.components.declarations import attribute
 from cynn.schedules.monitoring import Directions
 
 if TYPE_CHECKING:
+    from cynn.data.examples import Examples
     from cynn.model import Model
 
 __all__ = ["Callback"]
@@ -59,6 +60,8 @@ class Callback(Configurable):
     greater_is_better: Directions = attribute(MappingProxyType({}))
     final_weights: Callable[[], list[Any]] | None = attribute(None)
     stop_training: bool = attribute(False)
+    _examples: Examples | None = attribute(None)
+    _rank: int = attribute(0)  # of several processes that train together
 
     def on_train_begin(self) -> None:
         """Called before the first epoch."""

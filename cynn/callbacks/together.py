@@ -18,12 +18,13 @@ from cynn.errors import InvalidParameterError, as_list, shown
 from cynn.schedules.monitoring import Directions
 
 if TYPE_CHECKING:
+    from cynn.data.examples import Examples
     from cynn.model import Model
 
-__all__ = ["CallbackList"]
+__all__ = ["CallbackList", "as_callbacks"]
 
 
-def _as_list(callbacks: Any) -> list[Any] | None:
+def as_callbacks(callbacks: Any) -> list[Any] | None:
     """A list of callbacks from callbacks, names and configurations; None if `callbacks` is not iterable."""
     given = [callbacks] if isinstance(callbacks, (Callback, str, dict)) else as_list(callbacks)
     return given and [registry.callbacks.get(one) if isinstance(one, (str, dict)) else one for one in given]
@@ -33,7 +34,7 @@ class CallbackList:
     """The callbacks of a `fit`. Each of its methods calls that of every callback."""
 
     def __init__(self, callbacks: Any, network: Model) -> None:
-        given: list[Any] | None = _as_list(callbacks)
+        given: list[Any] | None = as_callbacks(callbacks)
         if given is None or not all(isinstance(callback, Callback) for callback in given):
             raise InvalidParameterError(
                 "The 'callbacks' parameter of fit must be a list of cynn.callbacks.Callback. "
@@ -48,6 +49,8 @@ class CallbackList:
         self.training_rows: Callable[[], Iterable[Any]] | None = None
         self.greater_is_better: Directions = {}
         self.final_weights: Callable[[], list[Any]] = network.get_weights
+        self.examples: Examples | None = None
+        self.rank = 0
         self._of_steps = [c for c in self._all if type(c).on_step_end is not Callback.on_step_end]
 
     def __bool__(self) -> bool:
@@ -119,6 +122,7 @@ class CallbackList:
                 callback.training_rows = self.training_rows
                 callback.greater_is_better = self.greater_is_better
                 callback.final_weights = self.final_weights
+                callback._examples, callback._rank = self.examples, self.rank
                 callback.stop_training = False
                 stack.callback(callback.on_train_end)
                 callback.on_train_begin()
@@ -131,7 +135,7 @@ class CallbackList:
         finally:
             for callback in self._all:
                 callback.training_rows = None  # frees the data
-                callback.final_weights = None
+                callback.final_weights = callback._examples = None
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Call `on_epoch_begin` of every callback."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cynn.callbacks.base import Callback
 from cynn.callbacks.checkpoint import Checkpoint
+from cynn.callbacks.live import Live
 from cynn.callbacks.stop_after import StopAfter
+from cynn.callbacks.together import as_callbacks
 from cynn.data.row_numbers import as_row_numbers
-from cynn.errors import InvalidParameterError, as_list
+from cynn.errors import InvalidParameterError
 from cynn.saving import checkpoint_file
 
 if TYPE_CHECKING:
@@ -56,11 +57,15 @@ class Member:
         self.is_done = False
         self.epochs_elsewhere = 0
         given = options.get("callbacks", ())
-        self.callbacks: list[Any] = [given] if isinstance(given, (Callback, str, dict)) else list(as_list(given) or [])
+        self.callbacks: list[Any] = as_callbacks(given) or []
         if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
             raise InvalidParameterError(
                 "The 'callbacks' parameter of fit_many must have no Checkpoint: its own 'checkpoint' parameter is the "
                 "folder of a checkpoint for each network. Got one instead."
+            )
+        if any(isinstance(callback, Live) for callback in self.callbacks):
+            raise InvalidParameterError(
+                "The 'callbacks' parameter of fit_many must have no Live, which shows one training. Got one instead."
             )
 
     @property

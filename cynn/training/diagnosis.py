@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cynn import layers, registry
 from cynn.display.summary import columns
 from cynn.engine.activation_kernel import ActivationKernel
+from cynn.kernels import blas
 from cynn.training.optimizer_state import optimizer_state
 from cynn.training.solver_state import SolverState
 from cynn.training.steps import gradients, train_batch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cynn.layers import Layer
     from cynn.model import Model
 
-__all__ = ["Diagnosis", "LayerDiagnosis", "diagnose"]
+__all__ = ["Diagnosis", "LayerDiagnosis", "dead_share", "diagnose", "parameters_of"]
 
 Array = npt.NDArray[Any]
 
@@ -86,8 +87,8 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
     found = Diagnosis()
     for number, (layer, after) in enumerate(zip(network.layers, tried.layers, strict=True)):
         a = outputs[number + 1].astype(np.float64)
-        w = _parameters(layer)
-        moved = [None if one is None else one - old for old, one in zip(w, _parameters(after), strict=True)]
+        w = parameters_of(layer)
+        moved = [None if one is None else one - old for old, one in zip(w, parameters_of(after), strict=True)]
         grad = list(itertools.islice(gradient_of, len(w)))
         is_trained = any(one is not None for one in grad)
         size = _norm(w)
@@ -96,7 +97,7 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
                 f"{number} {layer.name}",
                 float(a.mean()),
                 float(a.std()),
-                _dead(network, layer, number, outputs),
+                dead_share(network, layer, number, outputs),
                 _norm(grad) if is_trained else float("nan"),
                 _norm(moved) / size if is_trained and size else float("nan"),
             )
@@ -104,7 +105,7 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
     return found
 
 
-def _parameters(layer: Layer) -> list[Array | None]:
+def parameters_of(layer: Layer) -> list[Array | None]:
     """The parameters of a layer and of those nested in it, in the order of their gradients; None for a missing one."""
     given = [array for one in layers.walk([layer]) for array in one.parameters.values()]
     return [None if array is None else array.astype(np.float64) for array in given]
@@ -115,7 +116,8 @@ def _norm(arrays: list[Array | None]) -> float:
     return float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays if array is not None)))
 
 
-def _dead(network: Model, layer: Layer, number: int, outputs: list[Array]) -> float:
+def dead_share(network: Model, layer: Layer, number: int, outputs: list[Array]) -> float:
+    """The share of dead units of the layer of that number, of the activations of all layers."""
     a = outputs[number + 1]
     slope = _slope(network, layer, number, outputs)
     if slope is None:
@@ -131,7 +133,9 @@ def _slope(network: Model, layer: Layer, number: int, outputs: list[Array]) -> A
         return None
     if ActivationKernel(activation).is_rowwise:
         return None
-    z = np.concatenate([outputs[k] for k in sources], axis=1) @ weights
+    x = outputs[sources[0]] if len(sources) == 1 else np.concatenate([outputs[k] for k in sources], axis=1)
+    z = np.empty((len(x), weights.shape[1]), x.dtype)
+    blas.matmul(x, weights, z)  # on this thread alone, unlike NumPy's product
     if biases is not None:
         z = z + biases
     slope: Array = activation.backward(z, activation.forward(z), np.ones_like(z))

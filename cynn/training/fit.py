@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cynn import metrics
 from cynn.callbacks.together import CallbackList
 from cynn.data import inputs
+from cynn.data.examples import Examples
 from cynn.data.row_numbers import as_row_numbers
 from cynn.engine import randomness
 from cynn.engine.trainer import UnusableRow
@@ -52,6 +53,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     communicator = options.communicator
     if communicator is not None:
         communicator.check_callbacks(called.checkpoints)
+        called.rank = communicator.rank
     called.greater_is_better = _directions(objective, metrics_by_name)
     validation = _checked_validation(network, objective, options)
     state_before: OptimizerState | SolverState | None = network._optimizer_state
@@ -89,6 +91,9 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
             snapshot = Snapshot(network, given[0], places)
         network.remember_names(x)
         source = _source_of_rows(context(), given, places, options, bool(metrics_by_name))
+        called.examples = Examples("training", given[0], given[1], places)
+    if validation is not None:
+        called.examples = Examples("validation", validation[0], validation[1])
 
     def figures() -> dict[str, float]:
         found = _figures(source, objective, metrics_by_name)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from cynn.errors import InvalidParameterError
 from cynn.interop.plan import Array
 from cynn.network import load
 
@@ -16,7 +18,9 @@ _MNIST_INPUTS = 784
 
 
 def add_commands(
-    command: Callable[[str, Any, str], argparse.ArgumentParser], read: Callable[[str], tuple[Array, Array]]
+    command: Callable[[str, Any, str], argparse.ArgumentParser],
+    read: Callable[[str], tuple[Array, Array]],
+    train: Callable[[list[str], Any], int],
 ) -> None:
     """Add the command to ``cynn``.
 
@@ -26,26 +30,52 @@ def add_commands(
         Makes a parser from a name, a function and a description.
     read : callable
         Reads the rows and targets that ``--data`` names.
+    train : callable
+        ``cynn train`` with these arguments and one more callback.
     """
-    text = "Open a page that shows a saved network as it thinks."
-    watch = command("watch", lambda options: _watch(options, read), text)
-    watch.add_argument("model", metavar="MODEL", help="a file that cynn train wrote")
+    text = "Open a page that shows a saved network as it thinks, or a training as it runs."
+
+    def run(options: argparse.Namespace) -> int:
+        return _watch(options, read) if options.train is None else _watch_training(options, train)
+
+    watch = command("watch", run, text)
+    watch.add_argument("model", nargs="?", metavar="MODEL", help="a file that cynn train wrote")
     watch.add_argument("--data", metavar="FILE.npz", help="examples (default: mnist for 784 inputs, else none)")
     watch.add_argument("--int8", action="store_true", help="weights of eight bits; prints what that costs")
     watch.add_argument("--output", metavar="FILE.html", help="where to write the page (default: a temporary file)")
-    watch.add_argument("--no-open", action="store_true", help="only write the page")
+    watch.add_argument("--no-open", action="store_true", help="do not open the page in the browser")
+    watch.add_argument("--train", nargs=argparse.REMAINDER, help="train as cynn train with the options that follow")
 
 
 def _watch(options: argparse.Namespace, read: Callable[[str], tuple[Array, Array]]) -> int:
-    import tempfile  # imported when needed, as they take time
+    import shutil  # imported when needed, as they take time
+    import tempfile
     import webbrowser
 
+    if options.model is None:
+        raise InvalidParameterError("cynn watch must have a MODEL, or --train. Got neither.")
     network = load(options.model)
     data = options.data or ("mnist" if network.input.units == _MNIST_INPUTS else None)
     stem = Path(options.model).stem
-    path = Path(options.output or Path(tempfile.mkdtemp(prefix="cynn-"), f"{stem}.html"))
     examples = None if data is None else read(data)
-    network.to_html(path, examples=examples, dtype="int8" if options.int8 else "float32", title=stem)
+    with ExitStack() as where_it_fails:
+        path = Path(options.output or "")
+        if not options.output:
+            folder = tempfile.mkdtemp(prefix="cynn-")
+            where_it_fails.callback(shutil.rmtree, folder)
+            path = Path(folder, f"{stem}.html")
+        network.to_html(path, examples=examples, dtype="int8" if options.int8 else "float32", title=stem)
+        where_it_fails.pop_all()
     is_open = not options.no_open and webbrowser.open(path.absolute().as_uri())
     print(f"the page is in {path}{'' if is_open else '; open it in a browser'}")
     return 0
+
+
+def _watch_training(options: argparse.Namespace, train: Callable[[list[str], Any], int]) -> int:
+    from cynn.callbacks import Live
+
+    given = {"MODEL": options.model, "--data": options.data, "--int8": options.int8, "--output": options.output}
+    for name, value in given.items():
+        if value:
+            raise InvalidParameterError(f"{name} must be left out before --train, whose own options follow it. Got it.")
+    return train(options.train, Live(open=not options.no_open))

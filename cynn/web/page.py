@@ -9,8 +9,8 @@ from string import Template
 from typing import Any
 
 from cynn import file_access
+from cynn.display import assets
 from cynn.interop.exported_model import exported_model
-from cynn.web import assets
 from cynn.web.contents import Contents, contents_of
 
 __all__ = ["to_html", "view_of"]

@@ -8,12 +8,12 @@ import time
 from typing import Any
 
 from cynn.callbacks import Callback
+from cynn.display import assets
 from cynn.errors import DataError, InvalidParameterError
 from cynn.interop.c_file import check_held
 from cynn.interop.exported_model import exported_model
 from cynn.interop.needed import needed
 from cynn.interop.plan import Plan
-from cynn.web import assets
 from cynn.web.contents import Contents, contents_of
 from cynn.web.page import view_of
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cynn.web import assets
+from cynn.display import assets
 
 FOLDER = Path(__file__).parents[1] / "interactive"
 

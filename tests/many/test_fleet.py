@@ -167,6 +167,7 @@ def test_checkpoints_go_on_to_the_same_bits(tmp_path):
         ({"resume": True}, "'resume' parameter of fit_many must be False where there is no checkpoint"),
         ({"resume": "a"}, "'resume' parameter of fit_many"),
         ({"callbacks": [cynn.callbacks.Checkpoint("a")]}, "must have no Checkpoint"),
+        ({"callbacks": [{"name": "checkpoint", "path": "a"}]}, "must have no Checkpoint"),
         ({"executor": 3}, "'executor' parameter of fit_many must be a concurrent.futures.Executor"),
         ({"n_threads": 0}, "n_threads"),
         ({"validation_rows": [900]}, "'validation_rows' parameter of fit_many must be at least one number of a row"),

@@ -293,6 +293,7 @@ PARTS: dict[str, list[str]] = {
         "Checkpoint(path='{step}.safetensors',every_steps=2,keep=2,on_error='warn')",
         "Checkpoint(path='checkpoint.safetensors',every_seconds=1000)",
         "EarlyStopping(monitor='loss',min_delta=10,patience=2,mode='min',restore_best_weights=True)",
+        "Live(port=0,open=False,shape=(5,8))",
         "StochasticWeightAveraging(start_epoch=1)",
         "StochasticWeightAveraging(start_epoch=1,every_epochs=2)",
         "TensorBoard(log_dir='logs')",

@@ -10,9 +10,10 @@ import pytest
 from browsing import browser, watched
 
 import cynn
+from cynn.display import assets
 from cynn.errors import InvalidParameterError, MissingDependencyError
 from cynn.interop.exported_model import exported_model
-from cynn.web import assets, contents, widget
+from cynn.web import contents, widget
 
 __all__ = ["browser"]  # a fixture
 

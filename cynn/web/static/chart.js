@@ -3,7 +3,7 @@
 import { element, shown } from "./elements.js";
 
 /** The size of a chart, and the ends of its axes, between which the numbers beside the curves have room. */
-const CHART = { width: 360, height: 190, left: 52, right: 350, top: 8, bottom: 166 };
+const CHART = { width: 360, height: 190, left: 52, right: 338, top: 8, bottom: 166 };
 const MANY_POINTS = 700; // of a line, of which each half pixel then keeps the lowest and the highest
 const WIDE = 50; // a positive figure that falls by this factor has a logarithmic axis
 
@@ -46,7 +46,8 @@ export function axisOf(values) {
   const isLog = low > 0 && high / low > WIDE;
   const by = isLog ? Math.log10 : Number;
   [low, high] = [by(low), by(high)];
-  const room = (high - low) * 0.04 || Math.abs(high) * 0.1 || 1;
+  if (low === high) high += Math.abs(high) * 0.1 || 1;
+  const room = (high - low) * 0.04;
   [low, high] = [low - room, high + room];
   const whole = Math.floor(high) - Math.ceil(low) + 1;
   const every = Math.ceil(whole / 5);
@@ -115,7 +116,7 @@ export function groupsOf(history) {
  */
 export function wordsOf({ title, lines }, along) {
   const last = Math.max(...lines.map((line) => line.x[line.x.length - 1] ?? 0));
-  const values = lines.map(({ name, y }) => `${name} ${y.length ? shown(y[y.length - 1] ?? NaN) : "none"}`);
+  const values = lines.map(({ name, y }) => `${name} ${y.length ? shown(y[y.length - 1] ?? NaN, 4) : "none"}`);
   return `${title}, ${along} ${last}: ${values.join(", ")}`;
 }
 
@@ -150,7 +151,7 @@ export function chartOf(host, along = "epoch") {
           label({ x: CHART.left - 6, y: up(value) + 4, "text-anchor": "end" }, shown(value)),
         ]),
         ...ticksOf(first, last, 6).filter(Number.isInteger).map((value) =>
-          label({ x: across(value), y: CHART.height - 8, "text-anchor": value === last ? "end" : "middle" }, String(value))),
+          label({ x: across(value), y: CHART.height - 8, "text-anchor": "middle" }, String(value))),
         ...lines.map((line, k) => element("path", {
           d: pathOf(line, across, up), fill: "none", stroke: colour(k), "stroke-width": 2, "stroke-linecap": "round",
           "stroke-linejoin": "round", "stroke-dasharray": dash(line),
@@ -159,7 +160,7 @@ export function chartOf(host, along = "epoch") {
       legend.replaceChildren(...lines.map((line, k) => element("span", {},
         element("svg", { viewBox: "0 0 24 8", width: 24, height: 8, style: "display: inline; margin-right: 5px" },
           element("path", { d: "M1 4h22", stroke: colour(k), "stroke-width": 2.5, "stroke-dasharray": dash(line) })),
-        `${line.name} ${shown(line.y[line.y.length - 1] ?? NaN)}`)));
+        `${line.name} ${shown(line.y[line.y.length - 1] ?? NaN, 4)}`)));
     },
   };
 }

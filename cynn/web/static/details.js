@@ -11,7 +11,7 @@ const MAX_EXAMPLES = 6;
  * @param {ArrayLike<number>} numbers
  * @param {(k: number) => string} nameOf
  */
-function bars(numbers, nameOf) {
+export function bars(numbers, nameOf) {
   const size = Array.from(numbers, Math.abs);
   const order = largest(size, BARS);
   const most = size[order[0]] || 1;

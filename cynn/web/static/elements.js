@@ -23,12 +23,13 @@ export function element(name, attributes = {}, ...children) {
 /**
  * A number as it is read.
  * @param {number} value
+ * @param {number} [digits]  of a number below 1
  */
-export function shown(value) {
+export function shown(value, digits = 2) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(2).replace("-", "−");
-  return String(Number(value.toPrecision(size < 1 ? 2 : 4))).replace("-", "−");
+  return String(Number(value.toPrecision(size < 1 ? digits : 4))).replace("-", "−");
 }
 
 /**

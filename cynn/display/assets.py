@@ -1,4 +1,4 @@
-"""The files of the folder `static`, and modules of JavaScript joined to one script."""
+"""The files of which pages are made, in `cynn/web/static`, and modules of JavaScript joined to one script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["as_json", "joined", "modules", "read"]
 
-_STATIC = Path(__file__).with_name("static")
+_STATIC = Path(__file__).parents[1] / "web" / "static"
 _IMPORT = re.compile(r'^import [^;]* from "\./(\w+)\.js";\n', re.M)
 
 
