@@ -46,6 +46,7 @@ def _short(text: str) -> str:
     """A module without comments and without spaces beside what no text that is shown has."""
     text = re.sub(r"/\*\*.*?\*/ ?|^ *//[^\n]*\n", "", text, flags=re.S | re.M)
     text = re.sub(r" ?(=>|[=!]==|[-+*/]?=|&&|\|\||\?\?|[<>]=) ?|(?<=\{) | (?=\})", r"\1", text)
+    text = re.sub(r"(?<=[\w)\]]) ([-+*/<>]) (?=[\w(])", r"\1", text)
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 

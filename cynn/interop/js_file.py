@@ -164,12 +164,12 @@ class JsPrinter(Printer):
 
     def _affine(self, number: int, step: Affine) -> None:
         n, units = step.weights.shape
-        self._loop(
-            units,
-            f"let sum = {'0' if step.biases is None else f'b{number}[j]'};",
-            f"for (let k = 0; k < {n}; ++k) sum += v{step.source}[k] * w{number}[k * {units} + j];",
-            f"v{number}[j] = sum;",
-        )
+        if step.biases is not None:
+            self._line(f"v{number}.set(b{number});")
+        self._line(f"for (let k = 0; k < {n}; ++k) {{")  # row by row, as the weights are in memory
+        self._line(f"const a = v{step.source}[k];", 2)
+        self._line(f"for (let j = 0; j < {units}; ++j) v{number}[j] += a * w{number}[k * {units} + j];", 2)
+        self._line("}")
 
     def _grouped(self, number: int, step: Grouped) -> None:
         groups, n, units = step.weights.shape

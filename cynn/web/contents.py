@@ -78,7 +78,7 @@ def contents_of(model: Any, *, examples: Any, labels: Any, inputs: Any, dtype: s
     exported = exported_model(model)
     _check_size(exported.plan, dtype)
     check_held(exported.plan, "float32")
-    frame_names = of_examples.names_of(examples)
+    frame_names, dates = of_examples.names_of(examples), of_examples.dates_of(examples)
     rows, y = of_examples.rows_of(exported, examples)
     if dtype == "int8" and rows is None:
         raise InvalidParameterError(
@@ -86,7 +86,7 @@ def contents_of(model: Any, *, examples: Any, labels: Any, inputs: Any, dtype: s
             "cost. Got None instead."
         )
     plan = eight_bits.rounded(exported.plan) if dtype == "int8" else exported.plan
-    described = inputs_of(exported, inputs, rows, frame_names)
+    described = inputs_of(exported, inputs, rows, frame_names, dates)
     columns = columns_of(exported)
     outputs = outputs_of(exported, columns, labels)
     answers: list[str] = []

@@ -13,7 +13,7 @@ from cynn.interop.exported_model import ExportedModel
 from cynn.interop.plan import Array, Plan
 from cynn.web.values import values_of
 
-__all__ = ["answers_of", "as_held", "chosen", "names_of", "rows_of"]
+__all__ = ["answers_of", "as_held", "chosen", "dates_of", "names_of", "rows_of"]
 
 _MAX_ROWS = 5_000  # rows, among which examples are looked for
 _EACH = 4  # examples for each neuron
@@ -25,6 +25,12 @@ _DIGITS = 4  # of values that are no classes
 def names_of(examples: Any) -> list[str] | None:
     """The names of the columns, if the examples are a DataFrame."""
     return frames.names_of(examples[0] if isinstance(examples, tuple) and examples else examples)
+
+
+def dates_of(examples: Any) -> set[int]:
+    """The columns that hold dates, if the examples are a DataFrame."""
+    dtypes = getattr(examples[0] if isinstance(examples, tuple) and examples else examples, "dtypes", [])
+    return {k for k, dtype in enumerate(dtypes) if str(dtype).lower().startswith("date")}
 
 
 def rows_of(exported: ExportedModel, examples: Any) -> tuple[Array | None, Array | None]:

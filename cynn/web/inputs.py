@@ -18,7 +18,9 @@ _MIN_SIDE = 8  # pixels, from which on a square number of inputs is taken for a 
 _MAX_STEPS = 50  # the range of whole numbers that a slider goes through one by one
 
 
-def inputs_of(exported: ExportedModel, given: Any, rows: Array | None, names: list[str] | None) -> dict[str, Any]:
+def inputs_of(
+    exported: ExportedModel, given: Any, rows: Array | None, names: list[str] | None, dates: set[int]
+) -> dict[str, Any]:
     """What the page needs to know of the input.
 
     Parameters
@@ -30,6 +32,8 @@ def inputs_of(exported: ExportedModel, given: Any, rows: Array | None, names: li
         The examples.
     names : list of str or None
         The names of the columns of the examples.
+    dates : set of int
+        The columns of a table whose numbers are seconds since 1970.
 
     Returns
     -------
@@ -57,7 +61,8 @@ def inputs_of(exported: ExportedModel, given: Any, rows: Array | None, names: li
     fields, base = [], []
     for k, (name, kind) in enumerate(_named(n, categories, given, names, fixed)):
         column = np.zeros(0) if rows is None else rows[:, k][~np.isnan(rows[:, k])]
-        field = _field(name, kind, column, usual[0][k], usual[1][k]) | {"isOptional": plan.columns is not None}
+        field = _field(name, kind, column, usual[0][k], usual[1][k])
+        field |= {"isOptional": plan.columns is not None, "isDate": k in dates}
         middle = float(np.median(column)) if len(column) else float(usual[0][k])
         if field["categories"] or field["whole"]:
             middle = round(middle)

@@ -12,7 +12,7 @@ from PIL import Image
 import cynn
 from cynn.data import images
 from cynn.interop.from_layers import plan_of
-from cynn.web import eight_bits
+from cynn.web import assets, eight_bits
 from cynn.web.values import values_of
 
 __all__ = ["run"]  # a fixture
@@ -152,3 +152,13 @@ def test_numbers_are_short(run):
     console.log(JSON.stringify([texts, [0, 0.031, 0.0996, 0.5, 0.99999, 1].map(percent)]));""")
     assert found[0] == ["0", "1", "−0.5", "123.5", "1.00e−5", "2.50e+7", "NaN"]
     assert found[1] == ["0.0 %", "3.1 %", "10 %", "50 %", "100 %", "100 %"]
+
+
+@pytest.mark.parametrize("name", ["page", "widget"])
+def test_texts_stay_as_they_are_where_scripts_are_joined(name):
+    joined = assets.joined(name)
+    assert len(joined.encode()) < 40_000
+    assert not re.search(r"^(import|export)\b|/\*\*", joined, re.M)
+    for module in assets.modules(name):
+        source = re.sub(r"/\*\*.*?\*/|//[^\n]*", "", module, flags=re.S)
+        assert [text for text in re.findall(r'"[^"\n]*"', source) if text not in joined] == []

@@ -129,6 +129,26 @@ def test_without_examples_the_ranges_are_those_that_training_had(tmp_path):
     }
 
 
+def test_values_as_they_are_read(run):
+    found = run("""import { textOf } from "./inputs.js";
+    const number = { low: 0, high: 9, categories: null, isDate: false }, menu = { ...number, categories: ["a", "b"] };
+    const year = { ...number, low: 1.7e9, high: 1.73e9, isDate: true }, day = { ...year, high: 1.7e9 + 9000 };
+    const cases = [[number, 1.5], [number, NaN], [menu, 1], [menu, -1], [year, 1.7e9], [day, 1.7e9], [year, NaN]];
+    console.log(JSON.stringify(cases.map((each) => textOf(...each))));""")
+    assert found == ["1.5", "missing", "b", "missing", "2023-11-14", "2023-11-14 22:13", "missing"]
+
+
+@pytest.mark.interop
+def test_a_column_of_dates(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"size": np.arange(40.0), "day": pd.date_range("2024-01-01", periods=40)})
+    estimator = TabularRegressor("fast", **OPTIONS).fit(frame, np.arange(40.0))
+    _, page, _ = written(estimator, tmp_path / "page.html", examples=frame)
+    size, day = page["inputs"]["fields"]
+    assert (size["isDate"], day["isDate"]) == (False, True)
+    assert day["low"] == frame["day"].min().timestamp()
+
+
 def test_labels_that_are_numbers(tmp_path):
     y = [len(each) for each in classes()]
     _, page, _ = written(model("numbers"), tmp_path / "page.html", examples=(rows(), y))

@@ -13,7 +13,9 @@ const BYTES = { float32: 4, float64: 8, int8: 1, uint8: 1 };
  * @returns {Promise<ArrayBuffer>}
  */
 export async function inflated(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let k = 0; k < bytes.length; ++k) bytes[k] = letters.charCodeAt(k);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
@@ -38,8 +40,9 @@ export function arraysOf(buffer, described) {
     else if (kind === "float64") arrays[name] = new Float64Array(buffer.slice(first, first + 8 * length));
     else if (kind === "uint8") arrays[name] = new Uint8Array(buffer, first, length);
     else {
-      const scales = arrays[`${name}_scales`];
-      arrays[name] = Float32Array.from(new Int8Array(buffer, first, length), (q, k) => q * scales[k % scales.length]);
+      const whole = new Int8Array(buffer, first, length), scales = arrays[`${name}_scales`], found = new Float32Array(length);
+      for (let k = 0; k < length; ++k) found[k] = whole[k] * scales[k % scales.length];
+      arrays[name] = found;
     }
     first += length * BYTES[kind];
   }

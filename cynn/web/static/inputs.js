@@ -8,7 +8,8 @@ const PEN = 0.075; // of its side
 const STEP = 7; // pixels that a key moves the pen
 
 /**
- * @typedef {{ name: string, low: number, high: number, whole: boolean, categories: string[] | null, isOptional: boolean }} Field
+ * @typedef {{ name: string, low: number, high: number, whole: boolean, categories: string[] | null, isOptional: boolean,
+ *             isDate: boolean }} Field
  * @typedef {{ show: (x: ArrayLike<number>) => void, repaint: () => void }} Input
  */
 
@@ -124,11 +125,17 @@ export function padOf(host, shape, full, changed) {
 }
 
 /**
- * A value of a column as it is read. A missing number is NaN, a missing category -1.
+ * A value of a column as it is read. A missing number is NaN, a missing category -1, a date the seconds since 1970.
  * @param {Field} field
  * @param {number} value
  */
-export const textOf = ({ categories }, value) => (Number.isNaN(value) || value < 0 && categories ? "missing" : categories?.[value] ?? shown(value));
+export function textOf({ low, high, categories, isDate }, value) {
+  if (Number.isNaN(value) || (categories && value < 0)) return "missing";
+  if (categories) return categories[value];
+  if (!isDate) return shown(value);
+  const hours = Math.abs(high - low) < 3 * 86400;
+  return new Date(1000 * value).toISOString().slice(0, hours ? 16 : 10).replace("T", " ");
+}
 
 /**
  * A slider for each number, a menu for each category. What may be missing has a box to tick, or a line in the menu.
