@@ -3,6 +3,8 @@
 For processors with AMX (bfloat16_product.h). Products of few rows and of narrow layers are those in float32.
 """
 
+import os
+
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
 
@@ -133,6 +135,6 @@ table.gradient_f32 = gradient
 table.linear_step_f32 = linear_step
 
 #: Whether this machine has AMX, and `CYNN_CPU` does not ask for less.
-IS_AVAILABLE = kernels.level == "avx512" and cynn_has_amx()
+IS_AVAILABLE = os.environ.get("CYNN_CPU") in (None, "", "avx512") and cynn_has_amx()
 
 KERNELS = {"affine": operation_capsule(&table, in_float32.flags)}
