@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from browsing import browser, watched
+from browsing import axe, browser, watched
 from node_scripts import run
 
 pytest.importorskip("sklearn")
@@ -14,7 +14,7 @@ from cynn.errors import InvalidParameterError
 from cynn.interop.exported_model import exported_model
 from cynn.sklearn import TabularClassifier, TabularRegressor
 
-__all__ = ["browser", "run"]  # fixtures
+__all__ = ["axe", "browser", "run"]  # fixtures
 
 N = 120
 ODD = '</script><b>&"'
@@ -241,4 +241,18 @@ def test_the_point_of_a_curve_may_be_missing(browser, tmp_path):
     found = page.evaluate("network.predict(network.x)")
     np.testing.assert_allclose(found, estimator.predict([[None], [1.0]])[:1], rtol=1e-6)
     assert page.problems == []
+    page.close()
+
+
+@pytest.mark.browser
+def test_axe_finds_nothing(browser, axe, tmp_path):
+    model("three").to_html(tmp_path / "page.html", examples=(rows(), classes()))
+    address = (tmp_path / "page.html").as_uri()
+    page = watched(browser, address, bypass_csp=True)
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.get_by_role("checkbox", name="x0 is missing").check()
+    page.evaluate(axe)
+    found = page.evaluate("axe.run()")["violations"]
+    assert [(each["id"], each["impact"], each["nodes"][0]["html"][:200]) for each in found] == []
     page.close()
