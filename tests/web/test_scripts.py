@@ -11,8 +11,9 @@ from PIL import Image
 
 import cynn
 from cynn.data import images
+from cynn.display import assets
 from cynn.interop.from_layers import plan_of
-from cynn.web import assets, eight_bits
+from cynn.web import eight_bits
 from cynn.web.values import values_of
 
 __all__ = ["run"]  # a fixture
@@ -154,7 +155,7 @@ def test_numbers_are_short(run):
     assert found[1] == ["0.0 %", "3.1 %", "10 %", "50 %", "100 %", "100 %"]
 
 
-@pytest.mark.parametrize("name", ["page", "widget"])
+@pytest.mark.parametrize("name", ["page", "widget", "live"])
 def test_texts_stay_as_they_are_where_scripts_are_joined(name):
     joined = assets.joined(name)
     assert len(joined.encode()) < 40_000
