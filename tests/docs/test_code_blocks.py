@@ -78,8 +78,7 @@ SHOWN = {
 COLUMN = 72
 #: Pages with wider code.
 WIDER = (
-    "CONTRIBUTING.md", "README.md", "command_line.rst", "derivatives.rst", "learn/",
-    "many.rst", "plugins.rst", "vector_math.rst", "watch.rst",
+    "CONTRIBUTING.md", "README.md", "derivatives.rst", "learn/", "watch.rst",
 )  # fmt: skip
 PAGES = {name_of(path): path for path in pages()}
 BLOCKS = [block for path in PAGES.values() for block in blocks(path)]
@@ -94,8 +93,8 @@ def of_kind(page, *kinds):
 
 
 def commands(block):
-    """The commands of a block of shell: a line each."""
-    return [line for line in block.code.splitlines() if line.strip()]
+    """The commands of a block of shell: a line each, or several that end in backslashes."""
+    return [line for line in block.code.replace("\\\n", "").splitlines() if line.strip()]
 
 
 def has_python(page):
