@@ -18,7 +18,7 @@ import pytest
 import cynn
 from cynn.callbacks import Callback, Checkpoint, EarlyStopping, Live
 from cynn.callbacks.live import callback as of_live
-from cynn.callbacks.live import look
+from cynn.callbacks.live import look, server
 from cynn.callbacks.live.story import Story
 from cynn.errors import InvalidParameterError
 
@@ -448,17 +448,25 @@ class Stall(Callback):
             connection.sendall(text.encode())
             self.held.append(connection)
 
-    def on_train_end(self):
-        for connection in self.held:
-            connection.close()
 
-
-def test_one_who_does_not_read_holds_nothing_up():
+def test_one_who_does_not_read_holds_nothing_up(monkeypatch):
     """Each look has some 90 KB for a page: more than the system keeps for one who reads nothing."""
+    monkeypatch.setattr(server._Handler, "timeout", None)
     x = np.random.default_rng(0).normal(size=(20, 4096))
-    live = Live(open=False)
+    live, found = Live(open=False), []
+    stall = Stall(live)
     net = cynn.Network.mlp([4096, 16, 1], seed=0)
-    page, history = followed(net, x, x[:, 0], live=live, callbacks=[Stall(live)], epochs=60)
+
+    def train():
+        found.extend(followed(net, x, x[:, 0], live=live, callbacks=[stall], epochs=60))
+
+    thread = threading.Thread(target=train, daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    assert not thread.is_alive()
+    for connection in stall.held:
+        connection.close()
+    page, history = found
     assert page.history() == history.history
     assert page.end
 
@@ -509,6 +517,15 @@ def test_parameters_are_checked(options, message):
 def test_a_shape_must_be_that_of_the_rows():
     with pytest.raises(InvalidParameterError, match=r"'shape' parameter of Live must have 2 pixels.* Got \(2, 2\)"):
         helpers.classifier().fit(*helpers.blobs(40), callbacks=[Live(open=False, shape=(2, 2))])
+
+
+def test_of_several_ranks_the_first_shows():
+    live = Live(open=False)
+    live._rank = 1
+    live.on_train_begin()
+    live.on_epoch_end(1, {"loss": 1.0})
+    assert live.address is None
+    live.on_train_end()
 
 
 def test_two_trainings_at_once_need_two():
