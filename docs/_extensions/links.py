@@ -9,6 +9,7 @@ from pathlib import Path
 
 from catalogue import layers
 from docutils import nodes
+from members import TABLES
 from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 
@@ -31,6 +32,9 @@ def targets():
         first = f"cynn.{last}"
         if last[0].isupper() and (len(names) == 1 or first in names):
             found[last] = first if first in names else names[0]
+    for cls, groups in TABLES.items():
+        for name in (each for names in groups.values() for each in names):
+            found[f"{cls.rpartition('.')[2]}.{name}"] = f"{cls}.{name}"
     for name, cls in layers().items():
         found[cls.__name__] = f"{cls.__module__}.{cls.__name__}"
         if "_" in name:  # a word of its own, such as "scale", may mean something else

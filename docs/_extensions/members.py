@@ -8,7 +8,8 @@ TABLES = {
                   "update_moving_averages"],
         "Use": ["predict", "evaluate", "laplace", "jacobian", "jvp", "vjp", "input_gradients", "hessian",
                 "hessian_diagonal"],
-        "Inspect": ["summary", "activations", "diagnose", "parameter_count", "outputs", "feature_names", "classes"],
+        "Inspect": ["summary", "activations", "diagnose", "parameter_count", "outputs", "feature_names", "classes",
+                    "watch"],
         "Save": ["save", "to_c", "to_fortran", "to_html", "to_js", "to_onnx", "to_python"],
     },
 }  # fmt: skip

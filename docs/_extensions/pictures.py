@@ -39,6 +39,23 @@ class Order:
         return ORDER.index(filename.removesuffix(".py"))
 
 
+_THUMBNAIL = re.compile(
+    r'(<div class="sphx-glr-thumbcontainer") tooltip="([^"]*)"(>.*?<div class="sphx-glr-thumbnail-title">.*?</div>)',
+    re.S,
+)
+
+
+def _with_text(app, page, template, context, doctree):
+    """In the overview, what a script is about stands under its title, rather than where the mouse is."""
+    if page == "gallery/index":
+        context["body"] = _THUMBNAIL.sub(r'\1\3<p class="about">\2</p>', context["body"])
+
+
+def setup(app):
+    app.connect("html-page-context", _with_text)
+    return {"parallel_read_safe": True}
+
+
 def scraper(block, block_vars, gallery_conf):
     """Figures and animations. The latter stand still in the overview, and ask no server for icons that are here."""
     with rc_context({"animation.writer": "pillow"}):

@@ -49,19 +49,24 @@ function placeIn(panel) {
   ];
 }
 
+/** @param {Element} picture @param {number} radius */
+function pointIn(picture, radius) {
+  const point = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+  point.setAttribute("r", String(radius));
+  picture.append(point);
+  return point;
+}
+
 /** @param {HTMLElement} controls */
 function followSliders(controls) {
   const panels = /** @type {NodeListOf<SVGElement>} */ (document.querySelectorAll("svg.cynn-panel"));
   const inputs = [...controls.querySelectorAll("input")];
   const reading = /** @type {HTMLElement} */ (controls.querySelector(".reading"));
   const z = /** @type {HTMLInputElement} */ (controls.querySelector("input[name=z]"));
-  const places = Float64Array.from({ length: 401 }, (_, k) => Number(z.min) + ((z.max - z.min) * k) / 400);
-  const points = [...panels].map((panel) => {
-    const point = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-    point.setAttribute("r", "4");
-    panel.append(point);
-    return point;
-  });
+  const [low, high] = [Number(z.min), Number(z.max)];
+  const places = Float64Array.from({ length: 401 }, (_, k) => low + ((high - low) * k) / 400);
+  const curve = /** @type {any} */ (window).cynnCurve; // the page defines it
+  const points = [...panels].map((panel) => pointIn(panel, 4));
   const redraw = () => {
     const p = Object.fromEntries(
       inputs.map((each) => [each.name, each.type === "checkbox" ? each.checked : Number(each.value)]),
@@ -69,10 +74,8 @@ function followSliders(controls) {
     for (const each of inputs) {
       if (each.nextElementSibling) each.nextElementSibling.textContent = Number(each.value).toPrecision(3);
     }
-    // @ts-ignore: the page defines it
-    const drawn = cynnCurve(places, p);
-    // @ts-ignore
-    const here = cynnCurve(new Float64Array(places.length).fill(p.z), p).map((values) => values[0]);
+    const drawn = curve(places, p);
+    const here = curve(new Float64Array(places.length).fill(p.z), p).map((values) => values[0]);
     panels.forEach((panel, k) => {
       panel.querySelector(".curve path")?.setAttribute("d", path(panel, places, drawn[k]));
       const [across, down] = placeIn(panel)(p.z, here[k]);
@@ -92,9 +95,7 @@ function run(race) {
   const button = /** @type {HTMLButtonElement} */ (race.querySelector("button"));
   const runs = [...race.querySelectorAll("g.run")].map((group) => {
     const line = /** @type {Element} */ (group.querySelector("polyline"));
-    const point = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-    point.setAttribute("r", "5");
-    group.append(point);
+    const point = pointIn(group, 5);
     const item = /** @type {HTMLInputElement} */ (race.querySelector(`input[value=${group.dataset.name}]`)).closest("li");
     return {
       group, line, point, item,

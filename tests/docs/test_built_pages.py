@@ -48,6 +48,47 @@ def test_sources_are_linked(page, name):
     assert f'id="{name}"' in source
 
 
+def test_names_of_layers_are_links():
+    page = text_of("layers")
+    for name, target in [
+        ("Dense", "reference/generated/cynn.Dense.html#cynn.Dense"),
+        ("batch_ensemble", "catalogue/layers/batch_ensemble.html#cynn_plugins.layers.members.BatchEnsemble"),
+    ]:
+        link = rf'<a class="[^"]*" href="{re.escape(target)}"[^>]*><code[^>]*><span class="pre">{name}<'
+        assert re.search(link, page)
+
+
+def test_the_reference_of_networks_begins_with_a_table():
+    page = text_of("reference/generated/cynn.Network")
+    parts = ["Build", "Train", "Use", "Inspect", "Save"]
+    places = [page.index(f'<p class="rubric">{part}</p>') for part in parts]
+    assert places == sorted(places)
+    assert places[-1] < page.index('id="cynn.Network"')
+    assert 'href="#cynn.Network.fit"' in page[places[1] : places[2]]
+    assert "raise_unusable" not in page
+
+
+def test_the_page_of_speed_begins_with_charts():
+    page = text_of("speed")
+    assert page.index('<table class="cynn-bars">') < page.index('<table class="table')
+
+
+def test_the_overview_of_the_gallery_says_what_each_script_is_about():
+    page = text_of("gallery/index")
+    count = page.count('class="sphx-glr-thumbcontainer"')
+    assert count == page.count('<p class="about">') > 10
+
+
+def test_pictures_are_drawn_for_the_dark_too():
+    for page in ("plots", "learn/layers", "gallery/digits", "gallery/index"):
+        found = [tag for tag in re.findall("<img[^>]*>", text_of(page)) if "only-dark" in tag and "_images/" in tag]
+        assert found, page
+        for tag in found:
+            path = re.search(r'src="([^"]+)"', tag)[1]
+            assert path.endswith(".dark.png")
+            assert Path(SITE, page).parent.joinpath(path).exists()
+
+
 def search_index():
     text = Path(SITE, "searchindex.js").read_text(encoding="utf-8")
     return json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))

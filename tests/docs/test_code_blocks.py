@@ -77,9 +77,7 @@ SHOWN = {
 #: The number of characters of code that fit the column of a page.
 COLUMN = 72
 #: Pages with wider code.
-WIDER = (
-    "CONTRIBUTING.md", "README.md", "derivatives.rst", "learn/", "watch.rst",
-)  # fmt: skip
+WIDER = ("CONTRIBUTING.md", "README.md")
 PAGES = {name_of(path): path for path in pages()}
 BLOCKS = [block for path in PAGES.values() for block in blocks(path)]
 

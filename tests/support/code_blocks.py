@@ -11,7 +11,7 @@ DOCS = ROOT / "docs"
 MADE = ("reference/generated", "_build", "examples", "gallery/", "catalogue/", "_templates")
 
 _DIRECTIVE = re.compile(r"^( *)\.\. (code-block|plot|doctest|literalinclude):: ?(.*)\n((?:\1 +:.*\n)*)", re.MULTILINE)
-_LITERAL = re.compile(r"^( *)(?!\.\. ).*::\n\n", re.MULTILINE)
+_LITERAL = re.compile(r"^( *+)(?!\.\. ).*::\n\n", re.MULTILINE)
 _FENCE = re.compile(r"^(?:<!-- ([\w: ]+) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

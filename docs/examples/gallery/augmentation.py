@@ -16,24 +16,31 @@ import cynn
 
 
 def moved(images, right, down):
-    """Pictures moved by whole pixels; what leaves at one side comes in, white, at the other."""
-    return np.roll(images.reshape(-1, 28, 28), (down, right), axis=(1, 2)).reshape(
-        images.shape
-    )
+    """Pictures moved by whole pixels, around the edges."""
+    return np.roll(
+        images.reshape(-1, 28, 28), (down, right), axis=(1, 2)
+    ).reshape(images.shape)
 
 
 def anywhere(x, y, generator):
-    """Each picture of the batch at a place of its own, up to four pixels away."""
+    """Each picture of the batch moved by up to four pixels."""
     places = generator.integers(-4, 5, (len(x), 2))
     return np.stack(
-        [moved(image, *place) for image, place in zip(x, places, strict=True)]
+        [
+            moved(image, *place)
+            for image, place in zip(x, places, strict=True)
+        ]
     ), y
 
 
 (x_train, y_train), (x_test, y_test) = cynn.datasets.load_mnist()
-figure, panels = plt.subplots(2, 8, figsize=(9, 2.4), layout="constrained")
+figure, panels = plt.subplots(
+    2, 8, figsize=(9, 2.4), layout="constrained"
+)
 for epoch, row in enumerate(panels):
-    batch, _ = anywhere(x_train[:8], y_train[:8], np.random.default_rng(epoch))
+    batch, _ = anywhere(
+        x_train[:8], y_train[:8], np.random.default_rng(epoch)
+    )
     for axes, image in zip(row, batch, strict=True):
         axes.imshow(image.reshape(28, 28), cmap="Greys")
         axes.set(xticks=[], yticks=[])
@@ -46,19 +53,26 @@ shifts = np.arange(-6, 7)
 
 def trained(transform):
     net = cynn.Network.mlp(
-        [784, 128, 64, 10], output="softmax", input_scale=1 / 255, seed=0
+        [784, 128, 64, 10],
+        output="softmax",
+        input_scale=1 / 255,
+        seed=0,
     )
     net.fit(
-        x_train[:10_000], y_train[:10_000], epochs=8, batch_size=64, transform=transform
+        x_train[:10_000],
+        y_train[:10_000],
+        epochs=8,
+        batch_size=64,
+        transform=transform,
     )
     return net
 
 
 def accuracies(net):
     for shift in shifts:
-        yield net.evaluate(moved(x_test, shift, 0), y_test, metrics=["accuracy"])[
-            "accuracy"
-        ]
+        yield net.evaluate(
+            moved(x_test, shift, 0), y_test, metrics=["accuracy"]
+        )["accuracy"]
 
 
 # sphinx_gallery_thumbnail_number = 2
@@ -71,7 +85,16 @@ axes.plot(
     label="moved in training",
 )
 axes.plot(
-    shifts, [*accuracies(trained(None))], "^--", color="#ef7f2d", label="as they are"
+    shifts,
+    [*accuracies(trained(None))],
+    "^--",
+    color="#ef7f2d",
+    label="as they are",
 )
-axes.set(xlabel="pixels to the right", ylabel="test accuracy", ylim=(0, 1), xticks=shifts)
+axes.set(
+    xlabel="pixels to the right",
+    ylabel="test accuracy",
+    ylim=(0, 1),
+    xticks=shifts,
+)
 axes.legend(loc="lower center")

@@ -27,7 +27,9 @@ class ISRU(cynn.activations.Activation):
     """a = z / sqrt(1 + c z²); f′ = (1 + c z²)^(-3/2)."""
 
     name = "isru"
-    c: float = cynn.hyperparameter(default=1.0, above=0, doc="How soon it bends.")
+    c: float = cynn.hyperparameter(
+        default=1.0, above=0, doc="How soon it bends."
+    )
 
     def forward(self, z):
         return z / np.sqrt(1 + self.c * z**2)
@@ -36,7 +38,9 @@ class ISRU(cynn.activations.Activation):
         return grad / (1 + self.c * z**2) ** 1.5
 
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9, 3.2), layout="constrained"
+)
 cynn.plot.function(ISRU(), ax=left)
 cynn.plot.function(ISRU(c=0.1), ax=right)
 
@@ -60,7 +64,10 @@ for activation in ("tanh", "isru", ISRU(c=0.1)):
         seed=0,
     )
     net.fit(x_train[:10_000], y_train[:10_000], epochs=3)
-    print(f"{activation!s:32}", net.evaluate(x_test, y_test, metrics=["accuracy"]))
+    print(
+        f"{activation!s:32}",
+        net.evaluate(x_test, y_test, metrics=["accuracy"]),
+    )
 
 # %%
 # Python between the steps takes time. The same formula in a package of its own, compiled, is as fast as what is built
@@ -68,8 +75,14 @@ for activation in ("tanh", "isru", ISRU(c=0.1)):
 # another name for c. Here the command is called from Python, to show the kernel.
 
 with tempfile.TemporaryDirectory() as folder:
-    package = new_plugin("my-activation", language="cython", parent=folder)
-    print((package / "my_activation" / "_kernel.pyx").read_text(encoding="utf-8"))
+    package = new_plugin(
+        "my-activation", language="cython", parent=folder
+    )
+    print(
+        (package / "my_activation" / "_kernel.pyx").read_text(
+            encoding="utf-8"
+        )
+    )
 
 # %%
 # With your formula in its place, ``pip install --no-build-isolation ./my-activation`` and ``cynn check my_activation``

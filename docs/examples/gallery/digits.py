@@ -15,7 +15,11 @@ import cynn
 
 (x_train, y_train), (x_test, y_test) = cynn.datasets.load_mnist()
 net = cynn.Network.mlp(
-    [784, 16, 16, 10], activation="sigmoid", output="softmax", input_scale=1 / 255, seed=0
+    [784, 16, 16, 10],
+    activation="sigmoid",
+    output="softmax",
+    input_scale=1 / 255,
+    seed=0,
 )
 print(net.summary())
 
@@ -25,12 +29,16 @@ print(net.summary())
 history = net.fit(
     x_train[:-5000],
     y_train[:-5000],
-    optimizer=cynn.optimizers.AdamW(learning_rate=0.005, weight_decay=0.05),
+    optimizer=cynn.optimizers.AdamW(
+        learning_rate=0.005, weight_decay=0.05
+    ),
     epochs=8,
     validation_data=(x_train[-5000:], y_train[-5000:]),
     metrics=["accuracy"],
 )
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9, 3.4), layout="constrained"
+)
 cynn.plot.history(history, ax=left)
 cynn.plot.history(history, "accuracy", ax=right)
 

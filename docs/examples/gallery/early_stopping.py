@@ -19,7 +19,9 @@ x, y = x_train[:1000], y_train[:1000]
 
 
 def fit(epochs, **options):
-    net = cynn.Network.mlp([784, 128, 10], output="softmax", input_scale=1 / 255, seed=0)
+    net = cynn.Network.mlp(
+        [784, 128, 10], output="softmax", input_scale=1 / 255, seed=0
+    )
     return net, net.fit(
         x,
         y,
@@ -43,7 +45,10 @@ stopping = cynn.callbacks.EarlyStopping(
     "val_loss", patience=10, restore_best_weights=True
 )
 net, stopped = fit(60, callbacks=[stopping])
-print(f"stopped after epoch {stopped.epochs}; the best was epoch {stopping.best_epoch}")
+print(
+    f"stopped after epoch {stopped.epochs}; "
+    f"the best was epoch {stopping.best_epoch}"
+)
 print(net.evaluate(x_test, y_test, metrics=["accuracy"]))
 
 # %%
@@ -55,7 +60,10 @@ axes = cynn.plot.history(history)["training"][0].axes
 axes.axvline(stopping.best_epoch, color="black", linewidth=1)
 axes.axvline(stopped.epochs, color="black", linewidth=1, linestyle=":")
 low, high = axes.get_ylim()
-for epoch, text in [(stopping.best_epoch, "best"), (stopped.epochs, "stopped")]:
+for epoch, text in [
+    (stopping.best_epoch, "best"),
+    (stopped.epochs, "stopped"),
+]:
     axes.text(epoch + 0.6, low + 0.93 * (high - low), text)
 
 # %%
@@ -72,7 +80,9 @@ with tempfile.TemporaryDirectory() as folder:
             ),
             cynn.callbacks.Checkpoint(f"{folder}/run.safetensors"),
         ]
-        resumed_net, resumed = fit(epochs, callbacks=callbacks, resume=True)
+        resumed_net, resumed = fit(
+            epochs, callbacks=callbacks, resume=True
+        )
         print(f"{resumed.epochs} epochs of {epochs}")
 
 assert resumed["val_loss"] == stopped["val_loss"]

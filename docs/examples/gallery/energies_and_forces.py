@@ -20,8 +20,10 @@ PAIRS = [(0, 1), (0, 2), (1, 2)]
 
 
 def distances(places):
-    """Distances of the pairs of (rows, 3, 2), and their derivatives by the places."""
-    difference = np.stack([places[:, i] - places[:, j] for i, j in PAIRS], axis=1)
+    """Distances of all pairs, and their derivatives by the places."""
+    difference = np.stack(
+        [places[:, i] - places[:, j] for i, j in PAIRS], axis=1
+    )
     r = np.linalg.norm(difference, axis=2)
     slopes = np.zeros((len(places), 3, 3, 2))
     for k, (i, j) in enumerate(PAIRS):
@@ -51,7 +53,9 @@ def molecules(n, generator):
 
 def features(places):
     r, slopes = distances(places)
-    return 1 / r, (-slopes / r[:, :, None] ** 2).transpose(0, 2, 1)  # (rows, 6, 3)
+    return 1 / r, (-slopes / r[:, :, None] ** 2).transpose(
+        0, 2, 1
+    )  # (rows, 6, 3)
 
 
 generator = np.random.default_rng(0)
@@ -65,14 +69,18 @@ test_u, test_directions = features(test)
 
 
 def potential(**derivatives):
-    net = cynn.Network.mlp([3, 32, 32, 1], activation="tanh", seed=0, dtype="float64")
+    net = cynn.Network.mlp(
+        [3, 32, 32, 1], activation="tanh", seed=0, dtype="float64"
+    )
     net.fit(u, energy, optimizer="lbfgs", epochs=300, **derivatives)
     return net
 
 
 nets = {
     "energies alone": potential(),
-    "energies and forces": potential(dy_dx=-forces, directions=directions),
+    "energies and forces": potential(
+        dy_dx=-forces, directions=directions
+    ),
 }
 
 
@@ -103,16 +111,29 @@ def swing(force, steps=400, dt=0.05):
     return np.array(found)
 
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9, 3.6), layout="constrained"
+)
 time = 0.05 * np.arange(400)
 exact = swing(lambda p: morse(p)[1])
-right.plot(time, exact, color="#7a7a7a", linewidth=4, alpha=0.6, label="exact")
-for name, colour in [("energies alone", "#ef7f2d"), ("energies and forces", "#114a9c")]:
+right.plot(
+    time, exact, color="#7a7a7a", linewidth=4, alpha=0.6, label="exact"
+)
+for name, colour in [
+    ("energies alone", "#ef7f2d"),
+    ("energies and forces", "#114a9c"),
+]:
     net = nets[name]
     found = forces_of(net, test_u, test_directions)
     left.plot(true_forces, found, ".", color=colour, markersize=1)
     of_time = swing(lambda p, net=net: forces_of(net, *features(p)))
     right.plot(time, of_time, color=colour, label=name)
-left.set(title="forces", xlabel="exact", ylabel="network", xlim=(-5, 5), ylim=(-5, 5))
+left.set(
+    title="forces",
+    xlabel="exact",
+    ylabel="network",
+    xlim=(-5, 5),
+    ylim=(-5, 5),
+)
 right.set(title="a distance in a molecule that swings", xlabel="time")
 right.legend(loc="lower left")

@@ -31,7 +31,9 @@ print(f"{y.sum()} of {len(y)} rows are of the rare class")
 
 
 def trained(class_weight):
-    net = cynn.Network.mlp([2, 16, 16, 1], activation="tanh", output="sigmoid", seed=0)
+    net = cynn.Network.mlp(
+        [2, 16, 16, 1], activation="tanh", output="sigmoid", seed=0
+    )
     net.fit(
         x,
         y,
@@ -59,12 +61,25 @@ for name, net in nets.items():
 BLUE, ORANGE = "#114a9c", "#ef7f2d"
 grid = np.linspace(-4, 4, 161)
 plane = np.array(np.meshgrid(grid, grid)).reshape(2, -1).T
-figure, panels = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True, layout="constrained")
+figure, panels = plt.subplots(
+    1, 2, figsize=(9, 4.4), sharey=True, layout="constrained"
+)
 for axes, (name, net) in zip(panels, nets.items(), strict=True):
     opinion = net.predict(plane).reshape(len(grid), len(grid))
-    axes.contourf(grid, grid, opinion, levels=[0.5, 1], colors=[ORANGE], alpha=0.2)
-    axes.contour(grid, grid, opinion, levels=[0.5], colors=["black"], linewidths=1.5)
-    axes.scatter(*x[y == 0].T, s=3, color=BLUE, alpha=0.4, label="common")
+    axes.contourf(
+        grid, grid, opinion, levels=[0.5, 1], colors=[ORANGE], alpha=0.2
+    )
+    axes.contour(
+        grid,
+        grid,
+        opinion,
+        levels=[0.5],
+        colors=["black"],
+        linewidths=1.5,
+    )
+    axes.scatter(
+        *x[y == 0].T, s=3, color=BLUE, alpha=0.4, label="common"
+    )
     axes.scatter(
         *x[y == 1].T,
         s=22,

@@ -44,11 +44,14 @@ def accuracy(schedule):
         epochs=4,
         batch_size=128,
     )
-    return net.evaluate(x_test, y_test, metrics=["accuracy"])["accuracy"]
+    return net.evaluate(x_test, y_test, metrics=["accuracy"])[
+        "accuracy"
+    ]
 
 
 found = {
-    name: [accuracy(kind(rate)) for rate in rates] for name, kind in SCHEDULES.items()
+    name: [accuracy(kind(rate)) for rate in rates]
+    for name, kind in SCHEDULES.items()
 }
 for name, accuracies in found.items():
     print(f"{name:10}", *(f"{each:.3f}" for each in accuracies))
@@ -56,14 +59,20 @@ for name, accuracies in found.items():
 # %%
 # Source: Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9, 3.6), layout="constrained"
+)
 for name, kind in SCHEDULES.items():
     style = STYLES[name] | {"linewidth": 2, "label": name}
     left.plot(kind(0.2).rates(0, 320, 320), **style | {"marker": None})
     right.plot(rates, found[name], **style)
-left.set(title="three ways to 0.2", xlabel="step", ylabel="learning rate")
+left.set(
+    title="three ways to 0.2", xlabel="step", ylabel="learning rate"
+)
 right.set(
-    title="after four epochs", xlabel="largest learning rate", ylabel="test accuracy"
+    title="after four epochs",
+    xlabel="largest learning rate",
+    ylabel="test accuracy",
 )
 right.set(xscale="log", ylim=(0.88, 0.96))
 right.set_xticks(rates, [f"{rate:g}" for rate in rates], rotation=30)

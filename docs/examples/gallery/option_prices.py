@@ -51,10 +51,21 @@ true_price, true_slopes = black_scholes(test)
 
 def surrogate(**derivatives):
     net = cynn.Network.mlp(
-        [3, 48, 48, 1], activation="tanh", input_scale=2.0, seed=0, dtype="float64"
+        [3, 48, 48, 1],
+        activation="tanh",
+        input_scale=2.0,
+        seed=0,
+        dtype="float64",
     )
     optimizer = cynn.optimizers.Adam(cynn.schedules.OneCycle(0.01))
-    net.fit(x, price, optimizer=optimizer, epochs=1500, batch_size=60, **derivatives)
+    net.fit(
+        x,
+        price,
+        optimizer=optimizer,
+        epochs=1500,
+        batch_size=60,
+        **derivatives,
+    )
     return net
 
 
@@ -78,8 +89,12 @@ true_price, true_slopes = black_scholes(line)
 true_gamma = np.gradient(true_slopes[:, 0], stock)
 truth = [true_price, true_slopes[:, 0], true_gamma]
 
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
-for (name, net), colour in zip(nets.items(), ["#ef7f2d", "#114a9c"], strict=True):
+figure, axes = plt.subplots(
+    1, 3, figsize=(10, 3.4), layout="constrained"
+)
+for (name, net), colour in zip(
+    nets.items(), ["#ef7f2d", "#114a9c"], strict=True
+):
     found = [
         net.predict(line)[:, 0],
         net.jacobian(line)[:, 0, 0],
@@ -87,7 +102,11 @@ for (name, net), colour in zip(nets.items(), ["#ef7f2d", "#114a9c"], strict=True
     ]
     for part, values in zip(axes, found, strict=True):
         part.plot(stock, values, color=colour, label=name)
-for part, values, title in zip(axes, truth, ["price", "delta", "gamma"], strict=True):
-    part.plot(stock, values, color="#7a7a7a", linestyle="--", label="formula")
+for part, values, title in zip(
+    axes, truth, ["price", "delta", "gamma"], strict=True
+):
+    part.plot(
+        stock, values, color="#7a7a7a", linestyle="--", label="formula"
+    )
     part.set(title=title, xlabel="price of the stock")
 axes[0].legend()

@@ -18,7 +18,10 @@ import cynn
 
 
 def distance(speed, angle, drag, dt=0.005):
-    """How far a ball flies, in metres; speed in m/s, angle in radians, drag in 1/m."""
+    """How far a ball flies, in metres.
+
+    The speed is in m/s, the angle in radians, the drag in 1/m.
+    """
     position = np.zeros((2, len(speed)))
     velocity = speed * np.array([np.cos(angle), np.sin(angle)])
     landed = np.full(len(speed), np.nan)
@@ -32,7 +35,9 @@ def distance(speed, angle, drag, dt=0.005):
         moved = position + dt * velocity + dt**2 / 2 * first
         hit = np.isnan(landed) & (moved[1] < 0)
         share = position[1, hit] / (position[1, hit] - moved[1, hit])
-        landed[hit] = position[0, hit] + share * (moved[0, hit] - position[0, hit])
+        landed[hit] = position[0, hit] + share * (
+            moved[0, hit] - position[0, hit]
+        )
         position, velocity = moved, velocity + dt / 2 * (first + second)
     return landed
 
@@ -54,7 +59,9 @@ metres = distance(*settings.T)
 
 
 def surrogate(dtype):
-    net = cynn.Network.mlp([3, 48, 48, 1], activation="tanh", seed=0, dtype=dtype)
+    net = cynn.Network.mlp(
+        [3, 48, 48, 1], activation="tanh", seed=0, dtype=dtype
+    )
     net.fit(
         scaled(settings[:6000]),
         metres[:6000] / 10,
@@ -67,8 +74,13 @@ def surrogate(dtype):
 
 nets = {dtype: surrogate(dtype) for dtype in ("float32", "float64")}
 for dtype, net in nets.items():
-    error = 10 * net.predict(scaled(settings[6000:]))[:, 0] - metres[6000:]
-    print(f"{dtype}: root mean square error {np.sqrt(np.mean(error**2)) * 100:.1f} cm")
+    error = (
+        10 * net.predict(scaled(settings[6000:]))[:, 0] - metres[6000:]
+    )
+    print(
+        f"{dtype}: root mean square error "
+        f"{np.sqrt(np.mean(error**2)) * 100:.1f} cm"
+    )
 
 # %%
 # Both are as good. Now the derivative: how many metres more for a degree more, of a throw at 20 m/s with a drag of
@@ -86,7 +98,9 @@ def throws(at):
 
 
 BLUE, ORANGE, GREY = "#114a9c", "#ef7f2d", "#7a7a7a"
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9, 3.8), layout="constrained"
+)
 left.plot(
     degrees,
     distance(*throws(degrees).T),
@@ -102,13 +116,23 @@ left.plot(
     label="surrogate",
 )
 left.set(title="how far", xlabel="angle (degrees)", ylabel="metres")
-for dtype, colour, width in [("float32", ORANGE, 0.8), ("float64", BLUE, 2)]:
+for dtype, colour, width in [
+    ("float32", ORANGE, 0.8),
+    ("float64", BLUE, 2),
+]:
     ahead, behind = (
-        10 * nets[dtype].predict(scaled(throws(degrees + sign * step)))[:, 0]
+        10
+        * nets[dtype].predict(scaled(throws(degrees + sign * step)))[
+            :, 0
+        ]
         for sign in (0.5, -0.5)
     )
     right.plot(
-        degrees, (ahead - behind) / step, color=colour, linewidth=width, label=dtype
+        degrees,
+        (ahead - behind) / step,
+        color=colour,
+        linewidth=width,
+        label=dtype,
     )
 right.set(
     title="how much further for a degree",

@@ -37,12 +37,16 @@ class Watch(cynn.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs):
         if epoch in shown:
-            opinion = self.network.predict(plane).reshape(len(grid), len(grid))
+            opinion = self.network.predict(plane).reshape(
+                len(grid), len(grid)
+            )
             self.seen.append((epoch, logs["accuracy"], opinion))
 
 
 watch = Watch()
-net = cynn.Network.mlp([2, 32, 32, 1], activation="tanh", output="sigmoid", seed=0)
+net = cynn.Network.mlp(
+    [2, 32, 32, 1], activation="tanh", output="sigmoid", seed=0
+)
 history = net.fit(
     x,
     y,
@@ -52,22 +56,43 @@ history = net.fit(
     metrics=["accuracy"],
     callbacks=[watch],
 )
-print(f"after {history.epochs} epochs: accuracy {history['accuracy'][-1]:.3f}")
+print(
+    f"after {history.epochs} epochs: "
+    f"accuracy {history['accuracy'][-1]:.3f}"
+)
 
 # %%
 # Blue is one class, orange the other, and white is where the network cannot tell.
 
 ORANGE, BLUE = "#ef7f2d", "#114a9c"
-shades = LinearSegmentedColormap.from_list("shades", [ORANGE, "white", BLUE], N=9)
+shades = LinearSegmentedColormap.from_list(
+    "shades", [ORANGE, "white", BLUE], N=9
+)
 window = (-3.6, 3.6, -3.6, 3.6)
 end = watch.seen[-1][2]
 
 figure, axes = plt.subplots(figsize=(5.2, 5.4), layout="constrained")
 axes.set(xticks=[], yticks=[])
-picture = axes.imshow(end, extent=window, origin="lower", cmap=shades, alpha=0.6)
+picture = axes.imshow(
+    end, extent=window, origin="lower", cmap=shades, alpha=0.6
+)
 picture.set_clim(0, 1)
-axes.scatter(*x[y == 0].T, s=14, marker="o", color=ORANGE, edgecolor="black", lw=0.5)
-axes.scatter(*x[y == 1].T, s=16, marker="s", color=BLUE, edgecolor="white", lw=0.5)
+axes.scatter(
+    *x[y == 0].T,
+    s=14,
+    marker="o",
+    color=ORANGE,
+    edgecolor="black",
+    lw=0.5,
+)
+axes.scatter(
+    *x[y == 1].T,
+    s=16,
+    marker="s",
+    color=BLUE,
+    edgecolor="white",
+    lw=0.5,
+)
 
 
 def draw(frame):
@@ -77,4 +102,6 @@ def draw(frame):
 
 
 draw(-1)
-animation = FuncAnimation(figure, draw, frames=len(watch.seen), interval=300)
+animation = FuncAnimation(
+    figure, draw, frames=len(watch.seen), interval=300
+)

@@ -50,7 +50,10 @@ history = net.fit(
     metrics=["r2_score"],
 )
 print(net.summary())
-print(f"share of the variance that it explains: {history['val_r2_score'][-1]:.3f}")
+print(
+    "share of the variance that it explains: "
+    f"{history['val_r2_score'][-1]:.3f}"
+)
 
 # %%
 # On the left the vectors of the twelve months. Nobody told the network that January follows December. On the right what
@@ -74,7 +77,9 @@ vectors = net.layers[1].weights
 ring = np.vstack([vectors, vectors[:1]])
 day = np.column_stack([np.full(30, 3), np.arange(30), np.zeros(30)])
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9, 4.2), layout="constrained"
+)
 left.plot(*ring.T, color="#7a7a7a", linewidth=1)
 for name, vector in zip(NAMES, vectors, strict=True):
     left.text(

@@ -15,7 +15,9 @@ import numpy as np
 import cynn
 
 generator = np.random.default_rng(0)
-x = np.concatenate([generator.uniform(-3, -0.3, 400), generator.uniform(1.2, 3, 400)])
+x = np.concatenate(
+    [generator.uniform(-3, -0.3, 400), generator.uniform(1.2, 3, 400)]
+)
 noise = 0.05 + 0.1 * (x + 3) / 2
 t = np.sin(2 * x) + 0.3 * x + noise * generator.normal(size=x.shape)
 
@@ -30,14 +32,18 @@ def trained(seed):
         x[:, None],
         np.column_stack([t, t]),
         loss="gaussian_nll",
-        optimizer=cynn.optimizers.Adam(cynn.schedules.CosineDecay(0.01)),
+        optimizer=cynn.optimizers.Adam(
+            cynn.schedules.CosineDecay(0.01)
+        ),
         epochs=150,
     )
     return net
 
 
 everywhere = np.linspace(-4, 4, 401)
-predicted = np.array([trained(seed).predict(everywhere[:, None]) for seed in range(6)])
+predicted = np.array(
+    [trained(seed).predict(everywhere[:, None]) for seed in range(6)]
+)
 mean, variance = predicted[..., 0], np.exp(predicted[..., 1])
 
 # %%
@@ -52,7 +58,12 @@ BLUE, ORANGE = "#114a9c", "#ef7f2d"
 def draw(axes, title, mean, variance):
     width = 2 * np.sqrt(variance)
     axes.fill_between(
-        everywhere, mean - width, mean + width, color=BLUE, alpha=0.25, linewidth=0
+        everywhere,
+        mean - width,
+        mean + width,
+        color=BLUE,
+        alpha=0.25,
+        linewidth=0,
     )
     axes.plot(x, t, ".", color=ORANGE, markersize=3)
     axes.plot(everywhere, mean, color=BLUE, linewidth=2)
@@ -64,5 +75,10 @@ figure, (left, right) = plt.subplots(
     1, 2, figsize=(9, 3.8), sharey=True, layout="constrained"
 )
 draw(left, "one network", mean[0], variance[0])
-draw(right, "six networks", mean.mean(axis=0), variance.mean(axis=0) + mean.var(axis=0))
+draw(
+    right,
+    "six networks",
+    mean.mean(axis=0),
+    variance.mean(axis=0) + mean.var(axis=0),
+)
 left.set_ylabel("t")

@@ -1,0 +1,18 @@
+"""The code of the gallery fits the column of its page, as that of other pages does."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+GALLERY = Path(__file__).parents[2] / "docs" / "examples" / "gallery"
+COLUMN = 72
+
+
+@pytest.mark.parametrize("path", sorted(GALLERY.glob("*.py")), ids=lambda path: path.stem)
+def test_code_fits_its_column(path):
+    """The docstring at the head and comments are text of the page, and not code."""
+    text = path.read_text(encoding="utf-8")
+    code = text.splitlines()[ast.parse(text).body[0].end_lineno :]
+    assert [line for line in code if len(line) > COLUMN and not re.match(" *#", line)] == []
