@@ -53,8 +53,9 @@ ctypedef struct Panel:
     double *squares               # of each tile: a sum for each output
     double *jacobian              # (rows * outputs) x parameters; NULL: residuals alone
     double *products              # Jᵀ J, of which the upper triangle is added to; NULL: not wanted
-    double *right                 # Jᵀ times `factors`, likewise
-    const double *factors         # rows x outputs
+    double *right                 # Jᵀ r, likewise
+    const double *factors         # rows x outputs: of a vector; NULL: no product with it is wanted
+    double *tile_sums             # of each tile: Jᵀ times its factors, likewise
     int64_t block                 # columns of J
     int failed
     int unusable

@@ -96,6 +96,19 @@ cdef inline void seed(
         first += width
 
 
+cdef inline void seed_factors(const Panel *panel, const Room *room, int64_t begin, int64_t end) noexcept nogil:
+    """d(Σ factor r)/doutput, of each row."""
+    cdef int64_t head, i, j, first = 0, width
+    cdef double factor
+    for head in range(panel.n_heads):
+        width = panel.widths[head]
+        for i in range(begin, end):
+            for j in range(width):
+                factor = panel.factors[i * panel.outputs + first + j] * scale_of(panel, panel.order[i], first + j)
+                set_number(panel.dtype, room.seeds[head], (i - begin) * width + j, factor)
+        first += width
+
+
 cdef int backward(const Panel *panel, const Room *room, const cynn_pass *pass_) noexcept nogil:
     cdef int64_t i, j
     cdef const Node *node
@@ -121,16 +134,16 @@ cdef inline void point_at_row(const Dtype *dtype, RowOperation *operation, int64
     operation.op.delta = at(dtype, node.op.delta, row * node.op.units)
 
 
-cdef void write_jacobian(
-    const Panel *panel, const Room *room, int64_t row, double *out
+cdef void write_gradients(
+    const Panel *panel, const Room *room, int64_t row, int64_t rows, double *out
 ) noexcept nogil:
-    """One row of J: the gradient of one residual, by every trained parameter."""
+    """The gradient by every trained parameter of what was seeded in these rows of a tile: of one, a row of J."""
     cdef const Dtype *dtype = panel.dtype
     cdef int64_t i, j, k, size
     cdef RowOperation *operation
     cdef cynn_pass pass_
     cdef double *place
-    begin_pass(panel, 1, &pass_)
+    begin_pass(panel, rows, &pass_)
     for i in range(room.n_operations):
         operation = &room.operations[i]
         point_at_row(dtype, operation, row)
@@ -173,6 +186,12 @@ cdef void tile_phase(void *context, int64_t piece, int thread) noexcept nogil:
             raise_flag(&panel.failed)
             return
     find_residuals(panel, room, begin, end, panel.squares + piece * panel.outputs)
+    if panel.tile_sums != NULL:
+        seed_factors(panel, room, begin, end)
+        if backward(panel, room, &pass_):
+            raise_flag(&panel.failed)
+            return
+        write_gradients(panel, room, 0, end - begin, panel.tile_sums + piece * panel.n_parameters)
     if panel.jacobian == NULL:
         return
     for output in range(panel.outputs):
@@ -181,24 +200,22 @@ cdef void tile_phase(void *context, int64_t piece, int thread) noexcept nogil:
             raise_flag(&panel.failed)
             return
         for i in range(begin, end):
-            write_jacobian(
-                panel, room, i - begin, panel.jacobian + (i * panel.outputs + output) * panel.n_parameters
+            write_gradients(
+                panel, room, i - begin, 1, panel.jacobian + (i * panel.outputs + output) * panel.n_parameters
             )
 
 
 cdef void product_phase(void *context, int64_t piece, int thread) noexcept nogil:
-    """Columns of Jᵀ times what is to the right of the diagonal, and times the factors."""
+    """Columns of Jᵀ times what is to the right of the diagonal, and times the residuals."""
     cdef Panel *panel = <Panel *>context
     cdef int64_t n = panel.n_parameters, rows = panel.rows * panel.outputs
     cdef int64_t begin = piece * panel.block, end = min(begin + panel.block, n)
     cdef const double *columns = panel.jacobian + begin
-    if panel.products != NULL:
-        blas.gemm_f64(
-            True, False, end - begin, n - begin, rows, 1, columns, n, columns, n, 1,
-            panel.products + begin * n + begin, n, NULL
-        )
-    if panel.right != NULL:
-        blas.gemv_f64(True, rows, end - begin, 1, columns, n, panel.factors, 1, panel.right + begin)
+    blas.gemm_f64(
+        True, False, end - begin, n - begin, rows, 1, columns, n, columns, n, 1, panel.products + begin * n + begin, n,
+        NULL
+    )
+    blas.gemv_f64(True, rows, end - begin, 1, columns, n, panel.residuals, 1, panel.right + begin)
 
 
 cdef class NormalEquations:
@@ -324,9 +341,9 @@ cdef class NormalEquations:
         self, const int64_t[::1] order, double *residuals, double *jacobian, double *products, double *right,
         const double *factors
     ):
-        """Go through the rows. What is NULL is not wanted; factors NULL: the residuals.
+        """Go through the rows. What is NULL is not wanted.
 
-        Returns the sum of r² for each output.
+        With `products`, Jᵀ r is added to `right`; with `factors`, Jᵀ times these. Returns the sum of r² for each output.
         """
         cdef Panel *panel = &self.panel
         cdef int64_t n = order.shape[0], begin = 0, i, j, tiles, faults_before = faults()
@@ -340,10 +357,13 @@ cdef class NormalEquations:
         if residuals == NULL:
             room_of_residuals = np.empty((min(n, self.panel_rows), outputs))
             own_residuals = <double *>address_of(room_of_residuals)
-        if jacobian == NULL and right != NULL:
+        if products != NULL:
             room_of_jacobian = np.zeros((min(n, self.panel_rows) * outputs, columns))
             own_jacobian = <double *>address_of(room_of_jacobian)
-        panel.products, panel.right = products, right
+        panel.products, panel.right, panel.tile_sums = products, right, NULL
+        if factors != NULL:
+            tile_sums = np.zeros(((min(n, self.panel_rows) + panel.tile - 1) // panel.tile, columns))
+            panel.tile_sums = <double *>address_of(tile_sums)
         lower_flag(&panel.failed)
         lower_flag(&panel.unusable)
         for workspace in self.workspaces:
@@ -353,17 +373,19 @@ cdef class NormalEquations:
             while begin < n:
                 panel.order, panel.rows = &order[begin], min(self.panel_rows, n - begin)
                 panel.residuals = own_residuals if residuals == NULL else residuals + begin * outputs
-                panel.factors = factors + begin * outputs if factors != NULL else panel.residuals
+                panel.factors = factors + begin * outputs if factors != NULL else NULL
                 panel.jacobian = own_jacobian if jacobian == NULL else jacobian + begin * outputs * columns
                 tiles = (panel.rows + panel.tile - 1) // panel.tile
                 self.team.run(tile_phase, panel, tiles)
                 if is_raised(&panel.failed) or is_raised(&panel.unusable):
                     break
-                if right != NULL:
+                if products != NULL:
                     self.team.run(product_phase, panel, (columns + panel.block - 1) // panel.block)
                 for i in range(tiles):
                     for j in range(outputs):
                         sums[j] += panel.squares[i * outputs + j]
+                    for j in range(columns if factors != NULL else 0):
+                        right[j] += panel.tile_sums[i * columns + j]
                 begin += panel.rows
         if is_raised(&panel.failed):
             for workspace in self.workspaces:
@@ -422,7 +444,7 @@ cdef class NormalEquations:
         self.run(order, NULL, <double *>address_of(found), NULL, NULL, NULL)
         return found
 
-    def equations(self, const int64_t[::1] order, products):
+    def equations(self, const int64_t[::1] order, products, double[:, ::1] residuals):
         """Jᵀ J and Jᵀ r.
 
         Parameters
@@ -431,6 +453,8 @@ cdef class NormalEquations:
             The rows.
         products : float64 array of shape (parameters, parameters)
             Its upper triangle becomes that of Jᵀ J.
+        residuals : float64 array of shape (rows, outputs)
+            Becomes r.
 
         Returns
         -------
@@ -442,14 +466,17 @@ cdef class NormalEquations:
         right = np.zeros(self.n_parameters)
         if products.shape != (self.n_parameters, self.n_parameters) or products.dtype != np.float64:
             raise ValueError("products must be a float64 matrix with a row and a column for each parameter")
+        if residuals.shape[0] != order.shape[0] or residuals.shape[1] != self.n_outputs:
+            raise ValueError("there must be room for every residual")
         products[...] = 0
         squares = self.run(
-            order, NULL, NULL, <double *>address_of(products), <double *>address_of(right), NULL
+            order, &residuals[0, 0] if order.shape[0] else NULL, NULL, <double *>address_of(products),
+            <double *>address_of(right), NULL
         )
         return squares, right
 
     def transposed_product(self, const int64_t[::1] order, const double[:, ::1] factors):
-        """Jᵀ times a vector.
+        """Jᵀ times a vector, by one pass forward and one backward.
 
         Parameters
         ----------

@@ -37,8 +37,8 @@ class LevenbergMarquardt(Solver):
     24 p² with `bayesian_regularization`: 1.6 GB for 10,000 weights.
 
     With `acceleration`, the step is δ + a / 2, with the geodesic acceleration a = -(H + μ D)⁻¹ 2 Jᵀ r'' / rows and the
-    second derivative r'' of the residuals along δ, by central differences. It costs two more forward passes and one
-    more Jacobian per try, and is worth it in long, curved valleys.
+    second derivative r'' of the residuals along δ, by central differences. It costs three more forward passes and a
+    backward pass per try, and is worth it in long, curved valleys.
 
     With `bayesian_regularization`, a penalty λ Σ w² on all weights is added, whose λ comes from the evidence after
     every step, so that no validation data are needed: with the number of effective parameters

@@ -120,6 +120,8 @@ class Problem:
         self.n_residuals = len(order) * sum(self._objective.outputs.units)
         #: The last weights, their sums, and their gradient if it was computed.
         self._last: tuple[Vector, Vector, Vector | None] | None = None
+        #: The weights of the last Gauss-Newton matrix, and the residuals there.
+        self._residuals: tuple[Vector, Vector] | None = None
 
     @property
     def weights(self) -> TrainedWeights:
@@ -357,10 +359,10 @@ class Problem:
             rounded = self._put(theta)
             if self._products is None:
                 self._products = np.empty((self.n_parameters, self.n_parameters))
-            squares, gradient = equations.equations(self._order, self._products)
+            residuals = np.empty((n, equations.n_outputs))
+            squares, gradient = equations.equations(self._order, self._products, residuals)
+            self._residuals = rounded, residuals
             sums = self._sums_of(rounded, squares)
-            if self._by_squares:
-                self._sums = rounded, sums
             self._products *= 2 / n
             self._products[np.diag_indices(self.n_parameters)] += 2 * l2
             value = float(self._objective.mean_losses(sums)[0])
@@ -378,15 +380,18 @@ class Problem:
         -------
         float64 array of shape (n_parameters,)
             r'' is computed by central differences with a step of a tenth of the direction, as Transtrum and Sethna
-            advise.
+            advise. The residuals at θ are those of `gauss_newton`, if that was called there last.
         """
         with self._lock:
             equations, h = self.least_squares(), 0.1
-            at = []
-            for place in (h, -h, 0.0):
+            moved = []
+            for place in (h, -h):
                 self._put(theta + place * direction)
-                at.append(equations.residuals(self._order))
-            second = (at[0] + at[1] - 2 * at[2]) / h**2
+                moved.append(equations.residuals(self._order))
+            rounded = self._put(theta)
+            if self._residuals is None or not np.array_equal(self._residuals[0], rounded):
+                self._residuals = rounded, equations.residuals(self._order)
+            second = (moved[0] + moved[1] - 2 * self._residuals[1]) / h**2
             return equations.transposed_product(self._order, second) * (2 / len(self._order))
 
     def least_squares(self) -> NormalEquations:

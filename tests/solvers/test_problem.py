@@ -169,3 +169,36 @@ def test_choleskys_factor(own, n):
     assert np.allclose(u @ u.T, np.linalg.inv(a))
     a[n // 2, n // 2] = -1.0
     assert not cholesky.factor(a, own=own)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("known", [False, True])
+def test_second_derivative_along_a_direction(name, known):
+    """2 Jᵀ r'' / rows, with J and r'' written down; the residuals at θ may be those of the last Gauss-Newton matrix."""
+    weight = np.linspace(0.5, 2, 70)
+    problem = NETWORKS[name].problem(X, Y, sample_weight=weight)
+    theta, direction = problem.theta, 0.3 * np.cos(np.arange(problem.n_parameters))
+    jacobian, n = problem.jacobian(theta), problem.n_residuals
+    ahead, back, here = (problem.residuals(theta + h * direction)[:n] for h in (0.1, -0.1, 0.0))
+    expected = 2 * jacobian[:n].T @ ((ahead + back - 2 * here) / 0.1**2) / 70
+    problem.gauss_newton(theta + direction)
+    if known:
+        problem.gauss_newton(theta)
+    found = problem.second_derivative(theta, direction)
+    assert np.abs(found - expected).max() <= 1e-9 * np.abs(expected).max()
+    assert (problem.second_derivative(theta, direction) == found).all()
+
+
+def test_second_derivative_of_many_rows_and_float32():
+    x = np.random.default_rng(0).normal(size=(5000, 4))
+    y = np.sin(x[:, 0]) * x[:, 1]
+    found = {}
+    for dtype in ("float64", "float32"):
+        net = cynn.Network.mlp([4, 30, 1], activation="tanh", seed=0, dtype=dtype)
+        for n_threads in (1, 2):
+            problem = net.problem(x, y, n_threads=n_threads)
+            direction = 0.3 * np.cos(np.arange(problem.n_parameters))
+            found[dtype, n_threads] = problem.second_derivative(problem.theta, direction)
+    expected = found["float64", 1]
+    assert (expected == found["float64", 2]).all() and (found["float32", 1] == found["float32", 2]).all()
+    assert np.abs(found["float32", 1] - expected).max() <= 2e-3 * np.abs(expected).max()

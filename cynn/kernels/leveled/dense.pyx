@@ -235,11 +235,24 @@ cdef void backward_columns(
         )
 
 
+cdef inline void times_number(
+    int64_t n, floating factor, const floating *delta, floating *out
+) noexcept nogil:
+    """factor * delta, with the bits of a sum that starts at 0: there is no -0."""
+    cdef int64_t j
+    for j in range(n):
+        out[j] = factor * delta[j] + 0
+
+
 cdef void weight_gradient(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *dW
 ) noexcept nogil:
     """Rows begin..end of xᵀ delta."""
-    cdef int64_t inputs = op.widths[0], units = op.units
+    cdef int64_t inputs = op.widths[0], units = op.units, i
+    if pass_.rows == 1 and pass_.prefetch == NULL:  # as for each row of a Jacobian: nothing is summed up
+        for i in range(begin, end):
+            times_number(units, (<const floating *>op.x[0])[i], <const floating *>op.delta, dW + (i - begin) * units)
+        return
     product(
         True, False, end - begin, units, pass_.rows, 1, <const floating *>op.x[0] + begin, inputs,
         <const floating *>op.delta, units, 0, dW, units, pass_.prefetch
@@ -252,6 +265,9 @@ cdef void bias_gradient(
     """Column sums of delta: the product of a row of ones and delta. Sums over many rows are computed in double."""
     cdef int64_t units = op.units
     cdef floating one = 1  # strides of 0 make a row of ones of it
+    if pass_.rows == 1:
+        times_number(units, one, delta, db)
+        return
     if pass_.rows <= SHORT_SUM and is_small(units, pass_.rows, sizeof(floating)):
         own_product(1, units, pass_.rows, &one, 0, 0, delta, units, <floating *>NULL, 1, 0, db, units, NULL)
     else:
