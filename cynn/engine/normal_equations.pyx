@@ -343,7 +343,7 @@ cdef class NormalEquations:
     ):
         """Go through the rows. What is NULL is not wanted.
 
-        With `products`, Jᵀ r is added to `right`; with `factors`, Jᵀ times these. Returns the sum of r² for each output.
+        With `products`, Jᵀ r is added to `right`; with `factors`, Jᵀ times these. Returns Σ r² for each output.
         """
         cdef Panel *panel = &self.panel
         cdef int64_t n = order.shape[0], begin = 0, i, j, tiles, faults_before = faults()
