@@ -339,6 +339,17 @@ def test_early_stopping_ends_the_page():
     assert page.end == f"The training has ended after {history.epochs} epochs."
 
 
+def test_a_browser_that_is_interrupted_closes_the_server(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(webbrowser, "get", interrupted)
+    live = Live()
+    with pytest.raises(KeyboardInterrupt):
+        helpers.classifier().fit(*helpers.blobs(40), callbacks=[live])
+    assert live.address is None
+
+
 def test_a_callback_that_fails_to_begin_closes_the_server():
     class Fail(Callback):
         def on_train_begin(self):

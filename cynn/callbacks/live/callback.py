@@ -103,6 +103,7 @@ class Live(Callback):
             )
         if self._rank == 0:
             self._showing = _Showing(self)
+            self._showing.announce(self.open)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self._showing is not None:
@@ -138,8 +139,12 @@ class _Showing:
         self._before = sys.exception()  # fit may be called while one is handled
         self._looked_at = self._cost = 0.0
         self._is_looked_at = False
+        self._is_opened = False
+
+    def announce(self, is_to_open: bool) -> None:
+        """Print the address, and open the page."""
         print(f"the training is shown at {self.server.address}", file=sys.stderr, flush=True)
-        self._is_opened = live.open and _open(self.server.address)
+        self._is_opened = is_to_open and _open(self.server.address)
 
     def tell(self, epoch: int, logs: dict[str, float]) -> None:
         """Tell the pages of an epoch and, if one is open, of a look at the network."""
