@@ -11,6 +11,7 @@ from typing import Any
 __all__ = ["as_json", "joined", "modules", "read"]
 
 _STATIC = Path(__file__).parents[1] / "web" / "static"
+_QUOTED = re.compile(r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)""", re.S)
 _IMPORT = re.compile(r'^import [^;]* from "\./(\w+)\.js";\n', re.M)
 
 
@@ -43,11 +44,17 @@ def joined(name: str) -> str:
 
 
 def _short(text: str) -> str:
-    """A module without comments and without spaces beside what no text that is shown has."""
+    """A module without comments, and without spaces that code does not need. Texts in quotes stay as they are."""
     text = re.sub(r"/\*\*.*?\*/ ?|^ *//[^\n]*\n", "", text, flags=re.S | re.M)
-    text = re.sub(r" ?(=>|[=!]==|[-+*/]?=|&&|\|\||\?\?|[<>]=) ?|(?<=\{) | (?=\})", r"\1", text)
-    text = re.sub(r"(?<=[\w)\]]) ([-+*/<>]) (?=[\w(])", r"\1", text)
-    return re.sub(r"\s*\n\s*", "\n", text).strip()
+    parts = _QUOTED.split(text)  # code, quoted, code, ...
+    parts[::2] = map(_without_spaces, parts[::2])
+    return "".join(parts).strip()
+
+
+def _without_spaces(code: str) -> str:
+    code = re.sub(r" ?(=>|[=!]==|[-+*/]?=|&&|\|\||\?\?|[<>]=) ?|(?<=\{) | (?=\})", r"\1", code)
+    code = re.sub(r"(?<=[\w)\]]) ([-+*/<>]) (?=[\w(])", r"\1", code)
+    return re.sub(r"\s*\n\s*", "\n", code)
 
 
 def as_json(value: Any) -> str:

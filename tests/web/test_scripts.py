@@ -163,3 +163,8 @@ def test_texts_stay_as_they_are_where_scripts_are_joined(name):
     for module in assets.modules(name):
         source = re.sub(r"/\*\*.*?\*/|//[^\n]*", "", module, flags=re.S)
         assert [text for text in re.findall(r'"[^"\n]*"', source) if text not in joined] == []
+
+
+def test_what_is_in_quotes_is_no_code():
+    code = """const a = "z = 2, 'b'" + `p = ${ q + 1 } > r`; // no comment\n  b = 'x < \\' y' ;"""
+    assert assets._short(code) == """const a="z = 2, 'b'" + `p = ${ q + 1 } > r`; // no comment\nb='x < \\' y' ;"""
