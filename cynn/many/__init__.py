@@ -1,7 +1,7 @@
 """Many networks at once: `fit_many`, `cross_validate`, `search` and `Ensemble`.
 
 What enters: networks, or a function that builds them, and the data that they share.
-It uses the network, its training and checkpoints, and `distributed` where an executor is given.
+It uses the network, its training and checkpoints, and `distributed` if an executor is given.
 """
 
 from __future__ import annotations

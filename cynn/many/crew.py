@@ -16,17 +16,17 @@ _SECONDS_TO_END = 1.0
 
 
 def train(members: list[Member], n_threads: int, report: Callable[[int], None]) -> None:
-    """Train each member on one thread, as many at a time as there are threads.
+    """Train as many members at the same time as there are threads, each on one thread.
 
-    Where there are fewer members, each gets several threads. Ctrl-C ends the training of all: each network is as after
-    a Ctrl-C in its own `fit`.
+    If there are fewer members than threads, each gets several threads. Ctrl-C ends the training of all members: each
+    network is in the same state as after Ctrl-C in its own `fit`.
 
     Parameters
     ----------
     members : list of Member
     n_threads : int
     report : function
-        Is told how many members are done.
+        Called with the number of finished members.
     """
     n_workers = min(n_threads, len(members))
     share = n_threads // n_workers
@@ -66,7 +66,7 @@ def train(members: list[Member], n_threads: int, report: Callable[[int], None]) 
 
 
 def _interrupt(thread: threading.Thread) -> None:
-    """Raise KeyboardInterrupt in a thread, as Ctrl-C does in the main thread. It is lost in what swallows errors."""
+    """Raise KeyboardInterrupt in a thread, as Ctrl-C does in the main thread. Code that swallows errors loses it."""
     assert thread.ident is not None
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     raise_in(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))

@@ -1,4 +1,4 @@
-"""`cross_validate`: networks that are each trained without a part of the rows, and tested on that part."""
+"""`cross_validate`: trains a network for each fold, without the rows of the fold, and tests it on these rows."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ __all__ = ["CrossValidation", "cross_validate"]
 Places = npt.NDArray[np.int64]
 Folds = list[tuple[Places, Places]]
 
-# What `evaluate` takes of the options of `fit`.
+# The options of `fit` that `evaluate` takes, too.
 _OF_EVALUATE = ("loss", "loss_weights", "metrics")
 
 
 class CrossValidation:
-    """The networks of a cross-validation, and their figures on the rows that each has not seen.
+    """The networks of a cross-validation, with their loss and metrics on the test rows.
 
     Parameters
     ----------
     networks : list of Network
         A network for each fold.
     folds : list of (array, array)
-        For each network the numbers of its training rows and of its test rows.
+        For each network, the numbers of its training rows and of its test rows.
     each : list of dict of str to float
-        The figures of each network on its test rows.
+        The loss and the metrics of each network on its test rows.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class CrossValidation:
         return Ensemble(self.networks)
 
     def rows(self) -> list[dict[str, Any]]:
-        """For each fold its number, its numbers of training and test rows, and its figures."""
+        """For each fold: its number, the numbers of training and test rows, the loss and the metrics."""
         return [
             {"fold": number, "training_rows": len(train), "test_rows": len(test)}
             | {name: float(figures[number]) for name, figures in self.figures.items()}
@@ -91,24 +91,25 @@ def cross_validate(
     validate_each_epoch: bool = False,
     **options: Any,
 ) -> CrossValidation:
-    """Train a network for each fold on the rows of the others, and test it on those of the fold.
+    """Cross-validation: for each fold, train a network on the rows of the other folds and test it on those of the fold.
 
     Parameters
     ----------
     build : function, or Network
-        Returns a new network. Of a network, equal ones are made, with its seed and initial weights of their own.
+        A function that returns a new network; or a network, from whose configuration a new one is made for each fold.
     x, y : array
-        The data, as for `Network.fit`. Training rows are read where they are, those of a test are copied.
+        The data, as for `Network.fit`. Training rows are not copied; test rows are.
     folds : int, list of (array, array), or a splitter of scikit-learn
-        The number of folds, in random order, with the same share of every class in each; or for each fold the numbers
-        of its training rows and of its test rows; or what has `split(x, y)`.
+        The number of folds, which are random and stratified by class; or, for each fold, the numbers of its training
+        rows and of its test rows; or an object with `split(x, y)`.
     seed : int
-        Determines the folds, where a number of folds is given.
+        Determines the folds, if their number is given.
     validate_each_epoch : bool
-        Whether to evaluate the test rows after every epoch too, as `val_loss` and so on: for callbacks that look at
-        these. The figures of the test are too good then.
+        Whether to evaluate the test rows after every epoch, too, as `val_loss` and so on, for callbacks that monitor
+        them. The test results are then too optimistic.
     **options
-        Of `fit_many`: an executor, a checkpoint folder, the number of threads, and the parameters of `Network.fit`.
+        Options of `fit_many`: an executor, a checkpoint folder, the number of threads, and the parameters of
+        `Network.fit`.
 
     Returns
     -------

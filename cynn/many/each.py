@@ -1,4 +1,4 @@
-"""A value for each network, where `fit_many` otherwise takes one for all."""
+"""`each` marks a list that has one value per network, for parameters of `fit_many`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cynn.errors import InvalidParameterError, as_list, shown
 
 __all__ = ["Each", "each", "options_of"]
 
-# Parameters of `fit` that are never a list: a list of them is one for each network.
+# Parameters of `fit` that are never lists: a list has one value per network.
 _NEVER_LISTS = {"batch_size", "check_finite", "epochs", "optimizer", "shuffle", "transform", "validation_split"}
-# What a network may change while it trains: each gets a copy.
+# Parameters that training may change: each network gets a copy.
 _COPIED = {"callbacks", "optimizer"}
 
 
 class Each:
-    """A value for each network: what `each` returns.
+    """One value per network: the result of `each`.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Each:
 
 
 def each(values: Iterable[Any]) -> Each:
-    """Mark a list as having a value for each network.
+    """Mark a list as having one value per network.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def each(values: Iterable[Any]) -> Each:
     Returns
     -------
     Each
-        What `fit_many` takes for any of its parameters.
+        A value for any parameter of `fit_many`.
 
     Raises
     ------
     InvalidParameterError
-        `values` is no list.
+        `values` is not a list.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def each(values: Iterable[Any]) -> Each:
 
 
 def options_of(given: dict[str, Any], n: int) -> list[dict[str, Any]]:
-    """The options of each of n networks. What one of them may change is copied for it."""
+    """The options of each of n networks. Objects that training may change are copied for each network."""
     found: list[dict[str, Any]] = [{} for _ in range(n)]
     for name, value in given.items():
         is_list = isinstance(value, (list, tuple)) and name in _NEVER_LISTS

@@ -29,7 +29,7 @@ class Ensemble:
     Parameters
     ----------
     networks : list of Network
-        At least one. All have the same numbers of inputs and outputs, and one output.
+        At least one network. All must have the same numbers of input and output columns, and one output.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Ensemble:
     Raises
     ------
     InvalidParameterError
-        These are no networks, or one of them has several outputs.
+        An item is not a network, or has several outputs.
     ShapeError
-        They have different numbers of inputs or outputs.
+        The networks have different numbers of input or output columns.
 
     Notes
     -----
@@ -122,7 +122,7 @@ class Ensemble:
     def spread(self, x: Any, *, n_threads: int | None = None) -> Array:
         """The standard deviation of the predictions over the networks: √(Σ (y - mean)² / networks).
 
-        It is small where the networks agree, as where there were data to train on.
+        It is small where the networks agree, usually where there were training data.
 
         Parameters
         ----------
@@ -139,9 +139,9 @@ class Ensemble:
         return np.asarray(self.predict_each(x, n_threads=n_threads).std(axis=0))
 
     def votes(self, x: Any, *, n_threads: int | None = None) -> Array:
-        """The share of the networks that vote for each class: whose largest output it is.
+        """The share of the networks that vote for each class. A network votes for the class of its largest output.
 
-        With one output, a network votes for the second of two classes where it is above 0.5.
+        A single output above 0.5 is a vote for the second of two classes.
 
         Parameters
         ----------
@@ -177,7 +177,7 @@ class Ensemble:
         Returns
         -------
         dict of str to float
-            The figures by name.
+            The loss and the metrics by name.
         """
         objective = self.networks[0].objective(loss)
         prediction = np.ascontiguousarray(self.predict(x), self.networks[0].dtype)
@@ -218,7 +218,7 @@ class Ensemble:
         OSError
             The file cannot be read.
         ModelFileError
-            It is no complete file of an ensemble.
+            The file is not an ensemble file, or is truncated.
 
         Examples
         --------

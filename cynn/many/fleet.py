@@ -1,4 +1,4 @@
-"""`fit_many`: trains many networks at the same time, each as if it were alone."""
+"""`fit_many`: trains many networks at the same time, with the same result as one by one."""
 
 from __future__ import annotations
 
@@ -40,56 +40,56 @@ def fit_many(
     n_threads: int | None = None,
     **options: Any,
 ) -> FleetResult:
-    """Train many networks at the same time. Each ends with the bits that it gets alone.
+    """Train many networks at the same time. Each ends with the same bits as if it were trained alone.
 
     Parameters
     ----------
     networks : list of Network
         The networks to train. Each keeps its own seed.
     x, y : array
-        The data, as for `Network.fit`: read where they are by all networks. `cynn.many.each` gives each its own.
+        The data, as for `Network.fit`. All networks read the same arrays. Use `cynn.many.each` for different data.
     validation_rows : array of int, or `each` of these, optional
-        The rows of x and y to evaluate after every epoch, instead of `validation_data`: the other part of `rows`.
+        The numbers of the rows of x and y to evaluate after every epoch, instead of `validation_data`.
     checkpoint : str or path, optional
-        A folder for a checkpoint of each network, `network-0000.safetensors` and so on: written when the training of
-        the network ends and, in threads, every 10 seconds. It is created if it does not exist.
+        A folder for the checkpoints of the networks, `network-0000.safetensors` and so on. Each is written when the
+        training of the network ends and, with threads, every 10 seconds. The folder is created if it does not exist.
     resume : bool
-        Go on from the checkpoints in that folder, where there are any: to the same bits as without a break. All other
-        arguments must be the same.
+        Whether to continue from the checkpoints in that folder, if there are any, with the same bits as without the
+        interruption. All other arguments must be the same.
     executor : optional
-        What trains the networks, instead of threads of this process: a `concurrent.futures.Executor` (also
-        `mpi4py.futures.MPIPoolExecutor`), a Dask `Client`, or a `joblib.Parallel`. Data go to each worker once.
+        Trains the networks instead of threads of this process: a `concurrent.futures.Executor`, such as
+        `mpi4py.futures.MPIPoolExecutor`, a Dask `Client`, or a `joblib.Parallel`. Data are sent to each worker once.
     allow_mixed : bool
-        Whether workers may have another kernel level, BLAS or version than this process, and so other last bits.
+        Whether workers may have another version, kernel level or BLAS than this process, and so other last bits.
     progress : bool
         Whether to show one progress bar for all networks if stderr is a terminal.
     n_threads : int, optional
-        The number of networks that are trained at the same time in this process, each on one thread. What is left over
-        where there are fewer networks is shared among them. By default `cynn.get_num_threads()`. With an executor, the
-        number of threads of each worker, 1 by default.
+        The number of networks that are trained at the same time in this process, each on one thread. If there are fewer
+        networks, they share the threads. By default `cynn.get_num_threads()`. With an executor, the number of threads
+        of each worker, 1 by default.
     **options
-        The other parameters of `Network.fit`: one value for all networks, or a value for each, as `cynn.many.each` of a
-        list. For what is never a list (`optimizer`, `epochs`, `batch_size` and the like) the list alone will do.
-        Callbacks and optimizers that are given once are copied for each network.
+        The other parameters of `Network.fit`: one value for all networks, or `cynn.many.each` of a list with one value
+        per network. For parameters that are never lists (`optimizer`, `epochs`, `batch_size` and so on), the list is
+        enough. Single callbacks and optimizers are copied for each network.
 
     Returns
     -------
     FleetResult
-        The history of each network, and the error of each that was ended by one.
+        The history of each network, and the errors of those that failed.
 
     Raises
     ------
     InvalidParameterError
-        A parameter is invalid, whatever the network.
+        A parameter is invalid for every network.
     WorkerError
-        The workers of the executor were lost, or are other machines than this one. Networks that were finished are
-        trained, and their checkpoints are in the folder.
+        The workers of the executor were lost, or differ from this process. Networks that had been finished are trained,
+        and their checkpoints are in the folder.
     CynnWarning
-        Only a warning: some networks have failed. If all have, the error of the first is raised.
+        A warning, not an error: some networks have failed. If all have failed, the error of the first one is raised.
 
     Notes
     -----
-    In threads, an error or Ctrl-C leaves every network as `fit` does: usable, with the steps that it has taken.
+    With threads, an error or Ctrl-C leaves every network usable, with the steps that it has taken, as in `fit`.
 
     Examples
     --------

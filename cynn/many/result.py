@@ -1,4 +1,4 @@
-"""What `fit_many` returns: the history, or the error, of each network."""
+"""The result of `fit_many`: the history or the error of each network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FleetResult:
     networks : list of Network
         All networks, in the order in which they were given.
     errors : list of Exception or None
-        What ended the training of each network; None if nothing did.
+        The error that ended the training of each network, or None.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class FleetResult:
         return self.networks[number].history
 
     def rows(self) -> list[dict[str, Any]]:
-        """For each network its number, the epochs it was trained, its last figures and its error."""
+        """For each network: its number, the number of epochs, the last loss and metrics, and the error."""
         found = []
         for number, (network, error) in enumerate(zip(self.networks, self.errors, strict=True)):
             history = network.history

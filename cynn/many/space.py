@@ -1,4 +1,4 @@
-"""What a search may choose a parameter from."""
+"""The values of a parameter from which a search may choose: lists, ranges and distributions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Choices", "Range", "as_space", "log_uniform", "uniform", "whole_numb
 
 
 class Choices:
-    """A list of values, each as likely as the others."""
+    """A list of values with equal probabilities."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         self.values = list(values)
@@ -29,7 +29,7 @@ class Choices:
 
 
 class Range:
-    """The numbers from low to high: evenly, or evenly on a logarithmic scale."""
+    """The numbers from low to high, uniformly distributed on a linear or a logarithmic scale."""
 
     def __init__(self, low: float, high: float, *, is_log: bool = False, is_whole: bool = False) -> None:
         self.low, self.high, self.is_log, self.is_whole = low, high, is_log, is_whole
@@ -50,7 +50,7 @@ class Range:
 
 
 def uniform(low: float, high: float) -> Range:
-    """The numbers from `low` to `high`, all as likely.
+    """A uniform distribution from `low` to `high`.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def uniform(low: float, high: float) -> Range:
 
 
 def log_uniform(low: float, high: float) -> Range:
-    """The numbers from `low` to `high`, all ratios as likely: from 0.001 to 0.01 as often as from 0.01 to 0.1.
+    """A log-uniform distribution from `low` to `high`: from 0.001 to 0.01 is as likely as from 0.01 to 0.1.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def log_uniform(low: float, high: float) -> Range:
 
 
 def whole_numbers(low: int, high: int) -> Range:
-    """The whole numbers from `low` to `high`, both included.
+    """A uniform distribution over the whole numbers from `low` to `high`, both included.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`search`: finds the parameters of a network by successive halving."""
+"""`search`: finds good parameters of a network by successive halving."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["SearchResult", "search"]
 
 
 class _Candidate:
-    """Parameters, the network that was built of them, and how far it got."""
+    """Parameters, the network that was built from them, and its progress."""
 
     def __init__(self, number: int, parameters: dict[str, Any], network: Network, own: dict[str, Any]) -> None:
         self.number, self.parameters, self.network, self.own = number, parameters, network, own
@@ -42,33 +42,33 @@ class _Candidate:
 
 
 class SearchResult:
-    """The candidates of a search, and how far each got.
+    """The candidates of a search, with their results.
 
     Parameters
     ----------
     candidates : list
-        What `search` has tried.
+        The candidates that `search` has tried.
     monitor : str
-        The name of the figure by which they are compared.
+        The name of the loss or metric by which they are compared.
     is_greater_better : bool
-        Whether a greater figure is better.
+        Whether a greater value is better.
     epochs_run : int
         As the attribute.
 
     Attributes
     ----------
     parameters : list of dict
-        Those of each candidate.
+        The parameters of each candidate.
     networks : list of Network
     figures : list of float
-        The monitored figure of each candidate after its last epoch; NaN for one that an error ended.
+        The monitored value of each candidate after its last epoch; NaN if it failed.
     epochs : list of int
-        The epochs that each candidate was trained.
+        The number of epochs for which each candidate was trained.
     best : int
-        The number of the best of the candidates that were trained the longest.
+        The number of the best candidate among those that were trained longest.
     epochs_run : int
-        The epochs that were trained in this call, counted where they ran. Without a resume it is the sum of `epochs`:
-        no epoch is trained twice.
+        The number of epochs that this call has trained. Without `resume` it is the sum of `epochs`: no epoch is trained
+        twice.
     """
 
     def __init__(self, candidates: list[_Candidate], monitor: str, is_greater_better: bool, epochs_run: int) -> None:
@@ -94,7 +94,7 @@ class SearchResult:
         return self.networks[self.best]
 
     def rows(self) -> list[dict[str, Any]]:
-        """The candidates from the best on: number, parameters, epochs, figure and error."""
+        """The candidates, best first: number, parameters, epochs, monitored value and error."""
         found = []
         for number in self._order:
             error = self.errors[number]
@@ -106,7 +106,7 @@ class SearchResult:
         return found
 
     def to_pandas(self) -> Any:
-        """A pandas DataFrame with a row for each candidate, from the best on: see `rows`."""
+        """A pandas DataFrame with a row for each candidate, best first: see `rows`."""
         return to_pandas(self.rows())
 
     def __repr__(self) -> str:
@@ -136,10 +136,11 @@ def search(
     n_threads: int | None = None,
     **options: Any,
 ) -> SearchResult:
-    """Find the best parameters by successive halving: all candidates begin, and the better ones go on.
+    """Find good parameters by successive halving: all candidates start, and only the best ones continue.
 
-    After `min_epochs` epochs, 1 of `reduction` candidates goes on to `reduction` times as many epochs, and so on up to
-    `epochs`. A candidate goes on from its checkpoint, to the bits of an unbroken training: no epoch is trained twice.
+    After `min_epochs` epochs, 1 of `reduction` candidates continues to `reduction` times as many epochs, and so on up
+    to `epochs`. A candidate continues from its checkpoint, with the same bits as without a pause: no epoch is trained
+    twice.
 
     Parameters
     ----------
@@ -154,20 +155,20 @@ def search(
     candidates : int
         The number of candidates, in all brackets together.
     epochs, min_epochs : int
-        The epochs of those that go to the end, and of those that end first. A schedule of the learning rate goes over
-        `epochs` for all.
+        The largest and the smallest number of epochs of a candidate. A learning-rate schedule extends over `epochs` for
+        all candidates.
     reduction : int
-        One of so many candidates goes on.
+        One of this many candidates continues.
     brackets : int
-        In how many groups the candidates run one after the other. A sampler learns from one group for the next.
+        The number of groups, which run one after the other. A sampler learns from each group for the next.
     monitor : str
-        The figure of the history by which candidates are compared.
+        The loss or metric of the history by which candidates are compared.
     seed : int
-        Determines which candidates are drawn.
+        Determines the candidates that are drawn.
     sampler : optuna.samplers.BaseSampler, optional
-        Proposes candidates instead of a random draw (extra `optuna`).
+        Proposes the candidates, which are otherwise drawn at random (extra `optuna`).
     checkpoint : str or path, optional
-        As for `fit_many`. Without a folder, checkpoints are in a temporary one.
+        As for `fit_many`. By default, a temporary folder.
     resume : bool
         As for `fit_many`.
     executor : optional
@@ -177,20 +178,20 @@ def search(
     n_threads : int, optional
         As for `fit_many`.
     **options
-        Parameters of `Network.fit` for all candidates; `validation_split`, `validation_data` or `validation_rows` for
-        the monitored figure.
+        Parameters of `Network.fit` for all candidates, such as `validation_split`, `validation_data` or
+        `validation_rows` for the monitored value.
 
     Returns
     -------
     SearchResult
-        The candidates from the best on.
+        The candidates with their results.
 
     Raises
     ------
     InvalidParameterError
-        A parameter is invalid, or the monitored figure is not in the history.
+        A parameter is invalid, or `monitor` is not in the history.
     Exception
-        What a candidate raised, if no candidate came through.
+        The error of a candidate, if all candidates failed.
 
     Notes
     -----
