@@ -1,4 +1,4 @@
-"""Validates and converts user input: rows, targets, weights of rows, images.
+"""Validates and converts user input: rows, targets, row weights, images.
 
-It may use the engine's matrix of rows and the parts. It does not depend on training or on model files.
+It may use the engine's row matrix and the parts. It does not depend on training or on model files.
 """

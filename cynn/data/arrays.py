@@ -31,7 +31,7 @@ def as_array(x: Any, name: str, *, exactly: bool = False) -> Array:
             f"{name} must have no masked values: fill them, or leave their rows out. "
             f"Got {int(np.ma.getmaskarray(x).sum())} masked values instead."
         )
-    if hasattr(x, "toarray"):  # a sparse matrix, of which NumPy would make a single object
+    if hasattr(x, "toarray"):  # a sparse matrix, which NumPy would convert to an array with a single object
         raise InvalidParameterError(f"{name} must be dense: use {name}.toarray(). Got {type(x).__name__} instead.")
     try:
         return np.asarray(x)

@@ -1,4 +1,4 @@
-"""Tables of other libraries, by what they have in common: pandas, polars and pyarrow, none of which is imported."""
+"""Tables of pandas, polars and pyarrow, used by their common interface. None of these libraries is imported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _is_of_a_table(x: Any) -> bool:
 
 
 def is_frame(x: Any) -> bool:
-    """Whether x is a table whose columns have names and dtypes of their own."""
+    """Whether x is a table whose columns have names and dtypes."""
     return _is_of_a_table(x) and hasattr(x, "columns")
 
 
@@ -61,7 +61,7 @@ def check_names(x: Any, known: list[str], name: str) -> None:
 
 
 def as_matrix(frame: Any, name: str, *, exactly: bool = False) -> Array:
-    """Convert a table to a matrix of uint8, float32 or float64; one dtype of NumPy for all columns is not copied."""
+    """Convert a table to a matrix of uint8, float32 or float64, without a copy if all columns have one such dtype."""
     dtypes = set(getattr(frame, "dtypes", ()))
     if len(dtypes) == 1 and isinstance(dtype := dtypes.pop(), np.dtype) and dtype.kind in "buif":
         matrix: Array = np.asarray(frame)
@@ -87,7 +87,7 @@ def _columns(frame: Any) -> list[Any]:
 
 
 def check_complete(column: Any, name: str) -> None:
-    """Raise a DataError where a column has a missing value. A NaN in an array of floats is for others to find."""
+    """Raise a DataError if a column has a missing value. A NaN in an array of floats is found by later checks."""
     if isinstance(dtype := getattr(column, "dtype", None), np.dtype) and dtype.kind != "O":
         return
     look = getattr(column, "isna", None) or getattr(column, "is_null", None)

@@ -54,7 +54,7 @@ def read_digit(path: str | Path) -> npt.NDArray[np.uint8]:
             flat = picture.convert("RGBA")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # an error of the operating system: no such file, no permission
+            raise  # from the operating system: no such file, no permission
         raise DataError(f"{str(path)!r} must be a whole picture, such as a PNG.") from error
     paper = Image.new("RGBA", flat.size, "white")
     grey = np.asarray(Image.alpha_composite(paper, flat).convert("L"))

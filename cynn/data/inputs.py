@@ -66,14 +66,14 @@ def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
 
 
 def as_rows_or_one(x: Any, columns: int, name: str, *, exactly: bool = False) -> tuple[Array, bool]:
-    """Convert `x` likewise, where it may be a single row of shape (inputs,); also return whether it is one."""
+    """Convert `x` like `as_rows`, but allow a single row of shape (inputs,); also return whether it is one."""
     numbers = _as_numbers(x, name, exactly=exactly)
     is_single = numbers.ndim == 1
     return _with_columns(numbers[None, :] if is_single else numbers, columns, name), is_single
 
 
 def _as_numbers(x: Any, name: str, *, exactly: bool) -> Any:
-    """An array, or sparse rows, which have all that is asked of rows."""
+    """Convert `x` to an array, or to sparse rows, which have the interface of rows."""
     return (as_sparse_rows if is_sparse(x) else as_numbers)(x, name, exactly=exactly)
 
 
@@ -106,7 +106,7 @@ def check_rows(
     *,
     check_finite: bool,
 ) -> None:
-    """Raise a DataError that names the first number that a network cannot use.
+    """Raise a DataError that names the first value that a network cannot use.
 
     Parameters
     ----------
@@ -181,9 +181,9 @@ def _pieces(places: Places) -> Iterator[Places]:
 def as_targets(
     y: Any, outputs: int, loss: Loss, name: str, weight: Array | None, *, n: int, dtype: str, check_finite: bool = True
 ) -> Targets:
-    """Convert `y` to targets: classes if it is one whole number per row and there are several outputs, else values.
+    """Convert `y` to targets: classes if it has one whole number per row and there are several outputs, else values.
 
-    The target of a row of weight 0 is not checked: that of another row takes its place.
+    The targets of rows with weight 0 are not checked: they are replaced by those of other rows.
     """
     given = _as_numbers_or_integers(y, name)
     if given.ndim == 0 or given.shape[0] != n:
@@ -203,7 +203,7 @@ def as_targets(
 
 
 def _row_that_counts(weight: Array) -> npt.NDArray[np.int64]:
-    """Return each row whose weight is not 0, and in place of any other the last one before it, or else the first."""
+    """Return all row numbers, with those of weight 0 replaced by the last row before them with a weight, or the first."""
     counts = weight > 0
     rows = np.where(counts, np.arange(len(weight)), int(np.argmax(counts)))
     last: npt.NDArray[np.int64] = np.maximum.accumulate(rows)
@@ -240,10 +240,11 @@ def _as_classes(labels: Array, outputs: int, name: str) -> npt.NDArray[np.int64]
 def split(
     target: Targets, n: int, fraction: float, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Split the rows into those to train on and those to validate with, each in ascending order.
+    """Split the rows into training and validation rows, each in ascending order.
 
-    The split depends only on the seed. Both parts have the same share of every class, up to one row. With several
-    outputs, this holds for every combination of their classes, and for the classes of the first output that has some.
+    The seed picks the rows. The split is stratified: both parts have the same share of every class, up to one row. With
+    several outputs, this holds for every combination of their classes, and for the classes of the first output that has
+    classes.
     """
     order = randomness.permutation(n, seed, randomness.Purpose.SPLIT)
     for part in reversed(target.parts):

@@ -1,4 +1,4 @@
-"""The names of columns and of classes that a network remembers, and labels in y by these."""
+"""The names of columns and classes that a network stores, and the conversion of labels in y to class numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["as_names", "classes_of_labels", "is_text"]
 
 
 def as_names(given: Any, name: str, count: int) -> list[str] | None:
-    """Validate a list of so many different strings, or None."""
+    """Validate a list of `count` different strings, or None."""
     if given is None:
         return None
     names = None if isinstance(given, (str, bytes)) else as_list(given)
@@ -32,16 +32,16 @@ def as_names(given: Any, name: str, count: int) -> list[str] | None:
 
 
 def is_text(array: Array) -> bool:
-    """Whether an array holds labels that are words."""
+    """Whether an array holds labels that are texts."""
     return array.dtype.kind in "UT" or (
         array.dtype.kind == "O" and array.size > 0 and all(isinstance(one, str) for one in array.flat)
     )
 
 
 def classes_of_labels(y: Any, classes: list[str], name: str, weight: Array | None, *, has_signs: bool) -> Any:
-    """Convert labels to the numbers of their classes, or to -1 and 1; y itself where it is not text.
+    """Convert labels to class numbers, or to -1 and 1. If y is not text, return y itself.
 
-    The label of a row of weight 0 may be any.
+    The label of a row with weight 0 is not checked.
     """
     labels = as_array(y, name)
     if not is_text(labels):

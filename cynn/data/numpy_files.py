@@ -1,4 +1,4 @@
-"""Files of NumPy: arrays in a .npy or a .npz. Pickled objects are not loaded."""
+"""NumPy files: arrays in a .npy or a .npz. Pickled objects are not loaded."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Objective:
     ----------
     outputs : Outputs
     activations : list of ActivationKernel or None
-        Which each output comes from.
+        The activation of each output.
     dtype : str
     loss, loss_weights
         As for `fit`.
@@ -46,8 +46,8 @@ class Objective:
     Attributes
     ----------
     derivative_weights : list of (float or None), or None
-        The weight of the loss of each output's derivatives by the inputs, None for an output without; or None if no
-        derivatives are trained.
+        For each output, the weight of the loss of its derivatives by the inputs, or None if it has no such loss. None
+        if no derivatives are trained.
     """
 
     derivative_weights: list[float | None] | None = None
@@ -81,7 +81,7 @@ class Objective:
 
     @property
     def takes_plain_targets(self) -> bool:
-        """Whether the targets are one array, which is not converted by its values, as labels are."""
+        """Whether the targets are a single array without labels that must be converted."""
         return self.outputs.is_one and self.classes == [None]
 
     @property
@@ -154,7 +154,7 @@ class Objective:
         )
 
     def sample_weights(self, given: Any, n: int, *, may_be_zero: bool = False) -> RowWeights:
-        """Validate the weights of rows for each output: the same for all outputs if one number per row is given."""
+        """Validate the row weights for each output. One number per row applies to all outputs."""
         if isinstance(given, RowWeights):
             return given
         names = self._names("sample_weight")
@@ -186,7 +186,7 @@ class Objective:
 
     @property
     def n_sums(self) -> int:
-        """The number of `Trainer.sums`."""
+        """The length of `Trainer.sums`."""
         return 2 + len(self.kernels) * (1 if self.derivative_weights is None else 2)
 
     def mean_losses(self, sums: Array) -> tuple[Array, Array]:

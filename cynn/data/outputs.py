@@ -1,4 +1,4 @@
-"""The outputs of a network: one, a list or a dict. It converts what users give and get for each to and from lists."""
+"""The outputs of a network: one, a list or a dict. Converts arguments and results of these forms from and to lists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Outputs:
     Attributes
     ----------
     names : list of str
-        Prefixes of the names of figures: `output_0` and so on if the user has given none.
+        The prefixes of the losses and metrics in the history: `output_0` and so on by default.
     values : list of int
         The numbers of the outputs in the engine.
     units : list of int
@@ -32,13 +32,13 @@ class Outputs:
         self.units = units
 
     def join(self, each: list[T]) -> Any:
-        """Return what a user gets: the only item for one output, else a list or a dict."""
+        """Convert a list with an item per output to the user's form: the only item, a list or a dict."""
         if self.is_one:
             return each[0]
         return list(each) if self._keys is None else dict(zip(self._keys, each, strict=True))
 
     def split(self, given: Any, name: str) -> list[Any]:
-        """The inverse of `join`: convert what a user gives to a list with an item for each output."""
+        """The inverse of `join`: convert an argument in the user's form to a list with an item per output."""
         if self.is_one:
             return [given]
         if self._keys is None:
@@ -52,7 +52,7 @@ class Outputs:
         return list(given) if self._keys is None else [given[key] for key in self._keys]
 
     def split_if(self, given: Any, name: str) -> list[Any]:
-        """Likewise, for an option that may be given once for all outputs, or by name for some; None for the others."""
+        """The same for an option with one value for all outputs, or with values for some of them; others get None."""
         if self.is_one:
             return [given]
         if isinstance(given, dict):

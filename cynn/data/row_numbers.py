@@ -19,11 +19,11 @@ def as_row_numbers(given: Any, n: int, name: str, function: str) -> npt.NDArray[
     Parameters
     ----------
     given : array of int, or of bool
-        The numbers, from 0; or for each of the n rows whether it is meant.
+        The numbers, from 0, or a mask of the n rows.
     n : int
-        How many rows x has.
+        The number of rows of x.
     name, function : str
-        What messages call the parameter, and the function that has it.
+        The names of the parameter and of its function in messages.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def as_row_numbers(given: Any, n: int, name: str, function: str) -> npt.NDArray[
     Raises
     ------
     InvalidParameterError
-        They are no whole numbers from 0 to n - 1, or there are none.
+        They are not whole numbers from 0 to n - 1, or there are none.
 
     Examples
     --------

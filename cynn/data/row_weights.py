@@ -29,7 +29,7 @@ class RowWeights:
     each : list of float64 array of shape (n,), or None
         The weights in the loss and the metrics of each output. None means 1 for every row.
     names : list of str
-        Their names in messages.
+        The names of the weights in messages.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class RowWeights:
         return weights
 
     def places(self, among: Places | None = None) -> Places | None:
-        """The places of the rows whose weight is not 0, among all rows or some; None if that is all rows."""
+        """The places of the rows whose weight is not 0, among all rows or some; None if these are all rows."""
         if self.rows is None:
             return among
         is_there = self.rows > 0
@@ -132,12 +132,12 @@ def _nothing_counts(name: str) -> DataError:
 
 
 def of_one_output(sample_weight: Any, n: int) -> RowWeights:
-    """Validate the weights where there is one number per row."""
+    """Validate weights with one number per row."""
     return RowWeights([as_sample_weight(sample_weight, n, "sample_weight")], ["sample_weight"])
 
 
 def check_as_given(weights: RowWeights, of: str, dtype: str) -> None:
-    """Raise a DataError unless a network of that dtype can take these as they are, not divided by their mean."""
+    """Raise a DataError unless the weights are finite in the network's dtype without a division by their mean."""
     for weight, name in zip(weights.each, weights.names, strict=True):
         if weight is not None and weight.max() > np.finfo(dtype).max:
             row = int(np.argmax(weight))
@@ -164,7 +164,7 @@ def as_sample_weight(sample_weight: Any, n: int, name: str, *, may_be_zero: bool
 
 
 def _check_sum_finite(weight: Array, name: str) -> None:
-    """Raise a DataError where weights of rows are too large to be summed up."""
+    """Raise a DataError if the sum of the weights is not finite."""
     with np.errstate(over="ignore"):
         total = weight.sum()
     if not np.isfinite(total):
@@ -177,7 +177,7 @@ def of_classes(class_weight: Any, target: Targets, weight: Array | None, places:
     Parameters
     ----------
     class_weight : dict or "balanced"
-        The weight of a class, 1 where it has none; or n / (k * count) for each of the k classes there are.
+        The weight of each class, 1 by default; or n / (k * count) for each of the k classes that occur.
     target : Targets
     weight : array of shape (n,), or None
         The weight of each row in the counts.

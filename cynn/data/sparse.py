@@ -1,4 +1,4 @@
-"""Sparse matrices in place of rows: CSR, by its attributes, so that SciPy is not imported."""
+"""Sparse matrices (CSR) as rows. They are recognized by their attributes, so that SciPy is not imported."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def is_sparse(x: Any) -> bool:
 
 
 def as_dense(rows: Any) -> Array:
-    """Rows that are few, as an array."""
+    """Convert a few rows to an array."""
     dense: Array = rows.dense() if isinstance(rows, SparseRows) else rows
     return dense
 
 
 def as_sparse_rows(x: Any, name: str, *, exactly: bool = False) -> SparseRows:
-    """Check a CSR matrix, and copy where its elements stand: nobody can change that later. The elements stay."""
+    """Check a CSR matrix, and copy its indices, so that they cannot change later. The elements are not copied."""
     if not all(hasattr(x, part) for part in ("indptr", "indices", "data")) or getattr(x, "format", None) != "csr":
         raise InvalidParameterError(
             f"{name} must be dense, or sparse by rows: use {name}.tocsr(). Got {type(x).__name__} instead."

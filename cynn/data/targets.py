@@ -25,14 +25,14 @@ class Targets:
     ----------
     values, classes : array or None
     outputs : int
-        Columns of the predictions.
+        The number of columns of the predictions.
     decision_threshold : float, optional
         The threshold that the loss of the output defines.
 
     Attributes
     ----------
     derivatives : DerivativeTargets or None
-        Derivatives by the inputs that are trained, too, of all outputs.
+        The derivatives of all outputs by the inputs, if these are trained, too.
     """
 
     derivatives: DerivativeTargets | None = None
@@ -98,7 +98,7 @@ class Targets:
         return np.eye(self.outputs)[self.as_classes()]
 
     def as_flags(self) -> Array:
-        """Rows of 0 and 1: where a value is nearer to 1."""
+        """Rows of 0 and 1: 1 if the value is above 0.5."""
         return (self.as_values() > 0.5).astype(np.int64)
 
     def as_classes(self) -> Array:
@@ -124,7 +124,7 @@ class Targets:
             self.outputs,
             self._decision_threshold,
         )
-        taken._kind, taken._smallest = self.kind, self._smallest  # the kind was judged by all rows
+        taken._kind, taken._smallest = self.kind, self._smallest  # the kind depends on all rows
         return taken
 
     def first(self, n: int) -> Targets:

@@ -1,4 +1,4 @@
-"""Figures of weighted rows: a weight of w is as if there were w copies."""
+"""Statistics of weighted rows: a weight of w means w copies of the row."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Array = npt.NDArray[Any]
 
 
 def quantiles(x: Array, parts: Sequence[float], weight: Array | None = None) -> list[float]:
-    """Numbers below which lie parts of the weight of x.
+    """Weighted quantiles of x.
 
-    Where a part ends between two numbers, their mean: the inverse of the distribution function, averaged where it jumps
-    (Hyndman and Fan, "Sample quantiles in statistical packages", 1996, definition 2). So the median is as usual.
+    They are the inverse of the distribution function, averaged at its jumps, so the median is the usual one. Source:
+    Hyndman and Fan, "Sample quantiles in statistical packages", 1996, definition 2.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def quantiles(x: Array, parts: Sequence[float], weight: Array | None = None) -> 
 
 
 def mean_and_deviation(y: Array, weight: Array | None = None) -> tuple[Array, Array]:
-    """Of each column, its mean, and its standard deviation, which is 1 where all numbers are the same."""
+    """The mean and the standard deviation of each column. For a constant column, the standard deviation is 1."""
     mean = np.average(y, axis=0, weights=weight)
     deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
     is_flat = deviation <= 1e-12 * np.abs(mean)
