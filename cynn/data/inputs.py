@@ -203,7 +203,7 @@ def as_targets(
 
 
 def _row_that_counts(weight: Array) -> npt.NDArray[np.int64]:
-    """Return all row numbers, with those of weight 0 replaced by the last row before them with a weight, or the first."""
+    """Return all row numbers. Those of weight 0 are replaced by the last earlier row with a weight, or the first."""
     counts = weight > 0
     rows = np.where(counts, np.arange(len(weight)), int(np.argmax(counts)))
     last: npt.NDArray[np.int64] = np.maximum.accumulate(rows)
