@@ -554,7 +554,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--shape", type=_shape, metavar="ROWSxCOLUMNS", help="the shape of a row as a picture, such as 28x28")
     add("--output", metavar="FILE", help="(default: the name of the model and of the picture, .png)")
 
-    web_commands.add_commands(command, _test_part, _train_with)
+    web_commands.add_commands(command, _open_model, _train_with)
     interop_commands.add_commands(command, _test_part, _open_model)
 
     plugins = command("plugins", _plugins, "Print every activation, loss, layer, ..., and the package of each.")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cynn.errors import InvalidParameterError
-from cynn.interop.plan import Array
-from cynn.network import load
+from cynn.interop.commands import Opened
+from cynn.network import Network
 
 __all__ = ["add_commands"]
 
@@ -19,7 +19,7 @@ _MNIST_INPUTS = 784
 
 def add_commands(
     command: Callable[[str, Any, str], argparse.ArgumentParser],
-    read: Callable[[str], tuple[Array, Array]],
+    open_model: Callable[[str], Opened],
     train: Callable[[list[str], Any], int],
 ) -> None:
     """Add the command to ``cynn``.
@@ -28,43 +28,45 @@ def add_commands(
     ----------
     command : callable
         Makes a parser from a name, a function and a description.
-    read : callable
-        Reads the rows and targets that ``--data`` names.
+    open_model : callable
+        Reads the file of a network or an estimator. Returns it, and what reads its rows and targets, or None for those.
     train : callable
         ``cynn train`` with these arguments and one more callback.
     """
     text = "Open a page that shows a saved network as it thinks, or a training as it runs."
 
     def run(options: argparse.Namespace) -> int:
-        return _watch(options, read) if options.train is None else _watch_training(options, train)
+        return _watch(options, open_model) if options.train is None else _watch_training(options, train)
 
     watch = command("watch", run, text)
     watch.add_argument("model", nargs="?", metavar="MODEL", help="a file that cynn train wrote")
-    watch.add_argument("--data", metavar="FILE.npz", help="examples (default: mnist for 784 inputs, else none)")
+    watch.add_argument("--data", metavar="FILE", help="examples, in a .npz or a table (default for 784 inputs: mnist)")
     watch.add_argument("--int8", action="store_true", help="weights of eight bits; prints what that costs")
     watch.add_argument("--output", metavar="FILE.html", help="where to write the page (default: a temporary file)")
     watch.add_argument("--no-open", action="store_true", help="do not open the page in the browser")
     watch.add_argument("--train", nargs=argparse.REMAINDER, help="train as cynn train with the options that follow")
 
 
-def _watch(options: argparse.Namespace, read: Callable[[str], tuple[Array, Array]]) -> int:
+def _watch(options: argparse.Namespace, open_model: Callable[[str], Opened]) -> int:
     import shutil  # imported when needed, as they take time
     import tempfile
     import webbrowser
 
     if options.model is None:
         raise InvalidParameterError("cynn watch must have a MODEL, or --train. Got neither.")
-    network = load(options.model)
-    data = options.data or ("mnist" if network.input.units == _MNIST_INPUTS else None)
+    model, read = open_model(options.model)
+    is_of_digits = isinstance(model, Network) and model.input.units == _MNIST_INPUTS
+    data = options.data or ("mnist" if is_of_digits else None)
     stem = Path(options.model).stem
-    examples = None if data is None else read(data)
+    x, y = (None, None) if data is None else read(data)
     with ExitStack() as where_it_fails:
         path = Path(options.output or "")
         if not options.output:
             folder = tempfile.mkdtemp(prefix="cynn-")
             where_it_fails.callback(shutil.rmtree, folder)
             path = Path(folder, f"{stem}.html")
-        network.to_html(path, examples=examples, dtype="int8" if options.int8 else "float32", title=stem)
+        examples = x if y is None else (x, y)
+        model.to_html(path, examples=examples, dtype="int8" if options.int8 else "float32", title=stem)
         where_it_fails.pop_all()
     is_open = not options.no_open and webbrowser.open(path.absolute().as_uri())
     print(f"the page is in {path}{'' if is_open else '; open it in a browser'}")

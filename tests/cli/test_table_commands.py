@@ -1,5 +1,7 @@
 """``cynn train``, ``cynn predict`` and ``cynn evaluate`` for tables."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,17 @@ def test_classes(folder, capsys):
     assert "classes of sold" in train(capsys, "--target", "sold")
     assert "2 classes of rooms" in train(capsys, "--target", "rooms", "--task", "classes", "--epochs", "1")
     assert "values of rooms" in train(capsys, "--target", "rooms", "--epochs", "1")
+
+
+def test_a_page_shows_it(folder, capsys):
+    train(capsys, "--target", "district", "--epochs", "1", "--output", "d.safetensors")
+    assert "the page is in d.html" in succeed(capsys, "watch", "d.safetensors", "--output", "d.html", "--no-open")
+    assert '"answers":[]' in Path("d.html").read_text(encoding="utf-8")
+    succeed(capsys, "watch", "d.safetensors", "--data", "flats.csv", "--output", "d.html", "--no-open")
+    page = Path("d.html").read_text(encoding="utf-8")
+    assert '"answers":["' in page and "north" in page
+    train(capsys, "--target", "price", "--epochs", "1", "--output", "p.safetensors")
+    succeed(capsys, "watch", "p.safetensors", "--data", "flats.csv", "--output", "p.html", "--no-open")
 
 
 def test_parquet(folder, capsys):
