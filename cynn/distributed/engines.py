@@ -1,4 +1,4 @@
-"""What runs tasks: an executor of `concurrent.futures`, a Dask client, or a `joblib.Parallel`, behind one face."""
+"""One interface to the engines that run tasks: executors of `concurrent.futures`, Dask clients, `joblib.Parallel`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["Engine", "of"]
 
 # A chunk of tasks takes at least this long, so that sending it costs little.
 _SECONDS_PER_CHUNK = 0.1
-# Chunks that wait at each worker, so that it never waits for the next.
+# The number of chunks that are queued for each worker, so that it never waits for the next one.
 _CHUNKS_PER_WORKER = 2
 
 
 class Engine:
-    """Runs tasks, and hands over data once for all of them.
+    """Runs tasks, and sends their data only once.
 
     Parameters
     ----------
     executor : object
         As for `fit_many`.
     folder : str
-        A folder for data in files.
+        A folder for files with data.
     """
 
     def __init__(self, executor: Any, folder: str) -> None:
@@ -42,12 +42,12 @@ class Engine:
         return to_file(data, os.path.join(self.folder, f"data-{next(self._files)}"))
 
     def run(self, tasks: list[Task], sources: list[Any]) -> Iterator[Outcome]:
-        """Run the tasks; give outcomes as they come.
+        """Run the tasks; yield the outcomes as they arrive.
 
         Raises
         ------
         concurrent.futures.BrokenExecutor
-            A worker was lost, and its task was not done again.
+            A worker was lost, and its task was not repeated.
         """
         raise InvalidParameterError(
             "The 'executor' parameter of fit_many must be a concurrent.futures.Executor, a Dask Client or a "
@@ -60,7 +60,7 @@ class Engine:
 
 
 class ExecutorEngine(Engine):
-    """An executor of `concurrent.futures`, also that of mpi4py and of loky."""
+    """An executor of `concurrent.futures`, mpi4py or loky."""
 
     def run(self, tasks: list[Task], sources: list[Any]) -> Iterator[Outcome]:
         waiting, pending = iter(tasks), set[Any]()
@@ -75,7 +75,7 @@ class ExecutorEngine(Engine):
                 return
             finished, pending = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
             try:
-                # those that have failed come last, so that nothing that is done is lost
+                # failed tasks come last, so that no finished task is lost
                 for future in sorted(finished, key=lambda future: future.exception() is not None):
                     for outcome in future.result():
                         seconds, done = seconds + outcome.seconds, done + 1
@@ -93,7 +93,7 @@ class ExecutorEngine(Engine):
         return self.executor.submit(run, chunk, sources)
 
     def renew(self) -> bool:
-        """Loky has a new executor once workers of the last are lost."""
+        """Loky makes a new executor when workers of the last one are lost."""
         module = sys.modules.get(type(self.executor).__module__.partition(".reusable")[0])
         make = getattr(module, "get_reusable_executor", None)
         if make is None:
@@ -103,7 +103,7 @@ class ExecutorEngine(Engine):
 
 
 class DaskEngine(ExecutorEngine):
-    """A Dask client. A task whose worker is lost is done again by another."""
+    """A Dask client. If a worker is lost, another one repeats its task."""
 
     def __init__(self, executor: Any, folder: str) -> None:
         super().__init__(executor.get_executor(pure=False, retries=2), folder)
@@ -117,7 +117,7 @@ class DaskEngine(ExecutorEngine):
 
 
 class JoblibEngine(Engine):
-    """A `joblib.Parallel`, which makes chunks of short tasks itself."""
+    """A `joblib.Parallel`, which combines short tasks to chunks itself."""
 
     def run(self, tasks: list[Task], sources: list[Any]) -> Iterator[Outcome]:
         delayed = importlib.import_module("joblib").delayed

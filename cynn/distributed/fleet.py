@@ -1,7 +1,7 @@
 """Trains the members of a fleet on the workers of an executor.
 
-A worker trains a network and sends back its checkpoint. Here, the network goes on from that checkpoint, with nothing
-left to do: so the memory of its optimizer, its history and its callbacks are as after a `fit` of its own.
+A worker trains a network and sends back its checkpoint. The network in this process then resumes from that checkpoint,
+with nothing left to train. So its optimizer's state, its history and its callbacks are the same as after its own `fit`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _MAX_LOSSES = 3
 
 
 class Workers:
-    """The workers of an executor, to which data go once, however often members are trained.
+    """The workers of an executor. Data are sent to them once, however often members are trained.
 
     Parameters
     ----------
     executor : object
         As for `fit_many`.
     allow_mixed : bool
-        Whether workers may be machines with other last bits.
+        Whether workers may be machines whose results have other last bits.
     n_threads : int
-        For each worker.
+        The number of threads of each worker.
     """
 
     def __init__(self, executor: Any, allow_mixed: bool, n_threads: int) -> None:
@@ -57,9 +57,9 @@ class Workers:
         Parameters
         ----------
         members : list of Member
-            Those that are finished in their checkpoints go on from these here.
+            Those whose checkpoints are finished resume from these in this process.
         report : function
-            Is told how many members are done.
+            Called with the number of finished members.
         """
         by_number = {member.number: member for member in members}
         left = []
@@ -107,7 +107,7 @@ def _check_machine(outcome: Outcome, allow_mixed: bool) -> None:
 
 
 def _take(member: Member, outcome: Outcome, folder: str, n_threads: int) -> None:
-    """Let the member be as the worker's network."""
+    """Give the member the state of the worker's network."""
     if outcome.checkpoint is None:
         member.error, member.is_done = outcome.error, True
         return

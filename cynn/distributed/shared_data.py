@@ -1,4 +1,4 @@
-"""Data that go to each worker once: what a task has instead of an array is its number in a list of sources."""
+"""Data that are sent to each worker once. A task has the number of a source instead of an array."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from cynn.errors import WorkerError
 
 __all__ = ["InFile", "InMemmap", "Shared", "SharedData", "opened", "to_file", "with_data"]
 
-# Smaller data travel with the task.
+# Smaller data are sent with the task.
 _MIN_BYTES = 1 << 14
 
 
 class Shared(NamedTuple):
-    """Stands for data in the options of a task."""
+    """The placeholder for data in the options of a task."""
 
     number: int
 
 
 class InFile(NamedTuple):
-    """Data in a file that the driver has written. Those of an array are mapped, not read."""
+    """Data in a file that the driver has written. Arrays are memory-mapped."""
 
     path: str
     is_array: bool
@@ -42,7 +42,7 @@ class InMemmap(NamedTuple):
 
 
 class SharedData:
-    """Data that are handed over once, whatever the number of tasks.
+    """Data that are sent once, whatever the number of tasks.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class SharedData:
     def __init__(self, hand_over: Callable[[Any], Any]) -> None:
         self._hand_over = hand_over
         self._number_of: dict[int, int] = {}
-        self._kept: list[Any] = []  # so that no other data get the same id
+        self._kept: list[Any] = []  # keeps the data alive, so that no other data get the same id
         self.sources: list[Any] = []
 
     def without_data(self, value: Any) -> Any:
-        """The same options, with `Shared` in place of large data."""
+        """The same options, with `Shared` instead of large data."""
         if isinstance(value, dict):
             return {name: self.without_data(each) for name, each in value.items()}
         if type(value) in (list, tuple):
@@ -81,7 +81,7 @@ def _bytes_of(value: Any) -> int:
 
 
 def _of_memmap(value: Any) -> InMemmap | None:
-    """The file of a memmap, if all of it is seen in order."""
+    """The file of a memmap, if the array is contiguous and not a view of another memmap."""
     if type(value) is not np.memmap or type(value.base) is np.memmap:
         return None
     if not isinstance(value.filename, (str, os.PathLike)) or not (value.flags.c_contiguous or value.flags.f_contiguous):
@@ -91,7 +91,7 @@ def _of_memmap(value: Any) -> InMemmap | None:
 
 
 def to_file(value: Any, path: str) -> InFile:
-    """Write data to a file from which each worker maps or reads them."""
+    """Write data to a file, which each worker maps or reads."""
     is_array = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
     with open(path, "wb") as file:
         if is_array:
@@ -102,7 +102,7 @@ def to_file(value: Any, path: str) -> InFile:
 
 
 def with_data(value: Any, data: list[Any]) -> Any:
-    """The options that `without_data` was given."""
+    """The inverse of `without_data`."""
     if isinstance(value, Shared):
         return data[value.number]
     if isinstance(value, dict):

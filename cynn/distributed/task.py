@@ -1,4 +1,4 @@
-"""A task: the training of one network, as it travels to a worker, and what comes back."""
+"""A task, which is the training of one network on a worker, and its outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cynn.version import __version__
 
 __all__ = ["Outcome", "Task", "machine", "run"]
 
-_NEVER = 1e9  # seconds: a checkpoint is written at the end alone
+_NEVER = 1e9  # seconds: a checkpoint is written only at the end
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Task:
     options : dict
         The parameters of `fit`, with `Shared` in place of large data.
     checkpoint : bytes or None
-        The file of the checkpoint to go on from.
+        The content of the checkpoint file from which to continue.
     n_threads : int
     """
 
@@ -45,20 +45,20 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What a worker made of a task.
+    """The result of a task.
 
     Attributes
     ----------
     number : int
         The place of the network in the fleet.
     checkpoint : bytes or None
-        The file of the checkpoint at the end of the training; None after an error.
+        The content of the checkpoint file at the end of the training; None after an error.
     error : Exception or None
     epochs_run : int
         The epochs that callbacks with such a count have seen in this task.
     seconds : float
     machine : tuple of str
-        What the last bits depend on.
+        The properties of the worker on which the last bits depend.
     """
 
     number: int
@@ -70,7 +70,7 @@ class Outcome:
 
 
 def machine() -> tuple[str, ...]:
-    """What the last bits of a training depend on: version, kernel level, BLAS and its core."""
+    """The properties of this machine on which the last bits of a training depend: version, kernel level, BLAS, core."""
     return (__version__, kernels.level, *kernels.blas.description())
 
 
@@ -81,7 +81,7 @@ def run(tasks: list[Task], sources: list[Any]) -> list[Outcome]:
     ----------
     tasks : list of Task
     sources : list
-        What the driver has handed over of the data.
+        The data that the driver has sent.
     """
     data = [opened(source) for source in sources]
     return [_run(task, data) for task in tasks]
@@ -107,7 +107,7 @@ def _run(task: Task, data: list[Any]) -> Outcome:
 
 
 def _picklable(error: BaseException) -> BaseException:
-    """The error, or a CynnError with its words if it cannot be sent."""
+    """The error, or a CynnError with its message if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
