@@ -98,7 +98,7 @@ def test_without_scripts_all_is_shown(browser, address):
     page = watched(browser, address, java_script_enabled=False)
     page.goto(f"{address}/catalogue.html")
     own = sum(len(of_kind.names()) for of_kind in registry.OF_KIND.values())
-    assert own / 2 < page.locator("ul.parts > li:visible").count() <= own
+    assert own / 2 < page.locator("ul.parts:not(.layers) > li:visible").count() <= own
     assert page.locator(".cynn-race g.run:visible").count() == 6
     assert not page.get_by_role("slider").all()
     assert not page.get_by_role("checkbox").all()
