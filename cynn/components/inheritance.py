@@ -7,12 +7,8 @@ from typing import Any
 
 __all__ = ["directional", "own_of"]
 
-# The methods with which a class computes something of its own.
-_COMPUTES = {
-    "activation": ("kernel", "forward", "backward"),
-    "loss": ("kernel", "value_and_gradient"),
-    "layer": ("build", "forward", "backward"),
-}
+# With which an activation, a loss or a layer computes something of its own.
+_COMPUTES = ("kernel", "build", "forward", "backward", "value_and_gradient")
 
 
 def own_of(part: Any, attribute: str, computes: Collection[str]) -> Any:
@@ -41,4 +37,4 @@ def directional(part: Any, method: str) -> Any:
     part : Activation, Loss or Layer
     method : {"jvp", "backward_jvp"}
     """
-    return own_of(part, method, _COMPUTES[part.kind])
+    return own_of(part, method, _COMPUTES)
