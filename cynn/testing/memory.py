@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Canaries", "Guarded", "Manner", "Placed", "Shifted", "aligned_copy", "first_difference"]
+__all__ = ["Array", "Canaries", "Guarded", "Manner", "Moving", "Placed", "Shifted", "Staying", "aligned_copy", "first_difference"]
 
 Array = npt.NDArray[Any]
 
@@ -74,6 +74,31 @@ class Shifted:
         return Guarded(values, canary(name, self.turn, values.dtype), shift)
 
 
+class Moving(Canaries):
+    """Arrays that never lie where one lay before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._all: list[Guarded] = []
+
+    def place(self, name: str, values: Array, *, is_input: bool) -> Placed:
+        self._all.append(Guarded(values, canary(name, self.turn, values.dtype)))
+        return self._all[-1]
+
+
+class Staying(Canaries):
+    """Arrays of one name and size that always lie in the same place: a call must be over before the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._memory: dict[tuple[str, int], Array] = {}
+
+    def place(self, name: str, values: Array, *, is_input: bool) -> Placed:
+        guard = canary(name, self.turn, values.dtype)
+        raw = self._memory.setdefault((name, values.nbytes), Guarded.memory(values))
+        return Guarded(values, guard, raw=raw)
+
+
 @functools.lru_cache(maxsize=256)
 def canary(name: str, turn: int, dtype: Any) -> Array:
     """The canaries around the array of this name."""
@@ -94,9 +119,14 @@ class Guarded:
     the two turns.
     """
 
-    def __init__(self, values: Array, guard: Array, shift: int = 0) -> None:
+    @staticmethod
+    def memory(values: Array, shift: int = 0) -> Array:
+        """Memory for these values and the canaries."""
+        return np.empty((values.size + 2 * GUARD + shift) * values.itemsize + LINE, np.uint8)
+
+    def __init__(self, values: Array, guard: Array, shift: int = 0, raw: Array | None = None) -> None:
         size, item = values.size, values.itemsize
-        raw = np.empty((size + 2 * GUARD + shift) * item + LINE, np.uint8)
+        raw = self.memory(values, shift) if raw is None else raw
         start = -raw.ctypes.data % LINE + shift * item
         whole = raw[start : start + (size + 2 * GUARD) * item].view(values.dtype)
         whole[:GUARD] = guard

@@ -14,7 +14,7 @@ from cynn.testing import optimizer_pieces, references, step_laws
 from cynn.testing.calls import OptimizerCalls
 from cynn.testing.checks import Checks, NamedCheck, Sample
 from cynn.testing.common import variants
-from cynn.testing.memory import Array, Canaries, aligned_copy, first_difference
+from cynn.testing.memory import Array, Canaries, Moving, Staying, aligned_copy, first_difference
 from cynn.testing.precision import Movement
 from cynn.testing.report import Failure, Report
 from cynn.testing.words import apart
@@ -370,8 +370,8 @@ class OptimizerChecks(Checks[Optimizer, OptimizerCalls]):
         grads = self.gradients(5)
         for dtype in self.dtypes:
             ends = []
-            for _ in range(2):
-                calls = self.calls(dtype)
+            for manner in (Moving(), Staying()):  # a step must not know an array again by its address
+                calls = self.calls(dtype, manner=manner)
                 w, slots = self.start(calls)
                 for t, grad in enumerate(grads, 1):
                     calls.step(w, grad, slots, t)

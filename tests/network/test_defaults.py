@@ -59,6 +59,7 @@ DEFAULTS = {
         "EarlyStopping": {
             "monitor": "val_loss", "min_delta": 0.0, "patience": 0, "mode": "auto", "restore_best_weights": False
         },
+        "Live": {"port": 0, "open": True, "shape": None},
         "StochasticWeightAveraging": {"every_epochs": 1},
         "TensorBoard": {"log_dir": "logs"},
         "Timer": {"limit_seconds": None},
