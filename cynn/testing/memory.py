@@ -10,7 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Canaries", "Guarded", "Manner", "Moving", "Placed", "Shifted", "Staying", "aligned_copy", "first_difference"]
+__all__ = [
+    "Array", "Canaries", "Guarded", "Manner", "Moving", "Placed", "Shifted", "Staying", "aligned_copy",
+    "first_difference",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
