@@ -47,10 +47,18 @@ TOO_WIDE = """() => {
 }"""
 
 
+# Folders of pages that are made from one template each: one page in six is looked at.
+MADE = ("catalogue/", "reference/generated/")
+
+
 def test_every_page_is_whole(page, site, address):
     paths = sorted(path.relative_to(site) for path in site.rglob("*.html"))
     paths = [path.as_posix() for path in paths if path.parts[0] not in ("_static", "_modules")]
     assert len(paths) > 50
+    for folder in MADE:  # hundreds, which would take minutes
+        of_folder = [path for path in paths if path.startswith(folder)]
+        assert len(of_folder) > 50
+        paths = [path for path in paths if path not in of_folder or of_folder.index(path) % 6 == 0]
     wrong = {}
     for path in paths:
         page.problems.clear()
