@@ -37,7 +37,7 @@ cdef class OperationTangents:
 
 
 cdef class PythonOperation:
-    """What they have in common: what a method raises is kept for the caller."""
+    """What they have in common: what a method raises is kept for the caller. Each kind defines the four methods."""
 
     cdef int run(self, Method method, int64_t rows) noexcept:
         try:

@@ -3,36 +3,18 @@
 import numpy as np
 import pytest
 from browsing import axe, browser, watched
-from built_site import address, site
+from built_site import address, opened_page, site
 
 import cynn
 from cynn import registry
 
 pytestmark = pytest.mark.browser
-__all__ = ["address", "axe", "browser", "site"]  # fixtures
-
-
-@pytest.fixture
-def opened(browser, address):
-    """A function that opens a page."""
-    pages = []
-
-    def opened(path, width=1300, mode="light"):
-        page = watched(browser, address, viewport={"width": width, "height": 900})
-        page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
-        pages.append(page)
-        page.goto(f"{address}/{path}.html")
-        return page
-
-    yield opened
-    for page in pages:
-        assert page.problems == []
-        page.close()
+__all__ = ["address", "axe", "browser", "opened_page", "site"]  # fixtures
 
 
 @pytest.mark.parametrize(("width", "mode"), [(1300, "light"), (400, "dark")])
-def test_the_filter(opened, width, mode):
-    page = opened("catalogue", width, mode)
+def test_the_filter(opened_page, width, mode):
+    page = opened_page("catalogue", width, mode)
     field = page.get_by_role("searchbox", name="Filter")
     shown = page.locator("ul.parts > li:visible")
     everything = shown.count()
@@ -46,8 +28,8 @@ def test_the_filter(opened, width, mode):
 
 
 @pytest.mark.parametrize(("width", "mode"), [(1300, "dark"), (400, "light")])
-def test_a_slider_redraws_both_curves(opened, width, mode):
-    page = opened("catalogue/activations/elu", width, mode)
+def test_a_slider_redraws_both_curves(opened_page, width, mode):
+    page = opened_page("catalogue/activations/elu", width, mode)
     curves = page.locator("svg.cynn-panel .curve path")
     before = [curve.get_attribute("d") for curve in curves.all()]
     page.get_by_role("slider", name="z").fill("-2")
@@ -62,7 +44,7 @@ def test_a_slider_redraws_both_curves(opened, width, mode):
     assert page.locator(".cynn-sliders output").first.inner_text() == "0.100"
 
 
-def test_the_curve_that_is_redrawn_is_the_one_that_was_drawn(opened, browser, address):
+def test_the_curve_that_is_redrawn_is_the_one_that_was_drawn(opened_page, browser, address):
     """A point of the static picture and the same point after the script has drawn it anew."""
     static = watched(browser, address, java_script_enabled=False)
     static.goto(f"{address}/catalogue/activations/snake.html")
@@ -72,14 +54,14 @@ def test_the_curve_that_is_redrawn_is_the_one_that_was_drawn(opened, browser, ad
     }"""
     before = [curve.evaluate(ends) for curve in static.locator("svg.cynn-panel .curve path").all()]
     static.close()
-    page = opened("catalogue/activations/snake")
+    page = opened_page("catalogue/activations/snake")
     after = [curve.evaluate(ends) for curve in page.locator("svg.cynn-panel .curve path").all()]
     np.testing.assert_allclose(after, before, atol=0.05)
 
 
 @pytest.mark.parametrize(("width", "mode"), [(1300, "light"), (400, "dark")])
-def test_the_race(opened, width, mode):
-    page = opened("catalogue", width, mode)
+def test_the_race(opened_page, width, mode):
+    page = opened_page("catalogue", width, mode)
     race = page.locator(".cynn-race")
     assert race.locator("g.run:not(.hidden)").count() == 6
     race.get_by_role("checkbox", name="adamw", exact=True).check()
@@ -107,8 +89,8 @@ def test_without_scripts_all_is_shown(browser, address):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("path", ["catalogue", "catalogue/activations/gelu", "catalogue/losses/huber"])
-def test_axe_finds_nothing(opened, axe, path, mode):
-    page = opened(path, mode=mode)
+def test_axe_finds_nothing(opened_page, axe, path, mode):
+    page = opened_page(path, mode=mode)
     page.wait_for_selector(f"html[data-theme={mode}]", state="attached")
     page.evaluate(axe)
     for part in ("ul.parts", ".parts-filter", ".cynn-race", ".cynn-curves", ".cynn-sliders"):
@@ -117,8 +99,8 @@ def test_axe_finds_nothing(opened, axe, path, mode):
             assert [(each["id"], each["impact"], each["nodes"][0]["html"][:200]) for each in found] == []
 
 
-def test_code_is_copied_without_prompts_and_output(opened):
-    page = opened("catalogue/activations/elu")
+def test_code_is_copied_without_prompts_and_output(opened_page):
+    page = opened_page("catalogue/activations/elu")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     block = page.locator(".highlight", has=page.locator(".gp"))
     block.hover()

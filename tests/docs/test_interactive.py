@@ -4,10 +4,10 @@ import re
 
 import pytest
 from browsing import axe, browser, watched
-from built_site import address, site
+from built_site import address, opened_page, site
 
 pytestmark = pytest.mark.browser
-__all__ = ["address", "axe", "browser", "site"]  # fixtures
+__all__ = ["address", "axe", "browser", "opened_page", "site"]  # fixtures
 
 #: Each part, and the page that it stands on.
 PARTS = {
@@ -20,21 +20,14 @@ PARTS = {
 
 
 @pytest.fixture
-def opened(browser, address):
+def opened(opened_page):
     """A function that opens the page of a part, and returns the page and the part."""
-    pages = []
 
     def opened(name, width=1300, mode="light"):
-        page = watched(browser, address, viewport={"width": width, "height": 900})
-        page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
-        pages.append(page)
-        page.goto(f"{address}/{PARTS[name]}.html")
+        page = opened_page(PARTS[name], width, mode)
         return page, page.locator(f"#interactive-{name}")
 
-    yield opened
-    for page in pages:
-        assert page.problems == []
-        page.close()
+    return opened
 
 
 def test_a_neuron_has_sliders(opened):

@@ -1,4 +1,4 @@
-"""The documentation, built and served: `site`, `address` and `page`.
+"""The documentation, built and served: `site`, `address`, `page`, and `opened_page`, which opens pages.
 
 CYNN_SITE names the folder of a site that is built already.
 """
@@ -48,3 +48,21 @@ def page(browser, address):
     page = watched(browser, address, viewport={"width": 1280, "height": 900})
     yield page
     page.close()
+
+
+@pytest.fixture
+def opened_page(browser, address):
+    """A function that opens a page of the site, light or dark. Nothing may go wrong on any of them."""
+    pages = []
+
+    def opened(path, width=1300, mode="light"):
+        page = watched(browser, address, viewport={"width": width, "height": 900})
+        page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
+        pages.append(page)
+        page.goto(f"{address}/{path}.html")
+        return page
+
+    yield opened
+    for page in pages:
+        assert page.problems == []
+        page.close()
