@@ -1,7 +1,7 @@
-"""A step that computes the Hessian H of the loss by the parameters, times a vector v, in the place of the gradients.
+"""A step that computes H v instead of the gradient, where H is the Hessian of the loss by the parameters.
 
-H v is the directional derivative of the gradient where the parameters move along v: a pass forward with tangents from
-v, the Hessians of the losses times the tangents of the outputs, and a pass backward with its tangents.
+H v is the directional derivative of the gradient along v. A forward pass computes tangents along v. The Hessian of each
+loss multiplies the tangents of its output. A backward pass computes the gradients and their tangents, which are H v.
 
 Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994.
 """
@@ -16,14 +16,14 @@ from cynn.engine.tangent_step cimport TangentStep
 
 
 cdef class CurvatureStep(TangentStep):
-    """The passes of H v, on tiles of rows.
+    """A step that computes H v.
 
     Parameters
     ----------
     engine : Engine
-        Of the network.
+        The engine of the network.
     directions : list of (array or None)
-        The part of v for each entry of `Engine.trained_parameters`. What is in the arrays at the time of a step counts.
+        The part of v for each entry of `Engine.trained_parameters`. Each step reads these arrays anew.
     loss_values : list of int
         The values from which the losses of the outputs are computed.
     batch_size : int

@@ -1,4 +1,4 @@
-# What a training step adds where derivatives by the inputs are trained, too.
+# A training step that also trains derivatives of the outputs by the inputs.
 from libc.stdint cimport int64_t
 
 from cynn.engine.dtypes cimport Dtype
@@ -12,11 +12,11 @@ ctypedef struct DerivativeHead:
     int64_t number               # of the output
     int64_t value                # in the engine
     int64_t units
-    int64_t entry                # of the gradients with which the backward pass begins
-    int64_t first_copy           # backward: that of the unit vector of the first unit
+    int64_t entry                # its index in TangentStep.entries
+    int64_t first_copy           # if is_backward, the copy for its first unit
     int64_t columns              # of the given derivatives
     double loss_weight
-    const Rows *source           # of the whole run; NaN: not given
+    const Rows *source           # the derivatives of the whole run; NaN: not given
     const double *row_weight
     void *given                  # of the batch
     void *weight
@@ -33,9 +33,9 @@ cdef class DerivativeStep(TangentStep):
     cdef int64_t *units          # of each entry
     cdef DerivativeHead *heads
     cdef int64_t n_heads
-    cdef const Rows *source      # of directions, or NULL: the coordinates
+    cdef const Rows *source      # of the directions; NULL: the unit vectors
     cdef void *directions        # of the batch
-    cdef list losses             # of tiles
+    cdef list losses             # for each head, the losses of the tiles
     cdef void gather(self, const Step *step, int64_t begin, int64_t end) noexcept nogil
     cdef void set_loss_tangents(self, int64_t begin, int64_t end) noexcept nogil
     cdef void set_unit_vectors(self, int64_t begin, int64_t end) noexcept nogil

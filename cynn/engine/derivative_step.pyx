@@ -1,13 +1,15 @@
-"""What a training step adds where derivatives of the outputs by the inputs are trained, too: C = L + w D.
+"""A training step that also trains derivatives of the outputs by the inputs: C = L + w D.
 
-L is the loss of the outputs y, D that of products v = J t of their Jacobian and directions t. With λ = ∂D/∂v, the
-gradient of D by the weights is that of λᵀ J t for a constant λ: the directional derivative along t of ∂(λᵀ y)/∂W. So λ
-goes backward through the network, and `backward_jvp` and `gradient_jvp` (cynn/abi.h) differentiate this pass along t.
-They are linear in the tangent of what goes backward. With ∂L/∂y for it, they give the gradient of C in one sum.
+L is the loss of the outputs y. D is the loss of v = J t, the product of their Jacobian J and a direction t. Let
+λ = ∂D/∂v. The gradient of D by the weights W is that of λᵀ J t for a constant λ: the directional derivative along t of
+∂(λᵀ y)/∂W. So λ goes backward through the network, and `backward_jvp` and `gradient_jvp` (cynn/abi.h) differentiate
+this pass along t. Both are linear in the tangent of the gradient that goes backward. If this tangent is ∂L/∂y, they
+compute the gradient of C in one sum.
 
-Each row has a copy for each of its directions: v comes from a pass forward along t, then λ goes backward. Or, where a
-row has fewer outputs than inputs, a copy for each output: its unit vector goes backward, gives a row of J, and ∂D/∂J is
-the direction t of this copy, since Σ ∂D/∂J J is such a product, too.
+There are two methods. (1) One copy of each row per direction: a forward pass along t computes v, then λ goes backward.
+(2) If no directions are given and there are no more outputs than inputs, one copy of each row per output: its unit
+vector goes backward and gives a row of J. Then ∂D/∂J is the direction t of this copy, since Σ ∂D/∂J J is a product J t,
+too.
 
 Source: Czarnecki et al., "Sobolev training for neural networks", NeurIPS 2017; Pearlmutter, "Fast exact multiplication
 by the Hessian", Neural Computation 6, 1994, for passes of directional derivatives.
@@ -29,14 +31,14 @@ from cynn.engine.workspace cimport address_of, aligned
 
 
 cdef class DerivativeStep(TangentStep):
-    """The passes of directional derivatives in a step, on tiles of its rows.
+    """A step that also trains derivatives of the outputs by the inputs.
 
     Parameters
     ----------
     engine : Engine
-        Of the network.
+        The engine of the network.
     given : DerivativeTargets
-        For each output: derivatives, or None; weights of rows, and of the loss. Directions, if there are some.
+        The derivatives of each output, or None, with the weights of their rows and losses, and the directions, if any.
     loss_values : list of int
         The values from which the losses of the outputs are computed.
     batch_size : int
@@ -59,8 +61,7 @@ cdef class DerivativeStep(TangentStep):
             copies = self.inputs if given.directions is None else given.directions.shape[1] // self.inputs
         entries = list(loss_values)
         self.n_losses, self.n_heads = len(entries), len(numbers)
-        room = np.zeros(self.n_heads * sizeof(DerivativeHead), np.uint8)
-        self.heads = <DerivativeHead *>self.hold(room)
+        self.heads = <DerivativeHead *>self.hold(np.zeros(self.n_heads * sizeof(DerivativeHead), np.uint8))
         for i, number in enumerate(numbers):
             head, value = &self.heads[i], engine.outputs[number]
             if loss_values[number] != value:
@@ -77,7 +78,7 @@ cdef class DerivativeStep(TangentStep):
             self.keep += [rows, given.row_weights[number]]
             head.given = self.hold(aligned((batch_size, head.columns), engine.dtype))
             head.weight = self.hold(aligned((batch_size,), engine.dtype))
-            # a tile has at least one row
+            # one element per tile, and a tile has at least one row
             self.losses.append(np.zeros(batch_size))
             head.tile_loss = <double *>address_of(self.losses[i])
         if given.directions is not None:
@@ -109,7 +110,7 @@ cdef class DerivativeStep(TangentStep):
         return found
 
     cdef void gather(self, const Step *step, int64_t begin, int64_t end) noexcept nogil:
-        """The given derivatives and directions of these rows."""
+        """Gather the given derivatives and directions of these rows."""
         cdef int64_t i, count = end - begin
         cdef const int64_t *order = step.batch.order + begin
         cdef DerivativeHead *head
@@ -125,7 +126,8 @@ cdef class DerivativeStep(TangentStep):
             )
 
     cdef void set_loss_tangents(self, int64_t begin, int64_t end) noexcept nogil:
-        """∂L/∂y becomes the tangent of what goes backward from the first copy of each row; what goes is 0 so far."""
+        """Set the gradients that go backward to 0. Set their tangents to ∂L/∂y in the first copy of each row, else 0.
+        """
         cdef int64_t i, row, size
         cdef int64_t first = begin * self.copies, rows = (end - begin) * self.copies
         cdef char *tangent
@@ -142,7 +144,7 @@ cdef class DerivativeStep(TangentStep):
             memset(<char *>self.wide.entries[i] + first * size, 0, rows * size)
 
     cdef void set_unit_vectors(self, int64_t begin, int64_t end) noexcept nogil:
-        """What goes backward from each copy."""
+        """Set the gradient that goes backward from each copy to the unit vector of its output."""
         cdef int64_t i, unit, row
         cdef const DerivativeHead *head
         for i in range(self.n_heads):
@@ -155,7 +157,7 @@ cdef class DerivativeStep(TangentStep):
                     )
 
     cdef void set_directions(self, int64_t begin, int64_t end) noexcept nogil:
-        """The tangents of the converted rows: those that are given, or the coordinates."""
+        """Set the tangents of the inputs to the given directions, or to the unit vectors."""
         cdef int64_t row, k, first = begin * self.copies * self.inputs
         cdef void *dx = at(self.dtype, self.wide.first, first)
         cdef int64_t size = (end - begin) * self.copies * self.inputs * self.dtype.itemsize
@@ -168,7 +170,7 @@ cdef class DerivativeStep(TangentStep):
                 set_element(self.dtype, dx, (row * self.copies + k) * self.inputs + k, self.scale)
 
     cdef void compare(self, const DerivativeHead *head, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
-        """D of these rows, and λ: the direction of each copy, or what goes backward from it."""
+        """Compute D of these rows and its gradient: λ, or with `is_backward` the direction of each copy."""
         cdef Comparison comparison
         comparison.head, comparison.begin, comparison.end = head, begin, end
         if self.is_backward:
@@ -217,24 +219,25 @@ cdef class DerivativeStep(TangentStep):
         return self.backward_jvp(&pass_, first, last)
 
 
-# Products J t of some rows, and where ∂D/∂(J t) goes: for each row a matrix i x j. The given ones have other strides.
+# The products J t of some rows, and where to write ∂D/∂(J t): an i x j matrix per row. The given derivatives have other
+# strides.
 ctypedef struct Comparison:
     const DerivativeHead *head
     int64_t begin
     int64_t end
     const void *found
     void *gradient
-    double scale            # of what is found, to be by x as it is given
-    int64_t first           # in a row
+    double scale            # converts what is found to derivatives by the caller's x
+    int64_t first           # element of a row
     int64_t row_stride
     int64_t i_size
     int64_t j_size
-    int64_t i_stride        # of the given ones
+    int64_t i_stride        # of the given derivatives
     int64_t j_stride
 
 
 cdef double squared_errors(const Comparison *comparison, const floating *_) noexcept nogil:
-    """Σ weight (found - given)² over what is given, and its gradient times the weight of the loss."""
+    """Compute Σ weight (found - given)² over the given derivatives, and its gradient times the weight of the loss."""
     cdef const DerivativeHead *head = comparison.head
     cdef int64_t row, i, j, place
     cdef const floating *given

@@ -1,4 +1,4 @@
-# A backward pass over row tiles, for derivatives by the inputs in prediction mode.
+# Derivatives of the outputs by the inputs, in prediction mode.
 from libc.stdint cimport int64_t
 
 from cynn.engine.engine cimport Engine
@@ -6,19 +6,19 @@ from cynn.engine.workspace cimport Node, Workspace
 from cynn.kernels.tables cimport Rows
 
 
-# An array with a row for each row of the batch.
+# An array with one row per row of the tile.
 ctypedef struct Matrix:
     char *data
     int64_t row_bytes
 
 
-# The buffers of a tile, for the code without the GIL.
+# The buffers of a tile, for code without the GIL.
 ctypedef struct Buffers:
     void *x
     Node *nodes
     int64_t n_nodes
     Node *input             # dC/dx
-    void **head_gradients   # dC/d(output), one for each head
+    void **head_gradients   # dC/d(output) of each head
     Matrix *matrices        # what forward has computed
     int64_t n_matrices
 
@@ -31,11 +31,11 @@ cdef class InputDerivatives:
     cdef readonly Engine engine
     cdef object numpy_dtype
     cdef bint has_one_output
-    cdef list heads               # values
+    cdef list heads               # the numbers of their values
     cdef object units             # of each head
     cdef const int64_t[::1] units_view
     cdef int64_t n_outputs
-    cdef int64_t outputs_at_once
+    cdef int64_t outputs_at_once  # the size of a group
     cdef int64_t stack            # rows of a workspace
     cdef list idle_workspaces
     cdef BackwardWorkspace workspace(self)

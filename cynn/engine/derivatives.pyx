@@ -1,9 +1,9 @@
-"""Derivatives by the inputs of a network, in prediction mode: a backward pass over row tiles.
+"""Derivatives of the outputs by the inputs, in prediction mode: a backward pass over tiles of rows.
 
-A tile of rows goes forward, then one row of derivatives for each row of the tile goes backward: vᵀJ for a given v. For
-a Jacobian, what forward has computed is first repeated for each output of a group, and the unit vectors of the group go
-backward together, so that the products have many rows. A group computes its own forward pass: so there is one backward
-pass for each forward pass, as in training, and the groups of a few rows are pieces for the threads.
+Each tile goes forward and then backward. Backward computes vᵀJ for one vector v per row. For a Jacobian, v is each unit
+vector in turn. The unit vectors of a group of outputs go backward together, so that the products have many rows: what
+forward has computed is first repeated for each output of the group. Each group does its own forward pass. So there is
+one forward pass per backward pass, as in training, and the threads can share the groups of a few rows.
 
 Source: Griewank and Walther, "Evaluating derivatives", 2nd edition, 2008, chapters 3.2 and 3.5.
 """
@@ -14,8 +14,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport cynn_pass, floating
-from cynn.engine.dtypes cimport Dtype, at
-from cynn.engine.engine cimport Engine
+from cynn.engine.dtypes cimport Dtype, at, set_element
+from cynn.engine.engine cimport MIN_NOGIL_MULTIPLICATIONS, MIN_TEAM_MULTIPLICATIONS, Engine
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.engine.loss_kernel cimport LossKernel
 from cynn.engine.ndarray cimport (
@@ -36,15 +36,12 @@ from cynn.kernels.tables cimport Rows
 # Rows that go backward together. With fewer, products are slow. With more, the values do not fit in the cache.
 cdef int64_t STACK = 128
 
-# As for predictions: the number of multiplications below which a second thread, or releasing the GIL, does not pay.
-cdef double WORTH_A_TEAM = 2e6
-cdef double WORTH_RELEASING_THE_GIL = 2e5
 
 cdef object np_empty = np.empty
 cdef object np_ndarray = np.ndarray
 
 
-# One pass over a caller's rows.
+# One pass over the caller's rows.
 ctypedef struct BackwardPass:
     const Source *source
     const Rows *rows
@@ -55,15 +52,15 @@ ctypedef struct BackwardPass:
     int64_t n_outputs        # 1 if vectors are given
     int64_t n_heads
     const int64_t *units     # of each head
-    void **vectors           # for each head, a vector for each row; NULL: unit vectors
-    void **out               # a Jacobian for each head; if vectors are given, one matrix
+    void **vectors           # for each head, one vector per row; NULL: unit vectors
+    void **out               # one Jacobian per head; if vectors are given, one matrix
     bint check_finite
     int failed               # a flag: Python code raised an error
     int unusable             # a flag: a row has a NaN or an infinity
 
 
 cdef inline void repeat_rows(const Buffers *buffers, int64_t rows, int64_t copies) noexcept nogil:
-    """Repeat the first rows of everything that forward has computed."""
+    """Repeat the first rows of every matrix that forward has computed, so that there are `copies` blocks of them."""
     cdef int64_t i, copy, size
     for i in range(buffers.n_matrices):
         size = rows * buffers.matrices[i].row_bytes
@@ -74,7 +71,7 @@ cdef inline void repeat_rows(const Buffers *buffers, int64_t rows, int64_t copie
 cdef inline void set_vectors(
     const BackwardPass *job, const Buffers *buffers, int64_t begin, int64_t rows
 ) noexcept nogil:
-    """dC/d(output) := the given vectors of these rows."""
+    """Set dC/d(output) to the given vectors of these rows."""
     cdef const Dtype *dtype = job.source.dtype
     cdef int64_t head, units
     for head in range(job.n_heads):
@@ -87,30 +84,24 @@ cdef inline void set_vectors(
 cdef inline void set_unit_vectors(
     const BackwardPass *job, const Buffers *buffers, int64_t first, int64_t copies, int64_t rows
 ) noexcept nogil:
-    """dC/d(output) := the unit vector of output first + k, in all rows of copy k; outputs are counted over all heads.
-    """
+    """In all rows of copy k, set dC/d(output) to the unit vector of output first + k, counted over all heads."""
     cdef const Dtype *dtype = job.source.dtype
     cdef int64_t head, units, row, output, before = 0
     cdef void *gradient
-    cdef void *element
     for head in range(job.n_heads):
         units = job.units[head]
         gradient = buffers.head_gradients[head]
         memset(gradient, 0, copies * rows * units * dtype.itemsize)
         for output in range(max(first, before), min(first + copies, before + units)):
             for row in range((output - first) * rows, (output - first + 1) * rows):
-                element = at(dtype, gradient, row * units + output - before)
-                if dtype.itemsize == sizeof(float):
-                    (<float *>element)[0] = 1
-                else:
-                    (<double *>element)[0] = 1
+                set_element(dtype, gradient, row * units + output - before, 1)
         before += units
 
 
-cdef inline void hand_out(
+cdef inline void copy_to_outputs(
     const BackwardPass *job, const Buffers *buffers, int64_t begin, int64_t rows, int64_t first, int64_t copies
 ) noexcept nogil:
-    """Write dC/dx where the caller wants it."""
+    """Copy dC/dx to the caller's arrays."""
     cdef const Dtype *dtype = job.source.dtype
     cdef const void *dx = buffers.input.op.delta
     cdef int64_t inputs = job.source.inputs, head, units, row, output, before = 0
@@ -166,22 +157,21 @@ cdef void backward_piece(void *context, int64_t piece, int thread) noexcept nogi
     add_gradients(dtype, buffers.input, 0, stacked)
     if source.scale != 1:
         dtype.updates.scale(stacked * source.inputs, source.scale, buffers.input.op.delta)
-    hand_out(job, buffers, begin, rows, first, copies)
+    copy_to_outputs(job, buffers, begin, rows, first, copies)
 
 
 cdef class BackwardWorkspace(Workspace):
-    """The buffers of a tile that goes forward and backward. It has the parameters of Workspace."""
+    """The buffers of a tile that goes forward and backward. Its parameters are those of Workspace."""
 
     def __cinit__(self, *_):
         cdef int64_t i
-        of_rows = list({
+        matrices = list({
             address: matrix for matrix in [*self.values, *(m for of_node in self.saved for m in of_node)]
             if len(matrix) == len(self.values[0]) for address in [matrix.ctypes.data]
         }.values())
-        room = np.zeros(len(of_rows) * sizeof(Matrix), np.uint8)
-        self.buffers.matrices = <Matrix *>self.hold(room)
-        self.buffers.n_matrices = len(of_rows)
-        for i, matrix in enumerate(of_rows):
+        self.buffers.matrices = <Matrix *>self.hold(np.zeros(len(matrices) * sizeof(Matrix), np.uint8))
+        self.buffers.n_matrices = len(matrices)
+        for i, matrix in enumerate(matrices):
             self.buffers.matrices[i] = Matrix(<char *>address_of(matrix), matrix.shape[1] * matrix.itemsize)
         self.buffers.x = self.x
         self.buffers.nodes, self.buffers.n_nodes = self.nodes, self.n_nodes
@@ -190,14 +180,14 @@ cdef class BackwardWorkspace(Workspace):
 
 
 cdef class InputDerivatives:
-    """Derivatives of one network by its inputs, in prediction mode. Calls in several threads are allowed.
+    """Derivatives of a network's outputs by its inputs, in prediction mode. Several threads may call it at once.
 
     Parameters
     ----------
     engine : Engine
-        The engine of the network, which has no inputs with categories.
+        The engine of a network that has no inputs with categories.
     has_one_output : bool
-        Whether a result is an array rather than a list, so that `small_jacobian` and `small_vjp` may make it.
+        Whether results are arrays rather than lists of arrays. Only then can `small_jacobian` and `small_vjp` be used.
     """
 
     def __cinit__(self, Engine engine, bint has_one_output):
@@ -229,7 +219,7 @@ cdef class InputDerivatives:
     cdef int run(
         self, const Rows *rows, bint unit_vectors, void **vectors, void **out, int n_threads, bint check_finite
     ) except -1:
-        """1, or 0 if `check_finite` found a NaN or an infinity."""
+        """Compute the derivatives. Returns 1, or 0 if `check_finite` found a NaN or an infinity."""
         cdef BackwardPass job
         cdef BackwardWorkspace workspace
         cdef Team team
@@ -247,9 +237,9 @@ cdef class InputDerivatives:
         job.check_finite, job.failed, job.unusable = check_finite, 0, 0
         n_pieces = (rows.rows + job.tile - 1) // job.tile * job.n_groups
         work = self.engine.multiplications_of_row * rows.rows * (job.n_groups + job.n_outputs)
-        if self.engine.has_python or work < WORTH_A_TEAM:
+        if self.engine.has_python or work < MIN_TEAM_MULTIPLICATIONS:
             n_threads = 1
-        # not every number of pieces a team of its own
+        # a power of two, so that only a few sizes of teams are kept
         while enough < n_pieces and enough < MAX_THREADS:
             enough *= 2
         n_threads = <int>max(1, min(n_threads, enough))
@@ -257,7 +247,7 @@ cdef class InputDerivatives:
         for i, workspace in enumerate(workspaces):
             of_threads[i] = &workspace.buffers
         try:
-            if work < WORTH_RELEASING_THE_GIL:
+            if work < MIN_NOGIL_MULTIPLICATIONS:
                 for i in range(n_pieces):
                     backward_piece(&job, i, 0)
             else:
@@ -266,7 +256,7 @@ cdef class InputDerivatives:
                     team.run(backward_piece, &job, n_pieces)
                 give_back(team)
             if is_raised(&job.failed):
-                for workspace in workspaces:  # before another thread takes them
+                for workspace in workspaces:  # before another thread uses them
                     workspace.raise_error()
         finally:
             self.idle_workspaces.extend(workspaces)
@@ -274,7 +264,7 @@ cdef class InputDerivatives:
         return not is_raised(&job.unusable)
 
     def vjp(self, array, list vectors, out, int n_threads, bint check_finite):
-        """vᵀJ for each row, of the Jacobian J of all outputs.
+        """Compute vᵀJ for each row, where J is the Jacobian of all outputs.
 
         Parameters
         ----------
@@ -283,7 +273,7 @@ cdef class InputDerivatives:
         vectors : list of arrays of shape (rows, units)
             v for each output of the network: C-contiguous, of its dtype.
         out : array of shape (rows, inputs)
-            Where to write: C-contiguous, of the dtype, apart from the arguments.
+            Where to write: C-contiguous, of the dtype, not overlapping the other arguments.
         n_threads : int
             The largest number of threads to use. The result does not depend on it.
         check_finite : bool
@@ -292,16 +282,15 @@ cdef class InputDerivatives:
         Returns
         -------
         bool
-            False if `check_finite` found one. `out` is then incomplete.
+            False if `check_finite` found a NaN or an infinity. `out` is then incomplete.
         """
         cdef RowMatrix rows = RowMatrix(array)
-        room = np.array([<size_t>address_of(vector) for vector in vectors], np.uintp)
-        cdef size_t[::1] addresses = room
+        cdef size_t[::1] addresses = np.array([<size_t>address_of(vector) for vector in vectors], np.uintp)
         cdef void *target = address_of(out)
         return self.run(&rows.rows, False, <void **>&addresses[0], &target, n_threads, check_finite)
 
     def jacobian(self, array, list outs, int n_threads, bint check_finite):
-        """The Jacobian of each output for each row. Parameters and result are those of `vjp`.
+        """Compute the Jacobian of each output for each row.
 
         Parameters
         ----------
@@ -316,12 +305,11 @@ cdef class InputDerivatives:
             As for `vjp`.
         """
         cdef RowMatrix rows = RowMatrix(array)
-        room = np.array([<size_t>address_of(out) for out in outs], np.uintp)
-        cdef size_t[::1] addresses = room
+        cdef size_t[::1] addresses = np.array([<size_t>address_of(out) for out in outs], np.uintp)
         return self.run(&rows.rows, True, NULL, <void **>&addresses[0], n_threads, check_finite)
 
     def small_jacobian(self, x, bint check_finite):
-        """The Jacobian for one row or a few of a network with one output, with as little overhead as possible.
+        """Compute the Jacobian for one or a few rows of a network with one output, with little overhead.
 
         Parameters
         ----------
@@ -333,7 +321,7 @@ cdef class InputDerivatives:
         Returns
         -------
         array or None
-            None in any other case, which `jacobian` or an error is for.
+            None in any other case. The caller then calls `jacobian`, or raises the error.
         """
         cdef Rows rows
         cdef void *target
@@ -349,7 +337,7 @@ cdef class InputDerivatives:
         return out if self.run(&rows, True, NULL, &target, 1, check_finite) else None
 
     def small_vjp(self, x, v, bint check_finite):
-        """Likewise, of vᵀJ.
+        """Compute vᵀJ for one or a few rows of a network with one output, with little overhead.
 
         Parameters
         ----------
@@ -363,7 +351,7 @@ cdef class InputDerivatives:
         Returns
         -------
         array or None
-            As for `small_jacobian`.
+            None in any other case. The caller then calls `vjp`, or raises the error.
         """
         cdef Rows rows
         cdef void *target
@@ -389,7 +377,7 @@ cdef class InputDerivatives:
         return out if self.run(&rows, False, &vector, &target, 1, check_finite) else None
 
 
-cdef double take_gradient(
+cdef double target_as_gradient(
     const double *h, int64_t rows, int64_t columns, const floating *prediction, const floating *target,
     const int64_t *classes, const floating *weight, floating *gradient
 ) noexcept nogil:
@@ -398,11 +386,11 @@ cdef double take_gradient(
 
 
 cdef class GivenGradient(LossKernel):
-    """A loss whose gradient is given as its target, whatever the prediction; its value is 0.
+    """A loss whose value is 0 and whose gradient is its target, whatever the prediction.
 
     With it, a Trainer computes vᵀJ by inputs and by parameters.
     """
 
     def __init__(self):
-        self.functions.value_and_gradient_f32 = take_gradient[float]
-        self.functions.value_and_gradient_f64 = take_gradient[double]
+        self.functions.value_and_gradient_f32 = target_as_gradient[float]
+        self.functions.value_and_gradient_f64 = target_as_gradient[double]

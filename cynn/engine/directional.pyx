@@ -1,8 +1,9 @@
-"""Directional and second derivatives of the outputs by the inputs, for rows: in tiles, on any number of threads.
+"""Directional derivatives and Hessians of the outputs by the inputs, per row. The threads share tiles of rows.
 
-With tangents t_i of the inputs, jvp gives the tangents of all values. The Hessian of an output is the sum over the
-operations of <tangent j of x, backward_jvp along tangent i for dC/dout alone>: what an operation that is affine in its
-inputs adds is 0, and no tangent has to go back through the network.
+With tangents t_i of the inputs, `jvp` computes the tangents of all values. Entry (i, j) of the Hessian of an output is
+a sum over the operations: the tangent j of an operation's input times what `backward_jvp` computes along tangent i,
+where the tangent of dC/dout is 0. An operation that is affine in its inputs adds 0, and no tangent has to go backward
+through the network.
 """
 
 import numpy as np
@@ -17,19 +18,18 @@ from libc.string cimport memcpy, memset
 from cynn.abi cimport CYNN_AFFINE_IN_X, cynn_pass, floating
 from cynn.blas cimport cynn_blas, import_blas
 from cynn.engine.dtypes cimport Dtype, at, set_element
-from cynn.engine.engine cimport Engine
+from cynn.engine.engine cimport MIN_TEAM_MULTIPLICATIONS, Engine
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, from_row
+from cynn.engine.tangent_step cimport tangents_of
 from cynn.engine.tangents cimport Tangents, repeat_rows, repeat_values
 from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
-from cynn.engine.workspace cimport Node, Workspace, address_of
+from cynn.engine.workspace cimport Node, add_gradients, address_of
 from cynn.kernels.blas cimport faults, raise_faults_since
 from cynn.kernels.tables cimport Rows
 
-# Rows of tangents that pass through the network together.
+# Rows of tangents that go through the network together.
 cdef int64_t TILE_ROWS = 128
-
-cdef double WORTH_A_TEAM = 2e6
 
 
 def require(list operations, str dtype, list functions, str wanted_by):
@@ -39,9 +39,9 @@ def require(list operations, str dtype, list functions, str wanted_by):
     ----------
     operations : list of Operation
     dtype : str
-        Of the network.
+        The dtype of the network.
     functions : list of {"jvp", "backward_jvp", "gradient_jvp"}
-        Of the latter, those of trained operations alone are needed.
+        The functions that are needed; `gradient_jvp` for trained operations only.
     wanted_by : str
         What needs them, for the message.
     """
@@ -53,7 +53,7 @@ def require(list operations, str dtype, list functions, str wanted_by):
                     continue
             elif activation is not None and not activation.has(function, dtype):
                 refuse(activation.component, activation.is_python, function, dtype, wanted_by)
-            if operation.python is not None:  # of which backward_jvp has the tangents of gradients, too
+            if operation.python is not None:  # its backward_jvp computes the tangents of gradients, too
                 if function != "gradient_jvp" and inheritance.directional(operation.python, function) is None:
                     refuse(operation.python, True, function, dtype, wanted_by)
             elif not operation.kernel.has(function, dtype):
@@ -61,20 +61,20 @@ def require(list operations, str dtype, list functions, str wanted_by):
 
 
 def refuse(component, bint is_python, str function, str dtype, str wanted_by):
-    """Raise the error for a part without a function.
+    """Raise the PluginError for a part that lacks a function.
 
     Parameters
     ----------
     component : Activation, Layer or Loss
         The part.
     is_python : bool
-        Whether it has methods.
+        Whether the part is written in Python.
     function : str
         The function.
     dtype : str
-        Of the network.
+        The dtype of the network.
     wanted_by : str
-        What needs it.
+        What needs the function.
     """
     what, found = f"the compiled function {function}_{'f32' if dtype == 'float32' else 'f64'}", "NULL"
     if is_python:
@@ -82,14 +82,14 @@ def refuse(component, bint is_python, str function, str dtype, str wanted_by):
     raise PluginError(f"For {wanted_by}, {describe(component)} must have {what}. Got {found} instead.")
 
 
-# One pass over a caller's rows.
+# One pass over the caller's rows.
 ctypedef struct Sweep:
     const Source *source
     const Rows *rows
-    const Rows *directions        # one for each row, or NULL: the coordinates
+    const Rows *directions        # one per row; NULL: the unit vectors
     void **of_threads             # one RowDerivatives per thread
     void **outputs                # where to write, for each output of the network
-    const int64_t *values         # of these
+    const int64_t *values         # the numbers of their values
     int64_t n_outputs
     int64_t tile
     bint is_diagonal
@@ -99,24 +99,24 @@ ctypedef struct Sweep:
 
 
 cdef class RowDerivatives:
-    """The buffers of one thread: values for `rows` rows, and tangents along `directions` of each.
+    """The buffers of one thread: the values of `rows` rows, and their tangents along `directions` directions per row.
 
-    With one direction, both are those of the same workspace. With several, values are repeated for each direction.
+    With one direction, one workspace holds both. With several, a wider one repeats the values for each direction.
     """
 
-    cdef Tangents base       # of which the tangents are not used, if there are several directions
-    cdef Tangents wide
+    cdef Tangents base       # its tangents are not used if there are several directions
+    cdef Tangents wide       # has a row for each row and direction
     cdef int64_t directions
     cdef const cynn_blas *blas
 
     def __cinit__(self, Engine engine, int64_t rows, int64_t directions):
         self.directions = directions
-        self.base = tangents_of(engine, rows)
-        self.wide = self.base if directions == 1 else tangents_of(engine, rows * directions)
+        self.base = tangents_of(engine, engine.outputs, rows)
+        self.wide = self.base if directions == 1 else tangents_of(engine, engine.outputs, rows * directions)
         self.blas = import_blas()
 
     cdef int forward(self, Sweep *sweep, int64_t begin, int64_t rows) noexcept nogil:
-        """Values and tangents of a tile; 0, or -1 if that is not possible."""
+        """Compute the values and tangents of a tile. Returns 0, or -1 after raising a flag of the sweep."""
         cdef const Source *source = sweep.source
         cdef const Dtype *dtype = source.dtype
         cdef Rows tile = from_row(sweep.rows, begin)
@@ -151,7 +151,7 @@ cdef class RowDerivatives:
     cdef void add_curvature(
         self, Sweep *sweep, int64_t i, int64_t rows, int64_t first, int64_t units, void *hessian
     ) noexcept nogil:
-        """Add what a node contributes to the Hessians of one output. That of row r is number first + r units."""
+        """Add a node's term to the Hessians of one unit. The Hessian of row r is number first + r * units."""
         cdef const Dtype *dtype = self.base.dtype
         cdef Node *node = &self.wide.workspace.nodes[i]
         cdef int64_t j, r, n = self.directions, width, size = n if sweep.is_diagonal else n * n
@@ -180,7 +180,7 @@ cdef class RowDerivatives:
                     )
 
     cdef int hessians(self, Sweep *sweep, int64_t begin, int64_t rows, int64_t output) noexcept nogil:
-        """The second derivatives of the units of an output, after `forward`."""
+        """Compute the second derivatives of all units of an output, after `forward`."""
         cdef const Dtype *dtype = self.base.dtype
         cdef int64_t i, k, unit, units = self.base.workspace.nodes[sweep.values[output] - 1].op.units
         cdef int64_t wide_rows = rows * self.directions
@@ -197,7 +197,7 @@ cdef class RowDerivatives:
                 node = &self.base.workspace.nodes[i]
                 if node.op.delta == NULL:
                     continue
-                self.base.add_gradients(i, 0, rows)
+                add_gradients(dtype, node, 0, rows)
                 if not node.operation.flags & CYNN_AFFINE_IN_X:
                     if self.wide is not self.base:
                         repeat_rows(
@@ -213,13 +213,6 @@ cdef class RowDerivatives:
                     raise_flag(&sweep.failed)
                     return -1
         return 0
-
-
-cdef Tangents tangents_of(Engine engine, int64_t rows):
-    return Tangents(
-        Workspace(engine.operations, engine.dtype, engine.source.inputs, rows, True, engine.outputs, False, True),
-        engine.operations, engine.dtype
-    )
 
 
 cdef void add_products(
@@ -259,7 +252,7 @@ cdef void hessians_of_tile(void *context, int64_t piece, int thread) noexcept no
             return
 
 
-# The caller keeps these alive, so they need no GIL.
+# The caller keeps the RowDerivatives alive, so these functions need no GIL.
 
 cdef inline int run_forward(void *derivatives, Sweep *sweep, int64_t begin, int64_t rows) noexcept nogil:
     return (<RowDerivatives>derivatives).forward(sweep, begin, rows)
@@ -282,23 +275,25 @@ cdef inline void *tangent_of(void *derivatives, int64_t value) noexcept nogil:
 def differentiate(
     Engine engine, x, directions, list outputs, int n_threads, *, bint is_second=False, bint is_diagonal=False
 ):
-    """Directional derivatives of the outputs, or their second derivatives, by the inputs as the caller gives them.
+    """Compute directional or second derivatives of the outputs by the inputs, before any scaling of these.
 
     Parameters
     ----------
     engine : Engine
-        Of the network.
+        The engine of the network.
     x : array of shape (rows, inputs)
-        Rows of the caller.
+        The caller's rows.
     directions : array of shape (rows, inputs) or None
-        The direction of each row. None with `is_second`: by each input.
+        One direction per row. With `is_second` None: the derivatives are by every input.
     outputs : list of array
-        C-contiguous, of the dtype: the derivatives (rows, units) are written to them, or with `is_second` the Hessians
-        (rows, units, inputs, inputs), or their diagonals (rows, units, inputs).
+        Where to write: C-contiguous arrays of the dtype, for derivatives of shape (rows, units). With `is_second`, for
+        Hessians of shape (rows, units, inputs, inputs), or their diagonals of shape (rows, units, inputs).
     n_threads : int
-        The largest number of threads. The result does not depend on it.
-    is_second, is_diagonal : bool
-        What is wanted.
+        The largest number of threads to use. The result does not depend on it.
+    is_second : bool
+        Whether to compute second derivatives.
+    is_diagonal : bool
+        Whether to compute the diagonals of the Hessians alone.
 
     Returns
     -------
@@ -323,7 +318,7 @@ def differentiate(
     sweep.is_diagonal = is_diagonal
     sweep.pass_.struct_size, sweep.pass_.rows, sweep.pass_.seed = sizeof(cynn_pass), sweep.tile * n, engine.seed
     n_pieces = (rows.rows.rows + sweep.tile - 1) // sweep.tile
-    if engine.has_python or engine.multiplications_of_row * rows.rows.rows * n < WORTH_A_TEAM:
+    if engine.has_python or engine.multiplications_of_row * rows.rows.rows * n < MIN_TEAM_MULTIPLICATIONS:
         n_threads = 1
     n_threads = <int>max(1, min(n_threads, n_pieces, MAX_THREADS))
     each = [RowDerivatives(engine, sweep.tile, n) for _ in range(n_threads)]

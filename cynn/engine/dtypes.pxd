@@ -93,6 +93,10 @@ cdef inline void *at(const Dtype *dtype, const void *array, int64_t element) noe
     return <char *>array + element * dtype.itemsize
 
 
+cdef inline double element_at(const Dtype *dtype, const void *array, int64_t element) noexcept nogil:
+    return (<const float *>array)[element] if dtype.itemsize == 4 else (<const double *>array)[element]
+
+
 cdef inline void set_element(const Dtype *dtype, void *array, int64_t element, double value) noexcept nogil:
     if dtype.itemsize == 4:
         (<float *>array)[element] = <float>value

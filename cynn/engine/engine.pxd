@@ -5,6 +5,10 @@ from cynn.engine.workspace cimport Workspace
 from cynn.kernels.tables cimport Rows
 
 
+cdef double MIN_TEAM_MULTIPLICATIONS
+cdef double MIN_NOGIL_MULTIPLICATIONS
+
+
 cdef class Engine:
     cdef Source source
     cdef readonly str dtype
@@ -12,9 +16,9 @@ cdef class Engine:
     cdef readonly list operations
     cdef readonly bint has_python
     cdef object numpy_dtype
-    cdef readonly list places           # of each operation, where its parameters begin among all that can be trained
-    cdef readonly list outputs          # by the numbers of their values
-    cdef list own_arrays                # parameters and states
+    cdef readonly list places           # for each operation, the index of its first parameter in trained_parameters()
+    cdef readonly list outputs          # the numbers of their values
+    cdef list own_arrays                # all parameters and states
     cdef list widths                    # of each value
     cdef int64_t last_units
     cdef double multiplications_of_row

@@ -1,6 +1,6 @@
 """The engine: a network as a sequence of operations, and predictions with it.
 
-A tile of rows passes through the whole network before the next one starts, so that the output of an operation is still
+A tile of rows goes through the whole network before the next one starts, so that the output of an operation is still
 in the cache when the next operation reads it. Training is in trainer.pyx, which uses this module.
 """
 
@@ -35,25 +35,25 @@ from cynn.engine.ndarray cimport (
 from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
 from cynn.engine.workspace cimport Node, Workspace, address_of, forward_node
 
-# Rows that pass through the network together. With fewer, BLAS is slow for wide layers. With more, they do not fit in
-# the cache, and threads are left without work.
+# Rows that go through the network together. With fewer, BLAS is slow for wide layers. With more, they do not fit in the
+# cache, and some threads have no work.
 TILE_ROWS = 128
 cdef int64_t tile_rows = TILE_ROWS
 
-# The number of multiplications below which a second thread costs more than it saves, and below which releasing the GIL
-# does. Measured: two threads are 0.97 to 1.06 times as fast as one at 1 million, 1.0 to 1.12 times at 2 million, and
-# 1.02 to 1.44 times at 3 to 4 million. The lower figures are with threads that have fallen asleep since the last call.
-cdef double WORTH_A_TEAM = 2e6
-cdef double WORTH_RELEASING_THE_GIL = 2e5
+# With fewer multiplications than these, a second thread costs more than it saves, and so does releasing the GIL.
+# Measured: two threads are 0.97 to 1.06 times as fast as one at 1 million, 1.0 to 1.12 times at 2 million, and 1.02 to
+# 1.44 times at 3 to 4 million. The lower figures are with threads that have fallen asleep since the last call.
+cdef double MIN_TEAM_MULTIPLICATIONS = 2e6
+cdef double MIN_NOGIL_MULTIPLICATIONS = 2e5
 
-# The number of entries for parameters per operation, used or not. Checkpoints depend on it.
+# The least number of entries for parameters per operation, used or not. Checkpoints depend on it.
 cdef int64_t MIN_PLACES = 2
 
 cdef object np_empty = np.empty
 cdef object np_ndarray = np.ndarray
 
 
-# One pass over a caller's rows: which values to compute, and where to write them.
+# One pass over the caller's rows: which values to compute, and where to write them.
 ctypedef struct ForwardPass:
     Source *source
     const Rows *rows
@@ -67,7 +67,7 @@ ctypedef struct ForwardPass:
 
 
 cdef inline void next_tile(const ForwardPass *job, int64_t begin, Prefetch *prefetch) noexcept nogil:
-    """What to prefetch: the rows of the tile that this thread will probably compute next."""
+    """Prefetch the rows of the tile that this thread will probably compute next."""
     prefetch.data = job.rows.data + begin * job.rows.row_stride
     prefetch.index = NULL
     prefetch.row_stride = job.rows.row_stride
@@ -91,13 +91,13 @@ cdef inline bint is_nonfinite(const Dtype *dtype, const Node *node, int64_t rows
     return dtype.rows.first_nonfinite_row(&out) >= 0
 
 
-cdef inline void hand_out(
-    const ForwardPass *job, int64_t value, const void *made, int64_t begin, int64_t rows, int64_t columns
+cdef inline void copy_to_output(
+    const ForwardPass *job, int64_t value, const void *computed, int64_t begin, int64_t rows, int64_t columns
 ) noexcept nogil:
-    """Copy rows of a value to the output."""
+    """Copy rows of a value to its output, if it is wanted."""
     cdef const Dtype *dtype = job.source.dtype
     if job.outputs[value] != NULL:
-        memcpy(at(dtype, job.outputs[value], begin * columns), made, rows * columns * dtype.itemsize)
+        memcpy(at(dtype, job.outputs[value], begin * columns), computed, rows * columns * dtype.itemsize)
 
 
 cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil:
@@ -108,25 +108,25 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
     cdef int64_t rows = min(job.tile, job.rows.rows - begin)
     cdef int64_t i
     cdef Rows tile = from_row(job.rows, begin)
-    cdef void *room = workspace_x(job.workspaces[thread])
+    cdef void *buffer = workspace_x(job.workspaces[thread])
     cdef const void *x
     cdef cynn_pass pass_
     cdef Prefetch prefetch
-    # z of the first layer usually has fewer numbers to check than x; uint8 is finite except with a large scale
-    cdef bint look_at_z = (
+    # z of the first layer usually has fewer numbers to check than x; uint8 needs no check unless its scale is huge
+    cdef bint check_z = (
         job.check_finite and tile.kind != UINT8 and nodes.operation.flags & CYNN_PROPAGATES_NONFINITE
         and nodes.op.units < source.inputs
     )
     tile.rows = rows
-    x = gathered(source, &tile, job.check_finite and not look_at_z, room)
+    x = gathered(source, &tile, job.check_finite and not check_z, buffer)
     if x == NULL or not are_categories(source, rows, x):
         raise_flag(&job.unusable)
         return
-    if x != room and workspace_copies_x(job.workspaces[thread]):
-        memcpy(room, x, rows * source.inputs * source.dtype.itemsize)
-        x = room
+    if x != buffer and workspace_copies_x(job.workspaces[thread]):
+        memcpy(buffer, x, rows * source.inputs * source.dtype.itemsize)
+        x = buffer
     point_at(job.workspaces[thread], x)
-    hand_out(job, 0, x, begin, rows, source.inputs)
+    copy_to_output(job, 0, x, begin, rows, source.inputs)
     next_tile(job, begin + job.tile, &prefetch)
     begin_prediction(&pass_, rows)
     for i in range(job.n_nodes):
@@ -134,12 +134,12 @@ cdef void forward_piece(void *context, int64_t piece, int thread) noexcept nogil
         if forward_node(source.dtype, &nodes[i], &pass_, 0, rows):
             raise_flag(&job.failed)
             return
-        if look_at_z and i == 0 and is_nonfinite(source.dtype, nodes, rows):
+        if check_z and i == 0 and is_nonfinite(source.dtype, nodes, rows):
             # z may have overflowed although x is finite
-            if gathered(source, &tile, True, room) == NULL:
+            if gathered(source, &tile, True, buffer) == NULL:
                 raise_flag(&job.unusable)
                 return
-        hand_out(job, nodes[i].value, nodes[i].op.out, begin, rows, nodes[i].op.units)
+        copy_to_output(job, nodes[i].value, nodes[i].op.out, begin, rows, nodes[i].op.units)
 
 
 # The caller keeps the workspaces alive, so these functions need no GIL.
@@ -245,7 +245,7 @@ cdef class Engine:
         return operation.activation if operation.is_activation else None
 
     def trained_parameters(self):
-        """The parameters that an optimizer updates, in the order of `places`; None for absent or frozen ones."""
+        """The parameters that an optimizer updates, in the order of `places`. None for absent or frozen ones."""
         found = [None] * self.places[-1]
         for place, operation in zip(self.places, self.operations):
             if operation.trainable:
@@ -288,7 +288,8 @@ cdef class Engine:
         Returns
         -------
         bool
-            False if `check_finite` found one, or a row has an invalid category. The outputs are then incomplete.
+            False if `check_finite` found a NaN or an infinity, or a row has an invalid category. The outputs are then
+            incomplete.
         """
         cdef RowMatrix rows = RowMatrix(array)
         cdef ForwardPass job
@@ -299,9 +300,9 @@ cdef class Engine:
         cdef void *of_threads[MAX_THREADS]
         cdef list root
         cdef dict made = {}
-        if self.has_python or self.multiplications_of_row * rows.rows.rows < WORTH_A_TEAM:
+        if self.has_python or self.multiplications_of_row * rows.rows.rows < MIN_TEAM_MULTIPLICATIONS:
             n_threads = 1
-        # not every number of tiles a team of its own
+        # a power of two, so that only a few sizes of teams are kept
         while enough < n_pieces and enough < MAX_THREADS:
             enough *= 2
         n_threads = <int>max(1, min(n_threads, enough))
@@ -330,7 +331,7 @@ cdef class Engine:
                 team.run(forward_piece, &job, n_pieces)
             give_back(team)
             if is_raised(&job.failed):
-                for workspace in workspaces:  # before another thread takes them
+                for workspace in workspaces:  # before another thread uses them
                     workspace.raise_error()
         finally:
             free(job.outputs)
@@ -342,7 +343,7 @@ cdef class Engine:
         return not is_raised(&job.unusable)
 
     def predict_small_batch(self, x, out, bint check_finite):
-        """Predict one row or a few, with as little overhead as possible.
+        """Predict one row or a few with little overhead.
 
         Parameters
         ----------
@@ -357,7 +358,7 @@ cdef class Engine:
         -------
         array or None
             None in any other case: many rows, another dtype, a wrong shape, a NaN, an invalid category. The caller
-            then calls `run`, or raises the error.
+            then calls `forward`, or raises the error.
         """
         cdef Rows rows
         cdef int ndim
@@ -382,7 +383,7 @@ cdef class Engine:
         return out if self.forward_small_batch(&rows, check_finite, array_data(out)) else None
 
     def values_of_small_batch(self, x, list values, bint check_finite):
-        """Compute several values of one row or a few, likewise.
+        """Compute several values of one row or a few with little overhead.
 
         Parameters
         ----------
@@ -455,13 +456,13 @@ cdef class Engine:
         Returns
         -------
         bool
-            If so, a prediction must not write to it.
+            Whether it does. If so, a prediction must not write to it.
         """
         cdef const char *begin = array_data(array)
         return self.lies_in_network(begin, begin + <int64_t>array.nbytes)
 
     cdef bint describe_rows(self, object array, Rows *rows) noexcept:
-        """Whether predict_small_batch supports this array; if so, its data, shape and strides."""
+        """Set the data, shape and strides of `rows`. False if `predict_small_batch` does not support the array."""
         cdef int ndim = array_ndim(array), number = type_number(array)
         if ndim != 1 and ndim != 2 or array_shape(array)[ndim - 1] != self.source.inputs:
             return False
@@ -485,7 +486,7 @@ cdef class Engine:
         return True
 
     cdef int forward_small_batch(self, const Rows *rows, bint check_finite, void *out) except -1:
-        """Returns 1, or 0 if there is a NaN or an infinity (with `check_finite`) or an invalid category."""
+        """Predict. Returns 1, or 0 for an invalid category or, with `check_finite`, a NaN or an infinity."""
         cdef bint is_done
         cdef Workspace workspace = self.workspace()
         cdef cynn_operands *last = &workspace.nodes[workspace.n_nodes - 1].op
@@ -497,10 +498,10 @@ cdef class Engine:
         return is_done
 
     cdef int forward_rows(self, Workspace workspace, const Rows *rows, bint check_finite, int64_t last) except -1:
-        """Likewise, in a workspace, up to a value; without the GIL where that is worth it."""
+        """Compute the values up to `last`, without the GIL if there is much to do. Returns as `forward_small_batch`."""
         cdef bint is_done
         cdef int64_t faults_before = faults()
-        if self.multiplications_of_row * rows.rows < WORTH_RELEASING_THE_GIL:
+        if self.multiplications_of_row * rows.rows < MIN_NOGIL_MULTIPLICATIONS:
             is_done = self.forward_in_workspace(workspace, rows, check_finite, last)
         else:
             with nogil:

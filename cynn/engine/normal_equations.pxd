@@ -11,29 +11,29 @@ from cynn.engine.workspace cimport Node
 from cynn.kernels.tables cimport Rows
 
 
-# An operation with trained parameters, which is given one row at a time.
+# An operation with trained parameters, and pointers to one of its rows.
 ctypedef struct RowOperation:
     const Node *node
     cynn_operands op
     void **x                      # of this row
     void **saved
     const int64_t *saved_columns  # 0 for what is saved once for all rows
-    const int64_t *places         # of each parameter, where it begins in a row of J; -1: it is not trained
+    const int64_t *places         # where each parameter begins in a row of J; -1: it is not trained
 
 
 # The buffers of one thread.
-ctypedef struct Room:
+ctypedef struct Buffers:
     Node *nodes
     int64_t n_nodes
     void *x
     void **outputs                # of each head
-    void **seeds                  # dr/doutput of each head
+    void **seeds                  # dr/d(output) of each head
     RowOperation *operations
     int64_t n_operations
     void *gradient                # of one parameter, in the dtype of the network
 
 
-# Some rows of the batch, whose part of J fits in the cache.
+# Some rows of the batch, so few that their part of J fits in the cache.
 ctypedef struct Panel:
     const Dtype *dtype
     const Source *source
@@ -48,14 +48,14 @@ ctypedef struct Panel:
     int64_t outputs               # of all heads
     int64_t n_parameters
     uint64_t seed
-    Room *rooms                   # of each thread
+    Buffers *buffers              # of each thread
     double *residuals             # rows x outputs
-    double *squares               # of each tile: a sum for each output
+    double *squares               # for each tile, the sum of r² of each output
     double *jacobian              # (rows * outputs) x parameters; NULL: residuals alone
-    double *products              # Jᵀ J, of which the upper triangle is added to; NULL: not wanted
-    double *right                 # Jᵀ r, likewise
-    const double *factors         # rows x outputs: of a vector; NULL: no product with it is wanted
-    double *tile_sums             # of each tile: Jᵀ times its factors, likewise
+    double *products              # the upper triangle of Jᵀ J is added to it; NULL: not wanted
+    double *right                 # Jᵀ r is added to it; NULL: not wanted
+    const double *factors         # rows x outputs: a vector to multiply Jᵀ with; NULL: none
+    double *tile_sums             # for each tile, Jᵀ times its factors; NULL: none
     int64_t block                 # columns of J
     int failed
     int unusable
@@ -73,7 +73,7 @@ cdef class NormalEquations:
 
     cdef void *hold(self, array) except NULL
     cdef const double *hold_view(self, array) except NULL
-    cdef int make_rooms(self, list values, list places) except -1
+    cdef int make_buffers(self, list values, list places) except -1
     cdef void *zeros(self, int64_t n, size_t size) except NULL
     cdef object run(
         self, const int64_t[::1] order, double *residuals, double *jacobian, double *products, double *right,

@@ -1,9 +1,10 @@
 """The residuals r of a network's outputs, their Jacobian J by the weights, and the products Jᵀ J and Jᵀ r.
 
-As a training step, this goes in two phases. (1) Row tiles: forward, the residuals and, for each output, backward; of
-each row, every operation then writes its part of a row of J. (2) Blocks of columns: the products of a panel of J, which
-is as many rows as fit in the cache, are added to those of earlier panels. J is never stored whole. Tiles, panels and
-blocks depend on shapes alone, so the bits are the same for any number of threads. Sums are in double.
+There are two phases, as in a training step. (1) For each tile of rows: a forward pass, the residuals, and for each
+output a backward pass; every operation then writes its part of the rows of J. (2) For each block of columns: the
+products of a panel of J are added to those of earlier panels. A panel is as many rows of J as fit in the cache, and J
+is never stored whole. Tiles, panels and blocks depend on shapes alone, so the result has the same bits for any number
+of threads. Sums are in double precision.
 """
 
 import numpy as np
@@ -17,8 +18,8 @@ from libc.string cimport memset
 
 from cynn.abi cimport cynn_pass
 from cynn.blas cimport cynn_blas, import_blas
-from cynn.engine.dtypes cimport Dtype, at
-from cynn.engine.engine cimport Engine
+from cynn.engine.dtypes cimport Dtype, at, element_at, set_element
+from cynn.engine.engine cimport MIN_TEAM_MULTIPLICATIONS, Engine
 from cynn.engine.flags cimport is_raised, lower_flag, raise_flag
 from cynn.engine.row_matrix cimport RowMatrix, are_categories
 from cynn.engine.thread_team cimport MAX_THREADS, Team
@@ -29,7 +30,7 @@ from cynn.kernels.tables cimport FLOAT64
 # Rows of a tile: few enough that its buffers stay in the L1 cache, many enough to be worth its calls.
 cdef int64_t TILE_ROWS = 64
 
-# A panel of J should fit in the L2 cache, but has so many rows at least: else its products are no faster than a read.
+# A panel of J should fit in the L2 cache. With fewer rows than the minimum, memory bandwidth limits its products.
 cdef int64_t PANEL_BYTES = 1 << 20
 cdef int64_t MIN_PANEL_ROWS = 256
 cdef int64_t MAX_PANEL_ROWS = 1 << 14
@@ -41,30 +42,16 @@ cdef int64_t BLOCKS = 8
 
 cdef const cynn_blas *blas = import_blas()
 
-# The number of multiplications below which a second thread costs more than it saves.
-cdef double WORTH_A_TEAM = 2e6
-
-
-cdef inline double number_at(const Dtype *dtype, const void *array, int64_t place) noexcept nogil:
-    return (<const double *>array)[place] if dtype.kind == FLOAT64 else (<const float *>array)[place]
-
-
-cdef inline void set_number(const Dtype *dtype, void *array, int64_t place, double value) noexcept nogil:
-    if dtype.kind == FLOAT64:
-        (<double *>array)[place] = value
-    else:
-        (<float *>array)[place] = <float>value
-
 
 cdef inline double scale_of(const Panel *panel, int64_t row, int64_t output) noexcept nogil:
-    """The factor of a residual, of a row of x."""
+    """The factor of a residual of a row of x."""
     return 1 if panel.scales == NULL else panel.scales[row * panel.outputs + output]
 
 
 cdef inline void find_residuals(
-    const Panel *panel, const Room *room, int64_t begin, int64_t end, double *squares
+    const Panel *panel, const Buffers *buffers, int64_t begin, int64_t end, double *squares
 ) noexcept nogil:
-    """r = scale * (output - target), and the sum of r² for each output."""
+    """Compute r = scale * (output - target), and the sum of r² for each output."""
     cdef int64_t head, i, j, row, first = 0, outputs = panel.outputs
     cdef double r
     memset(squares, 0, outputs * sizeof(double))
@@ -72,7 +59,7 @@ cdef inline void find_residuals(
         for i in range(begin, end):
             row = panel.order[i]
             for j in range(panel.widths[head]):
-                r = number_at(panel.dtype, room.outputs[head], (i - begin) * panel.widths[head] + j)
+                r = element_at(panel.dtype, buffers.outputs[head], (i - begin) * panel.widths[head] + j)
                 r = scale_of(panel, row, first + j) * (r - panel.targets[row * outputs + first + j])
                 panel.residuals[i * outputs + first + j] = r
                 squares[first + j] += r * r
@@ -80,24 +67,24 @@ cdef inline void find_residuals(
 
 
 cdef inline void seed(
-    const Panel *panel, const Room *room, int64_t output, int64_t begin, int64_t end
+    const Panel *panel, const Buffers *buffers, int64_t output, int64_t begin, int64_t end
 ) noexcept nogil:
-    """dr/doutput for one of the outputs, of each row: its scale there, and 0 elsewhere."""
+    """Set dr/d(output) of each row, for the residual r of one output: its scale at this output, 0 at the others."""
     cdef int64_t head, i, first = 0, width
     for head in range(panel.n_heads):
         width = panel.widths[head]
-        memset(room.seeds[head], 0, (end - begin) * width * panel.dtype.itemsize)
+        memset(buffers.seeds[head], 0, (end - begin) * width * panel.dtype.itemsize)
         if first <= output < first + width:
             for i in range(begin, end):
-                set_number(
-                    panel.dtype, room.seeds[head], (i - begin) * width + output - first,
+                set_element(
+                    panel.dtype, buffers.seeds[head], (i - begin) * width + output - first,
                     scale_of(panel, panel.order[i], output)
                 )
         first += width
 
 
-cdef inline void seed_factors(const Panel *panel, const Room *room, int64_t begin, int64_t end) noexcept nogil:
-    """d(Σ factor r)/doutput, of each row."""
+cdef inline void seed_factors(const Panel *panel, const Buffers *buffers, int64_t begin, int64_t end) noexcept nogil:
+    """Set d(Σ factor r)/d(output) of each row."""
     cdef int64_t head, i, j, first = 0, width
     cdef double factor
     for head in range(panel.n_heads):
@@ -105,15 +92,15 @@ cdef inline void seed_factors(const Panel *panel, const Room *room, int64_t begi
         for i in range(begin, end):
             for j in range(width):
                 factor = panel.factors[i * panel.outputs + first + j] * scale_of(panel, panel.order[i], first + j)
-                set_number(panel.dtype, room.seeds[head], (i - begin) * width + j, factor)
+                set_element(panel.dtype, buffers.seeds[head], (i - begin) * width + j, factor)
         first += width
 
 
-cdef int backward(const Panel *panel, const Room *room, const cynn_pass *pass_) noexcept nogil:
+cdef int backward(const Panel *panel, const Buffers *buffers, const cynn_pass *pass_) noexcept nogil:
     cdef int64_t i, j
     cdef const Node *node
-    for i in range(room.n_nodes - 1, -1, -1):
-        node = &room.nodes[i]
+    for i in range(buffers.n_nodes - 1, -1, -1):
+        node = &buffers.nodes[i]
         if node.op.delta == NULL or not node.has_gradient:
             continue
         for j in range(node.n_sums):
@@ -135,17 +122,17 @@ cdef inline void point_at_row(const Dtype *dtype, RowOperation *operation, int64
 
 
 cdef void write_gradients(
-    const Panel *panel, const Room *room, int64_t row, int64_t rows, double *out
+    const Panel *panel, const Buffers *buffers, int64_t row, int64_t rows, double *out
 ) noexcept nogil:
-    """The gradient by every trained parameter of what was seeded in these rows of a tile: of one, a row of J."""
+    """Write the gradient by all trained parameters, summed over these rows of a tile. For one row, it is a row of J."""
     cdef const Dtype *dtype = panel.dtype
     cdef int64_t i, j, k, size
     cdef RowOperation *operation
     cdef cynn_pass pass_
     cdef double *place
     begin_pass(panel, rows, &pass_)
-    for i in range(room.n_operations):
-        operation = &room.operations[i]
+    for i in range(buffers.n_operations):
+        operation = &buffers.operations[i]
         point_at_row(dtype, operation, row)
         for j in range(operation.op.n_parameters):
             if operation.places[j] < 0:
@@ -158,10 +145,10 @@ cdef void write_gradients(
                 continue
             size = operation.op.parameter_rows[j] * operation.op.parameter_columns[j]
             dtype.gradient(
-                operation.node.operation, &operation.op, &pass_, j, 0, operation.op.parameter_rows[j], room.gradient
+                operation.node.operation, &operation.op, &pass_, j, 0, operation.op.parameter_rows[j], buffers.gradient
             )
             for k in range(size):
-                place[k] = (<const float *>room.gradient)[k]
+                place[k] = (<const float *>buffers.gradient)[k]
 
 
 cdef inline void begin_pass(const Panel *panel, int64_t rows, cynn_pass *pass_) noexcept nogil:
@@ -172,41 +159,41 @@ cdef inline void begin_pass(const Panel *panel, int64_t rows, cynn_pass *pass_) 
 
 cdef void tile_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Panel *panel = <Panel *>context
-    cdef Room *room = &panel.rooms[thread]
+    cdef Buffers *buffers = &panel.buffers[thread]
     cdef int64_t begin = piece * panel.tile, end = min(begin + panel.tile, panel.rows), i, output
     cdef cynn_pass pass_
     if panel.dtype.rows.gather(
-        panel.x, panel.order + begin, end - begin, 0, panel.source.scale, panel.source.offset, True, room.x
-    ) >= 0 or not are_categories(panel.source, end - begin, room.x):
+        panel.x, panel.order + begin, end - begin, 0, panel.source.scale, panel.source.offset, True, buffers.x
+    ) >= 0 or not are_categories(panel.source, end - begin, buffers.x):
         raise_flag(&panel.unusable)
         return
     begin_pass(panel, end - begin, &pass_)
-    for i in range(room.n_nodes):
-        if forward_node(panel.dtype, &room.nodes[i], &pass_, 0, end - begin):
+    for i in range(buffers.n_nodes):
+        if forward_node(panel.dtype, &buffers.nodes[i], &pass_, 0, end - begin):
             raise_flag(&panel.failed)
             return
-    find_residuals(panel, room, begin, end, panel.squares + piece * panel.outputs)
+    find_residuals(panel, buffers, begin, end, panel.squares + piece * panel.outputs)
     if panel.tile_sums != NULL:
-        seed_factors(panel, room, begin, end)
-        if backward(panel, room, &pass_):
+        seed_factors(panel, buffers, begin, end)
+        if backward(panel, buffers, &pass_):
             raise_flag(&panel.failed)
             return
-        write_gradients(panel, room, 0, end - begin, panel.tile_sums + piece * panel.n_parameters)
+        write_gradients(panel, buffers, 0, end - begin, panel.tile_sums + piece * panel.n_parameters)
     if panel.jacobian == NULL:
         return
     for output in range(panel.outputs):
-        seed(panel, room, output, begin, end)
-        if backward(panel, room, &pass_):
+        seed(panel, buffers, output, begin, end)
+        if backward(panel, buffers, &pass_):
             raise_flag(&panel.failed)
             return
         for i in range(begin, end):
             write_gradients(
-                panel, room, i - begin, 1, panel.jacobian + (i * panel.outputs + output) * panel.n_parameters
+                panel, buffers, i - begin, 1, panel.jacobian + (i * panel.outputs + output) * panel.n_parameters
             )
 
 
 cdef void product_phase(void *context, int64_t piece, int thread) noexcept nogil:
-    """Columns of Jᵀ times what is to the right of the diagonal, and times the residuals."""
+    """Add a block of rows of the upper triangle of Jᵀ J, and of Jᵀ r."""
     cdef Panel *panel = <Panel *>context
     cdef int64_t n = panel.n_parameters, rows = panel.rows * panel.outputs
     cdef int64_t begin = piece * panel.block, end = min(begin + panel.block, n)
@@ -221,8 +208,8 @@ cdef void product_phase(void *context, int64_t piece, int thread) noexcept nogil
 cdef class NormalEquations:
     """The residuals of a network on some data, and their derivatives by the trained weights.
 
-    The residual of a row and an output is scale * (output - target). All methods take the numbers of the rows that
-    count, in order, and compute with the weights that the network has.
+    The residual of a row and an output is scale * (output - target). All methods have the numbers of the rows to use as
+    a parameter, and compute with the network's current weights.
 
     Parameters
     ----------
@@ -271,49 +258,49 @@ cdef class NormalEquations:
                 self.parameters.append(parameter)
                 self.n_parameters += parameter.size
         self.n_outputs, panel.n_parameters = panel.outputs, self.n_parameters
-        # Python methods take whole batches, and leave one gradient for all of their rows
+        # a Python method computes one gradient for all rows of a batch, so that each tile has one row
         panel.tile = 1 if engine.has_python else TILE_ROWS
         rows = PANEL_BYTES // (8 * max(1, self.n_parameters))
         self.panel_rows = max(1, max(MIN_PANEL_ROWS, min(rows, MAX_PANEL_ROWS)) // panel.outputs)
         self.panel_rows = (self.panel_rows + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
         panel.block = max(MIN_BLOCK, min(MAX_BLOCK, (self.n_parameters + BLOCKS - 1) // BLOCKS))
         work = engine.multiplications() + <double>panel.outputs * self.n_parameters * self.n_parameters
-        if engine.has_python or work * panel.x.rows < WORTH_A_TEAM:
+        if engine.has_python or work * panel.x.rows < MIN_TEAM_MULTIPLICATIONS:
             n_threads = 1
         self.team = Team(max(1, min(n_threads, MAX_THREADS)))
         panel.squares = <double *>self.zeros(self.panel_rows // panel.tile * panel.outputs, sizeof(double))
-        self.make_rooms(engine.outputs, places)
+        self.make_buffers(engine.outputs, places)
 
-    cdef int make_rooms(self, list values, list places) except -1:
-        """Buffers for each thread."""
+    cdef int make_buffers(self, list values, list places) except -1:
+        """Make the buffers of each thread."""
         cdef Panel *panel = &self.panel
         cdef int64_t thread, i, largest
-        cdef Room *room
+        cdef Buffers *buffers
         cdef RowOperation *operation
         cdef Workspace workspace
         cdef const Node *node
         self.workspaces = []
-        panel.rooms = <Room *>self.zeros(self.team.state.n_threads, sizeof(Room))
+        panel.buffers = <Buffers *>self.zeros(self.team.state.n_threads, sizeof(Buffers))
         largest = max([parameter.size for parameter in self.parameters], default=1)
         for thread in range(self.team.state.n_threads):
             workspace = self.engine.new_workspace(panel.tile, True, values)
             self.workspaces.append(workspace)
-            room = &panel.rooms[thread]
-            room.nodes, room.n_nodes, room.x = workspace.nodes, workspace.n_nodes, workspace.x
-            room.outputs = <void **>self.zeros(panel.n_heads, sizeof(void *))
-            room.seeds = <void **>self.zeros(panel.n_heads, sizeof(void *))
+            buffers = &panel.buffers[thread]
+            buffers.nodes, buffers.n_nodes, buffers.x = workspace.nodes, workspace.n_nodes, workspace.x
+            buffers.outputs = <void **>self.zeros(panel.n_heads, sizeof(void *))
+            buffers.seeds = <void **>self.zeros(panel.n_heads, sizeof(void *))
             for i, value in enumerate(values):
-                room.outputs[i] = address_of(workspace.values[value])
-                room.seeds[i] = address_of(workspace.loss_gradients[i])
-            room.gradient = self.zeros(largest, sizeof(double))
-            room.operations = <RowOperation *>self.zeros(room.n_nodes, sizeof(RowOperation))
-            for i in range(room.n_nodes):
-                node = &room.nodes[i]
+                buffers.outputs[i] = address_of(workspace.values[value])
+                buffers.seeds[i] = address_of(workspace.loss_gradients[i])
+            buffers.gradient = self.zeros(largest, sizeof(double))
+            buffers.operations = <RowOperation *>self.zeros(buffers.n_nodes, sizeof(RowOperation))
+            for i in range(buffers.n_nodes):
+                node = &buffers.nodes[i]
                 of_node = places[self.engine.places[i] : self.engine.places[i + 1]]
                 if node.op.delta == NULL or max(of_node) < 0:
                     continue
-                operation = &room.operations[room.n_operations]
-                room.n_operations += 1
+                operation = &buffers.operations[buffers.n_operations]
+                buffers.n_operations += 1
                 operation.node, operation.op = node, node.op
                 operation.x = <void **>self.zeros(node.op.n_inputs, sizeof(void *))
                 operation.saved = <void **>self.zeros(node.op.n_saved, sizeof(void *))
@@ -341,9 +328,9 @@ cdef class NormalEquations:
         self, const int64_t[::1] order, double *residuals, double *jacobian, double *products, double *right,
         const double *factors
     ):
-        """Go through the rows. What is NULL is not wanted.
+        """Go through the rows, and compute what is not NULL. Returns Σ r² for each output.
 
-        With `products`, Jᵀ r is added to `right`; with `factors`, Jᵀ times these. Returns Σ r² for each output.
+        With `products`, Jᵀ r is added to `right`. With `factors`, Jᵀ times the factors is added to it.
         """
         cdef Panel *panel = &self.panel
         cdef int64_t n = order.shape[0], begin = 0, i, j, tiles, faults_before = faults()
@@ -355,11 +342,11 @@ cdef class NormalEquations:
         if n and not 0 <= np.min(order) <= np.max(order) < panel.x.rows:
             raise ValueError("the rows must be among those of x")
         if residuals == NULL:
-            room_of_residuals = np.empty((min(n, self.panel_rows), outputs))
-            own_residuals = <double *>address_of(room_of_residuals)
+            residual_buffer = np.empty((min(n, self.panel_rows), outputs))
+            own_residuals = <double *>address_of(residual_buffer)
         if products != NULL:
-            room_of_jacobian = np.zeros((min(n, self.panel_rows) * outputs, columns))
-            own_jacobian = <double *>address_of(room_of_jacobian)
+            jacobian_buffer = np.zeros((min(n, self.panel_rows) * outputs, columns))
+            own_jacobian = <double *>address_of(jacobian_buffer)
         panel.products, panel.right, panel.tile_sums = products, right, NULL
         if factors != NULL:
             tile_sums = np.zeros(((min(n, self.panel_rows) + panel.tile - 1) // panel.tile, columns))
@@ -428,7 +415,7 @@ cdef class NormalEquations:
         return found
 
     def jacobian(self, const int64_t[::1] order):
-        """J: the derivatives of the residuals of the rows, by the trained weights.
+        """J: the derivatives of the rows' residuals by the trained weights.
 
         Parameters
         ----------
@@ -438,7 +425,7 @@ cdef class NormalEquations:
         Returns
         -------
         float64 array of shape (rows * outputs, parameters)
-            A row for each residual.
+            One row per residual.
         """
         found = np.zeros((order.shape[0] * self.n_outputs, self.n_parameters))
         self.run(order, NULL, <double *>address_of(found), NULL, NULL, NULL)
@@ -467,7 +454,7 @@ cdef class NormalEquations:
         if products.shape != (self.n_parameters, self.n_parameters) or products.dtype != np.float64:
             raise ValueError("products must be a float64 matrix with a row and a column for each parameter")
         if residuals.shape[0] != order.shape[0] or residuals.shape[1] != self.n_outputs:
-            raise ValueError("there must be room for every residual")
+            raise ValueError("residuals must have an element for every row and output")
         products[...] = 0
         squares = self.run(
             order, &residuals[0, 0] if order.shape[0] else NULL, NULL, <double *>address_of(products),
@@ -476,14 +463,14 @@ cdef class NormalEquations:
         return squares, right
 
     def transposed_product(self, const int64_t[::1] order, const double[:, ::1] factors):
-        """Jᵀ times a vector, by one pass forward and one backward.
+        """Jᵀ times a vector, computed by one forward and one backward pass.
 
         Parameters
         ----------
         order : int64 array
             The rows.
         factors : float64 array of shape (rows, outputs)
-            The vector, with an element for each residual.
+            The vector, with one element per residual.
 
         Returns
         -------

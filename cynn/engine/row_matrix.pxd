@@ -5,19 +5,19 @@ from cynn.engine.dtypes cimport Dtype
 from cynn.kernels.tables cimport Categories, Rows
 
 
-# How the rows of a caller become value 0.
+# How the caller's rows become value 0.
 ctypedef struct Source:
     int64_t inputs
     double scale
     double offset
     const Dtype *dtype         # of value 0
-    Categories *categories     # columns that must hold some
+    Categories *categories     # the columns with categories
     int64_t n_categories
 
 
 cdef class RowMatrix:
     cdef Py_buffer buffer
-    cdef object kept           # what sparse rows are in
+    cdef object kept           # keeps the arrays of sparse rows alive
     cdef Rows rows
     cdef set_sparse(self, array)
     cdef int64_t convert(
@@ -27,7 +27,7 @@ cdef class RowMatrix:
 
 
 cdef inline Rows from_row(const Rows *rows, int64_t begin) noexcept nogil:
-    """The rows from that one on."""
+    """The rows from row `begin` on."""
     cdef Rows found = rows[0]
     found.data += begin * found.row_stride
     if found.starts != NULL:

@@ -37,7 +37,7 @@ cdef class RowMatrix:
         self.rows.column_stride = self.buffer.strides[1]
 
     cdef set_sparse(self, array):
-        """Sparse rows: their elements, the columns of these, and where each row starts."""
+        """Point `rows` at the elements of sparse rows, at their columns, and at where each row starts."""
         cdef const int64_t[::1] starts = array.starts
         cdef const int32_t[::1] column_of = array.column_of
         self.kept = array
@@ -93,8 +93,8 @@ cdef class RowMatrix:
             with nogil:
                 found = converted.rows.first_nonfinite_row(&self.rows)
             return found
-        room = np.empty((CONVERTED_AT_ONCE, self.rows.columns), dtype)
-        out = address_of(room)
+        buffer = np.empty((CONVERTED_AT_ONCE, self.rows.columns), dtype)
+        out = address_of(buffer)
         for begin in range(0, self.rows.rows, CONVERTED_AT_ONCE):
             found = self.convert(
                 converted, begin, min(CONVERTED_AT_ONCE, self.rows.rows - begin), scale, offset, True, out
@@ -107,7 +107,7 @@ cdef class RowMatrix:
         self, const Dtype *dtype, int64_t begin, int64_t count, double scale, double offset, bint check_finite,
         void *out
     ):
-        """Gather some of the rows. Returns the first one that is not finite, as `gather` does."""
+        """Gather `count` rows. Returns the number of the first one that is not finite, or -1."""
         cdef Rows rows = from_row(&self.rows, begin)
         with nogil:
             begin = dtype.rows.gather(&rows, NULL, count, 0, scale, offset, check_finite, out)
@@ -127,12 +127,12 @@ cdef const void *gathered(const Source *source, const Rows *rows, bint check_fin
     NULL if `check_finite` finds a NaN or an infinity.
     """
     cdef const Dtype *dtype = source.dtype
-    cdef bint as_they_are = (
+    cdef bint is_converted = (
         rows.kind == dtype.kind and source.scale == 1 and source.offset == 0
         and rows.column_stride == dtype.itemsize
         and (rows.rows == 1 or rows.row_stride == rows.columns * dtype.itemsize)
     )
-    if as_they_are:
+    if is_converted:
         if check_finite and dtype.rows.first_nonfinite_row(rows) >= 0:
             return NULL
         return rows.data

@@ -1,4 +1,4 @@
-# One training step as C structs, and the phases that threads carry out on it.
+# A training step as C structs, and the phases that the threads run.
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_MAX_SLOTS, cynn_loss, cynn_operands, cynn_operation, cynn_optimizer, cynn_pass, cynn_tangents
@@ -28,7 +28,7 @@ cdef enum Task:
     FORWARD_PARTS     # of the first node, each on some columns of x
     ADD_PARTS         # of the output of the first node
     LOSS
-    DIFFERENTIATE     # what `tangents` of the step does instead of ADD and BACKWARD
+    DIFFERENTIATE     # the passes of Step.tangents, instead of ADD and BACKWARD
     ADD               # the gradients of a node's output, if several operations use it
     BACKWARD          # of a node
 
@@ -45,12 +45,12 @@ cdef enum Pieces:
     COLUMNS           # columns of the whole batch
 
 
-# Instructions that need not wait for other tiles: a thread carries out all of them for a piece.
+# Instructions that need not wait for other tiles: a thread runs all of them for a piece.
 ctypedef struct Stage:
     int64_t begin
     int64_t end
     Pieces pieces
-    int64_t columns      # of one instruction
+    int64_t columns      # if pieces are COLUMNS, their total number
     int64_t piece_size   # columns, or rows
 
 
@@ -59,7 +59,7 @@ ctypedef struct Part:
     int64_t first
     int64_t last
     cynn_operands op
-    int64_t width        # op.widths, op.parameter_rows and op.x point to these if there are several parts
+    int64_t width        # with several parts, op.widths and op.parameter_rows point to width, and op.x to x
     void *x
 
 
@@ -81,12 +81,12 @@ ctypedef struct Head:
     cynn_loss loss
     const double *loss_h
     bint fused                       # computed from z, the input of the last activation
-    bint one_hot                     # the loss takes no classes, so they are converted to one-hot rows
+    bint one_hot                     # the loss does not support classes, so they are converted to one-hot rows
     double loss_weight
     # the data of the whole run
     const Rows *target_source        # NULL: classes
     const int64_t *classes           # NULL: target_source
-    const double *sample_weight      # the weights of the rows in this loss; NULL: all ones
+    const double *sample_weight      # of the rows in this loss; NULL: all ones
     # buffers of one batch
     void *target
     int64_t *batch_classes
@@ -102,7 +102,7 @@ ctypedef struct Head:
     int (*call_python_product)(void *python_loss, int64_t head, int64_t rows) noexcept nogil
 
 
-# The targets of the rows of the batch from `begin` on, as the loss takes them: classes or values. The others are NULL.
+# The targets of the batch from row `begin` on, in the form that the loss reads: classes or values. The other is NULL.
 cdef inline const int64_t *classes_at(const Head *head, int64_t begin) noexcept nogil:
     return head.batch_classes + begin if head.classes != NULL and not head.one_hot else NULL
 
@@ -208,9 +208,9 @@ ctypedef struct Step:
     Updates updates
     int unusable                     # a flag: a row has a NaN, an infinity or an invalid category
     int failed                       # a flag: Python code raised an error
-    void *tangents                   # a TangentStep if there is one, and the function that runs it
+    void *tangents                   # a TangentStep or NULL, and the function that runs it
     int (*differentiate)(void *tangents, Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil
-    int64_t copies                   # of each row in the gradients by parameters
+    int64_t copies                   # of each row, when a TangentStep computes the gradients
 
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)

@@ -1,15 +1,14 @@
 """The training step, in two phases without the GIL.
 
-1. Row tiles: everything is computed for one tile of the batch, from gathering its rows to the gradient of every
-   operation's output. If an operation needs the whole batch (batch normalization), or is faster with it (wide layers),
-   it computes columns of the whole batch instead, and all tiles wait for each other before and after it.
-2. Blocks of parameters: the gradient of some rows of a parameter over the whole batch, then the optimizer's step on
-   these rows while they are in the cache.
+1. Tiles of rows. A thread computes everything for one tile of the batch, from gathering its rows to the gradient of
+   every operation's output. If an operation needs the whole batch (batch normalization), or is faster with it (wide
+   layers), the threads share its columns instead, and wait for each other before and after it.
+2. Blocks of parameters. A thread computes the gradient of some rows of a parameter over the whole batch, then takes the
+   optimizer's step on these rows while they are in the cache.
 
-The borders of tiles, columns and blocks depend only on the batch and the shapes, not on the number of threads, and each
-piece is computed by one thread. So the result has the same bits for any number of threads, and no copies of the
-gradient have to be added. An optimizer that needs whole parameters, or is written in Python, takes its steps in a third
-phase.
+The borders of tiles, columns and blocks depend only on the batch and the shapes, not on the number of threads, and one
+thread computes each piece. So the result has the same bits for any number of threads, and no copies of the gradient
+have to be added. An optimizer that needs whole parameters, or is written in Python, takes its steps in a third phase.
 """
 
 from libc.stdint cimport int64_t
@@ -24,8 +23,8 @@ from cynn.engine.workspace cimport Node, add_gradients, backward_node, forward_n
 from cynn.kernels.tables cimport Prefetch, Rows
 
 
-# The rows of W that are updated together: few enough to stay in the cache and, if W is narrow, few enough that all
-# threads have work. The rows of a tile likewise. But a piece must be large enough to be worth its calls.
+# The rows of W that are updated together. They should be few enough to stay in the cache and, if W is narrow, to leave
+# work for all threads. But a block must have enough work to be worth its calls.
 cdef int64_t MAX_BLOCK_ROWS = 256
 cdef int64_t MIN_BLOCK_ROWS = 32
 cdef double BLOCK_MULTIPLICATIONS = 5e5
@@ -34,16 +33,13 @@ cdef int64_t NARROW_UNITS = 512
 # Products compute this many rows at a time, or a divisor of it, and are slower for the remaining rows.
 cdef int64_t BLOCK_GROUP = 24
 
-# If parts of the inputs are pieces, this many tiles are computed together: there are enough pieces for the threads, and
-# W is read less often. Measured on 784-128-64-10: 1.04 times as fast.
+# If the inputs are split into parts, a piece is one part of this many tiles: there are enough pieces for the threads,
+# and W is read less often. Measured on 784-128-64-10: 1.04 times as fast.
 cdef int64_t TILES_OF_A_PART = 2
 
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts):
-    """The borders of the blocks of a parameter, which have about equal sizes.
-
-    Each of n_parts has the same number of blocks.
-    """
+    """The borders of the blocks of a parameter. They have about the same size, and each part has as many of them."""
     cdef int64_t size, n, k
     size = <int64_t>(BLOCK_MULTIPLICATIONS / (<double>columns * batch_size))
     size = MAX_BLOCK_ROWS if columns > NARROW_UNITS else max(MIN_BLOCK_ROWS, min(MAX_BLOCK_ROWS, size))
@@ -68,9 +64,9 @@ cdef list backward_instructions(const Step *step):
 
 
 cdef int plan_stages(Step *step, set only_predicted) except -1:
-    """The instructions of the first phase. Those that need not wait for each other form a stage.
+    """Plan the instructions of the first phase, and the stages of those that need not wait for each other.
 
-    Instructions for values that are `only_predicted` are left out if no predictions are wanted.
+    The instructions for values that are `only_predicted` are skipped in steps in which no predictions are wanted.
     """
     cdef int64_t i, n = 0
     cdef Stage *stage
@@ -111,7 +107,7 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
 
 
 cdef inline int64_t total_of(const Step *step, const Stage *stage) noexcept nogil:
-    """The number of all rows or columns of a stage."""
+    """The number of rows or columns of a stage."""
     return stage.columns if stage.pieces == COLUMNS else step.pass_.rows
 
 
@@ -136,7 +132,7 @@ cdef inline Rows columns_of_x(const Step *step, const Part *part) noexcept nogil
 cdef inline void rows_to_prefetch(
     const Step *step, const Part *part, int64_t first, int64_t count, Prefetch *prefetch
 ) noexcept nogil:
-    """The rows of x to prefetch, from row `first` on, counted from the first row of this batch."""
+    """Prefetch `count` rows of x from row `first` on, counted from the first row of this batch."""
     cdef Rows rows = columns_of_x(step, part)
     prefetch.data = rows.data
     prefetch.index = step.batch.order + first
@@ -149,7 +145,7 @@ cdef inline void rows_to_prefetch(
 cdef inline void prefetch_next_tile(
     const Step *step, const Part *part, int64_t begin, int64_t end, Prefetch *prefetch
 ) noexcept nogil:
-    """What to prefetch during rows begin..end: the next tile, or half of the first tile of the next batch."""
+    """During rows begin..end, prefetch the next tile, or half of the first tile of the next batch."""
     if end < step.pass_.rows:
         rows_to_prefetch(step, part, end, min(end - begin, step.pass_.rows - end, step.prefetching.max_rows), prefetch)
     else:
@@ -159,7 +155,7 @@ cdef inline void prefetch_next_tile(
 cdef inline void prefetch_next_batch(
     const Step *step, const Part *part, int64_t begin, int64_t end, int64_t total, Prefetch *prefetch
 ) noexcept nogil:
-    """What to prefetch during blocks begin..end: a share of the other half of the first tile of the next batch."""
+    """During block begin..end, prefetch a share of the other half of the first tile of the next batch."""
     cdef int64_t half = step.prefetching.rows // 2, rest = step.prefetching.rows - half, first = rest * begin // total
     rows_to_prefetch(step, part, step.pass_.rows + half + first, rest * end // total - first, prefetch)
 
@@ -300,7 +296,7 @@ cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef const Updates *updates = &step.updates
     cdef const cynn_operands *op = block.op
     cdef int64_t size = size_of(block), begin = block.begin, end = block.end
-    # of the step's penalty, which the batch adds
+    # the batch's share of the step's penalty
     cdef double l1, l2, share = <double>step.pass_.rows / step.batch.rows_of_step
     cdef void *grad
     cdef cynn_pass pass_ = step.pass_
@@ -332,7 +328,7 @@ cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil:
 
 
 cdef inline void update(const Step *step, const Block *block, void *grad) noexcept nogil:
-    """Take the optimizer's step on rows of a parameter, whose gradient has been computed."""
+    """Take the optimizer's step on rows of a parameter."""
     cdef const Dtype *dtype = step.dtype
     cdef const Updates *updates = &step.updates
     cdef const Parameter *parameter = block.parameter

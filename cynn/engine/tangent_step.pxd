@@ -1,4 +1,4 @@
-# A training step whose gradients by the parameters are directional derivatives of such.
+# A training step with passes of directional derivatives instead of its backward pass.
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport cynn_operands, cynn_pass, cynn_tangents
@@ -25,4 +25,5 @@ cdef class TangentStep:
     cdef int run(self, const Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil
 
 
+cdef Tangents tangents_of(Engine engine, list entries, int64_t rows)
 cdef int run_tangents(void *tangent_step, Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil

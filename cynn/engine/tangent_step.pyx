@@ -1,7 +1,7 @@
-"""A training step with passes of directional derivatives, instead of its backward pass.
+"""A training step with passes of directional derivatives instead of its backward pass.
 
-It goes forward and computes its losses as any other; then `run` goes through the nodes of each tile, and the gradients
-by the parameters are those of `gradient_jvp` (cynn/abi.h). What goes where, subclasses say.
+The forward pass and the losses are those of any step. Then `run`, which subclasses define, goes through the nodes for
+each tile, and `gradient_jvp` (cynn/abi.h) computes the gradients by the parameters.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from cynn.engine.workspace cimport Workspace, add_gradients, address_of
 
 
 cdef class TangentStep:
-    """What passes of directional derivatives have in common.
+    """Base of the steps with passes of directional derivatives.
 
     Attributes
     ----------
@@ -44,19 +44,19 @@ cdef class TangentStep:
         return &self.wide.nodes[node]
 
     cdef int backward(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
-        """The gradients of all values, from those of the entries; -1 if Python raised."""
+        """Compute the gradients by all values from those by the entries. Returns -1 if Python raised."""
         cdef int64_t i
         for i in range(self.wide.workspace.n_nodes - 1, -1, -1):
             if self.wide.workspace.nodes[i].op.delta == NULL:
                 continue
-            self.wide.add_gradients(i, begin, end)
+            add_gradients(self.wide.dtype, &self.wide.workspace.nodes[i], begin, end)
             if self.wide.backward_at(i, pass_, begin, end):
                 return -1
         add_gradients(self.wide.dtype, &self.wide.workspace.input, begin, end)
         return 0
 
     cdef int backward_jvp(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
-        """The tangents of what `backward` computes; -1 if Python raised."""
+        """Compute the tangents of these gradients. Returns -1 if Python raised."""
         cdef int64_t i
         for i in range(self.wide.workspace.n_nodes - 1, -1, -1):
             if self.wide.workspace.nodes[i].op.delta == NULL:
@@ -67,23 +67,24 @@ cdef class TangentStep:
         return 0
 
     cdef void weigh(self, const Step *step) noexcept nogil:
-        """Weigh the rows of the batch, if there is a loss besides those of the step."""
+        """Compute the weights of the batch's rows for the loss that this class adds, if it adds one."""
 
     cdef double total(self, const Step *step, double *sums) noexcept nogil:
-        """That loss; sums over its rows, of each output, are added to `sums`."""
+        """The loss that this class adds. Its sum over the rows is added to `sums` for each output."""
         return 0
 
     cdef int run(self, const Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
-        """All passes of rows begin..end, after forward and the losses of the outputs; -1 if Python raised."""
+        """Run the passes of rows begin..end, after forward and the losses. Returns -1 if Python raised."""
         return 0
 
 
 cdef int run_tangents(void *tangent_step, Step *step, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
-    # the plan of the step keeps it alive, so it needs no GIL
+    # the plan of the step keeps the object alive, so this needs no GIL
     return (<TangentStep>tangent_step).run(step, piece, begin, end)
 
 
 cdef Tangents tangents_of(Engine engine, list entries, int64_t rows):
+    """A new workspace and its tangents, with a gradient for each of the values `entries`."""
     return Tangents(
         Workspace(engine.operations, engine.dtype, engine.source.inputs, rows, True, entries, False, True),
         engine.operations, engine.dtype

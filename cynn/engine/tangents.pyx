@@ -1,7 +1,7 @@
-"""The tangents of what a workspace holds: its values and gradients, differentiated along one direction.
+"""The tangents of a workspace: its values and gradients, differentiated along one direction.
 
-Forward and backward go through the nodes of the workspace, and with them their directional derivatives (`jvp`,
-`backward_jvp`: abi.h). Nothing is overwritten on the way: the workspace is a whole one.
+Forward and backward go through the nodes of the workspace, and `jvp` and `backward_jvp` (abi.h) compute the tangents.
+No value or gradient overwrites another: the workspace is made with `whole`.
 """
 
 import numpy as np
@@ -24,34 +24,34 @@ from cynn.engine.python_operations cimport (
 from cynn.engine.workspace cimport Node, Workspace, address_of, aligned, forward_node
 
 
-cdef inline bint is_passed_over(const Node *node, const cynn_pass *pass_) noexcept nogil:
-    """Whether the output is the first input: of noise, in the derivatives of a prediction."""
+cdef inline bint is_identity(const Node *node, const cynn_pass *pass_) noexcept nogil:
+    """Whether the output is the first input, as it is for noise in prediction mode."""
     return node.operation.flags & CYNN_ONLY_TRAINING and not pass_.training
 
 
 cdef inline cynn_pass saving(const cynn_pass *pass_) noexcept nogil:
-    """The pass as functions see it: forward saves what the others read, in the derivatives of a prediction, too."""
+    """The pass with `training` set: forward then saves what the other functions read, in prediction mode, too."""
     cdef cynn_pass found = pass_[0]
     found.training = True
     return found
 
 
 cdef class Tangents:
-    """One tangent for each array of a whole workspace for training, and the passes that compute them.
+    """One tangent for each array of a workspace, and the passes that compute them.
 
     Parameters
     ----------
     workspace : Workspace
-        Whole, for training.
+        Made with `training` and `whole`.
     operations : list of Operation
-        Those that it was made for.
+        The operations of the workspace.
     dtype : str
-        Of the network.
+        The dtype of the network.
 
     Attributes
     ----------
     values : list of array
-        The tangent of each value. Whoever sets a direction writes the first.
+        The tangent of each value. The first is the direction of the inputs, which the caller writes.
     loss_gradients : list of array
         The tangents of the gradients by the outputs.
     """
@@ -61,17 +61,17 @@ cdef class Tangents:
         cdef Node *node
         cdef cynn_tangents *tangents
         self.workspace, self.dtype = workspace, dtype_named(dtype)
-        self.keep, self.twins = [workspace], {}
+        self.keep, self.by_address = [workspace], {}
         self.nodes = <cynn_tangents *>calloc(max(1, workspace.n_nodes), sizeof(cynn_tangents))
         self.saved_columns = <int64_t **>calloc(max(1, workspace.n_nodes), sizeof(int64_t *))
         self.sums = <void ***>calloc(max(1, workspace.n_nodes), sizeof(void **))
         if self.nodes == NULL or self.saved_columns == NULL or self.sums == NULL:
             raise MemoryError
         self.values = [
-            self.twin_of(address_of(array), rows, array.shape[1]) for array in workspace.values
+            self.tangent_of(address_of(array), rows, array.shape[1]) for array in workspace.values
         ]
         self.loss_gradients = [
-            self.twin_of(address_of(array), rows, array.shape[1]) for array in workspace.loss_gradients
+            self.tangent_of(address_of(array), rows, array.shape[1]) for array in workspace.loss_gradients
         ]
         for i in range(workspace.n_nodes):
             node, tangents = &workspace.nodes[i], &self.nodes[i]
@@ -80,23 +80,23 @@ cdef class Tangents:
             tangents.x = <const void *const *>self.addresses([self.values[value] for value in operation.inputs])
             tangents.out = address_of(self.values[i + 1])
             tangents.dx = self.addresses([
-                None if node.op.dx[j] == NULL else self.twin_of(node.op.dx[j], rows, operation.widths[j])
+                None if node.op.dx[j] == NULL else self.tangent_of(node.op.dx[j], rows, operation.widths[j])
                 for j in range(node.op.n_inputs)
             ])
             if node.op.delta != NULL:
-                tangents.delta = address_of(self.twin_of(node.op.delta, rows, operation.units))
+                tangents.delta = address_of(self.tangent_of(node.op.delta, rows, operation.units))
             self.sums[i] = self.addresses([
-                self.twin_of(node.sums[j], rows, operation.units) for j in range(node.n_sums)
+                self.tangent_of(node.sums[j], rows, operation.units) for j in range(node.n_sums)
             ])
             tangents.saved = self.addresses([
-                self.twin_of(address_of(array), array.shape[0], array.shape[1]) for array in workspace.saved[i]
+                self.tangent_of(address_of(array), array.shape[0], array.shape[1]) for array in workspace.saved[i]
             ])
             if node.python != NULL:
                 (<PythonOperation>node.python).tangents = OperationTangents(
                     workspace.deltas[i + 1], [self.values[value] for value in operation.inputs], self.values[i + 1],
-                    self.twin_of(node.op.delta, rows, operation.units),
-                    [self.twin_of(node.op.dx[j], rows, operation.widths[j]) for j in range(node.op.n_inputs)],
-                    [self.twin_of(address_of(array), 1, array.size) for array in workspace.saved[i]]
+                    self.tangent_of(node.op.delta, rows, operation.units),
+                    [self.tangent_of(node.op.dx[j], rows, operation.widths[j]) for j in range(node.op.n_inputs)],
+                    [self.tangent_of(address_of(array), 1, array.size) for array in workspace.saved[i]]
                 )
             self.set_parameters(i, [None] * node.op.n_parameters)
             widest = max(widest, operation.units)
@@ -108,14 +108,14 @@ cdef class Tangents:
         self.entry_tangents = self.addresses(self.loss_gradients)
         self.scratch, self.widest = self.addresses([aligned((rows, widest), dtype)])[0], widest
 
-    cdef object twin_of(self, void *array, int64_t rows, int64_t columns):
-        """The tangent of the array at an address, zero at first."""
+    cdef object tangent_of(self, void *array, int64_t rows, int64_t columns):
+        """The tangent of the array at an address. A new one is zero."""
         key = <size_t>array
-        if key not in self.twins:
-            twin = aligned((rows, columns), np.float32 if self.dtype.itemsize == 4 else np.float64)
-            twin[...] = 0
-            self.twins[key] = twin
-        return self.twins[key]
+        if key not in self.by_address:
+            tangent = aligned((rows, columns), np.float32 if self.dtype.itemsize == 4 else np.float64)
+            tangent[...] = 0
+            self.by_address[key] = tangent
+        return self.by_address[key]
 
     cdef void **addresses(self, list arrays) except NULL:
         cdef int64_t i
@@ -128,33 +128,33 @@ cdef class Tangents:
         return result
 
     cdef int set_parameters(self, int64_t node, list directions) except -1:
-        """Set the tangents of the parameters of a node; None: 0."""
+        """Set the tangents of a node's parameters. None stands for zeros."""
         self.nodes[node].parameters = <const void *const *>self.addresses(directions)
         if self.workspace.nodes[node].python != NULL:
             (<PythonOperation>self.workspace.nodes[node].python).set_directions(directions)
         return 0
 
     cdef int forward(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
-        """The values of rows begin..end; -1 if Python raised."""
+        """Compute the values of rows begin..end. Returns -1 if Python raised."""
         cdef int64_t i
         cdef cynn_pass saving_pass = saving(pass_)
         cdef Node *node
         for i in range(self.workspace.n_nodes):
             node = &self.workspace.nodes[i]
-            if is_passed_over(node, pass_):
+            if is_identity(node, pass_):
                 self.copy(node.op.x[0], node.op.out, begin, end, node.op.units)
             elif forward_node(self.dtype, node, &saving_pass, begin, end):
                 return -1
         return 0
 
     cdef int jvp(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
-        """The tangents of the values of rows begin..end, after `forward`; -1 if Python raised."""
+        """Compute the tangents of the values of rows begin..end, after `forward`. Returns -1 if Python raised."""
         cdef int64_t i
         cdef cynn_pass saving_pass = saving(pass_)
         cdef Node *node
         for i in range(self.workspace.n_nodes):
             node = &self.workspace.nodes[i]
-            if is_passed_over(node, pass_):
+            if is_identity(node, pass_):
                 self.copy(self.nodes[i].x[0], self.nodes[i].out, begin, end, node.op.units)
             elif node.python != NULL:
                 if call_python(<PyObject *>node.python, JVP, end):
@@ -170,15 +170,8 @@ cdef class Tangents:
             (end - begin) * columns * self.dtype.itemsize,
         )
 
-    cdef void add_gradients(self, int64_t i, int64_t begin, int64_t end) noexcept nogil:
-        """Complete dC/dout of a node, which is a sum where several use its output."""
-        cdef Node *node = &self.workspace.nodes[i]
-        cdef int64_t j, offset = begin * node.op.units, size = (end - begin) * node.op.units
-        for j in range(node.n_sums):
-            self.dtype.updates.add(size, at(self.dtype, node.sums[j], offset), at(self.dtype, node.op.delta, offset))
-
     cdef void add_tangents(self, int64_t i, int64_t begin, int64_t end) noexcept nogil:
-        """Complete the tangent of dC/dout likewise."""
+        """Add up the tangent of dC/dout, as `add_gradients` adds up dC/dout."""
         cdef Node *node = &self.workspace.nodes[i]
         cdef int64_t j, offset = begin * node.op.units, size = (end - begin) * node.op.units
         for j in range(node.n_sums):
@@ -187,16 +180,16 @@ cdef class Tangents:
             )
 
     cdef int backward_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
-        """dC/dx of a node from dC/dout, which stays as it is; -1 if Python raised."""
+        """Compute dC/dx of a node from dC/dout, which is not changed. Returns -1 if Python raised."""
         cdef Node *node = &self.workspace.nodes[i]
         cdef cynn_pass saving_pass = saving(pass_)
         cdef cynn_operands op = node.op
-        if is_passed_over(node, pass_):
+        if is_identity(node, pass_):
             self.copy(op.delta, op.dx[0], begin, end, op.units)
             return 0
         if node.gradient_in_place:
             op.delta = op.dx[0]
-        else:  # each row has its own place, whatever the units: tiles of other rows may be at another node
+        else:  # rows begin..end of scratch, whatever the units: other threads may be at nodes of other widths
             op.delta = at(self.dtype, self.scratch, begin * (self.widest - op.units))
         if op.delta == NULL:
             return 0
@@ -207,10 +200,10 @@ cdef class Tangents:
         return 0
 
     cdef int backward_jvp_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
-        """The tangent of dC/dx of a node, before or after `backward_at`; -1 if Python raised."""
+        """Compute the tangent of dC/dx of a node, before or after `backward_at`. Returns -1 if Python raised."""
         cdef Node *node = &self.workspace.nodes[i]
         cdef cynn_pass saving_pass = saving(pass_)
-        if is_passed_over(node, pass_):
+        if is_identity(node, pass_):
             self.copy(self.nodes[i].delta, self.nodes[i].dx[0], begin, end, node.op.units)
         elif node.python != NULL:
             return call_python(<PyObject *>node.python, BACKWARD_JVP, end)
@@ -227,7 +220,7 @@ cdef class Tangents:
 cdef void repeat_rows(
     const Dtype *dtype, const void *source, void *target, int64_t copies, int64_t begin, int64_t end, int64_t columns
 ) noexcept nogil:
-    """Each of the rows begin..end of source, several times, to the same place of target."""
+    """Write `copies` copies of each of the rows begin..end of source to rows begin * copies..end * copies of target."""
     cdef int64_t row, k, size = columns * dtype.itemsize
     for row in range(begin, end):
         for k in range(copies):
@@ -235,7 +228,7 @@ cdef void repeat_rows(
 
 
 cdef void repeat_values(Tangents base, Tangents wide, int64_t copies, int64_t begin, int64_t end) noexcept nogil:
-    """What forward has computed and saved of rows begin..end, for that many copies of each."""
+    """Write `copies` copies of what forward has computed and saved for each of the rows begin..end."""
     cdef const Dtype *dtype = base.dtype
     cdef int64_t i, j, columns
     cdef const Node *from_node
