@@ -19,7 +19,7 @@ import cynn
 from cynn.callbacks import Callback, Checkpoint, EarlyStopping, Live
 from cynn.callbacks.live import callback as of_live
 from cynn.callbacks.live import look, server
-from cynn.callbacks.live.story import Story
+from cynn.callbacks.live.event_log import EventLog
 from cynn.errors import InvalidParameterError
 
 SECONDS = 60  # after which a thread of a test has failed
@@ -285,9 +285,9 @@ def test_every_page_gets_all_whenever_it_comes():
 
 
 def test_a_long_history_comes_in_pieces():
-    story = Story()
-    story.tell(history={"loss": list(range(2500)), "late": [7.0, float("nan")]}, end="over")
-    with story.reader() as reader:
+    events = EventLog()
+    events.add(history={"loss": list(range(2500)), "late": [7.0, float("nan")]}, end="over")
+    with events.reader() as reader:
         messages = []
         while not reader.is_done:
             messages.append(json.loads(reader.next(SECONDS)))

@@ -90,11 +90,11 @@ def opened(browser):
         page = watched(browser, address, viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
         page.set_default_timeout(30_000)
         pages.append(page)
-        story = training.live._showing.server.story
-        before = story.readers
+        events = training.live._showing.server.events
+        before = events.readers
         page.goto(address)
         until = time.monotonic() + SECONDS
-        while story.readers == before and time.monotonic() < until:
+        while events.readers == before and time.monotonic() < until:
             page.wait_for_timeout(10)
         return page
 

@@ -135,7 +135,7 @@ class _Showing:
         self.looks = Looks(self.network, live._examples, live.shape, self._epoch)
         self.server = Server(live.port, page_of(self.network))
         if history.epochs:
-            self.server.story.tell(history=history.history)
+            self.server.events.add(history=history.history)
         self._before = sys.exception()  # fit may be called while one is handled
         self._looked_at = self._cost = 0.0
         self._is_looked_at = False
@@ -150,9 +150,9 @@ class _Showing:
         """Tell the pages of an epoch and, if one is open, of a look at the network."""
         self._epoch = epoch
         look = None
-        if self.server.story.readers and time.perf_counter() - self._looked_at >= self._cost / _SHARE:
+        if self.server.events.readers and time.perf_counter() - self._looked_at >= self._cost / _SHARE:
             look = self._look()
-        self.server.story.tell(history={name: [figure] for name, figure in logs.items()}, look=look)
+        self.server.events.add(history={name: [figure] for name, figure in logs.items()}, look=look)
         self._is_looked_at = look is not None
 
     def _look(self) -> dict[str, Any]:
@@ -167,12 +167,12 @@ class _Showing:
         """Tell the pages that the training has ended, and close the server."""
         error = sys.exception()
         try:
-            story = self.server.story
+            events = self.server.events
             if self._is_opened and self._epoch:
-                story.wait_for_reader(_SECONDS_TO_OPEN)
-            is_stale = story.readers and self._epoch and not self._is_looked_at
+                events.wait_for_reader(_SECONDS_TO_OPEN)
+            is_stale = events.readers and self._epoch and not self._is_looked_at
             look = self._look() if is_stale and error is self._before else None
-            story.tell(look=look, end=_end_of(None if error is self._before else error, self._epoch))
+            events.add(look=look, end=_end_of(None if error is self._before else error, self._epoch))
         finally:
             self.server.close()
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-from cynn.callbacks.live.story import Story
+from cynn.callbacks.live.event_log import EventLog
 from cynn.errors import InvalidParameterError
 
 __all__ = ["Server"]
@@ -30,7 +30,7 @@ _POLICY = (
 
 
 class Server(socketserver.TCPServer):
-    """Serves a page and a `Story` to this machine, from threads of its own, until it is closed.
+    """Serves a page and an `EventLog` to this machine, from threads of its own, until it is closed.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Server(socketserver.TCPServer):
                 f"{error.strerror}."
             ) from None
         self.page = page.encode()
-        self.story = Story()
+        self.events = EventLog()
         self.token = secrets.token_urlsafe(24)
         self._port = self.server_address[1]
         # a page of elsewhere whose name was made to lead here sends that name
@@ -103,7 +103,7 @@ class Server(socketserver.TCPServer):
             socket.create_connection((_LOOPBACK, self._port), timeout=1).close()  # wakes the thread
         self._thread.join()
         self.server_close()
-        self.story.close(_SECONDS_TO_END)
+        self.events.close(_SECONDS_TO_END)
         threads = dict(self._connections)
         for connection in threads.values():
             with suppress(OSError):
@@ -145,7 +145,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _tell(self) -> None:
         """Send what happens as it happens. Only what is being sent is kept, however slow the reader is."""
         self.wfile.write(b"retry: 1000\n\n")
-        with self.server.story.reader() as reader:
+        with self.server.events.reader() as reader:
             while not reader.is_done:
                 message = reader.next(_SECONDS_BETWEEN_BEATS)
                 self.wfile.write(b": \n\n" if message is None else f"data: {message}\n\n".encode())

@@ -1,4 +1,4 @@
-"""What pages are told of a training: it grows, and each reader gets what it has not read yet."""
+"""The events of a training, as JSON: a log that grows, and readers that get what they have not read yet."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Reader", "Story"]
+__all__ = ["EventLog", "Reader"]
 
 _MAX_AT_ONCE = 1000  # epochs in a message
 
 
-class Story:
-    """What has happened so far. One thread tells it, and each reader has a thread of its own.
+class EventLog:
+    """What has happened so far. One thread adds to it, and each reader has a thread of its own.
 
     Attributes
     ----------
@@ -45,14 +45,14 @@ class Story:
         self.readers = 0
         self._was_read = False
 
-    def tell(
+    def add(
         self,
         *,
         history: Mapping[str, list[float]] | None = None,
         look: dict[str, Any] | None = None,
         end: str | None = None,
     ) -> None:
-        """Add to the story.
+        """Add an event.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class Story:
 
 
 class Reader:
-    """One who reads a story from its begin.
+    """Reads a log from its beginning.
 
     Attributes
     ----------
@@ -109,17 +109,17 @@ class Reader:
         Whether all has been read, and nothing will follow.
     """
 
-    def __init__(self, story: Story) -> None:
-        self._story = story
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
         self._n_epochs = self._n_looks = 0
         self._latest: dict[str, Any] | None = None
         self._is_first = True
         self.is_done = False
 
     def _has_news(self) -> bool:
-        story = self._story
-        is_more = self._n_epochs < len(story.epochs) or self._n_looks < len(story.looks)
-        return self._is_first or is_more or story.end is not None or story.is_closed
+        log = self._log
+        is_more = self._n_epochs < len(log.epochs) or self._n_looks < len(log.looks)
+        return self._is_first or is_more or log.end is not None or log.is_closed
 
     def next(self, seconds: float) -> str | None:
         """Get what follows, or None if nothing has happened for so many seconds.
@@ -131,17 +131,17 @@ class Reader:
             that follow, by name; `looks`, the series of the looks that follow; `latest`, the pictures of the latest
             look, or null where the reader has them; and `end`, text or null.
         """
-        story = self._story
-        with story.changed:
-            if not story.changed.wait_for(self._has_news, seconds):
+        log = self._log
+        with log.changed:
+            if not log.changed.wait_for(self._has_news, seconds):
                 return None
-            epochs = story.epochs[self._n_epochs : self._n_epochs + _MAX_AT_ONCE]
-            looks = story.looks[self._n_looks : self._n_looks + _MAX_AT_ONCE]
+            epochs = log.epochs[self._n_epochs : self._n_epochs + _MAX_AT_ONCE]
+            looks = log.looks[self._n_looks : self._n_looks + _MAX_AT_ONCE]
             self._n_epochs += len(epochs)
             self._n_looks += len(looks)
-            is_all = self._n_epochs == len(story.epochs) and self._n_looks == len(story.looks)
-            self.is_done = is_all and (story.end is not None or story.is_closed)
-            latest, end = story.latest, story.end if self.is_done else None
+            is_all = self._n_epochs == len(log.epochs) and self._n_looks == len(log.looks)
+            self.is_done = is_all and (log.end is not None or log.is_closed)
+            latest, end = log.latest, log.end if self.is_done else None
         names = dict.fromkeys(name for figures in epochs for name in figures)
         message = {
             "isFirst": self._is_first,
