@@ -61,6 +61,8 @@ class Callback(Configurable):
     final_weights: Callable[[], list[Any]] | None = attribute(None)
     stop_training: bool = attribute(False)
     _examples: Examples | None = attribute(None)
+    # the gradients of the loss of at most so many training rows; None if these come from an iterator
+    _sampled_gradients: Callable[[int], list[Any]] | None = attribute(None)
     _rank: int = attribute(0)  # of several processes that train together
 
     def on_train_begin(self) -> None:

@@ -50,6 +50,7 @@ class CallbackList:
         self.greater_is_better: Directions = {}
         self.final_weights: Callable[[], list[Any]] = network.get_weights
         self.examples: Examples | None = None
+        self.sampled_gradients: Callable[[int], list[Any]] | None = None
         self.rank = 0
         self._of_steps = [c for c in self._all if type(c).on_step_end is not Callback.on_step_end]
 
@@ -123,6 +124,7 @@ class CallbackList:
                 callback.greater_is_better = self.greater_is_better
                 callback.final_weights = self.final_weights
                 callback._examples, callback._rank = self.examples, self.rank
+                callback._sampled_gradients = self.sampled_gradients
                 callback.stop_training = False
                 stack.callback(callback.on_train_end)
                 callback.on_train_begin()
@@ -135,7 +137,7 @@ class CallbackList:
         finally:
             for callback in self._all:
                 callback.training_rows = None  # frees the data
-                callback.final_weights = callback._examples = None
+                callback.final_weights = callback._examples = callback._sampled_gradients = None
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Call `on_epoch_begin` of every callback."""

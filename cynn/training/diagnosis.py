@@ -16,13 +16,13 @@ from cynn.engine.activation_kernel import ActivationKernel
 from cynn.kernels import blas
 from cynn.training.optimizer_state import optimizer_state
 from cynn.training.solver_state import SolverState
-from cynn.training.steps import gradients, train_batch
+from cynn.training.steps import Gradients, gradients, train_batch
 
 if TYPE_CHECKING:
     from cynn.layers import Layer
     from cynn.model import Model
 
-__all__ = ["Diagnosis", "LayerDiagnosis", "dead_share", "diagnose", "parameters_of"]
+__all__ = ["Diagnosis", "LayerDiagnosis", "dead_share", "diagnose", "gradient_norms", "parameters_of"]
 
 Array = npt.NDArray[Any]
 
@@ -76,7 +76,7 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
     """`Network.diagnose`."""
     tried = copy.deepcopy(network)  # a step is taken on it
     outputs = network.activations(x)
-    gradient_of = itertools.chain(*gradients(network, x, y, loss, None, None))
+    norms = gradient_norms(network, gradients(network, x, y, loss, None, None))
     if optimizer is None and isinstance(network._optimizer_state, SolverState):
         optimizer = "adam"
     own = None if optimizer is None else copy.deepcopy(registry.optimizers.get(optimizer))
@@ -89,20 +89,27 @@ def diagnose(network: Model, x: Any, y: Any, *, loss: Any, optimizer: Any) -> Di
         a = outputs[number + 1].astype(np.float64)
         w = parameters_of(layer)
         moved = [None if one is None else one - old for old, one in zip(w, parameters_of(after), strict=True)]
-        grad = list(itertools.islice(gradient_of, len(w)))
-        is_trained = any(one is not None for one in grad)
-        size = _norm(w)
+        size, norm = _norm(w), norms[number]
         found.append(
             LayerDiagnosis(
                 f"{number} {layer.name}",
                 float(a.mean()),
                 float(a.std()),
                 dead_share(network, layer, number, outputs),
-                _norm(grad) if is_trained else float("nan"),
-                _norm(moved) / size if is_trained and size else float("nan"),
+                float("nan") if norm is None else norm,
+                _norm(moved) / size if norm is not None and size else float("nan"),
             )
         )
     return found
+
+
+def gradient_norms(network: Model, given: Gradients) -> list[float | None]:
+    """The norm of the gradients of each layer and of those nested in it; None where nothing is trained."""
+    of_arrays, norms = itertools.chain(*given), []
+    for layer in network.layers:
+        own = list(itertools.islice(of_arrays, sum(len(one.parameters) for one in layers.walk([layer]))))
+        norms.append(None if all(one is None for one in own) else _norm(own))
+    return norms
 
 
 def parameters_of(layer: Layer) -> list[Array | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from cynn.training.optimizer_state import OptimizerState, update_state
 from cynn.training.snapshot import Snapshot
 from cynn.training.solver_batches import SolverBatches, check
 from cynn.training.solver_state import SolverState, solver_of
+from cynn.training.steps import sampled_gradients
 
 if TYPE_CHECKING:
     from cynn.data.objective import Objective
@@ -91,9 +93,10 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
             snapshot = Snapshot(network, given[0], places)
         network.remember_names(x)
         source = _source_of_rows(context(), given, places, options, bool(metrics_by_name))
-        called.examples = Examples("training", given[0], given[1], places)
+        called.examples = Examples("training", *given, places)
+        called.sampled_gradients = functools.partial(sampled_gradients, network, objective, called.examples)
     if validation is not None:
-        called.examples = Examples("validation", validation[0], validation[1])
+        called.examples = Examples("validation", *validation)
 
     def figures() -> dict[str, float]:
         found = _figures(source, objective, metrics_by_name)

@@ -21,9 +21,13 @@ from cynn.training.history import History
 from cynn.training.optimizer_state import optimizer_state
 
 if TYPE_CHECKING:
+    from cynn.data.examples import Examples
+    from cynn.data.objective import Objective
+    from cynn.data.row_weights import RowWeights
+    from cynn.data.targets import Targets
     from cynn.model import Model
 
-__all__ = ["gradients", "gradients_of_layers", "not_finite_error", "train_batch"]
+__all__ = ["gradients", "gradients_of_layers", "not_finite_error", "sampled_gradients", "train_batch"]
 
 Array = npt.NDArray[Any]
 #: For each layer, the gradients of its parameters.
@@ -123,9 +127,7 @@ def gradients(
     if not isinstance(rows, np.ndarray) or rows.nbytes > _MAX_KEPT_BYTES:
         if n == 1:
             moving_averages.warn_of_a_single_row(network)
-        trainer = context.trainer(rows, target, weights, n)
-        _compute(network, lambda n: trainer.run(np.arange(n), 0, 1, np.zeros(1), None, 0.0), n, rows)
-        return gradients_of_layers(network, trainer.gradients)
+        return _of_all(context, rows, target, weights)
     if plan is None or plan.key != key or not plan.buffer.takes(rows, target):
         plan = GradientPlan(network, (loss, loss_weights), key, BatchBuffer(context, rows, target, n))
     plan.given = loss, loss_weights
@@ -134,6 +136,20 @@ def gradients(
         return plan.of(n)
     finally:
         plans.keep("gradients", plan)
+
+
+def sampled_gradients(network: Model, objective: Objective, examples: Examples, most: int) -> Gradients:
+    """The gradients of the loss of at most so many of the rows, on this thread; empty if none of them is finite."""
+    rows, target, weights = examples.spread(most)
+    context = TrainingContext(network, objective, None, 1, check_finite=True)
+    return _of_all(context, rows, target, weights) if len(rows) else []
+
+
+def _of_all(context: TrainingContext, rows: Array, target: Targets, weights: RowWeights) -> Gradients:
+    """The gradients of the loss of all of these rows."""
+    trainer = context.trainer(rows, target, weights, len(rows))
+    _compute(context.network, lambda n: trainer.run(np.arange(n), 0, 1, np.zeros(1), None, 0.0), len(rows), rows)
+    return gradients_of_layers(context.network, trainer.gradients)
 
 
 def _compute(network: Model, compute: Callable[[int], object], n: int, rows: Array) -> None:

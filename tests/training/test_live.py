@@ -166,6 +166,52 @@ def test_dead_units_and_changes_of_each_layer():
     assert series["changes"]["softmax 3"] == pytest.approx(moved / size, rel=1e-5)
 
 
+def norms(gradients):
+    """The norm over all arrays of each layer."""
+    return [np.sqrt(sum(np.square(each, dtype=float).sum() for each in one if each is not None)) for one in gradients]
+
+
+LOSSES = {
+    "loss by default": {},
+    "another loss": {"loss": "mean_squared_error"},
+    "weights of rows": {"sample_weight": np.arange(90) % 4},
+    "weights of classes": {"class_weight": {0: 5.0}},
+    "some rows": {"rows": np.arange(10, 60)},
+    "beside validation rows": {"rows": np.arange(60), "validation_data": (np.ones((3, 2)), [0, 1, 2])},
+}
+
+
+@pytest.mark.parametrize(("name", "options"), LOSSES.items())
+def test_norms_of_gradients_are_those_of_the_training_loss(name, options):
+    x, y = helpers.blobs(90)
+    inner = [cynn.Dense(8, "relu"), cynn.Dense(8)]
+    net = cynn.Network([cynn.Input(2), cynn.Dense(8, trainable=False), cynn.Dropout(0.1), cynn.Residual(inner),
+                        cynn.Activation("relu"), cynn.Dense(3, "softmax")], seed=0)  # fmt: skip
+    page, _ = followed(net, x, y, epochs=2, **options)
+    chosen = options.get("rows", np.arange(90))
+    weight = options.get("sample_weight", np.ones(90)) * np.where(y == 0, options.get("class_weight", {0: 1.0})[0], 1)
+    wanted = net.gradients(x[chosen], y[chosen], loss=options.get("loss"), sample_weight=weight[chosen])
+    nested, last = (np.linalg.norm(norms(wanted)[part]) for part in (slice(1, 3), slice(3, 4)))
+    assert list(page.looks()[-1]["gradients"]) == ["residual 3", "softmax 5"]
+    assert list(page.looks()[-1]["gradients"].values()) == pytest.approx([nested, last], rel=1e-5)
+
+
+def test_norms_of_gradients_are_of_a_sample_of_many_rows():
+    x, y = helpers.blobs(3000)
+    net = helpers.classifier()
+    page, _ = followed(net, x, y, epochs=1)
+    rows = np.unique(np.linspace(0, 2999, look._MAX_ROWS).astype(int))
+    wanted = norms(net.gradients(x[rows], y[rows]))
+    assert list(page.looks()[0]["gradients"].values()) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_there_are_no_gradients_of_a_loss_that_is_not_finite():
+    net = cynn.Network.mlp([1, 1], seed=0)
+    page, _ = followed(net, [[1.0]], [1.0], epochs=1, optimizer=cynn.optimizers.SGD(1e25))
+    assert page.looks()[0]["gradients"] == {}
+    assert np.isfinite(net.layers[0].weights).all()
+
+
 def weights_of(net, x, y, **options):
     return followed(net, x, y, epochs=1, **options)[0].latest()["weights"]
 
@@ -225,6 +271,7 @@ def test_batches_of_a_generator_are_not_drawn_once_more():
     assert drawn == [0, 1, 2]
     assert page.latest()["confusions"] == []
     assert list(page.looks()[0]["changes"]) == ["tanh 1", "softmax 2"]
+    assert page.looks()[0]["gradients"] == {}
     page, _ = followed(helpers.classifier(), iter([(x, y)]), None, epochs=1, validation_data=(x, y))
     assert np.sum(page.latest()["confusions"][0]["counts"]) == 40
 
@@ -244,7 +291,8 @@ def test_sparse_rows_and_rows_that_are_not_finite():
 
 def test_a_training_is_the_same_to_the_bit():
     x, y = helpers.blobs(90)
-    nets = [helpers.classifier(), helpers.classifier()]
+    layers = [cynn.Input(2), cynn.Dense(8, "relu"), cynn.BatchNorm(), cynn.Dropout(0.2), cynn.Dense(3, "softmax")]
+    nets = [cynn.Network(copy.deepcopy(layers), seed=0) for _ in range(2)]
     followed(nets[0], x, y, validation_split=0.3)
     nets[1].fit(x, y, epochs=3, validation_split=0.3, progress=False)
     assert helpers.digest(nets[0]) == helpers.digest(nets[1])

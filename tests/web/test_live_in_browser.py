@@ -133,6 +133,7 @@ def points(page, chart):
 
 @pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (400, "dark")])
 def test_curves_grow(training, opened, width, scheme):
+    of_layers = ["norm of gradients", "change of weights per epoch", "share of dead units"]
     run = of_pictures(training)
     page = opened(run, width, scheme)
     assert page.locator("#status").inner_text() == "Waiting for the end of the first epoch."
@@ -140,8 +141,8 @@ def test_curves_grow(training, opened, width, scheme):
         run.steps.take()
         wait_for_epoch(page, epoch)
         captions = page.locator(".chart figcaption").all_inner_texts()
-        assert captions == ["loss", "accuracy", "share of dead units", "change of weights per epoch"]
-        assert points(page, 0) == points(page, 3) == [epoch, epoch]
+        assert captions == ["loss", "accuracy", *of_layers]
+        assert [points(page, chart) for chart in (0, 2, 3, 4)] == [[epoch, epoch]] * 4
         label = page.locator(".chart svg[role=img]").first.get_attribute("aria-label")
         assert label.startswith(f"loss, epoch {epoch}: ")
     assert page.locator("#weights canvas[role=img]").count() == 16

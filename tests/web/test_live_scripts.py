@@ -25,6 +25,13 @@ def test_the_lines_of_layers(run):
     assert found[1]["lines"] == []
 
 
+def test_a_layer_stays_where_the_last_look_lacks_it(run):
+    looks = [{"epoch": 1, "gradients": {"relu 1": 0.5}}, {"epoch": 2, "gradients": {}}]
+    found = run("""import { layersOf } from "./live.js";
+    console.log(JSON.stringify(layersOf("norm of gradients", given, "gradients")));""", looks)
+    assert [line["y"] for line in found["lines"]] == [[0.5, None]]
+
+
 def test_the_last_epoch_in_words(run):
     history = {"loss": [2, 0.12345], "val_loss": [3, None], "val_area_mae": [1, 5], "seconds": [1, 1]}
     found = run("""import { lastOf } from "./live.js";

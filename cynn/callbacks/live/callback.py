@@ -39,10 +39,11 @@ class Live(Callback):
     """Shows the training as it runs, on a page in the browser.
 
     The page has the curves of the loss and the metrics, in training and validation; the weights of the first layer, as
-    pictures or as bars; for each layer the share of dead units and how much its weights change; and, of classes, the
-    confusion matrix. What is computed for that is computed at the end of an epoch, from at most 500 rows of the
-    validation data (without these, of the training data), by the weights of that epoch, and only while a page is open.
-    Where an epoch takes less than 100 times as long as such a look, some epochs go without.
+    pictures or as bars; for each layer the norm of its gradients, how much its weights change, and the share of dead
+    units; and, of classes, the confusion matrix. These are computed at the end of an epoch, by the weights of that
+    epoch, and only while a page is open: from at most 500 rows of the validation data (without these, of the training
+    data), the gradients from at most 500 training rows. Where an epoch takes less than 100 times as long as such a
+    look, some epochs go without.
 
     The page is served by a thread of this process to this machine alone, under an address that nobody can guess, and
     asks for nothing from elsewhere. With the training, the server ends; the page stays as it is. Of several ranks, the
@@ -70,8 +71,9 @@ class Live(Callback):
 
     Notes
     -----
-    A unit is dead if |f'(z)| < 0.01 for all of these rows, as for `Network.diagnose`. The change of a layer is
-    ‖w - w_before‖ / ‖w‖, per epoch since the last look.
+    The norm of the gradients of a layer is ‖∂C/∂w‖ over all of its parameters, as `Network.gradients` returns them;
+    there is none where x is an iterator of batches. A unit is dead if |f'(z)| < 0.01 for all of these rows, as for
+    `Network.diagnose`. The change of a layer is ‖w - w_before‖ / ‖w‖, per epoch since the last look.
 
     Examples
     --------
@@ -132,7 +134,7 @@ class _Showing:
         self.thread = threading.get_ident()
         history = self.network.history  # of a training that goes on from a checkpoint, it has epochs already
         self._epoch = history.epochs
-        self.looks = Looks(self.network, live._examples, live.shape, self._epoch)
+        self.looks = Looks(self.network, live._examples, live._sampled_gradients, live.shape, self._epoch)
         self.server = Server(live.port, page_of(self.network))
         if history.epochs:
             self.server.events.add(history=history.history)

@@ -1,4 +1,4 @@
-"""A look at a network while it is trained: its weights, dead units, how far it has moved, and what it confuses."""
+"""A look at a network while it is trained: its weights, gradients, dead units, changes, and what it confuses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 
 from cynn import layers
 from cynn.display.summary import name_of
-from cynn.errors import InvalidParameterError
-from cynn.training.diagnosis import dead_share, parameters_of
+from cynn.errors import InvalidParameterError, TrainingDivergedError
+from cynn.training.diagnosis import dead_share, gradient_norms, parameters_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from cynn.data.examples import Examples
@@ -42,13 +44,22 @@ class Looks:
         The network that is trained.
     examples : Examples or None
         Rows to look at.
+    gradients : function, or None
+        Returns the gradients of the loss of at most so many training rows.
     shape : tuple of int, optional
         Of a row as a picture.
     epoch : int
         How many epochs there have been.
     """
 
-    def __init__(self, network: Model, examples: Examples | None, shape: tuple[int, int] | None, epoch: int) -> None:
+    def __init__(
+        self,
+        network: Model,
+        examples: Examples | None,
+        gradients: Callable[[int], list[Any]] | None,
+        shape: tuple[int, int] | None,
+        epoch: int,
+    ) -> None:
         n = network.input.units
         if shape is not None and shape[0] * shape[1] != n:
             raise InvalidParameterError(
@@ -57,7 +68,7 @@ class Looks:
         side = math.isqrt(n)
         if shape is None and side * side == n and side >= _MIN_SIDE and network.feature_names is None:
             shape = (side, side)
-        self._network, self._examples, self._shape = network, examples, shape
+        self._network, self._examples, self._gradients, self._shape = network, examples, gradients, shape
         self._rows: Array | None = None
         self._target: Targets | None = None
         self._before, self._epoch = self._parameters(), epoch
@@ -67,7 +78,7 @@ class Looks:
     def prepare(self) -> None:
         """Take the rows to look at from the examples, once."""
         if self._rows is None and self._examples is not None:
-            self._rows, self._target = self._examples.spread(_MAX_ROWS)
+            self._rows, self._target, _ = self._examples.spread(_MAX_ROWS)
 
     def take(self, epoch: int) -> dict[str, Any]:
         """Look at the network after an epoch.
@@ -75,8 +86,8 @@ class Looks:
         Returns
         -------
         dict
-            `series`: the epoch, and by the names of layers the shares of `dead` units and `changes`; `latest`: the
-            `weights` of the first layer, and a list of `confusions`.
+            `series`: the epoch, and by the names of layers the shares of `dead` units, the `changes` of weights and the
+            norms of `gradients`; `latest`: the `weights` of the first layer, and a list of `confusions`.
         """
         dead: dict[str, float] = {}
         confusions: list[dict[str, Any]] = []
@@ -85,7 +96,7 @@ class Looks:
             dead = self._dead(outputs)
             confusions = self._confusions(outputs)
         return {
-            "series": {"epoch": epoch, "dead": dead, "changes": self._changes(epoch)},
+            "series": {"epoch": epoch, "dead": dead, "changes": self._changes(epoch), "gradients": self._norms()},
             "latest": {"weights": self._weights(), "confusions": confusions},
         }
 
@@ -108,6 +119,16 @@ class Looks:
             for name, new, old in zip(self._names, now, before, strict=True)
             if new
         }
+
+    def _norms(self) -> dict[str, float]:
+        """The norm of the gradients of each layer that is trained; of none if the loss is not finite."""
+        if self._gradients is None:
+            return {}
+        try:
+            norms = gradient_norms(self._network, self._gradients(_MAX_ROWS))
+        except TrainingDivergedError:
+            return {}
+        return {name: norm for name, norm in zip(self._names, norms, strict=True) if norm is not None}
 
     def _parameters(self) -> list[list[Array]]:
         """Copies of the parameters of each layer."""

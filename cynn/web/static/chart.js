@@ -121,7 +121,7 @@ export function wordsOf({ title, lines }, along) {
 }
 
 /**
- * A chart in a host, which is drawn anew each time that it is shown.
+ * A chart in a host, which is drawn anew each time that it is shown, and hidden without lines.
  * @param {HTMLElement} host
  * @param {string} [along]  what is counted from left to right
  * @returns {{ show(group: Group): void }}
@@ -130,12 +130,14 @@ export function chartOf(host, along = "epoch") {
   const caption = element("figcaption", { style: "font-weight: 600; text-align: left; font-size: 14px" });
   const svg = element("svg", { viewBox: `0 0 ${CHART.width} ${CHART.height}`, role: "img", style: "width: 100%; display: block" });
   const legend = element("div", { "aria-hidden": "true", style: "display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 12.5px" });
-  host.append(element("figure", { class: "chart", style: "margin: 0" }, caption, svg, legend));
+  const figure = element("figure", { class: "chart", style: "margin: 0" }, caption, svg, legend);
+  host.append(figure);
   const label = (/** @type {object} */ place, /** @type {string} */ text) =>
     element("text", { ...place, fill: "currentColor", "font-size": 11 }, text);
   return {
     show(group) {
       const { title, lines } = group;
+      figure.hidden = !lines.length;
       const first = Math.min(...lines.flatMap((line) => line.x.slice(0, 1)));
       const last = Math.max(...lines.flatMap((line) => line.x.slice(-1)), first + 1);
       const vertical = axisOf(lines.flatMap((line) => line.y.filter((value) => value !== null)));

@@ -9,13 +9,17 @@ const MILLISECONDS_BETWEEN_WORDS = 5000; // for those who listen
 
 /**
  * @typedef {Record<string, import("./chart.js").Numbers>} Figures
- * @typedef {{ epoch: number, dead: Figures, changes: Figures }} Look  a number for each layer
+ * @typedef {Record<"gradients" | "changes" | "dead", Record<string, number | null>>} OfLayers
+ * @typedef {{ epoch: number } & OfLayers} Look
  * @typedef {{ name: string, of: number, units: number, shape?: [number, number], most: number, pixels: string,
  *             names: string[], bars: number[][] }} Weights  with a shape, pixels in eight bits; without one, bars
  * @typedef {{ name: string, labels: string[], counts: number[][], rows: number, kind: string }} Confusion
  * @typedef {{ weights: Weights | null, confusions: Confusion[] }} Latest
  * @typedef {{ isFirst: boolean, history: Figures, looks: Look[], latest: Latest | null, end: string | null }} Message
  */
+
+/** @type {[keyof OfLayers, string][]} */
+const LAYER_CHARTS = [["gradients", "norm of gradients"], ["changes", "change of weights per epoch"], ["dead", "share of dead units"]];
 
 /**
  * A history with the epochs that follow; null where an epoch lacks a figure.
@@ -34,13 +38,13 @@ export function longer(history, given) {
  * The chart of what looks have found of each layer.
  * @param {string} title
  * @param {Look[]} looks
- * @param {"dead" | "changes"} key
+ * @param {keyof OfLayers} key
  * @returns {import("./chart.js").Group}
  */
 export function layersOf(title, looks, key) {
-  const last = Object.keys(looks[looks.length - 1]?.[key] ?? {});
+  const names = [...new Set(looks.flatMap((look) => Object.keys(look[key])))];
   const x = looks.map((look) => look.epoch);
-  const lines = last.map((name, k) => ({ name, x, y: looks.map((look) => look[key][name] ?? null), dashed: k > 7 }));
+  const lines = names.map((name, k) => ({ name, x, y: looks.map((look) => look[key][name] ?? null), dashed: k > 7 }));
   return { title, lines };
 }
 
@@ -93,7 +97,7 @@ function confusionOf({ name, labels, counts, rows, kind }) {
 /** @param {EventSource} source */
 export function watch(source) {
   const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-  const figures = chartsOf(find("figures")), [dead, changes] = [chartOf(find("layers")), chartOf(find("layers"))];
+  const figures = chartsOf(find("figures")), ofLayers = LAYER_CHARTS.map(() => chartOf(find("layers")));
   /** @type {Figures} */
   let history = {};
   /** @type {Look[]} */
@@ -112,8 +116,7 @@ export function watch(source) {
     isWaiting = false;
     figures.show(history);
     find("layers").hidden = !looks.length;
-    dead.show(layersOf("share of dead units", looks, "dead"));
-    changes.show(layersOf("change of weights per epoch", looks, "changes"));
+    LAYER_CHARTS.forEach(([key, title], k) => ofLayers[k].show(layersOf(title, looks, key)));
     find("weights").replaceChildren(...(latest?.weights ? weightsOf(latest.weights) : []));
     const confusions = latest?.confusions ?? [];
     find("confusions").replaceChildren(...(confusions.length ? [element("h2", {}, "Confusion"), ...confusions.map(confusionOf)] : []));
