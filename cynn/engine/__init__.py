@@ -1,5 +1,5 @@
 """The engine: compiled forward passes and training steps, without Python code and without the GIL.
 
-Its input has been checked before: rows, operations (:mod:`cynn.engine.operations`) and the structs of parts. It may use
-the kernels, the plugin ABI and the errors. It does not depend on layers, networks or files.
+Its input is checked: rows, operations (:mod:`cynn.engine.operations`) and the structs of parts. It may use the kernels,
+the plugin ABI and the errors. It does not depend on layers, networks or files.
 """

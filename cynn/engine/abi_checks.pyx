@@ -30,9 +30,9 @@ cdef int copy_struct(
     object component, object capsule, const char *capsule_name, uint64_t flags, size_t smallest, void *target,
     size_t size
 ) except -1:
-    """Check the struct in a capsule, and copy the fields that this version knows. Fields that it lacks are zero.
+    """Check the struct in a capsule, and copy the fields that this version knows. Missing fields are zero.
 
-    smallest is the size up to the last required field, size is the size now.
+    `smallest` is the size up to the last required field, `size` that of the struct in this version.
     """
     cdef const cynn_abi_prefix *prefix
     if not PyCapsule_IsValid(capsule, capsule_name):
@@ -66,7 +66,7 @@ cdef int copy_struct(
 
 
 def known_bytes(component, capsule, str kind, size_t size):
-    """The struct in a capsule, checked, and copied as by a CyNN whose struct has that size.
+    """Check the struct in a capsule, and copy it as a version of CyNN does whose struct has this size.
 
     If the plugin's struct is shorter, the rest is zero. For tests of older and newer versions.
 
@@ -79,12 +79,12 @@ def known_bytes(component, capsule, str kind, size_t size):
     kind : {"activation", "layer", "loss", "optimizer"}
         The kind of component.
     size : int
-        The size of that CyNN's struct.
+        The size of the struct in that version.
 
     Returns
     -------
     bytes
-        The struct.
+        The copy.
     """
     cdef bytearray target = bytearray(size)
     name, flags, smallest = {
@@ -100,7 +100,7 @@ def known_bytes(component, capsule, str kind, size_t size):
 cdef int check_offer(
     object component, str dtype, bint first, bint second, str first_name, str second_name
 ) except -1:
-    """Raise a PluginError if only one of two functions that belong together is NULL."""
+    """Raise a PluginError if a kernel has only one of two functions that belong together."""
     if first != second:
         present, missing = (first_name, second_name) if first else (second_name, first_name)
         suffix = "f32" if dtype == "float32" else "f64"
@@ -136,14 +136,14 @@ def describe(component):
 
 
 def raise_plugin_error(component, error):
-    """Raise a PluginError from an error in a Python method of a component. An interrupt is raised as it is.
+    """Raise a PluginError from an error in a Python method of a component. An interrupt such as Ctrl-C stays as it is.
 
     Parameters
     ----------
     component : Component
-        Whose method it was.
+        The component with the method.
     error : BaseException
-        What it raised.
+        The error that the method raised.
     """
     if not isinstance(error, Exception):
         raise error

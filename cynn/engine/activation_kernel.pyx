@@ -45,7 +45,7 @@ cdef class ActivationKernel(KernelObject):
                 CYNN_ACTIVATION_SMALLEST_SIZE, &self.functions, sizeof(cynn_activation)
             )
             self.check_functions()
-            # whoever is handed this copy reads no further
+            # so that no layer reads beyond the end of this copy
             self.functions.struct_size = min(self.functions.struct_size, <uint32_t>sizeof(cynn_activation))
 
     cdef int check_functions(self) except -1:
@@ -93,7 +93,7 @@ cdef class ActivationKernel(KernelObject):
         Parameters
         ----------
         dtype : {"float32", "float64"}
-            That of a network.
+            The dtype of the network.
         """
         if self.is_python:
             return
@@ -105,18 +105,18 @@ cdef class ActivationKernel(KernelObject):
             raise missing_dtype(self.component, dtype)
 
     def has(self, str function, str dtype):
-        """Whether there is a function for directional derivatives. Of an elementwise one, backward serves as jvp.
+        """Whether there is a function for directional derivatives. For an elementwise one, backward serves as jvp.
 
         Parameters
         ----------
         function : {"jvp", "backward_jvp"}
         dtype : {"float32", "float64"}
-            That of a network.
+            The dtype of the network.
 
         Returns
         -------
         bool
-            False if it is NULL, or if there is no such method in Python, of which elementwise ones need jvp, too.
+            False if it is NULL. Of an activation in Python, whether it has such a method, jvp included.
         """
         cdef const Dtype *functions = dtype_named(dtype)
         if self.is_python:
@@ -126,7 +126,7 @@ cdef class ActivationKernel(KernelObject):
         return functions.has_activation_backward_jvp(&self.functions)
 
     def forward(self, z):
-        """a = f(z), for an array of two dimensions.
+        """Compute a = f(z) for a matrix.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ cdef class ActivationKernel(KernelObject):
         return a
 
     def backward(self, z, a, grad):
-        """dC/dz from dC/da.
+        """Compute dC/dz from dC/da.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Steps on batches that come one by one: what is the same from step to step is prepared once."""
+"""Steps on batches that come one by one, with little overhead per step."""
 
 import numpy as np
 
@@ -11,14 +11,14 @@ cdef int64_t NO_LIMIT = 1 << 62
 
 
 cdef class BatchStep:
-    """Takes steps on the batches that lie where a trainer reads.
+    """Takes steps on batches that have been written to the arrays of a trainer.
 
     Parameters
     ----------
     trainer : Trainer
-        A trainer on arrays of so many rows.
+        The trainer.
     n_rows : int
-        All rows that there is room for.
+        The number of rows of its arrays.
     """
 
     cdef Trainer trainer
@@ -41,14 +41,14 @@ cdef class BatchStep:
         lock, state, n, rate, scheduled
             As for `take`.
         check_finite, epoch
-            As for `Trainer.begin_epoch`; the number of the step, on which random numbers depend, too, is that of state.
+            As for `Trainer.begin_epoch`. Random numbers also depend on the number of the step, `state.t`.
         weight : float
-            The weight of the loss, where there is one output.
+            The weight of the loss, if there is one output.
 
         Returns
         -------
         float or None
-            The loss of the batch, where there is one output; None if the weights are no longer finite.
+            The loss of the batch, if there is one output. None if the weights are no longer finite.
         """
         cdef const double[::1] sums = self.trainer.plan.sums
         self.begin(check_finite, epoch, state.t)
@@ -61,16 +61,16 @@ cdef class BatchStep:
         self, WeightsLock lock, state, int64_t begin, int64_t n, double rate, const double[:, ::1] scheduled,
         list predictions
     ):
-        """Take a step on the rows that lie there.
+        """Take a step on rows of the trainer's arrays.
 
         Parameters
         ----------
         lock : WeightsLock
-            Of the network.
+            The lock of the network.
         state : OptimizerState
-            Whose steps are counted, also if Ctrl-C is raised afterwards.
+            Counts the steps, also if Ctrl-C is raised afterwards.
         begin, n : int
-            The rows.
+            The first row, and the number of rows.
         rate : float
             The learning rate.
         scheduled, predictions : array, list
@@ -98,7 +98,7 @@ cdef class BatchStep:
         self.trainer.batches = batches
 
     def compute_gradients(self, int64_t n):
-        """Compute the gradients of the loss of the first n rows, and leave the weights and the steps as they are."""
+        """Compute the gradients of the loss of the first n rows. The weights and the count of steps do not change."""
         cdef Trainer trainer = self.trainer
         cdef bint updates = trainer.plan.step.pass_.updates
         cdef int64_t steps = trainer.steps
@@ -109,7 +109,7 @@ cdef class BatchStep:
             trainer.plan.step.pass_.updates, trainer.steps = updates, steps
 
     def apply_gradients(self, WeightsLock lock, state, double rate, const double[:, ::1] scheduled):
-        """Take the optimizer's step with what is in the `gradients` of the trainer; the parameters are as for `take`.
+        """Take the optimizer's step with the `gradients` of the trainer.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-# Flags that any thread of a team may set. They are atomic, and as cheap as a plain int, since they order nothing else.
+# Atomic flags that any thread of a team may set. They have relaxed memory order, and so are as cheap as a plain int.
 
 cdef extern from *:
     """

@@ -2,7 +2,7 @@ cdef class KernelObject:
     cdef readonly object component
     cdef readonly bint is_python  # its methods work on NumPy arrays; there are no functions
     cdef readonly object values   # array('d') of hyperparameters: h points into it
-    cdef double[::1] held         # these, as long as this lives
+    cdef double[::1] held         # a view of these
     cdef const double *h
 
 

@@ -1,6 +1,6 @@
-"""What the kernels of all kinds have in common: checked ABI structs, with their hyperparameters.
+"""The base of the kernels of all kinds: checked ABI structs with hyperparameters.
 
-They are callable on arrays, and ready for the engine.
+Python can call them on arrays, and the engine can call their functions.
 """
 
 from array import array
@@ -34,7 +34,7 @@ cdef int check_pair(object first, object second, str first_name, str second_name
 
 
 cdef bint is_plain(object given, int number) noexcept:
-    """Whether this is an array of the dtype with that number, and lies in one piece, as kernels read it."""
+    """Whether this is an array of the dtype with that number, as kernels read it: aligned and C-contiguous."""
     return (
         type(given) is np_ndarray and type_number(given) == number and is_native(given)
         and is_all_set(array_flags(given), ALIGNED | C_CONTIGUOUS)
@@ -54,7 +54,7 @@ cdef object as_matrix(object array_like, str name):
 
 
 cdef class KernelObject:
-    """What the kernels of all kinds have in common.
+    """The base of the kernels of all kinds.
 
     Parameters
     ----------
@@ -76,5 +76,5 @@ cdef class KernelObject:
         self.is_python = not (use_kernel and component.kernel is not None or component.is_compiled())
         self.values = array("d", component.kernel_values())
         if len(self.values):
-            self.held = self.values  # which thereby keeps its size
+            self.held = self.values  # an array that is viewed cannot be resized
             self.h = &self.held[0]

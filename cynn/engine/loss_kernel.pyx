@@ -44,7 +44,7 @@ def checked_loss(component, prediction, target):
     value : array of shape (rows,)
         The loss of each row.
     gradient : array of shape (rows, outputs)
-        Of each row's loss, for its prediction.
+        The gradient of each row's loss by its prediction.
     """
     value, gradient = component.value_and_gradient(prediction, target)
     if np.shape(value) != prediction.shape[:1] or np.shape(gradient) != prediction.shape:
@@ -68,7 +68,7 @@ def checked_product(component, prediction, target, direction):
     Returns
     -------
     array of shape (rows, outputs)
-        Of each row, the Hessian of its loss times the direction.
+        For each row, the Hessian of its loss times the direction.
     """
     found = component.backward_jvp(prediction, target, direction)
     if np.shape(found) != prediction.shape:
@@ -78,8 +78,8 @@ def checked_product(component, prediction, target, direction):
     return found
 
 
-cdef object as_held(object array, object prediction):
-    """An array, or None, in the dtype of the prediction."""
+cdef object in_dtype_of(object prediction, object array):
+    """The array in the dtype of the prediction, contiguous; None stays None."""
     if array is None or is_plain(array, type_number(prediction)):
         return array
     return np.require(array, prediction.dtype, ["C", "A"])
@@ -122,7 +122,7 @@ cdef class LossKernel(KernelObject):
         Parameters
         ----------
         dtype : {"float32", "float64"}
-            That of a network.
+            The dtype of the network.
         """
         if self.is_python:
             return
@@ -151,7 +151,7 @@ cdef class LossKernel(KernelObject):
         Returns
         -------
         bool
-            True if it gets z.
+            True if the loss reads z.
         """
         if self.fuses_with is None:
             return False
@@ -160,26 +160,26 @@ cdef class LossKernel(KernelObject):
         return not activation.is_python and self.fuses_with == activation.component.name
 
     def has_backward_jvp(self, ActivationKernel activation, str dtype):
-        """Whether the Hessian of this loss times a vector is known.
+        """Whether there is a function for the Hessian of this loss times a vector.
 
         Parameters
         ----------
         activation : ActivationKernel or None
             As for `fuses_behind`.
         dtype : {"float32", "float64"}
-            That of a network.
+            The dtype of the network.
 
         Returns
         -------
         bool
-            True if it is.
+            False if it is NULL, or a Python loss has no such method.
         """
         if self.is_python:
             return inheritance.directional(self.component, "backward_jvp") is not None
         return dtype_named(dtype).has_loss_backward_jvp(&self.functions, self.fuses_behind(activation))
 
     def value_and_gradient(self, prediction, target, *, fused=False):
-        """The loss of each row and its gradient; with `fused`, prediction is z.
+        """The loss of each row and its gradient.
 
         Parameters
         ----------
@@ -193,7 +193,7 @@ cdef class LossKernel(KernelObject):
         value : array of shape (rows,)
             The loss of each row.
         gradient : array of shape (rows, outputs)
-            Of each row's loss, for its prediction.
+            The gradient of each row's loss by its prediction.
         """
         cdef const Dtype *dtype
         cdef int64_t rows, outputs, row, faults_before = faults()
@@ -220,9 +220,9 @@ cdef class LossKernel(KernelObject):
         return value, gradient
 
     def total(self, prediction, target, classes, sample_weight, bint fused):
-        """The sum over rows of weight * loss; with `fused`, prediction is z.
+        """The sum over the rows of weight * loss.
 
-        Exactly one of target (rows, outputs) and classes (rows,) is given.
+        Exactly one of target and classes is given.
 
         Parameters
         ----------
@@ -256,7 +256,7 @@ cdef class LossKernel(KernelObject):
             target = np.zeros((rows, outputs), prediction.dtype)
             target[np.arange(rows), classes] = 1
             classes = None
-        target, sample_weight = as_held(target, prediction), as_held(sample_weight, prediction)
+        target, sample_weight = in_dtype_of(prediction, target), in_dtype_of(prediction, sample_weight)
         if self.is_python:
             try:
                 value, _ = checked_loss(self.component, prediction, target)

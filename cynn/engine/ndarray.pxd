@@ -1,5 +1,5 @@
-# Where a NumPy array lies, from its struct, which costs nothing: the buffer protocol takes a quarter of a microsecond.
-# The header is that of the struct alone, without the table of NumPy's functions.
+# The fields of a NumPy array, read from its struct. The buffer protocol takes a quarter of a microsecond. The header
+# declares the struct alone, without the table of NumPy's functions.
 
 cdef extern from *:
     """
@@ -21,7 +21,7 @@ cdef extern from *:
     char *array_data "cynn_data"(object)
     int type_number "cynn_type"(object)
     int array_flags "cynn_flags"(object)
-    bint is_native "cynn_is_native"(object)      # the bytes of an element are in the order of this machine
+    bint is_native "cynn_is_native"(object)           # the byte order is that of this machine
 
     const int UINT8_NUMBER "NPY_UINT8"
     const int INT32_NUMBER "NPY_INT32"

@@ -1,4 +1,4 @@
-"""The functions of an operation, and that a layer asks nothing of them that they cannot do."""
+"""The functions of an operation, and checks that they support what a layer asks for."""
 
 from cynn.errors import PluginError
 
@@ -29,9 +29,9 @@ cdef class OperationKernel:
     Attributes
     ----------
     layer : Layer
-        Which it is an operation of.
+        The layer of the operation.
     capsule : capsule
-        What the functions came in.
+        The capsule of the functions.
     """
 
     def __init__(self, layer, capsule):
@@ -43,7 +43,7 @@ cdef class OperationKernel:
         self.check_functions()
 
     cdef int check_functions(self) except -1:
-        """Each dtype is offered whole: with all functions, or with none."""
+        """Raise a PluginError unless each dtype has all functions, or none."""
         cdef cynn_operation *own = &self.functions
         cdef dict of_f32 = {
             "backward": own.backward_f32 != NULL, "gradient": own.gradient_f32 != NULL,
@@ -69,7 +69,7 @@ cdef class OperationKernel:
 
     @property
     def in_place(self):
-        """Whether the output may take the place of the first input."""
+        """Whether the output may overwrite the first input."""
         return (self.functions.flags & CYNN_IN_PLACE) != 0
 
     @property
@@ -93,7 +93,7 @@ cdef class OperationKernel:
         Parameters
         ----------
         dtype : {"float32", "float64"}
-            That of a network.
+            The dtype of the network.
         """
         offered = self.functions.forward_f32 != NULL if dtype == "float32" else self.functions.forward_f64 != NULL
         if not offered:
@@ -106,7 +106,7 @@ cdef class OperationKernel:
         ----------
         function : {"jvp", "backward_jvp", "gradient_jvp"}
         dtype : {"float32", "float64"}
-            That of a network.
+            The dtype of the network.
 
         Returns
         -------
@@ -121,7 +121,7 @@ cdef class OperationKernel:
         return functions.has_gradient_jvp(&self.functions)
 
     def require_gradient(self):
-        """Raise a PluginError unless there is a gradient of parameters."""
+        """Raise a PluginError unless there is a function for the gradient by the parameters."""
         if self.functions.gradient_f32 == NULL and self.functions.gradient_f64 == NULL:
             raise PluginError(
                 f"The kernel of {describe(self.layer)} must have the function gradient, since the layer hands it "
@@ -129,7 +129,7 @@ cdef class OperationKernel:
             )
 
     def require_columns(self):
-        """Raise a PluginError unless both functions over columns are there."""
+        """Raise a PluginError unless there are both functions over columns."""
         if (
             self.functions.forward_columns_f32 == NULL and self.functions.forward_columns_f64 == NULL
             or self.functions.backward_columns_f32 == NULL and self.functions.backward_columns_f64 == NULL
@@ -140,18 +140,18 @@ cdef class OperationKernel:
             )
 
     def require_shapes(self, list widths, int64_t units, list shapes, int64_t n_states, int64_t n_saved):
-        """Raise a PluginError unless the flags fit what a layer hands over.
+        """Raise a PluginError if a layer's arrays are too many, or do not fit the flags.
 
         Parameters
         ----------
         widths : list of int
-            Columns of the inputs.
+            The columns of each input.
         units : int
-            Columns of the output.
+            The columns of the output.
         shapes : list of (tuple of int or None)
-            Those of the parameters.
+            The shapes of the parameters.
         n_states, n_saved : int
-            How many there are.
+            The number of states, and of matrices that forward saves.
         """
         for given, most, what in [
             (len(shapes), CYNN_MAX_PARAMETERS, "parameters"), (n_states, CYNN_MAX_STATES, "states"),

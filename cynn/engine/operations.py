@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cynn.engine.activation_kernel import ActivationKernel
     from cynn.engine.operation_kernel import OperationKernel
 
-    # From the first step, the number of steps and the total number of steps (None if unknown): values, a row per step.
+    # (first step, number of steps, total number of steps or None) -> one row of values per step
     HyperparameterSchedule = Callable[[int, int, int | None], npt.NDArray[np.float64]]
 
 __all__ = [
@@ -51,7 +51,7 @@ class ParameterRule:
     l1, l2 : float
         l1 |w| + l2 w², summed over the elements, is added to the loss.
     constraint : {"none", "max_norm", "unit_norm", "non_negative"}
-        Applied after every step, to each column.
+        The constraint, which is applied to each column after every step.
     value : float
         The norm of the constraint.
     of_rows : bool
@@ -61,7 +61,7 @@ class ParameterRule:
     decays : bool
         Whether the optimizer's weight decay is applied to it.
     follows_network : bool
-        Whether the penalty is that of the network, which may be assigned.
+        Whether the penalty is that of the network, which may change later.
     """
 
     def __init__(
@@ -169,11 +169,11 @@ class Operation:
     activation : ActivationKernel, optional
         The activation that the functions call.
     is_activation : bool
-        Whether it only computes a = f(z): then a loss may be fused with it, and f may be in Python.
+        Whether it only computes a = f(z). Then a loss may be fused with it, and f may be in Python.
     python : Layer, optional
-        Whose methods in Python are called in place of the kernels' forward and backward.
+        A layer whose Python methods are called in place of the kernel's forward and backward.
     names : list of str
-        Of the parameters, as it knows them.
+        The names of the parameters in these methods.
     draws : bool
         Whether it draws random numbers.
     number : int
@@ -233,12 +233,12 @@ class Operation:
         return self.kernel.needs_out or of_activation
 
     def check(self, dtype: str) -> None:
-        """Raise a PluginError unless the functions can do what is asked of them.
+        """Raise a PluginError unless the kernel has the functions that this operation needs.
 
         Parameters
         ----------
         dtype : {"float32", "float64"}
-            That of the network.
+            The dtype of the network.
         """
         self.kernel.require_dtype(dtype)
         shapes = [None if array is None else array.shape for array in self.parameters]

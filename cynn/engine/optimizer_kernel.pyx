@@ -54,7 +54,7 @@ cdef class OptimizerKernel(KernelObject):
         Parameters
         ----------
         dtype : {"float32", "float64"}
-            That of a network.
+            The dtype of the network.
         """
         if self.is_python:
             return

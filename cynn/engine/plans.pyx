@@ -1,7 +1,7 @@
-"""What calls of a network keep for those that follow: plans, with their buffers.
+"""Plans, which calls of a network keep with their buffers, so that the next call of the same kind is quick.
 
-A plan is an object with a method `again`, which does a call with arguments in the order of its parameters. It returns
-None if settings, shapes or dtypes are others, or a value is wrong, which is told where a plan is made.
+A plan is an object with a method `again`, which has the parameters of the call. It returns None if settings, shapes or
+dtypes have changed, or a value is wrong. The full call then makes a new plan, or raises the error.
 """
 
 import numpy as np
@@ -10,15 +10,16 @@ cdef tuple CHANGEABLE = (list, dict, np.ndarray)
 
 
 cdef class Plans:
-    """The plans of all calls.
+    """The plans of all calls of a network.
 
-    A call takes a plan out and puts it back when it is done, so no two threads have the same. When a setting changes on
-    which plans depend, a network gets new `Plans`: a call at work puts its plan back where nobody looks any more.
+    A call takes a plan out and puts it back when it is done, so no two threads use the same plan. When a setting on
+    which plans depend changes, the network gets new `Plans`. A call that is running then puts its plan back into the
+    old ones, which no call uses any more.
 
     Attributes
     ----------
     objective : tuple, or None
-        The losses of the last call, behind the settings that they were made of. Calls may share them.
+        The settings of the last call, and the losses that were made of them. Calls may share them.
     """
 
     cdef readonly object objective
@@ -28,7 +29,7 @@ cdef class Plans:
         self.of_calls = {}
 
     def again(self, str call, *given):
-        """Do a call with a plan of earlier ones.
+        """Run a call with the plan of an earlier one.
 
         Parameters
         ----------
@@ -51,7 +52,7 @@ cdef class Plans:
             self.keep(call, plan)
 
     cpdef take(self, str call):
-        """Take out a plan that an earlier call has kept; no other thread gets it meanwhile.
+        """Take out the plan of an earlier call. No other thread can get it until it is put back.
 
         Parameters
         ----------
@@ -84,7 +85,7 @@ cdef class Plans:
         call : str
             The name of the call.
         plan : object
-            What it has used.
+            The plan.
         """
         cdef list kept = self.of_calls.get(call)
         if kept is None:
@@ -93,12 +94,12 @@ cdef class Plans:
 
 
 def are_given_again(tuple settings, tuple before):
-    """Whether settings are those of an earlier call: the same objects, which cannot change, or the same names.
+    """Whether settings are those of an earlier call: equal strings, or the same objects if these cannot change.
 
     Parameters
     ----------
     settings, before : tuple
-        Those of this call, and of the earlier one.
+        The settings of this call, and of the earlier one.
 
     Returns
     -------

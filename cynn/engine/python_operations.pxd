@@ -1,4 +1,4 @@
-# Operations whose methods are Python, bound to the buffers of one workspace.
+# Operations with Python methods, bound to the buffers of one workspace.
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
@@ -18,7 +18,7 @@ cdef class OperationTangents:
 cdef class PythonOperation:
     cdef readonly object component
     cdef readonly object error       # what a method has raised
-    cdef OperationTangents tangents  # where there are some
+    cdef OperationTangents tangents  # or None
     cdef int run(self, Method method, int64_t rows) noexcept
     cdef forward(self, int64_t rows)
     cdef backward(self, int64_t rows)
@@ -33,12 +33,12 @@ cdef class PythonActivation(PythonOperation):
 
 cdef class PythonLayer(PythonOperation):
     cdef object a, delta
-    cdef list x, dx                  # of each input; None where no gradient is wanted
-    cdef bint takes_list             # whether methods get, and return, these lists
+    cdef list x, dx                  # of each input; None if no gradient is wanted
+    cdef bint takes_list             # methods get and return lists, not the only array
     cdef dict parameters             # read-only views
     cdef dict directions             # the tangents of the parameters
-    cdef readonly dict gradients     # of those that are trained, where the engine reads them
-    cdef of_inputs(self, list arrays, int64_t rows)
+    cdef readonly dict gradients     # of the trained parameters, where the engine reads them
+    cdef views(self, list arrays, int64_t rows)
     cdef write(self, str method, result, int64_t rows, list targets, dict gradients)
 
 

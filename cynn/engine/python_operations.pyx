@@ -1,4 +1,4 @@
-"""Operations whose methods are Python: activations and layers over NumPy arrays, with the GIL, on whole batches."""
+"""Activations and layers with Python methods. These run with the GIL, on NumPy arrays of whole batches."""
 
 import numpy as np
 
@@ -18,18 +18,18 @@ from cynn.abi cimport (
 
 
 cdef class OperationTangents:
-    """The tangents of the arrays of an operation in a whole workspace.
+    """The tangents of an operation's arrays.
 
     Parameters
     ----------
     grad : array
-        dC/da itself, which backward leaves as it is.
+        dC/da itself, which backward does not change.
     x, dx : list of array
-        Of each input, and of dC/dx.
+        The tangents of each input, and of dC/dx.
     a, grad_tangent : array
-        Of the output, and of dC/da.
+        The tangents of the output, and of dC/da.
     saved : list of array
-        Of the gradients by the parameters.
+        The tangents of the gradients by the parameters.
     """
 
     def __init__(self, grad, list x, a, grad_tangent, list dx, list saved):
@@ -37,7 +37,7 @@ cdef class OperationTangents:
 
 
 cdef class PythonOperation:
-    """What they have in common: what a method raises is kept for the caller. Each kind defines the four methods."""
+    """Base of both kinds, which define the four methods. It keeps the error of a method for the caller."""
 
     cdef int run(self, Method method, int64_t rows) noexcept:
         try:
@@ -67,7 +67,7 @@ cdef class PythonOperation:
         raise NotImplementedError
 
     cdef set_directions(self, list directions):
-        """Set the tangents of the parameters; None: 0."""
+        """Set the tangents of the parameters. None stands for zeros."""
 
 
 cdef class PythonActivation(PythonOperation):
@@ -106,7 +106,7 @@ cdef class PythonActivation(PythonOperation):
 
 
 cdef class PythonLayer(PythonOperation):
-    """A layer with Python methods, and with its parameters."""
+    """A layer with Python methods."""
 
     def __init__(self, component, list x, a, delta, list dx, dict parameters, dict gradients):
         self.component = component
@@ -123,27 +123,27 @@ cdef class PythonLayer(PythonOperation):
 
     cdef forward(self, int64_t rows):
         a = self.a[:rows]
-        result = self.component.forward(self.of_inputs(self.x, rows), self.parameters)
+        result = self.component.forward(self.views(self.x, rows), self.parameters)
         a[...] = of_shape("forward must return", a.shape, result)
 
     cdef backward(self, int64_t rows):
         a, grad = read_only(self.a[:rows]), self.delta[:rows].copy()
-        result = self.component.backward(self.of_inputs(self.x, rows), self.parameters, a, grad)
+        result = self.component.backward(self.views(self.x, rows), self.parameters, a, grad)
         self.write("backward", result, rows, self.dx, self.gradients)
 
     cdef jvp(self, int64_t rows):
         cdef OperationTangents tangents = self.tangents
         a = read_only(self.a[:rows])
         result = self.component.jvp(
-            self.of_inputs(self.x, rows), self.parameters, a, self.of_inputs(tangents.x, rows), self.directions
+            self.views(self.x, rows), self.parameters, a, self.views(tangents.x, rows), self.directions
         )
         tangents.a[:rows] = of_shape("jvp must return", a.shape, result)
 
     cdef backward_jvp(self, int64_t rows):
         cdef OperationTangents tangents = self.tangents
         result = self.component.backward_jvp(
-            self.of_inputs(self.x, rows), self.parameters, read_only(self.a[:rows]), read_only(tangents.grad[:rows]),
-            self.of_inputs(tangents.x, rows), self.directions, read_only(tangents.a[:rows]),
+            self.views(self.x, rows), self.parameters, read_only(self.a[:rows]), read_only(tangents.grad[:rows]),
+            self.views(tangents.x, rows), self.directions, read_only(tangents.a[:rows]),
             tangents.grad_tangent[:rows].copy()
         )
         gradients = {
@@ -152,13 +152,13 @@ cdef class PythonLayer(PythonOperation):
         }
         self.write("backward_jvp", result, rows, tangents.dx, gradients)
 
-    cdef of_inputs(self, list arrays, int64_t rows):
-        """As methods get what there is of each input."""
+    cdef views(self, list arrays, int64_t rows):
+        """Read-only views of the arrays' first rows, as methods get them: a list, or the only one."""
         cdef list found = [read_only(array[:rows]) for array in arrays]
         return found if self.takes_list else found[0]
 
     cdef write(self, str method, result, int64_t rows, list targets, dict gradients):
-        """Write what `backward`, or `backward_jvp`, has returned of each input and each parameter."""
+        """Check and copy what `backward` or `backward_jvp` has returned for the inputs and the parameters."""
         if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], dict):
             raise TypeError(
                 f"{method} must return a tuple of dC/dx and a dict with the gradient of every parameter. "
@@ -200,16 +200,16 @@ cdef int call_python(PyObject *python, Method method, int64_t rows) noexcept wit
     return (<PythonOperation>python).run(method, rows)
 
 
-cdef void instead(
+cdef void never_called(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *array
 ) noexcept nogil:
-    """Never called: the engine calls the methods in Python."""
+    """Only says that the kernel has the function: the engine calls the Python methods."""
 
 
 cdef void copied_gradient(
     const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end, floating *grad
 ) noexcept nogil:
-    """What backward has left."""
+    """Copy the gradient that backward has computed."""
     cdef int64_t columns = op.parameter_columns[parameter]
     memcpy(grad, <floating *>op.saved[parameter] + begin * columns, (end - begin) * columns * sizeof(floating))
 
@@ -218,20 +218,20 @@ cdef void copied_tangent(
     const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t parameter, int64_t begin,
     int64_t end, floating *grad
 ) noexcept nogil:
-    """What backward_jvp has left."""
+    """Copy the tangent of the gradient that backward_jvp has computed."""
     cdef int64_t columns = op.parameter_columns[parameter]
     memcpy(grad, <floating *>tangents.saved[parameter] + begin * columns, (end - begin) * columns * sizeof(floating))
 
 
 cdef cynn_operation layer
-layer.forward_f32 = instead[float]
-layer.forward_f64 = instead[double]
-layer.backward_f32 = instead[float]
-layer.backward_f64 = instead[double]
+layer.forward_f32 = never_called[float]
+layer.forward_f64 = never_called[double]
+layer.backward_f32 = never_called[float]
+layer.backward_f64 = never_called[double]
 layer.gradient_f32 = copied_gradient[float]
 layer.gradient_f64 = copied_gradient[double]
 layer.gradient_jvp_f32 = copied_tangent[float]
 layer.gradient_jvp_f64 = copied_tangent[double]
 
-#: The functions of a layer whose methods are Python: of these, the engine calls those for the gradients alone.
+#: The functions of a layer with Python methods. The engine calls only those for the gradients.
 KERNEL = operation_capsule(&layer, CYNN_NEEDS_OUT)

@@ -13,9 +13,9 @@ cdef class RankShare:
     cdef int64_t n_ranks
     cdef bint exchanges_gradients       # the optimizer takes steps on whole parameters
     cdef bint has_penalty
-    cdef list stages                    # for each stage the arrays to exchange, with their part or None
-    cdef int8_t[::1] is_shared          # for each stage whether each rank runs a share of it
-    cdef list borders_of_blocks         # for each parameter the first element of each rank's blocks, and the end
+    cdef list stages                    # for each stage, the arrays to exchange, with their part of the inputs or None
+    cdef int8_t[::1] is_shared          # for each stage, whether each rank runs a share of it, and not all of it
+    cdef list borders_of_blocks         # for each parameter, the first element of each rank's blocks, and the end
     cdef list borders_of_updates
     cdef object error                   # what ended an exchange
     cdef bint has_failed

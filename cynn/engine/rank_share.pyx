@@ -1,9 +1,9 @@
-"""A training step that several processes, the ranks, take together: to the bits that one process gets alone.
+"""A training step that several processes, the ranks, take together. The result has the same bits as in one process.
 
-Every rank has the same plan. Of the pieces of each phase it runs its own share. Then the ranks exchange what others
-read: rows or columns of a stage, rows of the parameters. What a piece computes does not depend on who computes it.
+Every rank has the same plan, and runs its share of the pieces of each phase. Then the ranks exchange what others read:
+rows or columns of a stage, rows of the parameters. The result of a piece does not depend on the rank that computes it.
 
-A rank takes part in every exchange, also when something in its own pieces has failed. All learn of it before the
+A rank takes part in every exchange, even if one of its pieces has failed. All ranks learn of the failure before the
 weights change.
 """
 
@@ -44,21 +44,21 @@ ctypedef struct Shifted:
 
 
 cdef void shifted_phase(void *context, int64_t piece, int thread) noexcept nogil:
-    """A task whose pieces are counted from the first one of this rank."""
+    """Run a piece that is counted from the first one of this rank."""
     cdef Shifted *shifted = <Shifted *>context
     shifted.task(shifted.context, shifted.first + piece, thread)
 
 
 cdef class RankShare:
-    """What one rank does of a step.
+    """The share of one rank in a step.
 
     Parameters
     ----------
     plan : StepPlan
         The plan of the step, the same on all ranks.
     communicator : object
-        With `rank`, `size`, and `exchange(list of (array, borders))`: rank r has the elements from borders[r] to
-        borders[r + 1] of a flat array, and gets those of the others.
+        It has `rank`, `size` and `exchange(list of (array, borders))`: rank r has the elements from borders[r] to
+        borders[r + 1] of a flat array, and gets the elements of the other ranks.
     """
 
     def __cinit__(self, StepPlan plan, communicator):
@@ -77,7 +77,7 @@ cdef class RankShare:
         self.plan_exchanges()
 
     cdef int64_t first(self, int64_t pieces, int64_t rank) noexcept nogil:
-        """The first of the pieces of a rank."""
+        """The first piece of a rank."""
         return pieces * rank // self.n_ranks
 
     cdef void run(self, Task task, int64_t pieces) noexcept nogil:
@@ -89,7 +89,7 @@ cdef class RankShare:
             self.plan.team.run(shifted_phase, &shifted, end - shifted.first)
 
     cdef void exchange(self, list arrays) noexcept:
-        """Exchange flat arrays, each with the borders of the ranks. After an error, nothing is exchanged any more."""
+        """Exchange flat arrays, each with the borders of the ranks. After an error, exchange nothing."""
         if self.has_failed or not arrays:
             return
         try:
@@ -98,7 +98,7 @@ cdef class RankShare:
             self.error, self.has_failed = error, True
 
     def raise_error(self):
-        """Raise what has ended an exchange."""
+        """Raise the error that has ended an exchange."""
         if self.error is not None:
             error, self.error = self.error, None
             raise error
@@ -106,7 +106,10 @@ cdef class RankShare:
     # ------------------------------------------------------------------------------------------- first phase
 
     def plan_exchanges(self):
-        """Find what each stage writes and others read: columns, the second phase, or a stage with other pieces."""
+        """For each stage, find the arrays that it writes and that other ranks read.
+
+        Stages of columns read them, stages that add parts of the inputs, and the second phase.
+        """
         cdef Step *step = &self.plan.step
         cdef Stage *stage
         cdef int64_t s, i, j
@@ -121,7 +124,7 @@ cdef class RankShare:
             if stage.pieces == COLUMNS:
                 i = step.schedule.instructions[stage.begin].node - step.nodes
                 read |= {id(array) for array in self.arrays_of_node(i)}
-                # what normalizes columns leaves more than rows, and is little work: all ranks do it
+                # normalization writes more than these columns, and is little work: all ranks compute all of it
                 self.is_shared[s] = self.plan.engine.operations[step.nodes[i].value - 1].column_piece == 0
         self.stages = []
         for s in range(step.schedule.n_stages):
@@ -132,12 +135,12 @@ cdef class RankShare:
             self.stages.append(list(found.values()))
 
     def arrays_of_node(self, int64_t number):
-        """The arrays with a row for each row of the batch that an operation reads or writes."""
+        """The arrays with one row per row of the batch that an operation reads or writes."""
         workspace = self.plan.workspace
         value = self.plan.step.nodes[number].value
         arrays = [workspace.values[each] for each in self.plan.engine.operations[value - 1].inputs]
         arrays += [workspace.values[value], workspace.deltas[value], *workspace.saved[number]]
-        return [array for array in [*arrays, *workspace.of_inputs.get(number, [])] if array is not None]
+        return [array for array in [*arrays, *workspace.input_gradients.get(number, [])] if array is not None]
 
     def written_by(self, int64_t number):
         """The arrays that a stage writes, each with the number of its part of the inputs, or None."""
@@ -161,7 +164,7 @@ cdef class RankShare:
             elif task == ADD:
                 found.append((workspace.deltas[value], None))
             elif task == BACKWARD:
-                changed = [workspace.deltas[value], *workspace.of_inputs.get(j, []), *workspace.saved[j]]
+                changed = [workspace.deltas[value], *workspace.input_gradients.get(j, []), *workspace.saved[j]]
                 found += [(array, None) for array in changed if array is not None]
         return found
 
@@ -193,13 +196,13 @@ cdef class RankShare:
             self.exchange_predictions(stage.piece_size)
 
     def has_losses(self, int64_t number):
-        """Whether a stage computes losses, and so takes predictions."""
+        """Whether a stage computes losses, and copies predictions."""
         cdef const Stage *stage = &self.plan.step.schedule.stages[number]
         cdef int64_t i
         return any([self.plan.step.schedule.instructions[i].task == LOSS for i in range(stage.begin, stage.end)])
 
     def row_borders(self, int64_t rows, int64_t piece_size, part):
-        """The first row of each rank in a stage of tiles, and the end: of a part of the inputs, or of all."""
+        """The first row of each rank in a stage of tiles, and the end. `part` is a part of the inputs, or None."""
         cdef int64_t tiles = (rows + piece_size - 1) // piece_size, rank
         pieces = tiles if part is None else tiles * self.plan.step.schedule.n_parts
         before = 0 if part is None else part * tiles
@@ -231,7 +234,7 @@ cdef class RankShare:
         ])
 
     cdef bint agree(self) noexcept with gil:
-        """After the first phase: exchange the losses of tiles, and learn whether a rank has failed."""
+        """After the first phase, exchange the losses of the tiles. Returns whether no rank has failed."""
         cdef Step *step = &self.plan.step
         cdef int64_t tiles = step.schedule.n_tiles, rank
         flags = np.zeros((self.n_ranks, 2))
@@ -252,7 +255,7 @@ cdef class RankShare:
     # ------------------------------------------------------------------------------------------ second phase
 
     cdef list borders_of(self, const Block *blocks, int64_t n):
-        """For each parameter the borders of the ranks in its elements: each rank has consecutive rows."""
+        """For each parameter, the first element of each rank, and the end. Each rank has consecutive rows."""
         cdef int64_t rank, i, place
         cdef const Block *block
         found = [[-1] * self.n_ranks for _ in self.plan.weights]
@@ -286,7 +289,7 @@ cdef class RankShare:
         self.exchange_parameters(self.plan.weights, self.borders_of_updates)
 
     cdef void run_norms(self) noexcept nogil:
-        """Compute the norms of the gradient: of this rank's blocks, then those of the others come."""
+        """Compute the norms of this rank's blocks of the gradient, and get those of the others."""
         cdef Step *step = &self.plan.step
         self.run(norms_phase, step.blocks.n_blocks)
         self.exchange_of_blocks(&step.blocks.blocks.norm)
@@ -303,7 +306,7 @@ cdef class RankShare:
         ])
 
     cdef void exchange_of_blocks(self, double *first) noexcept with gil:
-        """Exchange one number of each block."""
+        """Exchange one number per block."""
         cdef int64_t n = self.plan.step.blocks.n_blocks, i
         numbers = np.empty(n)
         for i in range(n):

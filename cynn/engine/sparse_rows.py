@@ -15,15 +15,15 @@ __all__ = ["SparseRows"]
 
 
 class SparseRows:
-    """A matrix of which only some elements are kept. It has what of an array is asked for: a length, rows by number.
+    """A sparse matrix with the length, the shape and the row indexing of an array.
 
-    The engine takes the numbers of columns and places for granted, so nobody else may have these arrays: see
-    `cynn.data.sparse`, which makes and checks them.
+    The engine does not check the numbers in these arrays, so no other code may change them. `cynn.data.sparse` makes
+    and checks them.
 
     Parameters
     ----------
     starts : array of shape (rows + 1,), int64
-        Row i has the elements from starts[i] to starts[i + 1].
+        Row i has the elements starts[i] to starts[i + 1] - 1.
     column_of : array, int32
         The column of each element. A row has at most one element in a column.
     values : array of uint8, float32 or float64
@@ -57,7 +57,7 @@ class SparseRows:
         return SparseRows(starts, self.column_of[of_elements], self.values[of_elements], self.shape[1])
 
     def dense(self, first: int = 0, last: int | None = None) -> Array:
-        """Return an array of some of the columns, or all.
+        """Return a dense array of all columns, or of some.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class SparseRows:
         Returns
         -------
         array of shape (rows, last - first)
-            A new one.
+            A new array.
         """
         last = self.shape[1] if last is None else last
         found = np.zeros((len(self), last - first), self.dtype)

@@ -27,7 +27,7 @@ cdef class StepPlan:
     cdef list slots, averages          # for each of the weights, if they exist
     cdef list batch_targets, batch_weights, tile_losses   # for each output
     cdef list part_arrays              # x and out of each part of the inputs, if there are several
-    cdef list predictions              # for each output, those of the epoch; None if nobody wants them
+    cdef list predictions              # for each output, those of the epoch; None if they are not wanted
     cdef double[::1] sums              # of this epoch
     cdef double *h                     # the optimizer's hyperparameters
     cdef const double *undecayed_h     # for parameters without weight decay

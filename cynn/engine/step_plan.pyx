@@ -27,16 +27,16 @@ from cynn.engine.tangent_step cimport run_tangents
 from cynn.engine.thread_team cimport MAX_THREADS, Team
 from cynn.engine.workspace cimport Node, address_of, zeroed
 
-# An operation with more multiplications per row than this, in a batch of at least this many rows, computes this many
-# columns of the whole batch at a time, if it has enough columns: W is then packed once per step instead of once per
-# tile. 1,024 columns are 8 pieces, so that 8 threads have work.
+# An operation with more than WIDE multiplications per row computes WIDE_PIECE columns of the whole batch at a time, if
+# the batch has enough rows and the operation enough columns: W is then packed once per step instead of once per tile.
+# 1,024 columns are 8 pieces, so that 8 threads have work.
 cdef int64_t WIDE = 1 << 18
 cdef int64_t MIN_WIDE_ROWS = 64
 cdef int64_t MIN_WIDE_COLUMNS = 512
 cdef int64_t WIDE_PIECE = 128
 
-# With at least this many inputs, the first layer is a sum over parts of the inputs, of which there are two or more. A
-# thread then uses the same columns of x and the same rows of W in every step, and finds them in its own cache.
+# With at least this many inputs, the first layer is a sum over two or more parts of the inputs. A thread then uses the
+# same columns of x and the same rows of W in every step, and finds them in its own cache.
 cdef int64_t MIN_DIVIDED_INPUTS = 256
 cdef int64_t INPUTS_OF_A_PART = 512
 
@@ -44,18 +44,18 @@ cdef int64_t MAX_TILE_ROWS = 256
 cdef int64_t MIN_TILE_ROWS = 32
 cdef double TILE_MULTIPLICATIONS = 3e5
 
-# How many bytes of the next tile's rows are prefetched during a tile, so that they fit in the L2 cache.
+# The most bytes of the next tile's rows that are prefetched during a tile: they must fit in the L2 cache.
 cdef int64_t MAX_PREFETCHED_BYTES = 1 << 19
 
 # The number of columns, or rows, of a constrained parameter per piece.
 cdef int64_t CONSTRAINED_AT_ONCE = 256
 
-# The number of multiplications of a step below which a second thread costs more than it saves.
-cdef double WORTH_A_TEAM = 3e6
+# With fewer multiplications in a step, a second thread costs more than it saves.
+cdef double MIN_TEAM_MULTIPLICATIONS = 3e6
 
 
 cdef class StepPlan:
-    """All data that a training step of a Trainer needs. It has the parameters of Trainer."""
+    """All data that a training step of a Trainer needs. Its parameters are those of Trainer."""
 
     def __cinit__(
         self, Engine engine, x, list targets, list sample_weights, row_weight, list losses, list loss_weights,
@@ -63,10 +63,10 @@ cdef class StepPlan:
         bint by_inputs, derivatives, list direction
     ):
         cdef Step *step = &self.step
-        # Python methods take whole batches.
+        # Python methods compute whole batches.
         cdef bint whole_batch = engine.has_python or any(loss.is_python for loss in losses)
         cdef list values
-        cdef set passed_over
+        cdef set skipped
         self.engine, self.losses, self.optimizer = engine, losses, optimizer
         self.slots, self.averages = slots, settings.averages
         self.batch_size = batch_size
@@ -75,7 +75,7 @@ cdef class StepPlan:
         self.set_data(x, row_weight)
         self.set_updates(settings)
         self.set_hyperparameters(settings)
-        values, passed_over = self.set_heads(targets, sample_weights, loss_weights)
+        values, skipped = self.set_heads(targets, sample_weights, loss_weights)
         if derivatives is None and direction is None:
             self.workspace = engine.new_workspace(batch_size, training, values, by_inputs)
         else:
@@ -89,7 +89,9 @@ cdef class StepPlan:
         step.pass_.seed = engine.seed
         step.schedule.tile = self.tile_rows(whole_batch)
         step.schedule.n_parts = 1
-        self.is_worth_a_team = not whole_batch and engine.multiplications() * batch_size * step.copies >= WORTH_A_TEAM
+        self.is_worth_a_team = not whole_batch and (
+            engine.multiplications() * batch_size * step.copies >= MIN_TEAM_MULTIPLICATIONS
+        )
         if not self.is_worth_a_team:
             n_threads = 1
         elif not by_inputs and self.tangents is None and self.is_divided():
@@ -97,8 +99,8 @@ cdef class StepPlan:
         self.team = Team(max(1, min(n_threads, MAX_THREADS)))
         self.allocate_heads(values)
         self.divide_inputs()
-        taken = {value for operation in engine.operations for value in operation.inputs}
-        plan_stages(step, passed_over - taken - set(values if self.tangents is None else self.tangents.entries))
+        used = {value for operation in engine.operations for value in operation.inputs}
+        plan_stages(step, skipped - used - set(values if self.tangents is None else self.tangents.entries))
         self.plan_prefetching()
         self.set_parameters(settings)
         self.set_rules(settings)
@@ -119,7 +121,7 @@ cdef class StepPlan:
             self.keep.append(row_weight)
 
     cdef set_updates(self, settings):
-        """Decide how gradients are changed, and which form of the step is the fastest."""
+        """Set how gradients are changed, and choose the fastest form of the step."""
         cdef Updates *updates = &self.step.updates
         if self.optimizer is not None and not self.optimizer.is_python:
             updates.optimizer = self.optimizer.functions
@@ -138,7 +140,7 @@ cdef class StepPlan:
         )
 
     cdef set_hyperparameters(self, settings):
-        """The hyperparameters of the optimizer, in arrays of this plan: a schedule may change its weight decay."""
+        """Copy the optimizer's hyperparameters, since a schedule may change its weight decay."""
         if self.optimizer is None:
             return
         self.decay_place, self.is_decay_scheduled = settings.decay_place, settings.is_decay_scheduled
@@ -149,7 +151,7 @@ cdef class StepPlan:
         self.undecayed_h = self.doubles(values)
 
     cdef tuple python_optimizers(self):
-        """A Python optimizer, for parameters with weight decay and for those without it."""
+        """The Python optimizers for parameters with and without weight decay."""
         optimizer = self.optimizer.component
         if self.decay_place is None:
             return optimizer, optimizer
@@ -159,7 +161,7 @@ cdef class StepPlan:
         return decayed, optimizer.with_weight_decay(0.0)
 
     cdef set_scheduled(self, settings):
-        """The addresses of what changes from step to step: weight decay, then hyperparameters of operations."""
+        """Find the addresses of what changes from step to step: weight decay, then hyperparameters of operations."""
         cdef Workspace workspace = self.workspace
         cdef int64_t i, j, n
         operations = [operation for operation in self.engine.operations if operation.schedule is not None]
@@ -174,7 +176,7 @@ cdef class StepPlan:
                 self.n_scheduled += 1
 
     cdef set_tangents(self, derivatives, list direction, list values):
-        """Set up the passes of directional derivatives, and the losses that use these values."""
+        """Set up the passes of directional derivatives, for losses that use these values."""
         cdef Step *step = &self.step
         if derivatives is not None:
             self.tangents = DerivativeStep(self.engine, derivatives, values, self.batch_size)
@@ -186,25 +188,25 @@ cdef class StepPlan:
         step.updates.is_linear = False
 
     cdef tuple set_heads(self, list targets, list sample_weights, list loss_weights):
-        """The values that losses use, and the outputs of activations that they skip."""
+        """Set up the losses. Returns the values that they use, and the outputs of activations that they skip."""
         self.step.n_heads = len(self.engine.outputs)
         self.step.heads = <Head *>self.zeros(self.step.n_heads, sizeof(Head))
         self.sums = np.zeros(2 + self.step.n_heads)
-        passed_over, values = set(), []
+        skipped, values = set(), []
         for number, value in enumerate(self.engine.outputs):
             target, classes = targets[number]
             if self.set_head(
                 number, self.losses[number], loss_weights[number], target, classes, sample_weights[number]
             ):
-                passed_over.add(value)
+                skipped.add(value)
                 value = self.engine.operations[value - 1].inputs[0]
             values.append(value)
-        return values, passed_over
+        return values, skipped
 
     cdef bint set_head(
         self, int64_t number, LossKernel loss, double loss_weight, target, classes, sample_weight
     ) except -1:
-        """Set up the loss of an output. Returns whether it is computed from z, the input of the last activation."""
+        """Set up the loss of an output. Returns whether it is computed from z, and skips the last activation."""
         cdef Head *head = &self.step.heads[number]
         cdef const int64_t[::1] class_view
         cdef const double[::1] weight_view
@@ -239,7 +241,7 @@ cdef class StepPlan:
         for i, operation in enumerate(self.engine.operations):
             node = &self.step.nodes[i]
             if self.tangents is not None:
-                pass  # all passes of a tile follow each other
+                pass  # a tile goes through all passes at once
             elif operation.column_piece and self.step.pass_.training:
                 node.column_piece = operation.column_piece
                 node.forward_by_columns = node.backward_by_columns = True
@@ -286,7 +288,7 @@ cdef class StepPlan:
         """Whether the first node is a sum over parts of the inputs."""
         cdef Node *first = &self.step.nodes[0]
         return (
-            first.operation.flags & CYNN_DIVISIBLE and not first.forward_by_columns and self.workspace.n_takes_x == 1
+            first.operation.flags & CYNN_DIVISIBLE and not first.forward_by_columns and self.workspace.n_x_fields == 1
             and self.engine.source.inputs >= MIN_DIVIDED_INPUTS
         )
 
@@ -337,7 +339,7 @@ cdef class StepPlan:
             )
 
     cdef set_parameters(self, settings):
-        """Set up the addresses of each parameter, and of everything that belongs to it."""
+        """Set up the addresses of each parameter, its gradient, its slots and its average."""
         cdef Step *step = &self.step
         cdef int64_t place, i
         cdef Parameter *parameter
@@ -373,7 +375,7 @@ cdef class StepPlan:
                 parameter.slots[i] = address_of(slot)
 
     cdef set_rules(self, settings):
-        """Set up the rules for each parameter."""
+        """Set the penalty, the constraint and the other rules of each parameter."""
         cdef int64_t place
         cdef Parameter *parameter
         kinds = {"none": UNCONSTRAINED, "max_norm": MAX_NORM, "unit_norm": UNIT_NORM, "non_negative": NON_NEGATIVE}
@@ -444,7 +446,7 @@ cdef class StepPlan:
         blocks.n_constrained, blocks.constrained = len(pieces), self.as_blocks(pieces)
 
     cdef Block *as_blocks(self, list planned) except NULL:
-        """Blocks of (operation, parameter of it, begin, end)."""
+        """Make blocks of tuples (number of the node, number of its parameter, begin, end)."""
         cdef Block *blocks = <Block *>self.zeros(len(planned), sizeof(Block))
         cdef int64_t i, j, number
         for i, (number, j, begin, end) in enumerate(planned):

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
-    MAX_THREADS = 256  # the most threads of a team
+    MAX_THREADS = 256  # of a team
 
 ctypedef void (*Task)(void *context, int64_t piece, int thread) noexcept nogil
 
@@ -17,7 +17,7 @@ cdef extern from "<pthread.h>" nogil:
 
 # A thread and its share of the job. Padded to a cache line, so that no two workers share one.
 ctypedef struct Worker:
-    int64_t pieces          # those left in its share: first << 32 | end. Changed by atomic operations only
+    int64_t pieces          # those left in its share: first << 32 | end; changed by atomic operations only
     void *team
     int64_t thread
     pthread_t handle
@@ -33,7 +33,7 @@ ctypedef struct TeamState:
     Task task
     void *context
     pthread_mutex_t mutex
-    pthread_cond_t work_is_there
+    pthread_cond_t work_arrived
     Worker *workers
 
 

@@ -2,8 +2,8 @@
 
 A job consists of pieces, and each thread has a share of them. The shares are the same for all jobs with the same number
 of pieces, so a thread finds its data in its cache again in the next step. A thread takes the pieces of its own share
-one at a time, from the first on. When none are left, it takes those of the other threads, from the last on. So a thread
-that comes late, or not at all, delays only the piece that it has taken. The result of a piece does not depend on the
+one at a time, from the first on. When none is left, it takes those of the other threads, from the last on. So a thread
+that starts late, or not at all, delays only the piece that it has taken. The result of a piece does not depend on the
 thread that runs it.
 
 The pieces of a share that are left are one word: the first piece and the end. A thread takes a piece by changing this
@@ -70,8 +70,8 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_broadcast(pthread_cond_t *)
 
 cdef enum:
-    # How long a thread waits actively for work before it sleeps: longer than the serial part of a step, and about as
-    # long as waking up takes.
+    # How long a thread spins before it sleeps: longer than the serial part of a step, and about as long as it takes to
+    # wake up.
     SPINS_BEFORE_SLEEP = 4000
     SPINS_BEFORE_YIELD = 20000
 
@@ -120,7 +120,7 @@ cdef void *work(void *argument) noexcept nogil:
             pthread_mutex_lock(&team.mutex)
             cynn_add(&team.sleepers, 1)
             while job == cynn_load(&team.job) and not cynn_load(&team.stopping):
-                pthread_cond_wait(&team.work_is_there, &team.mutex)
+                pthread_cond_wait(&team.work_arrived, &team.mutex)
             cynn_add(&team.sleepers, -1)
             pthread_mutex_unlock(&team.mutex)
             spins = 0
@@ -135,7 +135,7 @@ cdef class Team:
         cdef int i
         cdef void *workers = NULL
         pthread_mutex_init(&self.state.mutex, NULL)
-        pthread_cond_init(&self.state.work_is_there, NULL)
+        pthread_cond_init(&self.state.work_arrived, NULL)
         self.state.n_threads = n_threads
         self.process = getpid()
         if posix_memalign(&workers, sizeof(Worker), n_threads * sizeof(Worker)):
@@ -159,7 +159,7 @@ cdef class Team:
             for i in range(self.n_started):
                 pthread_join(self.state.workers[i].handle, NULL)
         free(self.state.workers)
-        pthread_cond_destroy(&self.state.work_is_there)
+        pthread_cond_destroy(&self.state.work_arrived)
         pthread_mutex_destroy(&self.state.mutex)
 
     cdef void begin(self) noexcept:
@@ -199,7 +199,7 @@ cdef list idle_teams = []
 
 
 cdef Team take_team(int n_threads):
-    """A team for one job, which must be returned to the pool, since starting threads takes longer than many jobs.
+    """Take a team from the pool, or start one. Give it back afterwards: to start threads takes longer than many jobs.
 
     Teams with other numbers of threads are ended, so that they do not accumulate.
     """
@@ -218,9 +218,9 @@ cdef give_back(Team team):
 
 
 cdef void wake_sleepers(TeamState *team) noexcept nogil:
-    # A thread first counts itself as asleep, then checks the number of the job. Here that number was raised first, and
-    # the sleepers are counted now. So at least one of the two notices the other.
+    # A thread first counts itself as asleep, then checks the number of the job. The caller first raises that number,
+    # then checks the sleepers here. So at least one of the two notices the other.
     if cynn_load(&team.sleepers) or cynn_load(&team.stopping):
         pthread_mutex_lock(&team.mutex)
-        pthread_cond_broadcast(&team.work_is_there)
+        pthread_cond_broadcast(&team.work_arrived)
         pthread_mutex_unlock(&team.mutex)

@@ -11,7 +11,7 @@ from cynn.errors import check_whole_number
 __all__ = ["get_num_threads", "set_num_threads"]
 
 _chosen: int | None = None
-_MAX_THREADS = 2**31 - 1  # the limit of the engine, which starts only as many as have work
+_MAX_THREADS = 2**31 - 1  # the engine stores the number in an int, and starts only as many threads as have work
 
 
 def set_num_threads(n_threads: int | None) -> None:

@@ -5,19 +5,19 @@ from cynn.engine.rank_share cimport RankShare
 from cynn.engine.step_plan cimport StepPlan
 
 
-# The result of a batch. With all but the first and the last, the weights are not changed.
+# The result of a batch. Only with the first and the last, weights have changed.
 cdef enum Status:
     STEPPED
     LOSS_IS_NOT_FINITE
     NORM_IS_NOT_FINITE   # the norm of a gradient that must be clipped
     ROW_IS_UNUSABLE      # a row of x
     PYTHON_RAISED
-    A_RANK_FAILED        # or an exchange with it; then weights may be changed in part
+    A_RANK_FAILED        # or an exchange with it; some weights may have changed
 
 
 cdef class Trainer:
     cdef StepPlan plan
-    cdef RankShare share               # of this process, if several take each step together
+    cdef RankShare share               # of this process, if there are several
     cdef bint has_ranks
     cdef object python_error
     cdef const int64_t[:, ::1] moved   # address and size of each array that steps change

@@ -43,7 +43,7 @@ cdef int call_python_product(void *trainer, int64_t head, int64_t rows) noexcept
 
 
 cdef inline void count_rows(Step *step) noexcept nogil:
-    """The weights of the batch's rows, for statistics over the batch."""
+    """Set the weights of the batch's rows in statistics over the batch, and their sum."""
     cdef int64_t i
     step.pass_.total_weight = step.pass_.rows
     if step.row_weight == NULL:
@@ -104,7 +104,7 @@ cdef class Trainer:
         For each output of the engine: an array of shape (n, units) of uint8, float32 or float64, and an int64
         array of shape (n,); one of them is None.
     sample_weights : list of float64 array of shape (n,), or None
-        For each output, the weight of each row in its loss. Nothing divides by their sum.
+        For each output, the weight of each row in its loss. The loss is not divided by their sum.
     row_weight : float64 array of shape (n,), or None
         The weight of each row in statistics over a batch.
     losses : list of LossKernel
@@ -112,7 +112,7 @@ cdef class Trainer:
     loss_weights : list of float
         The weight of each loss in the sum.
     optimizer : OptimizerKernel or None
-        None: the gradients are only computed, and left in `gradients`.
+        None: steps only compute `gradients`.
     slots : list of lists of arrays
         The optimizer's memory for each entry of `Engine.trained_parameters`.
     settings : UpdateSettings
@@ -122,21 +122,21 @@ cdef class Trainer:
     n_threads : int
         The number of threads.
     communicator : object, optional
-        What `RankShare` takes, if several processes take each step together.
+        As for `RankShare`, if several processes take each step together.
     training : bool
-        Whether layers do what they do in training. If not, the gradients are those of predictions.
+        Whether layers are in training mode. If not, the gradients are those of prediction mode.
     by_inputs : bool
-        Whether the gradient by the inputs is wanted, which `input_gradient` has. Needed without `training`.
+        Whether to compute `input_gradient`. Must be true without `training`.
     derivatives : DerivativeTargets, optional
-        Derivatives by the inputs that are trained, too. Not together with `communicator` and `by_inputs`.
+        Derivatives by the inputs that are trained, too. Not together with `communicator` or `by_inputs`.
     direction : list of (array or None), optional
-        A vector v, an array for each of `Engine.trained_parameters`. Without an optimizer: `gradients` then has the
-        Hessian of the loss times v. Likewise.
+        A vector v: one array for each of `Engine.trained_parameters`. Then `gradients` are the Hessian of the loss
+        times v. Not together with an optimizer, `communicator` or `by_inputs`.
 
     Attributes
     ----------
     gradients : list of arrays
-        The gradients, for an optimizer that needs them whole, or for the caller.
+        The gradients, if the optimizer needs them whole or the caller wants them.
     slots : list of lists of arrays
         The slots that were given.
     steps : int
@@ -146,8 +146,8 @@ cdef class Trainer:
     epochs_done : int
         The number of epochs in the last `run_epochs`.
     sums : float64 array
-        Sums over the rows of this epoch: of 1, the penalty, and weight * loss for each output, without loss weights;
-        with `derivatives` also weight * loss of those of each output.
+        Sums over the rows of this epoch: of 1, of the penalty, and for each output of weight * loss, without loss
+        weights. With `derivatives`, then for each output of weight * loss of its derivatives.
     """
 
     def __cinit__(
@@ -233,7 +233,7 @@ cdef class Trainer:
         return finite
 
     def gather_memory(self):
-        """Get what other ranks have of the optimizer's memory. All ranks must call this at the same time."""
+        """Get the optimizer's memory of the other ranks. All ranks must call this at the same time."""
         if self.has_ranks:
             self.share.gather_memory()
 
@@ -248,7 +248,7 @@ cdef class Trainer:
 
     @property
     def input_gradient(self):
-        """The gradient by the converted rows of the last batch. A view, which the next batch overwrites."""
+        """The gradient by the converted rows of the last batch. The next batch overwrites this array."""
         return self.plan.workspace.deltas[0]
 
     @property
@@ -276,9 +276,9 @@ cdef class Trainer:
         learning_rates : float64 array
             The rate of every step of the epoch. The last batch always ends a step, also with accumulation.
         predictions : list of arrays of shape (n, units), or None
-            For each output, filled with the predictions for each row of `order` in its step.
+            For each output, filled with the predictions for the rows of `order`, each made in its own step.
         seconds : float
-            After this time no new step is begun.
+            No step begins after this time.
         max_steps : int
             The largest number of steps.
         scheduled : float64 array of shape (steps, n), optional
@@ -376,7 +376,7 @@ cdef class Trainer:
         return 0
 
     cdef int apply_gradients(self, double learning_rate, const double[:, ::1] scheduled, int64_t t) except -1:
-        """Take a step with what is in `gradients`, which the settings must have kept."""
+        """Take a step with `gradients`. The settings must have `keeps_gradients`."""
         cdef Step *step = &self.plan.step
         cdef Status status = STEPPED
         cdef int64_t i, faults_before = faults()
@@ -417,7 +417,7 @@ cdef class Trainer:
         figures : float64 array of shape (epochs, len(sums) + 1)
             Filled with the sums and the seconds of the first `epochs_done` epochs.
         seconds : float
-            After this time no new epoch is begun.
+            No epoch begins after this time.
         """
         cdef double begin, now = cynn_seconds()
         cdef double until = now + seconds
@@ -564,7 +564,7 @@ cdef class Trainer:
             return -1
 
     cdef int python_product(self, int64_t head, int64_t rows) noexcept:
-        """The Hessian of a loss times the tangents of its prediction."""
+        """Compute the Hessian of a loss times the tangents of its prediction."""
         component, value = self.plan.losses[head].component, self.plan.engine.outputs[head]
         try:
             product = checked_product(
@@ -580,7 +580,7 @@ cdef class Trainer:
             return -1
 
     cdef Status python_optimizer_step(self) noexcept:
-        """Take the steps on copies first: if one raises, no parameter has changed."""
+        """Take the steps on copies first: if one raises, no parameter changes."""
         cdef Updates *updates = &self.plan.step.updates
         cdef Parameter *parameter
         cdef int64_t place

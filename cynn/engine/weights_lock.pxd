@@ -9,7 +9,7 @@ cdef class Holder:
     cdef int64_t forks
 
     cdef bint is_alive(self) noexcept
-    cdef bint is_here(self) noexcept
+    cdef bint is_this_thread(self) noexcept
     cdef int refuse(self, str call) except -1
 
 

@@ -15,9 +15,9 @@ from libc.stdint cimport int64_t
 cdef extern from "<unistd.h>" nogil:
     int usleep(unsigned int microseconds)
 
-cdef unsigned int MICROSECONDS_BETWEEN_LOOKS = 100
+cdef unsigned int POLL_MICROSECONDS = 100
 
-cdef int64_t forks = 0  # between the process that imported this and the present one
+cdef int64_t forks = 0  # since the process that imported this module
 
 
 def _count_fork():
@@ -37,15 +37,15 @@ cdef class Holder:
         self.thread, self.forks = PyThread_get_thread_ident(), forks
 
     cdef bint is_alive(self) noexcept:
-        """In a forked child, which lacks the other threads, release what they held."""
+        """False after a fork: the child lacks the other threads, so what they held is free."""
         return self.forks == forks
 
-    cdef bint is_here(self) noexcept:
+    cdef bint is_this_thread(self) noexcept:
         return self.thread == PyThread_get_thread_ident()
 
     cdef int refuse(self, str call) except -1:
-        """Make the error for a call that cannot run during this one."""
-        where = "in whose callback it is" if self.is_here() else "on another thread"
+        """Raise the BusyError of a call that cannot run during this one."""
+        where = "in whose callback it is" if self.is_this_thread() else "on another thread"
         raise BusyError(
             f"A network must be changed by one call at a time. Got {call} beside {self.call} {where} "
             "instead. predict, evaluate, activations, gradients and save may run beside it; what trains needs a "
@@ -60,7 +60,7 @@ cdef class Training(Holder):
         cdef Holder other = self.lock.training
         if other is None or not other.is_alive():
             self.lock.training = self
-        elif other.is_here() and self.within_another:
+        elif other.is_this_thread() and self.within_another:
             pass
         else:
             other.refuse(self.call)
@@ -83,18 +83,18 @@ cdef class Turn(Holder):
         cdef WeightsLock lock = self.lock
         cdef Holder first
         if self.sets_weights and lock.training is not None and lock.training.is_alive():
-            if not lock.training.is_here():
+            if not lock.training.is_this_thread():
                 lock.training.refuse(self.call)
         first = lock.queue[0] if lock.queue else None
         if first is not None and not first.is_alive():
             lock.queue.clear()
-        elif first is not None and first.is_here():
-            return 0                            # a method in Python, in the middle of a step
+        elif first is not None and first.is_this_thread():
+            return 0                            # a Python method, in the middle of a step
         lock.queue.append(self)
         try:
             while lock.queue[0] is not self:    # polls, so that Ctrl-C is noticed
                 with nogil:
-                    usleep(MICROSECONDS_BETWEEN_LOOKS)
+                    usleep(POLL_MICROSECONDS)
                 PyErr_CheckSignals()
         except BaseException:
             lock.queue.remove(self)
@@ -143,7 +143,7 @@ cdef class WeightsLock:
         Turn
             Entering it waits for earlier turns.
         """
-        return Turn(self, "a look")
+        return Turn(self, "read")
 
     def turn_to_set(self, str call):
         """As `turn`, for a call that sets weights.

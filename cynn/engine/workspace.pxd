@@ -20,16 +20,16 @@ cdef extern from *:
 ctypedef struct Node:
     cynn_operands op
     const cynn_operation *operation
-    void *python               # an object with Python methods, which are called instead
+    void *python               # a PythonOperation that is called instead, or NULL
     int64_t value              # the number of its output value
     bint gradient_in_place
-    bint only_training         # a prediction passes the first input on
-    bint saves                 # forward saves what backward reads also in a prediction whose derivatives are wanted
+    bint only_training         # in prediction mode, the output is the first input
+    bint saves                 # in prediction mode, too, forward saves what backward reads
     bint has_gradient          # this operation or an earlier one is trained, or dC/dx of the network is wanted
     bint forward_by_columns
     bint backward_by_columns
     int64_t column_piece
-    int64_t n_sums             # gradients of its output besides op.delta, which are added to op.delta
+    int64_t n_sums             # the gradients of its output that are added to op.delta
     void **sums
 
 
@@ -37,18 +37,18 @@ cdef class Workspace:
     cdef readonly list values, deltas, python
     cdef readonly list loss_gradients   # for each loss
     cdef readonly list root         # for each value, the value whose buffer it uses
-    cdef list saved                 # of each node, what forward leaves for backward
+    cdef list saved                 # for each node, the matrices that forward saves for backward
     cdef list scratch               # every array made by allocate
     cdef list keep                  # keeps arrays alive that the nodes point to
-    cdef dict of_inputs             # dC/dx of each input of an operation; None where nobody wants it
+    cdef dict input_gradients       # for each node, dC/dx of each input; None if it is not wanted
     cdef Node *nodes
     cdef int64_t n_nodes
     cdef Node input                 # dC/dx of the network, with its sums
     cdef void *x
-    cdef void ***takes_x            # the fields of nodes that hold the address of value 0
-    cdef int64_t n_takes_x
-    cdef void **wanted              # where to copy each value in a pass over a small batch; NULL where nobody wants it
-    cdef bint copies_x  # whether what runs in Python takes x from the array of the workspace
+    cdef void ***x_fields           # the fields of nodes that hold the address of value 0
+    cdef int64_t n_x_fields
+    cdef void **wanted              # where to copy each value in a pass over a small batch; NULL if it is not wanted
+    cdef bint copies_x              # x must be copied to the array of value 0, which Python methods read
     cdef int connect(self, Node *node, operation) except -1
     cdef int set_parameters(self, cynn_operands *op, list parameters) except -1
     cdef void **addresses(self, int64_t n, list arrays=*) except NULL

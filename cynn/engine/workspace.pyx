@@ -66,7 +66,7 @@ def aligned_copy(array, dtype):
 
 
 cdef void *zeroed(list keep, size_t size) except NULL:
-    """Allocate bytes of zeros, which live as long as the list."""
+    """Allocate zeroed bytes, which are freed with the list."""
     cdef bytearray memory = PyByteArray_FromStringAndSize(NULL, size)
     keep.append(memory)
     memset(PyByteArray_AS_STRING(memory), 0, size)
@@ -84,11 +84,11 @@ cdef void *address_of(object array) except NULL:
 
 
 cdef class Workspace:
-    """The buffers of a pass through a network, for a number of rows. Used by one caller at a time.
+    """The buffers of a pass of some rows through a network. One caller at a time may use it.
 
-    With `training`, it keeps what backward needs, and the values that losses use. With `by_inputs` likewise, and there
-    is a gradient of every value, that of the network's inputs included. With `whole`, each value and each gradient also
-    has memory of its own, which nothing overwrites: for directional derivatives.
+    With `training`, it keeps what backward needs, and the values that losses use. With `by_inputs`, it keeps them, too,
+    and every value has a gradient, the network's inputs included. With `whole`, each value and each gradient has memory
+    of its own, which nothing overwrites: directional derivatives need it.
     """
 
     def __cinit__(
@@ -103,12 +103,12 @@ cdef class Workspace:
         self.scratch = []
         self.values = [self.allocate((rows, inputs), dtype)]
         self.deltas = [None] * (n + 1)
-        self.python, self.keep, self.saved, self.of_inputs = [], [], [], {}
+        self.python, self.keep, self.saved, self.input_gradients = [], [], [], {}
         self.x = address_of(self.values[0])
         self.nodes = <Node *>calloc(n, sizeof(Node))
-        self.takes_x = <void ***>calloc(sum(len(o.inputs) for o in operations), sizeof(void **))
+        self.x_fields = <void ***>calloc(sum(len(o.inputs) for o in operations), sizeof(void **))
         self.wanted = <void **>calloc(n + 1, sizeof(void *))
-        if self.nodes == NULL or self.takes_x == NULL or self.wanted == NULL:
+        if self.nodes == NULL or self.x_fields == NULL or self.wanted == NULL:
             raise MemoryError
         # The value whose buffer each value uses: in a prediction, some operations do nothing.
         root = self.root = list(range(n + 1))
@@ -141,8 +141,8 @@ cdef class Workspace:
             for j, value in enumerate(operation.inputs):
                 x[j] = address_of(self.values[value])
                 if root[value] == 0:
-                    self.takes_x[self.n_takes_x] = &x[j]
-                    self.n_takes_x += 1
+                    self.x_fields[self.n_x_fields] = &x[j]
+                    self.n_x_fields += 1
             node.op.out = address_of(self.values[i + 1])
             self.saved.append([
                 self.allocate((rows if matrix.for_each_row else 1, matrix.columns), dtype)
@@ -156,19 +156,19 @@ cdef class Workspace:
         for i in range(self.n_nodes):
             node = &self.nodes[i]
             operation = operations[node.value - 1]
-            taken, made = [self.values[value] for value in operation.inputs], self.values[node.value]
-            dx = self.of_inputs.get(i, [None] * len(taken))
+            arrays, out = [self.values[value] for value in operation.inputs], self.values[node.value]
+            dx = self.input_gradients.get(i, [None] * len(arrays))
             if operation.activation is not None and operation.activation.is_python:
-                bound = PythonActivation(operation.activation.component, taken[0], made, dx[0])
+                bound = PythonActivation(operation.activation.component, arrays[0], out, dx[0])
             elif operation.python is not None:
                 bound = PythonLayer(
-                    operation.python, taken, made, self.deltas[node.value], dx,
+                    operation.python, arrays, out, self.deltas[node.value], dx,
                     dict(zip(operation.names, operation.parameters, strict=True)),
                     dict(zip(operation.names, self.saved[i], strict=False))
                 )
             else:
                 continue
-            # a method has the array of value 0, wherever x lies
+            # a Python method reads the array of value 0, not the caller's rows
             self.copies_x = self.copies_x or any(root[value] == 0 for value in operation.inputs)
             self.python.append(bound)
             node.python = <void *>bound
@@ -210,7 +210,7 @@ cdef class Workspace:
         return 0
 
     cdef void **addresses(self, int64_t n, list arrays=None) except NULL:
-        """Allocate addresses: those of arrays, and NULL for the others. They are freed with the workspace."""
+        """Allocate n addresses: those of the arrays, or NULL. They are freed with the workspace."""
         cdef void **result
         cdef int64_t i
         result = <void **>zeroed(self.keep, max(1, n) * sizeof(void *))
@@ -231,8 +231,8 @@ cdef class Workspace:
     ) except -1:
         """Allocate the gradient of every value that depends on something trained, or of all.
 
-        If several operations or losses use a value, each has its own gradient. They are added before the operation
-        that computed the value needs the sum.
+        If several operations or losses use a value, each writes a gradient of its own. They are added up before the
+        operation that computed the value needs the sum.
         """
         cdef int64_t i, j, n = len(operations)
         cdef Node *node
@@ -266,7 +266,7 @@ cdef class Workspace:
                 else:
                     sums[value].append(array)
                 (<void **>node.op.dx)[j] = self.hold(array)
-                self.of_inputs.setdefault(i, [None] * len(operation.inputs))[j] = array
+                self.input_gradients.setdefault(i, [None] * len(operation.inputs))[j] = array
             self.hold_sums(node, sums[i + 1])
         if self.deltas[0] is not None:
             self.input.op.delta, self.input.op.units = address_of(self.deltas[0]), self.deltas[0].shape[1]
@@ -290,7 +290,7 @@ cdef class Workspace:
         return array
 
     cdef int begin_pass(self) except -1:
-        """Call this before every pass: in a debug build, it makes the values of the last pass unreadable."""
+        """Call this before every pass: in a debug build, it overwrites the values of the last pass with NaN."""
         if IS_DEBUG:
             for array in self.scratch:
                 poison(array)
@@ -303,8 +303,8 @@ cdef class Workspace:
     cdef void set_x(self, const void *x) noexcept nogil:
         """Set the address from which the operations read value 0."""
         cdef int64_t i
-        for i in range(self.n_takes_x):
-            self.takes_x[i][0] = <void *>x
+        for i in range(self.n_x_fields):
+            self.x_fields[i][0] = <void *>x
 
     def __dealloc__(self):
         cdef int64_t i
@@ -312,11 +312,11 @@ cdef class Workspace:
             free(self.nodes[i].sums)
         free(self.input.sums)
         free(self.nodes)
-        free(self.takes_x)
+        free(self.x_fields)
         free(self.wanted)
 
     def raise_error(self):
-        """Raise what Python methods have raised, as a PluginError that names it."""
+        """Raise the error of a Python method, as a PluginError that names the component."""
         cdef PythonOperation operation
         for operation in self.python:
             error, operation.error = operation.error, None
@@ -327,7 +327,7 @@ cdef class Workspace:
 cdef int forward_node(
     const Dtype *dtype, const Node *node, const cynn_pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil:
-    """0, or -1 if Python raised."""
+    """Run forward on rows begin..end. Returns 0, or -1 if Python raised."""
     cdef const cynn_operands *op = &node.op
     cdef cynn_pass saving
     if node.saves and not pass_.training:
@@ -346,7 +346,7 @@ cdef int forward_node(
 cdef int backward_node(
     const Dtype *dtype, const Node *node, const cynn_pass *pass_, int64_t begin, int64_t end
 ) noexcept nogil:
-    """dC/dx from dC/dout; 0, or -1 if Python raised."""
+    """Compute dC/dx from dC/dout for rows begin..end. Returns 0, or -1 if Python raised."""
     cdef const cynn_operands *op = &node.op
     cdef void *delta = op.delta
     cdef int64_t offset = begin * op.units, size = (end - begin) * op.units
@@ -359,7 +359,7 @@ cdef int backward_node(
             memcpy(at(dtype, op.dx[0], offset), at(dtype, delta, offset), size * dtype.itemsize)
             delta = op.dx[0]
     if passes_on:
-        for i in range(1, op.n_inputs):  # those that a prediction does not use
+        for i in range(1, op.n_inputs):  # a prediction does not use these inputs
             memset(at(dtype, op.dx[i], begin * op.widths[i]), 0, (end - begin) * op.widths[i] * dtype.itemsize)
         return 0
     if node.python != NULL:
@@ -372,7 +372,7 @@ cdef int backward_node(
 
 
 cdef void add_gradients(const Dtype *dtype, const Node *node, int64_t begin, int64_t end) noexcept nogil:
-    """Add the gradients dC/dout of several operations, for rows begin..end."""
+    """Complete dC/dout of rows begin..end: if several operations use the output, it is the sum of their gradients."""
     cdef int64_t i, offset = begin * node.op.units, size = (end - begin) * node.op.units
     for i in range(node.n_sums):
         dtype.updates.add(size, at(dtype, node.sums[i], offset), at(dtype, node.op.delta, offset))
