@@ -24,6 +24,7 @@ cdef class Engine:
     cdef double multiplications_of_row
     cdef list idle_workspaces
     cdef Workspace new_workspace(self, int64_t rows, bint training, list losses, bint by_inputs=*)
+    cdef int64_t rows_of_tile(self, int64_t rows) noexcept
     cdef Workspace workspace(self)
     cdef bint describe_rows(self, object array, Rows *rows) noexcept
     cdef bint must_not_be_written(self, const Rows *rows, const char *begin, int64_t size) noexcept

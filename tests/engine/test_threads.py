@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import helpers
 import numpy as np
@@ -84,6 +85,31 @@ class TestNumber:
     def test_an_empty_one_is_none(self, monkeypatch):
         monkeypatch.setenv("CYNN_NUM_THREADS", "")
         assert cynn.get_num_threads() >= 1
+
+
+class TestFewRows:
+    @pytest.mark.skipif(not hasattr(time, "thread_time"), reason="this system has no clock per thread")
+    def test_a_second_thread_takes_part(self):
+        net = Network.mlp([784, 700, 500, 10], output="softmax", seed=0)
+        x = helpers.inputs(128, 784, "float32")
+        shares = {}
+        for n_threads in (1, 2):
+            net.predict(x, n_threads=n_threads)
+            begin, own = time.process_time(), time.thread_time()
+            for _ in range(10):
+                net.predict(x, n_threads=n_threads)
+            shares[n_threads] = (time.thread_time() - own) / (time.process_time() - begin)
+        assert shares[1] > 0.9 > shares[2], shares
+
+    @pytest.mark.parametrize("rows", [1, 63, 64, 65, 127, 128, 129, 200, 256, 257])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_the_same_bits_on_any_number_of_threads(self, rows, dtype):
+        net = Network.mlp([784, 300, 10], output="softmax", dtype=dtype, seed=0)
+        x = helpers.inputs(rows, 784, dtype)
+        one = net.predict(x, n_threads=1)
+        for n_threads in (2, 3, 8):
+            np.testing.assert_array_equal(net.predict(x, n_threads=n_threads), one)
+        np.testing.assert_allclose(one, net.predict(np.vstack([x, x, x]))[:rows], rtol=1e-5)
 
 
 class TestManyAtOnce:
