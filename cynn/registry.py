@@ -15,7 +15,7 @@ import importlib
 import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cynn.components import package_names
 from cynn.errors import CynnError, InvalidParameterError, PluginError, shown, unknown_name
@@ -23,6 +23,8 @@ from cynn.version import __version__
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from cynn.components.description import Description
 
 __all__ = [
     "Description",
@@ -41,26 +43,25 @@ __all__ = [
     "solvers",
 ]
 
-C = TypeVar("C")
 T = TypeVar("T")
 
-activations: Registry[Any]
-callbacks: Registry[Any]
-constraints: Registry[Any]
-initializers: Registry[Any]
-layers: Registry[Any]
-losses: Registry[Any]
-metrics: Registry[Any]
-optimizers: Registry[Any]
-regularizers: Registry[Any]
-schedules: Registry[Any]
-solvers: Registry[Any]
+activations: Registry
+callbacks: Registry
+constraints: Registry
+initializers: Registry
+layers: Registry
+losses: Registry
+metrics: Registry
+optimizers: Registry
+regularizers: Registry
+schedules: Registry
+solvers: Registry
 
 # The registries annotated above. Each is made by the module of the same name in `cynn` when it is imported.
 _NAMES = frozenset(__annotations__)
 
 #: The registries of the kinds with hyperparameters: activations, losses and optimizers.
-OF_KIND: dict[str, Registry[Any]] = {}
+OF_KIND: dict[str, Registry] = {}
 
 # The parameter `optimizer` of `fit` takes both kinds, so a name may be used by only one of them.
 _SAME_NAMES = {"optimizer": "solver", "solver": "optimizer"}
@@ -69,27 +70,7 @@ _SAME_NAMES = {"optimizer": "solver", "solver": "optimizer"}
 UNPACKAGED = "unpackaged"
 
 
-class Description(NamedTuple):
-    """The origin of a part.
-
-    Attributes
-    ----------
-    kind, name : str
-        The kind, such as `"activation"`, and the name that was looked up.
-    distribution, version : str
-        The package that provides it; for a class without a package, its module and `"unpackaged"`.
-    compiled : bool
-        Whether it has a compiled kernel, which runs without the GIL.
-    """
-
-    kind: str
-    name: str
-    distribution: str
-    version: str
-    compiled: bool
-
-
-class Registry(Generic[C]):
+class Registry:
     """The registry of one kind of parts.
 
     Parameters
@@ -129,7 +110,7 @@ class Registry(Generic[C]):
         """Whether its parts compute with kernels, or with Python methods in their place."""
         return hasattr(self._base, "is_compiled")
 
-    def get(self, spec: Any, **hyperparameters: Any) -> C:
+    def get(self, spec: Any, **hyperparameters: Any) -> Any:
         """Get an instance from a name, a configuration, a class or an instance.
 
         Parameters
@@ -154,7 +135,7 @@ class Registry(Generic[C]):
         """
         key = self._base.config_key
         if isinstance(spec, self._base) and not hyperparameters:
-            return spec  # type: ignore[no-any-return]  # checked on the line above
+            return spec
         if isinstance(spec, Mapping) and isinstance(spec.get(key), str) and not hyperparameters:
             return self._made(self.find(self._in_full(spec[key])), {**spec, key: _bare(spec[key])})
         if isinstance(spec, str):
@@ -171,9 +152,9 @@ class Registry(Generic[C]):
         """"The" for the kinds of which there is one: a layer has one activation, `fit` one loss and one optimizer."""
         return "The" if self.kind in OF_KIND else "An" if self.kind[0] in "aeiou" else "A"
 
-    def _made(self, cls: type[Any], config: Mapping[str, Any]) -> C:
+    def _made(self, cls: type[Any], config: Mapping[str, Any]) -> Any:
         try:
-            return cls.from_config(config)  # type: ignore[no-any-return]  # of whatever class the caller has found
+            return cls.from_config(config)
         except CynnError:
             raise
         except Exception as error:
@@ -245,6 +226,8 @@ class Registry(Generic[C]):
         Description
             The origin of the part.
         """
+        from cynn.components.description import Description
+
         cls = self.find(name)
         distribution, version = self.origin(cls)
         return Description(self.kind, name, distribution, version, compiled=self.has_kernels and cls.is_compiled())
@@ -501,11 +484,11 @@ class _OfKind:
     def __init__(self, kind: str) -> None:
         self._kind = kind
 
-    def __get__(self, instance: object, owner: type) -> Registry[Any]:
+    def __get__(self, instance: object, owner: type) -> Registry:
         return of_kind(self._kind)
 
 
-def of_kind(kind: str) -> Registry[Any]:
+def of_kind(kind: str) -> Registry:
     """Get the registry of a kind.
 
     Parameters
@@ -524,7 +507,7 @@ def of_kind(kind: str) -> Registry[Any]:
     >>> cynn.registry.of_kind("loss") is cynn.registry.losses
     True
     """
-    found: Registry[Any] = getattr(sys.modules[__name__], _plural(kind))
+    found: Registry = getattr(sys.modules[__name__], _plural(kind))
     return found
 
 
@@ -544,7 +527,7 @@ def is_kind(kind: str) -> bool:
     return _plural(kind) in _NAMES
 
 
-def every() -> list[Registry[Any]]:
+def every() -> list[Registry]:
     """The registries of all kinds, sorted by name."""
     return [getattr(sys.modules[__name__], name) for name in sorted(_NAMES)]
 
@@ -561,7 +544,7 @@ def declare(base: type[Any], module: Mapping[str, Any]) -> None:
     """
     public = (module.get(name) for name in module["__all__"])
     builtins = [each for each in public if isinstance(each, type) and getattr(each, "kind", None) == base.kind]
-    found: Registry[Any] = Registry(base, [cls for cls in builtins if cls is not base])
+    found: Registry = Registry(base, [cls for cls in builtins if cls is not base])
     globals()[_plural(base.kind)] = found
     for cls in (base, *builtins):  # Input is in the registry of layers, but has another base class
         cls._registry = _OfKind(base.kind)  # type: ignore[attr-defined]  # of whatever base the kind has
@@ -570,7 +553,9 @@ def declare(base: type[Any], module: Mapping[str, Any]) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module that declares a registry."""
+    """Import the module that declares a registry, or the class of what `describe` returns."""
+    if name == "Description":
+        return importlib.import_module("cynn.components.description").Description
     if name in _NAMES:
         importlib.import_module(f"cynn.{name}")
         return globals()[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Purpose", "as_seed", "block_permutation", "generator", "normal", "permutation", "uniform"]
 
 
-class Purpose(IntEnum):
+class Purpose:
     """The purposes of random numbers. Never change a value, since the results of a seed depend on it."""
 
     INITIAL_WEIGHTS = 1
@@ -35,21 +34,21 @@ def as_seed(seed: Any) -> int:
     return check_whole_number(seed, "seed", "the random generator", maximum=2**64 - 1)
 
 
-def permutation(n: int, seed: int, purpose: Purpose, epoch: int = 0) -> npt.NDArray[np.int64]:
+def permutation(n: int, seed: int, purpose: int, epoch: int = 0) -> npt.NDArray[np.int64]:
     """0 .. n-1 in random order."""
     out = np.empty(n, np.int64)
     random.permutation(out, seed, purpose, epoch)
     return out
 
 
-def block_permutation(n: int, seed: int, purpose: Purpose, epoch: int = 0) -> npt.NDArray[np.int64]:
+def block_permutation(n: int, seed: int, purpose: int, epoch: int = 0) -> npt.NDArray[np.int64]:
     """0 .. n-1: blocks of 1,024 in random order, shuffled within each block."""
     out = np.empty(n, np.int64)
     random.block_permutation(out, 1024, seed, purpose, epoch)
     return out
 
 
-def uniform(shape: tuple[int, ...], seed: int, purpose: Purpose, part: int = 0) -> npt.NDArray[np.float64]:
+def uniform(shape: tuple[int, ...], seed: int, purpose: int, part: int = 0) -> npt.NDArray[np.float64]:
     """Numbers uniform in [0, 1)."""
     out = np.empty(int(np.prod(shape)))
     random.uniform(out, seed, purpose, part)
@@ -57,7 +56,7 @@ def uniform(shape: tuple[int, ...], seed: int, purpose: Purpose, part: int = 0) 
 
 
 def normal(
-    shape: tuple[int, ...], seed: int, purpose: Purpose, part: int = 0, attempt: int = 0
+    shape: tuple[int, ...], seed: int, purpose: int, part: int = 0, attempt: int = 0
 ) -> npt.NDArray[np.float64]:
     """Standard normal numbers."""
     out = np.empty(int(np.prod(shape)))
@@ -65,7 +64,7 @@ def normal(
     return out.reshape(shape)
 
 
-def generator(seed: int, purpose: Purpose, epoch: int, step: int) -> np.random.Generator:
+def generator(seed: int, purpose: int, epoch: int, step: int) -> np.random.Generator:
     """A NumPy generator for a step, for functions of the user."""
     key = seed | purpose << 64  # NumPy would convert a list of both to floats if the seed needs 64 bits
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, step, epoch]))

@@ -130,12 +130,13 @@ class Builder:
         self.without: dict[int, tuple[int, list[int]]] = {}
         #: The number of categories of each column of the input that holds categories.
         self.categories: dict[int, int] = {}
-        self._drawn = dict.fromkeys(randomness.Purpose, 0)
+        self._drawn: dict[int, int] = {}
 
-    def _number(self, purpose: randomness.Purpose) -> int:
+    def _number(self, purpose: int) -> int:
         """The next number for a purpose. Purposes are counted separately, so that noise does not change weights."""
-        self._drawn[purpose] += 1
-        return self._drawn[purpose] - 1
+        number = self._drawn.get(purpose, 0)
+        self._drawn[purpose] = number + 1
+        return number
 
     def input_column(self, value: int, column: int) -> int | None:
         """Find the column of the network's input that a column of a value is a copy of.

@@ -111,12 +111,12 @@ def _parts() -> list[_Part]:
     return [_part(of_kind, name) for of_kind in _kinds() for name in of_kind.names()]
 
 
-def _kinds() -> list[registry.Registry[Any]]:
+def _kinds() -> list[registry.Registry]:
     """Those with kernels first."""
     return sorted(registry.every(), key=lambda of_kind: not of_kind.has_kernels)
 
 
-def _part(of_kind: registry.Registry[Any], name: str) -> _Part:
+def _part(of_kind: registry.Registry, name: str) -> _Part:
     try:
         entry = of_kind.describe(name)
         dtypes = _dtypes(of_kind, name) if of_kind.has_kernels else []
@@ -129,7 +129,7 @@ def _part(of_kind: registry.Registry[Any], name: str) -> _Part:
     return _Part(of_kind.kind, name, entry.distribution, entry.version, _runs(entry), dtypes, None)
 
 
-def _dtypes(of_kind: registry.Registry[Any], name: str) -> list[str]:
+def _dtypes(of_kind: registry.Registry, name: str) -> list[str]:
     """Those of a part as it is by default; a layer may need arguments, and is asked as a class."""
     cls = of_kind.find(name)
     return dtypes_of(of_kind.get(name) if issubclass(cls, Component) else cls)
@@ -189,7 +189,7 @@ def details(name: str) -> str:
     return "\n\n".join(found)
 
 
-def _details(of_kind: registry.Registry[Any], name: str) -> str:
+def _details(of_kind: registry.Registry, name: str) -> str:
     entry = of_kind.describe(name)
     if not of_kind.has_kernels:
         described = f"{entry.kind} {entry.name}, of {entry.distribution} {entry.version}"
