@@ -52,8 +52,11 @@ ctypedef struct Panel:
     double *residuals             # rows x outputs
     double *squares               # for each tile, the sum of r² of each output
     double *jacobian              # (rows * outputs) x parameters; NULL: residuals alone
-    double *products              # the upper triangle of Jᵀ J is added to it; NULL: not wanted
-    double *right                 # Jᵀ r is added to it; NULL: not wanted
+    int64_t row_length            # of jacobian
+    int64_t slabs                 # parts of its rows, each with its own sums
+    double *products              # for each slab, the upper triangle of Jᵀ J is added to it
+    int64_t sums_length           # the row length of products
+    double *right                 # for each slab, Jᵀ r is added to it
     const double *factors         # rows x outputs: a vector to multiply Jᵀ with; NULL: none
     double *tile_sums             # for each tile, Jᵀ times its factors; NULL: none
     int64_t block                 # columns of J
@@ -69,12 +72,15 @@ cdef class NormalEquations:
     cdef list keep, workspaces
     cdef readonly list parameters
     cdef readonly int64_t n_parameters, n_outputs
-    cdef int64_t panel_rows
+    cdef int64_t panel_rows, padded_length
+    cdef double *own_jacobian
+    cdef double *slab_sums
 
     cdef void *hold(self, array) except NULL
     cdef const double *hold_view(self, array) except NULL
     cdef int make_buffers(self, list values, list places) except -1
     cdef void *zeros(self, int64_t n, size_t size) except NULL
+    cdef double *begin_sums(self, double *products, double *right) except NULL
     cdef object run(
         self, const int64_t[::1] order, double *residuals, double *jacobian, double *products, double *right,
         const double *factors

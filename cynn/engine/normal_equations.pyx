@@ -1,10 +1,11 @@
 """The residuals r of a network's outputs, their Jacobian J by the weights, and the products Jᵀ J and Jᵀ r.
 
 There are two phases, as in a training step. (1) For each tile of rows: a forward pass, the residuals, and for each
-output a backward pass; every operation then writes its part of the rows of J. (2) For each block of columns: the
-products of a panel of J are added to those of earlier panels. A panel is as many rows of J as fit in the cache, and J
-is never stored whole. Tiles, panels and blocks depend on shapes alone, so the result has the same bits for any number
-of threads. Sums are in double precision.
+output a backward pass; every operation then writes its part of the rows of J. (2) For each slab of rows and each block
+of columns: the products of a panel of J are added to those of earlier panels. A panel is as many rows of J as fit in
+the cache, and J is never stored whole. Where Jᵀ J is small, each slab has its own sums, which are added in order at the
+end. Tiles, panels, slabs and blocks depend on shapes alone, so the result has the same bits for any number of threads.
+Sums are in double precision.
 """
 
 import numpy as np
@@ -39,6 +40,13 @@ cdef int64_t MAX_PANEL_ROWS = 1 << 14
 cdef int64_t MIN_BLOCK = 24
 cdef int64_t MAX_BLOCK = 192
 cdef int64_t BLOCKS = 8
+
+# As many slabs as have sums that fit in the L2 cache, but no more than keep all threads busy.
+cdef int64_t SUMS_BYTES = 1 << 19
+cdef int64_t MAX_SLABS = 8
+
+# With rows of whole vectors, a small product reads J as it lies, and need not copy it.
+cdef int64_t VECTOR = 8
 
 cdef const cynn_blas *blas = import_blas()
 
@@ -122,33 +130,35 @@ cdef inline void point_at_row(const Dtype *dtype, RowOperation *operation, int64
 
 
 cdef void write_gradients(
-    const Panel *panel, const Buffers *buffers, int64_t row, int64_t rows, double *out
+    const Panel *panel, const Buffers *buffers, int64_t parts, int64_t rows, double *out, int64_t stride
 ) noexcept nogil:
-    """Write the gradient by all trained parameters, summed over these rows of a tile. For one row, it is a row of J."""
+    """For each part of a tile, write the gradient by all trained parameters, summed over its rows. Of one row, J."""
     cdef const Dtype *dtype = panel.dtype
-    cdef int64_t i, j, k, size
+    cdef int64_t i, j, k, part, size
     cdef RowOperation *operation
     cdef cynn_pass pass_
     cdef double *place
     begin_pass(panel, rows, &pass_)
     for i in range(buffers.n_operations):
         operation = &buffers.operations[i]
-        point_at_row(dtype, operation, row)
-        for j in range(operation.op.n_parameters):
-            if operation.places[j] < 0:
-                continue
-            place = out + operation.places[j]
-            if dtype.kind == FLOAT64:
+        for part in range(parts):
+            point_at_row(dtype, operation, part * rows)
+            for j in range(operation.op.n_parameters):
+                if operation.places[j] < 0:
+                    continue
+                place = out + part * stride + operation.places[j]
+                if dtype.kind == FLOAT64:
+                    dtype.gradient(
+                        operation.node.operation, &operation.op, &pass_, j, 0, operation.op.parameter_rows[j], place
+                    )
+                    continue
+                size = operation.op.parameter_rows[j] * operation.op.parameter_columns[j]
                 dtype.gradient(
-                    operation.node.operation, &operation.op, &pass_, j, 0, operation.op.parameter_rows[j], place
+                    operation.node.operation, &operation.op, &pass_, j, 0, operation.op.parameter_rows[j],
+                    buffers.gradient
                 )
-                continue
-            size = operation.op.parameter_rows[j] * operation.op.parameter_columns[j]
-            dtype.gradient(
-                operation.node.operation, &operation.op, &pass_, j, 0, operation.op.parameter_rows[j], buffers.gradient
-            )
-            for k in range(size):
-                place[k] = (<const float *>buffers.gradient)[k]
+                for k in range(size):
+                    place[k] = (<const float *>buffers.gradient)[k]
 
 
 cdef inline void begin_pass(const Panel *panel, int64_t rows, cynn_pass *pass_) noexcept nogil:
@@ -178,7 +188,7 @@ cdef void tile_phase(void *context, int64_t piece, int thread) noexcept nogil:
         if backward(panel, buffers, &pass_):
             raise_flag(&panel.failed)
             return
-        write_gradients(panel, buffers, 0, end - begin, panel.tile_sums + piece * panel.n_parameters)
+        write_gradients(panel, buffers, 1, end - begin, panel.tile_sums + piece * panel.n_parameters, 0)
     if panel.jacobian == NULL:
         return
     for output in range(panel.outputs):
@@ -186,23 +196,40 @@ cdef void tile_phase(void *context, int64_t piece, int thread) noexcept nogil:
         if backward(panel, buffers, &pass_):
             raise_flag(&panel.failed)
             return
-        for i in range(begin, end):
-            write_gradients(
-                panel, buffers, i - begin, 1, panel.jacobian + (i * panel.outputs + output) * panel.n_parameters
-            )
+        write_gradients(
+            panel, buffers, end - begin, 1, panel.jacobian + (begin * panel.outputs + output) * panel.row_length,
+            panel.outputs * panel.row_length
+        )
 
 
 cdef void product_phase(void *context, int64_t piece, int thread) noexcept nogil:
-    """Add a block of rows of the upper triangle of Jᵀ J, and of Jᵀ r."""
+    """Add a block of rows of the upper triangle of Jᵀ J, and of Jᵀ r, to the sums of a slab."""
     cdef Panel *panel = <Panel *>context
-    cdef int64_t n = panel.n_parameters, rows = panel.rows * panel.outputs
-    cdef int64_t begin = piece * panel.block, end = min(begin + panel.block, n)
-    cdef const double *columns = panel.jacobian + begin
+    cdef int64_t n = panel.n_parameters, rows = panel.rows * panel.outputs, length = panel.row_length
+    cdef int64_t blocks = (n + panel.block - 1) // panel.block, slab = piece // blocks
+    cdef int64_t begin = piece % blocks * panel.block, end = min(begin + panel.block, n)
+    cdef int64_t first = rows * slab // panel.slabs, sums_length = panel.sums_length
+    cdef const double *columns = panel.jacobian + first * length + begin
+    rows = rows * (slab + 1) // panel.slabs - first
     blas.gemm_f64(
-        True, False, end - begin, n - begin, rows, 1, columns, n, columns, n, 1, panel.products + begin * n + begin, n,
-        NULL
+        True, False, end - begin, sums_length - begin, rows, 1, columns, length, columns, length, 1,
+        panel.products + (slab * n + begin) * sums_length + begin, sums_length, NULL
     )
-    blas.gemv_f64(True, rows, end - begin, 1, columns, n, panel.residuals, 1, panel.right + begin)
+    blas.gemv_f64(
+        True, rows, end - begin, 1, columns, length, panel.residuals + first, 1, panel.right + slab * n + begin
+    )
+
+
+cdef inline void add_slabs(const Panel *panel, double *products, double *right) noexcept nogil:
+    """The sums of all slabs, in order; of the products, the upper triangle."""
+    cdef int64_t n = panel.n_parameters, slab, i, j
+    cdef const double *row
+    for slab in range(panel.slabs):
+        for i in range(n):
+            right[i] += panel.right[slab * n + i]
+            row = panel.products + (slab * n + i) * panel.sums_length
+            for j in range(i, n):
+                products[i * n + j] += row[j]
 
 
 cdef class NormalEquations:
@@ -260,10 +287,12 @@ cdef class NormalEquations:
         self.n_outputs, panel.n_parameters = panel.outputs, self.n_parameters
         # a Python method computes one gradient for all rows of a batch, so that each tile has one row
         panel.tile = 1 if engine.has_python else TILE_ROWS
-        rows = PANEL_BYTES // (8 * max(1, self.n_parameters))
+        self.padded_length = (self.n_parameters + VECTOR - 1) // VECTOR * VECTOR
+        rows = PANEL_BYTES // (8 * max(1, self.padded_length))
         self.panel_rows = max(1, max(MIN_PANEL_ROWS, min(rows, MAX_PANEL_ROWS)) // panel.outputs)
         self.panel_rows = (self.panel_rows + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
         panel.block = max(MIN_BLOCK, min(MAX_BLOCK, (self.n_parameters + BLOCKS - 1) // BLOCKS))
+        panel.slabs = max(1, min(MAX_SLABS, SUMS_BYTES // (8 * max(1, self.n_parameters * self.padded_length))))
         work = engine.multiplications() + <double>panel.outputs * self.n_parameters * self.n_parameters
         if engine.has_python or work * panel.x.rows < MIN_TEAM_MULTIPLICATIONS:
             n_threads = 1
@@ -324,6 +353,23 @@ cdef class NormalEquations:
     cdef void *zeros(self, int64_t n, size_t size) except NULL:
         return self.hold(aligned_zeros((max(1, n) * size,), np.uint8))
 
+    cdef double *begin_sums(self, double *products, double *right) except NULL:
+        """Let the products and Jᵀ r be summed from 0, each slab by itself if there are several. Returns a buffer for J."""
+        cdef Panel *panel = &self.panel
+        cdef int64_t n = self.n_parameters, size
+        panel.row_length = self.padded_length
+        panel.products, panel.right, panel.sums_length = products, right, n
+        if self.own_jacobian == NULL:
+            self.own_jacobian = <double *>self.zeros(self.panel_rows * panel.outputs * panel.row_length, sizeof(double))
+        if panel.slabs > 1:
+            size = panel.slabs * n * (panel.row_length + 1)
+            if self.slab_sums == NULL:
+                self.slab_sums = <double *>self.zeros(size, sizeof(double))
+            memset(self.slab_sums, 0, size * sizeof(double))
+            panel.sums_length = panel.row_length
+            panel.products, panel.right = self.slab_sums, self.slab_sums + panel.slabs * n * panel.row_length
+        return self.own_jacobian
+
     cdef object run(
         self, const int64_t[::1] order, double *residuals, double *jacobian, double *products, double *right,
         const double *factors
@@ -335,6 +381,7 @@ cdef class NormalEquations:
         cdef Panel *panel = &self.panel
         cdef int64_t n = order.shape[0], begin = 0, i, j, tiles, faults_before = faults()
         cdef int64_t outputs = panel.outputs, columns = self.n_parameters
+        cdef int64_t blocks = (columns + panel.block - 1) // panel.block
         cdef double *own_residuals = NULL
         cdef double *own_jacobian = NULL
         cdef double[::1] sums = np.zeros(outputs)
@@ -344,10 +391,10 @@ cdef class NormalEquations:
         if residuals == NULL:
             residual_buffer = np.empty((min(n, self.panel_rows), outputs))
             own_residuals = <double *>address_of(residual_buffer)
+        panel.row_length = columns
         if products != NULL:
-            jacobian_buffer = np.zeros((min(n, self.panel_rows) * outputs, columns))
-            own_jacobian = <double *>address_of(jacobian_buffer)
-        panel.products, panel.right, panel.tile_sums = products, right, NULL
+            own_jacobian = self.begin_sums(products, right)
+        panel.tile_sums = NULL
         if factors != NULL:
             tile_sums = np.zeros(((min(n, self.panel_rows) + panel.tile - 1) // panel.tile, columns))
             panel.tile_sums = <double *>address_of(tile_sums)
@@ -361,19 +408,21 @@ cdef class NormalEquations:
                 panel.order, panel.rows = &order[begin], min(self.panel_rows, n - begin)
                 panel.residuals = own_residuals if residuals == NULL else residuals + begin * outputs
                 panel.factors = factors + begin * outputs if factors != NULL else NULL
-                panel.jacobian = own_jacobian if jacobian == NULL else jacobian + begin * outputs * columns
+                panel.jacobian = jacobian + begin * outputs * columns if jacobian != NULL else own_jacobian
                 tiles = (panel.rows + panel.tile - 1) // panel.tile
                 self.team.run(tile_phase, panel, tiles)
                 if is_raised(&panel.failed) or is_raised(&panel.unusable):
                     break
                 if products != NULL:
-                    self.team.run(product_phase, panel, (columns + panel.block - 1) // panel.block)
+                    self.team.run(product_phase, panel, panel.slabs * blocks)
                 for i in range(tiles):
                     for j in range(outputs):
                         sums[j] += panel.squares[i * outputs + j]
                     for j in range(columns if factors != NULL else 0):
                         right[j] += panel.tile_sums[i * columns + j]
                 begin += panel.rows
+            if products != NULL and panel.slabs > 1:
+                add_slabs(panel, products, right)
         if is_raised(&panel.failed):
             for workspace in self.workspaces:
                 workspace.raise_error()

@@ -63,6 +63,21 @@ def test_derivatives_are_those_of_differences(name):
     assert np.allclose(np.triu(matrix), np.triu(2 * jacobian.T @ jacobian / 70), atol=1e-12)
 
 
+@pytest.mark.parametrize(("hidden", "rows"), [([], 1), ([], 5000), ([4], 5000), ([20], 900), ([60], 700)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_are_those_of_the_jacobian(hidden, rows, dtype):
+    """Whatever the pieces are in which they are summed: with few weights, many, and in several panels."""
+    rng = np.random.default_rng(0)
+    net = cynn.Network.mlp([3, *hidden, 2], activation="tanh", seed=0, dtype=dtype)
+    problem = net.problem(rng.normal(size=(rows, 3)), rng.normal(size=(rows, 2)), sample_weight=rng.uniform(size=rows))
+    theta = problem.theta
+    jacobian, residuals = problem.jacobian(theta), problem.residuals(theta)
+    for _ in range(2):  # the second time begins at 0 again
+        _, gradient, matrix = problem.gauss_newton(theta)
+        assert np.allclose(np.triu(matrix), np.triu(2 * jacobian.T @ jacobian / rows), rtol=1e-11, atol=1e-13)
+        assert np.allclose(gradient, 2 * jacobian.T @ residuals / rows, rtol=1e-10, atol=1e-13)
+
+
 def test_residuals_of_one_output_are_differences():
     net = cynn.Network.mlp([3, 4, 1], activation="tanh", seed=0, dtype="float64")
     problem = net.problem(X, Y[:, 0])

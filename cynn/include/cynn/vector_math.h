@@ -1,6 +1,7 @@
 /* Functions that the compiler can vectorize: no branches, no calls, no tables. Plain C, for plugins too.
  *
  *   exp, expm1, tanh     Cody and Waite's range reduction, polynomials and rational functions of Cephes (Moshier)
+ *                        (in tanh of float64 a polynomial of our own)
  *   log, log1p           the reduction of fdlibm: log(1 + f) by s = f / (2 + f), with a polynomial of our own
  *   erf, erfc            exp(-x^2) times a polynomial in (x - K) / (x + K) (Schonfelder, 1978), of our own too
  *   sin, cos             Cody and Waite's reduction by pi / 2, and polynomials of Cephes
@@ -289,20 +290,37 @@ static inline float cynn_tanh_f32(float x)
     return magnitude < 0.625f ? near : far;
 }
 
+/* e / (e + 2) with e = exp(2 |x|) - 1 = 2^n (exp(r) - 1) + 2^n - 1: one division, and one polynomial for all x. */
 static inline double cynn_tanh_f64(double x)
 {
     double magnitude = x < 0.0 ? -x : x;
-    double far = 1.0 - 2.0 / (cynn_exp_f64(2.0 * magnitude) + 1.0);
-    far = x < 0.0 ? -far : far;
-    double square = x * x;
-    double p = -9.64399179425052238628e-1;
-    p = p * square - 9.92877231001918586564e1;
-    p = p * square - 1.61468768441708447952e3;
-    double q = square + 1.12811678491631932402e2;
-    q = q * square + 2.23548839060100448583e3;
-    q = q * square + 4.84406305325125486048e3;
-    double near = p / q * square * x + x;
-    return magnitude < 0.625 ? near : far;
+    magnitude = magnitude > 20.0 ? 20.0 : magnitude; /* the result is 1 from 19.1 on; a NaN stays */
+    const double magic = 6755399441055744.0;         /* 1.5 * 2^52 */
+    double shifted = (magnitude * 2.8853900817779268147 - 0.5) + magic; /* rounded down: nothing cancels in e */
+    double rounded = shifted - magic;
+    uint64_t bits, magic_bits;
+    memcpy(&bits, &shifted, 8);
+    memcpy(&magic_bits, &magic, 8);
+    uint64_t power_bits = (bits - magic_bits + 1023) << 52;
+    double power; /* 2^n */
+    memcpy(&power, &power_bits, 8);
+    double r = 2.0 * magnitude - rounded * 6.93145751953125e-1;
+    r = r - rounded * 1.42860682030941723212e-6;
+    double p = 2.80579344348516321e-9;
+    p = p * r + 2.38091566197537906e-8;
+    p = p * r + 2.76758184920138499e-7;
+    p = p * r + 2.75503755461023421e-6;
+    p = p * r + 0.0000248018473172948712;
+    p = p * r + 0.000198412636076341732;
+    p = p * r + 0.00138888889818622189;
+    p = p * r + 0.00833333333252566237;
+    p = p * r + 0.0416666666667025988;
+    p = p * r + 0.166666666666666044;
+    p = p * r + 0.500000000000000002;
+    double e = power * (p * (r * r) + r) + (power - 1.0), sum = e + 2.0;
+    double y = e / sum, rest = 1.0 - y;
+    y = y - y * (rest * rest) * (0.5 * (e - (sum - 2.0))); /* the last digit: what rounding took from a small sum */
+    return copysign(y, x);
 }
 
 #define CYNN_FAR_F32 8192.0f

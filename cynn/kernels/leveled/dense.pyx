@@ -250,6 +250,9 @@ cdef void weight_gradient(
     """Rows begin..end of xᵀ delta."""
     cdef int64_t inputs = op.widths[0], units = op.units, i
     if pass_.rows == 1 and pass_.prefetch == NULL:  # as for each row of a Jacobian: nothing is summed up
+        if units == 1:
+            times_number(end - begin, (<const floating *>op.delta)[0], <const floating *>op.x[0] + begin, dW)
+            return
         for i in range(begin, end):
             times_number(units, (<const floating *>op.x[0])[i], <const floating *>op.delta, dW + (i - begin) * units)
         return
