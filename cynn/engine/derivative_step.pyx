@@ -103,7 +103,7 @@ cdef class DerivativeStep(TangentStep):
         cdef double of_output, found = 0
         for i in range(self.n_heads):
             of_output = 0
-            for tile in range(step.schedule.n_tiles):
+            for tile in range(step.schedule.n_losses):
                 of_output += self.heads[i].tile_loss[tile]
             sums[self.heads[i].number] += of_output * step.batch.rows_of_step
             found += self.heads[i].loss_weight * of_output

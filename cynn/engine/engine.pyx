@@ -311,7 +311,7 @@ cdef class Engine:
         cdef void *of_threads[MAX_THREADS]
         cdef list root
         cdef dict made = {}
-        if self.has_python or self.multiplications_of_row * rows.rows.rows < MIN_TEAM_MULTIPLICATIONS:
+        if self.multiplications_of_row * rows.rows.rows < MIN_TEAM_MULTIPLICATIONS:
             n_threads = 1
         # a power of two, so that only a few sizes of teams are kept
         while enough < n_pieces and enough < MAX_THREADS:

@@ -22,7 +22,9 @@ from cynn.engine.step cimport (
     FORWARD,
     FORWARD_PARTS,
     GATHER,
+    GATHER_TARGETS,
     LOSS,
+    WHOLE_BATCH,
     Block,
     Instruction,
     Stage,
@@ -121,11 +123,18 @@ cdef class RankShare:
         self.is_shared = np.ones(step.schedule.n_stages, np.int8)
         for s in range(step.schedule.n_stages):
             stage = &step.schedule.stages[s]
-            if stage.pieces == COLUMNS:
-                i = step.schedule.instructions[stage.begin].node - step.nodes
+            if stage.pieces not in (COLUMNS, WHOLE_BATCH):
+                continue
+            # methods in Python may write more than rows: all ranks call them
+            self.is_shared[s] = stage.pieces == COLUMNS
+            for j in range(stage.begin, stage.end):
+                if step.schedule.instructions[j].task in (GATHER_TARGETS, LOSS):
+                    read |= {id(self.plan.workspace.values[i]) for i in self.plan.values_of_losses}
+                    continue
+                i = step.schedule.instructions[j].node - step.nodes
                 read |= {id(array) for array in self.arrays_of_node(i)}
-                # normalization writes more than these columns, and is little work: all ranks compute all of it
-                self.is_shared[s] = self.plan.engine.operations[step.nodes[i].value - 1].column_piece == 0
+                if self.plan.engine.operations[step.nodes[i].value - 1].column_piece:
+                    self.is_shared[s] = 0  # normalization writes more than these columns, too, and is little work
         self.stages = []
         for s in range(step.schedule.n_stages):
             found = {}
@@ -192,14 +201,8 @@ cdef class RankShare:
             (array.reshape(-1), [row * array.shape[1] for row in self.row_borders(rows, stage.piece_size, part)])
             for array, part in arrays
         ])
-        if step.batch.predicts and self.has_losses(number):
+        if step.batch.predicts and stage.has_losses:
             self.exchange_predictions(stage.piece_size)
-
-    def has_losses(self, int64_t number):
-        """Whether a stage computes losses, and copies predictions."""
-        cdef const Stage *stage = &self.plan.step.schedule.stages[number]
-        cdef int64_t i
-        return any([self.plan.step.schedule.instructions[i].task == LOSS for i in range(stage.begin, stage.end)])
 
     def row_borders(self, int64_t rows, int64_t piece_size, part):
         """The first row of each rank in a stage of tiles, and the end. `part` is a part of the inputs, or None."""
@@ -236,10 +239,10 @@ cdef class RankShare:
     cdef bint agree(self) noexcept with gil:
         """After the first phase, exchange the losses of the tiles. Returns whether no rank has failed."""
         cdef Step *step = &self.plan.step
-        cdef int64_t tiles = step.schedule.n_tiles, rank
+        cdef int64_t rank
         flags = np.zeros((self.n_ranks, 2))
         flags[self.rank] = is_raised(&step.failed), is_raised(&step.unusable)
-        borders = [self.first(tiles, rank) for rank in range(self.n_ranks + 1)]
+        borders = [self.first(step.schedule.n_losses, rank) for rank in range(self.n_ranks + 1)]
         losses = [(array, borders) for array in self.plan.tile_losses]
         self.exchange([(flags.reshape(-1), [2 * rank for rank in range(self.n_ranks + 1)]), *losses])
         failed, unusable = flags[:, 0].nonzero()[0], flags[:, 1].any()

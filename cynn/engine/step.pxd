@@ -43,6 +43,7 @@ cdef enum Pieces:
     TILES             # rows
     PARTS_OF_TILES    # some columns of x in these rows
     COLUMNS           # columns of the whole batch
+    WHOLE_BATCH       # one piece, for methods in Python
 
 
 # Instructions that need not wait for other tiles: a thread runs all of them for a piece.
@@ -52,6 +53,7 @@ ctypedef struct Stage:
     Pieces pieces
     int64_t columns      # if pieces are COLUMNS, their total number
     int64_t piece_size   # columns, or rows
+    bint has_losses      # and with them the predictions
 
 
 # Some columns of x, with an operation for them. The output of the first node is the sum of these operations.
@@ -70,7 +72,7 @@ ctypedef struct Schedule:
     int64_t n_stages
     Stage *stage         # the current one
     int64_t tile         # rows
-    int64_t n_tiles
+    int64_t n_losses     # of each output: one for each piece of their stage
     Part *parts
     int64_t n_parts      # 1: all inputs
 
@@ -215,7 +217,7 @@ ctypedef struct Step:
 
 cdef list block_borders(int64_t rows, int64_t columns, int64_t batch_size, int64_t n_parts)
 cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil
-cdef int plan_stages(Step *step, set only_predicted) except -1
+cdef int plan_stages(Step *step, set only_predicted, bint has_python_loss) except -1
 cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil
 cdef void block_phase(void *context, int64_t piece, int thread) noexcept nogil
 cdef void norms_phase(void *context, int64_t piece, int thread) noexcept nogil

@@ -2,7 +2,8 @@
 
 1. Tiles of rows. A thread computes everything for one tile of the batch, from gathering its rows to the gradient of
    every operation's output. If an operation needs the whole batch (batch normalization), or is faster with it (wide
-   layers), the threads share its columns instead, and wait for each other before and after it.
+   layers), the threads share its columns instead, and wait for each other before and after it. Likewise, the calling
+   thread calls methods in Python once for the whole batch.
 2. Blocks of parameters. A thread computes the gradient of some rows of a parameter over the whole batch, then takes the
    optimizer's step on these rows while they are in the cache.
 
@@ -11,7 +12,7 @@ thread computes each piece. So the result has the same bits for any number of th
 have to be added. An optimizer that needs whole parameters, or is written in Python, takes its steps in a third phase.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
@@ -63,11 +64,12 @@ cdef list backward_instructions(const Step *step):
     return planned
 
 
-cdef int plan_stages(Step *step, set only_predicted) except -1:
+cdef int plan_stages(Step *step, set only_predicted, bint has_python_loss) except -1:
     """Plan the instructions of the first phase, and the stages of those that need not wait for each other.
 
     The instructions for values that are `only_predicted` are skipped in steps in which no predictions are wanted.
     """
+    cdef bint in_python  # whether methods in Python carry the instruction out: they get the whole batch
     cdef int64_t i, n = 0
     cdef Stage *stage
     cdef Node *node
@@ -77,9 +79,8 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
         raise MemoryError
     planned = [(GATHER, 0)]
     planned += [(FORWARD_PARTS, 0), (ADD_PARTS, 0)] if step.schedule.n_parts > 1 else [(FORWARD, 0)]
-    planned.append((GATHER_TARGETS, 0))
     planned += [(FORWARD, i) for i in range(1, step.n_nodes)]
-    planned.append((LOSS, 0))
+    planned += [(GATHER_TARGETS, 0), (LOSS, 0)]
     planned += [(DIFFERENTIATE, 0)] if step.tangents != NULL else backward_instructions(step)
     for i, (task, number) in enumerate(planned):
         node = step.input if number < 0 else &step.nodes[<int64_t>number]
@@ -91,6 +92,12 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
             pieces = COLUMNS
         elif step.schedule.n_parts > 1 and task in (GATHER, FORWARD_PARTS):
             pieces = PARTS_OF_TILES
+        if task in (GATHER_TARGETS, LOSS):
+            in_python = has_python_loss
+        else:
+            in_python = task in (FORWARD, BACKWARD) and node.python != NULL
+        if in_python:
+            pieces = WHOLE_BATCH
         if i == 0 or pieces == COLUMNS or pieces != step.schedule.stages[n - 1].pieces:
             n += 1
             stage = &step.schedule.stages[n - 1]
@@ -101,7 +108,11 @@ cdef int plan_stages(Step *step, set only_predicted) except -1:
             stage.piece_size = node.column_piece if pieces == COLUMNS else step.schedule.tile
             if pieces == PARTS_OF_TILES:
                 stage.piece_size *= TILES_OF_A_PART
-        step.schedule.stages[n - 1].end = i + 1
+            elif pieces == WHOLE_BATCH:
+                stage.piece_size = INT64_MAX
+        stage = &step.schedule.stages[n - 1]
+        stage.end = i + 1
+        stage.has_losses = stage.has_losses or task == LOSS
     step.schedule.n_stages = n
     return 0
 
@@ -112,7 +123,7 @@ cdef inline int64_t total_of(const Step *step, const Stage *stage) noexcept nogi
 
 
 cdef inline int64_t tiles_of(const Step *step, const Stage *stage) noexcept nogil:
-    return (total_of(step, stage) + stage.piece_size - 1) // stage.piece_size
+    return (total_of(step, stage) - 1) // stage.piece_size + 1
 
 
 cdef int64_t pieces_of(const Step *step, const Stage *stage) noexcept nogil:
@@ -232,7 +243,7 @@ cdef void stage_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef Step *step = <Step *>context
     cdef const Stage *stage = step.schedule.stage
     cdef int64_t tiles = tiles_of(step, stage), total = total_of(step, stage)
-    cdef int64_t begin = piece % tiles * stage.piece_size, end = min(begin + stage.piece_size, total)
+    cdef int64_t begin = piece % tiles * stage.piece_size, end = begin + min(stage.piece_size, total - begin)
     cdef int64_t i, j, first_part = 0, last_part = step.schedule.n_parts
     cdef Node *node
     cdef cynn_pass pass_ = step.pass_

@@ -26,6 +26,7 @@ cdef class StepPlan:
     cdef list gradients                # None if the optimizer updates each block at once
     cdef list slots, averages          # for each of the weights, if they exist
     cdef list batch_targets, batch_weights, tile_losses   # for each output
+    cdef list values_of_losses         # the numbers of those that losses read, predictions included
     cdef list part_arrays              # x and out of each part of the inputs, if there are several
     cdef list predictions              # for each output, those of the epoch; None if they are not wanted
     cdef double[::1] sums              # of this epoch

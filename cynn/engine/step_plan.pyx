@@ -63,8 +63,7 @@ cdef class StepPlan:
         bint by_inputs, derivatives, list direction
     ):
         cdef Step *step = &self.step
-        # Python methods compute whole batches.
-        cdef bint whole_batch = engine.has_python or any(loss.is_python for loss in losses)
+        cdef bint has_python_loss = any(loss.is_python for loss in losses)
         cdef list values
         cdef set skipped
         self.engine, self.losses, self.optimizer = engine, losses, optimizer
@@ -76,6 +75,7 @@ cdef class StepPlan:
         self.set_updates(settings)
         self.set_hyperparameters(settings)
         values, skipped = self.set_heads(targets, sample_weights, loss_weights)
+        self.values_of_losses = [*engine.outputs, *values]
         if derivatives is None and direction is None:
             self.workspace = engine.new_workspace(batch_size, training, values, by_inputs)
         else:
@@ -87,11 +87,9 @@ cdef class StepPlan:
         step.pass_.training = training
         step.pass_.updates = optimizer is not None
         step.pass_.seed = engine.seed
-        step.schedule.tile = self.tile_rows(whole_batch)
+        step.schedule.tile = self.tile_rows(self.tangents is not None and (engine.has_python or has_python_loss))
         step.schedule.n_parts = 1
-        self.is_worth_a_team = not whole_batch and (
-            engine.multiplications() * batch_size * step.copies >= MIN_TEAM_MULTIPLICATIONS
-        )
+        self.is_worth_a_team = engine.multiplications() * batch_size * step.copies >= MIN_TEAM_MULTIPLICATIONS
         if not self.is_worth_a_team:
             n_threads = 1
         elif not by_inputs and self.tangents is None and self.is_divided():
@@ -100,7 +98,8 @@ cdef class StepPlan:
         self.allocate_heads(values)
         self.divide_inputs()
         used = {value for operation in engine.operations for value in operation.inputs}
-        plan_stages(step, skipped - used - set(values if self.tangents is None else self.tangents.entries))
+        only_predicted = skipped - used - set(values if self.tangents is None else self.tangents.entries)
+        plan_stages(step, only_predicted, has_python_loss)
         self.plan_prefetching()
         self.set_parameters(settings)
         self.set_rules(settings)
@@ -234,7 +233,11 @@ cdef class StepPlan:
         return head.fused and activation is not None
 
     cdef int64_t tile_rows(self, bint whole_batch):
-        """The number of rows of a tile. Also decides which nodes compute columns of the whole batch."""
+        """The number of rows of a tile. Also decides which nodes compute columns of the whole batch.
+
+        With `whole_batch`, there is one tile: all passes along tangents follow each other in it, and methods in Python
+        take whole batches.
+        """
         cdef int64_t i, copies = self.step.copies
         cdef Node *node
         multiplications = 0
@@ -245,7 +248,7 @@ cdef class StepPlan:
             elif operation.column_piece and self.step.pass_.training:
                 node.column_piece = operation.column_piece
                 node.forward_by_columns = node.backward_by_columns = True
-            elif operation.multiplications > WIDE and self.batch_size >= MIN_WIDE_ROWS and not whole_batch:
+            elif operation.multiplications > WIDE and self.batch_size >= MIN_WIDE_ROWS:
                 node.column_piece = WIDE_PIECE
                 node.forward_by_columns = (
                     self.step.dtype.has_forward_columns(node.operation) and node.op.units >= MIN_WIDE_COLUMNS

@@ -458,9 +458,10 @@ cdef class Trainer:
         count_rows(step)
         lower_flag(&step.failed)
         lower_flag(&step.unusable)
-        step.schedule.n_tiles = (step.pass_.rows + step.schedule.tile - 1) // step.schedule.tile
         for i in range(step.schedule.n_stages):
             step.schedule.stage = &step.schedule.stages[i]
+            if step.schedule.stage.has_losses:
+                step.schedule.n_losses = pieces_of(step, step.schedule.stage)
             if self.has_ranks:
                 self.share.run_stage(i)
                 continue
@@ -480,7 +481,7 @@ cdef class Trainer:
         for j in range(step.n_heads):
             head = &step.heads[j]
             of_output = 0
-            for i in range(step.schedule.n_tiles):
+            for i in range(step.schedule.n_losses):
                 of_output += head.tile_loss[i]
             loss[0] += of_output
             self.plan.sums[2 + j] += of_output / head.loss_weight * step.batch.rows_of_step

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+import derived
 import numpy as np
 from mpi4py import MPI
 
@@ -44,6 +45,12 @@ def with_norms():
     )  # fmt: skip
 
 
+def with_methods():
+    dense = cynn.Dense
+    layers = [cynn.Input(300), dense(64, "tanh"), derived.Scaled(), dense(32, derived.Cubed()), dense(3, "softmax")]
+    return cynn.Network(layers, seed=1)
+
+
 def two_branches():
     h = cynn.Dense(40, "relu")(cynn.Input(300))
     both = cynn.Add()(h, cynn.Dense(40, "tanh")(h))
@@ -66,7 +73,8 @@ SCENARIOS = {
     "clipped": (lambda: mlp(64, 32), {"optimizer": cynn.optimizers.Adam(global_clipnorm=0.01)}),
     "whole": (lambda: mlp(64, 32), {"optimizer": LAMB()}),
     "penalized": (lambda: penalized(40, 30), {"optimizer": cynn.optimizers.SGD(0.1, momentum=0.9)}),
-    "python": (lambda: mlp(16), {"loss": Squared()}),
+    "python": (lambda: mlp(16), {"loss": Squared(), "metrics": ["accuracy"]}),
+    "methods": (with_methods, {"metrics": ["accuracy"]}),
     "accumulated": (lambda: mlp(64), {"optimizer": cynn.optimizers.Adam(gradient_accumulation_steps=3, use_ema=True)}),
     "outputs": (two_branches, TWO),
     "batches": (lambda: mlp(64), {"x": batches, "y": None}),
