@@ -65,9 +65,11 @@ function followSliders(controls) {
   const z = /** @type {HTMLInputElement} */ (controls.querySelector("input[name=z]"));
   const [low, high] = [Number(z.min), Number(z.max)];
   const places = Float64Array.from({ length: 401 }, (_, k) => low + ((high - low) * k) / 400);
-  const curve = /** @type {any} */ (window).cynnCurve; // the page defines it
+  /** @type {(z: Float64Array, p: Record<string, number | boolean>) => Float64Array[]} */
+  const curve = /** @type {any} */ (window).cynnCurve; // the page defines it: f and f′
   const points = [...panels].map((panel) => pointIn(panel, 4));
   const redraw = () => {
+    const at = Number(z.value);
     const p = Object.fromEntries(
       inputs.map((each) => [each.name, each.type === "checkbox" ? each.checked : Number(each.value)]),
     );
@@ -75,15 +77,15 @@ function followSliders(controls) {
       if (each.nextElementSibling) each.nextElementSibling.textContent = Number(each.value).toPrecision(3);
     }
     const drawn = curve(places, p);
-    const here = curve(new Float64Array(places.length).fill(p.z), p).map((values) => values[0]);
+    const here = curve(new Float64Array(places.length).fill(at), p).map((values) => values[0]);
     panels.forEach((panel, k) => {
       panel.querySelector(".curve path")?.setAttribute("d", path(panel, places, drawn[k]));
-      const [across, down] = placeIn(panel)(p.z, here[k]);
+      const [across, down] = placeIn(panel)(at, here[k]);
       points[k].setAttribute("cx", String(across));
       points[k].setAttribute("cy", String(down));
     });
     const [a, slope] = here.map((each) => each.toPrecision(4));
-    reading.textContent = `f(${p.z.toPrecision(3)}) = ${a}, f′(${p.z.toPrecision(3)}) = ${slope}`;
+    reading.textContent = `f(${at.toPrecision(3)}) = ${a}, f′(${at.toPrecision(3)}) = ${slope}`;
   };
   controls.addEventListener("input", redraw);
   redraw();
@@ -93,12 +95,14 @@ function followSliders(controls) {
 function run(race) {
   const slider = /** @type {HTMLInputElement} */ (race.querySelector("input[type=range]"));
   const button = /** @type {HTMLButtonElement} */ (race.querySelector("button"));
-  const runs = [...race.querySelectorAll("g.run")].map((group) => {
+  const groups = /** @type {NodeListOf<SVGGElement>} */ (race.querySelectorAll("g.run"));
+  const runs = [...groups].map((group) => {
     const line = /** @type {Element} */ (group.querySelector("polyline"));
     const point = pointIn(group, 5);
-    const item = /** @type {HTMLInputElement} */ (race.querySelector(`input[value=${group.dataset.name}]`)).closest("li");
+    const box = /** @type {HTMLInputElement} */ (race.querySelector(`input[value=${group.dataset.name}]`));
+    const loss = /** @type {Element} */ (box.closest("li")?.querySelector("output"));
     return {
-      group, line, point, item,
+      group, line, point, box, loss,
       points: (line.getAttribute("points") ?? "").split(" "),
       losses: (group.dataset.losses ?? "").split(" "),
     };
@@ -106,13 +110,13 @@ function run(race) {
   const redraw = () => {
     const step = Number(slider.value);
     /** @type {Element} */ (slider.nextElementSibling).textContent = slider.value;
-    for (const { group, line, point, item, points, losses } of runs) {
-      group.classList.toggle("hidden", !item.querySelector("input").checked);
+    for (const { group, line, point, box, loss, points, losses } of runs) {
+      group.classList.toggle("hidden", !box.checked);
       line.setAttribute("points", points.slice(0, step + 1).join(" "));
       const [x, y] = points[step].split(",");
       point.setAttribute("cx", x);
       point.setAttribute("cy", y);
-      item.querySelector("output").textContent = losses[step];
+      loss.textContent = losses[step];
     }
   };
   /** @type {ReturnType<typeof setInterval> | undefined} */

@@ -1,12 +1,9 @@
 """Chromium for tests of pages: `browser`, pages that keep what goes wrong, and `axe`, which looks at accessibility."""
 
 import shutil
-import subprocess
-import tarfile
 
+import npm
 import pytest
-
-AXE = "axe-core@4.11.0"
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +42,5 @@ def watched(browser, address, **options):
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory):
     """The script of axe, from npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip("npm reaches no registry")
-    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
-        return packed.extractfile("package/axe.min.js").read().decode()
+    folder = npm.unpacked("axe-core@4.11.0", tmp_path_factory.mktemp("axe"))
+    return (folder / "axe.min.js").read_text(encoding="utf-8")
