@@ -1,5 +1,6 @@
 """Pictures for the dark theme: what matplotlib saves as `name.png` while the pages are built is saved as
-`name.dark.png`, too, with light text and lines on a dark ground, and pages show the one or the other.
+`name.dark.png`, too, with light text and lines on a dark ground, and pages show the one or the other. Animations are
+drawn twice likewise.
 
 The greys of text, axes and lines change, and dark colours of lines; images and what is filled stay as they are.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import colors
+from matplotlib.animation import Animation
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
@@ -99,6 +101,18 @@ def _save_both(figure, path, **options):
             _savefig(figure, dark, **options | {"facecolor": figure.get_facecolor()})
 
 
+_to_jshtml = Animation.to_jshtml
+
+
+def _to_both(animation, **options):
+    light = _to_jshtml(animation, **options)
+    del animation._html_representation  # which would be returned once more
+    with in_the_dark(animation._fig):
+        dark = _to_jshtml(animation, **options)
+    dark = dark.replace("<img ", '<img class="only-dark" ')  # whose colours the theme leaves as they are
+    return f'<div class="only-light">{light}</div><div class="only-dark">{dark}</div>'
+
+
 # ----------------------------------------------------------------------------------------------- pages
 
 
@@ -157,6 +171,7 @@ def _copy(app, error):
 
 def setup(app):
     Figure.savefig = _save_both
+    Animation.to_jshtml = _to_both
     app.connect("env-updated", _thumbnails)
     app.connect("html-page-context", _both)
     app.connect("build-finished", _copy)

@@ -2,9 +2,9 @@
 
 import re
 from pathlib import Path
+from unittest import mock
 
-from matplotlib import rc_context
-from PIL import Image
+from matplotlib.animation import Animation
 from sphinx_gallery.scrapers import matplotlib_scraper
 
 ORDER = [
@@ -27,6 +27,9 @@ ORDER = [
     "option_prices",
     "energies_and_forces",
 ]
+
+
+_save = Animation.save
 
 
 class Order:
@@ -57,12 +60,17 @@ def setup(app):
 
 
 def scraper(block, block_vars, gallery_conf):
-    """Figures and animations. The latter stand still in the overview, and ask no server for icons that are here."""
-    with rc_context({"animation.writer": "pillow"}):
+    """Figures and animations. In the overview, an animation is its last frame; no icons are asked of a server."""
+    stills = []
+
+    def save(animation, path, **options):
+        if Path(path).suffix == ".gif":  # for the overview
+            stills.append((animation, path))
+        else:
+            _save(animation, path, **options)
+
+    with mock.patch.object(Animation, "save", save):
         rst = matplotlib_scraper(block, block_vars, gallery_conf)
-    for path in Path(block_vars["image_path_iterator"].image_path).parent.glob("*.gif"):
-        with Image.open(path) as moving:
-            moving.seek(moving.n_frames - 1)
-            still = moving.convert("RGB")
-        still.save(path)
+    for animation, path in stills:
+        animation._fig.savefig(Path(path).with_suffix(".png"))
     return re.sub(r'<link rel="stylesheet"\s+href="https://[^"]+">', "", rst)

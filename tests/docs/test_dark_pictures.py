@@ -1,6 +1,9 @@
 """Pictures of the pages in the dark: greys of text, axes and lines are turned round, and nothing else."""
 
+import base64
 import importlib
+import io
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +12,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 from matplotlib import colors
+from matplotlib.animation import FuncAnimation
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -90,3 +94,19 @@ def test_pages_show_the_one_or_the_other(dark, tmp_path):
     light = a.replace('class="', 'class="only-light ').replace("<img ", '<img loading="lazy" ')
     its_dark = light.replace("only-light", "only-dark").replace(".png", ".dark.png")
     assert context["body"] == f'<p>{light}{its_dark}<img src="_images/b.png"></p>'
+
+
+def frames(part):
+    """The pictures of an animation."""
+    found = re.findall(r'"data:image/png;base64,([^"]+)"', part.replace("\\\n", ""))
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(each))).convert("L")) for each in found]
+
+
+def test_an_animation_is_drawn_twice(dark, figure):
+    line = figure.axes[0].lines[0]
+    animation = FuncAnimation(figure, lambda frame: line.set_ydata([0, frame]), frames=3)
+    light, dark_one = dark._to_both(animation).split('<div class="only-dark">')
+    assert light.startswith('<div class="only-light">')
+    assert [picture.mean() > 150 for picture in frames(light)] == [True] * 3
+    assert [picture.mean() < 100 for picture in frames(dark_one)] == [True] * 3
+    assert lightness(figure.get_facecolor()) == 1
