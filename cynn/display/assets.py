@@ -45,7 +45,7 @@ def joined(name: str) -> str:
 
 def _short(text: str) -> str:
     """A module without comments, and without spaces that code does not need. Texts in quotes stay as they are."""
-    text = re.sub(r"/\*\*.*?\*/ ?|^ *//[^\n]*\n", "", text, flags=re.S | re.M)
+    text = re.sub(r"/\*\*.*?\*/ ?|^ *//[^\n]*\n|(?<=[;,{]) // [^\n]*", "", text, flags=re.S | re.M)
     parts = _QUOTED.split(text)  # code, quoted, code, ...
     parts[::2] = map(_without_spaces, parts[::2])
     return "".join(parts).strip()

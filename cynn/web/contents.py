@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cynn.display.widths import widths_of
 from cynn.errors import InvalidParameterError, shown
 from cynn.interop.c_file import check_held
 from cynn.interop.exported_model import exported_model
@@ -103,7 +104,8 @@ def contents_of(model: Any, *, examples: Any, labels: Any, inputs: Any, dtype: s
     if len(networks) > 1:
         notes.append(f"The output is made of the mean of {len(networks)} networks, of which one is drawn.")
     count = sum(network.parameter_count for network in networks)
-    widths = "-".join(str(column["units"]) for column in columns)
+    sources = [[source["from"] for source in column["sources"]] for column in columns]
+    widths = widths_of([column["units"] for column in columns], sources)
     page: dict[str, Any] = {"inputs": described, "columns": columns, "outputs": outputs, "answers": answers}
     about = f"{widths}, {count:,} weights and biases"
     found = Contents(page, dtype, held, _forward(plan), title, about, " ".join(notes), networks[-1].summary())

@@ -20,6 +20,7 @@ from cynn.callbacks import Callback, Checkpoint, EarlyStopping, Live
 from cynn.callbacks.live import callback as of_live
 from cynn.callbacks.live import look, server
 from cynn.callbacks.live.event_log import EventLog
+from cynn.callbacks.live.page import page_of
 from cynn.errors import InvalidParameterError
 
 SECONDS = 60  # after which a thread of a test has failed
@@ -138,6 +139,7 @@ def test_several_outputs_have_a_confusion_each_where_they_are_classes():
     page, history = followed(net, x, {"kind": y, "size": x[:, 0]}, validation_split=0.5)
     (found,) = page.latest()["confusions"]
     assert found["name"] == "kind"
+    assert "2-6-(3, 1), " in page_of(net)
     assert np.sum(found["counts"]) == 30
     assert page.history() == history.history
 

@@ -113,10 +113,24 @@ def test_pictures_of_other_shapes_and_none_at_all(run):
     assert run(script) == [None, [0] * 784, [16, 16, 0, 0] * 2]
 
 
+def test_columns_of_one_rank_stand_one_below_the_other(run):
+    sources = [[], [0], [1], [1], [1, 0], [4]]
+    ranks, places = run("""import { placesOf, ranksOf } from "./layout.js";
+    const ranks = ranksOf(given.map((froms) => ({ sources: froms.map((from) => ({ from })) })));
+    const shown = [[0, 1], [0, 1, 2, 3], [0, 1, 2], [0], [0], [0]];
+    console.log(JSON.stringify([ranks, placesOf(shown, [2, 4, 3, 1, 1, 1], ranks, 400, 40)]));""", sources)
+    assert ranks == [0, 1, 2, 2, 2, 3]
+    columns = places["columns"]
+    assert [column["x"] for column in columns] == pytest.approx([24, 136, 248, 248, 248, 360])
+    ends = [y for column in columns[2:5] for y in (column["ys"][0], column["foot"])]
+    assert ends == sorted(ends)  # each name is below its column, and above the next one
+    assert all(0 < y < places["height"] for column in columns for y in (*column["ys"], column["foot"]))
+
+
 def test_the_layout(run):
     found = run("""import { edgesOf, importance, largest, nearest, placesOf, shownOf } from "./layout.js";
     const shown = shownOf(Float64Array.from({ length: 40 }, (_, k) => (k % 2 ? k : 0)));
-    const places = placesOf([shown, [0, 1]], [40, 2], 368, 40);
+    const places = placesOf([shown, [0, 1]], [40, 2], [0, 1], 368, 40);
     const columns = [{ units: 2, sources: [] }, { units: 3, sources: [{ from: 0, weights: "w" }] }];
     const arrays = { w: [1, -2, 3, 0, 0.5, -0.25] };
     console.log(JSON.stringify({
@@ -166,5 +180,5 @@ def test_texts_stay_as_they_are_where_scripts_are_joined(name):
 
 
 def test_what_is_in_quotes_is_no_code():
-    code = """const a = "z = 2, 'b'" + `p = ${ q + 1 } > r`; // no comment\n  b = 'x < \\' y' ;"""
-    assert assets._short(code) == """const a="z = 2, 'b'" + `p = ${ q + 1 } > r`; // no comment\nb='x < \\' y' ;"""
+    code = """const a = "z = 2, 'b'" + `p = ${ q + 1 } > r`; // a comment's end\n  b = 'x; < \\' y' ;"""
+    assert assets._short(code) == """const a="z = 2, 'b'" + `p = ${ q + 1 } > r`;\nb='x; < \\' y' ;"""

@@ -7,6 +7,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from cynn.display import assets
+from cynn.display.widths import widths_of
 
 if TYPE_CHECKING:
     from cynn.model import Model
@@ -16,7 +17,8 @@ __all__ = ["page_of"]
 
 def page_of(network: Model) -> str:
     """The page that shows the training of a network."""
-    widths = "-".join(str(units) for units in (network.input.units, *(layer.units for layer in network.layers)))
+    units = [network.input.units, *(layer.units for layer in network.layers)]
+    widths = widths_of(units, [[], *network._composition.sources])
     return Template(assets.read("live.html")).substitute(
         about=html.escape(f"{widths}, {network.parameter_count:,} weights and biases"),
         style=assets.read("page.css") + assets.read("live.css"),

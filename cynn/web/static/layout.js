@@ -2,6 +2,7 @@
 
 const GAP = 25; // pixels from neuron to neuron
 const DOTS = 34; // pixels for the dots in the middle of a column
+const NAME = 62; // pixels from a column to the one below it, for its name
 const LIMIT = 16; // neurons of a column
 const EDGES = 200; // between two columns
 const FULL = 0.95; // the quantile of the weights from which on an edge has its full width
@@ -10,7 +11,7 @@ const FULL = 0.95; // the quantile of the weights from which on an edge has its 
  * @typedef {{ from: number, weights: string | null }} Source  the number of a column; an array (inputs, units)
  * @typedef {{ value: number, name: string, units: number, names?: string[] | null, sources: Source[] }} Column
  * @typedef {{ i: number, j: number, w: number, size: number }} Edge  from i to j; its size is from 0 to 1
- * @typedef {{ x: number, ys: number[], shown: number[], dots: number | null }} Placed
+ * @typedef {{ x: number, ys: number[], shown: number[], dots: number | null, foot: number }} Placed  foot: of its name
  */
 
 /**
@@ -47,26 +48,44 @@ export function shownOf(matters) {
 }
 
 /**
+ * How many columns lead to each. Columns of one rank are drawn one below the other.
+ * @param {Pick<Column, "sources">[]} columns
+ * @returns {number[]}
+ */
+export function ranksOf(columns) {
+  const ranks = [0];
+  for (const { sources } of columns.slice(1)) ranks.push(1 + Math.max(...sources.map(({ from }) => ranks[from])));
+  return ranks;
+}
+
+/**
  * The places of all neurons that are drawn, for a picture of that width.
  * @param {number[][]} shown  of each column
  * @param {number[]} units  of each column
+ * @param {number[]} ranks  of each column
  * @param {number} width
  * @param {number} right  room for the labels behind the last column
  * @returns {{ width: number, height: number, pitch: number, columns: Placed[] }}
  */
-export function placesOf(shown, units, width, right) {
+export function placesOf(shown, units, ranks, width, right) {
   const heights = shown.map((each, k) => (each.length - 1) * GAP + (each.length < units[k] ? DOTS : 0));
-  const height = Math.max(...heights) + 64;
+  const steps = Math.max(...ranks);
+  const sizes = Array(steps + 1).fill(-NAME);
+  heights.forEach((size, k) => (sizes[ranks[k]] += size + NAME));
+  const height = Math.max(...sizes) + 70;
+  const tops = sizes.map((size) => (height - 28 - size) / 2 + 2);
   const left = 24;
-  const pitch = shown.length > 1 ? Math.max(58, (width - left - right) / (shown.length - 1)) : 0;
+  const pitch = steps ? Math.max(58, (width - left - right) / steps) : 0;
   const columns = shown.map((each, k) => {
+    const rank = ranks[k], top = tops[rank], bottom = top + heights[k];
     const isCut = each.length < units[k];
     const half = Math.ceil(each.length / 2);
-    const top = (height - 28 - heights[k]) / 2 + 4;
     const ys = each.map((_, place) => top + place * GAP + (isCut && place >= half ? DOTS : 0));
-    return { x: left + k * pitch, ys, shown: each, dots: isCut ? (ys[half - 1] + ys[half]) / 2 : null };
+    tops[rank] = bottom + NAME;
+    const dots = isCut ? (ys[half - 1] + ys[half]) / 2 : null;
+    return { x: left + rank * pitch, ys, shown: each, dots, foot: sizes[rank] > heights[k] ? bottom + 37 : height - 4 };
   });
-  return { width: left + (shown.length - 1) * pitch + right, height, pitch, columns };
+  return { width: left + steps * pitch + right, height, pitch, columns };
 }
 
 /**

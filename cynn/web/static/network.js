@@ -1,7 +1,7 @@
 /** The picture of the network: columns of neurons, shaded by what they hold, and edges between them. */
 
 import { element, shown } from "./elements.js";
-import { edgesOf, nearest, placesOf } from "./layout.js";
+import { edgesOf, nearest, placesOf, ranksOf } from "./layout.js";
 
 const RADIUS = 9;
 
@@ -29,6 +29,9 @@ export function networkOf(host, { columns, names, shown: drawn, arrays, choose, 
   /** @type {[number, number] | null} */
   let chosen = null;
   let focused = [columns.length - 1, 0];
+  const ranks = ranksOf(columns), last = Math.max(...ranks);
+  /** @type {(column: number, neuron: number) => string} */
+  const labelOf = (column, neuron) => (ranks[column] === last && names[column][neuron]) || "";
 
   /** @param {number} column @param {number} neuron */
   const nameOf = (column, neuron) => names[column][neuron] ?? `neuron ${neuron + 1}`;
@@ -37,15 +40,14 @@ export function networkOf(host, { columns, names, shown: drawn, arrays, choose, 
 
   function draw() {
     const width = host.clientWidth || 640;
-    const last = names[columns.length - 1];
-    const longest = Math.max(0, ...drawn[columns.length - 1].map((j) => Math.min(14, (last[j] ?? "").length)));
-    const places = placesOf(drawn, columns.map((column) => column.units), width, 28 + 7.5 * longest);
+    const longest = Math.max(...drawn.flatMap((each, k) => each.map((j) => Math.min(14, labelOf(k, j).length))));
+    const places = placesOf(drawn, columns.map((column) => column.units), ranks, width, 28 + 7.5 * longest);
     svg.replaceChildren();
     for (const [key, value] of Object.entries({ width: places.width, height: places.height, viewBox: `0 0 ${places.width} ${places.height}` }))
       svg.setAttribute(key, String(value));
     [neurons, fans, lines] = [[], [], []];
     columns.forEach((column, k) => column.sources.forEach((source) => drawEdges(places.columns, k, source)));
-    places.columns.forEach((place, k) => drawColumn(place, k, places));
+    places.columns.forEach((place, k) => drawColumn(place, k, places.pitch));
     mark();
     if (values.length) show(values, lit);
   }
@@ -79,8 +81,8 @@ export function networkOf(host, { columns, names, shown: drawn, arrays, choose, 
     }
   }
 
-  /** @param {import("./layout.js").Placed} place @param {number} k @param {{ height: number, pitch: number }} room */
-  function drawColumn(place, k, { height, pitch }) {
+  /** @param {import("./layout.js").Placed} place @param {number} k @param {number} pitch */
+  function drawColumn(place, k, pitch) {
     neurons.push(place.shown.map((neuron, j) => {
       const disc = element("circle", { cx: place.x, cy: place.ys[j], r: RADIUS, class: "disc" });
       const node = element("g", { class: "neuron", role: "button", tabindex: -1 },
@@ -91,14 +93,14 @@ export function networkOf(host, { columns, names, shown: drawn, arrays, choose, 
       node.addEventListener("pointerenter", () => tell(words(k, neuron), node));
       node.addEventListener("pointerleave", () => tell(null));
       svg.append(node);
-      if (k === columns.length - 1 && names[k][neuron])
-        svg.append(element("text", { x: place.x + RADIUS + 7, y: place.ys[j], class: "label", "aria-hidden": "true" }, short(names[k][neuron], 14)));
+      const label = labelOf(k, neuron);
+      if (label) svg.append(element("text", { x: place.x + RADIUS + 7, y: place.ys[j], class: "label", "aria-hidden": "true" }, short(label, 14)));
       return { node, disc, column: k, neuron };
     }));
     if (place.dots !== null)
       for (const step of [-7, 0, 7]) svg.append(element("circle", { cx: place.x, cy: place.dots + step, r: 1.6, class: "dot" }));
     const kind = short(columns[k].name.split(" ")[0], Math.max(7, Math.floor(pitch / 6.8)));
-    [kind, String(columns[k].units)].forEach((text, up) => svg.append(element("text", { x: place.x, y: height - 4 - 14 * up, class: "name" }, text)));
+    [kind, String(columns[k].units)].forEach((text, up) => svg.append(element("text", { x: place.x, y: place.foot - 14 * up, class: "name" }, text)));
   }
 
   /** @param {string} name @param {number} most */
