@@ -77,6 +77,7 @@ class Model:
         self._optimizer_state: Any = None
         # Reused by later calls.
         self._input_derivatives: Any = None
+        self._input_hessians: Any = None
         self._places_of_layers: list[tuple[int | None, ...]] | None = None
         self._engine = Engine(
             self.dtype,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -68,8 +67,12 @@ class SecondDerivatives:
             raise ShapeError(f"t must have the shape of x, {np.shape(x)}. Got {np.shape(t)} instead.")
         if not np.isfinite(directions).all():
             raise DataError("t must be finite. Got a NaN or an infinity.")
-        shapes = [(units,) for units in network._outputs.units]
-        found = _differentiate(network, rows, directions, shapes, n_threads, "jvp", ["jvp"])
+        from cynn.engine import directional
+
+        team = _check(network, n_threads, "jvp", ["jvp"])
+        found = [np.empty((len(rows), units), network.dtype) for units in network._outputs.units]
+        if not directional.differentiate(network._engine, rows, directions, found, team):
+            network.raise_unusable(rows, "x", check_finite=True)
         return network._outputs.join([array[0] if single else array for array in found])
 
     def hessian(self, x: Any, *, n_threads: int | None = None) -> Any:
@@ -214,40 +217,27 @@ class SecondDerivatives:
 
 def _hessians(network: Model, x: Any, n_threads: int | None, *, is_diagonal: bool) -> Any:
     from cynn.derivatives import first
+    from cynn.engine.hessians import InputHessians
 
     n, name = network.input.units, "hessian_diagonal" if is_diagonal else "hessian"
     first.check_inputs(network)
     rows, single = inputs.as_rows_or_one(x, n, "x", exactly=network.input.offset != 0)
+    team = _check(network, n_threads, name, ["jvp", "backward_jvp"])
+    if network._input_hessians is None:
+        network._input_hessians = InputHessians(network._engine)
     shape = (n,) if is_diagonal else (n, n)
-    shapes = [(units, *shape) for units in network._outputs.units]
-    found = _differentiate(
-        network, rows, None, shapes, n_threads, name, ["jvp", "backward_jvp"], is_diagonal=is_diagonal
-    )
+    found = [np.empty((len(rows), units, *shape), network.dtype) for units in network._outputs.units]
+    if not network._input_hessians.compute(rows, found, team, is_diagonal=is_diagonal):
+        network.raise_unusable(rows, "x", check_finite=True)
     return network._outputs.join([array[0] if single else array for array in found])
 
 
-def _differentiate(
-    network: Model,
-    rows: Array,
-    directions: Array | None,
-    shapes: Sequence[tuple[int, ...]],
-    n_threads: int | None,
-    name: str,
-    functions: list[str],
-    *,
-    is_diagonal: bool = False,
-) -> list[Array]:
-    """An array of (rows, *shape) for each output."""
+def _check(network: Model, n_threads: int | None, name: str, functions: list[str]) -> int:
+    """The number of threads, if the network can do it."""
     from cynn.derivatives import first
+    from cynn.engine import directional
 
     team = threads.resolve(n_threads)
     first.check_noise(network)
-    from cynn.engine import directional
-
     directional.require(network._engine.operations, network.dtype, functions, name)
-    found = [np.empty((len(rows), *shape), network.dtype) for shape in shapes]
-    if not directional.differentiate(
-        network._engine, rows, directions, found, team, is_second=directions is None, is_diagonal=is_diagonal
-    ):
-        network.raise_unusable(rows, "x", check_finite=True)
-    return found
+    return team

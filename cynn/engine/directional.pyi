@@ -1,4 +1,4 @@
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import numpy.typing as npt
 
@@ -12,16 +12,6 @@ def refuse(
     component: Any, is_python: bool, function: str, dtype: str, wanted_by: str
 ) -> NoReturn: ...
 
-class RowDerivatives:
-    def __new__(cls, engine: Engine, rows: int, directions: int) -> Self: ...
-
 def differentiate(
-    engine: Engine,
-    x: _Array,
-    directions: _Array | None,
-    outputs: list[_Array],
-    n_threads: int,
-    *,
-    is_second: bool = False,
-    is_diagonal: bool = False,
+    engine: Engine, x: _Array, directions: _Array, outputs: list[_Array], n_threads: int
 ) -> bool: ...

@@ -10,7 +10,7 @@ from cynn.abi cimport (
     cynn_pass,
     cynn_tangents,
 )
-from cynn.kernels.tables cimport ElementKind, RowKernels, UpdateKernels
+from cynn.kernels.tables cimport DirectionKernels, ElementKind, RowKernels, UpdateKernels
 
 
 cdef extern from "dtype_table.h" nogil:
@@ -19,6 +19,7 @@ cdef extern from "dtype_table.h" nogil:
         int64_t itemsize
         RowKernels rows
         UpdateKernels updates
+        DirectionKernels directions
         void (*forward)(
             const cynn_operation *, const cynn_operands *, const cynn_pass *, int64_t, int64_t
         ) noexcept nogil

@@ -4,7 +4,7 @@ from cynn import kernels
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
-from cynn.kernels.tables cimport RowKernels, UpdateKernels
+from cynn.kernels.tables cimport DirectionKernels, RowKernels, UpdateKernels
 
 cdef extern from *:
     """
@@ -27,8 +27,12 @@ cdef const RowKernels *rows = <const RowKernels *>PyCapsule_GetPointer(kernels.r
 cdef const UpdateKernels *updates = <const UpdateKernels *>PyCapsule_GetPointer(
     kernels.updates.TABLES, "cynn.kernels.updates"
 )
+cdef const DirectionKernels *directions = <const DirectionKernels *>PyCapsule_GetPointer(
+    kernels.directions.TABLES, "cynn.kernels.directions"
+)
 FLOAT32.rows, FLOAT64.rows = rows[0], rows[1]
 FLOAT32.updates, FLOAT64.updates = updates[0], updates[1]
+FLOAT32.directions, FLOAT64.directions = directions[0], directions[1]
 
 
 cdef const Dtype *dtype_named(str name) except NULL:

@@ -27,11 +27,15 @@ cdef class Tangents:
     cdef int set_parameters(self, int64_t node, list directions) except -1
     cdef void copy(self, const void *source, void *target, int64_t begin, int64_t end, int64_t columns) noexcept nogil
     cdef int jvp(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
+    cdef int jvp_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
     cdef int forward(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
 
     cdef void add_tangents(self, int64_t i, int64_t begin, int64_t end) noexcept nogil
     cdef int backward_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
     cdef int backward_jvp_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil
+    cdef void repeat_saved(
+        self, Tangents wide, int64_t i, int64_t j, int64_t copies, int64_t begin, int64_t end
+    ) noexcept nogil
 
 
 cdef void repeat_values(Tangents base, Tangents wide, int64_t copies, int64_t begin, int64_t end) noexcept nogil

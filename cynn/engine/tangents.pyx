@@ -150,17 +150,21 @@ cdef class Tangents:
     cdef int jvp(self, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
         """Compute the tangents of the values of rows begin..end, after `forward`. Returns -1 if Python raised."""
         cdef int64_t i
-        cdef cynn_pass saving_pass = saving(pass_)
-        cdef Node *node
         for i in range(self.workspace.n_nodes):
-            node = &self.workspace.nodes[i]
-            if is_identity(node, pass_):
-                self.copy(self.nodes[i].x[0], self.nodes[i].out, begin, end, node.op.units)
-            elif node.python != NULL:
-                if call_python(<PyObject *>node.python, JVP, end):
-                    return -1
-            else:
-                self.dtype.jvp(node.operation, &node.op, &self.nodes[i], &saving_pass, begin, end)
+            if self.jvp_at(i, pass_, begin, end):
+                return -1
+        return 0
+
+    cdef int jvp_at(self, int64_t i, const cynn_pass *pass_, int64_t begin, int64_t end) noexcept nogil:
+        """Compute the tangent of the output of node i. Returns -1 if Python raised."""
+        cdef Node *node = &self.workspace.nodes[i]
+        cdef cynn_pass saving_pass = saving(pass_)
+        if is_identity(node, pass_):
+            self.copy(self.nodes[i].x[0], self.nodes[i].out, begin, end, node.op.units)
+        elif node.python != NULL:
+            return call_python(<PyObject *>node.python, JVP, end)
+        else:
+            self.dtype.jvp(node.operation, &node.op, &self.nodes[i], &saving_pass, begin, end)
         return 0
 
     cdef void copy(self, const void *source, void *target, int64_t begin, int64_t end, int64_t columns) noexcept nogil:
@@ -211,6 +215,18 @@ cdef class Tangents:
             self.dtype.backward_jvp(node.operation, &node.op, &self.nodes[i], &saving_pass, begin, end)
         return 0
 
+    cdef void repeat_saved(
+        self, Tangents wide, int64_t i, int64_t j, int64_t copies, int64_t begin, int64_t end
+    ) noexcept nogil:
+        """Write `copies` copies, for each of the rows begin..end, of matrix j of those that node i has saved."""
+        cdef const void *source = self.workspace.nodes[i].op.saved[j]
+        cdef void *target = wide.workspace.nodes[i].op.saved[j]
+        cdef int64_t columns = self.saved_columns[i][j]
+        if columns < 0:
+            memcpy(target, source, -columns * self.dtype.itemsize)
+        else:
+            repeat_rows(self.dtype, source, target, copies, begin, end, columns)
+
     def __dealloc__(self):
         free(self.nodes)
         free(self.saved_columns)
@@ -230,7 +246,7 @@ cdef void repeat_rows(
 cdef void repeat_values(Tangents base, Tangents wide, int64_t copies, int64_t begin, int64_t end) noexcept nogil:
     """Write `copies` copies of what forward has computed and saved for each of the rows begin..end."""
     cdef const Dtype *dtype = base.dtype
-    cdef int64_t i, j, columns
+    cdef int64_t i, j
     cdef const Node *from_node
     cdef const Node *to_node
     repeat_rows(dtype, base.workspace.x, wide.workspace.x, copies, begin, end, base.inputs)
@@ -238,8 +254,4 @@ cdef void repeat_values(Tangents base, Tangents wide, int64_t copies, int64_t be
         from_node, to_node = &base.workspace.nodes[i], &wide.workspace.nodes[i]
         repeat_rows(dtype, from_node.op.out, to_node.op.out, copies, begin, end, from_node.op.units)
         for j in range(from_node.op.n_saved):
-            columns = base.saved_columns[i][j]
-            if columns < 0:
-                memcpy(to_node.op.saved[j], from_node.op.saved[j], -columns * dtype.itemsize)
-            else:
-                repeat_rows(dtype, from_node.op.saved[j], to_node.op.saved[j], copies, begin, end, columns)
+            base.repeat_saved(wide, i, j, copies, begin, end)

@@ -9,6 +9,7 @@ typedef struct {
     int64_t itemsize;
     cynn_row_kernels rows;
     cynn_update_kernels updates;
+    cynn_direction_kernels directions;
     /* operations: cynn_operation */
     void (*forward)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass, int64_t begin,
                     int64_t end);

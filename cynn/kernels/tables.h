@@ -75,6 +75,28 @@ typedef struct {
                       int64_t end, void *w);
 } cynn_update_kernels;
 
+/* ---- directions ------------------------------------------------------------------------------ */
+
+/* Jᵀ diag(c) J, for rows of a block: c has a row of `width` numbers for each row, J has n, `stride` elements after those
+ * of the row before. A stride of 0 means one J for all rows. */
+typedef struct {
+    const void *J, *c;
+    int64_t width, stride;
+} cynn_curvature_term;
+
+typedef struct {
+    /* out (rows, copies, columns) := x * factor (rows, columns). x has `copies` rows for each row, `stride` elements
+     * after those of the row before. A stride of 0 means the same ones for all rows. out may begin where x does. */
+    void (*multiply)(int64_t rows, int64_t copies, int64_t columns, const void *factor, const void *x, int64_t stride,
+                     void *out);
+    /* H (n x n) += the sum of the terms, for each row. The H of rows are `distance` elements apart. */
+    void (*add_curvature)(int64_t rows, int64_t n, const cynn_curvature_term *terms, int64_t n_terms, void *H,
+                          int64_t distance);
+    /* The diagonals of the same. */
+    void (*add_diagonal)(int64_t rows, int64_t n, const cynn_curvature_term *terms, int64_t n_terms, void *diagonal,
+                         int64_t distance);
+} cynn_direction_kernels;
+
 /* ---- filling a table from Cython ------------------------------------------------------------ */
 
 /* Arrays to Cython, which sees pointers to float or to double here (tables.pxd). */
@@ -84,5 +106,6 @@ typedef const void *cynn_const_array;
 /* Fills a table with functions in the order of its fields. The C compiler checks their types. */
 #define cynn_set_row_kernels(table, ...) (*(table) = (cynn_row_kernels){__VA_ARGS__})
 #define cynn_set_update_kernels(table, ...) (*(table) = (cynn_update_kernels){__VA_ARGS__})
+#define cynn_set_direction_kernels(table, ...) (*(table) = (cynn_direction_kernels){__VA_ARGS__})
 
 #endif

@@ -75,6 +75,21 @@ cdef extern from "tables.h" nogil:
         void (*average)(int64_t, const void *, double, void *) noexcept nogil
         void (*constrain)(ConstraintKind, double, int64_t, int64_t, int64_t, int64_t, void *) noexcept nogil
 
+    ctypedef struct CurvatureTerm "cynn_curvature_term":
+        const void *J
+        const void *c
+        int64_t width
+        int64_t stride
+
+    ctypedef struct DirectionKernels "cynn_direction_kernels":
+        void (*multiply)(int64_t, int64_t, int64_t, const void *, const void *, int64_t, void *) noexcept nogil
+        void (*add_curvature)(
+            int64_t, int64_t, const CurvatureTerm *, int64_t, void *, int64_t
+        ) noexcept nogil
+        void (*add_diagonal)(
+            int64_t, int64_t, const CurvatureTerm *, int64_t, void *, int64_t
+        ) noexcept nogil
+
     # void * in C, so that a function has the type of the table's field whatever its dtype. Cython sees the elements,
     # and so calls the kernel of their dtype.
     ctypedef float *FloatArray "cynn_array"
@@ -84,6 +99,7 @@ cdef extern from "tables.h" nogil:
 
     void set_row_kernels "cynn_set_row_kernels"(RowKernels *table, ...)
     void set_update_kernels "cynn_set_update_kernels"(UpdateKernels *table, ...)
+    void set_direction_kernels "cynn_set_direction_kernels"(DirectionKernels *table, ...)
 
 ctypedef fused Array:
     FloatArray

@@ -76,6 +76,69 @@ def test_of_a_tanh_by_hand():
     assert net.hessian([0.5, 0.5]) == pytest.approx((-2 * a * (1 - a * a) * np.outer(w, w))[None], rel=1e-14)
 
 
+def by_hand(net, x):
+    """The Hessians and their diagonals of a network with two layers of tanh and a linear one, one row at a time."""
+    w, _, v, _, u, _ = [array.astype(np.float64) for array in net.get_weights()]
+    found = []
+    for row in x:
+        a = np.tanh(row @ w + net.layers[0].biases)
+        b = np.tanh(a @ v + net.layers[1].biases)
+        inner = w * (1 - a * a)
+        moved = [w, inner @ v]
+        of_b = -2 * b * (1 - b * b) * u.T
+        of_a = -2 * a * (1 - a * a) * ((u.T * (1 - b * b)) @ v.T)
+        found.append([sum((m * c[k]) @ m.T for m, c in zip(moved, (of_a, of_b), strict=True)) for k in range(len(u.T))])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("inputs", [1, 2, 3, 5, 16, 17])
+def test_of_any_width(inputs, dtype):
+    """Narrower and wider than vectors, and no multiple of them."""
+    rng = np.random.default_rng(inputs)
+    for units, more in [(1, 2), (3, 7), (15, 17), (16, 33), (64, 5)]:
+        net = cynn.Network([Input(inputs), Dense(units, "tanh"), Dense(more, "tanh"), Dense(2)], seed=1, dtype=dtype)
+        net.set_weights([each + rng.uniform(-0.3, 0.3, each.shape) for each in net.get_weights()])
+        x = rng.normal(size=(70, inputs)).astype(dtype)
+        expected = by_hand(net, x)
+        atol = (1e-5 if dtype == "float32" else 1e-13) * max(1, np.abs(expected).max())
+        np.testing.assert_allclose(net.hessian(x), expected, rtol=0, atol=atol)
+        np.testing.assert_allclose(net.hessian_diagonal(x), np.einsum("rkii->rki", expected), rtol=0, atol=atol)
+        assert (net.hessian(x) == net.hessian(x).swapaxes(2, 3)).all()
+
+
+def test_what_is_linear_at_first():
+    """Tangents that are the same for all rows: until they meet something else, or those of one row each."""
+    x = Input(3)
+    first = Dense(4)(x)
+    curved = Dense(4, "tanh")(layers.Dropout(0.5)(first))
+    twice = layers.Add()(first, first)
+    nets = [
+        cynn.Network([Input(3), layers.Activation("tanh"), Dense(2)], dtype="float64"),
+        cynn.Network({"p": Dense(2)(layers.Concatenate()(first, curved, x)), "q": first}, dtype="float64"),
+        cynn.Network({"p": Dense(2, "tanh")(twice), "q": layers.LayerNorm()(first)}, dtype="float64"),
+        cynn.Network({"p": Dense(2, "softmax")(first), "q": layers.Activation("sigmoid")(first)}, dtype="float64"),
+    ]
+    rows = np.random.default_rng(1).normal(size=(60, 3))
+    for net in nets:
+        perturb(net)
+        gradients = [along(lambda x, n=net: n.jacobian(x), rows, np.tile(unit, (60, 1))) for unit in np.eye(3)]
+        expected = [np.stack([of_input[k] for of_input in gradients], -1) for k in range(len(gradients[0]))]
+        assert close(net.hessian(rows), expected)
+        assert close(net.hessian_diagonal(rows), [np.einsum("rkii->rki", each) for each in expected])
+
+
+def test_each_call_has_the_weights_of_its_time():
+    net = cynn.Network([Input(2), Dense(3, "tanh"), Dense(1)], seed=0, dtype="float64")
+    x = np.random.default_rng(2).normal(size=(5, 2))
+    before = net.hessian(x)
+    net.set_weights([2 * each for each in net.get_weights()])
+    other = cynn.Network([Input(2), Dense(3, "tanh"), Dense(1)], seed=1, dtype="float64")
+    other.set_weights(net.get_weights())
+    assert (net.hessian(x) == other.hessian(x)).all()
+    assert not np.allclose(net.hessian(x), before)
+
+
 def test_of_no_rows_one_row_and_any_dtype():
     net = cynn.Network([Input(3), Dense(4, "tanh"), Dense(2)], seed=0)
     assert net.jvp(np.ones((0, 3)), np.ones((0, 3))).shape == (0, 2)
