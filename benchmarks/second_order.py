@@ -148,7 +148,7 @@ def main() -> None:
     options = parser.parse_args()
     cases: list[tuple[str, str, str, Callable[[], list[tuple[float, float]]]]] = [
         ("Levenberg-Marquardt", "SciPy", "30", lambda: of_curve(options.starts)),
-        ("the same, accelerated", "SciPy", "30", lambda: of_curve(options.starts, acceleration=True, decrease=4)),
+        ("without acceleration", "SciPy", "30", lambda: of_curve(options.starts, acceleration=False)),
         ("L-BFGS", "scikit-learn", "4", lambda: of_digits(max(1, options.starts // 2), options.epochs)),
     ]
     rows = [row(what, peer, wanted, run()) for what, peer, wanted, run in cases]

@@ -354,7 +354,7 @@ cdef class NormalEquations:
         return self.hold(aligned_zeros((max(1, n) * size,), np.uint8))
 
     cdef double *begin_sums(self, double *products, double *right) except NULL:
-        """Let the products and Jᵀ r be summed from 0, each slab by itself if there are several. Returns a buffer for J."""
+        """Let the sums of Jᵀ J and Jᵀ r begin at 0: with several slabs, those of each. Returns a buffer for J."""
         cdef Panel *panel = &self.panel
         cdef int64_t n = self.n_parameters, size
         panel.row_length = self.padded_length
@@ -480,7 +480,7 @@ cdef class NormalEquations:
         self.run(order, NULL, <double *>address_of(found), NULL, NULL, NULL)
         return found
 
-    def equations(self, const int64_t[::1] order, products, double[:, ::1] residuals):
+    def equations(self, const int64_t[::1] order, products):
         """Jᵀ J and Jᵀ r.
 
         Parameters
@@ -489,8 +489,6 @@ cdef class NormalEquations:
             The rows.
         products : float64 array of shape (parameters, parameters)
             Its upper triangle becomes that of Jᵀ J.
-        residuals : float64 array of shape (rows, outputs)
-            Becomes r.
 
         Returns
         -------
@@ -502,13 +500,8 @@ cdef class NormalEquations:
         right = np.zeros(self.n_parameters)
         if products.shape != (self.n_parameters, self.n_parameters) or products.dtype != np.float64:
             raise ValueError("products must be a float64 matrix with a row and a column for each parameter")
-        if residuals.shape[0] != order.shape[0] or residuals.shape[1] != self.n_outputs:
-            raise ValueError("residuals must have an element for every row and output")
         products[...] = 0
-        squares = self.run(
-            order, &residuals[0, 0] if order.shape[0] else NULL, NULL, <double *>address_of(products),
-            <double *>address_of(right), NULL
-        )
+        squares = self.run(order, NULL, NULL, <double *>address_of(products), <double *>address_of(right), NULL)
         return squares, right
 
     def transposed_product(self, const int64_t[::1] order, const double[:, ::1] factors):

@@ -1,7 +1,8 @@
 """Functions of one number as formulas of products, sums and powers of two: the same bits with any compiler.
 
 The range reductions are those of Cody and Waite, the polynomials those of cynn/vector_math.h, and for sine, cosine and
-tanh in float64 those of Cephes (Moshier). `pow2(k)` and `exponent(x)` work on the bits of a number, in each language in another way.
+tanh in float64 those of Cephes (Moshier). `pow2(k)` and `exponent(x)` work on the bits of a number, in each language in
+another way.
 """
 
 from __future__ import annotations

@@ -87,18 +87,20 @@ class Problem(Protocol):
             The upper triangle of 2 JᵀJ / rows + 2 diag(l2). The next call overwrites it.
         """
 
-    def second_derivative(self, theta: Vector, direction: Vector) -> Vector:
-        """2 Jᵀ r'' / rows, with the second derivatives r'' of the residuals in a direction, by central differences.
+    def chord_gradient(self, theta: Vector, moved: Vector) -> Vector:
+        """2 Jᵀ r / rows + 2 diag(l2) w, with J at θ, and with the residuals r and the weights w of another place.
+
+        For solvers with `least_squares`. It is the gradient where the two are the same, and costs less than another J.
 
         Parameters
         ----------
-        theta, direction : float64 array of shape (n_parameters,)
-            The weights, and the direction.
+        theta, moved : float64 array of shape (n_parameters,)
+            The weights of J, and those of r.
 
         Returns
         -------
         float64 array of shape (n_parameters,)
-            The sum over the residuals.
+            NaN or infinity where the residuals are not finite.
         """
 
 

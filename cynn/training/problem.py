@@ -120,8 +120,6 @@ class Problem:
         self.n_residuals = len(order) * sum(self._objective.outputs.units)
         #: The last weights, their sums, and their gradient if it was computed.
         self._last: tuple[Vector, Vector, Vector | None] | None = None
-        #: The weights of the last Gauss-Newton matrix, and the residuals there.
-        self._residuals: tuple[Vector, Vector] | None = None
 
     @property
     def weights(self) -> TrainedWeights:
@@ -359,40 +357,40 @@ class Problem:
             rounded = self._put(theta)
             if self._products is None:
                 self._products = np.empty((self.n_parameters, self.n_parameters))
-            residuals = np.empty((n, equations.n_outputs))
-            squares, gradient = equations.equations(self._order, self._products, residuals)
-            self._residuals = rounded, residuals
+            squares, gradient = equations.equations(self._order, self._products)
             sums = self._sums_of(rounded, squares)
             self._products *= 2 / n
             self._products[np.diag_indices(self.n_parameters)] += 2 * l2
             value = float(self._objective.mean_losses(sums)[0])
             return value, gradient * (2 / n) + 2 * l2 * rounded, self._products
 
-    def second_derivative(self, theta: Vector, direction: Vector) -> Vector:
-        """2 Jᵀ r'' / rows, where r'' are the second derivatives of the residuals along a direction.
+    def chord_gradient(self, theta: Vector, moved: Vector) -> Vector:
+        """2 Jᵀ r / rows + 2 diag(l2) w, with J at θ, and with the residuals r and the weights w of another place.
+
+        It is the gradient where the two are the same. It costs two passes forward and one backward.
 
         Parameters
         ----------
-        theta, direction : array of shape (n_parameters,)
-            The weights, and the direction.
+        theta, moved : array of shape (n_parameters,)
+            The weights of J, and those of r.
 
         Returns
         -------
         float64 array of shape (n_parameters,)
-            r'' is computed by central differences with a step of a tenth of the direction, as Transtrum and Sethna
-            advise. The residuals at θ are those of `gauss_newton`, if that was called there last.
+            As in `value_and_gradient`.
+
+        Raises
+        ------
+        InvalidParameterError
+            The loss is not `mean_squared_error`, or there is an L1 regularizer.
         """
         with self._lock:
-            equations, h = self.least_squares(), 0.1
-            moved = []
-            for place in (h, -h):
-                self._put(theta + place * direction)
-                moved.append(equations.residuals(self._order))
-            rounded = self._put(theta)
-            if self._residuals is None or not np.array_equal(self._residuals[0], rounded):
-                self._residuals = rounded, equations.residuals(self._order)
-            second = (moved[0] + moved[1] - 2 * self._residuals[1]) / h**2
-            return equations.transposed_product(self._order, second) * (2 / len(self._order))
+            equations = self.least_squares()
+            there = self._put(moved)
+            residuals = equations.residuals(self._order)
+            self._put(theta)
+            product = equations.transposed_product(self._order, residuals)
+            return product * (2 / len(self._order)) + 2 * self._weights.l2 * there
 
     def least_squares(self) -> NormalEquations:
         """Computes residuals; made when it is first needed."""

@@ -156,6 +156,34 @@ def test_acceleration_takes_fewer_steps(seed):
     assert steps[1] < steps[0]
 
 
+@pytest.mark.parametrize("size", [1e6, np.nan])
+def test_an_acceleration_that_is_too_large_leaves_the_plain_step(size):
+    x, y, hidden = PROBLEMS["sinc"]
+    problem = curves.network(x, hidden).problem(x, y)
+    theta = problem.theta
+    accelerated, plain = LevenbergMarquardt(), LevenbergMarquardt(acceleration=False)
+    expected, _ = plain.step(problem, theta, plain.start(len(theta)))
+    found, _ = accelerated.step(problem, theta, accelerated.start(len(theta)))
+    assert not np.array_equal(found, expected)
+    problem.chord_gradient = lambda theta, moved: np.full(len(theta), size)
+    found, _ = accelerated.step(problem, theta, accelerated.start(len(theta)))
+    assert np.array_equal(found, expected)
+
+
+def test_the_acceleration_is_that_of_the_second_derivative():
+    """Along a step, of residuals w² x² - 4 x², by hand."""
+    x = np.linspace(0.5, 1.5, 20)[:, None]
+    net = cynn.Network([cynn.Input(1), cynn.Dense(1, "squared_relu", use_bias=False)], seed=0, dtype="float64")
+    problem = net.problem(x, 4 * x**2)
+    theta = np.array([3.0])
+    solver = LevenbergMarquardt(initial_damping=0.5)
+    found, _ = solver.step(problem, theta, solver.start(1))
+    fourth = (x**4).mean()
+    g, h, second = 4 * 3 * 5 * fourth, 8 * 9 * fourth, 2 * 2 * 3 * 2 * fourth
+    delta = -g / (1.5 * h)
+    assert found == pytest.approx(theta + delta - 0.5 * second * delta**2 / (1.5 * h), rel=1e-9)
+
+
 def test_bayesian_regularization_counts_effective_parameters():
     """Of a linear model it is the sum of λ / (λ + α) over the eigenvalues, and α follows from the evidence."""
     y = Y + 0.3 * np.random.default_rng(1).normal(size=30)
