@@ -1,7 +1,7 @@
-"""Compiled kernels: arrays in, arrays out. They know nothing of layers, networks or training.
+"""Compiled kernels, which compute on arrays. They do not depend on layers, networks or training.
 
-Most kernels are compiled once for each CPU level from one source. The best level that this machine supports is
-chosen here, at import; `CYNN_CPU=baseline|avx2|avx512` forces one. The sources are in the folder `leveled`, and the
+Most kernels are compiled once per CPU level from one source. This module chooses the best level that this machine
+supports, at import; `CYNN_CPU=baseline|avx2|avx512` forces one. The sources are in the folder `leveled`, and the
 compiled modules in one folder per level. Kernels may use the headers and .pxd files of the plugin ABI.
 """
 
@@ -64,5 +64,5 @@ parametric_activations = _load("parametric_activations")
 rows = _load("rows")
 updates = _load("updates")
 
-# What C plugins import as "cynn.blas": cynn/blas.h.
+# C plugins import this capsule as "cynn.blas" (cynn/blas.h).
 noise.add_random_numbers(dense.BLAS)

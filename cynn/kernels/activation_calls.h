@@ -1,4 +1,4 @@
-/* The functions of an activation, of the dtype of what they write. */
+/* Calls of an activation's functions, selected by the dtype of the array that they write. */
 #ifndef CYNN_ACTIVATION_CALLS_H
 #define CYNN_ACTIVATION_CALLS_H
 
@@ -17,7 +17,7 @@
     _Generic((dgrad), float *: (activation)->backward_jvp_f32, double *: (activation)->backward_jvp_f64)( \
         h, rows, cols, z, a, grad, dz, da, dgrad)
 
-/* The tangent of a. Where the derivative is diagonal, backward multiplies by it, too. */
+/* da, the tangent of a. Without jvp, the derivative is diagonal, and backward multiplies by it, too. */
 #define CYNN_ACTIVATION_JVP(T, suffix) \
     static inline void cynn_jvp_##suffix(const cynn_activation *activation, const double *h, int64_t rows, \
                                          int64_t cols, const T *z, const T *a, const T *dz, T *da) \

@@ -1,6 +1,6 @@
 """The affine map of a dense layer in bfloat16: x, W and delta are rounded to 8 bits of mantissa, sums stay in float32.
 
-For processors with AMX (bfloat16_product.h). Products of few rows and of narrow layers are those in float32.
+For processors with AMX (bfloat16_product.h). Products of few rows and of narrow layers are computed in float32.
 """
 
 import os
@@ -90,7 +90,7 @@ cdef void backward_columns(
         )
 
 
-cdef void of_weights(
+cdef void weight_product(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, float alpha, float beta, float *C
 ) noexcept nogil:
     """C := alpha (rows begin..end of xᵀ delta) + beta C."""
@@ -106,7 +106,7 @@ cdef void gradient(
     const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end, float *grad
 ) noexcept nogil:
     if parameter == 0 and is_wide(op, pass_.rows):
-        of_weights(op, pass_, begin, end, 1, 0, grad)
+        weight_product(op, pass_, begin, end, 1, 0, grad)
     else:
         in_float32.gradient_f32(op, pass_, parameter, begin, end, grad)
 
@@ -116,7 +116,7 @@ cdef void linear_step(
     float *scratch
 ) noexcept nogil:
     if is_wide(op, pass_.rows):
-        of_weights(
+        weight_product(
             op, pass_, begin, end, <float>alpha, <float>beta, <float *>op.parameters[0] + begin * op.units
         )
     else:
@@ -134,7 +134,7 @@ table.backward_columns_f32 = backward_columns
 table.gradient_f32 = gradient
 table.linear_step_f32 = linear_step
 
-#: Whether this machine has AMX, and `CYNN_CPU` does not ask for less.
+#: Whether this machine has AMX, and `CYNN_CPU` does not force a lower level.
 IS_AVAILABLE = os.environ.get("CYNN_CPU") in (None, "", "avx512") and cynn_has_amx()
 
 KERNELS = {"affine": operation_capsule(&table, in_float32.flags)}

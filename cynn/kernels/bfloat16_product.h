@@ -2,10 +2,10 @@
  *
  * AMX multiplies a tile of 16 x 32 numbers by one of 32 x 16. A strip is 16 rows of A or 16 columns of B. Its copy in
  * bfloat16 is cut into tiles of 32 numbers along k, and a tile is 16 x 16 pairs: by rows in a strip of A, by pairs in a
- * strip of B. What is missing at the borders is zero. The order of the sums depends only on the shapes.
+ * strip of B. Tiles are padded with zeros at the borders. The order of the sums depends only on the shapes.
  *
- * Measured on Sapphire Rapids: 3 to 4 times as fast as the product in float32. The pairwise products of AVX512-BF16, which
- * a processor without AMX may have, were half as fast as float32 there, so they are not used.
+ * Measured on Sapphire Rapids: 3 to 4 times as fast as the product in float32. The pairwise products of AVX512-BF16,
+ * which a processor without AMX may have, were half as fast as float32 there, so they are not used.
  */
 
 #ifndef CYNN_BFLOAT16_PRODUCT
@@ -51,8 +51,8 @@ static int cynn_has_amx(void)
     return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
-/* Turn the tile t[i][p] into t[p][i]. */
-CYNN_WITH_BF16 static inline void cynn_turn_tile(__m512i t[16])
+/* Transposes the tile t[i][p]. */
+CYNN_WITH_BF16 static inline void cynn_transpose_tile(__m512i t[16])
 {
     __m512i u[16];
     for (int i = 0; i < 16; i += 2) {
@@ -79,14 +79,14 @@ CYNN_WITH_BF16 static inline void cynn_turn_tile(__m512i t[16])
     }
 }
 
-/* 16 numbers that are at from[first], those of the mask alone; zeros if there are none. */
-CYNN_WITH_BF16 static inline __m512 cynn_some(__mmask16 mask, const float *from, int64_t first)
+/* The numbers from[first..first + 16) that are in the mask, and zeros for the others, which are not read. */
+CYNN_WITH_BF16 static inline __m512 cynn_load_masked(__mmask16 mask, const float *from, int64_t first)
 {
     return mask ? _mm512_maskz_loadu_ps(mask, from + first) : _mm512_setzero_ps();
 }
 
-/* A strip of `lines` lines of k numbers: number j of line i is at from[i * stride + j * step], one of which is 1. A line
- * is a row of A or a column of B. by_lines: as in a strip of A, else as in one of B. */
+/* Copies a strip of `lines` lines of k numbers: number j of line i is at from[i * stride + j * step], and stride or
+ * step is 1. A line is a row of A or a column of B. by_lines: pairs as in a strip of A, else as in one of B. */
 CYNN_WITH_BF16 static void cynn_pack_strip(int64_t lines, int64_t k, const float *from, int64_t stride, int64_t step,
                                            int by_lines, uint32_t *to)
 {
@@ -100,22 +100,23 @@ CYNN_WITH_BF16 static void cynn_pack_strip(int64_t lines, int64_t k, const float
             const uint32_t numbers = depth == CYNN_TILE_DEPTH ? ~0u : (1u << depth) - 1;
             for (int64_t i = 0; i < CYNN_STRIP; i++) {
                 const uint32_t mask = i < lines ? numbers : 0;
-                tile[i] = (__m512i)_mm512_cvtne2ps_pbh(cynn_some(mask >> 16, from, i * stride + j + 16),
-                                                       cynn_some(mask & 0xffff, from, i * stride + j));
+                tile[i] = (__m512i)_mm512_cvtne2ps_pbh(cynn_load_masked(mask >> 16, from, i * stride + j + 16),
+                                                       cynn_load_masked(mask & 0xffff, from, i * stride + j));
             }
         } else {
             for (int64_t p = 0, first = j * step; p < CYNN_STRIP; p++, first += 2 * step) {
-                const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(cynn_some(2 * p + 1 < depth ? there : 0, from, first + step),
-                                                                  cynn_some(2 * p < depth ? there : 0, from, first));
+                const __m512i both =
+                    (__m512i)_mm512_cvtne2ps_pbh(cynn_load_masked(2 * p + 1 < depth ? there : 0, from, first + step),
+                                                 cynn_load_masked(2 * p < depth ? there : 0, from, first));
                 tile[p] = _mm512_permutexvar_epi16(interleaved, both);
             }
         }
-        if ((step == 1) != by_lines) cynn_turn_tile(tile);
+        if ((step == 1) != by_lines) cynn_transpose_tile(tile);
         for (int i = 0; i < 16; i++) _mm512_store_si512(to + i * CYNN_STRIP, tile[i]);
     }
 }
 
-/* Two strips of up to 32 lines. The second is `apart` pairs behind the first. */
+/* Copies up to 32 lines to two strips. The second is `apart` pairs behind the first. */
 CYNN_WITH_BF16 static void cynn_pack_two(int64_t lines, int64_t k, const float *from, int64_t stride, int64_t step,
                                          int by_lines, uint32_t *to, int64_t apart)
 {
@@ -125,11 +126,12 @@ CYNN_WITH_BF16 static void cynn_pack_two(int64_t lines, int64_t k, const float *
     cynn_pack_strip(second, k, second ? from + CYNN_STRIP * stride : from, stride, step, by_lines, to + apart);
 }
 
-/* out (32 x 32) := the product of two strips of A and two of B. The second strips lie `apart` pairs behind the first. */
+/* out (32 x 32) := the product of two strips of A and two of B. The second strips are `apart` pairs behind the first.
+ */
 CYNN_WITH_AMX static void cynn_multiply_strips(int64_t tiles, const uint32_t *a, const uint32_t *b, int64_t apart,
                                                float *out)
 {
-    __asm__ volatile("" ::: "memory"); /* the copies must be written: gcc does not know that tiles are loaded from them */
+    __asm__ volatile("" ::: "memory"); /* store the copies: gcc does not know that tiles are loaded from them */
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
@@ -166,8 +168,9 @@ CYNN_WITH_BF16 static void cynn_add_block(int64_t rows, int64_t columns, const f
     }
 }
 
-/* Eight tiles of 16 rows of 64 bytes: the palette, the row to start with, and for each tile bytes and rows. In memory, since
- * gcc takes the instruction to read 8 bytes of it alone. */
+/* Eight tiles of 16 rows of 64 bytes: the palette, the row to start with, and for each tile bytes and rows. It is
+ * static, since gcc assumes that the instruction reads only 8 bytes of it, and may not store the others of a local
+ * one. */
 static const struct {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];

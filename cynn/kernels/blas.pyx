@@ -25,10 +25,10 @@ cdef extern from *:
     static void use_one_thread(void) { scipy_openblas_set_num_threads(1); }
     static const char *library_name(void) { return scipy_openblas_get_config(); }
     static const char *library_core(void) { return scipy_openblas_get_corename(); }
-    static void hear_of_faults(void (*handler)(const char *, const int *, size_t)) {
+    static void set_fault_handler(void (*handler)(const char *, const int *, size_t)) {
         scipy_openblas_set_xerbla(handler);
     }
-    /* LAPACK's matrices are columns: its lower triangle is the upper one of rows */
+    /* LAPACK's matrices are column-major: its lower triangle is the upper one of a row-major matrix */
     int scipy_LAPACKE_dpotrf_work(int layout, char triangle, int n, double *a, int lda);
     static int has_potrf(void) { return 1; }
     static int potrf(int n, double *a) { return scipy_LAPACKE_dpotrf_work(102, 'L', n, a, n); }
@@ -36,7 +36,7 @@ cdef extern from *:
     static int has_potrf(void) { return 0; }
     static int potrf(int n, double *a) { (void)n; (void)a; return -1; }
     static void use_one_thread(void) {}
-    static void hear_of_faults(void (*handler)(const char *, const int *, size_t)) { (void)handler; }
+    static void set_fault_handler(void (*handler)(const char *, const int *, size_t)) { (void)handler; }
     static const char *library_name(void) { return "another CBLAS, chosen by CYNN_BLAS"; }
     static const char *library_core(void) { return "unknown"; }
     #endif
@@ -78,7 +78,7 @@ cdef extern from *:
         CblasNoTrans
         CblasTrans
     void use_one_thread()
-    void hear_of_faults(void (*)(const char *, const int *, size_t) noexcept nogil)
+    void set_fault_handler(void (*)(const char *, const int *, size_t) noexcept nogil)
     void add_fault(const char *format, ...) nogil
     int64_t count_faults() nogil
     void copy_last_fault(char *text)
@@ -114,9 +114,9 @@ cdef int raise_faults_since(int64_t before) except -1:
     if count_faults() != before:
         copy_last_fault(text)
         raise KernelError(
-            "The arguments of a matrix product must describe matrices that can be where they are said to be. Got "
-            f"{(<const char *>text).decode('ascii', 'replace')} instead: it has not been computed, and what was made "
-            "from it is worth nothing."
+            "The arguments of a matrix product must have valid sizes and addresses. Got "
+            f"{(<const char *>text).decode('ascii', 'replace')} instead: it has not been computed, so all results "
+            "that depend on it are wrong."
         )
     return 0
 
@@ -133,7 +133,7 @@ cdef bint can_multiply(
     bint transpose_a, bint transpose_b, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
     int64_t ldb, const void *c, int64_t ldc
 ) noexcept nogil:
-    """Whether op(A) m x k, op(B) k x n and C m x n can be where they are said to be; if not, that is a fault."""
+    """Whether the sizes and addresses of op(A) m x k, op(B) k x n and C m x n are valid. If not, that is a fault."""
     if (
         is_matrix(a, k if transpose_a else m, m if transpose_a else k, lda)
         and is_matrix(b, n if transpose_b else k, k if transpose_b else n, ldb)
@@ -178,7 +178,7 @@ cdef void gemv(
 
 
 cdef bint has_cholesky() noexcept nogil:
-    """Whether the library that is linked has LAPACK's potrf: the vendored one has, of another it is not known."""
+    """Whether the linked library has LAPACK's potrf. The vendored one has it; another is assumed to lack it."""
     return has_potrf()
 
 
@@ -188,7 +188,7 @@ cdef bint lapack_cholesky(int64_t n, double *a) noexcept nogil:
 
 
 use_one_thread()
-hear_of_faults(on_xerbla)
+set_fault_handler(on_xerbla)
 
 
 def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] c, *,
@@ -200,7 +200,7 @@ def matmul(const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] 
     a, b : array of two dimensions
         The factors.
     c : array of two dimensions
-        Is added to, and holds the result.
+        Receives the result, in place.
     transpose_a, transpose_b : bool
         Whether op transposes A, or B.
     alpha, beta : float

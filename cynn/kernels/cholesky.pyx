@@ -1,7 +1,7 @@
-"""Cholesky's factor of a symmetric positive definite matrix, A = Uᵀ U, and what it solves; in double.
+"""The Cholesky factor U of a symmetric positive definite matrix A = Uᵀ U, the solution of A x = b, and U⁻¹; in double.
 
-Only the upper triangle of A is read, and overwritten by U; the lower one is left as it is. The vendored BLAS has
-LAPACK's potrf. Another BLAS may have none: then the blocks below do the same with products alone.
+Only the upper triangle of A is read, and U overwrites it. The lower one does not change. The vendored BLAS has LAPACK's
+potrf. Another BLAS may lack it: then `own_cholesky` factors A in blocks of rows.
 """
 
 from libc.math cimport isfinite, sqrt
@@ -21,7 +21,7 @@ cdef inline void subtract_row(int64_t n, double factor, const double *x, double 
 
 
 cdef bint factor_rows(int64_t n, int64_t begin, int64_t end, double *a) noexcept nogil:
-    """Rows begin..end of U, of which all earlier rows have been subtracted."""
+    """Compute rows begin..end of U. The products of all earlier rows have been subtracted from them."""
     cdef int64_t i, j, k
     cdef double pivot
     for i in range(begin, end):
@@ -43,7 +43,7 @@ cdef bint own_cholesky(int64_t n, double *a) noexcept nogil:
         if not factor_rows(n, begin, end, a):
             return False
         i = end
-        while i < n:  # of the rest, blocks on and above the diagonal
+        while i < n:  # update the remaining rows, on and above the diagonal
             rows = min(BLOCK, n - i)
             gemm[double](
                 True, False, rows, n - i, end - begin, -1, a + begin * n + i, n, a + begin * n + i, n, 1,
@@ -62,12 +62,12 @@ def factor(double[:, ::1] a, *, bint own=False):
     a : float64 array of shape (n, n)
         The upper triangle of a symmetric matrix.
     own : bool
-        Whether to do without LAPACK in any case.
+        Whether to use the code in this file even if there is LAPACK.
 
     Returns
     -------
     bool
-        False if A is not positive definite; its upper triangle is then worth nothing.
+        False if A is not positive definite. Its upper triangle is then undefined.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def inverse(double[:, ::1] u):
             memset(row, 0, i * sizeof(double))
             of_i = 1 / row[i]
             row[i] = of_i
-            for k in range(n - 1, i, -1):  # row[k] is still U[i, k], as no row before V[k] has a number there
+            for k in range(n - 1, i, -1):  # row[k] is still U[i, k]: the rows of V after row k are 0 there
                 of_k = row[k] * of_i
                 row[k] = 0
                 subtract_row(n - k, of_k, &u[k, k], row + k)

@@ -1,5 +1,5 @@
-/* The functions of one dtype, T, among those that operations and parts offer in pairs (abi.h): those whose names end as
- * NAME says. Included once per dtype. */
+/* Calls of the functions of operations and parts (abi.h) for one dtype: T, whose suffix NAME appends. Included once per
+ * dtype. */
 
 static void NAME(cynn_forward)(const cynn_operation *operation, const cynn_operands *op, const cynn_pass *pass,
                                int64_t begin, int64_t end)
@@ -100,7 +100,7 @@ static void NAME(cynn_gradient_jvp)(const cynn_operation *operation, const cynn_
     operation->NAME(gradient_jvp)(op, tangents, pass, parameter, begin, end, grad);
 }
 
-/* backward does the same where the derivative is diagonal */
+/* without jvp, backward does the same, if the derivative is diagonal */
 static int NAME(cynn_has_activation_jvp)(const cynn_activation *activation)
 {
     return activation->NAME(jvp) != NULL || !(activation->flags & CYNN_ROWWISE);

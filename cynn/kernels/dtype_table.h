@@ -28,7 +28,7 @@ typedef struct {
                         int64_t end, double alpha, double beta, void *scratch);
     void (*update_states)(const cynn_operation *operation, const cynn_operands *op,
                           const cynn_pass *pass); /* optional */
-    /* of functions that may be missing */
+    /* whether the functions below are there */
     int (*has_jvp)(const cynn_operation *operation);
     int (*has_backward_jvp)(const cynn_operation *operation);
     int (*has_gradient_jvp)(const cynn_operation *operation);

@@ -1,4 +1,4 @@
-# The directional derivatives of batch norm by its moving averages.
+# The directional derivatives of batch norm with its moving averages.
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
@@ -11,8 +11,8 @@ cdef inline floating deviation(floating variance) noexcept nogil:
     return vector_math.sqrt(variance) if variance != 0 else <floating>INFINITY
 
 
-# Directional derivatives where the moving averages are used, which are constants. For the statistics of a batch there
-# are none: the derivative of a row would depend on all others.
+# The moving averages are constants. With the statistics of a batch, there are no directional derivatives: the
+# derivative of a row would depend on all other rows.
 
 cdef inline void batch_jvp(
     const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,

@@ -8,7 +8,7 @@
 enum { CYNN_LANES = 32, CYNN_GROUP = 4 * CYNN_LANES };
 
 #if defined(__GNUC__) && !defined(__clang__)
-#define CYNN_KEEP_LOOP _Pragma("GCC unroll 1") /* unrolled first, so that the outer loop is vectorized */
+#define CYNN_KEEP_LOOP _Pragma("GCC unroll 1") /* gcc would unroll the inner loop, then vectorize the outer one */
 #else
 #define CYNN_KEEP_LOOP
 #endif

@@ -38,9 +38,9 @@ static inline void cynn_prefetch_some(cynn_prefetch *prefetch)
 }
 
 /* Set the lines per call so that all rows are prefetched after that many calls. */
-static inline void cynn_spread_prefetch(cynn_prefetch *prefetch, int64_t looks)
+static inline void cynn_spread_prefetch(cynn_prefetch *prefetch, int64_t calls)
 {
-    prefetch->lines = prefetch->rows * (prefetch->row_bytes / 64 + 1) / looks + 1;
+    prefetch->lines = prefetch->rows * (prefetch->row_bytes / 64 + 1) / calls + 1;
 }
 
 static inline void cynn_prefetch_rest(cynn_prefetch *prefetch)

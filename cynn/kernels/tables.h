@@ -16,9 +16,9 @@ typedef enum { CYNN_UINT8, CYNN_FLOAT32, CYNN_FLOAT64 } cynn_element_kind;
 
 /* A caller's matrix as it is in memory. Strides are in bytes, of either sign.
  *
- * In compressed sparse rows (CSR), `starts` is not NULL, and both strides are 0: row i has the elements of data, each in
- * the column of the same place in column_of, from starts[i] to starts[i + 1], at most one for each column; all others
- * are 0. Columns count from first_column. */
+ * In compressed sparse rows (CSR), `starts` is not NULL, and both strides are 0. Row i has the elements data[j] in the
+ * columns column_of[j] - first_column, for starts[i] <= j < starts[i + 1], at most one per column. All other elements
+ * are 0. */
 typedef struct {
     const char *data;
     cynn_element_kind kind;
@@ -35,14 +35,14 @@ typedef struct {
 
 typedef struct {
     /* out (count x columns) := scale * source[index[0..count)] + offset, computed in double or as exactly, then
-     * narrowed. index NULL: rows 0..count. Rows are prefetched up to `ahead` entries of index beyond count (-count:
-     * no prefetch). check_finite: stops at the first row with a NaN or an infinity in out, and returns its position in
+     * rounded. index NULL: rows 0..count. Rows are prefetched up to `ahead` entries of index beyond count; with -count,
+     * none are. With check_finite, stops at the first row of out with a NaN or an infinity, and returns its position in
      * index. Otherwise returns -1. */
     int64_t (*gather)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
                       double offset, int check_finite, void *out);
     /* The first row with a NaN or an infinity, or -1. */
     int64_t (*first_nonfinite_row)(const cynn_rows *source);
-    /* Whether gathered rows hold valid categories in those columns. */
+    /* Whether gathered rows have valid categories in those columns. */
     int (*are_categories)(int64_t n, const cynn_categories *categories, int64_t rows, int64_t columns, const void *x);
     /* target (count x columns): a row of zeros with a 1 at classes[index[i]], for each i. */
     void (*one_hot)(const int64_t *classes, const int64_t *index, int64_t count, int64_t columns, void *target);
@@ -99,7 +99,7 @@ typedef struct {
 
 /* ---- filling a table from Cython ------------------------------------------------------------ */
 
-/* Arrays to Cython, which sees pointers to float or to double here (tables.pxd). */
+/* The types of arrays. Cython declares them as pointers to float or to double (tables.pxd). */
 typedef void *cynn_array;
 typedef const void *cynn_const_array;
 

@@ -1,4 +1,4 @@
-# Declares tables.h for Cython: the structs that the kernels of one CPU level give to the engine, in capsules.
+# Declares tables.h for Cython: the structs in which the kernels of one CPU level give their functions to the engine.
 from libc.stdint cimport int32_t, int64_t
 
 from cynn.abi cimport cynn_activation
@@ -90,8 +90,8 @@ cdef extern from "tables.h" nogil:
             int64_t, int64_t, const CurvatureTerm *, int64_t, void *, int64_t
         ) noexcept nogil
 
-    # void * in C, so that a function has the type of the table's field whatever its dtype. Cython sees the elements,
-    # and so calls the kernel of their dtype.
+    # In C, these are void *, so that functions of both dtypes have the type of the table's field. In Cython, they have
+    # the type of the elements, so that a function calls the kernel of its dtype.
     ctypedef float *FloatArray "cynn_array"
     ctypedef double *DoubleArray "cynn_array"
     ctypedef const float *ConstFloatArray "cynn_const_array"

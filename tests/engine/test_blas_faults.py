@@ -115,7 +115,7 @@ def wrong_kernel(kind, name, **more):
     return planted_kernels.plant(kind, **{name: function_type(multiply_wrongly)}, **more)
 
 
-MESSAGE = "must describe matrices that can be where they are said to be. Got gemm of m 2, n 3, k 4"
+MESSAGE = "must have valid sizes and addresses. Got gemm of m 2, n 3, k 4"
 
 
 def test_in_an_optimizer():

@@ -1,1 +1,1 @@
-"""Kernels compiled for one level of CPU; built from the sources in the folder above."""
+"""Kernels compiled for one level of CPU; built from the sources in cynn/kernels/leveled."""

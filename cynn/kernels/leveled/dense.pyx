@@ -1,7 +1,7 @@
 """The affine map of a dense layer, z = x W + b, forward and backward.
 
-Small and narrow products have their own kernel (small_product.h). Large ones use another (packed_product.h), or BLAS
-if they have few rows. The choice depends only on the shapes, so the bits do too.
+Small and narrow products have a kernel of our own (small_product.h). Large ones have another (packed_product.h), or
+BLAS if they have few rows. The choice depends only on the shapes, so the bits do too.
 """
 
 from cpython.pycapsule cimport PyCapsule_New
@@ -148,7 +148,7 @@ cdef inline void product(
     bint transpose_a, bint transpose_b, int64_t m, int64_t n, int64_t k, floating alpha, const floating *A,
     int64_t lda, const floating *B, int64_t ldb, floating beta, floating *C, int64_t ldc, cynn_prefetch *prefetch
 ) noexcept nogil:
-    """C := alpha op(A).op(B) + beta C, whichever way is the quickest for the shape."""
+    """C := alpha op(A).op(B) + beta C, by the fastest method for the shape."""
     cdef floating[TRANSPOSED] transposed
     cdef int64_t row_stride = 1 if transpose_a else lda, k_stride = lda if transpose_a else 1
     if alpha != 1 and beta == 0:  # kernels of our own would take alpha as 1
@@ -238,7 +238,7 @@ cdef void backward_columns(
 cdef inline void times_number(
     int64_t n, floating factor, const floating *delta, floating *out
 ) noexcept nogil:
-    """factor * delta, with the bits of a sum that starts at 0: there is no -0."""
+    """out := factor * delta, with the bits of a sum that starts at 0: -0 becomes 0."""
     cdef int64_t j
     for j in range(n):
         out[j] = factor * delta[j] + 0
@@ -249,7 +249,7 @@ cdef void weight_gradient(
 ) noexcept nogil:
     """Rows begin..end of xᵀ delta."""
     cdef int64_t inputs = op.widths[0], units = op.units, i
-    if pass_.rows == 1 and pass_.prefetch == NULL:  # as for each row of a Jacobian: nothing is summed up
+    if pass_.rows == 1 and pass_.prefetch == NULL:  # as for a row of a Jacobian: no sum over rows
         if units == 1:
             times_number(end - begin, (<const floating *>op.delta)[0], <const floating *>op.x[0] + begin, dW)
             return
@@ -267,7 +267,7 @@ cdef void bias_gradient(
 ) noexcept nogil:
     """Column sums of delta: the product of a row of ones and delta. Sums over many rows are computed in double."""
     cdef int64_t units = op.units
-    cdef floating one = 1  # strides of 0 make a row of ones of it
+    cdef floating one = 1  # with strides of 0, it is a row of ones
     if pass_.rows == 1:
         times_number(units, one, delta, db)
         return
@@ -307,7 +307,7 @@ cdef void linear_step(
         )
 
 
-# Directional derivatives: the product rule. The tangent of W is NULL where the direction is one of inputs.
+# Directional derivatives, by the product rule. The tangent of W is NULL if only the inputs move.
 
 cdef void jvp(
     const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
@@ -397,7 +397,7 @@ KERNELS = {
 }
 
 
-# What plugins get: the products above, their arguments checked.
+# The functions for plugins: the products above, with checks of their arguments.
 
 cdef void checked_product(
     int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, floating alpha, const floating *A, int64_t lda,
@@ -431,5 +431,5 @@ functions.affine_f64 = checked_affine[double]
 functions.gemv_f32 = checked_gemv[float]
 functions.gemv_f64 = checked_gemv[double]
 
-#: Without the random numbers, which are those of the module for noise.
+#: The functions for plugins. `noise.add_random_numbers` adds those for random numbers.
 BLAS = PyCapsule_New(&functions, CYNN_BLAS_CAPSULE, NULL)

@@ -74,7 +74,7 @@ cdef void gradient(
     const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, int64_t begin, int64_t end,
     floating *grad
 ) noexcept nogil:
-    """The gradient of rows begin..end of the table: the sum of the gradients of the vectors that they gave."""
+    """The gradient by rows begin..end of the table: the sum of the gradients by all copies of each row."""
     cdef int64_t width = op.widths[0], n_columns = <int64_t>op.h[0]
     cdef int64_t n = op.parameter_rows[0], size = op.parameter_columns[0]
     cdef int64_t row, i, j, k
@@ -91,7 +91,7 @@ cdef void gradient(
                     grad[k * size + i] += delta[i]
 
 
-# Directional derivatives. By a category there is none: its tangent is not read, as its derivative is 0.
+# Directional derivatives. The derivative by a category is 0, so its tangent is not read.
 
 cdef void jvp(
     const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,

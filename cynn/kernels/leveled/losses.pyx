@@ -119,7 +119,7 @@ cdef double binary_cross_entropy_kernel(
     const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
-    # outside the clipping range C continues as its tangent, so that grad is its gradient there, too
+    # outside the clipping range, C is continued by its tangent line, so that grad is its gradient there, too
     cdef int64_t row, j
     cdef double total = 0, row_total, weight, p, t, slope
     for row in range(rows):
@@ -162,7 +162,7 @@ cdef double cross_entropy_kernel(
     const double *h, int64_t rows, int64_t cols, const floating *prediction, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
-    # below the clipping range C continues as its tangent, so that grad is its gradient there, too
+    # below the clipping range, C is continued by its tangent line, so that grad is its gradient there, too
     cdef int64_t row, j
     cdef double total = 0, row_total, weight, p, t
     cdef double kept = 1 - h[0], spread = h[0] / cols
@@ -200,7 +200,7 @@ cdef inline void sums_of_exp(
             sums[row] = sum_of(cols, exp_z + row * cols)
 
 
-cdef double cross_entropy_of_some(
+cdef double cross_entropy_of_few_rows(
     const double *h, int64_t rows, int64_t cols, const floating *z, const floating *target,
     const int64_t *class_index, const floating *sample_weight, floating *grad
 ) noexcept nogil:
@@ -265,7 +265,7 @@ cdef double cross_entropy_from_z(
     cdef double total = 0
     while row < rows:
         count = max(1, min(rows - row, ROWS_AT_ONCE, ELEMENTS_AT_ONCE // cols))
-        total += cross_entropy_of_some(
+        total += cross_entropy_of_few_rows(
             h, count, cols, z + row * cols, NULL if target == NULL else target + row * cols,
             NULL if class_index == NULL else class_index + row,
             NULL if sample_weight == NULL else sample_weight + row, NULL if grad == NULL else grad + row * cols

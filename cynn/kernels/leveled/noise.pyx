@@ -75,7 +75,7 @@ cdef inline void pass_on(const cynn_operands *op, int64_t begin, int64_t end, fl
         memcpy(out + begin * op.units, x + begin * op.units, (end - begin) * op.units * sizeof(floating))
 
 
-# h: rate, slope, kept, dropped. An element x that is kept becomes slope x + kept; one that is dropped, `dropped`.
+# h: rate, slope, kept, dropped. A kept element x becomes slope x + kept, a dropped one `dropped`.
 cdef void dropout_forward(
     const cynn_operands *op, const cynn_pass *pass_, int64_t begin, int64_t end, floating *out
 ) noexcept nogil:
@@ -114,7 +114,7 @@ cdef void dropout_backward(
         delta[i] *= factors[i]
 
 
-# Directional derivatives: the noise is the same, so that of dropout is a factor and that of Gaussian noise falls away.
+# Directional derivatives. The noise is constant: with dropout the derivative is its factor, with Gaussian noise 1.
 
 cdef void dropout_jvp(
     const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t begin, int64_t end,
@@ -169,7 +169,7 @@ cdef inline void normals(const uint32_t *words, floating *out) noexcept nogil:
 cdef inline int64_t draw_normals_from(
     const cynn_operands *op, const cynn_pass *pass_, int64_t place, int64_t end, floating *z, int64_t *stop
 ) noexcept nogil:
-    """Likewise, of normal numbers."""
+    """Draw normal numbers for the places from `place` to `stop`, at most to `end`. Returns the place of z[0]."""
     cdef uint32_t[CHUNK] words
     cdef int64_t i, first = draw_from(op, pass_, place, end, words, stop)
     for i in range((stop[0] - first + GROUP - 1) // GROUP):
@@ -246,7 +246,7 @@ cdef uint64_t FLAGS = CYNN_IN_PLACE | CYNN_GRADIENT_IN_PLACE | CYNN_ONLY_TRAININ
 KERNELS = {"dropout": operation_capsule(&dropout, FLAGS), "gaussian": operation_capsule(&gaussian, FLAGS)}
 
 
-# What plugins get: numbers of places first, first + 1, ...
+# The functions for plugins: numbers of places first, first + 1, ...
 
 cdef void random_words(
     const cynn_operands *op, const cynn_pass *pass_, int64_t first, int64_t count, uint32_t *out
@@ -286,7 +286,7 @@ cdef void random_normal(
 
 
 def add_random_numbers(blas):
-    """Complete the functions that plugins get: those in this capsule have none that draw numbers."""
+    """Add the functions for random numbers to those for plugins, in this capsule."""
     cdef cynn_blas *functions = <cynn_blas *>PyCapsule_GetPointer(blas, CYNN_BLAS_CAPSULE)
     functions.random_words = random_words
     functions.random_uniform_f32 = random_uniform[float]

@@ -159,7 +159,7 @@ cdef void batch_backward_columns(
     for j in range(n):
         dbeta[begin + j] = <floating>of_delta[j]
         dgamma[begin + j] = <floating>of_product[j]
-        # mean and variance do not depend on this batch
+        # without statistics of the batch, mean and variance are constants
         mean_delta[j] = <floating>(of_delta[j] / pass_.total_weight) if has_statistics(pass_) else 0
         mean_product[j] = <floating>(of_product[j] / pass_.total_weight) if has_statistics(pass_) else 0
         slope[j] = scale[j] * (1 if gamma == NULL else gamma[begin + j])
@@ -179,7 +179,7 @@ cdef void batch_backward_columns(
 cdef void gradient_of_prediction(
     const cynn_operands *op, const cynn_pass *pass_, int64_t parameter, floating *grad
 ) noexcept nogil:
-    """Σ delta normal, or Σ delta, where rows are normalized by the moving averages."""
+    """Σ delta normal, or Σ delta, if rows are normalized by the moving averages."""
     cdef double[PIECE] total
     cdef floating[PIECE] center, scale
     cdef const floating *mean = <const floating *>op.states[0]
@@ -283,7 +283,7 @@ cdef inline floating row_sum(int64_t n, const floating *x, const floating *y, co
 cdef floating normalize_large_row(
     int64_t n, const floating *x, bint is_centered, double epsilon, floating *normal
 ) noexcept nogil:
-    """The normalized row, and 1 / deviation, if sums or squares of x overflow: computed for x / largest, in double."""
+    """Normalize a row whose sums or squares overflow: compute with x / largest, in double. Returns 1 / deviation."""
     cdef double largest = 1, mean = 0, squares = 0, scale  # fmax ignores NaN, so a row of NaN gives 1
     cdef int64_t j
     for j in range(n):
@@ -447,7 +447,7 @@ cdef void row_gradient_jvp(
     const cynn_operands *op, const cynn_tangents *tangents, const cynn_pass *pass_, int64_t parameter, int64_t begin,
     int64_t end, floating *grad
 ) noexcept nogil:
-    """Σ ddelta normal + delta dnormal of gamma; Σ ddelta of beta."""
+    """Σ ddelta normal + delta dnormal for gamma, Σ ddelta for beta."""
     cdef int64_t row, j, units = op.units
     cdef const floating *normal = <const floating *>op.saved[0]
     cdef const floating *dnormal = <const floating *>tangents.saved[0]

@@ -1,4 +1,4 @@
-"""Activations that depend on more than one number: PReLU, the maximum in maxout, the product in GLU."""
+"""Activations with a parameter or several inputs per output: PReLU, the maximum in maxout, the product in GLU."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
@@ -180,7 +180,7 @@ cdef void maximum_jvp(
     cdef const floating *a
     for row in range(begin, end):
         a = <const floating *>op.out + row * units
-        # from the last piece to the first, which therefore prevails
+        # from the last piece to the first, so that of equal pieces the first is written last
         z = <const floating *>op.x[0] + (row + 1) * width
         dz = <const floating *>tangents.x[0] + (row + 1) * width
         for _ in range(width // units):
@@ -295,7 +295,7 @@ cdef void product_backward_jvp(
         d = ddelta + row * units
         ddz = <floating *>tangents.dx[0] + row * 2 * units
         for j in range(units):
-            ddz[j] = delta[j] * z[j]  # the gradient of the gates, in memory that is written afterwards
+            ddz[j] = delta[j] * z[j]  # the gradient by the gates, until the last loop overwrites it
             ddz[units + j] = d[j] * z[j] + delta[j] * dz[j]
         activation_backward_jvp(
             op.activation, op.activation_h, 1, units, z + units, gate, ddz, dz + units, dgate, ddz + units

@@ -1,4 +1,4 @@
-"""Gathers rows of the caller's array into a batch; converts and scales them in the same pass."""
+"""Gathers rows of the caller's array into a batch, and converts and scales them in the same pass."""
 
 from cpython.pycapsule cimport PyCapsule_New
 from libc.float cimport DBL_MAX, FLT_MAX, FLT_MIN
@@ -52,7 +52,7 @@ cdef inline void prefetch_row(const Rows *source, int64_t row) noexcept nogil:
 
 
 cdef inline bint is_exact_in_float(element *typed, double scale, double offset, floating *out) noexcept nogil:
-    """Whether float32 arithmetic is as exact as double up to one rounding: a product only, no subtraction."""
+    """Whether one float32 product is as exact as double arithmetic, up to its rounding: if no offset is added."""
     return (
         sizeof(floating) == sizeof(float) and sizeof(element) <= sizeof(float)
         and offset == 0 and FLT_MIN <= fabs(scale) and fabs(scale) <= FLT_MAX
@@ -106,7 +106,7 @@ cdef inline bint is_block(
 
 
 cdef inline floating converted(element value, double scale, double offset, floating *out) noexcept nogil:
-    """One number, to the bits that `convert_row` makes of it."""
+    """Convert one number, to the same bits as `convert_row`."""
     if is_exact_in_float(&value, scale, offset, out):
         return <floating>scale * <floating>value
     return <floating>(scale * <double>value + offset)
@@ -116,7 +116,7 @@ cdef inline int64_t gather_sparse(
     element *values, const Rows *source, const int64_t *index, int64_t count, double scale, double offset,
     bint check_finite, floating *out
 ) noexcept nogil:
-    """`gather` for sparse rows. A -0 becomes 0, as where it is added to the zeros of a dense matrix."""
+    """`gather` for sparse rows. A -0 becomes 0, as it does when it is added to 0 in a dense matrix."""
     cdef int64_t i, j, row, column
     cdef element zero = 0
     cdef floating filling = converted(zero, scale, offset, out)

@@ -1,6 +1,6 @@
 """Changes a gradient before the optimizer's step, and a parameter after it.
 
-Elements are processed in order, and sums are computed in double, so the result depends only on the piece.
+Elements are processed in order, and sums are computed in double, so a result depends only on its piece.
 """
 
 from cpython.pycapsule cimport PyCapsule_New
