@@ -29,22 +29,22 @@ extern "C" {
 typedef struct {
     uint16_t abi_major, abi_minor; /* those of the installed CyNN. Fields are only appended */
     uint32_t struct_size;
-    uint64_t flags; /* none so far: 0 */
+    uint64_t flags; /* 0: there are none so far */
     /* C := alpha op(A).op(B) + beta C, with op(A) m x k, op(B) k x n and C m x n; op is the transpose if transpose_a or
-     * transpose_b is not 0. With beta 0, C is not read. Depending on the shapes the product is computed without a copy,
-     * with packed copies, or by OpenBLAS. prefetch: pass->prefetch in one product of a call, otherwise NULL. */
+     * transpose_b is not 0. With beta 0, C is not read. The shapes decide whether the product is computed without
+     * copies, with packed copies, or by OpenBLAS. prefetch: pass->prefetch in one product of a call, otherwise NULL. */
     void (*gemm_f32)(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                      int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc,
                      cynn_prefetch *prefetch);
     void (*gemm_f64)(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
                      int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc,
                      cynn_prefetch *prefetch);
-    /* z := x W + b, with z rows x units, x rows x inputs, W inputs x units, all contiguous, and b units or NULL. */
+    /* z := x W + b, with z (rows x units), x (rows x inputs), W (inputs x units), b (units) or NULL, all contiguous. */
     void (*affine_f32)(int64_t rows, int64_t inputs, int64_t units, const float *x, const float *W, const float *b,
                        float *z, cynn_prefetch *prefetch);
     void (*affine_f64)(int64_t rows, int64_t inputs, int64_t units, const double *x, const double *W, const double *b,
                        double *z, cynn_prefetch *prefetch);
-    /* y := alpha op(A).x + beta y, with A, before op, m x n. */
+    /* y := alpha op(A).x + beta y, with A (m x n). */
     void (*gemv_f32)(int transpose_a, int64_t m, int64_t n, float alpha, const float *a, int64_t lda, const float *x,
                      float beta, float *y);
     void (*gemv_f64)(int transpose_a, int64_t m, int64_t n, double alpha, const double *a, int64_t lda,

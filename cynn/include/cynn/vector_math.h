@@ -6,12 +6,12 @@
  *   erf, erfc            exp(-x^2) times a polynomial in (x - K) / (x + K) (Schonfelder, 1978), of our own too
  *   sin, cos             Cody and Waite's reduction by pi / 2, and polynomials of Cephes
  *
- * At most 1 ULP for log, 2 for exp, log1p and tanh, 3 for erf, 5 for erfc and expm1
- * over the whole range, denormal results included but for erfc (tests/engine/test_vector_math.py). +-infinity,
- * zeros and NaN come out right. sin and cos have at most 2 ULP up to |x| = CYNN_FAR_F32 and CYNN_FAR_F64; beyond, they
- * lose digits, and the C library's are to be called.
- * Must be compiled without -fassociative-math: the order of the subtractions is the algorithm.
- * -fno-math-errno and -fno-trapping-math are what lets gcc vectorize a loop over them.
+ * The largest errors are 1 ULP for log, 2 for exp, log1p and tanh, 3 for erf, 5 for erfc and expm1, over the whole
+ * range, with denormal results, too, except those of erfc (tests/engine/test_vector_math.py). +-infinity, zeros and NaN
+ * give the right results. For sin and cos, it is 2 ULP up to |x| = CYNN_FAR_F32 and CYNN_FAR_F64. Beyond these, they
+ * lose digits: call those of the C library.
+ * Compile without -fassociative-math: the order of the subtractions matters. gcc vectorizes a loop over these functions
+ * only with -fno-math-errno and -fno-trapping-math.
  */
 #ifndef CYNN_VECTOR_MATH_H
 #define CYNN_VECTOR_MATH_H
@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* 2^n as a product of two normal numbers, so that denormal and overflowing results come out right. */
+/* y 2^n. 2^n is a product of two normal numbers, so that denormal and overflowing results are right. */
 static inline float cynn_scale_f32(float y, int32_t n)
 {
     int32_t half = n >> 1;
@@ -133,7 +133,7 @@ static inline float cynn_log_f32(float x)
     float result = f - (half - (s * (half + square * p) + n * -2.12194440e-4f)) + n * 0.693359375f;
     result = x == 0.0f ? -INFINITY : result;
     result = x < 0.0f ? NAN : result;
-    return x < INFINITY ? result : x; /* infinity and NaN as they are; a negative NaN is none of these */
+    return x < INFINITY ? result : x; /* infinity and NaN are returned unchanged */
 }
 
 static inline double cynn_log_f64(double x)
@@ -165,7 +165,7 @@ static inline double cynn_log_f64(double x)
     return x < INFINITY ? result : x;
 }
 
-/* log(1 + x) = log(u) + what rounding took from u = 1 + x, over u */
+/* log(1 + x) = log(u) + e / u, where u = 1 + x is rounded, and e is what the rounding has lost */
 static inline float cynn_log1p_f32(float x)
 {
     float u = 1.0f + x;
@@ -180,7 +180,7 @@ static inline double cynn_log1p_f64(double x)
     return cynn_log_f64(u) + (u > 0.0 && u < INFINITY ? correction : 0.0);
 }
 
-/* erfc(x) = exp(-x^2) g(t) / (1 + 2 x) for x >= 0. The rounding error of x^2 counts: Dekker's split finds it. */
+/* erfc(x) = exp(-x^2) g(t) / (1 + 2 x) for x >= 0. The rounding error of x^2 matters: Dekker's split computes it. */
 static inline float cynn_erfc_f32(float x)
 {
     float magnitude = x < 0.0f ? -x : x;
@@ -326,7 +326,7 @@ static inline double cynn_tanh_f64(double x)
 #define CYNN_FAR_F32 8192.0f
 #define CYNN_FAR_F64 1e6
 
-/* x = n pi / 2 + r with |r| <= pi / 4. The result is +-sin r or +-cos r, by the last two bits of n. */
+/* x = n pi / 2 + r with |r| <= pi / 4. The last two bits of n select sin r, cos r, -sin r or -cos r. */
 static inline float cynn_quarter_turns_f32(float x, uint32_t *n)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23 */
