@@ -40,8 +40,8 @@ from cynn.engine.workspace cimport Node, Workspace, address_of, forward_node
 TILE_ROWS = 128
 cdef int64_t tile_rows = TILE_ROWS
 
-# Of a few rows with at least this many multiplications, half a tile pass together, so that there is work for a second
-# thread. In wide layers that costs one thread up to a tenth, as W is packed more often.
+# Few rows with at least this many multiplications are cut into half tiles, so that there is work for a second thread.
+# In wide layers, this costs one thread up to a tenth of its speed, as W is packed more often.
 cdef int64_t FEW_ROWS = 2 * tile_rows
 cdef double MIN_SMALL_TILE_MULTIPLICATIONS = 8e6
 
@@ -265,7 +265,7 @@ cdef class Engine:
         return Workspace(self.operations, self.dtype, self.source.inputs, rows, training, losses, by_inputs)
 
     cdef int64_t rows_of_tile(self, int64_t rows) noexcept:
-        """How many of these rows pass through the network together, whatever the number of threads."""
+        """How many of these rows go through the network together. It does not depend on the number of threads."""
         if rows <= FEW_ROWS and self.multiplications_of_row * rows >= MIN_SMALL_TILE_MULTIPLICATIONS:
             return tile_rows // 2
         return tile_rows

@@ -41,11 +41,11 @@ cdef int64_t MIN_BLOCK = 24
 cdef int64_t MAX_BLOCK = 192
 cdef int64_t BLOCKS = 8
 
-# As many slabs as have sums that fit in the L2 cache, but no more than keep all threads busy.
+# There are as many slabs as have sums that fit in the L2 cache, but no more than keep all threads busy.
 cdef int64_t SUMS_BYTES = 1 << 19
 cdef int64_t MAX_SLABS = 8
 
-# With rows of whole vectors, a small product reads J as it lies, and need not copy it.
+# Rows of J are padded to whole vectors, so that a small product needs no copy of J.
 cdef int64_t VECTOR = 8
 
 cdef const cynn_blas *blas = import_blas()
@@ -132,7 +132,9 @@ cdef inline void point_at_row(const Dtype *dtype, RowOperation *operation, int64
 cdef void write_gradients(
     const Panel *panel, const Buffers *buffers, int64_t parts, int64_t rows, double *out, int64_t stride
 ) noexcept nogil:
-    """For each part of a tile, write the gradient by all trained parameters, summed over its rows. Of one row, J."""
+    """For each part of a tile, write the gradient by all trained parameters, summed over its rows. With one row per
+    part, these are rows of J.
+    """
     cdef const Dtype *dtype = panel.dtype
     cdef int64_t i, j, k, part, size
     cdef RowOperation *operation
@@ -354,7 +356,7 @@ cdef class NormalEquations:
         return self.hold(aligned_zeros((max(1, n) * size,), np.uint8))
 
     cdef double *begin_sums(self, double *products, double *right) except NULL:
-        """Let the sums of Jᵀ J and Jᵀ r begin at 0: with several slabs, those of each. Returns a buffer for J."""
+        """Set the sums of the products and of Jᵀ r to 0, for each slab if there are several. Returns a buffer for J."""
         cdef Panel *panel = &self.panel
         cdef int64_t n = self.n_parameters, size
         panel.row_length = self.padded_length

@@ -124,7 +124,7 @@ cdef class OperationKernel:
         """Raise a PluginError unless there is a function for the gradient by the parameters."""
         if self.functions.gradient_f32 == NULL and self.functions.gradient_f64 == NULL:
             raise PluginError(
-                f"The kernel of {describe(self.layer)} must have the function gradient, since the layer hands it "
+                f"The kernel of {describe(self.layer)} must have the function gradient, since the layer has "
                 "parameters that are trained. Got NULL instead."
             )
 

@@ -98,7 +98,7 @@ def solve(const double[:, ::1] u, double[::1] b):
     Parameters
     ----------
     u : float64 array of shape (n, n)
-        What `factor` left.
+        The factor U, which `factor` has written.
     b : float64 array of shape (n,)
         The right side, which becomes the solution.
 
@@ -138,7 +138,7 @@ def inverse(double[:, ::1] u):
     Parameters
     ----------
     u : float64 array of shape (n, n)
-        What `factor` left.
+        The factor U, which `factor` has written.
 
     Examples
     --------

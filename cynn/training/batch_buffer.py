@@ -12,7 +12,7 @@ from cynn.data import row_weights
 from cynn.data.row_weights import RowWeights
 from cynn.data.sparse import as_dense
 from cynn.data.targets import Targets
-from cynn.engine.batch_room import BatchRoom
+from cynn.engine.batch_copier import BatchCopier
 from cynn.engine.batch_step import BatchStep
 from cynn.engine.trainer import UnusableRow
 from cynn.errors import DataError, InvalidParameterError
@@ -57,14 +57,14 @@ class BatchBuffer:
             )
         self.context = context
         self.capacity = capacity
-        room = parts * capacity
-        self.rows = np.zeros((room, rows.shape[1]), rows.dtype)
-        self.target = target.with_room(room)
-        self.weights = RowWeights.room(room, len(target.parts))
+        n_rows = parts * capacity
+        self.rows = np.zeros((n_rows, rows.shape[1]), rows.dtype)
+        self.target = target.with_room(n_rows)
+        self.weights = RowWeights.room(n_rows, len(target.parts))
         self.trainer = context.trainer(self.rows, self.target, self.weights, capacity, keeps_gradients=keeps_gradients)
         all_weights = [*self.weights.each, self.weights.rows]
-        self.steps = BatchStep(self.trainer, room)
-        self.room = BatchRoom(
+        self.steps = BatchStep(self.trainer, n_rows)
+        self.copier = BatchCopier(
             context.network.dtype,
             self.rows,
             self.target.values,
@@ -76,7 +76,7 @@ class BatchBuffer:
         objective = context.objective
         #: The fast path: checks a batch of plain arrays, copies it to the rows from `begin` on, and returns its number
         #: of rows. 0 means that the batch needs `checked_batch` and `put`, which convert other forms and raise errors.
-        self.put_as_given: Callable[[int, Any, Any, bool], int] = self.room.put
+        self.put_as_given: Callable[[int, Any, Any, bool], int] = self.copier.put
         if not objective.takes_plain_targets or target.derivatives is not None:
             self.put_as_given = lambda begin, x, y, check_finite: 0
         elif type(objective.losses[0]).check_target is not Loss.check_target:
@@ -97,7 +97,7 @@ class BatchBuffer:
         return len(rows)
 
     def _put_and_check(self, begin: int, x: Any, y: Any, check_finite: bool) -> int:
-        n = self.room.put(begin, x, y, check_finite)
+        n = self.copier.put(begin, x, y, check_finite)
         if n and self.target.values is not None:
             self.context.objective.losses[0].check_target(self.target.values[begin : begin + n])
         return n

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cynn import metrics
 from cynn.data.row_weights import RowWeights
 from cynn.engine import threads
-from cynn.engine.batch_room import BatchRoom
+from cynn.engine.batch_copier import BatchCopier
 from cynn.engine.engine import TILE_ROWS
 from cynn.engine.plans import are_given_again
 from cynn.errors import ShapeError, check_switch
@@ -78,7 +78,7 @@ class EvaluationPlan:
         self._is_fused = self._kernel.fuses_behind(self._activation)
         self._is_penalized = bool(network.penalized())
         self._target = made = target.with_room(TILE_ROWS)
-        self._room = BatchRoom(network.dtype, None, made.values, made.classes, made.outputs, [], TILE_ROWS)
+        self._copier = BatchCopier(network.dtype, None, made.values, made.classes, made.outputs, [], TILE_ROWS)
 
     def again(
         self,
@@ -104,7 +104,7 @@ class EvaluationPlan:
         if found is None or found[0].ndim != 2:
             return None
         n = len(found[0])
-        if not self._room.put_targets(0, n, y, check_finite):
+        if not self._copier.put_targets(0, n, y, check_finite):
             return None
         target, objective = self._target.first(n), self._objective
         if target.values is not None:

@@ -1,6 +1,6 @@
-"""Room for a batch in the usual form, which is checked and copied there without Python code in between.
+"""Checks batches in the usual form, and copies them to the arrays that the engine reads, all in compiled code.
 
-That form is arrays of NumPy, of the dtypes of the room. All others take the way over `cynn.data`.
+The usual form is NumPy arrays of the dtypes of those arrays. `cynn.data` converts all other forms.
 """
 
 import numpy as np
@@ -30,21 +30,21 @@ from cynn.kernels.tables cimport FLOAT32, FLOAT64, Rows
 cdef object np_ndarray = np.ndarray
 
 
-cdef class BatchRoom:
+cdef class BatchCopier:
     """Checks batches, and copies them to the arrays that the engine reads.
 
     Parameters
     ----------
     dtype : {"float32", "float64"}
-        That of the network.
-    rows : array of shape (room, inputs), or None
-        The inputs; None where only targets are copied.
-    values, classes : array of shape (room, outputs), and int64 array of shape (room,)
-        The targets of the only output; one of them is None, or both if there are several outputs.
+        The dtype of the network.
+    rows : array of shape (n, inputs), or None
+        Where to copy the inputs; None if only targets are copied.
+    values, classes : array of shape (n, outputs), and int64 array of shape (n,)
+        Where to copy the targets of the only output; one of them is None, or both if there are several outputs.
     n_classes : int
         The number of classes.
-    weights : list of float64 array of shape (room,)
-        All weights of rows.
+    weights : list of float64 array of shape (n,)
+        All weights of rows, which become 1.
     capacity : int
         The largest number of rows of a batch.
     """
@@ -56,20 +56,20 @@ cdef class BatchRoom:
         if rows is not None:
             describe(&self.rows, rows)
         if values is not None:
-            room = np.empty((capacity, values.shape[1]), dtype)
+            buffer = np.empty((capacity, values.shape[1]), dtype)
             describe(&self.values, values)
-            self.checked = address_of(room)
-            self.keep.append(room)
+            self.converted = address_of(buffer)
+            self.keep.append(buffer)
         if classes is not None:
             self.classes = <int64_t *>address_of(classes)
 
     def put(self, int64_t begin, x, y, bint check_finite):
-        """Check and copy a batch without weights of rows. The numbers of x are checked in its step.
+        """Check and copy a batch without weights of rows. The step checks the numbers of x.
 
         Parameters
         ----------
         begin : int
-            Its first row among all that there is room for: 0 or `capacity`.
+            Where to copy its first row: 0 or `capacity`.
         x, y : object
             The batch.
         check_finite : bool
@@ -108,7 +108,7 @@ cdef class BatchRoom:
         Returns
         -------
         bool
-            Whether they have been copied; if not, they have another form, or something in them is wrong.
+            Whether they have been copied. If not, they have another form, or something in them is wrong.
         """
         if type(y) is not np_ndarray or n > self.capacity:
             return False
@@ -127,7 +127,7 @@ cdef class BatchRoom:
         rows.data = self.values.data + begin * rows.row_stride
         if rows.kind == self.dtype.kind:
             return self.dtype.rows.first_nonfinite_row(&rows) < 0
-        return self.dtype.rows.gather(&rows, NULL, n, 0, 1, 0, True, self.checked) < 0
+        return self.dtype.rows.gather(&rows, NULL, n, 0, 1, 0, True, self.converted) < 0
 
     cdef bint put_classes(self, int64_t begin, int64_t n, y) noexcept:
         cdef int number = type_number(y)
@@ -158,7 +158,7 @@ cdef int describe(Target *target, array) except -1:
 
 
 cdef bint is_column(array, int64_t n) noexcept:
-    """Whether an array has one number per row, where it lies as this machine has its numbers."""
+    """Whether an array has one number per row, aligned and in native byte order."""
     cdef int ndim = array_ndim(array)
     return (
         (ndim == 1 or ndim == 2 and array_shape(array)[1] == 1) and array_shape(array)[0] == n
@@ -167,7 +167,7 @@ cdef bint is_column(array, int64_t n) noexcept:
 
 
 cdef bint copy_rows(const Target *target, int64_t begin, int64_t n, array) noexcept:
-    """Copy n rows if they are of the same dtype, and each of them lies in one piece."""
+    """Copy n rows, if they have the dtype of the target, and each of them is contiguous."""
     cdef int64_t size = target.columns * target.itemsize, row, stride
     cdef const char *data
     cdef char *out = target.data + begin * size

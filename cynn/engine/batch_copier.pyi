@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 _Array = npt.NDArray[Any]
 
-class BatchRoom:
+class BatchCopier:
     def __new__(
         cls,
         dtype: str,
