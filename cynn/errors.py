@@ -264,12 +264,131 @@ def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameEr
     return UnknownNameError(f"There is no {kind} named {shown(name)}.{hint}")
 
 
+def unknown_parameter(name: str, owner: str, names: Iterable[str], word: str = "parameter") -> UnknownParameterError:
+    """Make the error for an unknown parameter, with the most similar names, or else with where it belongs."""
+    known = sorted(names)
+    places = [_ELSEWHERE[each] for each in _OTHER_NAMES.get(name.lower(), (name,)) if each in _ELSEWHERE]
+    elsewhere = f" Give {' or '.join(places)} instead." if places else ""
+    hint = did_you_mean(name, known) or elsewhere or f" There are: {', '.join(known) or '(none)'}."
+    return UnknownParameterError(f"There is no {word} of {owner} named {shown(name)}.{hint}")
+
+
 def did_you_mean(name: object, names: Iterable[str]) -> str:
-    """A sentence that lists the most similar names, in capitals or not; empty if none is similar."""
+    """A sentence that lists the names for what other libraries call so, or the most similar names; empty if none."""
     import difflib  # slow to import
 
     names = list(names)
-    wanted = name if isinstance(name, str) else shown(name)
-    similar = difflib.get_close_matches(wanted.lower(), {each.lower() for each in names}, n=3)
-    near = [each for lower in similar for each in names if each.lower() == lower]
+    wanted = (name if isinstance(name, str) else shown(name)).lower()
+    similar = difflib.get_close_matches(wanted, {each.lower() for each in names}, n=3)
+    near = [each for each in _OTHER_NAMES.get(wanted, ()) if each in names]
+    near = near or [each for lower in similar for each in names if each.lower() == lower]
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+# Names of Keras, PyTorch, scikit-learn and papers, in lower case, and what they are called here.
+_OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    # metrics and losses
+    "acc": ("accuracy",),
+    "categorical_accuracy": ("accuracy",),
+    "sparse_categorical_accuracy": ("accuracy",),
+    "bce": ("binary_cross_entropy",),
+    "bce_with_logits": ("binary_cross_entropy",),
+    "log_loss": ("binary_cross_entropy", "cross_entropy"),
+    "logloss": ("binary_cross_entropy", "cross_entropy"),
+    "ce": ("cross_entropy",),
+    "cce": ("cross_entropy",),
+    "scce": ("cross_entropy",),
+    "categorical_cross_entropy": ("cross_entropy",),
+    "sparse_categorical_cross_entropy": ("cross_entropy",),
+    "nll": ("cross_entropy", "gaussian_nll"),
+    "kl": ("kl_divergence",),
+    "kld": ("kl_divergence",),
+    "mse": ("mean_squared_error",),
+    "squared_error": ("mean_squared_error",),
+    "l2": ("mean_squared_error", "regularizer", "weight_decay"),
+    "mae": ("mean_absolute_error",),
+    "absolute_error": ("mean_absolute_error",),
+    "l1": ("mean_absolute_error", "regularizer"),
+    "rmse": ("root_mean_squared_error", "mean_squared_error"),
+    "r2": ("r2_score",),
+    "r_squared": ("r2_score",),
+    "top_k": ("top_k_accuracy",),
+    "pinball": ("quantile",),
+    # optimizers and solvers
+    "gd": ("sgd",),
+    "gradient_descent": ("sgd",),
+    "bfgs": ("lbfgs",),
+    # activations and initializers
+    "none": ("identity", "zeros"),
+    "logistic": ("sigmoid",),
+    "leaky": ("leaky_relu",),
+    "sin": ("sine",),
+    "glorot": ("glorot_uniform", "glorot_normal"),
+    "xavier": ("glorot_uniform", "glorot_normal"),
+    "xavier_uniform": ("glorot_uniform",),
+    "xavier_normal": ("glorot_normal",),
+    "he": ("he_normal", "he_uniform"),
+    "kaiming": ("he_normal", "he_uniform"),
+    "kaiming_uniform": ("he_uniform",),
+    "kaiming_normal": ("he_normal",),
+    "lecun": ("lecun_normal", "lecun_uniform"),
+    "normal": ("truncated_normal",),
+    "random_normal": ("truncated_normal",),
+    # parameters
+    "lr": ("learning_rate", "initial_learning_rate"),
+    "eta": ("learning_rate", "initial_learning_rate"),
+    "learning_rate_init": ("learning_rate", "initial_learning_rate"),
+    "betas": ("beta_1", "beta_2"),
+    "eps": ("epsilon",),
+    "decay": ("weight_decay",),
+    "wd": ("weight_decay",),
+    "verbose": ("progress",),
+    "max_iter": ("epochs",),
+    "n_epochs": ("epochs",),
+    "nb_epoch": ("epochs",),
+    "validation_fraction": ("validation_split",),
+    "eval_set": ("validation_data",),
+    "workers": ("n_threads",),
+    "n_jobs": ("n_threads",),
+    "random_state": ("seed",),
+    "class_names": ("classes",),
+    "labels": ("classes",),
+    "init": ("initializer",),
+    "kernel_initializer": ("initializer",),
+    "kernel_regularizer": ("regularizer",),
+    "kernel_constraint": ("constraint",),
+    "bias": ("use_bias",),
+    "p": ("rate",),
+    "neurons": ("units",),
+    "out_features": ("units",),
+    "hidden_layer_sizes": ("sizes",),
+    "input_dim": ("input",),
+    "input_shape": ("input",),
+    "in_features": ("input",),
+    "n_iter_no_change": ("patience",),
+    "early_stopping": ("patience",),
+}
+
+# Where parameters belong that are often given in other places.
+_ELSEWHERE = {
+    "learning_rate": "optimizer=cynn.optimizers.Adam(learning_rate=...)",
+    "weight_decay": "optimizer=cynn.optimizers.AdamW(weight_decay=...)",
+    "momentum": "optimizer=cynn.optimizers.SGD(momentum=...)",
+    "clipnorm": "optimizer=cynn.optimizers.Adam(clipnorm=...)",
+    "patience": "callbacks=[cynn.callbacks.EarlyStopping(patience=...)]",
+    "seed": "cynn.Network(..., seed=...)",
+    "dtype": "cynn.Network(..., dtype=...)",
+    "classes": "cynn.Network(..., classes=...)",
+    "regularizer": "cynn.Network(..., regularizer=...)",
+    "activation": "cynn.Dense(..., activation=...)",
+    "initializer": "cynn.Dense(..., initializer=...)",
+    "dropout": "the layer cynn.Dropout(...)",
+    "input": "the first layer cynn.Input(...)",
+    "loss": "net.fit(..., loss=...)",
+    "optimizer": "net.fit(..., optimizer=...)",
+    "metrics": "net.fit(..., metrics=...)",
+    "epochs": "net.fit(..., epochs=...)",
+    "callbacks": "net.fit(..., callbacks=...)",
+    "validation_split": "net.fit(..., validation_split=...)",
+    "validation_data": "net.fit(..., validation_data=...)",
+}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Constant",
     "Initializer",
+    "Ones",
     "Orthogonal",
     "Siren",
     "TruncatedNormal",
@@ -273,6 +274,22 @@ class Zeros(Initializer):
 
     def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
         return np.zeros((inputs, units))
+
+
+class Ones(Initializer):
+    """One for all weights. As with `Zeros`, the units of a hidden layer would stay equal.
+
+    Examples
+    --------
+    >>> from cynn.initializers import Ones
+    >>> Ones().weights(1, 3, seed=0, layer=0)
+    array([[1., 1., 1.]])
+    """
+
+    name = "ones"
+
+    def weights(self, inputs: int, units: int, seed: int, layer: int) -> Array:
+        return np.ones((inputs, units))
 
 
 registry.declare(Initializer, globals())

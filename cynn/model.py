@@ -9,6 +9,7 @@ import numpy as np
 
 from cynn import layers, regularizers
 from cynn.activations import Identity
+from cynn.components.configurable import checks_arguments
 from cynn.data import frames, inputs, names
 from cynn.data.objective import Objective
 from cynn.data.outputs import Outputs
@@ -39,6 +40,7 @@ class Model:
         As for `cynn.Network`.
     """
 
+    @checks_arguments("Network")
     def __init__(
         self,
         layers: Sequence[Input | Layer | Node] | Node | Mapping[str, Node],

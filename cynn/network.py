@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from cynn import layers
+from cynn.components.configurable import checks_arguments
 from cynn.data import row_weights
 from cynn.derivatives.methods import DerivativeMethods
 from cynn.derivatives.second import SecondDerivatives
@@ -99,6 +100,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
     history: History | None
 
     @classmethod
+    @checks_arguments("Network.mlp")
     def mlp(
         cls,
         sizes: Sequence[int],
@@ -109,6 +111,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         seed: int | None = None,
         dtype: str = "float32",
         compute: str | None = None,
+        regularizer: Any = None,
+        feature_names: Sequence[str] | None = None,
+        classes: Any = None,
     ) -> Self:
         """Make a multilayer perceptron: a chain of dense layers of these sizes.
 
@@ -128,6 +133,12 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             As for `Network`.
         compute : {"bfloat16"}, optional
             As for `Network`.
+        regularizer : str, Regularizer or dict, optional
+            As for `Network`.
+        feature_names : list of str, optional
+            As for `Network`.
+        classes : list of str, optional
+            As for `Network`.
 
         Examples
         --------
@@ -145,7 +156,10 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         first, *hidden, last = given
         dense = [layers.Dense(units, activation) for units in hidden]
         described: list[Any] = [layers.Input(first, scale=input_scale), *dense, layers.Dense(last, output)]
-        return cls(described, seed=seed, dtype=dtype, compute=compute)
+        return cls(
+            described, seed=seed, dtype=dtype, compute=compute, regularizer=regularizer, feature_names=feature_names,
+            classes=classes,
+        )  # fmt: skip
 
     def summary(self) -> str:
         """A table of the layers with activations, inputs, units and parameters.
@@ -167,6 +181,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
 
         return summary.table(self)
 
+    @checks_arguments("Network.fit")
     def fit(
         self,
         x: Any,
@@ -667,6 +682,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
 
         return of_network(self, x, y, kind=kind, sample_weight=sample_weight, n_threads=n_threads)
 
+    @checks_arguments("Network.evaluate")
     def evaluate(
         self,
         x: Any,

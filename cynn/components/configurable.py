@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -21,14 +22,14 @@ from cynn.components.declarations import (
 from cynn.errors import (
     CynnError,
     InvalidParameterError,
-    UnknownParameterError,
     did_you_mean,
     shown,
-    unknown_name,
+    unknown_parameter,
 )
 
 __all__ = [
-    "MAX_NESTED", "Configurable", "call", "check_config", "config_of", "is_nested_deeper", "made", "parts_within"
+    "MAX_NESTED", "Configurable", "call", "check_config", "checks_arguments", "config_of", "is_nested_deeper", "made",
+    "parts_within",
 ]  # fmt: skip
 
 #: How deep lists and dicts may be nested in a configuration.
@@ -40,6 +41,8 @@ _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 _BY_NAME = inspect.Parameter.KEYWORD_ONLY
 
 T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class _Signature:
@@ -103,26 +106,9 @@ class Configurable:
 
     def _given(self, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
         """The arguments of `__init__` by name, with defaults for those not given."""
-        owner, word = type(self).__name__, self.parameter_word
-        names = [name for name, declaration in self.declared.items() if not declaration.kw_only]
-        if len(args) > len(names):
-            raise InvalidParameterError(
-                f"{owner} takes {len(names)} {word}s ({', '.join(names) or 'none'}). Got {len(args)} values instead."
-            )
-        given = dict(zip(names, args, strict=False))
-        for name in values:
-            if name not in self.declared:
-                unknown = unknown_name(f"{word} of {owner}", name, self.declared or ["(none)"])
-                raise UnknownParameterError(str(unknown))
-            if name in given:
-                raise InvalidParameterError(
-                    f"The {name!r} parameter of {owner} must be given once. Got it twice instead."
-                )
-        found = {name: declaration.default for name, declaration in self.declared.items()} | given | values
-        for name, value in found.items():
-            if value is inspect.Parameter.empty:
-                raise InvalidParameterError(f"The {name!r} parameter of {owner} must be given. Got nothing instead.")
-        return found
+        positional = [name for name, declaration in self.declared.items() if not declaration.kw_only]
+        defaults = {name: declaration.default for name, declaration in self.declared.items()}
+        return _by_name(type(self).__name__, positional, defaults, args, values, self.parameter_word)
 
     def _checked(self, declaration: Declaration, value: Any) -> Any:
         """Check a value; return the value to keep."""
@@ -211,6 +197,64 @@ class Configurable:
             for name, value in self._parameters().items()
             if name not in usual or repr(value) != repr(usual[name])  # == of arrays is not a bool
         }
+
+
+def _by_name(
+    owner: str,
+    positional: Sequence[str],
+    defaults: Mapping[str, Any],
+    args: Sequence[Any],
+    values: Mapping[str, Any],
+    word: str = "parameter",
+) -> dict[str, Any]:
+    """The arguments of a call by name, with defaults for those not given. Raises an error for a wrong call."""
+    if len(args) > len(positional):
+        raise InvalidParameterError(
+            f"{owner} takes {len(positional)} {word}s ({', '.join(positional) or 'none'}). "
+            f"Got {len(args)} values instead."
+        )
+    given = dict(zip(positional, args, strict=False))
+    for name in values:
+        if name not in defaults:
+            raise unknown_parameter(name, owner, defaults, word)
+        if name in given:
+            raise InvalidParameterError(f"The {name!r} parameter of {owner} must be given once. Got it twice instead.")
+    found = {**defaults, **given, **values}
+    for name, value in found.items():
+        if value is inspect.Parameter.empty:
+            raise InvalidParameterError(f"The {name!r} parameter of {owner} must be given. Got nothing instead.")
+    return found
+
+
+def checks_arguments(owner: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a method: a call with arguments that it does not take raises an error of CyNN, not a TypeError alone.
+
+    The error for an unknown parameter lists similar ones, or says where it belongs. It adds a tenth of a microsecond to
+    a call, so methods for single rows do without it.
+
+    Parameters
+    ----------
+    owner : str
+        The name of the method in messages.
+    """
+
+    def decorate(method: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(method)
+        def call_checked(*args: P.args, **values: P.kwargs) -> R:
+            try:
+                return method(*args, **values)
+            except TypeError as error:
+                if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                    raise  # of the method's body
+                wrong_call = error
+            own = list(inspect.signature(method).parameters.values())[1:]
+            positional = [each.name for each in own if each.kind is each.POSITIONAL_OR_KEYWORD]
+            _by_name(owner, positional, {each.name: each.default for each in own}, args[1:], values)
+            raise wrong_call
+
+        return call_checked
+
+    return decorate
 
 
 def parts_within(value: Any) -> Iterator[Configurable]:

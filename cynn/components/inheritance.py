@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-__all__ = ["directional", "own_of"]
+__all__ = ["FORWARD", "directional", "own_of"]
 
-# With which an activation, a loss or a layer computes something of its own.
-_COMPUTES = ("kernel", "build", "forward", "backward", "value_and_gradient")
+#: A class with one of these has outputs of its own.
+FORWARD = ("kernel", "build", "merge", "bind", "forward")
+# A class with one of these has derivatives of its own, too.
+_DERIVATIVES = (*FORWARD, "backward", "value_and_gradient")
 
 
-def own_of(part: Any, attribute: str, computes: Collection[str]) -> Any:
+def own_of(part: Any, attribute: str, computes: Collection[str] = FORWARD) -> Any:
     """An attribute; None if a class further down the hierarchy than that which has it computes something else.
 
     Parameters
@@ -37,4 +39,4 @@ def directional(part: Any, method: str) -> Any:
     part : Activation, Loss or Layer
     method : {"jvp", "backward_jvp"}
     """
-    return own_of(part, method, _COMPUTES)
+    return own_of(part, method, _DERIVATIVES)

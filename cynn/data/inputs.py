@@ -142,7 +142,7 @@ def _check_finite(rows: Array, name: str, conversion: Conversion, places: Places
         where = f" in {conversion.dtype}{moved}"
     raise DataError(
         f"{name} must be finite{where}. Got {given} in row {row}, column {column}, instead. "
-        "(check_finite=False turns this check off.)"
+        "(Only methods with the parameter check_finite can turn this check off.)"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cynn import layers
 from cynn.activations import Activation
-from cynn.components import inheritance
+from cynn.components.inheritance import FORWARD, own_of
 from cynn.errors import InvalidParameterError, shown
 from cynn.interop.c_functions import CFunction, is_function
 from cynn.interop.expressions import Expression, number, where
@@ -37,8 +37,6 @@ _FORMS = {
     "C": ("that is exported as C", "c_source, an expression or a function of C"),
     "ONNX": ("that is exported as ONNX", "onnx_nodes, or c_source, an expression of C"),
 }  # fmt: skip
-#: A class with one of these computes something else than its base.
-_COMPUTES = {"activation": ("kernel", "forward"), "layer": ("build", "merge", "bind", "forward")}
 
 
 def plan_of(network: Network, form: str = "formula") -> Plan:
@@ -61,16 +59,8 @@ def plan_of(network: Network, form: str = "formula") -> Plan:
     return plan
 
 
-def own_of(part: Any, attribute: str) -> Any:
-    """The `c_source` or the `onnx_nodes` of an activation or a layer; None if it has none that is valid.
-
-    What is inherited is not valid if a class further down the hierarchy computes something else.
-    """
-    return inheritance.own_of(part, attribute, _COMPUTES["activation" if isinstance(part, Activation) else "layer"])
-
-
 def c_source_of(part: Any) -> str | None:
-    """Likewise the `c_source`, which is a text."""
+    """The `c_source` of an activation or a layer; None without one, or if a class further down has other outputs."""
     found = own_of(part, "c_source")
     if found is not None and not isinstance(found, str):
         name = type(part).__name__
@@ -134,7 +124,7 @@ class Steps:
                 return _LAYERS[cls](self, layer, values)
             if "export_steps" in vars(cls):
                 return int(layer.export_steps(self, values))
-            if any(name in vars(cls) for name in (*_COMPUTES["layer"], "c_source", "onnx_nodes")):
+            if any(name in vars(cls) for name in (*FORWARD, "c_source", "onnx_nodes")):
                 break
         arrays = dict(layer.arrays())
         settings = {name: each for name, each in vars(layer).items() if isinstance(each, (int, float))}

@@ -71,7 +71,7 @@ def read(path: str) -> dict[str, Any]:
     if version == _BEFORE_ROW_WEIGHTS:
         _convert_epoch(state.get("feed"))
     for name in ("plugins", "training_plugins"):
-        provenance.check(_plugins(path, metadata.get(name, "[]")), stacklevel=5)
+        provenance.check(_plugins(path, metadata.get(name, "[]")), stacklevel=6)
     return state
 
 

@@ -121,6 +121,11 @@ class MultilayerPerceptron(NetworkEstimator):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         owner = type(self).__name__
+        if isinstance(self.loss, (int, list, tuple, np.ndarray)):  # scikit-learn's regressor has `loss` first
+            raise InvalidParameterError(
+                f"The 'loss' parameter of {owner} must be a name, a Loss or a dict. Got {shown(self.loss)} instead: "
+                f"the units of the hidden layers are given as {owner}(hidden_layer_sizes={shown(self.loss)})."
+            )
         check_number(self.alpha, "alpha", owner, minimum=0)
         check_number(self.learning_rate_init, "learning_rate_init", owner, above=0)
         check_number(self.power_t, "power_t", owner, minimum=0)

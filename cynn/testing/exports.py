@@ -11,10 +11,11 @@ import numpy as np
 
 from cynn import layers
 from cynn.activations import Activation
+from cynn.components.inheritance import own_of
 from cynn.errors import CynnError, InvalidParameterError, MissingDependencyError
 from cynn.interop.c_functions import is_function
 from cynn.interop.evaluation import Reference
-from cynn.interop.from_layers import c_source_of, own_of, plan_of
+from cynn.interop.from_layers import c_source_of, plan_of
 from cynn.interop.needed import needed
 from cynn.network import Network
 from cynn.testing import c_compiler

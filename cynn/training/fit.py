@@ -320,7 +320,7 @@ def _warn_of_constant_units(network: Model) -> None:
                 warn(
                     f"{type(activation).__name__} must be of at least {activation.min_units} units to learn. Got "
                     f"{operation.units}, for which it is the same whatever goes in: sigmoid fits one class of two.",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
 
 

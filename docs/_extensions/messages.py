@@ -20,11 +20,14 @@ PACKAGES = ("cynn", "cynn_plugins")
 # What makes an error, a warning or a line of a report; the second is what `unknown_name` says.
 MAKES = re.compile(
     r"(?<!class )(?<!def )\b"
-    r"((?!KeyError)\w*(?:Error|Warning)|warn|unknown_name|not_allowed|_bad|Failure|Skipped)\("
+    r"((?!KeyError)\w*(?:Error|Warning)|warn|unknown_name|unknown_parameter|not_allowed|_bad|Failure|Skipped)\("
 )
 # What functions that make errors say, with their arguments, and of which kind the error is.
 MAKERS = {
     "unknown_name": ("UnknownNameError", "There is no {0} named …. Did you mean …? There are: …."),
+    "unknown_parameter": (
+        "UnknownParameterError", "There is no {3} of {1} named …. Did you mean …? Give … instead. There are: …."
+    ),
     "_bad": ("ModelFileError", "The model file … must hold {1}. Got {2} instead."),
     "not_allowed": ("InvalidParameterError", "The … parameter of … must be {2}. Got … instead."),
     "warn": ("CynnWarning", "{0}"),

@@ -6,7 +6,7 @@ import pytest
 import cynn
 from cynn import initializers
 from cynn.errors import InvalidParameterError, UnknownNameError
-from cynn.initializers import Constant, Orthogonal, TruncatedNormal, VarianceScaling, Zeros, initial_weights
+from cynn.initializers import Constant, Ones, Orthogonal, TruncatedNormal, VarianceScaling, Zeros, initial_weights
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (3, 7), (5, 5), (200, 50), (1, 4)])
@@ -33,9 +33,10 @@ def test_truncated_normal():
     assert len(np.unique(W)) == W.size
 
 
-def test_constant_and_zeros():
+def test_constant_zeros_and_ones():
     assert (Constant(0.25).weights(3, 2, seed=0, layer=0) == 0.25).all()
     assert (Zeros().weights(3, 2, seed=0, layer=0) == 0).all()
+    assert (Ones().weights(3, 2, seed=0, layer=0) == 1).all()
 
 
 @pytest.mark.parametrize("name", initializers.NAMES)
@@ -45,7 +46,7 @@ class TestEvery:
         assert W.dtype == np.float64
         assert W.shape == (20, 10)
         assert (initial_weights(name, 20, 10, 4, 1) == W).all()
-        if name not in ("constant", "zeros"):
+        if name not in ("constant", "zeros", "ones"):
             for seed, layer in [(5, 1), (4, 2)]:
                 assert (initial_weights(name, 20, 10, seed, layer) != W).mean() > 0.9
 

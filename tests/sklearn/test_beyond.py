@@ -30,6 +30,12 @@ def mlp(*args, **options):
     return MLPClassifier(*args, **OPTIONS | options)
 
 
+@pytest.mark.parametrize("sizes", [(16,), [8, 4], 16])
+def test_the_first_parameter_of_the_regressor_is_the_loss_and_the_error_says_so(sizes):
+    with pytest.raises(InvalidParameterError, match=r"'loss' parameter of MLPRegressor .*hidden_layer_sizes="):
+        MLPRegressor(sizes).fit(X, Y)
+
+
 class TestParts:
     def test_layers_and_activations(self):
         classifier = mlp(

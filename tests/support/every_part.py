@@ -12,16 +12,17 @@ import operator
 from typing import Any
 
 import cynn
-from cynn import callbacks, constraints, initializers, layers, metrics, registry, regularizers, schedules
+from cynn import callbacks, constraints, initializers, layers, metrics, registry, regularizers, schedules, solvers
 from cynn.components.configurable import Configurable
 
 REGISTRIES = {each.kind: each for each in (registry.activations, registry.losses, registry.optimizers)}
 MODULES = {
     "layer": layers, "initializer": initializers, "regularizer": regularizers, "constraint": constraints,
     "schedule": schedules, "metric": metrics, "callback": callbacks,
+    "solver": solvers,
 }  # fmt: skip
 #: What these modules offer beside parts.
-BASES = {"Callback", "Constraint", "Initializer", "Layer", "Metric", "Regularizer", "Schedule"}
+BASES = {"Callback", "Constraint", "Initializer", "Layer", "Metric", "Regularizer", "Schedule", "Solver"}
 
 PARTS: dict[str, list[str]] = {
     "activation": [
@@ -275,6 +276,7 @@ PARTS: dict[str, list[str]] = {
         "Siren(w0=3,is_first=True)",
         "Constant(value=0.01)",
         "Zeros()",
+        "Ones()",
     ],
     "regularizer": ["L1(l1=0.002)", "L2(l2=0.02)", "L1L2(l1=0.001,l2=0.02)"],
     "constraint": ["MaxNorm(max_value=0.5)", "UnitNorm()", "NonNegative()"],
@@ -299,6 +301,13 @@ PARTS: dict[str, list[str]] = {
         "TensorBoard(log_dir='logs')",
         "Timer(limit_seconds=1000)",
         "StopAfter(epochs=2)",
+    ],
+    "solver": [
+        "LBFGS()",
+        "LBFGS(history_size=3,tolerance=1e-5,loss_tolerance=1e-8,max_evaluations=5)",
+        "LevenbergMarquardt()",
+        "LevenbergMarquardt(initial_damping=0.1,decrease=10,acceleration=True)",
+        "LevenbergMarquardt(bayesian_regularization=True,tolerance=1e-6,memory_limit=1000000)",
     ],
 }  # fmt: skip
 
