@@ -39,6 +39,7 @@ extensions = [
     "new_plugin",
     "pictures",
     "race",
+    "rows",
     "sources",
 ]
 templates_path = ["_templates"]

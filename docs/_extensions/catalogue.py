@@ -14,6 +14,7 @@ from pathlib import Path
 import curves
 import numpy as np
 import race
+import rows
 import sliders
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -22,6 +23,7 @@ from docutils.statemachine import StringList
 from cynn import registry
 from cynn.components import package_names
 from cynn.plugins import table
+from cynn.plugins.curves import takes_rows
 
 KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
@@ -55,7 +57,7 @@ def page(of_kind, name):
     lines = _head(name)
     left = "a = " if of_kind.kind == "activation" and "_j" not in known["formula"] else LEFT[of_kind.kind]
     lines += [".. math::", "", f"   {left}{known['formula']}", "", f"**Use when:** {_escaped(known['use'])}", ""]
-    lines += _raw(picture(of_kind.kind, component, known.get("ranges", {})))
+    lines += _raw(picture(of_kind.kind, component, known))
     lines += _used(of_kind, component)
     if component.hyperparameters:
         lines += _hyperparameters(component)
@@ -82,24 +84,39 @@ def _head(name):
 LEFT = {"activation": "a_j = ", "loss": "C = ", "optimizer": ""}
 
 
-def picture(kind, component, ranges):
+def picture(kind, component, known):
     """The lines of HTML of the curves, and of what moves them."""
+    ranges = known.get("ranges", {})
     if kind == "activation":
         z, _, _ = curves.curve_of(component)
-        drawn = curves.of_activation(component, _limits(component, z, ranges) if ranges else None)
-        return [*drawn.splitlines(), *sliders.controls(component, ranges, z[-1])]
-    return curves.of_loss(component).splitlines() if kind == "loss" else []
+        limits = _limits(component, ranges, lambda each: curves.points(each, z))
+        drawn = curves.of_activation(component, limits)
+        if takes_rows(component):
+            return [*drawn.splitlines(), *rows.of_activation(component)]
+        return [*drawn.splitlines(), *sliders.of_activation(component, ranges, z[-1])]
+    if kind == "loss":
+        axis = curves.axis_of_loss(component)
+        limits = _limits(component, ranges, lambda each: _for_both_targets(each, axis))
+        drawn = curves.of_loss(component, limits)
+        return [*drawn.splitlines(), *sliders.of_loss(component, known["code"], ranges)]
+    return []
 
 
-def _limits(component, z, ranges):
-    """Limits of the vertical axes that hold the curves at both ends of every slider."""
+def _limits(component, ranges, values):
+    """Limits of the vertical axes that hold the curves at both ends of every slider; None without sliders."""
+    if not ranges:
+        return None
     drawn = [component]
     drawn += [type(component)(**{name: end}) for name, ends in ranges.items() for end in ends]
     found = []
-    for values in zip(*[curves.points(each, z) for each in drawn], strict=True):
-        low, high = np.min(values), np.max(values)
+    for panel in zip(*map(values, drawn), strict=True):
+        low, high = np.min(panel), np.max(panel)
         found.append((low - 0.05 * (high - low), high + 0.05 * (high - low)))
     return found
+
+
+def _for_both_targets(loss, axis):
+    return np.stack([curves.points_of_loss(loss, axis, t) for t in axis.targets], axis=1)
 
 
 def _used(of_kind, component):

@@ -6,6 +6,8 @@ the dark one. The same registry gives the same bytes.
 
 import io
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -48,32 +50,58 @@ def curve_of(activation):
     return z, a, slope
 
 
-def of_loss(loss):
+def of_loss(loss, limits=None):
     """The loss and its slope, in a panel each."""
     p, label, values, slopes = curves_of_loss(loss)
-    return _draw(p, label, [("C", values), ("∂C/∂p", slopes)])
+    return _draw(p, label, [("C", values), ("∂C/∂p", slopes)], limits)
 
 
-def curves_of_loss(loss):
-    """p, what it is in words, and the loss and its slope for two targets, over the prediction of one output."""
+class LossAxis(NamedTuple):
+    """What is drawn of a loss: over the prediction p of an output, for two targets t.
+
+    `second` is the prediction of a second output, as a function of p; the target is then (t, 1 - t).
+    """
+
+    p: np.ndarray
+    label: str
+    second: Callable | None
+    targets: tuple[float, float]
+
+    def target(self, t):
+        return [t] if self.second is None else [t, 1 - t]
+
+    def name(self, t):
+        numbers = ", ".join(f"{each:g}" for each in self.target(t))
+        return f"target {numbers}" if self.second is None else f"target ({numbers})"
+
+
+def axis_of_loss(loss):
     low, high = loss.prediction_range
     low, high = max(low, -3.0), min(high, 3.0)
     edge = (high - low) / 50 if loss.prediction_range != (-np.inf, np.inf) else 0
     p = np.linspace(low + edge, high - edge, POINTS)
     targets = _targets_of_one_output(loss)
     if targets:
-        label, rows = "prediction p", p[:, None]
-        pairs = [(f"target {target:g}", [target]) for target in targets]
-    else:
-        second, label = (1 - p, "prediction (p, 1 - p)") if high == 1 else (np.ones_like(p), "prediction (p, 1)")
-        rows = np.stack([p, second], axis=1)
-        pairs = [("target (1, 0)", [1.0, 0.0]), ("target (0, 1)", [0.0, 1.0])]
-    values, slopes = [], []
-    for name, target in pairs:
-        value, gradient = loss.value_and_gradient(rows, np.tile(np.array(target, np.float64), (len(p), 1)))
-        values.append((value, name))
-        slopes.append((gradient[:, 0], name))
-    return p, label, values, slopes
+        return LossAxis(p, "prediction p", None, targets)
+    if high == 1:
+        return LossAxis(p, "prediction (p, 1 - p)", lambda p: 1 - p, (1.0, 0.0))
+    return LossAxis(p, "prediction (p, 1)", lambda p: 1.0, (1.0, 0.0))
+
+
+def curves_of_loss(loss):
+    """p, what it is in words, and the loss and its slope for two targets, over the prediction of one output."""
+    axis = axis_of_loss(loss)
+    found = [(points_of_loss(loss, axis, t), axis.name(t)) for t in axis.targets]
+    values, slopes = ([(pair[k], name) for pair, name in found] for k in range(2))
+    return axis.p, axis.label, values, slopes
+
+
+def points_of_loss(loss, axis, t):
+    """The loss and its slope in p, for one target."""
+    columns = [axis.p] if axis.second is None else [axis.p, np.broadcast_to(axis.second(axis.p), axis.p.shape)]
+    target = np.tile(np.array(axis.target(t), np.float64), (len(axis.p), 1))
+    value, gradient = loss.value_and_gradient(np.stack(columns, axis=1), target)
+    return value, gradient[:, 0]
 
 
 def sparkline(x, y, every=16):
@@ -140,11 +168,12 @@ def _panel(x, label, title, curves, limits):
 
 
 def _broken_at_jumps(y):
-    """The curve, with a gap where it jumps."""
+    """The curve, with a gap where it jumps; a steep curve has a step beside it that is nearly as large."""
     y = y.copy()
     span = np.nanmax(y) - np.nanmin(y)
     step = np.abs(np.diff(y))
-    jumps = np.flatnonzero((step > 0.05 * span) & (step > 20 * np.median(step)))
+    beside = np.minimum(np.append(np.inf, step[:-1]), np.append(step[1:], np.inf))
+    jumps = np.flatnonzero((step > 0.05 * span) & (step > 20 * np.median(step)) & (step > 4 * beside))
     y[jumps] = np.nan
     return y
 

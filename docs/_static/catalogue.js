@@ -1,4 +1,4 @@
-// The catalogue: a filter of the lists, curves that follow sliders, and the race of the optimizers.
+// The catalogue: a filter of the lists, curves and rows that follow sliders, and the race of the optimizers.
 
 /** A field above the first list; a part stays if its text has every word.
  * @param {HTMLElement[]} lists */
@@ -30,10 +30,12 @@ function path(panel, x, y) {
   const steps = y.slice(1).map((each, k) => Math.abs(each - y[k]));
   const median = steps.slice().sort()[steps.length >> 1];
   const limit = Math.max(0.05 * (Math.max(...y) - Math.min(...y)), 20 * median);
+  const beside = (/** @type {number} */ k) => Math.min(steps[k - 1] ?? Infinity, steps[k + 1] ?? Infinity);
+  const jumps = (/** @type {number} */ k) => steps[k] > limit && steps[k] > 4 * beside(k); // as in curves.py
   let text = "";
   for (let k = 0; k < y.length; ++k) {
     const [across, down] = place(x[k], y[k]);
-    text += `${k === 0 || steps[k - 1] > limit ? "M" : "L"}${across.toFixed(2)} ${down.toFixed(2)}`;
+    text += `${k === 0 || jumps(k - 1) ? "M" : "L"}${across.toFixed(2)} ${down.toFixed(2)}`;
   }
   return text;
 }
@@ -57,37 +59,87 @@ function pointIn(picture, radius) {
   return point;
 }
 
-/** @param {HTMLElement} controls */
+/** Shows the values of sliders beside them, and returns them by name.
+ * @param {HTMLInputElement[]} inputs @returns {Record<string, any>} */
+function valuesOf(inputs) {
+  for (const each of inputs) {
+    if (each.nextElementSibling) each.nextElementSibling.textContent = Number(each.value).toPrecision(3);
+  }
+  return Object.fromEntries(
+    inputs.map((each) => [each.name, each.type === "checkbox" ? each.checked : Number(each.value)]),
+  );
+}
+
+/** @param {string} text @param {Record<string, string>} values */
+const filled = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
+
+/** Without more decimals than are needed.
+ * @param {number} value */
+const short = (value) => String(Number(value.toFixed(2)));
+
+/** The first curve of each panel follows all sliders; the second one of a loss has its own target.
+ * @param {HTMLElement} controls */
 function followSliders(controls) {
   const panels = /** @type {NodeListOf<SVGElement>} */ (document.querySelectorAll("svg.cynn-panel"));
   const inputs = [...controls.querySelectorAll("input")];
-  const reading = /** @type {HTMLElement} */ (controls.querySelector(".reading"));
-  const z = /** @type {HTMLInputElement} */ (controls.querySelector("input[name=z]"));
-  const [low, high] = [Number(z.min), Number(z.max)];
+  const output = /** @type {HTMLElement} */ (controls.querySelector(".reading"));
+  const { at = "", reading = "", target = "", other } = controls.dataset;
+  const place = /** @type {HTMLInputElement} */ (controls.querySelector(`input[name=${at}]`));
+  const [low, high] = [Number(place.min), Number(place.max)];
   const places = Float64Array.from({ length: 401 }, (_, k) => low + ((high - low) * k) / 400);
-  /** @type {(z: Float64Array, p: Record<string, number | boolean>) => Float64Array[]} */
-  const curve = /** @type {any} */ (window).cynnCurve; // the page defines it: f and f′
+  /** @type {(x: Float64Array, p: Record<string, any>) => Float64Array[]} */
+  const curve = /** @type {any} */ (window).cynnCurve; // the page defines it: a function and its slope
   const points = [...panels].map((panel) => pointIn(panel, 4));
+  const names = [...panels].map((panel) =>
+    [...panel.querySelectorAll("text")].find((each) => each.textContent?.startsWith("target")),
+  );
   const redraw = () => {
-    const at = Number(z.value);
-    const p = Object.fromEntries(
-      inputs.map((each) => [each.name, each.type === "checkbox" ? each.checked : Number(each.value)]),
-    );
-    for (const each of inputs) {
-      if (each.nextElementSibling) each.nextElementSibling.textContent = Number(each.value).toPrecision(3);
-    }
-    const drawn = curve(places, p);
-    const here = curve(new Float64Array(places.length).fill(at), p).map((values) => values[0]);
+    const p = valuesOf(inputs);
+    const drawn = [curve(places, p)];
+    if (other !== undefined) drawn.push(curve(places, { ...p, t: Number(other) }));
+    const here = curve(new Float64Array(places.length).fill(p[at]), p).map((values) => values[0]);
     panels.forEach((panel, k) => {
-      panel.querySelector(".curve path")?.setAttribute("d", path(panel, places, drawn[k]));
-      const [across, down] = placeIn(panel)(at, here[k]);
+      panel.querySelectorAll(".curve path").forEach((line, n) => {
+        line.setAttribute("d", path(panel, places, drawn[n][k]));
+      });
+      const [across, down] = placeIn(panel)(p[at], here[k]);
       points[k].setAttribute("cx", String(across));
       points[k].setAttribute("cy", String(down));
+      const name = names[k];
+      if (name) name.textContent = filled(target, { t: short(p.t), u: short(1 - p.t) });
     });
     const [a, slope] = here.map((each) => each.toPrecision(4));
-    reading.textContent = `f(${at.toPrecision(3)}) = ${a}, f′(${at.toPrecision(3)}) = ${slope}`;
+    output.textContent = filled(reading, { at: p[at].toPrecision(3), 0: a, 1: slope });
   };
   controls.addEventListener("input", redraw);
+  redraw();
+}
+
+/** Bars that follow the numbers of a row.
+ * @param {HTMLElement} row */
+function followRow(row) {
+  const [low, high] = [Number(row.dataset.low), Number(row.dataset.high)];
+  const inputs = [...row.querySelectorAll("input")];
+  const caption = /** @type {HTMLElement} */ (row.querySelector("caption"));
+  const lines = /** @type {NodeListOf<HTMLTableRowElement>} */ (row.querySelectorAll("tr"));
+  /** @type {(x: number[]) => Float64Array} */
+  const compute = /** @type {any} */ (row).cynnRow; // the page defines it
+  const redraw = () => {
+    const values = valuesOf(inputs);
+    const shown = inputs.map((each) => `${each.name} = ${short(values[each.name])}`);
+    caption.textContent = `What comes out of ${shown.join(", ")}`;
+    const outputs = compute(inputs.map((each) => values[each.name]));
+    lines.forEach((line, k) => {
+      const bar = /** @type {HTMLElement} */ (line.querySelector("i"));
+      const [begin, end] = [Math.min(outputs[k], 0), Math.max(outputs[k], 0)].map(
+        (value) => (100 * (value - low)) / (high - low),
+      );
+      bar.style.marginLeft = `${begin}%`;
+      bar.style.width = `${end - begin}%`;
+      line.cells[2].textContent = outputs[k].toFixed(4);
+    });
+  };
+  row.addEventListener("input", redraw);
   redraw();
 }
 
@@ -143,6 +195,7 @@ function run(race) {
 document.addEventListener("DOMContentLoaded", () => {
   const lists = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("ul.parts")]);
   if (lists.length) addFilter(lists);
-  for (const each of document.querySelectorAll(".cynn-sliders")) followSliders(/** @type {HTMLElement} */ (each));
+  for (const each of document.querySelectorAll(".cynn-sliders[data-at]")) followSliders(/** @type {HTMLElement} */ (each));
+  for (const each of document.querySelectorAll(".cynn-row")) followRow(/** @type {HTMLElement} */ (each));
   for (const each of document.querySelectorAll(".cynn-race")) run(/** @type {HTMLElement} */ (each));
 });

@@ -130,6 +130,14 @@ def test_the_curves_are_those_of_the_functions(catalogue):
     assert z_relu6[-1] > 6  # beyond the last kink
 
 
+def test_a_curve_is_broken_where_it_jumps_and_not_where_it_is_steep(catalogue):
+    x = np.linspace(-1, 1, 201)
+    broken = catalogue.curves._broken_at_jumps
+    assert np.flatnonzero(np.isnan(broken(np.sign(x)))).tolist() == [99, 100]
+    assert np.flatnonzero(np.isnan(broken(np.where(x > 0.5, 1.0, 0.0)))).size == 1
+    assert not np.isnan(broken(1 / (x + 1.01))).any()
+
+
 @pytest.mark.parametrize(
     ("name", "curves"),
     [
@@ -149,41 +157,113 @@ def test_the_curves_of_losses_are_those_of_the_functions(catalogue, name, curves
             assert abs(np.median(slope - np.gradient(f(p), p))) < 1e-3
 
 
-def _settings(catalogue, name):
-    """The activation as it is by default, at both ends of each slider, and with each switch on."""
-    cls = registry.activations.find(name)
-    ranges = catalogue.KNOWN["activation"][name].get("ranges", {})
+def _settings(catalogue, cls):
+    """The part as it is by default, at both ends of each slider, and with each switch on."""
+    ranges = catalogue.KNOWN[cls.kind][cls.name].get("ranges", {})
     switches = {key: [True] for key, each in cls.hyperparameters.items() if isinstance(each.default, bool)}
-    assert set(ranges) | set(switches) == set(cls.hyperparameters)
+    assert set(ranges) | set(switches) == set(cls.hyperparameters) - {"epsilon"}
     for key, (low, high) in ranges.items():
         assert low <= cls.hyperparameters[key].default <= high
     return [cls(), *[cls(**{key: value}) for key, values in (ranges | switches).items() for value in values]]
 
 
+def _values(part):
+    return {key: getattr(part, key) for key in part.hyperparameters}
+
+
+def _in_node(tmp_path, programs):
+    """What each program, by its name, leaves in `found`."""
+    script = tmp_path / "curves.js"
+    lines = [f"{{ {text}; all[{json.dumps(name)}] = found.map((each) => [...each]); }}" for name, text in programs]
+    script.write_text("\n".join(["const all = {};", *lines, "console.log(JSON.stringify(all));"]))
+    node = exported.skipped_without("node")
+    return json.loads(subprocess.check_output([node, script], text=True))
+
+
 def test_what_sliders_draw_is_what_the_kernels_compute(catalogue, tmp_path):
     """f and f′ from the exporter, in Node, against the compiled activation; not where pieces of it meet."""
-    node = exported.skipped_without("node")
     z = np.linspace(-4.99, 5.03, catalogue.sliders.POINTS)
-    lines, wanted = [], {}
+    programs, wanted = [], {}
     for name in catalogue.names(registry.activations):
         if takes_rows(registry.activations.get(name)):
             continue
-        for number, activation in enumerate(_settings(catalogue, name)):
-            values = {key: getattr(activation, key) for key in activation.hyperparameters}
-            lines.append(
-                f"{{ {catalogue.sliders.function(type(activation)())}"
-                f"found['{name} {number}'] = cynnCurve(z, {json.dumps(values)}).map((each) => [...each]); }}"
-            )
+        for number, activation in enumerate(_settings(catalogue, registry.activations.find(name))):
+            curve = catalogue.sliders.function(type(activation)())
+            found = f"cynnCurve({z.tolist()}, {json.dumps(_values(activation))})"
+            programs.append((f"{name} {number}", f"{curve} const found = {found}"))
             a = activation.forward(z[:, None])
             wanted[f"{name} {number}"] = a[:, 0], activation.backward(z[:, None], a, np.ones_like(a))[:, 0]
-    script = tmp_path / "curves.js"
-    begin, end = f"const z = {json.dumps(z.tolist())}, found = {{}};", "console.log(JSON.stringify(found));"
-    script.write_text("\n".join([begin, *lines, end]))
-    found = json.loads(subprocess.check_output([node, script], text=True))
+    _same(_in_node(tmp_path, programs), wanted)
+
+
+def _same(found, wanted):
     assert len(found) == len(wanted) > 40
     for name, pair in wanted.items():
         for got, right in zip(found[name], pair, strict=True):
             np.testing.assert_allclose(np.array(got, float), right, atol=1e-9, rtol=1e-9, err_msg=name)
+
+
+def test_what_sliders_draw_of_a_loss_is_what_its_kernel_computes(catalogue, tmp_path):
+    programs, wanted = [], {}
+    for name in catalogue.names(registry.losses):
+        known = catalogue.KNOWN["loss"][name]
+        for number, loss in enumerate(_settings(catalogue, registry.losses.find(name))):
+            axis = catalogue.curves.axis_of_loss(loss)
+            p = np.linspace(axis.p[0], axis.p[-1], catalogue.sliders.POINTS + 3)[1:-2]  # no pieces meet there
+            curve = catalogue.sliders.function_of_loss(type(loss)(), known["code"], known.get("ranges", {}))
+            for t in catalogue.sliders.targets(loss, axis)[:2]:
+                found = f"cynnCurve({p.tolist()}, {json.dumps({**_values(loss), 't': t})})"
+                programs.append((f"{name} {number} {t}", f"{curve} const found = {found}"))
+                wanted[f"{name} {number} {t}"] = catalogue.curves.points_of_loss(loss, axis._replace(p=p), t)
+    _same(_in_node(tmp_path, programs), wanted)
+
+
+def test_targets_of_sliders(catalogue):
+    """They go wherever targets are allowed, and between labels they jump."""
+    found = {}
+    for name in catalogue.names(registry.losses):
+        loss = registry.losses.get(name)
+        axis = catalogue.curves.axis_of_loss(loss)
+        low, high, start, *step = catalogue.sliders.targets(loss, axis)
+        assert start == axis.targets[0]
+        assert low <= min(axis.targets) <= max(axis.targets) <= high
+        found[name] = round(low, 2), round(high, 2), *step
+    assert found["mean_squared_error"] == (-3, 3)
+    assert found["binary_cross_entropy"] == found["cross_entropy"] == (0, 1)
+    assert found["hinge"] == (-1, 1, 2)
+    assert found["multi_margin"] == found["multilabel_margin"] == (0, 1, 1)
+    assert found["poisson"] == (0, 2.94)
+    assert found["gamma"] == (0.06, 2.94)
+
+
+def test_what_rows_show_is_what_the_kernels_compute(catalogue, tmp_path):
+    rows = catalogue.rows
+    own = {name: registry.activations.get(name) for name in catalogue.names(registry.activations)}
+    layers = {name: cynn.Activation(each) for name, each in own.items() if takes_rows(each)}
+    assert set(layers) == {"log_softmax", "softmax", "softmin", "sparsemax"}
+    layers |= {name: layer for name, (_, layer) in rows.LAYERS.items()}
+    x = np.random.default_rng(0).uniform(-rows.WIDTH, rows.WIDTH, (50, 4))
+    programs, wanted = [], {}
+    for name, layer in layers.items():
+        net = rows.network(layer)
+        programs.append((name, f"{rows.function(net)} const found = {x.tolist()}.map((each) => row(each))"))
+        wanted[name] = net.predict(x)
+        low, high = rows.limits(net)
+        assert (low <= wanted[name]).all() and (wanted[name] <= high).all()
+    found = _in_node(tmp_path, programs)
+    for name, right in wanted.items():
+        np.testing.assert_allclose(found[name], right, atol=1e-9, err_msg=name)
+    values, gates = x[:, :2], x[:, 2:]
+    np.testing.assert_allclose(found["glu"], values / (1 + np.exp(-gates)))
+    np.testing.assert_allclose(found["maxout"], np.maximum(values, gates))
+
+
+def test_rows_are_shown_without_scripts(catalogue, pages):
+    """With the outputs of the row where the sliders stand at first."""
+    text = "\n".join(pages["activation", "softmax"])
+    for z in (each := np.exp([1.5, 0.5, -0.5, 2.0])):
+        assert f"<td>{z / each.sum():.4f}</td>" in text
+    assert 'class="cynn-row"' not in "\n".join(pages["activation", "tanh"])
 
 
 def test_the_race_is_run_by_the_optimizers(catalogue):

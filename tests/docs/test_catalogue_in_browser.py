@@ -44,17 +44,87 @@ def test_a_slider_redraws_both_curves(opened_page, width, mode):
     assert page.locator(".cynn-sliders output").first.inner_text() == "0.100"
 
 
-def test_the_curve_that_is_redrawn_is_the_one_that_was_drawn(opened_page, browser, address):
+@pytest.mark.parametrize(("width", "mode"), [(1300, "light"), (400, "dark")])
+def test_a_loss_follows_target_prediction_and_hyperparameter(opened_page, width, mode):
+    page = opened_page("catalogue/losses/huber", width, mode)
+    curves = page.locator("svg.cynn-panel .curve path")
+    _, second, *slopes = before = [curve.get_attribute("d") for curve in curves.all()]
+    assert len(slopes) == 2
+    page.locator("input[name=t]").fill("2")
+    page.locator("input[name=p]").fill("-1")
+    after = [curve.get_attribute("d") for curve in curves.all()]
+    assert [old != new for old, new in zip(before, after, strict=True)] == [True, False, True, False]
+    assert [name.text_content() for name in page.locator("svg.cynn-panel text", has_text="target").all()] == [
+        "target 2", "target 1", "target 2", "target 1",
+    ]  # fmt: skip
+    page.get_by_role("slider", name="delta").fill("0.5")
+    assert [curve.get_attribute("d") for curve in curves.all()][1] != second
+    ((value,), ((slope,),)) = registry.losses.get("huber", delta=0.5).value_and_gradient([[-1.0]], [[2.0]])
+    assert page.locator(".reading").inner_text() == f"C = {value:#.4g}, ∂C/∂p = {slope:#.4g}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_loss_of_a_row_has_the_rest_of_the_target(opened_page):
+    page = opened_page("catalogue/losses/cross_entropy")
+    page.locator("input[name=t]").fill("0.75")
+    page.locator("input[name=p]").fill("0.4")
+    assert page.locator("svg.cynn-panel text", has_text="target").first.text_content() == "target (0.75, 0.25)"
+    found = registry.losses.get("cross_entropy").value_and_gradient([[0.4, 0.6]], [[0.75, 0.25]])
+    reading = f"C = {found[0][0]:#.4g}, ∂C/∂p = {found[1][0, 0]:#.4g}"
+    assert page.locator(".reading").inner_text() == reading
+
+
+def test_the_target_of_labels_jumps(opened_page):
+    page = opened_page("catalogue/losses/hinge")
+    target = page.locator("input[name=t]")
+    target.focus()
+    page.keyboard.press("ArrowRight")
+    assert target.input_value() == "1"
+
+
+@pytest.mark.parametrize(("width", "mode"), [(1300, "dark"), (400, "light")])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin", "sparsemax"])
+def test_a_row_of_an_activation(opened_page, name, width, mode):
+    page = opened_page(f"catalogue/activations/{name}", width, mode)
+    row = page.locator(".cynn-row")
+    for slider, z in zip(row.get_by_role("slider").all(), [-2.0, 1.0, 0.5, 0.0], strict=True):
+        slider.fill(str(z))
+    wanted = registry.activations.get(name)(np.array([[-2.0, 1.0, 0.5, 0.0]]))[0]
+    found = [float(each) for each in row.locator("td:last-child").all_inner_texts()]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert row.locator("caption").inner_text() == "What comes out of z₁ = -2, z₂ = 1, z₃ = 0.5, z₄ = 0"
+    widths = [bar.bounding_box()["width"] for bar in row.locator("i").all()]
+    assert np.argmax(widths) == np.argmax(np.abs(wanted))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_rows_of_layers(opened_page):
+    page = opened_page("layers")
+    glu, maxout, layer_norm, rms_norm = page.locator(".cynn-row").all()
+    for row in (glu, maxout, layer_norm, rms_norm):
+        for slider, z in zip(row.get_by_role("slider").all(), [1.0, -2.0, 0.0, 3.0], strict=True):
+            slider.fill(str(z))
+    found = [[float(each) for each in row.locator("td:last-child").all_inner_texts()]
+             for row in (glu, maxout, layer_norm, rms_norm)]  # fmt: skip
+    z = np.array([1.0, -2.0, 0.0, 3.0])
+    gates = 1 / (1 + np.exp(-z[2:]))
+    wanted = [z[:2] * gates, [1.0, 3.0], (z - z.mean()) / z.std(), z / np.sqrt((z**2).mean())]
+    for got, right in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(got, right, atol=1e-3)
+
+
+@pytest.mark.parametrize("path", ["activations/snake", "losses/mean_squared_error", "losses/cross_entropy"])
+def test_the_curve_that_is_redrawn_is_the_one_that_was_drawn(opened_page, browser, address, path):
     """A point of the static picture and the same point after the script has drawn it anew."""
     static = watched(browser, address, java_script_enabled=False)
-    static.goto(f"{address}/catalogue/activations/snake.html")
+    static.goto(f"{address}/catalogue/{path}.html")
     ends = """path => {
         const numbers = path.getAttribute("d").match(/[\\d.]+/g).map(Number);
         return [...numbers.slice(0, 2), ...numbers.slice(-2)];
     }"""
     before = [curve.evaluate(ends) for curve in static.locator("svg.cynn-panel .curve path").all()]
     static.close()
-    page = opened_page("catalogue/activations/snake")
+    page = opened_page(f"catalogue/{path}")
     after = [curve.evaluate(ends) for curve in page.locator("svg.cynn-panel .curve path").all()]
     np.testing.assert_allclose(after, before, atol=0.05)
 
@@ -88,12 +158,15 @@ def test_without_scripts_all_is_shown(browser, address):
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("path", ["catalogue", "catalogue/activations/gelu", "catalogue/losses/huber"])
+@pytest.mark.parametrize(
+    "path",
+    ["catalogue", "catalogue/activations/gelu", "catalogue/activations/softmax", "catalogue/losses/huber", "layers"],
+)
 def test_axe_finds_nothing(opened_page, axe, path, mode):
     page = opened_page(path, mode=mode)
     page.wait_for_selector(f"html[data-theme={mode}]", state="attached")
     page.evaluate(axe)
-    for part in ("ul.parts", ".parts-filter", ".cynn-race", ".cynn-curves", ".cynn-sliders"):
+    for part in ("ul.parts", ".parts-filter", ".cynn-race", ".cynn-curves", ".cynn-sliders", ".cynn-row"):
         if page.locator(part).count():
             found = page.evaluate(f"axe.run('{part}', {{ preload: false }})")["violations"]
             assert [(each["id"], each["impact"], each["nodes"][0]["html"][:200]) for each in found] == []
