@@ -22,6 +22,10 @@ microseconds; less is better. The gain is the largest where networks and batches
 overhead of every call is most of the time.
 """
 
+_TO_ACCURACY = """\
+.. include:: time_to_accuracy.txt
+"""
+
 _METHOD = """\
 How it is measured
 ------------------
@@ -75,7 +79,7 @@ def assembled(tables: list[Table], machine: Table, notes: list[str], minutes: st
         if title in titled:
             drawn = charts(titled[title], titled["Workloads"])
             parts.append("\n".join([title, "-" * len(title), "", _WHAT[title], "", drawn]))
-    parts += [_METHOD, _REPRODUCE.format(minutes=minutes), machine.rst(), _APPENDIX]
+    parts += [_TO_ACCURACY, _METHOD, _REPRODUCE.format(minutes=minutes), machine.rst(), _APPENDIX]
     parts += [table.rst("~") for table in tables]
     if notes:
         parts.append("\n".join(["Notes", "~~~~~", "", *(f"- {note}" for note in notes), ""]))

@@ -1,4 +1,7 @@
-"""The compiled half of the package, for each level of CPU; the rest is in pyproject.toml."""
+"""The compiled half of the package, for each level of CPU.
+
+The rest is in pyproject.toml.
+"""
 
 import os
 
@@ -7,8 +10,10 @@ from setuptools import Extension, setup
 import cynn
 from cynn.plugins.levels import at_levels
 
-# Loops with sqrt and comparisons vectorize without errno and trapping math.
-ARGUMENTS = [] if os.name == "nt" else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+# Loops with sqrt and comparisons vectorize without errno and trapping
+# math.
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+ARGUMENTS = [] if os.name == "nt" else FLAGS
 
 kernel = Extension(
     "cynn_example_c._kernel",

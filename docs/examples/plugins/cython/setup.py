@@ -8,9 +8,10 @@ from setuptools import Extension, setup
 
 import cynn
 
-# Loops with sqrt and comparisons vectorize without errno and trapping math. Set CFLAGS=-march=native to
-# use all that your own CPU can do.
-ARGUMENTS = [] if os.name == "nt" else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+# Loops with sqrt and comparisons vectorize without errno and trapping
+# math. Set CFLAGS=-march=native to use all that your own CPU can do.
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+ARGUMENTS = [] if os.name == "nt" else FLAGS
 
 kernel = Extension(
     "cynn_example_cython._kernel",
@@ -21,7 +22,12 @@ kernel = Extension(
 setup(
     ext_modules=cythonize(
         [kernel],
-        include_path=[str(Path(cynn.__file__).parents[1])],  # there lies cynn/abi.pxd
-        compiler_directives={"language_level": 3, "boundscheck": False, "cdivision": True},
+        # cynn/abi.pxd is there
+        include_path=[str(Path(cynn.__file__).parents[1])],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "cdivision": True,
+        },
     )
 )

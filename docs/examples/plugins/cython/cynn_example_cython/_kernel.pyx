@@ -15,7 +15,8 @@ from cynn.abi cimport (
 
 
 cdef void bent_identity_forward(
-    const double *h, int64_t rows, int64_t cols, const floating *z, floating *a
+    const double *h, int64_t rows, int64_t cols,
+    const floating *z, floating *a
 ) noexcept nogil:
     cdef int64_t i
     cdef floating half = <floating>(h[0] / 2)
@@ -24,12 +25,14 @@ cdef void bent_identity_forward(
 
 
 cdef void bent_identity_backward(
-    const double *h, int64_t rows, int64_t cols, const floating *z, const floating *a, floating *grad
+    const double *h, int64_t rows, int64_t cols,
+    const floating *z, const floating *a, floating *grad
 ) noexcept nogil:
     cdef int64_t i
-    cdef floating half = <floating>(h[0] / 2)
+    cdef floating half = <floating>(h[0] / 2), root
     for i in range(rows * cols):
-        grad[i] = grad[i] * (1 + half * z[i] / <floating>sqrt(z[i] * z[i] + 1))
+        root = <floating>sqrt(z[i] * z[i] + 1)
+        grad[i] = grad[i] * (1 + half * z[i] / root)
 
 
 cdef cynn_activation bent_identity
@@ -38,11 +41,13 @@ bent_identity.backward_f32 = bent_identity_backward[float]
 bent_identity.forward_f64 = bent_identity_forward[double]
 bent_identity.backward_f64 = bent_identity_backward[double]
 
-BENT_IDENTITY = activation_capsule(&bent_identity, CYNN_NEEDS_Z)  # backward reads z
+# backward reads z
+BENT_IDENTITY = activation_capsule(&bent_identity, CYNN_NEEDS_Z)
 
 
 cdef void signum_step(
-    const double *h, double learning_rate, int64_t t, int64_t rows, int64_t cols,
+    const double *h, double learning_rate, int64_t t,
+    int64_t rows, int64_t cols,
     floating *w, floating *grad, floating *const *slots
 ) noexcept nogil:
     cdef int64_t i
@@ -52,7 +57,12 @@ cdef void signum_step(
     cdef floating *v = slots[0]
     for i in range(rows * cols):
         v[i] = momentum * v[i] + rest * grad[i]
-        w[i] -= rate * (1 if v[i] > 0 else (-1 if v[i] < 0 else 0 * v[i]))  # 0 v is 0, or a NaN
+        if v[i] > 0:
+            w[i] -= rate
+        elif v[i] < 0:
+            w[i] += rate
+        else:
+            w[i] -= 0 * v[i]  # nothing, or a NaN
 
 
 cdef cynn_optimizer signum

@@ -16,4 +16,6 @@ class Arctangent(Activation):
         backward_f64=_kernel.float64["backward"],
         needs_z=True,
     )
-    slope: float = hyperparameter(default=1.0, above=0, doc="The slope at 0.")
+    slope: float = hyperparameter(
+        default=1.0, above=0, doc="The slope at 0."
+    )

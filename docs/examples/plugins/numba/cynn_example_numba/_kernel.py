@@ -13,19 +13,21 @@ H = types.CPointer(types.float64)
 def compiled(number):
     """The functions for float32 or float64."""
     array = types.CPointer(number)
+    head = H, types.int64, types.int64
 
-    @cfunc(types.void(H, types.int64, types.int64, array, array), error_model="numpy")
+    @cfunc(types.void(*head, array, array), error_model="numpy")
     def forward(h, rows, cols, z, a):
         slope = number(h[0])
         for i in range(rows * cols):
             a[i] = atan(slope * z[i])
 
-    @cfunc(types.void(H, types.int64, types.int64, array, array, array), error_model="numpy")
+    @cfunc(types.void(*head, array, array, array), error_model="numpy")
     def backward(h, rows, cols, z, a, grad):
         slope = number(h[0])
         one = number(1)
         for i in range(rows * cols):
-            grad[i] = grad[i] * slope / (one + slope * z[i] * slope * z[i])
+            x = slope * z[i]
+            grad[i] = grad[i] * slope / (one + x * x)
 
     return {"forward": forward, "backward": backward}
 
