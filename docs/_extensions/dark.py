@@ -118,7 +118,7 @@ def _to_both(animation, **options):
 
 def _files(app):
     """The dark pictures, by the name of the light one without its ending."""
-    folders = (Path(app.srcdir, "gallery", "images"), Path(app.outdir, "plot_directive"))
+    folders = (Path(app.srcdir, "gallery", "images"), Path(app.doctreedir).parent / "plot_directive")
     return {path.name.removesuffix(".dark.png"): path for folder in folders for path in folder.rglob("*.dark.png")}
 
 

@@ -24,6 +24,11 @@ def test_formulas_are_mathml():
         assert "MathJax" not in path.read_text(encoding="utf-8"), path
 
 
+def test_no_example_prints_a_warning():
+    for path in Path(SITE, "gallery").glob("*.html"):
+        assert not re.search(r"Warning:|site-packages", path.read_text(encoding="utf-8")), path
+
+
 def test_nothing_is_loaded_from_elsewhere():
     loads = re.compile(
         r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc(?:set)?=["']?(?:https?:)?//"""

@@ -9,9 +9,12 @@ predictions for held-out rows give the ROC curve. Shuffling a column of held-out
 # %%
 # 569 tumours with 30 measured numbers each, of very different sizes; 1 is benign.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import cross_val_predict, train_test_split
@@ -19,6 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cynn.sklearn import MLPClassifier
+
+# Sixty epochs are enough, converged or not.
+warnings.simplefilter("ignore", ConvergenceWarning)
 
 data = load_breast_cancer()
 network = MLPClassifier(

@@ -9,13 +9,18 @@ Two classes of one name with the same parameters, one from scikit-learn and one 
 # %%
 
 import time
+import warnings
 
 import matplotlib.pyplot as plt
 import sklearn.neural_network
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 import cynn.sklearn
+
+# Sixty epochs are enough, converged or not.
+warnings.simplefilter("ignore", ConvergenceWarning)
 
 x, y = load_digits(return_X_y=True)
 x_train, x_test, y_train, y_test = train_test_split(
