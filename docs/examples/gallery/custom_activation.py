@@ -2,9 +2,11 @@
 An activation of your own, from formula to plugin
 =================================================
 
-Take any formula with a derivative: here one that bends like tanh but needs no exponential::
+Take any formula with a derivative: here one that bends like tanh but needs no exponential.
 
-    f(z) = z / √(1 + c z²),   f′(z) = 1 / (1 + c z²)^(3/2)
+.. math::
+
+   f(z) = \\frac{z}{\\sqrt{1 + c z^2}}, \\qquad f'(z) = \\frac{1}{(1 + c z^2)^{3/2}}
 
 (the inverse square root unit, ISRU, of Carlile and others, "Improving deep learning by inverse square root linear
 units", 2017).
