@@ -1,6 +1,7 @@
 # Derivatives of the outputs by the inputs, in prediction mode.
 from libc.stdint cimport int64_t
 
+from cynn.engine.directions cimport Kind
 from cynn.engine.engine cimport Engine
 from cynn.engine.workspace cimport Node, Workspace
 from cynn.kernels.tables cimport Rows
@@ -12,6 +13,14 @@ ctypedef struct Matrix:
     int64_t row_bytes
 
 
+# What an operation does to a block of gradients, which has a row for each row and output.
+ctypedef struct Part:
+    Kind kind
+    bint takes_one          # whether the gradient of its output is one block for all rows
+    int64_t *repeats        # for each input, whether its gradient must have a block for each row nevertheless
+    void *slope             # f'(z) of an elementwise activation, for each row
+
+
 # The buffers of a tile, for code without the GIL.
 ctypedef struct Buffers:
     void *x
@@ -19,7 +28,9 @@ ctypedef struct Buffers:
     int64_t n_nodes
     Node *input             # dC/dx
     void **head_gradients   # dC/d(output) of each head
-    Matrix *matrices        # what forward has computed
+    int64_t *starts_as_one  # for each of these, whether it is one block for all rows
+    Part *parts             # one per node
+    Matrix *matrices        # what operations read of each row that are not linear or elementwise
     int64_t n_matrices
 
 

@@ -1,9 +1,10 @@
 """Derivatives of the outputs by the inputs, in prediction mode: a backward pass over tiles of rows.
 
 Each tile goes forward and then backward. Backward computes vᵀJ for one vector v per row. For a Jacobian, v is each unit
-vector in turn. The unit vectors of a group of outputs go backward together, so that the products have many rows: what
-forward has computed is first repeated for each output of the group. Each group does its own forward pass. So there is
-one forward pass per backward pass, as in training, and the threads can share the groups of a few rows.
+vector in turn. The unit vectors of a group of outputs go backward together, so that the products have many rows: a
+block of gradients has a row for each row and output. Only for operations that are neither linear nor elementwise is
+what forward has computed repeated for each output of the group (directions.pyx). Each group does its own forward pass.
+So there is one forward pass per backward pass, as in training, and the threads can share the groups of a few rows.
 
 Source: Griewank and Walther, "Evaluating derivatives", 2nd edition, 2008, chapters 3.2 and 3.5.
 """
@@ -14,6 +15,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from cynn.abi cimport cynn_pass, floating
+from cynn.engine.directions cimport ELEMENTWISE, LINEAR, OTHER, kind_of, repeat_block, slope_of
 from cynn.engine.dtypes cimport Dtype, at, set_element
 from cynn.engine.engine cimport MIN_NOGIL_MULTIPLICATIONS, MIN_TEAM_MULTIPLICATIONS, Engine
 from cynn.engine.flags cimport is_raised, raise_flag
@@ -60,12 +62,14 @@ ctypedef struct BackwardPass:
 
 
 cdef inline void repeat_rows(const Buffers *buffers, int64_t rows, int64_t copies) noexcept nogil:
-    """Repeat the first rows of every matrix that forward has computed, so that there are `copies` blocks of them."""
-    cdef int64_t i, copy, size
+    """Repeat each row of these matrices for each output."""
+    cdef int64_t i, row, k, size
+    cdef char *data
     for i in range(buffers.n_matrices):
-        size = rows * buffers.matrices[i].row_bytes
-        for copy in range(1, copies):
-            memcpy(buffers.matrices[i].data + copy * size, buffers.matrices[i].data, size)
+        size, data = buffers.matrices[i].row_bytes, buffers.matrices[i].data
+        for row in range(rows - 1, -1, -1):
+            for k in range(copies - 1, 0 if row == 0 else -1, -1):  # row 0 is where it belongs
+                memcpy(data + (row * copies + k) * size, data + row * size, size)
 
 
 cdef inline void set_vectors(
@@ -84,17 +88,18 @@ cdef inline void set_vectors(
 cdef inline void set_unit_vectors(
     const BackwardPass *job, const Buffers *buffers, int64_t first, int64_t copies, int64_t rows
 ) noexcept nogil:
-    """In all rows of copy k, set dC/d(output) to the unit vector of output first + k, counted over all heads."""
+    """In row k of each block, set dC/d(output) to the unit vector of output first + k, counted over all heads."""
     cdef const Dtype *dtype = job.source.dtype
-    cdef int64_t head, units, row, output, before = 0
+    cdef int64_t head, units, row, output, blocks, before = 0
     cdef void *gradient
     for head in range(job.n_heads):
         units = job.units[head]
         gradient = buffers.head_gradients[head]
-        memset(gradient, 0, copies * rows * units * dtype.itemsize)
-        for output in range(max(first, before), min(first + copies, before + units)):
-            for row in range((output - first) * rows, (output - first + 1) * rows):
-                set_element(dtype, gradient, row * units + output - before, 1)
+        blocks = 1 if buffers.starts_as_one[head] else rows
+        memset(gradient, 0, blocks * copies * units * dtype.itemsize)
+        for row in range(blocks):
+            for output in range(max(first, before), min(first + copies, before + units)):
+                set_element(dtype, gradient, (row * copies + output - first) * units + output - before, 1)
         before += units
 
 
@@ -104,19 +109,42 @@ cdef inline void copy_to_outputs(
     """Copy dC/dx to the caller's arrays."""
     cdef const Dtype *dtype = job.source.dtype
     cdef const void *dx = buffers.input.op.delta
-    cdef int64_t inputs = job.source.inputs, head, units, row, output, before = 0
+    cdef int64_t inputs = job.source.inputs, head, units, row, output, end, before = 0
     if job.vectors != NULL:
         memcpy(at(dtype, job.out[0], begin * inputs), dx, rows * inputs * dtype.itemsize)
         return
     for head in range(job.n_heads):
         units = job.units[head]
-        for output in range(max(first, before), min(first + copies, before + units)):
-            for row in range(rows):
-                memcpy(
-                    at(dtype, job.out[head], ((begin + row) * units + output - before) * inputs),
-                    at(dtype, dx, ((output - first) * rows + row) * inputs), inputs * dtype.itemsize
-                )
+        output, end = max(first, before), min(first + copies, before + units)
+        for row in range(rows if output < end else 0):
+            memcpy(
+                at(dtype, job.out[head], ((begin + row) * units + output - before) * inputs),
+                at(dtype, dx, (row * copies + output - first) * inputs), (end - output) * inputs * dtype.itemsize
+            )
         before += units
+
+
+cdef inline int backward_block(
+    const Dtype *dtype, const Buffers *buffers, int64_t i, cynn_pass *pass_, int64_t rows, int64_t copies
+) noexcept nogil:
+    """dC/dx of a node from dC/dout, which has a block for each row, or one for all. Returns -1 if Python raised."""
+    cdef const Node *node = &buffers.nodes[i]
+    cdef const Part *part = &buffers.parts[i]
+    cdef int64_t j, size = copies if part.takes_one else copies * rows
+    add_gradients(dtype, node, 0, size)
+    if part.kind == ELEMENTWISE:
+        dtype.directions.multiply(
+            rows, copies, node.op.units, part.slope, node.op.delta, 0 if part.takes_one else copies * node.op.units,
+            node.op.dx[0]
+        )
+        return 0
+    pass_.rows = pass_.total_weight = size
+    if backward_node(dtype, node, pass_, 0, size):
+        return -1
+    for j in range(node.op.n_inputs):
+        if part.repeats[j]:
+            repeat_block(dtype, node.op.dx[j], copies * node.op.widths[j], rows)
+    return 0
 
 
 cdef void backward_piece(void *context, int64_t piece, int thread) noexcept nogil:
@@ -130,6 +158,7 @@ cdef void backward_piece(void *context, int64_t piece, int thread) noexcept nogi
     cdef Rows tile = from_row(job.rows, begin)
     cdef Node *node
     cdef cynn_pass pass_
+    cdef int status
     tile.rows = rows
     if dtype.rows.gather(&tile, NULL, rows, 0, source.scale, source.offset, job.check_finite, buffers.x) >= 0:
         raise_flag(&job.unusable)
@@ -140,18 +169,23 @@ cdef void backward_piece(void *context, int64_t piece, int thread) noexcept nogi
         if forward_node(dtype, &buffers.nodes[i], &pass_, 0, rows):
             raise_flag(&job.failed)
             return
+        if job.vectors == NULL and buffers.parts[i].kind == ELEMENTWISE:
+            slope_of(dtype, &buffers.nodes[i], rows, buffers.parts[i].slope)
     if job.vectors != NULL:
         set_vectors(job, buffers, begin, rows)
     else:
         repeat_rows(buffers, rows, copies)
         set_unit_vectors(job, buffers, first, copies, rows)
-    pass_.rows = pass_.total_weight = stacked
     for i in range(buffers.n_nodes - 1, -1, -1):
         node = &buffers.nodes[i]
         if node.op.delta == NULL:
             continue  # no output depends on it
-        add_gradients(dtype, node, 0, stacked)
-        if backward_node(dtype, node, &pass_, 0, stacked):
+        if job.vectors == NULL:
+            status = backward_block(dtype, buffers, i, &pass_, rows, copies)
+        else:
+            add_gradients(dtype, node, 0, rows)
+            status = backward_node(dtype, node, &pass_, 0, rows)
+        if status:
             raise_flag(&job.failed)
             return
     add_gradients(dtype, buffers.input, 0, stacked)
@@ -163,15 +197,39 @@ cdef void backward_piece(void *context, int64_t piece, int thread) noexcept nogi
 cdef class BackwardWorkspace(Workspace):
     """The buffers of a tile that goes forward and backward. Its parameters are those of Workspace."""
 
-    def __cinit__(self, *_):
-        cdef int64_t i
-        matrices = list({
-            address: matrix for matrix in [*self.values, *(m for of_node in self.saved for m in of_node)]
-            if len(matrix) == len(self.values[0]) for address in [matrix.ctypes.data]
-        }.values())
-        self.buffers.matrices = <Matrix *>self.hold(np.zeros(len(matrices) * sizeof(Matrix), np.uint8))
+    def __cinit__(self, list operations, str dtype, int64_t inputs, int64_t rows, bint training, list heads, *_):
+        cdef int64_t i, n = len(operations)
+        cdef Part *part
+        cdef Node *node
+        self.buffers.parts = <Part *>self.hold(np.zeros(max(1, n) * sizeof(Part), np.uint8))
+        # whether the gradient of a value is one block for all rows: as long as it has come through linear operations
+        is_one = [False] + [True] * n
+        matrices = {}
+        for i in range(n):
+            part, node = &self.buffers.parts[i], &self.nodes[i]
+            part.kind = kind_of(node)
+            if part.kind == ELEMENTWISE:
+                part.slope = address_of(self.allocate((rows, node.op.units), dtype))
+            elif part.kind == OTHER:
+                is_one[i + 1] = False
+                for matrix in [*(self.values[value] for value in operations[i].inputs), self.values[i + 1],
+                               *self.saved[i]]:
+                    if len(matrix) == rows:
+                        matrices[matrix.ctypes.data] = matrix
+        for i in range(n - 1, -1, -1):
+            part = &self.buffers.parts[i]
+            part.takes_one = is_one[i + 1]
+            for value in operations[i].inputs if self.nodes[i].op.delta != NULL else []:
+                is_one[value] = is_one[value] and part.kind == LINEAR and part.takes_one
+        for i in range(n):
+            part = &self.buffers.parts[i]
+            part.repeats = self.whole_numbers(
+                [part.kind == LINEAR and part.takes_one and not is_one[value] for value in operations[i].inputs]
+            )
+        self.buffers.starts_as_one = self.whole_numbers([is_one[value] for value in heads])
+        self.buffers.matrices = <Matrix *>self.hold(np.zeros(max(1, len(matrices)) * sizeof(Matrix), np.uint8))
         self.buffers.n_matrices = len(matrices)
-        for i, matrix in enumerate(matrices):
+        for i, matrix in enumerate(matrices.values()):
             self.buffers.matrices[i] = Matrix(<char *>address_of(matrix), matrix.shape[1] * matrix.itemsize)
         self.buffers.x = self.x
         self.buffers.nodes, self.buffers.n_nodes = self.nodes, self.n_nodes

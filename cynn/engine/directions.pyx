@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from cynn.abi cimport CYNN_ONLY_TRAINING, CYNN_OPERATION_CAPSULE, CYNN_ROWWISE, cynn_operation
-from cynn.engine.dtypes cimport Dtype, at
+from cynn.engine.dtypes cimport Dtype, at, set_element
 from cynn.engine.workspace cimport Node
 
 
@@ -50,13 +50,11 @@ cdef void slope_of(const Dtype *dtype, const Node *node, int64_t rows, void *slo
 
 
 cdef void fill(const Dtype *dtype, int64_t size, double value, void *out) noexcept nogil:
-    cdef int64_t i
-    if dtype.itemsize == sizeof(float):
-        for i in range(size):
-            (<float *>out)[i] = <float>value
-    else:
-        for i in range(size):
-            (<double *>out)[i] = value
+    cdef int64_t done = 1
+    set_element(dtype, out, 0, value)
+    while done < size:  # memcpy is compiled for this CPU
+        memcpy(at(dtype, out, done), out, min(done, size - done) * dtype.itemsize)
+        done *= 2
 
 
 cdef void repeat_block(const Dtype *dtype, void *block, int64_t size, int64_t rows) noexcept nogil:

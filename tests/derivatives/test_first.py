@@ -351,3 +351,31 @@ class TestForms:
             with pytest.raises(PluginError, match="no backward"):
                 call()
             assert net.predict(np.ones(3)).shape == (1,)
+
+
+def test_a_jacobian_is_the_vjp_of_unit_vectors():
+    """In blocks of rows and outputs: one block for all rows at first, a block for each row from an activation on."""
+    x = Input(3)
+    first = Dense(4)(x)
+    curved = Dense(4, "tanh")(Dropout(0.5)(first))
+    both = cynn.layers.Concatenate()(first, curved, x)
+    nets = [
+        Network([Input(3, scale=0.5), Dense(5, "gelu"), Dense(70)], seed=0, dtype="float64"),
+        Network([Input(3), Dense(5), Dropout(0.5), Dense(2)], seed=0, dtype="float64"),
+        Network([Input(3), cynn.layers.Activation("tanh"), cynn.layers.LayerNorm(), Dense(2, "softmax")],
+                     seed=0, dtype="float64"),
+        Network({"p": Dense(2)(both), "q": first, "r": cynn.layers.Activation("sigmoid")(both)}, dtype="float64"),
+        Network({"p": Dense(2)(cynn.layers.Add()(first, first)), "q": cynn.layers.LayerNorm()(curved), "r": curved},
+                     dtype="float64"),
+    ]  # fmt: skip
+    rows = np.random.default_rng(3).normal(size=(300, 3))
+    for net in nets:
+        jacobian, predicted = net.jacobian(rows), net.predict(rows)
+        names = list(predicted) if isinstance(predicted, dict) else [None]
+        for name in names:
+            units = (predicted if name is None else predicted[name]).shape[1]
+            for unit in range(units):
+                v = {each: np.zeros_like(predicted[each]) for each in names} if name else np.zeros_like(predicted)
+                (v if name is None else v[name])[:, unit] = 1
+                found = jacobian if name is None else jacobian[name]
+                np.testing.assert_allclose(found[:, unit], net.vjp(rows, v), rtol=0, atol=1e-13)
