@@ -34,7 +34,7 @@ __all__ = [
 
 #: How deep lists and dicts may be nested in a configuration.
 MAX_NESTED = 200
-# For schedules it is lower: a schedule around another one keeps a copy of it, so each level doubles the size.
+# The limit for schedules is lower: one around another keeps a copy of it, so each level doubles the size.
 _MAX_NESTED_PARTS = 8
 
 _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
@@ -245,7 +245,7 @@ def checks_arguments(owner: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 return method(*args, **values)
             except TypeError as error:
                 if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                    raise  # of the method's body
+                    raise  # the error comes from within the method
                 wrong_call = error
             own = list(inspect.signature(method).parameters.values())[1:]
             positional = [each.name for each in own if each.kind is each.POSITIONAL_OR_KEYWORD]

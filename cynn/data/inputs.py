@@ -251,7 +251,7 @@ def split(
         labels = part.as_labels()
         if labels is not None:
             order = order[np.argsort(labels[order], kind="stable")]
-    # sorted by class: every (1 / fraction)-th row is held out
+    # the rows are sorted by class, and every (1 / fraction)-th one is held out
     counted = np.floor(np.arange(n + 1) * fraction + 0.5)
     held_out = counted[1:] > counted[:-1]
     if held_out.all() or not held_out.any():

@@ -1,4 +1,4 @@
-"""Compiled modules of a package once for each level of CPU, as CyNN's own kernels are: how they are built, and found.
+"""Builds the compiled modules of a plugin package once for each CPU level, as CyNN builds its kernels, and finds them.
 
 CyNN's setup.py runs this file by itself, before there is a CyNN to import.
 """
@@ -29,7 +29,7 @@ if platform.machine().lower() in ("x86_64", "amd64") and os.name != "nt":
 
 
 def at_levels(extensions: Iterable[Extension]) -> list[Extension]:
-    """Each module once for each level: `package.module` is the baseline, `package.avx2.module` the next.
+    """The modules, once for each level: `package.module` is the baseline, `package.avx2.module` the next.
 
     For `setup(ext_modules=at_levels(...))` in a setup.py. With the environment variable `CYNN_NATIVE=1` each is there
     once, compiled for this machine's CPU.
@@ -67,12 +67,12 @@ def at_levels(extensions: Iterable[Extension]) -> list[Extension]:
 
 
 def levels_to_build() -> dict[str, list[str]]:
-    """The levels that a build has, and their options."""
+    """The levels to build, and the compiler options of each."""
     return {"baseline": ["-march=native"]} if os.environ.get("CYNN_NATIVE") == "1" else LEVELS
 
 
 def at_level(extension: Extension, level: str, name: str) -> Extension:
-    """A module for one level, under another name, from copies of its sources: objects lie where their source lies."""
+    """A module for one level, under another name, from copies of its sources: object files are written beside them."""
     copies = []
     for source in map(Path, extension.sources):
         target = Path("build", level, source)
@@ -95,15 +95,15 @@ def _name_at(level: str, name: str) -> str:
         raise InvalidParameterError(f"A module for levels of CPU must be in a package. Got {name!r} instead.")
     for folder in map(Path, (package.replace(".", "/"), "src/" + package.replace(".", "/"))):
         if folder.is_dir():
-            (folder / level).mkdir(exist_ok=True)  # setuptools makes none for what is compiled in place
+            (folder / level).mkdir(exist_ok=True)  # setuptools does not create it for a build in place
     return f"{package}.{level}.{module}"
 
 
 def search_path(path: Iterable[str]) -> list[str]:
-    """Where a package finds its modules: first those for the level of CPU that CyNN has chosen.
+    """The folders with the modules of a package: first those for the CPU level that CyNN has chosen.
 
     In the `__init__.py` of the package, before its compiled modules are imported: `__path__ = search_path(__path__)`.
-    What is not there for that level is taken of the next below, and of the package itself at last.
+    A module that is missing at that level is taken from the next lower one, and finally from the package itself.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from cynn.errors import InvalidParameterError
 
 __all__ = ["as_class", "as_module", "check_package", "check_plugin"]
 
-# What people have, or come to install, beside a plugin: as it is called on the index, or where it is imported.
+# Packages that users may have beside a plugin: their names on the package index, or in an import.
 _WELL_KNOWN = """
 absl accelerate aiohttp airflow altair anndata ansible anyio arrow arviz astropy attr attrs autograd babel
 beautifulsoup4 black bokeh boto3 botocore bs4 build catboost celery certifi cffi charset-normalizer chex
@@ -36,7 +36,7 @@ tinygrad tokenizers toml tomli toolz torch torchaudio torchmetrics torchvision t
 transformers trax triton trio twine typer typing-extensions tzdata ujson urllib3 uv uvicorn virtualenv wandb
 websockets werkzeug wheel wrapt xarray xgboost xlrd yaml yarl yapf zipp zmq
 """
-# Folders and files that stand beside the package, or that some systems do not allow.
+# Names of folders and files beside the package, and names that some systems do not allow.
 _RESERVED = """
 build conftest dist docs setup src test tests
 aux con nul prn com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt1 lpt2 lpt3 lpt4 lpt5 lpt6 lpt7 lpt8 lpt9
@@ -44,7 +44,7 @@ aux con nul prn com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt1 lpt2 lpt3 lpt4
 
 
 def as_module(name: str) -> str:
-    """The name of a plugin, and of a Python package, in the spelling of Python.
+    """The name of a plugin or of its package as a Python identifier.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def _check_form(name: str, of: str) -> None:
 
 
 def _owner(name: str) -> str | None:
-    """Whose a name is already, in the words of the message."""
+    """Who has that name already, as words for the message; None if nobody has."""
     from importlib.metadata import distributions
 
     spelled = package_names.canonical(name)

@@ -38,7 +38,7 @@ def read(folder: Path) -> tuple[str, str]:
 
 
 def with_entry_point(text: str, group: str, name: str, value: str) -> str:
-    """The file with an entry point more.
+    """The file with one more entry point.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def with_entry_point(text: str, group: str, name: str, value: str) -> str:
 
 
 def with_requirements(text: str, build: Sequence[str], dependencies: Sequence[str]) -> str:
-    """The file with what a plugin more requires, to be built and to run, where that is not there yet.
+    """The file with the requirements of one more plugin, to build and to run it, added where they are missing.
 
     Examples
     --------
@@ -89,14 +89,14 @@ def with_requirements(text: str, build: Sequence[str], dependencies: Sequence[st
         listed[:0] = missing
         header = re.search(rf"^\[{re.escape(table)}\][^\n]*\n", text, re.MULTILINE)
         start = re.compile(rf"^{key} *= *\[", re.MULTILINE).search(text, header.end() if header else 0)
-        if start:  # in front: behind there may be a comma, or a comment
+        if start:  # at the start: at the end there may be a comma or a comment
             text = text[: start.end()] + more + text[start.end() :]
         text = _checked(text, wanted, f"{', '.join(missing)} in {key} of [{table}]")
     return text
 
 
 def _checked(text: str, wanted: dict[str, Any], what: str) -> str:
-    """The text, if it says what was wanted and nothing else: it may have been written in another form than ours."""
+    """The text, if it is parsed as `wanted`; the file may have been written in a form that the edit does not fit."""
     try:
         if tomllib.loads(text) == wanted:
             return text

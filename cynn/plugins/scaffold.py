@@ -26,7 +26,7 @@ LANGUAGES = ["cython", "c", "numba", "python"]
 CYNN = f"{package_names.OWN}>={__version__}"
 
 
-# What differs where something is to be compiled.
+# What differs if the plugin is compiled.
 _PURE = {".github/workflows/wheels.yml": "package/wheels_pure.yml"}
 _COMPILED = {".github/workflows/wheels.yml": "package/wheels_compiled.yml", "setup.py": "package/setup.py"}
 #: The files of a package that one more plugin may change.
@@ -45,7 +45,7 @@ _LANGUAGES = {
     "numba": _Language("_kernel.py", ["setuptools>=77"], [CYNN, "numba"]),
     "python": _Language("__init__.py", ["setuptools>=77"], [CYNN, "numpy>=1.26"]),
 }
-# How one uses a plugin of each kind.
+# How a plugin of each kind is used.
 _USAGE = {
     "activation": 'cynn.Network.mlp([784, 16, 10], activation="$name", output="softmax")',
     "loss": 'net.fit(x, y, loss="$name")',
@@ -59,14 +59,14 @@ _USAGE = {
     "regularizer": 'cynn.Dense(16, regularizer="$name")',
     "constraint": 'cynn.Dense(16, constraint="$name")',
 }
-# What the generated test uses in place of the new one.
+# The built-in part that the generated test replaces by the new one.
 _USUAL = {"activation": "tanh", "loss": "mean_squared_error", "optimizer": "adam"}
-# Where the generated test takes one of the other kinds, if it is not an argument of a layer.
+# The argument of `fit` by which the generated test passes a part of other kinds.
 _IN_FIT = {"metric": ', metrics=["$name"]', "callback": ', callbacks=["$name"]'}
 
 
 def languages(kind: str) -> list[str]:
-    """In what a plugin of a kind may be written; what is chosen unless another is named comes first.
+    """The languages in which a plugin of a kind may be written, the default first.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def new_plugin(
     into: str | Path | None = None,
     parent: str | Path = ".",
 ) -> Path:
-    """Write a plugin into a new package, or into one that is there; the folder of the package is returned.
+    """Write a plugin into a new package or into an existing one. Returns the folder of the package.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def new_plugin(
 
 
 def _values(project: str, name: str, kind: str, language: str, *, alone: bool) -> dict[str, str]:
-    """What stands in the templates behind each $."""
+    """The values of the placeholders of the templates, which begin with $."""
     package, own = plugin_names.as_module(project), plugin_names.as_module(name)
     author = _author()
     named = {
@@ -203,12 +203,12 @@ def _list(requirements: Iterable[str]) -> str:
 
 
 def _author() -> str:
-    """Whom git knows, without what cannot be printed."""
+    """The name of git's user, without characters that cannot be printed."""
     try:
-        told = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, encoding="utf-8").stdout
+        name = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, encoding="utf-8").stdout
     except (OSError, UnicodeDecodeError):
-        told = ""
-    return "".join(filter(str.isprintable, told)).strip() or "Your Name"
+        name = ""
+    return "".join(filter(str.isprintable, name)).strip() or "Your Name"
 
 
 def _of_plugin(values: Mapping[str, str], kind: str, language: str) -> dict[str, str]:
@@ -230,7 +230,7 @@ def _of_plugin(values: Mapping[str, str], kind: str, language: str) -> dict[str,
 
 
 def _of_new_package(values: Mapping[str, str], language: str) -> dict[str, str]:
-    """The files around the plugins of a package that is new."""
+    """The files of a new package apart from those of its plugins."""
     templates = {name: f"package/{name}" for name in ("README.md", "LICENSE", "MANIFEST.in", "pyproject.toml")}
     templates |= {".gitignore": "package/gitignore", f"{values['package']}/py.typed": "package/py.typed"}
     templates |= _COMPILED if language in ("cython", "c") else _PURE
@@ -242,7 +242,7 @@ def _of_new_package(values: Mapping[str, str], language: str) -> dict[str, str]:
 
 
 def _changed(folder: Path, settings: str, values: Mapping[str, str], language: str) -> dict[str, str]:
-    """Likewise what changes of those that are there, whose pyproject.toml is given."""
+    """Those of these files that change in an existing package, given its pyproject.toml."""
     needed, readme = _LANGUAGES[language], folder / "README.md"
     text = project_file.with_entry_point(settings, *_entry_point(values))
     changed = {"pyproject.toml": project_file.with_requirements(text, needed.build, needed.dependencies)}
@@ -253,7 +253,7 @@ def _changed(folder: Path, settings: str, values: Mapping[str, str], language: s
         for path, template in _COMPILED.items():
             before = _rendered(_PURE[path], values) if path in _PURE else None
             there = (folder / path).read_text(encoding="utf-8") if (folder / path).exists() else None
-            if there == before:  # a file that somebody has edited is left as it is
+            if there == before:  # an edited file is left as it is
                 changed[path] = _rendered(template, values)
     return changed
 
@@ -263,7 +263,7 @@ def _entry_point(values: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _with_plugin(readme: list[str], line: str, language: str) -> list[str]:
-    """The lines of a README with one more plugin, where they have a list of them, and with what builds it."""
+    """The lines of a README with one more plugin in its list, if it has one, and with what builds that plugin."""
     tools, more = (f"    {installation('.', each)[0]}" for each in ("python", language))
     lines = [more if each == tools else each for each in readme]
     listed = [number for number, each in enumerate(lines) if each.startswith("- the ") and ": `" in each]

@@ -33,7 +33,7 @@ _KERNELS: dict[str, Any] = {
 
 
 def dtypes_of(part: Component | type[Layer | Input]) -> list[str]:
-    """The dtypes in which a component computes, or the kernel of a class of layers; of several kernels, none is said.
+    """The dtypes of a component, or of the kernel of a class of layers; none for a class with several kernels.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def dtypes_of(part: Component | type[Layer | Input]) -> list[str]:
 
 
 def table() -> str:
-    """A line for every part of every kind; under it, why some are broken, and what leads elsewhere than one expects.
+    """A line for every part of every kind; below them, why some are broken, and warnings of names that mislead.
 
     All plugins are imported.
 
@@ -82,7 +82,7 @@ def table() -> str:
 
 
 def as_json() -> str:
-    """The same for programs: `parts`, of which a broken one has an `error`, and `warnings`.
+    """The same for programs: `parts`, where a broken part has an `error`, and `warnings`.
 
     Examples
     --------
@@ -96,13 +96,13 @@ def as_json() -> str:
 
 
 class _Part(NamedTuple):
-    """What is listed of a part."""
+    """A line of the table."""
 
     kind: str
     name: str
     distribution: str
     version: str
-    runs: str  # compiled, Python or broken; of kinds without kernels, Python
+    runs: str  # compiled, Python or broken; Python for kinds without kernels
     dtypes: list[str]
     error: str | None
 
@@ -112,7 +112,7 @@ def _parts() -> list[_Part]:
 
 
 def _kinds() -> list[registry.Registry]:
-    """Those with kernels first."""
+    """The registries of all kinds, those with kernels first."""
     return sorted(registry.every(), key=lambda of_kind: not of_kind.has_kernels)
 
 
@@ -130,7 +130,7 @@ def _part(of_kind: registry.Registry, name: str) -> _Part:
 
 
 def _dtypes(of_kind: registry.Registry, name: str) -> list[str]:
-    """Those of a part as it is by default; a layer may need arguments, and is asked as a class."""
+    """The dtypes of a part with its default parameters; of a layer, which may need arguments, those of its class."""
     cls = of_kind.find(name)
     return dtypes_of(of_kind.get(name) if issubclass(cls, Component) else cls)
 
@@ -140,7 +140,7 @@ def _runs(entry: registry.Description) -> str:
 
 
 def _warnings() -> list[str]:
-    """What may surprise: a package offers a name and does not get it, or requires what is another project's."""
+    """Warnings: a package offers a name that is taken, or requires the package of another project."""
     required: dict[str, list[str]] = {}
     found = []
     for of_kind in _kinds():

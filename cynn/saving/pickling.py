@@ -9,7 +9,7 @@ from cynn.errors import InvalidParameterError
 
 __all__ = ["check"]
 
-# Modules that can pickle functions without a name, or that copy and need not.
+# Modules that can pickle lambdas, or that copy objects without pickling them.
 _OTHERS = {"copy", "cloudpickle", "dill"}
 
 
@@ -24,8 +24,8 @@ def check(layers: list[Any], optimizer_state: Any) -> None:
         parts[f"the learning rate of {type(optimizer).__name__}"] = getattr(optimizer, "learning_rate", None)
     import pickle
 
-    asking = sys._getframe(2).f_globals.get("__name__", "")
-    if _OTHERS & set(asking.split(".")):
+    caller = sys._getframe(2).f_globals.get("__name__", "")
+    if _OTHERS & set(caller.split(".")):
         return
     for name, part in parts.items():
         try:

@@ -132,7 +132,7 @@ def resolve(config: dict[str, Any], plugins: list[dict[str, str]]) -> dict[str, 
     resolved = copy.deepcopy(config)
     activations = [each for each in _activations(resolved.get("layers")) if isinstance(each.get("name"), str)]
     packaged = {each["name"].rpartition(":")[2] for each in activations if ":" in each["name"]}
-    # in files of before, whose plugins are activations, the configuration does not name their packages
+    # in older files, where all plugins are activations, the configuration does not name their packages
     for activation in activations:
         if activation["name"] not in packaged:
             activation["name"] = names.get(("activation", activation["name"]), activation["name"])

@@ -201,4 +201,4 @@ def of_each_output(objective: Objective, losses: Iterable[float]) -> dict[str, f
     return {f"{name}_loss": float(loss) for name, loss in zip(objective.outputs.names, losses, strict=True)}
 
 
-_of_outputs = metrics.of_outputs  # a parameter of the calling functions is named `metrics`
+_of_outputs = metrics.of_outputs  # the functions below have a parameter named `metrics`

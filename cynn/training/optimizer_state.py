@@ -48,7 +48,7 @@ class OptimizerState:
         ]
         averaged = parameters if optimizer.use_ema else []
         self.settings = _settings_of(optimizer, [None if p is None else _own(p) for p in averaged])
-        self._first: Any = optimizer.learning_rate  # the learning rate at the begin of this fit
+        self._first: Any = optimizer.learning_rate  # the learning rate at the beginning of this fit
         self._given: Any = None
         self._schedule: schedules.Schedule | None = None
         self._directions: Directions = {}

@@ -83,7 +83,7 @@ class TrainingLoop:
         self._check_finite = check_switch(check_finite, "check_finite", "loop")
         self._loss, self._loss_weights, self._n_threads = loss, loss_weights, threads.resolve(n_threads)
         self._derivative_weight = derivative_weight
-        # whose errors come first: nothing is changed then
+        # first, since its errors must change nothing
         network.objective(loss, loss_weights).with_derivatives(None, derivative_weight, "loop")
         self._state = optimizer_state(network, optimizer, equal_goes_on=True)
         self._prepare()
