@@ -1,4 +1,4 @@
-"""The built-in activations, each an ABI struct in a capsule, by name in `KERNELS`."""
+"""The built-in activations, each an ABI struct in a capsule, by name in `KERNELS`; with functions of vector_math.h."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
