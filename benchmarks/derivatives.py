@@ -1,8 +1,8 @@
 """Derivatives beside those of JAX and PyTorch: ``python -m benchmarks.derivatives``.
 
 Each case is a row of the table: what is computed, what it is compared with, and how many times as fast it must be.
-Short runs of both sides alternate, and the least of each counts, so that other processes disturb little. Compare the
-last column with the rate of matrix products that ``python -m benchmarks`` shows, of two operations each.
+Short runs of both sides alternate, and the least of each counts, so that other processes disturb little. Between them
+runs a product of the BLAS on two threads: the last column is the share of its rate that a case reaches.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 import cynn
 from benchmarks import machine
+from cynn.kernels import blas
 
 
 @dataclass
@@ -31,6 +33,9 @@ class Case:
     multiply_adds: float = 0.0
     calls: int = 1  # in a run
 
+
+SIDE = 384  # of the matrices of the product that is the yardstick: it takes about as long as a case
+THREADS = 2  # as those of cases with many rows
 
 CASES: list[Callable[[], Case]] = []
 
@@ -109,8 +114,8 @@ def hessian_of_jax(net: cynn.Network, x: Any) -> Callable[[], Any] | None:
 def hessian_of_1000_rows() -> Case:
     net, x = cynn.Network.mlp([16, 64, 64, 1], activation="tanh", seed=0), rows(1000)
     forward = 16 * 64 + 64 * 64 + 64
-    # forward and backward; the second layer along 16 inputs; a matrix of 16 x 16 for each unit of an activation
-    of_row = 2 * forward + 16 * 64 * 64 + 2 * 64 * 16 * 16
+    # forward and backward; the second layer along 16 inputs; half a matrix of 16 x 16 for each unit of an activation
+    of_row = 2 * forward + 16 * 64 * 64 + 2 * 64 * 16 * 17 // 2
     return Case("Hessians of one output, 16-64-64-1, 1,000 rows, 2 threads", lambda: net.hessian(x, n_threads=2),
                 "JAX, jit(vmap)", hessian_of_jax(net, x), 1.0, 1000 * of_row, 2)  # fmt: skip
 
@@ -163,32 +168,49 @@ def vjp_of_one_row() -> Case:
                 0.0, 2 * (16 * 64 + 64 * 64 + 64 * 4), 200)  # fmt: skip
 
 
-def least(case: Case, seconds: float) -> tuple[float, float]:
-    """The least seconds a call, of both sides in turn."""
-    sides = [case.run] if case.other is None else [case.run, case.other]
-    found = [float("inf")] * 2
-    for run in sides:
-        run()
+def product() -> Callable[[], None]:
+    """A product of square matrices on each thread."""
+    pool = ThreadPoolExecutor(THREADS)
+    each = [tuple(np.ones((SIDE, SIDE), np.float32) for _ in range(3)) for _ in range(THREADS)]
+
+    def run() -> None:
+        list(pool.map(lambda matrices: blas.matmul(*matrices), each))
+
+    return run
+
+
+def least(case: Case, yardstick: Callable[[], None], seconds: float) -> tuple[float, float, float]:
+    """The least seconds a call, of both sides and of the yardstick in turn."""
+    sides = [(case.run, case.calls), (case.other, case.calls), (yardstick, 1)]
+    found = [float("inf")] * 3
+    for run, _ in sides:
+        if run is not None:
+            run()
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
-        for side, run in enumerate(sides):
+        for side, (run, calls) in enumerate(sides):
+            if run is None:
+                continue
             begin = time.perf_counter()
-            for _ in range(case.calls):
+            for _ in range(calls):
                 run()
-            found[side] = min(found[side], (time.perf_counter() - begin) / case.calls)
-    return found[0], found[1]
+            found[side] = min(found[side], (time.perf_counter() - begin) / calls)
+    return found[0], found[1], found[2]
 
 
 def table(cases: list[Callable[[], Case]], seconds: float) -> str:
     """A line for each case."""
-    lines = ["| what | time | against | time | ratio | at least | 10⁹ multiply-adds/s |", "|---" * 7 + "|"]
+    titles = ["what", "time", "against", "time", "ratio", "at least", "10⁹ multiply-adds/s", "of the product's rate"]
+    lines, yardstick = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"], product()
     for make in cases:
         each = make()
-        own, other = least(each, seconds)
+        own, other, of_product = least(each, yardstick, seconds)
         ratio = f"{other / own:.2f}" if each.other is not None else "-"
         rate = f"{each.multiply_adds / own / 1e9:.1f}" if each.multiply_adds else "-"
+        share = each.multiply_adds / own / (THREADS * SIDE**3 / of_product)
         wanted = each.at_least or "-"
-        cells = [each.what, f"{1e6 * own:.2f} µs", each.against, f"{1e6 * other:.2f} µs", ratio, wanted, rate]
+        cells = [each.what, f"{1e6 * own:.2f} µs", each.against, f"{1e6 * other:.2f} µs", ratio, wanted, rate,
+                 f"{share:.0%}" if each.multiply_adds else "-"]  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 

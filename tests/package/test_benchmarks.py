@@ -155,4 +155,4 @@ def test_the_table_of_derivatives():
 
     lines = derivatives.table(derivatives.CASES, 0.01).splitlines()
     assert len(lines) == 2 + len(derivatives.CASES)
-    assert all(line.count("|") == 8 for line in lines)
+    assert all(line.count("|") == 9 for line in lines)
