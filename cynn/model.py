@@ -59,6 +59,8 @@ class Model:
         self.seed = randomness.as_seed(seed)
         self._composition = compose(layers, sources, outputs)
         self.input = self._composition.input
+        #: How the input converts x: dtype, scale and offset.
+        self.conversion = inputs.Conversion(self.dtype, *self.input.scaling)
         self._regularizer = regularizers.get(regularizer)
         builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self._regularizer, compute=self.compute)
         self.layers: list[Layer]
@@ -84,8 +86,7 @@ class Model:
         self._engine = Engine(
             self.dtype,
             self.input.units,
-            self.input.scale,
-            self.input.offset,
+            *self.conversion[1:],
             builder.operations,
             self.seed,
             values,
@@ -231,8 +232,7 @@ class Model:
             each = self._engine.values_of_small_batch(x, outputs.values, check_finite)
             if each is not None:
                 return outputs.join(each)
-        self._check_names(x, "x")
-        rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
+        rows, single = self.as_rows_or_one(x)
         shapes = [(units,) if single else (len(rows), units) for units in outputs.units]
         if out is None:
             found = wanted = [np.empty(shape, self.dtype) for shape in shapes]
@@ -274,8 +274,7 @@ class Model:
         few = self._engine.values_of_small_batch(x, self._values, True)
         if few is not None:
             return few
-        self._check_names(x, "x")
-        rows, single = inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.input.offset != 0)
+        rows, single = self.as_rows_or_one(x)
         widths = [self.input.units, *(layer.units or 0 for layer in self.layers)]
         outputs = [np.empty((len(rows), units), self.dtype) for units in widths]
         self.forward(rows, self._values, outputs, n_threads, check_finite=True)
@@ -297,7 +296,24 @@ class Model:
             `x` itself, if it needs no conversion.
         """
         self._check_names(x, name)
-        return inputs.as_rows(x, self.input.units, name, exactly=self.input.offset != 0)
+        return inputs.as_rows(x, self.input.units, name, exactly=self.conversion.has_offset)
+
+    def as_rows_or_one(self, x: Any) -> tuple[Array, bool]:
+        """Likewise, where x may also be one row of shape (inputs,).
+
+        Parameters
+        ----------
+        x : array-like of shape (rows, inputs) or (inputs,)
+            User input.
+
+        Returns
+        -------
+        rows : array of shape (rows, inputs)
+        is_single : bool
+            Whether it is one row.
+        """
+        self._check_names(x, "x")
+        return inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.conversion.has_offset)
 
     def _check_names(self, x: Any, name: str) -> None:
         if self._feature_names is not None:
@@ -313,11 +329,6 @@ class Model:
         """
         if self._feature_names is None:
             self._feature_names = frames.names_of(x)
-
-    @property
-    def conversion(self) -> inputs.Conversion:
-        """How the input layer converts x: dtype, scale and offset."""
-        return inputs.Conversion(self.dtype, self.input.scale, self.input.offset)
 
     def check_rows(
         self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool

@@ -48,12 +48,29 @@ class Conversion(NamedTuple):
     Attributes
     ----------
     dtype : {"float32", "float64"}
-    scale, offset : float
+    scale, offset : float, or array of float64 with one number for each column
+        Both are numbers, or both are arrays.
     """
 
     dtype: str
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Any = 1.0
+    offset: Any = 0.0
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether something is added, so that the last digits of large numbers count."""
+        return bool(np.any(self.offset))
+
+    @property
+    def changes_numbers(self) -> bool:
+        """Whether it scales or adds, and does not only narrow."""
+        return bool(np.any(self.scale != 1)) or self.has_offset
+
+    def of_column(self, column: int) -> Conversion:
+        """That of one column."""
+        if not isinstance(self.scale, np.ndarray):
+            return self
+        return Conversion(self.dtype, float(self.scale[column]), float(self.offset[column]))
 
 
 def as_rows(x: Any, columns: int, name: str, *, exactly: bool = False) -> Array:
@@ -137,8 +154,7 @@ def _check_finite(rows: Array, name: str, conversion: Conversion, places: Places
     given = as_dense(rows[row : row + 1])[0, column]
     where = ""
     if np.isfinite(given):
-        is_moved = conversion != Conversion(conversion.dtype)
-        moved = ", multiplied by the scale of the input and moved by its offset" if is_moved else ""
+        moved = ", multiplied by the scale of the input and moved by its offset" if conversion.changes_numbers else ""
         where = f" in {conversion.dtype}{moved}"
     raise DataError(
         f"{name} must be finite{where}. Got {given} in row {row}, column {column}, instead. "
@@ -162,7 +178,7 @@ def _check_categories(
 ) -> None:
     for some in _pieces(np.arange(len(rows)) if places is None else places):
         own = rows[some].dense(column, column + 1) if isinstance(rows, SparseRows) else rows[some, column : column + 1]
-        seen = RowMatrix(own).converted(conversion)[:, 0]
+        seen = RowMatrix(own).converted(conversion.of_column(column))[:, 0]
         wrong = ~((seen >= 0) & (seen <= n_categories - 1) & (seen == np.floor(seen)))
         if wrong.any():
             at = int(np.argmax(wrong))

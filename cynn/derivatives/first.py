@@ -73,7 +73,7 @@ def jacobian(
     training = check_switch(training, "training", "jacobian")
     check_finite = check_switch(check_finite, "check_finite", "jacobian")
     derivatives, n_threads = _derivatives(network, training), threads.resolve(n_threads)
-    rows, single = _rows(network, x)
+    rows, single = network.as_rows_or_one(x)
     outputs = network._outputs
     columns = network.input.units
     shapes: list[tuple[int, ...]] = [
@@ -118,7 +118,7 @@ def vjp(
     check_finite = check_switch(check_finite, "check_finite", "vjp")
     weights = check_switch(weights, "weights", "vjp")
     derivatives, n_threads = _derivatives(network, training), threads.resolve(n_threads)
-    rows, single = _rows(network, x)
+    rows, single = network.as_rows_or_one(x)
     vectors = _vectors(network, v, len(rows), single, check_finite)
     outs = None if out is None else [out]
     found = _room(network, outs, [(rows.shape[1],) if single else rows.shape], [rows, *vectors])
@@ -163,11 +163,6 @@ def input_gradients(
     found = np.zeros(given.shape, network.dtype)  # rows of weight 0 have no part in the loss
     found[slice(None) if places is None else places] = _by_raw_inputs(network, trainer)
     return found
-
-
-def _rows(network: Model, x: Any) -> tuple[Array, bool]:
-    network._check_names(x, "x")
-    return inputs.as_rows_or_one(x, network.input.units, "x", exactly=network.input.offset != 0)
 
 
 def _vectors(network: Model, v: Any, n: int, single: bool, check_finite: bool) -> list[Array]:
@@ -233,5 +228,5 @@ def _run(network: Model, trainer: Trainer, rows: Array, check_finite: bool) -> N
 
 def _by_raw_inputs(network: Model, trainer: Trainer) -> Array:
     """The gradient by x as the caller gives it, before the scale of `Input`."""
-    found: Array = trainer.input_gradient * np.asarray(network.input.scale, network.dtype)
+    found: Array = trainer.input_gradient * np.asarray(network.conversion.scale, network.dtype)
     return found

@@ -61,7 +61,7 @@ class SecondDerivatives:
         array([-3.])
         """
         network = cast("Model", self)
-        rows, single = inputs.as_rows_or_one(x, network.input.units, "x", exactly=network.input.offset != 0)
+        rows, single = network.as_rows_or_one(x)
         directions, one = inputs.as_rows_or_one(t, network.input.units, "t")
         if one != single or len(directions) != len(rows):
             raise ShapeError(f"t must have the shape of x, {np.shape(x)}. Got {np.shape(t)} instead.")
@@ -221,7 +221,7 @@ def _hessians(network: Model, x: Any, n_threads: int | None, *, is_diagonal: boo
 
     n, name = network.input.units, "hessian_diagonal" if is_diagonal else "hessian"
     first.check_inputs(network)
-    rows, single = inputs.as_rows_or_one(x, n, "x", exactly=network.input.offset != 0)
+    rows, single = network.as_rows_or_one(x)
     team = _check(network, n_threads, name, ["jvp", "backward_jvp"])
     if network._input_hessians is None:
         network._input_hessians = InputHessians(network._engine)

@@ -25,7 +25,7 @@ from cynn.engine.ndarray cimport (
     type_number,
 )
 from cynn.engine.workspace cimport address_of
-from cynn.kernels.tables cimport FLOAT32, FLOAT64, Rows
+from cynn.kernels.tables cimport AS_IT_IS, FLOAT32, FLOAT64, Rows
 
 cdef object np_ndarray = np.ndarray
 
@@ -127,7 +127,7 @@ cdef class BatchCopier:
         rows.data = self.values.data + begin * rows.row_stride
         if rows.kind == self.dtype.kind:
             return self.dtype.rows.first_nonfinite_row(&rows) < 0
-        return self.dtype.rows.gather(&rows, NULL, n, 0, 1, 0, True, self.converted) < 0
+        return self.dtype.rows.gather(&rows, NULL, n, 0, &AS_IT_IS, True, self.converted) < 0
 
     cdef bint put_classes(self, int64_t begin, int64_t n, y) noexcept:
         cdef int number = type_number(y)

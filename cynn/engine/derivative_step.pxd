@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from cynn.engine.dtypes cimport Dtype
 from cynn.engine.step cimport Step
 from cynn.engine.tangent_step cimport TangentStep
-from cynn.kernels.tables cimport Rows
+from cynn.kernels.tables cimport Rows, Scaling
 
 
 # An output whose derivatives are given for some rows.
@@ -25,7 +25,7 @@ ctypedef struct DerivativeHead:
 
 cdef class DerivativeStep(TangentStep):
     cdef const Dtype *dtype
-    cdef double scale            # of Input
+    cdef Scaling slope           # of Input, for the directions of a row
     cdef int64_t inputs
     cdef bint is_backward
     cdef int64_t n_losses

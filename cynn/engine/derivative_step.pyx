@@ -23,11 +23,12 @@ from libc.string cimport memcpy, memset
 from cynn.abi cimport cynn_pass, floating
 from cynn.engine.dtypes cimport at, set_element
 from cynn.engine.engine cimport Engine
-from cynn.engine.row_matrix cimport RowMatrix
+from cynn.engine.row_matrix cimport InputScaling, RowMatrix, scale_of
 from cynn.engine.step cimport Step
 from cynn.engine.tangent_step cimport TangentStep
 from cynn.engine.tangents cimport repeat_values
 from cynn.engine.workspace cimport address_of, aligned
+from cynn.kernels.tables cimport AS_IT_IS, Scaling
 
 
 cdef class DerivativeStep(TangentStep):
@@ -50,8 +51,9 @@ cdef class DerivativeStep(TangentStep):
         cdef int64_t i, copy = 0
         cdef DerivativeHead *head
         cdef RowMatrix rows
+        cdef InputScaling slope
         self.keep, self.losses = [given], []
-        self.dtype, self.scale, self.inputs = engine.source.dtype, engine.source.scale, engine.source.inputs
+        self.dtype, self.inputs = engine.source.dtype, engine.source.inputs
         numbers = [i for i, values in enumerate(given.values) if values is not None]
         units = [engine.operations[value - 1].units for value in engine.outputs]
         self.is_backward = given.directions is None and sum(units[i] for i in numbers) <= self.inputs
@@ -61,6 +63,9 @@ cdef class DerivativeStep(TangentStep):
             copies = self.inputs if given.directions is None else given.directions.shape[1] // self.inputs
         entries = list(loss_values)
         self.n_losses, self.n_heads = len(entries), len(numbers)
+        slope = (<InputScaling>engine.scalings[0]).slope(1 if given.directions is None else copies)
+        self.slope = slope.scaling
+        self.keep.append(slope)
         self.heads = <DerivativeHead *>self.hold(np.zeros(self.n_heads * sizeof(DerivativeHead), np.uint8))
         for i, number in enumerate(numbers):
             head, value = &self.heads[i], engine.outputs[number]
@@ -117,11 +122,11 @@ cdef class DerivativeStep(TangentStep):
         for i in range(self.n_heads):
             head = &self.heads[i]
             self.dtype.rows.gather(
-                head.source, order, count, -count, 1, 0, False, at(self.dtype, head.given, begin * head.columns)
+                head.source, order, count, -count, &AS_IT_IS, False, at(self.dtype, head.given, begin * head.columns)
             )
         if self.source != NULL:
             self.dtype.rows.gather(
-                self.source, order, count, -count, self.scale, 0, False,
+                self.source, order, count, -count, &self.slope, False,
                 at(self.dtype, self.directions, begin * self.copies * self.inputs)
             )
 
@@ -167,7 +172,7 @@ cdef class DerivativeStep(TangentStep):
         memset(dx, 0, size)
         for row in range(end - begin):
             for k in range(self.copies):
-                set_element(self.dtype, dx, (row * self.copies + k) * self.inputs + k, self.scale)
+                set_element(self.dtype, dx, (row * self.copies + k) * self.inputs + k, scale_of(&self.slope, k))
 
     cdef void compare(self, const DerivativeHead *head, int64_t piece, int64_t begin, int64_t end) noexcept nogil:
         """Compute D of these rows and its gradient: λ, or with `is_backward` the direction of each copy."""
@@ -175,7 +180,7 @@ cdef class DerivativeStep(TangentStep):
         comparison.head, comparison.begin, comparison.end = head, begin, end
         if self.is_backward:
             comparison.found, comparison.gradient = self.wide.workspace.input.op.delta, self.wide.first
-            comparison.scale = self.scale
+            comparison.scaling = &self.slope
             comparison.i_size, comparison.i_stride = head.units, self.inputs
             comparison.j_size, comparison.j_stride = self.inputs, 1
             comparison.row_stride = self.copies * self.inputs
@@ -183,7 +188,7 @@ cdef class DerivativeStep(TangentStep):
         else:
             comparison.found = self.wide.nodes[head.value - 1].out
             comparison.gradient = self.wide.entries[head.entry]
-            comparison.scale = 1
+            comparison.scaling = &AS_IT_IS
             comparison.i_size, comparison.i_stride = self.copies, 1 if self.source == NULL else head.units
             comparison.j_size, comparison.j_stride = head.units, self.inputs if self.source == NULL else 1
             comparison.row_stride = self.copies * head.units
@@ -227,7 +232,7 @@ ctypedef struct Comparison:
     int64_t end
     const void *found
     void *gradient
-    double scale            # converts what is found to derivatives by the caller's x
+    const Scaling *scaling  # converts what is found to derivatives by the caller's x
     int64_t first           # element of a row
     int64_t row_stride
     int64_t i_size
@@ -243,21 +248,23 @@ cdef double squared_errors(const Comparison *comparison, const floating *_) noex
     cdef const floating *given
     cdef const floating *found
     cdef floating *gradient
-    cdef floating weight, factor, error, scale = <floating>comparison.scale
+    cdef floating weight, scale, error
+    cdef double scale_in_double, twice = 2 * head.loss_weight
     cdef double total = 0, of_row
     for row in range(comparison.begin, comparison.end):
         weight = (<const floating *>head.weight)[row]
-        factor = <floating>(2 * head.loss_weight * comparison.scale) * weight
         of_row = 0
         for i in range(comparison.i_size):
             place = row * comparison.row_stride + comparison.first + i * comparison.j_size
             given = <const floating *>head.given + row * head.columns + i * comparison.i_stride
             found, gradient = <const floating *>comparison.found + place, <floating *>comparison.gradient + place
             for j in range(comparison.j_size):
+                scale_in_double = scale_of(comparison.scaling, j)
+                scale = <floating>scale_in_double
                 error = scale * found[j] - given[j * comparison.j_stride]
                 if given[j * comparison.j_stride] != given[j * comparison.j_stride]:  # NaN: not given
                     error = 0
                 of_row += <double>error * error
-                gradient[j] = factor * error
+                gradient[j] = <floating>(twice * scale_in_double) * weight * error
         total += weight * of_row
     return total

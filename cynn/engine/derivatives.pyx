@@ -29,7 +29,7 @@ from cynn.engine.ndarray cimport (
     array_shape,
     is_all_set,
 )
-from cynn.engine.row_matrix cimport RowMatrix, Source, from_row
+from cynn.engine.row_matrix cimport RowMatrix, Source, from_row, scale_gradients
 from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
 from cynn.engine.workspace cimport Node, Workspace, add_gradients, address_of, backward_node, forward_node
 from cynn.kernels.blas cimport faults, raise_faults_since
@@ -160,7 +160,7 @@ cdef void backward_piece(void *context, int64_t piece, int thread) noexcept nogi
     cdef cynn_pass pass_
     cdef int status
     tile.rows = rows
-    if dtype.rows.gather(&tile, NULL, rows, 0, source.scale, source.offset, job.check_finite, buffers.x) >= 0:
+    if dtype.rows.gather(&tile, NULL, rows, 0, &source.scaling, job.check_finite, buffers.x) >= 0:
         raise_flag(&job.unusable)
         return
     memset(&pass_, 0, sizeof(cynn_pass))
@@ -189,8 +189,7 @@ cdef void backward_piece(void *context, int64_t piece, int thread) noexcept nogi
             raise_flag(&job.failed)
             return
     add_gradients(dtype, buffers.input, 0, stacked)
-    if source.scale != 1:
-        dtype.updates.scale(stacked * source.inputs, source.scale, buffers.input.op.delta)
+    scale_gradients(source, stacked, buffers.input.op.delta)
     copy_to_outputs(job, buffers, begin, rows, first, copies)
 
 

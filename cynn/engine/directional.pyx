@@ -107,12 +107,12 @@ cdef void jvp_of_rows(Tangents tangents, Sweep *sweep, int64_t begin, int64_t ro
     cdef void *x = tangents.workspace.x
     cdef int64_t k, units
     tile.rows = moved.rows = rows
-    if dtype.rows.gather(&tile, NULL, rows, -rows, source.scale, source.offset, True, x) >= 0 or (
+    if dtype.rows.gather(&tile, NULL, rows, -rows, &source.scaling, True, x) >= 0 or (
         not are_categories(source, rows, x)
     ):
         raise_flag(&sweep.unusable)
         return
-    dtype.rows.gather(&moved, NULL, rows, -rows, source.scale, 0, False, tangents.first)
+    dtype.rows.gather(&moved, NULL, rows, -rows, &source.slope, False, tangents.first)
     if tangents.forward(&sweep.pass_, 0, rows) or tangents.jvp(&sweep.pass_, 0, rows):
         raise_flag(&sweep.failed)
         return

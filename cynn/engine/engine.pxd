@@ -16,6 +16,7 @@ cdef class Engine:
     cdef readonly list operations
     cdef readonly bint has_python
     cdef object numpy_dtype
+    cdef tuple scalings                 # own the arrays of `source`
     cdef readonly list places           # for each operation, the index of its first parameter in trained_parameters()
     cdef readonly list outputs          # the numbers of their values
     cdef list own_arrays                # all parameters and states

@@ -14,8 +14,8 @@ class Engine:
         cls,
         dtype: str,
         inputs: int,
-        scale: float,
-        offset: float,
+        scale: float | _Array,
+        offset: float | _Array,
         operations: list[Operation],
         seed: int,
         outputs: list[int] | None = None,
@@ -31,6 +31,7 @@ class Engine:
     def outputs(self) -> list[int]: ...
     @property
     def places(self) -> list[int]: ...
+    def set_scaling(self, scale: float | _Array, offset: float | _Array) -> None: ...
     def activation_of(self, output: int) -> ActivationKernel | None: ...
     @property
     def has_python(self) -> bool: ...

@@ -6,6 +6,7 @@ in the cache when the next operation reads it. Training is in trainer.pyx, which
 
 import numpy as np
 
+from libc.math cimport isnan
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -14,7 +15,7 @@ from cynn.abi cimport CYNN_PROPAGATES_NONFINITE, cynn_operands, cynn_pass, cynn_
 from cynn.engine.dtypes cimport Dtype, at, dtype_named
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.kernels.blas cimport faults, raise_faults_since
-from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, from_row, gathered
+from cynn.engine.row_matrix cimport InputScaling, RowMatrix, Source, are_categories, from_row, gathered
 from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Categories, Prefetch, Rows
 from cynn.engine.ndarray cimport (
     ALIGNED,
@@ -173,8 +174,8 @@ cdef class Engine:
     dtype : {"float32", "float64"}
     inputs : int
         The number of columns of value 0.
-    scale, offset : float
-        Applied to the rows as they are gathered: x = scale * value + offset.
+    scale, offset : float or array
+        As for `set_scaling`.
     operations : list of Operation
         At least one. Parameters and states are C-contiguous arrays of the dtype.
     seed : int
@@ -193,7 +194,7 @@ cdef class Engine:
     """
 
     def __cinit__(
-        self, str dtype, int64_t inputs, double scale, double offset, list operations, seed, list outputs=None,
+        self, str dtype, int64_t inputs, scale, offset, list operations, seed, list outputs=None,
         dict categories=None
     ):
         cdef int64_t i
@@ -203,8 +204,7 @@ cdef class Engine:
         self.operations = operations
         self.idle_workspaces = []
         self.source.inputs = inputs
-        self.source.scale = scale
-        self.source.offset = offset
+        self.set_scaling(scale, offset)
         self.source.dtype = dtype_named(dtype)
         categories = categories or {}
         self.source.categories = <Categories *>calloc(max(1, len(categories)), sizeof(Categories))
@@ -232,6 +232,21 @@ cdef class Engine:
 
     def __dealloc__(self):
         free(self.source.categories)
+
+    def set_scaling(self, scale, offset):
+        """Set what rows become as they are gathered: x = scale * value + offset.
+
+        Parameters
+        ----------
+        scale, offset : float, or array of float64 of shape (inputs,)
+            Both are numbers, or both are arrays. NaN as scale means that it is not known yet.
+        """
+        cdef InputScaling scaling = InputScaling(scale, offset)
+        cdef InputScaling slope = scaling.slope(1)
+        if scaling.scaling.scales != NULL and len(scale) != self.source.inputs:
+            raise ValueError(f"scale must have {self.source.inputs} numbers. Got {len(scale)} instead.")
+        self.scalings = (scaling, slope)
+        self.source.scaling, self.source.slope = scaling.scaling, slope.scaling
 
     def activation_of(self, int64_t output):
         """The kernel of the activation that computes an output.
@@ -477,7 +492,7 @@ cdef class Engine:
         cdef int ndim = array_ndim(array), number = type_number(array)
         if ndim != 1 and ndim != 2 or array_shape(array)[ndim - 1] != self.source.inputs:
             return False
-        if not is_all_set(array_flags(array), ALIGNED) or not is_native(array):
+        if not is_all_set(array_flags(array), ALIGNED) or not is_native(array) or isnan(self.source.scaling.scale):
             return False
         rows.rows = 1 if ndim == 1 else array_shape(array)[0]
         if rows.rows > self.rows_of_tile(rows.rows) or rows.rows == 0:
@@ -490,7 +505,7 @@ cdef class Engine:
             rows.kind = UINT8
         else:
             return False
-        rows.data, rows.starts = array_data(array), NULL
+        rows.data, rows.starts, rows.first_column = array_data(array), NULL, 0
         rows.columns = self.source.inputs
         rows.row_stride = 0 if ndim == 1 else array_strides(array)[0]
         rows.column_stride = array_strides(array)[ndim - 1]

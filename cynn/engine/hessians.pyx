@@ -22,7 +22,7 @@ from cynn.engine.directions cimport ELEMENTWISE, LINEAR, OTHER, Kind, fill, kind
 from cynn.engine.dtypes cimport Dtype, at, set_element
 from cynn.engine.engine cimport MIN_TEAM_MULTIPLICATIONS, Engine
 from cynn.engine.flags cimport is_raised, raise_flag
-from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, from_row
+from cynn.engine.row_matrix cimport RowMatrix, Source, are_categories, from_row, scale_of
 from cynn.engine.tangent_step cimport tangents_of
 from cynn.engine.tangents cimport Tangents, repeat_rows
 from cynn.engine.thread_team cimport MAX_THREADS, Team, give_back, take_team
@@ -138,7 +138,7 @@ cdef class TileHessians:
         cdef const Node *node
         tile.rows = rows
         if dtype.rows.gather(
-            &tile, NULL, rows, -rows, source.scale, source.offset, True, self.base.workspace.x
+            &tile, NULL, rows, -rows, &source.scaling, True, self.base.workspace.x
         ) >= 0 or not are_categories(source, rows, self.base.workspace.x):
             raise_flag(&job.unusable)
             return -1
@@ -147,7 +147,7 @@ cdef class TileHessians:
             return -1
         memset(self.wide.first, 0, n * n * dtype.itemsize)
         for i in range(n):
-            set_element(dtype, self.wide.first, i * n + i, source.scale)
+            set_element(dtype, self.wide.first, i * n + i, scale_of(&source.slope, i))
         if not self.has_one:
             repeat_block(dtype, self.wide.first, n * n, rows)
         for i in range(self.base.workspace.n_nodes):

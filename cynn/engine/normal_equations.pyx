@@ -175,7 +175,7 @@ cdef void tile_phase(void *context, int64_t piece, int thread) noexcept nogil:
     cdef int64_t begin = piece * panel.tile, end = min(begin + panel.tile, panel.rows), i, output
     cdef cynn_pass pass_
     if panel.dtype.rows.gather(
-        panel.x, panel.order + begin, end - begin, 0, panel.source.scale, panel.source.offset, True, buffers.x
+        panel.x, panel.order + begin, end - begin, 0, &panel.source.scaling, True, buffers.x
     ) >= 0 or not are_categories(panel.source, end - begin, buffers.x):
         raise_flag(&panel.unusable)
         return

@@ -4,6 +4,7 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 
 from cynn.engine.dtypes cimport Dtype, dtype_named
 from cynn.engine.workspace cimport address_of
@@ -12,6 +13,35 @@ from cynn.kernels.tables cimport FLOAT32, FLOAT64, UINT8, Rows
 from cynn.engine.sparse_rows import SparseRows
 
 cdef int64_t CONVERTED_AT_ONCE = 128  # rows that are converted at a time, so that they stay in the cache
+
+
+cdef class InputScaling:
+    """The scale and the offset of an input, for the kernels.
+
+    Parameters
+    ----------
+    scale, offset : float, or array of float64 of shape (inputs,)
+        Both are numbers, or both are arrays.
+    """
+
+    def __cinit__(self, scale, offset):
+        cdef const double[::1] scales, offsets
+        self.kept = (scale, offset)
+        if not isinstance(scale, np.ndarray):
+            self.scaling.scale, self.scaling.offset = scale, offset
+            return
+        scales, offsets = scale, offset
+        if scales.shape[0] == 0 or scales.shape[0] != offsets.shape[0]:
+            raise ValueError("scale and offset must have as many numbers.")
+        self.scaling.scale, self.scaling.offset = np.abs(scale).max(), np.abs(offset).max()
+        self.scaling.scales, self.scaling.offsets = &scales[0], &offsets[0]
+
+    cdef InputScaling slope(self, int64_t copies):
+        """The scale without the offset, for rows of `copies` directions in the space of x."""
+        scale = self.kept[0]
+        if not isinstance(scale, np.ndarray):
+            return InputScaling(scale, 0.0)
+        return InputScaling(np.tile(scale, copies), np.zeros(copies * len(scale)))
 
 
 cdef class RowMatrix:
@@ -55,7 +85,7 @@ cdef class RowMatrix:
         Parameters
         ----------
         conversion : tuple of str, float and float
-            As cynn.data.Conversion: the dtype of the network, a scale and an offset.
+            As cynn.data.Conversion: the dtype of the network, a scale and an offset, or arrays of these.
 
         Returns
         -------
@@ -63,10 +93,11 @@ cdef class RowMatrix:
             scale * rows + offset, of that dtype.
         """
         cdef str dtype
-        cdef double scale, offset
         dtype, scale, offset = conversion
         found = np.empty((self.rows.rows, self.rows.columns), dtype)
-        self.convert(dtype_named(dtype), 0, self.rows.rows, scale, offset, False, address_of(found))
+        self.convert(
+            dtype_named(dtype), 0, self.rows.rows, self.scaling(scale, offset), False, address_of(found)
+        )
         return found
 
     def first_nonfinite_row(self, conversion):
@@ -75,7 +106,7 @@ cdef class RowMatrix:
         Parameters
         ----------
         conversion : tuple of str, float and float
-            As cynn.data.Conversion: the dtype of the network, a scale and an offset.
+            As cynn.data.Conversion: the dtype of the network, a scale and an offset, or arrays of these.
 
         Returns
         -------
@@ -83,13 +114,13 @@ cdef class RowMatrix:
             The number of the row, or -1.
         """
         cdef str dtype
-        cdef double scale, offset
         cdef int64_t begin, found
         cdef const Dtype *converted
+        cdef InputScaling scaling
         cdef void *out
         dtype, scale, offset = conversion
-        converted = dtype_named(dtype)
-        if scale == 1 and offset == 0 and self.rows.kind == converted.kind:
+        converted, scaling = dtype_named(dtype), self.scaling(scale, offset)
+        if changes_nothing(&scaling.scaling) and self.rows.kind == converted.kind:
             with nogil:
                 found = converted.rows.first_nonfinite_row(&self.rows)
             return found
@@ -97,20 +128,24 @@ cdef class RowMatrix:
         out = address_of(buffer)
         for begin in range(0, self.rows.rows, CONVERTED_AT_ONCE):
             found = self.convert(
-                converted, begin, min(CONVERTED_AT_ONCE, self.rows.rows - begin), scale, offset, True, out
+                converted, begin, min(CONVERTED_AT_ONCE, self.rows.rows - begin), scaling, True, out
             )
             if found >= 0:
                 return begin + found
         return -1
 
+    cdef InputScaling scaling(self, scale, offset):
+        if isinstance(scale, np.ndarray) and len(scale) != self.rows.columns:
+            raise ValueError(f"scale must have {self.rows.columns} numbers. Got {len(scale)} instead.")
+        return InputScaling(scale, offset)
+
     cdef int64_t convert(
-        self, const Dtype *dtype, int64_t begin, int64_t count, double scale, double offset, bint check_finite,
-        void *out
+        self, const Dtype *dtype, int64_t begin, int64_t count, InputScaling scaling, bint check_finite, void *out
     ):
         """Gather `count` rows. Returns the number of the first one that is not finite, or -1."""
         cdef Rows rows = from_row(&self.rows, begin)
         with nogil:
-            begin = dtype.rows.gather(&rows, NULL, count, 0, scale, offset, check_finite, out)
+            begin = dtype.rows.gather(&rows, NULL, count, 0, &scaling.scaling, check_finite, out)
         return begin
 
 
@@ -128,7 +163,7 @@ cdef const void *gathered(const Source *source, const Rows *rows, bint check_fin
     """
     cdef const Dtype *dtype = source.dtype
     cdef bint is_converted = (
-        rows.kind == dtype.kind and source.scale == 1 and source.offset == 0
+        rows.kind == dtype.kind and changes_nothing(&source.scaling)
         and rows.column_stride == dtype.itemsize
         and (rows.rows == 1 or rows.row_stride == rows.columns * dtype.itemsize)
     )
@@ -136,6 +171,21 @@ cdef const void *gathered(const Source *source, const Rows *rows, bint check_fin
         if check_finite and dtype.rows.first_nonfinite_row(rows) >= 0:
             return NULL
         return rows.data
-    if dtype.rows.gather(rows, NULL, rows.rows, 0, source.scale, source.offset, check_finite, x) >= 0:
+    if dtype.rows.gather(rows, NULL, rows.rows, 0, &source.scaling, check_finite, x) >= 0:
         return NULL
     return x
+
+
+cdef void scale_gradients(const Source *source, int64_t rows, void *gradients) noexcept nogil:
+    """Derivatives by the converted x become derivatives by the caller's."""
+    cdef const Dtype *dtype = source.dtype
+    cdef Rows own
+    if source.slope.scales == NULL:
+        if source.slope.scale != 1:
+            dtype.updates.scale(rows * source.inputs, source.slope.scale, gradients)
+        return
+    memset(&own, 0, sizeof(Rows))
+    own.data, own.kind = <const char *>gradients, dtype.kind
+    own.rows, own.columns = rows, source.inputs
+    own.row_stride, own.column_stride = source.inputs * dtype.itemsize, dtype.itemsize
+    dtype.rows.gather(&own, NULL, rows, 0, &source.slope, False, gradients)

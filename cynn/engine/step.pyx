@@ -21,7 +21,7 @@ from cynn.engine.dtypes cimport Dtype, at
 from cynn.engine.flags cimport is_raised, raise_flag
 from cynn.engine.row_matrix cimport are_categories
 from cynn.engine.workspace cimport Node, add_gradients, backward_node, forward_node
-from cynn.kernels.tables cimport Prefetch, Rows
+from cynn.kernels.tables cimport AS_IT_IS, Prefetch, Rows
 
 
 # The rows of W that are updated together. They should be few enough to stay in the cache and, if W is narrow, to leave
@@ -178,7 +178,7 @@ cdef inline void gather_tile(Step *step, const Part *part, int64_t begin, int64_
     cdef int64_t ahead = -count if are_prefetched else step.pass_.rows - end
     cdef void *x = at(step.dtype, part.op.x[0], begin * rows.columns)
     if step.dtype.rows.gather(
-        &rows, step.batch.order + begin, count, ahead, step.source.scale, step.source.offset, step.batch.check_finite, x
+        &rows, step.batch.order + begin, count, ahead, &step.source.scaling, step.batch.check_finite, x
     ) >= 0 or not are_categories(step.source, count, x):
         raise_flag(&step.unusable)
 
@@ -194,7 +194,7 @@ cdef inline void gather_targets(Step *step, Head *head, int64_t begin, int64_t e
             head.batch_classes[begin + i] = head.classes[order[i]]
     else:
         step.dtype.rows.gather(
-            head.target_source, order, rows, step.pass_.rows - end + step.batch.rows_left, 1, 0, False, target
+            head.target_source, order, rows, step.pass_.rows - end + step.batch.rows_left, &AS_IT_IS, False, target
         )
 
 

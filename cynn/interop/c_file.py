@@ -253,7 +253,8 @@ def _text(model: ExportedModel, printer: CPrinter, path: Path, rows: Array | Non
         f"{'integer' if dtype in WEIGHT_BITS else 'floating point'} operations a row in dense layers.",
     ]
     if plan.standardization is None:
-        about.append(f" * The input is scaled: {plan.scale!r} * x + {plan.offset!r}.")
+        scale, offset = plan.input_terms(repr, lambda name: f"{printer.name}_{name}[j]")
+        about.append(f" * The input is scaled: {scale} * x + {offset}.")
     about += [
         f" * Output {plain(output.name or 'y')}: columns {first} to {first + n - 1}."
         for output, (_, first, n) in zip(plan.outputs, printer.output_lines(), strict=True)

@@ -76,8 +76,7 @@ class CPrinter(DensePrinter):
         self.input = self.real if plan.standardization is None else "double"
         self.operators["fma"] = f"fma{self.suffix}({{0}}, {{1}}, {{2}})"
         outputs = {output.value for output in plan.outputs}
-        self.is_scaled = (plan.scale, plan.offset) != (1.0, 0.0) or 0 in outputs
-        self.is_scaled = self.is_scaled or plan.standardization is not None
+        self.is_scaled = plan.changes_input or 0 in outputs
         outside = outputs if self.is_scaled else outputs | {0}
         self.places, self.buffer = places_of(plan, lambda value: value in outside)
         self.quantized = max(
@@ -127,9 +126,8 @@ class CPrinter(DensePrinter):
     def constants(self) -> str:
         """The weights, as constants for flash memory."""
         parts = [self.array(name, self.real, array) for name, array in self.plan.named_arrays()]
-        if self.plan.standardization is not None:
-            for name, array in vars(self.plan.standardization).items():
-                parts.append(self.array(name, "double", array))
+        for name, array in self.plan.input_arrays.items():
+            parts.append(self.array(name, "double", array))
         for number, step in enumerate(self.plan.steps, start=1):
             if isinstance(step, QuantizedAffine):
                 parts.append(self.array(f"w{number}", "int8_t" if step.bits == 8 else "uint8_t", step.packed))
@@ -199,7 +197,6 @@ class CPrinter(DensePrinter):
             first += width
 
     def _scale(self) -> None:
-        scale, offset = self.plan.scale, self.plan.offset
         if self.plan.standardization is not None:
             self.loop(
                 self.plan.inputs,
@@ -209,12 +206,13 @@ class CPrinter(DensePrinter):
                 f"v0[j] = ({self.real})z;",
             )
             return
-        if offset:
-            text = f"(double)x[j] * {scale!r} + {offset!r}"
-            text = f"fma((double)x[j], {scale!r}, {offset!r})" if self.exact else text
+        if self.plan.is_scaled_in_double:
+            scale, offset = self.plan.input_terms(repr, lambda name: f"{self.name}_{name}[j]")
+            text = f"(double)x[j] * {scale} + {offset}"
+            text = f"fma((double)x[j], {scale}, {offset})" if self.exact else text
             text = f"({self.real})({text})"
         else:
-            text = "x[j]" if scale == 1 else self.times("x[j]", self.number(scale))
+            text = self.times("x[j]", self.number(self.plan.scale)) if self.plan.changes_input else "x[j]"
         self.loop(self.plan.inputs, f"v0[j] = {text};")
 
     def _map(self, number: int, step: Map) -> None:
@@ -308,8 +306,7 @@ class CPrinter(DensePrinter):
         """The size of all constants."""
         size = np.dtype(self.dtype).itemsize
         total = size * sum(array.size for _, array in self.plan.named_arrays())
-        if self.plan.standardization is not None:
-            total += 16 * self.plan.inputs
+        total += sum(array.nbytes for array in self.plan.input_arrays.values())
         for step in self.plan.steps:
             if isinstance(step, QuantizedAffine):
                 total += step.packed.size + 8 * step.units

@@ -162,9 +162,9 @@ class Exact(Reference):
         if self.plan.standardization is not None:
             return self.standardized(x)
         x, plan = x.astype(self.type), self.plan
-        if plan.offset:
-            exact = fma(x.astype(np.float64), np.float64(plan.scale), np.float64(plan.offset))  # type: ignore[arg-type]
-            return exact.astype(self.type)
+        if plan.is_scaled_in_double:
+            scale, offset = (np.broadcast_to(np.float64(each), x.shape) for each in (plan.scale, plan.offset))
+            return fma(x.astype(np.float64), scale, offset).astype(self.type)
         return x if plan.scale == 1 else x * self.type(plan.scale)
 
     def of_columns(self, formula: Expression, values: list[Array], units: int, rows: int) -> Array:

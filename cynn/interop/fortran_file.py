@@ -155,10 +155,12 @@ class _FortranPrinter(Printer):
         self._body()
         outputs = sum(plan.widths[output.value] for output in plan.outputs)
         kinds = f"rk => {'real32' if self.dtype == 'float32' else 'real64'}"
-        xk = "rk" if plan.standardization is None else "xk"
+        xk = "rk" if plan.standardization is None else "xk"  # the kind of x
         public = ["rk", "inputs", "outputs", "predict", *fortran_lookup.names(plan)]
+        if plan.input_arrays:
+            kinds += ", xk => real64"
         if xk == "xk":
-            kinds, public = f"{kinds}, xk => real64", [*public, "xk"]
+            public.append("xk")
         sizes = "".join(f"        real(rk) :: v{k}({width})\n" for k, width in enumerate(plan.widths))
         names = "".join(f"        real(rk) :: t{k}\n" for k in range(1, self.most_names + 1))
         others = "        real(rk) :: total, best\n        integer :: i, j, row, n\n"
@@ -177,8 +179,7 @@ class _FortranPrinter(Printer):
 
     def _constants(self) -> str:
         parts = [self._array(name, array) for name, array in self.plan.named_arrays(table="table")]
-        if self.plan.standardization is not None:
-            parts += [self._array(name, array, "xk") for name, array in vars(self.plan.standardization).items()]
+        parts += [self._array(name, array, "xk") for name, array in self.plan.input_arrays.items()]
         return "".join(parts)
 
     def _array(self, name: str, values: Array, kind: str = "rk") -> str:
@@ -206,16 +207,16 @@ class _FortranPrinter(Printer):
         self._line("end do")
 
     def _body(self) -> None:
-        scale, offset = self.plan.scale, self.plan.offset
         if self.plan.standardization is not None:
             far = _in_double(LARGEST)
             z = "(x(j) - centers(j)) * scales(j)"
             limited = f"merge({far}, merge(-{far}, {z}, {z} < -{far}), {z} > {far})"
             self._loop(self.plan.inputs, f"v0(j) = real({limited}, rk)")
-        elif offset:
-            self._line(f"v0 = real({_in_double(scale)} * x + ({_in_double(offset)}), rk)")
+        elif self.plan.is_scaled_in_double:
+            scale, offset = self.plan.input_terms(_in_double, str)
+            self._line(f"v0 = real({scale} * x + ({offset}), rk)")
         else:
-            self._line("v0 = x" if scale == 1 else f"v0 = {self.number(scale)} * x")
+            self._line(f"v0 = {self.number(self.plan.scale)} * x" if self.plan.changes_input else "v0 = x")
         for number, step in enumerate(self.plan.steps, start=1):
             getattr(self, f"_{step.kind}")(number, step)
         first = 1

@@ -54,7 +54,7 @@ def plan_of(network: Network, form: str = "formula") -> Plan:
     Plan
         Its steps.
     """
-    plan = Plan(network.input.units, network.input.scale, network.input.offset, network.dtype)
+    plan = Plan(network.input.units, *network.input.scaling, network.dtype)
     plan.outputs = Steps(plan, form).network(network, 0)
     return plan
 

@@ -130,8 +130,7 @@ class JsPrinter(Printer):
         return "\n".join(["function erfc(x) {", *lines, f"  return {text};", "}", ""])
 
     def _constants(self) -> str:
-        known = self.plan.standardization
-        arrays = [*self.plan.named_arrays(), *([] if known is None else vars(known).items())]
+        arrays = [*self.plan.named_arrays(), *self.plan.input_arrays.items()]
         return "\n".join(self._array(name, array) for name, array in arrays)
 
     def _array(self, name: str, values: Array) -> str:
@@ -155,9 +154,10 @@ class JsPrinter(Printer):
             z = f"(v - centers[j]) * scales[j], {self.number(-LARGEST)}), {self.number(LARGEST)}"
             self._line(f"const v0 = Float64Array.from({row}, (v, j) => Math.min(Math.max({z}));")
         else:
-            scale, offset = self.number(self.plan.scale), self.number(self.plan.offset)
-            text = "v" if (self.plan.scale, self.plan.offset) == (1.0, 0.0) else f"v * {scale} + {offset}"
-            self._line(f"const v0 = Float64Array.from({row}, (v) => {text});")
+            scale, offset = self.plan.input_terms(self.number, "{}[j]".format)
+            text = f"v * {scale} + {offset}" if self.plan.changes_input else "v"
+            named = "(v, j)" if self.plan.input_arrays else "(v)"
+            self._line(f"const v0 = Float64Array.from({row}, {named} => {text});")
         for number, step in enumerate(self.plan.steps, start=1):
             self._line(f"const v{number} = new Float64Array({step.units});")
             getattr(self, f"_{step.kind}")(number, step)

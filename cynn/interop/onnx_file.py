@@ -138,7 +138,7 @@ class Graph:
         return self.known[key]
 
     def scaled(self) -> str:
-        """Value 0: the scaled input. With an offset, it is computed in float64."""
+        """Value 0: the scaled input. With an offset or a scale for each column, it is computed in float64."""
         scale, offset, known, x = self.plan.scale, self.plan.offset, self.plan.standardization, self.x
         if known is not None:
             z = self.node("Sub", [x, self.constant(known.centers, "f8")])
@@ -146,8 +146,8 @@ class Graph:
             for operator, far in (("Greater", LARGEST), ("Less", -LARGEST)):
                 limit = self.constant(far, "f8")
                 z = self.node("Where", [self.node(operator, [z, limit]), limit, z])
-        elif not offset:
-            return x if scale == 1 else self.node("Mul", [x, self.constant(scale)])
+        elif not self.plan.is_scaled_in_double:
+            return self.node("Mul", [x, self.constant(scale)]) if self.plan.changes_input else x
         else:
             z = self.node("Cast", [x], to=self.onnx.TensorProto.DOUBLE)
             z = self.node("Mul", [z, self.constant(scale, "f8")])

@@ -5,10 +5,11 @@ Value 0 is a scaled row of the input. Step i computes value i + 1, a row with it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from cynn.interop.expressions import Expression, number
@@ -227,8 +228,8 @@ class Plan:
     Attributes
     ----------
     inputs : int
-    scale, offset : float
-        Value 0 is scale * x + offset,
+    scale, offset : float, or array of float64
+        Value 0 is scale * x + offset: two numbers, or two arrays with one number for each column,
     standardization : Standardization, optional
         or this, of an x in float64.
     dtype : str
@@ -252,8 +253,8 @@ class Plan:
     """
 
     inputs: int
-    scale: float
-    offset: float
+    scale: Any
+    offset: Any
     dtype: str
     steps: list[Step] = field(default_factory=list)
     widths: list[int] = field(default_factory=list)
@@ -270,6 +271,37 @@ class Plan:
     def input_dtype(self) -> str:
         """The dtype of x, where the dtype of the computation is that of the network."""
         return self.dtype if self.standardization is None else "float64"
+
+    @property
+    def is_scaled_in_double(self) -> bool:
+        """Whether value 0 is computed in float64 whatever the dtype: all but a product with one number."""
+        return isinstance(self.scale, np.ndarray) or self.offset != 0
+
+    @property
+    def changes_input(self) -> bool:
+        """Whether value 0 is something else than x."""
+        return self.standardization is not None or self.is_scaled_in_double or self.scale != 1
+
+    @property
+    def input_arrays(self) -> dict[str, Array]:
+        """The arrays of float64 by their names with which value 0 is computed: one number for each column."""
+        if self.standardization is not None:
+            return dict(vars(self.standardization))
+        return {"scales": self.scale, "offsets": self.offset} if isinstance(self.scale, np.ndarray) else {}
+
+    @property
+    def usual_input(self) -> tuple[Array, Array]:
+        """For each column, the x that becomes 0, and 1 / how far from it those lie that become 1 and -1."""
+        if self.standardization is not None:
+            return self.standardization.centers, self.standardization.scales
+        scale, offset = (np.broadcast_to(np.float64(each), self.inputs) for each in (self.scale, self.offset))
+        return np.divide(-offset, scale, out=np.zeros(self.inputs), where=scale != 0), np.where(scale, np.abs(scale), 1)
+
+    def input_terms(self, number: Callable[[float], Any], element: Callable[[str], Any]) -> tuple[Any, Any]:
+        """Scale and offset of column j in a language: as numbers, or as elements of `input_arrays`."""
+        if self.input_arrays:
+            return element("scales"), element("offsets")
+        return number(self.scale), number(self.offset)
 
     def __post_init__(self) -> None:
         self.widths = self.widths or [self.inputs]

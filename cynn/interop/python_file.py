@@ -92,16 +92,16 @@ class _PythonPrinter(Printer):
     def file(self, stem: str) -> str:
         """The whole file."""
         plan = self.plan
-        scale, offset = plan.scale, plan.offset
         x = "x" if plan.columns is None else "as_numbers(x)"
-        moved = f" * {scale!r} + {offset!r}" if offset else f" * {scale!r}" if scale != 1 else ""
-        kind = "np.float64" if offset else f"np.{plan.dtype}"
-        narrowed = f".astype(np.{plan.dtype})" if offset and plan.dtype != "float64" else ""
-        scaled = f"np.asarray({x}, {kind}){moved}"
-        lines = [f"x = ({scaled}){narrowed}" if narrowed else f"x = {scaled}"]
         if plan.standardization is not None:
             z = f"(np.asarray({x}, np.float64) - centers) * scales"
             lines = [f"x = np.clip({z}, {-LARGEST!r}, {LARGEST!r}).astype(np.{plan.dtype})"]
+        elif plan.is_scaled_in_double:
+            scale, offset = plan.input_terms(repr, str)
+            scaled = f"np.asarray({x}, np.float64) * {scale} + {offset}"
+            lines = [f"x = {scaled}" if plan.dtype == "float64" else f"x = ({scaled}).astype(np.{plan.dtype})"]
+        else:
+            lines = [f"x = np.asarray({x}, np.{plan.dtype})" + (f" * {plan.scale!r}" if plan.changes_input else "")]
         for number, step in enumerate(plan.steps, start=1):
             lines += getattr(self, f"_{step.kind}")(number, step)
         if plan.outputs[0].name is None:
@@ -122,8 +122,7 @@ class _PythonPrinter(Printer):
 
     def _constants(self) -> str:
         parts = [self._array(name, array, self.plan.dtype) for name, array in self.plan.named_arrays(weights="W")]
-        if self.plan.standardization is not None:
-            parts += [self._array(name, array, "float64") for name, array in vars(self.plan.standardization).items()]
+        parts += [self._array(name, array, "float64") for name, array in self.plan.input_arrays.items()]
         return "\n".join(parts)
 
     def _array(self, name: str, values: Array, dtype: str) -> str:

@@ -299,20 +299,29 @@ class Reader:
         return self.adopter.select(x, first, last - first) if step == 1 and last > first else None
 
     def _arithmetic(self, sign: str, node: Any) -> int | None:
-        """The sum of two values, or a value and a number."""
+        """The sum of two values, or a value and a number, or one number for each of its columns."""
         adopter = self.adopter
         left, right = (self.values.get(each) if hasattr(each, "op") else None for each in node.args[:2])
         if left is not None and right is not None:
             same = adopter.widths[left] == adopter.widths[right] and not node.kwargs
             return adopter.add(layers.Add(), [left, right], adopter.widths[left]) if sign == "+" and same else None
         x = left if left is not None else right
-        c = node.args[1] if left is not None else node.args[0]
-        if x is None or not isinstance(c, (int, float)) or node.kwargs or len(node.args) != 2:
+        if x is None or node.kwargs or len(node.args) != 2:
             return None
-        slope, offset = {"+": (1.0, c), "-": (1.0, -c), "*": (c, 0.0), "/": (1 / c if c else 0.0, 0.0)}[sign]
-        if left is None and sign in "-/":
-            if sign == "/":
-                return None
-            slope, offset = -1.0, c
-        zeros = np.zeros(adopter.widths[x])
-        return adopter.affine_columns(x, zeros, zeros + slope, zeros + offset if offset else None)
+        c = self._constants(node.args[1] if left is not None else node.args[0], adopter.widths[x])
+        if c is None or (sign == "/" and (left is None or not c.all())):
+            return None
+        zeros = np.zeros(len(c))
+        ones = zeros + 1
+        if sign in "+-":
+            slope, offset = (ones, c if sign == "+" else -c) if left is not None or sign == "+" else (-ones, c)
+        else:
+            slope, offset = c if sign == "*" else 1 / c, zeros
+        return adopter.affine_columns(x, zeros, slope, offset if offset.any() else None)
+
+    def _constants(self, given: Any, n: int) -> Array | None:
+        """A number n times, or the n numbers of a buffer; None for anything else."""
+        if getattr(given, "op", None) == "get_attr":
+            held = self._array(dict(self.traced.named_buffers()).get(given.target))
+            return held.astype(np.float64) if held is not None and held.shape == (n,) else None
+        return np.full(n, float(given)) if isinstance(given, (int, float)) else None

@@ -67,10 +67,13 @@ class Writer:
         """The module."""
         plan = self.plan
         x = self.graph.placeholder("x")
-        if plan.offset:
-            x = self.function(operator.mul, self.graph.call_method("double", (x,)), plan.scale)
-            x = self.graph.call_method("to", (self.function(operator.add, x, plan.offset), self.dtype))
-        elif plan.scale != 1:
+        if plan.is_scaled_in_double:
+            for name, array in plan.input_arrays.items():
+                self.root.register_buffer(name, self.torch.from_numpy(array.copy()))
+            scale, offset = plan.input_terms(float, self.graph.get_attr)
+            x = self.function(operator.mul, self.graph.call_method("double", (x,)), scale)
+            x = self.graph.call_method("to", (self.function(operator.add, x, offset), self.dtype))
+        elif plan.changes_input:
             x = self.function(operator.mul, x, plan.scale)
         self.values = [x]
         groups = {group.first: group for group in plan.groups}

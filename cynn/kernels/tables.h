@@ -5,6 +5,7 @@
 #ifndef CYNN_TABLES_H
 #define CYNN_TABLES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cynn/abi.h"
@@ -28,18 +29,27 @@ typedef struct {
     int64_t first_column;
 } cynn_rows;
 
+/* x becomes scale * x + offset. With `scales` and `offsets`, one of each for every column of the whole rows, both are the
+ * largest of them by their magnitude; otherwise these are NULL. */
+typedef struct {
+    double scale, offset;
+    const double *scales, *offsets;
+} cynn_scaling;
+
+static const cynn_scaling cynn_as_it_is = {1, 0, NULL, NULL};
+
 /* A column of categories: whole numbers from 0 to count - 1. */
 typedef struct {
     int64_t column, count;
 } cynn_categories;
 
 typedef struct {
-    /* out (count x columns) := scale * source[index[0..count)] + offset, computed in double or as exactly, then
-     * rounded. index NULL: rows 0..count. Rows are prefetched up to `ahead` entries of index beyond count; with -count,
-     * none are. With check_finite, stops at the first row of out with a NaN or an infinity, and returns its position in
+    /* out (count x columns) := source[index[0..count)], scaled in double or as exactly, then rounded. index NULL: rows
+     * 0..count. Rows are prefetched up to `ahead` entries of index beyond count; with -count, none are. With
+     * check_finite, stops at the first row of out with a NaN or an infinity, and returns its position in
      * index. Otherwise returns -1. */
-    int64_t (*gather)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
-                      double offset, int check_finite, void *out);
+    int64_t (*gather)(const cynn_rows *source, const int64_t *index, int64_t count, int64_t ahead,
+                      const cynn_scaling *scaling, int check_finite, void *out);
     /* The first row with a NaN or an infinity, or -1. */
     int64_t (*first_nonfinite_row)(const cynn_rows *source);
     /* Whether gathered rows have valid categories in those columns. */

@@ -38,12 +38,22 @@ cdef extern from "tables.h" nogil:
         const int32_t *column_of
         int64_t first_column
 
+    ctypedef struct Scaling "cynn_scaling":
+        double scale
+        double offset
+        const double *scales
+        const double *offsets
+
+    const Scaling AS_IT_IS "cynn_as_it_is"
+
     ctypedef struct Categories "cynn_categories":
         int64_t column
         int64_t count
 
     ctypedef struct RowKernels "cynn_row_kernels":
-        int64_t (*gather)(const Rows *, const int64_t *, int64_t, int64_t, double, double, bint, void *) noexcept nogil
+        int64_t (*gather)(
+            const Rows *, const int64_t *, int64_t, int64_t, const Scaling *, bint, void *
+        ) noexcept nogil
         int64_t (*first_nonfinite_row)(const Rows *) noexcept nogil
         bint (*are_categories)(int64_t, const Categories *, int64_t, int64_t, const void *) noexcept nogil
         void (*one_hot)(const int64_t *, const int64_t *, int64_t, int64_t, void *) noexcept nogil

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from cynn.components.configurable import Configurable
-from cynn.components.declarations import number, whole_number
+from cynn.components.declarations import checked_by, whole_number
 from cynn.engine.operations import MAX_DIMENSION
+from cynn.errors import InvalidParameterError, ShapeError, as_list, check_number, not_allowed
 from cynn.layers.layer import Layer
 
 __all__ = ["Input"]
+
+# How many numbers the repr shows of a scale for each column.
+_SHOWN = 8
+
+
+def _number_or_one_per_column(value: Any, name: str, owner: str) -> float | tuple[float, ...]:
+    """Check a finite number, or a list of them."""
+    each = None if isinstance(value, (str, bytes, dict)) else as_list(value)
+    if each is None:
+        allowed = "a finite number, or one for each column"
+        try:
+            return check_number(value, name, owner)
+        except InvalidParameterError:
+            raise not_allowed(name, owner, allowed, value) from None
+    return tuple(check_number(one, f"{name}[{k}]", owner) for k, one in enumerate(each))
+
+
+class _Shortened(list[float]):
+    """Numbers whose repr shows the first of them."""
+
+    def __repr__(self) -> str:
+        more = "" if len(self) <= _SHOWN else ", ..."
+        return f"[{', '.join(map(repr, self[:_SHOWN]))}{more}]"
 
 
 class Input(Configurable):
@@ -19,16 +45,30 @@ class Input(Configurable):
     ----------
     units : int
         The number of values per row.
-    scale, offset : float
+    scale, offset : float, or list of float, one for each column
         The network computes with scale * value + offset. Each batch is scaled by itself, so a large array of uint8 is
         never converted as a whole. The result is computed as accurately as in double and then rounded to the network's
-        dtype: times of about 1.7e9 seconds keep their seconds in a float32 network if the offset is -1.7e9.
+        dtype: times of about 1.7e9 seconds keep their seconds in a float32 network if the offset is -1.7e9. Zeros that
+        sparse rows leave out are scaled, too.
+
+    Raises
+    ------
+    InvalidParameterError
+        A number is not finite.
+    ShapeError
+        There are more or fewer numbers than columns.
 
     Examples
     --------
     >>> import cynn
     >>> cynn.Input(784, scale=1 / 255)
     Input(784, scale=0.00392156862745098)
+
+    Age in years and income in dollars, both in about -1 to 1:
+
+    >>> net = cynn.Network([cynn.Input(2, scale=[1 / 50, 1e-5], offset=[-1, -0.5]), cynn.Dense(1)], seed=0)
+    >>> net.activations([[25.0, 90000.0]])[0]
+    array([[-0.5,  0.4]], dtype=float32)
     """
 
     kind = Layer.kind
@@ -39,8 +79,35 @@ class Input(Configurable):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
     units: int = whole_number(minimum=1, maximum=MAX_DIMENSION)
-    scale: float = number(default=1.0, kw_only=True)
-    offset: float = number(default=0.0, kw_only=True)
+    scale: Any = checked_by(_number_or_one_per_column, default=1.0, kw_only=True)
+    offset: Any = checked_by(_number_or_one_per_column, default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "offset"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != self.units:
+                raise ShapeError(
+                    f"The {name!r} parameter of Input must have one number for each of {self.units} columns. "
+                    f"Got {len(value)} instead."
+                )
+
+    @property
+    def scaling(self) -> tuple[Any, Any]:
+        """Scale and offset for those who compute with them: two numbers, or two arrays with one for each column."""
+        both = []
+        for value in (self.scale, self.offset):
+            is_one = not isinstance(value, tuple) or len(set(value)) == 1
+            both.append((value[0] if isinstance(value, tuple) else value) if is_one else value)
+        if not any(isinstance(value, tuple) for value in both):
+            return both[0], both[1]
+        scale, offset = (np.broadcast_to(np.float64(value), self.units).copy() for value in both)
+        for array in (scale, offset):
+            array.setflags(write=False)
+        return scale, offset
+
+    def _shown(self) -> dict[str, Any]:
+        shown = super()._shown()
+        return {name: _Shortened(value) if isinstance(value, tuple) else value for name, value in shown.items()}
 
     @classmethod
     def is_compiled(cls) -> bool:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from cynn import layers
 from cynn.activations import Identity
-from cynn.data import inputs
 from cynn.engine import threads
 from cynn.engine.normal_equations import NormalEquations
 from cynn.errors import DataError, InvalidParameterError, check_number, not_allowed
@@ -86,7 +85,7 @@ class Laplace:
             √(noise² + variance from the weights).
         """
         network = self._network
-        rows, single = inputs.as_rows_or_one(x, network.input.units, "x", exactly=network.input.offset != 0)
+        rows, single = network.as_rows_or_one(x)
         network.check_rows(rows, "x", check_finite=True)
         predicted = network._outputs.split(network.predict(rows, n_threads=self._n_threads), "x")
         mean = np.concatenate(predicted, axis=1, dtype=np.float64)

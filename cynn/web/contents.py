@@ -141,8 +141,7 @@ def _arrays(plan: Plan, dtype: str) -> Iterator[tuple[str, Array]]:
             yield name, whole
         else:
             yield name, array if name.startswith("p") else array.astype(np.float32)
-    if plan.standardization is not None:
-        yield from vars(plan.standardization).items()
+    yield from plan.input_arrays.items()
 
 
 def _packed(arrays: list[Array]) -> str:
@@ -156,8 +155,7 @@ def _packed(arrays: list[Array]) -> str:
 def _forward(plan: Plan) -> str:
     """A function of JavaScript that takes a row of numbers, and the arrays of the page."""
     named = [name for name, _ in plan.named_arrays()]
-    if plan.standardization is not None:
-        named += vars(plan.standardization)
+    named += plan.input_arrays
     values = ", ".join(f"v{number}" for number in range(len(plan.widths)))
     of_numbers = replace(plan, columns=None)  # of a row that has numbers for its categories
     text = JsPrinter(of_numbers).function("function forward(x, arrays)", f"[{values}]")

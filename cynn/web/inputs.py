@@ -41,7 +41,7 @@ def inputs_of(
         The `kind`, the `shape` and number for `full` ink of a picture, the `fields` of a table, and a `base` row.
     """
     plan = exported.plan
-    n = plan.inputs
+    n, usual = plan.inputs, plan.usual_input
     side = math.isqrt(n)
     fixed = exported.networks[-1].feature_names
     if plan.columns is not None:
@@ -53,11 +53,8 @@ def inputs_of(
     if isinstance(given, tuple) and len(given) == 2 and all(isinstance(each, int) for each in given):
         if min(given) < 1 or given[0] * given[1] != n or categories:
             raise _bad(n, given)
-        full = 1 / plan.scale if rows is None or not len(rows) else float(np.nanmax(np.abs(rows))) or 1.0
+        full = 1 / float(np.max(usual[1])) if rows is None or not len(rows) else float(np.nanmax(np.abs(rows))) or 1.0
         return {"kind": "picture", "shape": given, "full": full, "fields": [], "base": [0] * n}
-    usual = np.zeros(n), np.ones(n)
-    if plan.standardization is not None:
-        usual = plan.standardization.centers, plan.standardization.scales
     fields, base = [], []
     for k, (name, kind) in enumerate(_named(n, categories, given, names, fixed)):
         column = np.zeros(0) if rows is None else rows[:, k][~np.isnan(rows[:, k])]

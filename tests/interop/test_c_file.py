@@ -52,7 +52,7 @@ def test_every_layer(source, dtype, name):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=40 * np.spacing(np.abs(wanted).max()))
 
 
-@pytest.mark.parametrize("name", ["wide", "layer norm", "graph", "embedding", "glu", "scaled"])
+@pytest.mark.parametrize("name", ["wide", "layer norm", "graph", "embedding", "glu", "scaled", "scaled columns"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_exact_is_without_difference(source, dtype, name):
     net = exported.network(name, dtype)

@@ -68,6 +68,10 @@ LAYERS = {
     "dense": [cynn.Input(6), cynn.Dense(19, "tanh"), cynn.Dense(3, use_bias=False)],
     "wide": [cynn.Input(6), cynn.Dense(70, "sigmoid"), cynn.Dense(41, "softmax")],
     "scaled": [cynn.Input(6, scale=1 / 255), cynn.Dense(4, "relu"), cynn.Dense(1)],
+    "scaled columns": [
+        cynn.Input(6, scale=[0.5, -2, 1, 0, 1e-3, 3], offset=[0, 1, -1.5, 2, 0.1, 0]),
+        cynn.Dense(4, "tanh"), cynn.Dense(2),
+    ],
     "one of one": [cynn.Input(1), cynn.Dense(1)],
     "glu": [cynn.Input(6), cynn.GLU(5, "swish"), cynn.GLU(3, "softmax")],
     "maxout": [cynn.Input(6), cynn.Maxout(4, pieces=3)],

@@ -20,6 +20,7 @@ from cynn.kernels.tables cimport (
     FloatArray,
     RowKernels,
     Rows,
+    Scaling,
     set_row_kernels,
 )
 
@@ -80,6 +81,21 @@ cdef inline void convert_row(
             out[j] = <floating>(scale * <double>(<element *>(<char *>source + j * column_stride))[0] + offset)
 
 
+cdef inline void convert_columns(
+    element *source, int64_t columns, int64_t column_stride, const double *scales, const double *offsets, floating *out
+) noexcept nogil:
+    """`convert_row` with a scale and an offset for each column."""
+    cdef int64_t j
+    if column_stride == sizeof(element):
+        for j in range(columns):
+            out[j] = <floating>(scales[j] * <double>source[j] + offsets[j])
+    else:
+        for j in range(columns):
+            out[j] = <floating>(
+                scales[j] * <double>(<element *>(<char *>source + j * column_stride))[0] + offsets[j]
+            )
+
+
 cdef inline bint has_nonfinite(const floating *row, int64_t columns, int64_t column_stride) noexcept nogil:
     cdef int64_t j
     cdef int found = 0
@@ -105,29 +121,39 @@ cdef inline bint is_block(
     return count > 0
 
 
-cdef inline floating converted(element value, double scale, double offset, floating *out) noexcept nogil:
-    """Convert one number, to the same bits as `convert_row`."""
-    if is_exact_in_float(&value, scale, offset, out):
-        return <floating>scale * <floating>value
-    return <floating>(scale * <double>value + offset)
+cdef inline floating converted(
+    element value, const Scaling *scaling, int64_t column, floating *out
+) noexcept nogil:
+    """Convert one number, to the same bits as `convert_row` or `convert_columns`."""
+    if scaling.scales != NULL:
+        return <floating>(scaling.scales[column] * <double>value + scaling.offsets[column])
+    if is_exact_in_float(&value, scaling.scale, scaling.offset, out):
+        return <floating>scaling.scale * <floating>value
+    return <floating>(scaling.scale * <double>value + scaling.offset)
 
 
 cdef inline int64_t gather_sparse(
-    element *values, const Rows *source, const int64_t *index, int64_t count, double scale, double offset,
+    element *values, const Rows *source, const int64_t *index, int64_t count, const Scaling *scaling,
     bint check_finite, floating *out
 ) noexcept nogil:
     """`gather` for sparse rows. A -0 becomes 0, as it does when it is added to 0 in a dense matrix."""
-    cdef int64_t i, j, row, column
+    cdef int64_t i, j, row, column, first = source.first_column
     cdef element zero = 0
-    cdef floating filling = converted(zero, scale, offset, out)
+    cdef floating filling = 0
+    if scaling.scales == NULL:
+        filling = converted(zero, scaling, 0, out)
     for i in range(count):
         row = i if index == NULL else index[i]
-        for j in range(source.columns):
-            out[j] = filling
+        if scaling.scales == NULL:
+            for j in range(source.columns):
+                out[j] = filling
+        else:
+            for j in range(source.columns):
+                out[j] = converted(zero, scaling, first + j, out)
         for j in range(source.starts[row], source.starts[row + 1]):
-            column = source.column_of[j] - source.first_column
+            column = source.column_of[j] - first
             if 0 <= column < source.columns:
-                out[column] = converted(<element>(values[j] + zero), scale, offset, out)
+                out[column] = converted(<element>(values[j] + zero), scaling, first + column, out)
         if check_finite and has_nonfinite(out, source.columns, sizeof(floating)):
             return i
         out += source.columns
@@ -135,14 +161,16 @@ cdef inline int64_t gather_sparse(
 
 
 cdef inline int64_t gather_of_kind(
-    element *typed, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale,
-    double offset, bint check_finite, floating *out
+    element *typed, const Rows *source, const int64_t *index, int64_t count, int64_t ahead, const Scaling *scaling,
+    bint check_finite, floating *out
 ) noexcept nogil:
     """`gather` for one type of element; `typed` only selects the type."""
     cdef int64_t i, row
+    cdef double scale = scaling.scale, offset = scaling.offset
+    cdef element *values
     if source.starts != NULL:
-        return gather_sparse(<element *>source.data, source, index, count, scale, offset, check_finite, out)
-    if is_block(source, index, count, sizeof(element)):
+        return gather_sparse(<element *>source.data, source, index, count, scaling, check_finite, out)
+    if scaling.scales == NULL and is_block(source, index, count, sizeof(element)):
         row = 0 if index == NULL else index[0]
         convert_row(
             <element *>(source.data + row * source.row_stride), count * source.columns, sizeof(element), scale,
@@ -156,10 +184,14 @@ cdef inline int64_t gather_of_kind(
             row = index[i]
             if i + PREFETCH_ROWS < count + ahead:
                 prefetch_row(source, index[i + PREFETCH_ROWS])
-        convert_row(
-            <element *>(source.data + row * source.row_stride), source.columns, source.column_stride, scale,
-            offset, out
-        )
+        values = <element *>(source.data + row * source.row_stride)
+        if scaling.scales == NULL:
+            convert_row(values, source.columns, source.column_stride, scale, offset, out)
+        else:
+            convert_columns(
+                values, source.columns, source.column_stride, scaling.scales + source.first_column,
+                scaling.offsets + source.first_column, out
+            )
         if check_finite and has_nonfinite(out, source.columns, sizeof(floating)):
             return i
         out += source.columns
@@ -167,16 +199,16 @@ cdef inline int64_t gather_of_kind(
 
 
 cdef inline int64_t gather(
-    const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
-    bint check_finite, floating *out
+    const Rows *source, const int64_t *index, int64_t count, int64_t ahead, const Scaling *scaling, bint check_finite,
+    floating *out
 ) noexcept nogil:
     cdef double largest = FLT_MAX if sizeof(floating) == sizeof(float) else DBL_MAX
     if source.kind == UINT8:
-        check_finite = check_finite and 255 * fabs(scale) + fabs(offset) > largest
-        return gather_of_kind(<uint8_t *>NULL, source, index, count, ahead, scale, offset, check_finite, out)
+        check_finite = check_finite and 255 * fabs(scaling.scale) + fabs(scaling.offset) > largest
+        return gather_of_kind(<uint8_t *>NULL, source, index, count, ahead, scaling, check_finite, out)
     if source.kind == FLOAT32:
-        return gather_of_kind(<float *>NULL, source, index, count, ahead, scale, offset, check_finite, out)
-    return gather_of_kind(<double *>NULL, source, index, count, ahead, scale, offset, check_finite, out)
+        return gather_of_kind(<float *>NULL, source, index, count, ahead, scaling, check_finite, out)
+    return gather_of_kind(<double *>NULL, source, index, count, ahead, scaling, check_finite, out)
 
 
 cdef int64_t first_nonfinite_row(const Rows *source) noexcept nogil:
@@ -234,10 +266,10 @@ cdef inline void weigh(
 
 
 cdef int64_t gather_untyped(
-    const Rows *source, const int64_t *index, int64_t count, int64_t ahead, double scale, double offset,
-    bint check_finite, Array out
+    const Rows *source, const int64_t *index, int64_t count, int64_t ahead, const Scaling *scaling, bint check_finite,
+    Array out
 ) noexcept nogil:
-    return gather(source, index, count, ahead, scale, offset, check_finite, out)
+    return gather(source, index, count, ahead, scaling, check_finite, out)
 
 
 cdef bint are_categories_untyped(
