@@ -299,7 +299,7 @@ class Model:
         return inputs.as_rows(x, self.input.units, name, exactly=self.conversion.has_offset)
 
     def as_rows_or_one(self, x: Any) -> tuple[Array, bool]:
-        """Likewise, where x may also be one row of shape (inputs,).
+        """Convert rows for the engine like `as_rows`, or one row of shape (inputs,).
 
         Parameters
         ----------
@@ -309,6 +309,7 @@ class Model:
         Returns
         -------
         rows : array of shape (rows, inputs)
+            `x` itself, if it needs no conversion.
         is_single : bool
             Whether it is one row.
         """
