@@ -60,7 +60,7 @@ class Model:
         self._composition = compose(layers, sources, outputs)
         self.input = self._composition.input
         #: How the input converts x: dtype, scale and offset.
-        self.conversion = inputs.Conversion(self.dtype, *self.input.scaling)
+        self.conversion = self._conversion()
         self._regularizer = regularizers.get(regularizer)
         builder = Builder(self.input.units, self.dtype, self.seed, regularizer=self._regularizer, compute=self.compute)
         self.layers: list[Layer]
@@ -94,6 +94,25 @@ class Model:
         )
         # Stored here because the lookup takes a noticeable part of the time of a one-row prediction.
         self._predict_small_batch = self._engine.predict_small_batch if self._outputs.is_one else None
+
+    def _conversion(self) -> inputs.Conversion:
+        """That of the input; with a scale of NaN, with which nothing runs, if it is not known yet."""
+        scaling = self.input.scaling if self.input.rule is None else (np.nan, 0.0)
+        return inputs.Conversion(self.dtype, *scaling)
+
+    def replace_input(self, described: Input) -> None:
+        """Scale x in another way from now on.
+
+        Parameters
+        ----------
+        described : Input
+            An input with as many columns.
+        """
+        if described is self.input:
+            return
+        self.input = self._composition.input = described
+        self.conversion = self._conversion()
+        self._engine.set_scaling(*self.conversion[1:])
 
     def _forget_kept(self) -> None:
         """Discard the plans that calls keep for later calls, since a setting has changed on which they depend."""
@@ -280,7 +299,7 @@ class Model:
         self.forward(rows, self._values, outputs, n_threads, check_finite=True)
         return [output[0] for output in outputs] if single else outputs
 
-    def as_rows(self, x: Any, name: str) -> Array:
+    def as_rows(self, x: Any, name: str, *, needs_scale: bool = True) -> Array:
         """Convert `x` to rows for the engine. The values are not checked.
 
         Parameters
@@ -289,12 +308,21 @@ class Model:
             User input.
         name : str
             Its name in messages.
+        needs_scale : bool
+            Whether it is an error if the scale of the input is not known yet.
 
         Returns
         -------
         array of shape (rows, inputs)
             `x` itself, if it needs no conversion.
+
+        Raises
+        ------
+        InvalidParameterError
+            The scale of the input is not known yet.
         """
+        if needs_scale:
+            self.input.require_scale()
         self._check_names(x, name)
         return inputs.as_rows(x, self.input.units, name, exactly=self.conversion.has_offset)
 
@@ -313,6 +341,7 @@ class Model:
         is_single : bool
             Whether it is one row.
         """
+        self.input.require_scale()
         self._check_names(x, "x")
         return inputs.as_rows_or_one(x, self.input.units, "x", exactly=self.conversion.has_offset)
 
@@ -347,7 +376,8 @@ class Model:
         check_finite : bool
             Whether a NaN or an infinity is an error. An invalid category always is.
         """
-        inputs.check_rows(rows, name, self.conversion, self._categories, places, check_finite=check_finite)
+        conversion = self.conversion if self.input.rule is None else inputs.Conversion("float64")
+        inputs.check_rows(rows, name, conversion, self._categories, places, check_finite=check_finite)
 
     def raise_unusable(
         self, rows: Array, name: str, places: npt.NDArray[np.int64] | None = None, *, check_finite: bool

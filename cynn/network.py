@@ -825,16 +825,11 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
             self.check_rows(rows, "x", check_finite=True)
             initialize_from(self, rows, threads.resolve(n_threads))
 
-    def scale_robustly(self, x: Any, *, sample_weight: Any = None) -> None:
-        """Let the first layer, a ``BatchNorm(trainable=False)``, scale the columns of x by median and quartiles.
+    def scale_inputs(self, x: Any, *, sample_weight: Any = None) -> None:
+        """Compute the scale of an ``Input(scale="robust")`` or ``Input(scale="standard")`` from rows, and keep it.
 
-        Every column becomes (x - median) * scale with scale = 1 / (q75 - q25), where q25 and q75 are its quartiles. If
-        they are equal, scale is 2 / (max - min), or 0 for a constant column. Unlike the mean and the standard
-        deviation, these hardly depend on outliers. The numbers are saved with the network. They are computed from the
-        output of `Input`.
-
-        Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on
-        tabular data", 2024.
+        The first `fit` on arrays does so by itself. This is for loops of one's own, `train_batch` and batches from a
+        generator. See `Input` for the formulas.
 
         Parameters
         ----------
@@ -846,7 +841,7 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Raises
         ------
         InvalidParameterError
-            The first layer is not a ``BatchNorm(trainable=False)``.
+            The scale of the input is known already, as numbers.
         DataError
             x is not finite. The network stays as it was.
         BusyError
@@ -855,24 +850,26 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network([cynn.Input(1), cynn.BatchNorm(trainable=False), cynn.Dense(1)], seed=0)
-        >>> x = [[1.0], [2.0], [3.0], [4.0], [500.0]]
-        >>> net.scale_robustly(x)
-        >>> net.activations(x)[1].ravel()
-        array([ -1. ,  -0.5,   0. ,   0.5, 248.5], dtype=float32)
+        >>> net = cynn.Network([cynn.Input(1, scale="robust"), cynn.Dense(1)], seed=0)
+        >>> net.scale_inputs([[1.0], [2.0], [3.0], [4.0], [500.0]])
+        >>> net.input
+        Input(1, scale=[0.5], offset=[-1.5])
+        >>> net.activations([[3.0], [5.0]])[0].ravel()
+        array([0., 1.], dtype=float32)
         """
-        from cynn.training.robust_scaling import scale_robustly
+        from cynn.training.input_scaling import fit_input
 
-        with self._weights_lock.training_by("scale_robustly", within_another=True):
-            rows = self.as_rows(x, "x")
+        with self._weights_lock.training_by("scale_inputs", within_another=True):
+            if self.input.rule is None:
+                raise InvalidParameterError(
+                    "The input of a network must have scale='robust' or scale='standard', and no numbers yet, to be "
+                    f"scaled by rows. Got {self.input!r} instead."
+                )
+            rows = self.as_rows(x, "x", needs_scale=False)
             if len(rows) == 0:
                 raise ShapeError("x must have at least one row to be scaled by. Got none instead.")
             weights = row_weights.of_one_output(sample_weight, len(rows))
-            places, weight = weights.places(), weights.rows
-            self.check_rows(rows, "x", places, check_finite=True)
-            if places is not None and weight is not None:
-                rows, weight = rows[places], weight[places]
-            scale_robustly(self, rows, weight)
+            fit_input(self, rows, weights.rows, weights.places())
 
     def diagnose(self, x: Any, y: Any, *, loss: Any = None, optimizer: Any = None) -> Diagnosis:
         """Diagnose training problems: a table with one line per layer. The network is not changed.

@@ -241,11 +241,16 @@ cdef class Engine:
         scale, offset : float, or array of float64 of shape (inputs,)
             Both are numbers, or both are arrays. NaN as scale means that it is not known yet.
         """
-        cdef InputScaling scaling = InputScaling(scale, offset)
-        cdef InputScaling slope = scaling.slope(1)
+        cdef InputScaling scaling, slope
+        if not isinstance(scale, np.ndarray) and isnan(scale):
+            self.source.scaling.scale = scale
+            return
+        scaling = InputScaling(scale, offset)
+        slope = scaling.slope(1)
         if scaling.scaling.scales != NULL and len(scale) != self.source.inputs:
             raise ValueError(f"scale must have {self.source.inputs} numbers. Got {len(scale)} instead.")
-        self.scalings = (scaling, slope)
+        # another thread may still read the arrays of earlier ones
+        self.scalings = (scaling, slope, *(self.scalings or ()))
         self.source.scaling, self.source.slope = scaling.scaling, slope.scaling
 
     def activation_of(self, int64_t output):

@@ -131,13 +131,15 @@ def checked(
     *,
     check_finite: bool,
     look_at_x: bool = True,
+    needs_scale: bool = True,
     derivatives: tuple[Any, Any] = (None, None),
 ) -> Checked:
     """Validate and convert x, y, weights, and derivatives with directions.
 
-    Rows of weight 0 are not checked. x is checked only if `look_at_x`.
+    Rows of weight 0 are not checked. x is checked only if `look_at_x`. Without `needs_scale`, the scale of the input
+    need not be known yet.
     """
-    rows = network.as_rows(x, f"{prefix}x")
+    rows = network.as_rows(x, f"{prefix}x", needs_scale=needs_scale)
     if len(rows) == 0:
         raise ShapeError(f"{prefix}x must have at least one row. Got none instead.")
     weights = objective.sample_weights(sample_weight, len(rows))

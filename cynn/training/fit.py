@@ -23,6 +23,7 @@ from cynn.training.batches import ArrayBatches, BatchSource
 from cynn.training.context import TrainingContext
 from cynn.training.fit_options import FitOptions
 from cynn.training.history import History
+from cynn.training.input_scaling import fit_input
 from cynn.training.iterable_batches import IterableBatches, transformed
 from cynn.training.loop import Loop
 from cynn.training.optimizer_state import OptimizerState, update_state
@@ -76,6 +77,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     source: BatchSource
     snapshot: Snapshot | None = None
     if y is None:
+        network.input.require_scale()  # one batch is too few to compute it from
         options.check_for_batches(objective.outputs.split_if(options.class_weight, "class_weight"))
         batches_of = _batches(x, is_gone_through_again=bool(called.checkpoints or options.resume))
         n_steps, are_all = _n_steps(x, options), options.steps_per_epoch is None
@@ -108,6 +110,10 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
             found.update({f"val_{name}": figure for name, figure in of_validation.items()})
         return found
 
+    input_before = network.input
+    if input_before.rule is not None:
+        weights = objective.sample_weights(options.sample_weight, len(given[0]))
+        fit_input(network, given[0], weights.rows, places)
     path = called.checkpoint_for(options.resume)
     settings: dict[str, Any] = {}
     if path is not None or called.checkpoints:
@@ -132,6 +138,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         source.close()
         if not loop.has_begun:
             network._optimizer_state = state_before
+            network.replace_input(input_before)
     return loop.history
 
 
@@ -174,7 +181,7 @@ def _training_rows(
     """Validate x and y; return them, the places of the training rows (None for all), and the held-out rows."""
     rows, target, weights = evaluation.checked(
         network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x,
-        derivatives=(options.dy_dx, options.directions),
+        derivatives=(options.dy_dx, options.directions), needs_scale=False,
     )  # fmt: skip
     among = None if options.rows is None else as_row_numbers(options.rows, len(rows), "rows", "fit")
     places, held_out = weights.places(among), None
@@ -218,7 +225,7 @@ def _checked_validation(
     x, y, weight, *derivatives = [*validation_data, None, None, None][:5]
     given = evaluation.checked(
         network, objective, x, y, weight, "validation ", check_finite=options.check_finite,
-        derivatives=(derivatives[0], derivatives[1]),
+        derivatives=(derivatives[0], derivatives[1]), needs_scale=False,
     )  # fmt: skip
     return evaluation.counted(*given)
 

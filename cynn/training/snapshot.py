@@ -31,7 +31,7 @@ class Snapshot:
 
     def __init__(self, network: Model, rows: Array, places: Places | None) -> None:
         self.network, self.rows, self.places = network, rows, places
-        self.history, self.epochs_trained = network.history, network.epochs_trained
+        self.history, self.epochs_trained, self.input = network.history, network.epochs_trained, network.input
         self.state: OptimizerState | None = network._optimizer_state
         self.t = self.state.t if self.state else 0
         self.copies = [(array, array.copy()) for array in self._arrays()]
@@ -48,4 +48,5 @@ class Snapshot:
             if self.state:
                 self.state.t = self.t
         self.network._optimizer_state = self.state
+        self.network.replace_input(self.input)
         self.network.history, self.network.epochs_trained = self.history, self.epochs_trained

@@ -3,7 +3,7 @@
 TABLES = {
     "cynn.Network": {
         "Build": ["mlp", "from_config", "get_config", "get_weights", "set_weights", "initialize_from",
-                  "scale_robustly", "regularizer"],
+                  "scale_inputs", "regularizer"],
         "Train": ["fit", "train_batch", "loop", "gradients", "penalty", "hvp", "problem", "parameter_vector",
                   "update_moving_averages"],
         "Use": ["predict", "evaluate", "laplace", "jacobian", "jvp", "vjp", "input_gradients", "hessian",
@@ -16,6 +16,7 @@ TABLES = {
 
 #: Public methods that the modules of CyNN call, and users need not.
 INTERNAL = {
-    "cynn.Network": ["as_rows", "check_rows", "conversion", "forward", "objective", "output_activation",
+    "cynn.Network": ["as_rows", "check_rows", "as_rows_or_one", "replace_input", "forward", "objective",
+                     "output_activation",
                      "outputs_for_loss", "penalized", "raise_unusable", "remember_names", "values_for_loss"],
 }  # fmt: skip

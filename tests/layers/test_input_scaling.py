@@ -206,7 +206,7 @@ def test_what_is_not_finite_is_found() -> None:
         (InvalidParameterError, r"'scale\[1\]' .* finite", {"scale": [1, np.nan, 3, 4]}),
         (InvalidParameterError, r"'offset\[0\]' .* finite", {"offset": ["a", 1, 3, 4]}),
         (InvalidParameterError, r"'scale\[0\]'", {"scale": np.ones((4, 1))}),
-        (InvalidParameterError, "'scale' .* one for each column. Got 'median'", {"scale": "median"}),
+        (InvalidParameterError, "'scale' .* one for each column, .* Got 'median'", {"scale": "median"}),
         (InvalidParameterError, "'offset' .* one for each column. Got None", {"offset": None}),
     ],
     ids=str,
