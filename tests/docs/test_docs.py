@@ -26,7 +26,7 @@ MODULES += [f"cynn.{name}" for name in cynn.__all__ if inspect.ismodule(getattr(
 #: What other modules of CyNN import, and users need not.
 INTERNAL = {
     "cynn.constraints": {"get"},
-    "cynn.training.diagnosis": {"dead_share", "diagnose", "parameters_of"},  # of Network.diagnose and of Live
+    "cynn.training.diagnosis": {"dead_share", "diagnose", "gradient_norms", "parameters_of"},  # of diagnose and of Live
     "cynn.errors": {"check_number", "check_whole_number"},
     "cynn.initializers": {"check_name", "get", "initial_weights"},
     "cynn.layers": {"arrays", "as_values", "compose", "of_network", "walk"},
