@@ -160,9 +160,11 @@ def extensions():
                 setattr(extension, argument, value)
         modules.append(extension)
 
+    headers = sorted(map(str, Path("cynn").rglob("*.h")))
     found = of_levels(compiled(kernels)) + at_levels(compiled(plugins)) + compiled(found)
     for extension in found:
         extension.include_dirs += ["cynn/include", "cynn/kernels", np.get_include()]
+        extension.depends += headers  # Cython does not see what a header includes
         extension.define_macros += [("CYNN_DEBUG", "1")] if DEBUG else []
         extension.extra_link_args += SANITIZE
     return found

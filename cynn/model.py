@@ -86,7 +86,8 @@ class Model:
         self._engine = Engine(
             self.dtype,
             self.input.units,
-            *self.conversion[1:],
+            self.conversion.scale,
+            self.conversion.offset,
             builder.operations,
             self.seed,
             values,
@@ -112,7 +113,7 @@ class Model:
             return
         self.input = self._composition.input = described
         self.conversion = self._conversion()
-        self._engine.set_scaling(*self.conversion[1:])
+        self._engine.set_scaling(self.conversion.scale, self.conversion.offset)
 
     def _forget_kept(self) -> None:
         """Discard the plans that calls keep for later calls, since a setting has changed on which they depend."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ __all__ = [
 _ROWS_AT_A_TIME = 1 << 16
 
 
-class Conversion(NamedTuple):
+class Conversion:
     """The conversion of numbers at the input of a network: scale * value + offset, narrowed to its dtype.
 
     Attributes
@@ -52,9 +52,10 @@ class Conversion(NamedTuple):
         Both are numbers, or both are arrays.
     """
 
-    dtype: str
-    scale: Any = 1.0
-    offset: Any = 0.0
+    __slots__ = ("dtype", "offset", "scale")
+
+    def __init__(self, dtype: str, scale: Any = 1.0, offset: Any = 0.0) -> None:
+        self.dtype, self.scale, self.offset = dtype, scale, offset
 
     @property
     def has_offset(self) -> bool:
@@ -158,7 +159,7 @@ def _check_finite(rows: Array, name: str, conversion: Conversion, places: Places
         where = f" in {conversion.dtype}{moved}"
     raise DataError(
         f"{name} must be finite{where}. Got {given} in row {row}, column {column}, instead. "
-        "(Only methods with the parameter check_finite can turn this check off.)"
+        "(check_finite=False turns this check off, where a method has it.)"
     )
 
 

@@ -84,19 +84,18 @@ cdef class RowMatrix:
 
         Parameters
         ----------
-        conversion : tuple of str, float and float
-            As cynn.data.Conversion: the dtype of the network, a scale and an offset, or arrays of these.
+        conversion : Conversion
+            Of `cynn.data.inputs`.
 
         Returns
         -------
         array
             scale * rows + offset, of that dtype.
         """
-        cdef str dtype
-        dtype, scale, offset = conversion
-        found = np.empty((self.rows.rows, self.rows.columns), dtype)
+        found = np.empty((self.rows.rows, self.rows.columns), conversion.dtype)
         self.convert(
-            dtype_named(dtype), 0, self.rows.rows, self.scaling(scale, offset), False, address_of(found)
+            dtype_named(conversion.dtype), 0, self.rows.rows, self.scaling(conversion.scale, conversion.offset), False,
+            address_of(found)
         )
         return found
 
@@ -105,26 +104,24 @@ cdef class RowMatrix:
 
         Parameters
         ----------
-        conversion : tuple of str, float and float
-            As cynn.data.Conversion: the dtype of the network, a scale and an offset, or arrays of these.
+        conversion : Conversion
+            Of `cynn.data.inputs`.
 
         Returns
         -------
         int
             The number of the row, or -1.
         """
-        cdef str dtype
         cdef int64_t begin, found
         cdef const Dtype *converted
         cdef InputScaling scaling
         cdef void *out
-        dtype, scale, offset = conversion
-        converted, scaling = dtype_named(dtype), self.scaling(scale, offset)
+        converted, scaling = dtype_named(conversion.dtype), self.scaling(conversion.scale, conversion.offset)
         if changes_nothing(&scaling.scaling) and self.rows.kind == converted.kind:
             with nogil:
                 found = converted.rows.first_nonfinite_row(&self.rows)
             return found
-        buffer = np.empty((CONVERTED_AT_ONCE, self.rows.columns), dtype)
+        buffer = np.empty((CONVERTED_AT_ONCE, self.rows.columns), conversion.dtype)
         out = address_of(buffer)
         for begin in range(0, self.rows.rows, CONVERTED_AT_ONCE):
             found = self.convert(

@@ -148,5 +148,5 @@ def test_mlp_takes_what_a_network_takes():
 
 def test_a_hint_at_check_finite_fits_every_method(tmp_path):
     """`to_c` has no such parameter."""
-    with pytest.raises(errors.DataError, match="Only methods with the parameter check_finite can turn"):
+    with pytest.raises(errors.DataError, match="turns this check off, where a method has it"):
         network().to_c(tmp_path / "net.c", selftest=[[np.nan, 1.0]])
