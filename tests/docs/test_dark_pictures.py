@@ -87,7 +87,7 @@ def test_pages_show_the_one_or_the_other(dark, tmp_path):
     images.mkdir(parents=True)
     (images / "a.dark.png").touch()
     (images / "a_2x.dark.png").touch()
-    app = SimpleNamespace(srcdir=tmp_path, outdir=tmp_path / "out")
+    app = SimpleNamespace(srcdir=tmp_path, doctreedir=tmp_path / "doctrees", outdir=tmp_path / "out")
     a = '<img src="../_images/a.png" srcset="../_images/a.png, ../_images/a_2x.png 2x" alt="A" class="one"/>'
     context = {"body": f'<p>{a}<img src="_images/b.png"></p>'}
     dark._both(app, "page", "page.html", context, None)

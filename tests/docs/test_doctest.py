@@ -64,7 +64,7 @@ def test_compiled_and_plain_modules_are_looked_at():
     assert {"cynn", "cynn.network.Network.fit", "cynn_plugins.activations.gated.Swish"} <= set(EXAMPLES)
     assert {"cynn.kernels.blas.matmul", "cynn.kernels.random.permutation"} <= set(EXAMPLES)
     looked_at = dict(documented(importlib.import_module("cynn.engine.loss_kernel")))
-    assert "with `fused`, prediction is z" in looked_at["cynn.engine.loss_kernel.LossKernel.total"]
+    assert "The sum over the rows of weight * loss." in looked_at["cynn.engine.loss_kernel.LossKernel.total"]
     assert len(EXAMPLES) > 40
 
 

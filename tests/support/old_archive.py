@@ -89,7 +89,7 @@ def of_two_outputs() -> cynn.Network:
 
 
 #: Parts that are newer than the archive, in whose networks of all parts of a kind they are not.
-NEWER = {"smooth_clip()", "smooth_clip(c=0.5)"}
+NEWER = {"smooth_clip()", "smooth_clip(c=0.5)", "Ones()"}
 
 
 def models() -> dict[str, cynn.Network]:
