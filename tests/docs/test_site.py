@@ -86,14 +86,19 @@ def test_dropout_is_found(page, address):
     assert not page.problems
 
 
-def test_an_animation_plays(page, address):
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_an_animation_plays(page, address, mode):
+    page.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')")
     page.goto(f"{address}/gallery/spiral.html")
-    picture = page.locator(".animation img")
-    page.wait_for_function("document.querySelector('.animation img').src.startsWith('data:')")
+    shown = page.locator(f"div.only-{mode}:has(.animation)")
+    picture, button = shown.locator(".animation img"), shown.get_by_title("Next frame")
+    page.wait_for_function(
+        "mode => document.querySelector(`div.only-${mode} .animation img`).src.startsWith('data:')", arg=mode
+    )
     first = picture.get_attribute("src")
-    page.get_by_title("Next frame").click()
+    button.click()
     assert picture.get_attribute("src") != first
-    icon = page.get_by_title("Next frame").locator("i, svg")  # from the font of the theme, or drawn by its script
+    icon = button.locator("i, svg")  # from the font of the theme, or drawn by its script
     assert icon.evaluate("icon => icon.localName === 'svg' || getComputedStyle(icon, '::before').content !== 'none'")
     assert not page.problems
 
