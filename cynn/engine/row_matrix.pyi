@@ -1,4 +1,4 @@
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy.typing as npt
 
@@ -7,12 +7,7 @@ _Array = npt.NDArray[Any]
 class InputScaling:
     def __new__(cls, scale: float | _Array, offset: float | _Array) -> Self: ...
 
-class _Conversion(Protocol):  # cynn.data.inputs.Conversion
-    dtype: str
-    scale: Any
-    offset: Any
-
 class RowMatrix:
     def __new__(cls, array: Any) -> Self: ...
-    def converted(self, conversion: _Conversion) -> _Array: ...
-    def first_nonfinite_row(self, conversion: _Conversion) -> int: ...
+    def converted(self, conversion: Any) -> _Array: ...
+    def first_nonfinite_row(self, conversion: Any) -> int: ...
