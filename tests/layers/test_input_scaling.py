@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import helpers
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -168,17 +169,8 @@ def test_training_on_derivatives(units: int, has_directions: bool) -> None:
 
 @pytest.mark.parametrize("way", ["save", "pickle", "config"])
 def test_it_is_kept(way: str, tmp_path: Any) -> None:
-    import pickle
-
     net = make()
-    if way == "save":
-        net.save(tmp_path / "net.safetensors")
-        other = cynn.load(tmp_path / "net.safetensors")
-    elif way == "pickle":
-        other = pickle.loads(pickle.dumps(net))
-    else:
-        other = cynn.Network.from_config(net.get_config())
-        other.set_weights(net.get_weights())
+    other = helpers.kept(net, way, tmp_path)
     np.testing.assert_array_equal(other.predict(X), net.predict(X))
 
 

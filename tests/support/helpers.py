@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,3 +97,15 @@ def same_weights(first, second):
     """Two networks have the same bits in all of their weights."""
     for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def kept(net: cynn.Network, way: str, tmp_path: Path) -> cynn.Network:
+    """The network as it comes back: from a file ("save"), a pickle ("pickle"), or its config and weights ("config")."""
+    if way == "save":
+        net.save(tmp_path / "net.safetensors")
+        return cynn.load(tmp_path / "net.safetensors")
+    if way == "pickle":
+        return pickle.loads(pickle.dumps(net))
+    other = cynn.Network.from_config(net.get_config())
+    other.set_weights(net.get_weights())
+    return other

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import helpers
 import numpy as np
 import pytest
 
@@ -97,14 +98,7 @@ def test_training_rows_alone_count(rule: str) -> None:
 @pytest.mark.parametrize("way", ["save", "pickle", "config"])
 def test_it_is_kept(way: str, tmp_path: Any) -> None:
     net = fitted("robust")
-    if way == "save":
-        net.save(tmp_path / "net.safetensors")
-        other = cynn.load(tmp_path / "net.safetensors")
-    elif way == "pickle":
-        other = pickle.loads(pickle.dumps(net))
-    else:
-        other = cynn.Network.from_config(net.get_config())
-        other.set_weights(net.get_weights())
+    other = helpers.kept(net, way, tmp_path)
     np.testing.assert_array_equal(other.predict(X), net.predict(X))
     new = pickle.loads(pickle.dumps(make()))
     assert new.input.scale == cynn.Network.from_config(new.get_config()).input.scale == "robust"
