@@ -17,6 +17,7 @@ from cynn.abi cimport floating
 cdef extern from *:
     """
     #include <cblas.h>
+    #include "fork_gate.h"
     #ifdef CYNN_VENDORED_OPENBLAS
     #define cblas_sgemm scipy_cblas_sgemm
     #define cblas_dgemm scipy_cblas_dgemm
@@ -48,7 +49,6 @@ cdef extern from *:
     #define cynn_cblas_gemv(order, ta, m, n, alpha, a, lda, x, dx, beta, y, dy) \\
         _Generic((y), float *: cblas_sgemv, double *: cblas_dgemv)(order, ta, m, n, alpha, a, lda, x, dx, beta, y, dy)
 
-    #include <pthread.h>
     #include <stdarg.h>
     #include <stdio.h>
     static pthread_mutex_t fault_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -58,10 +58,12 @@ cdef extern from *:
     {
         va_list arguments;
         va_start(arguments, format);
+        cynn_delay_forks();
         pthread_mutex_lock(&fault_mutex);
         vsnprintf(last_fault, sizeof last_fault, format, arguments);
         __atomic_add_fetch(&n_faults, 1, __ATOMIC_RELEASE);
         pthread_mutex_unlock(&fault_mutex);
+        cynn_allow_forks();
         va_end(arguments);
     }
     static int64_t count_faults(void) { return __atomic_load_n(&n_faults, __ATOMIC_ACQUIRE); }
@@ -86,6 +88,9 @@ cdef extern from *:
     const char *library_core()
     bint has_potrf() nogil
     int potrf(int n, double *a) nogil
+    void cynn_guard_forks()
+    void cynn_delay_forks() nogil
+    void cynn_allow_forks() nogil
     void cblas_gemm "cynn_cblas_gemm"(
         CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, int, int, int, double, const void *, int, const void *, int,
         double, void *, int
@@ -155,10 +160,12 @@ cdef void gemm(
 ) noexcept nogil:
     """C := alpha * op(A).op(B) + beta * C, with op(A) m x k, op(B) k x n, C m x n."""
     if can_multiply(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc):
+        cynn_delay_forks()
         cblas_gemm(
             CblasRowMajor, CblasTrans if transpose_a else CblasNoTrans, CblasTrans if transpose_b else CblasNoTrans,
             <int>m, <int>n, <int>k, alpha, a, <int>lda, b, <int>ldb, beta, c, <int>ldc
         )
+        cynn_allow_forks()
 
 
 cdef void gemv(
@@ -172,9 +179,11 @@ cdef void gemv(
             <long long>m, <long long>n, a, <long long>lda, x, y
         )
         return
+    cynn_delay_forks()
     cblas_gemv(
         CblasRowMajor, CblasTrans if transpose_a else CblasNoTrans, <int>m, <int>n, alpha, a, <int>lda, x, 1, beta, y, 1
     )
+    cynn_allow_forks()
 
 
 cdef bint has_cholesky() noexcept nogil:
@@ -184,9 +193,13 @@ cdef bint has_cholesky() noexcept nogil:
 
 cdef bint lapack_cholesky(int64_t n, double *a) noexcept nogil:
     """LAPACK's potrf on the upper triangle of rows, A = Uᵀ U. Returns whether A is positive definite."""
-    return potrf(<int>n, a) == 0
+    cynn_delay_forks()
+    cdef int failed = potrf(<int>n, a)
+    cynn_allow_forks()
+    return failed == 0
 
 
+cynn_guard_forks()
 use_one_thread()
 set_fault_handler(on_xerbla)
 

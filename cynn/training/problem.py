@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from cynn.data.inputs import as_array
 from cynn.engine import threads
 from cynn.engine.normal_equations import NormalEquations
 from cynn.engine.trainer import Diverged
+from cynn.engine.weights_lock import WeightsLock
 from cynn.errors import DataError, InvalidParameterError, ShapeError
 from cynn.layers import as_values
 from cynn.losses import MeanSquaredError
@@ -95,7 +95,7 @@ class Problem:
         self._n_threads, self._check_finite = n_threads, check_finite
         self._by_squares = by_squares  # the loss from residuals differs in its last bits
         self._weights = TrainedWeights(network)
-        self._lock = threading.RLock()
+        self._lock = WeightsLock()  # free in a forked child, unlike a lock of Python's that another thread holds
         self.precision = float(np.finfo(network.dtype).eps)
         self.n_parameters = self._weights.size
         chunk = min(_ROWS_AT_ONCE, len(order))
@@ -182,7 +182,7 @@ class Problem:
 
     def _at(self, theta: Vector, *, wants_gradient: bool = False) -> tuple[Vector, Vector | None]:
         """The sums at these weights, and the gradient if it is wanted or known. The last result is cached."""
-        with self._lock:
+        with self._lock.turn():
             rounded = self._put(theta)
             if self._last is not None and np.array_equal(self._last[0], rounded, equal_nan=True):
                 _, sums, gradient = self._last
@@ -237,7 +237,7 @@ class Problem:
         PluginError
             A part does not offer the functions that this needs. The message names the part and the function.
         """
-        with self._lock:
+        with self._lock.turn():
             check_smooth(self._weights)
             vector = self._checked(v, "v")
             self._put(theta)
@@ -289,7 +289,7 @@ class Problem:
         InvalidParameterError
             The loss is not `mean_squared_error`, or there is an L1 regularizer.
         """
-        with self._lock:
+        with self._lock.turn():
             equations = self.least_squares()
             self._put(theta)
             found = equations.residuals(self._order).ravel()
@@ -314,7 +314,7 @@ class Problem:
         InvalidParameterError
             The loss is not `mean_squared_error`, or there is an L1 regularizer.
         """
-        with self._lock:
+        with self._lock.turn():
             equations = self.least_squares()
             self._put(theta)
             found = equations.jacobian(self._order)
@@ -352,7 +352,7 @@ class Problem:
         InvalidParameterError
             The loss is not `mean_squared_error`, or there is an L1 regularizer.
         """
-        with self._lock:
+        with self._lock.turn():
             equations, n, l2 = self.least_squares(), len(self._order), self._weights.l2
             rounded = self._put(theta)
             if self._products is None:
@@ -384,7 +384,7 @@ class Problem:
         InvalidParameterError
             The loss is not `mean_squared_error`, or there is an L1 regularizer.
         """
-        with self._lock:
+        with self._lock.turn():
             equations = self.least_squares()
             there = self._put(moved)
             residuals = equations.residuals(self._order)
