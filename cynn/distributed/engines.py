@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from cynn.distributed.shared_data import to_file
+from cynn.distributed.shared_data import Sent, to_file
 from cynn.distributed.task import Outcome, Task, run
 from cynn.errors import InvalidParameterError, shown
 
@@ -110,10 +110,7 @@ class DaskEngine(ExecutorEngine):
         self.client = executor
 
     def hand_over(self, data: Any) -> Any:
-        return self.client.scatter(data, broadcast=True, hash=False)
-
-    def submit(self, chunk: list[Task], sources: list[Any]) -> Any:
-        return self.executor.submit(run, chunk, sources)
+        return self.client.scatter(Sent(data), broadcast=True, hash=False)
 
 
 class JoblibEngine(Engine):

@@ -69,6 +69,8 @@ class Workers:
             else:
                 left.append(member)
         report(len(members) - len(left))
+        # the largest networks first, so that at the end no worker waits long for another
+        left.sort(key=lambda member: -member.network.parameter_count)
         tasks = {member.number: _task(member, self._data, self.n_threads) for member in left}
         losses = 0
         while tasks:
@@ -114,5 +116,5 @@ def _take(member: Member, outcome: Outcome, folder: str, n_threads: int) -> None
     path = member.path or os.path.join(folder, "outcome.safetensors")
     with file_access.replacing(path) as file:
         file.write(outcome.checkpoint)
-    member.fit_from(path, member.callbacks, n_threads)
+    member.fit_from(path, member.callbacks, n_threads, is_checked=True)
     member.epochs_elsewhere += outcome.epochs_run

@@ -12,7 +12,7 @@ import numpy as np
 
 from cynn.errors import WorkerError
 
-__all__ = ["InFile", "InMemmap", "Shared", "SharedData", "opened", "to_file", "with_data"]
+__all__ = ["InFile", "InMemmap", "Sent", "Shared", "SharedData", "opened", "to_file", "with_data"]
 
 # Smaller data are sent with the task.
 _MIN_BYTES = 1 << 14
@@ -39,6 +39,29 @@ class InMemmap(NamedTuple):
     offset: int
     shape: tuple[int, ...]
     is_fortran: bool
+
+
+class Sent:
+    """Data that an engine sends to each worker itself.
+
+    An array often arrives at an address that its dtype is not aligned to, in the middle of a message, and every `fit`
+    would copy it. So it is copied once, when it arrives.
+
+    Parameters
+    ----------
+    data : object
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __reduce__(self) -> Any:
+        return _arrived, (self.data,)
+
+
+def _arrived(data: Any) -> Sent:
+    is_of_arrays = isinstance(data, np.ndarray) or hasattr(data, "indptr")
+    return Sent(data.copy() if is_of_arrays else data)
 
 
 class SharedData:
@@ -114,8 +137,8 @@ def with_data(value: Any, data: list[Any]) -> Any:
 
 def opened(source: Any) -> Any:
     """The data of a source, in a worker."""
-    if not isinstance(source, (InFile, InMemmap)):
-        return source
+    if isinstance(source, Sent):
+        return source.data
     try:
         return _opened(source)
     except FileNotFoundError as error:

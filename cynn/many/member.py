@@ -80,10 +80,17 @@ class Member:
             callbacks.append(Checkpoint(self.path, every_seconds=_SECONDS_BETWEEN_CHECKPOINTS))
         self.fit_from(self.checkpoint, callbacks, n_threads)
 
-    def fit_from(self, checkpoint: str | None, callbacks: list[Any], n_threads: int) -> None:
-        """Train the network, from a checkpoint if there is one. What it raises is kept as `error`."""
+    def fit_from(
+        self, checkpoint: str | None, callbacks: list[Any], n_threads: int, *, is_checked: bool = False
+    ) -> None:
+        """Train the network, from a checkpoint if there is one. What it raises is kept as `error`.
+
+        `is_checked` says that a worker has read the same rows: they are not searched for NaN again.
+        """
         try:
             options = with_validation(self.options)
+            if is_checked:
+                options["check_finite"] = False
             options |= {"callbacks": callbacks, "resume": checkpoint, "progress": False, "n_threads": n_threads}
             x, y = options.pop("x"), options.pop("y")
             self.network.fit(x, y, **options)

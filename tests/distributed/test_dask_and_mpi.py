@@ -10,6 +10,8 @@ import pytest
 from fleets import KillOnce, same_weights, small_network
 
 import cynn
+from cynn.distributed import engines
+from cynn.distributed.shared_data import opened
 
 pytestmark = pytest.mark.interop
 
@@ -44,6 +46,16 @@ def test_dask(client):
     ours = networks()
     cynn.fit_many(ours, X, Y, **OPTIONS, executor=client)
     assert same_weights(ours, alone())
+
+
+def test_arrays_are_aligned_in_the_workers_of_dask(client):
+    sent = engines.of(client, "").hand_over(X)
+    workers = client.scheduler_info()["workers"]
+    assert client.gather([client.submit(is_aligned, sent, name, workers=[name]) for name in workers]) == [True, True]
+
+
+def is_aligned(source, _):
+    return opened(source).flags.aligned
 
 
 def test_dask_does_the_task_of_a_killed_worker_again(client, tmp_path):

@@ -1,15 +1,17 @@
 """Fleets on executors: the same bits as in this process, also where a worker is killed."""
 
 import multiprocessing
+import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import scipy.sparse
 from fleets import Kill, KillOnce, same_weights, small_network
 
 import cynn
 from cynn.distributed import engines
-from cynn.distributed.shared_data import InFile, InMemmap, Shared, SharedData, opened, to_file, with_data
+from cynn.distributed.shared_data import InFile, InMemmap, Sent, Shared, SharedData, opened, to_file, with_data
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.standard_normal((3000, 6)).astype(np.float32)
@@ -180,3 +182,25 @@ def test_files_of_the_driver(tmp_path):
         np.testing.assert_equal(found, value)
     with pytest.raises(cynn.errors.WorkerError, match="must see the folder"):
         opened(InFile(str(tmp_path / "none"), True))
+
+
+@pytest.mark.parametrize("value", [X, scipy.sparse.csr_array(X), {"a": X}], ids=["array", "sparse", "other"])
+def test_what_arrives_in_the_middle_of_a_message_is_aligned(value):
+    """An array that is not would be copied by every fit of a worker."""
+    buffers = []
+    message = pickle.dumps(Sent(value), protocol=5, buffer_callback=buffers.append)
+    parts = []
+    for buffer in buffers:
+        raw = buffer.raw()
+        there = bytearray(raw.nbytes + 65)
+        begin = np.frombuffer(there, np.uint8).ctypes.data
+        first = -begin % 64 + 1
+        there[first : first + raw.nbytes] = raw
+        parts.append(memoryview(there)[first : first + raw.nbytes])
+    found = opened(pickle.loads(message, buffers=parts))
+    dense = found.toarray() if hasattr(found, "toarray") else found
+    np.testing.assert_equal(dense, X if hasattr(value, "shape") else value)
+    if isinstance(value, dict):
+        return  # as it came
+    for array in [found] if isinstance(found, np.ndarray) else [found.data, found.indices, found.indptr]:
+        assert array.flags.aligned
