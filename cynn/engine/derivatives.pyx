@@ -294,7 +294,7 @@ cdef class InputDerivatives:
         job.check_finite, job.failed, job.unusable = check_finite, 0, 0
         n_pieces = (rows.rows + job.tile - 1) // job.tile * job.n_groups
         work = self.engine.multiplications_of_row * rows.rows * (job.n_groups + job.n_outputs)
-        if self.engine.has_python or work < MIN_TEAM_MULTIPLICATIONS:
+        if work < MIN_TEAM_MULTIPLICATIONS:
             n_threads = 1
         # a power of two, so that only a few sizes of teams are kept
         while enough < n_pieces and enough < MAX_THREADS:

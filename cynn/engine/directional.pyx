@@ -157,7 +157,7 @@ def differentiate(Engine engine, x, directions, list outputs, int n_threads):
     sweep.source, sweep.rows, sweep.directions = &engine.source, &rows.rows, &moved.rows
     sweep.values, sweep.n_outputs, sweep.outputs = &values[0], len(outputs), <void **>&where[0]
     sweep.pass_.struct_size, sweep.pass_.rows, sweep.pass_.seed = sizeof(cynn_pass), TILE_ROWS, engine.seed
-    if engine.has_python or engine.multiplications_of_row * rows.rows.rows < MIN_TEAM_MULTIPLICATIONS:
+    if engine.multiplications_of_row * rows.rows.rows < MIN_TEAM_MULTIPLICATIONS:
         n_threads = 1
     n_threads = <int>max(1, min(n_threads, n_pieces, MAX_THREADS))
     each = [tangents_of(engine, engine.outputs, TILE_ROWS) for _ in range(n_threads)]

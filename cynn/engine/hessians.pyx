@@ -379,7 +379,7 @@ cdef class InputHessians:
         job.is_diagonal = is_diagonal
         job.pass_.struct_size, job.pass_.rows, job.pass_.seed = sizeof(cynn_pass), self.tile * n, self.engine.seed
         n_pieces = (rows.rows.rows + self.tile - 1) // self.tile
-        if self.engine.has_python or self.engine.multiplications_of_row * rows.rows.rows * n < MIN_TEAM_MULTIPLICATIONS:
+        if self.engine.multiplications_of_row * rows.rows.rows * n < MIN_TEAM_MULTIPLICATIONS:
             n_threads = 1
         n_threads = <int>max(1, min(n_threads, n_pieces, MAX_THREADS))
         each = [self.buffers() for _ in range(n_threads)]

@@ -296,7 +296,7 @@ cdef class NormalEquations:
         panel.block = max(MIN_BLOCK, min(MAX_BLOCK, (self.n_parameters + BLOCKS - 1) // BLOCKS))
         panel.slabs = max(1, min(MAX_SLABS, SUMS_BYTES // (8 * max(1, self.n_parameters * self.padded_length))))
         work = engine.multiplications() + <double>panel.outputs * self.n_parameters * self.n_parameters
-        if engine.has_python or work * panel.x.rows < MIN_TEAM_MULTIPLICATIONS:
+        if work * panel.x.rows < MIN_TEAM_MULTIPLICATIONS:
             n_threads = 1
         self.team = Team(max(1, min(n_threads, MAX_THREADS)))
         panel.squares = <double *>self.zeros(self.panel_rows // panel.tile * panel.outputs, sizeof(double))
@@ -412,7 +412,11 @@ cdef class NormalEquations:
                 panel.factors = factors + begin * outputs if factors != NULL else NULL
                 panel.jacobian = jacobian + begin * outputs * columns if jacobian != NULL else own_jacobian
                 tiles = (panel.rows + panel.tile - 1) // panel.tile
-                self.team.run(tile_phase, panel, tiles)
+                if panel.tile == 1:
+                    for i in range(tiles):  # Python, which several threads would only wait for
+                        tile_phase(panel, i, 0)
+                else:
+                    self.team.run(tile_phase, panel, tiles)
                 if is_raised(&panel.failed) or is_raised(&panel.unusable):
                     break
                 if products != NULL:

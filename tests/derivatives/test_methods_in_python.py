@@ -2,6 +2,7 @@
 
 import copy
 import re
+import threading
 
 import derived
 import numpy as np
@@ -319,3 +320,50 @@ def test_arguments_are_read_only():
     net = chain(Dense(6, broken(PyTanh, jvp=writes)()))
     with pytest.raises(PluginError, match="read-only"):
         net.jvp(X, T)
+
+
+CALLERS = set()  # numbers of threads
+
+
+class WatchedTanh(PyTanh):
+    """tanh(z), which notes the threads that call it."""
+
+    name = "watched_tanh"
+
+    def forward(self, z):
+        CALLERS.add(threading.get_ident())
+        return super().forward(z)
+
+    def backward(self, z, a, grad):
+        return super().backward(z, a, grad)
+
+    def jvp(self, z, a, dz):
+        return super().jvp(z, a, dz)
+
+    def backward_jvp(self, z, a, grad, dz, da, dgrad):
+        return super().backward_jvp(z, a, grad, dz, da, dgrad)
+
+
+@pytest.mark.parametrize("name", ["jacobian", "vjp", "jvp", "hessian", "problem"])
+def test_on_several_threads(name):
+    """Everything else of a network is divided among threads, and the results are those of one thread, to the bit."""
+    units = 20 if name == "problem" else 120  # JᵀJ has a row per weight
+    layers = [Input(4), Dense(units, "tanh"), Dense(units, WatchedTanh()), Dense(3)]
+    net = Network(layers, seed=0, dtype="float64")
+    x, v = GENERATOR.normal(size=(1_000, 4)), GENERATOR.normal(size=(1_000, 3))
+
+    def found(n_threads):
+        if name == "problem":
+            problem = net.problem(x[:200], v[:200], n_threads=n_threads)
+            calls = problem.residuals, problem.jacobian, lambda theta: problem.gauss_newton(theta)[2]
+            return np.concatenate([call(problem.theta).ravel() for call in calls])
+        given = {"jacobian": (x,), "hessian": (x[:200],), "vjp": (x, v), "jvp": (x, x[::-1].copy())}[name]
+        return getattr(net, name)(*given, n_threads=n_threads)
+
+    CALLERS.clear()
+    one = found(1)
+    assert len(CALLERS) == 1
+    assert (found(3) == one).all()
+    assert (found(2) == one).all()
+    if name != "problem":  # whose methods get one row each: those are on one thread, and JᵀJ on several
+        assert len(CALLERS) > 1
