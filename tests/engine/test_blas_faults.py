@@ -8,6 +8,7 @@ import helpers
 import numpy as np
 import planted_kernels
 import pytest
+from c_functions import function
 
 import cynn
 from cynn import Dense, Input, Network
@@ -19,28 +20,16 @@ from cynn.kernels import blas
 from cynn.testing import abi
 
 X, Y = np.random.default_rng(0).normal(size=(2, 20, 3)).astype(np.float32)
-FUNCTIONS = blas.__pyx_capi__
 Pointer, Long, Bint = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 
 
-def function(name, result, *arguments):
-    """A C function of the module, as another module of compiled code calls it."""
-    get = ctypes.pythonapi
-    get.PyCapsule_GetName.restype, get.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    get.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    capsule = FUNCTIONS[name]
-    address = get.PyCapsule_GetPointer(capsule, get.PyCapsule_GetName(capsule))
-    return ctypes.CFUNCTYPE(result, *arguments)(address)
-
-
-faults = function("faults", Long)
+faults = function(blas, "faults", Long)
 gemm = function(
-    "__pyx_fuse_0gemm", None, Bint, Bint, Long, Long, Long, ctypes.c_float, Pointer, Long, Pointer, Long,
+    blas, "__pyx_fuse_0gemm", None, Bint, Bint, Long, Long, Long, ctypes.c_float, Pointer, Long, Pointer, Long,
     ctypes.c_float, Pointer, Long,
 )  # fmt: skip
 gemv = function(
-    "__pyx_fuse_0gemv", None, Bint, Long, Long, ctypes.c_float, Pointer, Long, Pointer, ctypes.c_float, Pointer
+    blas, "__pyx_fuse_0gemv", None, Bint, Long, Long, ctypes.c_float, Pointer, Long, Pointer, ctypes.c_float, Pointer
 )
 
 A, B, C = (np.ones(64, np.float32) for _ in range(3))

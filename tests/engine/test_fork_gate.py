@@ -1,10 +1,9 @@
 """A fork while other threads compute: the child, which has none of them, computes on."""
 
 import os
-import subprocess
-import sys
 import textwrap
 
+import in_a_process
 import pytest
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -43,10 +42,8 @@ def forks_beside(work, n_threads, n_forks):
 
 
 def run(code):
-    """Runs the code in a process of its own, which must end well."""
-    command = [sys.executable, "-W", "ignore", "-c", BEGIN + textwrap.dedent(code)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=90)
-    assert result.returncode == 0, result.stderr
+    """Runs the code in a process of its own."""
+    in_a_process.run(BEGIN + textwrap.dedent(code), seconds=90)
 
 
 @pytest.mark.parametrize("columns", [1, 900])
@@ -86,17 +83,11 @@ def test_a_problem_that_another_thread_evaluates():
 def test_wrong_products():
     """The lock of the message on a wrong product, too."""
     run("""
-        import ctypes
-        get = ctypes.pythonapi.PyCapsule_GetPointer
-        get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-        name = ctypes.pythonapi.PyCapsule_GetName
-        name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+        from ctypes import c_int, c_int64 as long, c_void_p as pointer
+        from c_functions import function
         from cynn.kernels import blas
-        capsule = blas.__pyx_capi__["can_multiply"]
-        long, pointer = ctypes.c_int64, ctypes.c_void_p
-        can_multiply = ctypes.CFUNCTYPE(
-            ctypes.c_int, ctypes.c_int, ctypes.c_int, long, long, long, pointer, long, pointer, long, pointer, long
-        )(get(capsule, name(capsule)))
+        sizes_and_places = long, long, long, pointer, long, pointer, long, pointer, long
+        can_multiply = function(blas, "can_multiply", c_int, c_int, c_int, *sizes_and_places)
         def work():
             for _ in range(300):
                 assert not can_multiply(0, 0, -1, 1, 1, None, 1, None, 1, None, 1)

@@ -8,6 +8,7 @@ import threading
 import time
 
 import helpers
+import in_a_process
 import numpy as np
 import pytest
 
@@ -32,11 +33,8 @@ def large():
 
 
 def run(code):
-    """Runs code in a process of its own, which must end well."""
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return result.stdout.split()
+    """The words that code prints in a process of its own."""
+    return in_a_process.run(code).split()
 
 
 class TestNumber:

@@ -3,10 +3,9 @@
 Each test runs in a process of its own, which is killed where it hangs.
 """
 
-import subprocess
-import sys
 import textwrap
 
+import in_a_process
 import pytest
 
 BEGIN = """
@@ -64,12 +63,9 @@ def beside_a_fit(net, look, **settings):
 """
 
 
-def run(code, seconds=90):
-    """The lines that code prints in a process of its own, which must end, and end well."""
-    command = [sys.executable, "-W", "ignore", "-c", BEGIN + textwrap.dedent(code)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-    assert result.returncode == 0, result.stderr
-    return result.stdout.splitlines()
+def run(code):
+    """The lines that code prints in a process of its own."""
+    return in_a_process.run(BEGIN + textwrap.dedent(code), seconds=90).splitlines()
 
 
 class TestOneTrains:
