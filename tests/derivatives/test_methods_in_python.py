@@ -323,15 +323,20 @@ def test_arguments_are_read_only():
 
 
 CALLERS = set()  # numbers of threads
+SECOND_CALLER = threading.Event()
 
 
 class WatchedTanh(PyTanh):
-    """tanh(z), which notes the threads that call it."""
+    """tanh(z), which notes the threads that call it. The first one waits for a second one where the test asks for it."""
 
     name = "watched_tanh"
 
     def forward(self, z):
         CALLERS.add(threading.get_ident())
+        if len(CALLERS) > 1:
+            SECOND_CALLER.set()
+        if not SECOND_CALLER.wait(timeout=60):
+            raise RuntimeError("no second thread called")
         return super().forward(z)
 
     def backward(self, z, a, grad):
@@ -361,9 +366,11 @@ def test_on_several_threads(name):
         return getattr(net, name)(*given, n_threads=n_threads)
 
     CALLERS.clear()
+    SECOND_CALLER.set()
     one = found(1)
     assert len(CALLERS) == 1
-    assert (found(3) == one).all()
-    assert (found(2) == one).all()
-    if name != "problem":  # whose methods get one row each: those are on one thread, and JᵀJ on several
-        assert len(CALLERS) > 1
+    for n_threads in 3, 2:
+        CALLERS.clear()
+        if name != "problem":  # whose methods get one row each: those are on one thread, and JᵀJ on several
+            SECOND_CALLER.clear()  # a thread that starts late would find all done
+        assert (found(n_threads) == one).all()
