@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cynn.data.examples import Examples
     from cynn.model import Model
 
-__all__ = ["CallbackList", "as_callbacks"]
+__all__ = ["CallbackList", "as_callbacks", "checked_callbacks"]
 
 
 def as_callbacks(callbacks: Any) -> list[Any] | None:
@@ -30,17 +30,22 @@ def as_callbacks(callbacks: Any) -> list[Any] | None:
     return given and [registry.callbacks.get(one) if isinstance(one, (str, dict)) else one for one in given]
 
 
+def checked_callbacks(callbacks: Any) -> list[Callback]:
+    """Likewise, where anything else is an error."""
+    given = as_callbacks(callbacks)
+    if given is None or not all(isinstance(callback, Callback) for callback in given):
+        raise InvalidParameterError(
+            "The 'callbacks' parameter of fit must be a list of cynn.callbacks.Callback. "
+            f"Got {shown(callbacks)} instead."
+        )
+    return given
+
+
 class CallbackList:
     """The callbacks of a `fit`. Each of its methods calls that of every callback."""
 
     def __init__(self, callbacks: Any, network: Model) -> None:
-        given: list[Any] | None = as_callbacks(callbacks)
-        if given is None or not all(isinstance(callback, Callback) for callback in given):
-            raise InvalidParameterError(
-                "The 'callbacks' parameter of fit must be a list of cynn.callbacks.Callback. "
-                f"Got {shown(callbacks)} instead."
-            )
-        self._all = given
+        self._all = checked_callbacks(callbacks)
         self.averaging = [callback for callback in self._all if isinstance(callback, StochasticWeightAveraging)]
         self.restoring = [c for c in self._all if isinstance(c, EarlyStopping) and c.restore_best_weights]
         self.checkpoints = [callback for callback in self._all if isinstance(callback, Checkpoint)]

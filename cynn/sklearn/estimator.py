@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple, Self
@@ -127,7 +126,6 @@ class NetworkEstimator(PartParameters):
     n_iter_no_change: float
     tol: float
     metrics: Any
-    callbacks: Any
     dtype: Any
     n_threads: int | None
     verbose: Any
@@ -344,7 +342,7 @@ class NetworkEstimator(PartParameters):
         network.regularizer = self._penalty(mean * batch_size)
         orders = rows.Orders(random, n)
         self.n_iter_ = 0
-        self.callbacks_ = copy.deepcopy(list(self.callbacks or ()))
+        self.callbacks_ = self._copied_callbacks()
         after = _EpochEnd(self, held, n)
         options: dict[str, Any] = {
             "shuffle": orders if self.shuffle else False,

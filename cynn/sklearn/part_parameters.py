@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from typing import Any, ClassVar, Self
 from sklearn.base import BaseEstimator
 
 from cynn import registry
+from cynn.callbacks import Callback
+from cynn.callbacks.together import checked_callbacks
 from cynn.components.configurable import Configurable
 from cynn.errors import InvalidParameterError, shown, unknown_name
 from cynn.network import Network
@@ -22,6 +25,8 @@ class PartParameters(BaseEstimator):
 
     #: The kind of part, for parameters that may be given as a name or a configuration.
     _kinds: ClassVar[dict[str, str]] = {}
+
+    callbacks: Any
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters by name.
@@ -63,6 +68,10 @@ class PartParameters(BaseEstimator):
                 raise unknown_name(f"parameter of {type(self).__name__}", name, names)
             setattr(self, name, _changed(getattr(self, name), changes, self._kinds.get(name)))
         return self
+
+    def _copied_callbacks(self) -> list[Callback]:
+        """Copies of the callbacks for one training, which changes them."""
+        return copy.deepcopy(checked_callbacks(() if self.callbacks is None else self.callbacks))
 
 
 def _by_head(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -22,15 +22,19 @@ __all__ = ["labels", "of_labels", "read", "save"]
 
 _FORMAT = "cynn table"
 
+#: Parameters that are not saved: they are needed in training alone, and may be of any class.
+_OF_TRAINING = ("callbacks",)
+
 _KINDS_OF_LABELS = {"b": "bool", "i": "int64", "u": "uint64", "f": "float64", "U": "str", "O": "object"}
 
 
 def save(estimator: TabularEstimator, path: str | os.PathLike[str]) -> None:
     """Save a fitted estimator to a file, atomically."""
     names = getattr(estimator, "feature_names_in_", None)
+    parameters = estimator.get_params(deep=False)
     notes = {
         "estimator": type(estimator).__name__,
-        "parameters": {name: _plain(name, value) for name, value in estimator.get_params(deep=False).items()},
+        "parameters": {name: _plain(name, parameters[name]) for name in parameters if name not in _OF_TRAINING},
         "columns": estimator.columns_.get_config(),
         "feature_names": None if names is None else names.tolist(),
         "target_name": estimator.target_name_,

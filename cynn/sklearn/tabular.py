@@ -64,6 +64,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         `sample_weight`.
     calibrate : bool
         Whether to calibrate the probabilities by temperature scaling on held-out rows.
+    callbacks : list of cynn.callbacks.Callback, optional
+        Callbacks. Copies of them are used for each network, and kept as `callbacks_`.
     random_state : int, RandomState or None
         The seed of the initial weights, the validation split, the shuffling and dropout.
     n_threads : int, optional
@@ -81,6 +83,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         For each network, the losses and metrics of its epochs.
     best_epochs_ : list of int
         For each network, the epoch whose weights were kept.
+    callbacks_ : list of lists of cynn.callbacks.Callback
+        For each network, the callbacks that its training has called.
     validation_score_ : float or None
         The accuracy on held-out rows.
     classes_ : array
@@ -144,6 +148,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         n_folds: int | None = None,
         class_weight: Any = None,
         calibrate: bool = False,
+        callbacks: Any = None,
         random_state: Any = None,
         n_threads: int | None = None,
         verbose: Any = False,
@@ -304,6 +309,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     n_folds : int, optional
         Split the rows into this many folds, and train one network per fold, which holds out that fold
         (cross-validated bagging). With `n_members`, this is repeated that many times.
+    callbacks : list of cynn.callbacks.Callback, optional
+        Callbacks. Copies of them are used for each network, and kept as `callbacks_`.
     random_state : int, RandomState or None
         The seed of the initial weights, the validation split, the shuffling and dropout.
     n_threads : int, optional
@@ -321,6 +328,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         For each network, the losses and metrics of its epochs.
     best_epochs_ : list of int
         For each network, the epoch whose weights were kept.
+    callbacks_ : list of lists of cynn.callbacks.Callback
+        For each network, the callbacks that its training has called.
     validation_score_ : float or None
         R² on held-out rows.
     n_features_in_ : int
@@ -373,6 +382,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         validation_fraction: float = 0.2,
         n_members: int = 1,
         n_folds: int | None = None,
+        callbacks: Any = None,
         random_state: Any = None,
         n_threads: int | None = None,
         verbose: Any = False,
@@ -485,7 +495,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     TabularClassifier or TabularRegressor
-        The estimator. Its predictions are the same. `histories_` is empty, since it is not saved.
+        The estimator. Its predictions are the same. `callbacks`, `callbacks_` and `histories_` are not saved.
 
     Raises
     ------

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted, validate_data
 
-from cynn.callbacks import Callback
+from cynn.callbacks import Callback, EarlyStopping
 from cynn.errors import (
     DataError,
     TrainingDivergedError,
@@ -27,6 +26,7 @@ from cynn.losses import Loss
 from cynn.many import Ensemble
 from cynn.network import Network
 from cynn.sklearn import folds, raw_columns, recipes, rows, table_file
+from cynn.sklearn.part_parameters import PartParameters
 from cynn.sklearn.table_columns import TableColumns
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class _BestEpoch(Callback):
             self.epoch = epoch
         elif self.sign * logs[self.figure] >= self.best:
             self.best, self.epoch = self.sign * logs[self.figure], epoch
-            self.weights = self.network.get_weights()
+            self.weights = (self.final_weights or self.network.get_weights)()
 
     def on_train_end(self) -> None:
         """Restore the best weights."""
@@ -101,9 +101,10 @@ class _BestEpoch(Callback):
             self.network.set_weights(self.weights)
 
 
-class TabularEstimator(FaceMethods, BaseEstimator):
+class TabularEstimator(FaceMethods, PartParameters):
     """The base of the tabular estimators."""
 
+    _kinds: ClassVar[dict[str, str]] = {"callbacks": "callback"}
     _estimator_type: ClassVar[str]
     #: The validation metric that decides which epoch is best, and 1 if greater is better, -1 if smaller is.
     _figure: ClassVar[tuple[str, int]]
@@ -213,6 +214,7 @@ class TabularEstimator(FaceMethods, BaseEstimator):
             raise DataError(f"X_val and y_val must be given together. Got no {missing} instead.")
         if X_val is not None and self.n_folds is not None:
             raise DataError("n_folds must be None where X_val and y_val are given. Got both instead.")
+        self.__dict__.pop("ensemble_", None)  # if an error comes, it must not predict by other columns or labels
         self.target_name_ = _name_of(y)
         raw, y, weight = self._checked(X, y, sample_weight, reset=True)
         self._learn_targets(y, weight)
@@ -287,13 +289,15 @@ class TabularEstimator(FaceMethods, BaseEstimator):
         networks: list[Network] = []
         self.histories_: list[Any] = []
         self.best_epochs_: list[int] = []
+        self.callbacks_ = [self._copied_callbacks() for _ in splits]
         judged = training if held is None else held
         _, outputs, _ = self._objective(recipe)
         total, count = np.zeros((len(judged.inputs), outputs)), np.zeros(len(judged.inputs))
-        for number, (places, out) in enumerate(splits, start=1):
+        for number, (callbacks, (places, out)) in enumerate(zip(self.callbacks_, splits, strict=True), start=1):
             own = held if held is not None else None if out is None else training.some(out)
             says = f"network {number} of {len(splits)}" if self.verbose else ""
-            network = self._trained(training, places, own, recipe, int(random.randint(2**31 - 1)), says)
+            seed = int(random.randint(2**31 - 1))
+            network = self._trained(training, places, own, recipe, seed, says, callbacks)
             networks.append(network)
             if own is not None:
                 these = slice(None) if out is None else out
@@ -305,7 +309,14 @@ class TabularEstimator(FaceMethods, BaseEstimator):
         self._judge(total[seen] / count[seen, None], judged.some(seen))
 
     def _trained(
-        self, training: Rows, places: Array, held: Rows | None, recipe: recipes.Recipe, seed: int, says: str
+        self,
+        training: Rows,
+        places: Array,
+        held: Rows | None,
+        recipe: recipes.Recipe,
+        seed: int,
+        says: str,
+        callbacks: list[Callback],
     ) -> Network:
         loss, outputs, activation = self._objective(recipe)
         hidden = tuple(self.hidden_layer_sizes)
@@ -327,7 +338,7 @@ class TabularEstimator(FaceMethods, BaseEstimator):
                 batch_size=self.batch_size,
                 validation_data=judges,
                 metrics=["accuracy"] if figure == "val_accuracy" else [],
-                callbacks=[best],
+                callbacks=[best, *callbacks],  # the first one has the last word on the weights
                 n_threads=self.n_threads,
                 progress=False,
             )
@@ -335,7 +346,8 @@ class TabularEstimator(FaceMethods, BaseEstimator):
             if best.weights is None:
                 raise DataError(f"Training must end with finite weights: lower the learning_rate. {error}") from None
         self.histories_.append(network.history)
-        self.best_epochs_.append(best.epoch)
+        restoring = [each for each in callbacks if isinstance(each, EarlyStopping) and each.restore_best_weights]
+        self.best_epochs_.append(restoring[0].best_epoch if restoring and best.weights is None else best.epoch)
         return network
 
     # --------------------------------------------------------------------------------------------- predictions

@@ -1,6 +1,7 @@
 """What our MLP has beyond scikit-learn's: parts of CyNN, validation data, weights of classes, partial training."""
 
 import pickle
+import re
 import sys
 import textwrap
 
@@ -121,6 +122,21 @@ class TestParts:
         assert classifier.n_iter_ < 500
         assert classifier.history_.epochs == classifier.n_iter_ == len(classifier.loss_curve_)
         assert (stopping.best, classifier.callbacks_[0].best) == (None, max(classifier.history_["accuracy"]))
+
+    @pytest.mark.parametrize(
+        "callbacks", ["early_stopping", {"name": "early_stopping"}, cynn.callbacks.EarlyStopping(), ["early_stopping"]]
+    )
+    def test_callbacks_are_given_as_to_a_network(self, callbacks):
+        classifier = mlp(callbacks=callbacks).set_params(max_iter=5)
+        classifier.fit(X, NAMES, X_val=X, y_val=NAMES)
+        assert [type(each) for each in classifier.callbacks_] == [cynn.callbacks.EarlyStopping]
+        assert classifier.callbacks_[0].best_epoch > 0
+
+    @pytest.mark.parametrize("wrong", [3, [3], [None], True])
+    def test_what_is_no_callback(self, wrong):
+        said = rf"must be a list of cynn.callbacks.Callback. Got {re.escape(repr(wrong))} instead"
+        with pytest.raises(InvalidParameterError, match=said):
+            mlp(callbacks=wrong).fit(X, NAMES)
 
     def test_parameters_that_reach_into_parts(self):
         classifier = mlp((8, cynn.Dropout(0.5)), "leaky_relu")

@@ -1,6 +1,8 @@
 """`TabularClassifier` and `TabularRegressor`: tables as they are, what they learn, and their files."""
 
+import copy
 import datetime
+import pickle
 
 import numpy as np
 import pytest
@@ -9,10 +11,13 @@ pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 
 import pandas as pd
+import sklearn.base
+from sklearn.exceptions import NotFittedError
 
 import cynn
+from cynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, Live
 from cynn.data.weighted import mean_and_deviation, quantiles
-from cynn.errors import DataError, InvalidParameterError, ModelFileError
+from cynn.errors import DataError, InvalidParameterError, ModelFileError, UnknownNameError
 from cynn.saving import container_file
 from cynn.sklearn import TabularClassifier, TabularRegressor, load
 
@@ -318,6 +323,124 @@ class TestTraining:
             regressor(loss="quantile", quantile=1).fit(x, y)
         with pytest.raises(DataError, match="y must have one value per row, as at first"):
             regressor(epochs=1).fit(x, y).feature_importances(x, np.column_stack([y, y]))
+
+
+class Epochs(Callback):
+    """Notes the epochs and, at the end of each, the output weights; raises an error or stops after one of them."""
+
+    def __init__(self, *, error_at=None, stop_at=None):
+        self.error_at, self.stop_at, self.epochs, self.weights = error_at, stop_at, [], []
+
+    def on_epoch_end(self, epoch, logs):
+        self.epochs.append(epoch)
+        self.weights.append(self.network.layers[-1].weights.copy())
+        self.stop_training = epoch == self.stop_at
+        if epoch == self.error_at:
+            raise RuntimeError("of a callback")
+
+
+class TestCallbacks:
+    def test_each_network_has_copies(self, table):
+        given = Epochs()
+        found = regressor(epochs=3, n_members=2, callbacks=[given]).fit(table, values(table))
+        assert [[each.epochs for each in of_one] for of_one in found.callbacks_] == [[[1, 2, 3]]] * 2
+        for (of_one,), network in zip(found.callbacks_, found.ensemble_.networks, strict=True):
+            assert of_one.network is network
+        assert given.epochs == []
+        assert given.network is None
+        assert len(found.fit(table, values(table)).callbacks_) == 2
+        assert len(found.set_params(n_members=1, n_folds=3).fit(table, values(table)).callbacks_) == 3
+        assert regressor(epochs=1).fit(table, values(table)).callbacks_ == [[]]
+
+    def test_the_model_is_the_same_to_the_bit(self, table):
+        plain, called = (
+            classifier(epochs=6, n_members=2, callbacks=callbacks).fit(table, labels(table))
+            for callbacks in (None, [Epochs(), "timer"])
+        )
+        np.testing.assert_array_equal(plain.predict_proba(table), called.predict_proba(table))
+        assert plain.best_epochs_ == called.best_epochs_
+
+    def test_the_best_epoch_is_kept_where_a_callback_stops(self, table):
+        y = values(table)
+        losses = regressor().fit(table, y).histories_[0]["val_loss"]
+        worse = next(epoch for epoch in range(2, 25) if losses[epoch - 1] > losses[epoch - 2])
+        for callbacks in ([Epochs(stop_at=worse)], [EarlyStopping("val_loss", patience=1), Epochs()]):
+            found = regressor(callbacks=callbacks).fit(table, y)
+            assert found.histories_[0].epochs == worse
+            assert found.best_epochs_ == [worse - 1]
+            at_best = found.callbacks_[0][-1].weights[worse - 2]
+            np.testing.assert_array_equal(found.ensemble_.networks[0].layers[-1].weights, at_best)
+
+    def test_the_own_choice_of_the_best_epoch_wins(self, table):
+        worst = EarlyStopping("val_loss", mode="max", patience=20, restore_best_weights=True)
+        found = regressor(epochs=20, callbacks=[worst]).fit(table, values(table))
+        assert found.best_epochs_ == [int(np.argmin(found.histories_[0]["val_loss"])) + 1]
+        plain = regressor(epochs=20).fit(table, values(table))
+        np.testing.assert_array_equal(found.predict(table), plain.predict(table))
+
+    def test_without_held_out_rows_a_callback_may_choose(self, table):
+        restoring = EarlyStopping("loss", mode="max", patience=20, restore_best_weights=True)
+        found = regressor(epochs=20, early_stopping=False, callbacks=[restoring, Epochs()]).fit(table, values(table))
+        restored, noted = found.callbacks_[0]
+        assert found.best_epochs_ == [restored.best_epoch]
+        assert restored.best_epoch < 20
+        weights = found.ensemble_.networks[0].layers[-1].weights
+        np.testing.assert_array_equal(weights, noted.weights[restored.best_epoch - 1])
+
+    def test_an_average_is_kept_as_it_was_validated(self, table):
+        y = labels(table)
+        rows, held = table.iloc[:180], table.iloc[180:]
+        averaging = cynn.callbacks.StochasticWeightAveraging(start_epoch=2)
+        found = classifier(callbacks=averaging).fit(rows, y[:180], X_val=held, y_val=y[180:])
+        accuracies = found.histories_[0]["val_accuracy"]
+        assert found.score(held, y[180:]) == pytest.approx(max(accuracies))
+        assert found.validation_score_ == pytest.approx(max(accuracies))
+
+    def test_parameters_within(self):
+        one = classifier(callbacks=[EarlyStopping(patience=3)])
+        assert one.get_params()["callbacks__0__patience"] == 3
+        other = sklearn.base.clone(one).set_params(callbacks__0__patience=5)
+        assert (one.callbacks[0].patience, other.callbacks[0].patience) == (3, 5)
+        assert classifier(callbacks="early_stopping").set_params(callbacks__patience=7).callbacks.patience == 7
+        with pytest.raises(UnknownNameError, match="parameter of EarlyStopping named 'patients'"):
+            one.set_params(callbacks__0__patients=5)
+
+    @pytest.mark.parametrize("wrong", [3, [3], [None], "early stopping"])
+    def test_what_is_no_callback(self, wrong):
+        x, y = np.zeros((20, 1)), np.arange(20) % 2
+        with pytest.raises((InvalidParameterError, UnknownNameError), match="callback"):
+            classifier(callbacks=wrong).fit(x, y)
+        with pytest.raises(InvalidParameterError, match=r"must be a list of cynn.callbacks.Callback\. Got \[3\] inst"):
+            classifier(callbacks=[3]).fit(x, y)
+
+    def test_an_error_in_a_callback(self, table):
+        y = labels(table)
+        found = classifier(epochs=3).fit(table, y)
+        found.set_params(callbacks=[Epochs(error_at=2)])
+        with pytest.raises(RuntimeError, match="of a callback"):
+            found.fit(table[["size", "colour"]], values(table) > 5500)
+        assert found.callbacks_[0][0].epochs == [1, 2]
+        with pytest.raises(NotFittedError):
+            found.predict(table)  # the columns and labels are no longer those of the network
+        assert set(found.set_params(callbacks=None).fit(table, y).predict(table)) <= {"yes", "no"}
+
+    def test_copies_and_files(self, table, tmp_path):
+        given = [Epochs(), EarlyStopping(patience=9), Live(open=False)]
+        found = classifier(epochs=2, callbacks=given).fit(table, labels(table))
+        same = pickle.loads(pickle.dumps(copy.deepcopy(found)))
+        np.testing.assert_array_equal(same.predict_proba(table), found.predict_proba(table))
+        assert same.callbacks_[0][1].best == found.callbacks_[0][1].best
+        assert same.callbacks[1].patience == 9
+        found.save(tmp_path / "model")
+        loaded = load(tmp_path / "model")
+        assert loaded.callbacks is None
+        np.testing.assert_array_equal(loaded.predict_proba(table), found.predict_proba(table))
+
+    def test_checkpoints_and_logs(self, table, tmp_path):
+        callbacks = [Checkpoint(tmp_path / "run.safetensors"), CSVLogger(tmp_path / "log.csv")]
+        found = regressor(epochs=3, callbacks=callbacks).fit(table, values(table))
+        assert cynn.load(tmp_path / "run.safetensors").input.units == found.columns_.n_inputs
+        assert pd.read_csv(tmp_path / "log.csv")["val_loss"].tolist() == found.histories_[0]["val_loss"]
 
 
 class TestFiles:
