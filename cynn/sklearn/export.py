@@ -14,7 +14,7 @@ from cynn.interop.plan import Column, Copy, Gather, Output, Plan, Standardizatio
 from cynn.many import Ensemble
 from cynn.sklearn import raw_columns
 from cynn.sklearn.raw_columns import RawColumn
-from cynn.sklearn.table_columns import Part, TableColumns
+from cynn.sklearn.table_columns import TableColumns
 
 __all__ = ["ExportedTable"]
 
@@ -50,7 +50,7 @@ class ExportedTable(ExportedModel):
         plan.standardization = Standardization(centers, scales)
         steps = Steps(plan, form)
         self.encoded = self._inputs(steps)
-        self.encoded_names = [self._name_of(part) for part in self.table.parts] or ["nothing"]
+        self.encoded_names = self.table.input_names
         values = [steps.network(network, self.encoded)[0].value for network in self.networks]
         plan.outputs = [Output(None, estimator._predictions_as_steps(steps, steps.mean(values)))]
 
@@ -84,15 +84,6 @@ class ExportedTable(ExportedModel):
         if kind == "switch":
             return list(raw_columns.SWITCHES)
         return None if kind == "number" else self.table.categories[place]
-
-    def _name_of(self, part: Part) -> str:
-        """What an input of the networks is: "size", "size is missing" or "colour = red"."""
-        name = (self.plan.columns or [])[part.column].label
-        if part.role == "missing":
-            return f"{name} is missing"
-        if part.role in ("one", "sign"):  # the sign is positive for the second of two categories
-            return f"{name} = {self.table.categories[part.column][part.category - 1]}"
-        return name
 
     def _inputs(self, steps: Steps) -> int:
         """Add what makes the inputs of a network of the standardized columns."""

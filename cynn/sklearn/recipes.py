@@ -77,7 +77,13 @@ def recipe_of(preset: str, kind: str, **changes: float | None) -> Recipe:
 
 
 def network_of(
-    recipe: Recipe, columns: TableColumns, hidden: tuple[int, ...], outputs: int, output_activation: str, seed: int
+    recipe: Recipe,
+    columns: TableColumns,
+    hidden: tuple[int, ...],
+    outputs: int,
+    output_activation: str,
+    seed: int,
+    classes: list[str] | None,
 ) -> Network:
     """Build a network for the inputs that `columns` produces. Call `start` to set its initial weights.
 
@@ -105,7 +111,7 @@ def network_of(
             layers.append(Dropout(FlatCosine(recipe.dropout)))
         width = units
     layers += [_ntk(width), Dense(outputs, output_activation, bias_learning_rate_factor=_TENTH)]
-    return Network(layers, seed=seed)
+    return Network(layers, seed=seed, feature_names=columns.input_names, classes=classes)
 
 
 def _ntk(inputs: int) -> Layer:

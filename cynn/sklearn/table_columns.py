@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cynn.data.weighted import quantiles
 from cynn.errors import DataError, ModelFileError, shown
+from cynn.interop.plan import Column
 from cynn.sklearn.raw_columns import RawColumn
 
 __all__ = ["Part", "TableColumns"]
@@ -113,6 +114,21 @@ class TableColumns:
     def n_inputs(self) -> int:
         """The number of inputs of the network: at least 1. It is always 0 if all columns are constant."""
         return max(1, len(self.parts))
+
+    @property
+    def input_names(self) -> list[str]:
+        """What each input is: "size", "size is missing" or "colour = red". No two have the same name."""
+        found: dict[str, None] = {}
+        for part in self.parts:
+            name = Column(self.names[part.column], None).label
+            if part.role == "missing":
+                name += " is missing"
+            elif part.role in ("one", "sign"):  # the sign is positive for the second of two categories
+                name += f" = {self.categories[part.column][part.category - 1]}"
+            while name in found:
+                name += "'"
+            found[name] = None
+        return list(found) or ["nothing"]
 
     @property
     def n_numbers(self) -> int:

@@ -190,6 +190,9 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     def _objective(self, recipe: recipes.Recipe) -> tuple[Loss, int, str]:
         return CrossEntropy(label_smoothing=recipe.label_smoothing), max(2, len(self.classes_)), "softmax"
 
+    def _class_names(self) -> list[str] | None:
+        return [str(label) for label in self.classes_] if len(self.classes_) > 1 else None  # one class has two outputs
+
     def _strata(self, targets: Array) -> Array | None:
         return targets
 

@@ -148,6 +148,10 @@ class TabularEstimator(FaceMethods, PartParameters):
     def _objective(self, recipe: recipes.Recipe) -> tuple[Loss, int, str]:
         """The loss, the number of outputs and the output activation."""
 
+    def _class_names(self) -> list[str] | None:
+        """The labels as text, or None."""
+        return None
+
     def _strata(self, targets: Array) -> Array | None:
         """The labels by which splits are stratified, or None."""
         return None
@@ -320,7 +324,7 @@ class TabularEstimator(FaceMethods, PartParameters):
     ) -> Network:
         loss, outputs, activation = self._objective(recipe)
         hidden = tuple(self.hidden_layer_sizes)
-        network = recipes.network_of(recipe, self.columns_, hidden, outputs, activation, seed)
+        network = recipes.network_of(recipe, self.columns_, hidden, outputs, activation, seed, self._class_names())
         order = np.random.default_rng(seed).permutation(places)
         recipes.start(network, recipe, training.inputs[order[: recipes.ROWS_TO_START_BY]], self.n_threads)
         figure, sign = self._figure

@@ -443,6 +443,33 @@ class TestCallbacks:
         assert pd.read_csv(tmp_path / "log.csv")["val_loss"].tolist() == found.histories_[0]["val_loss"]
 
 
+class TestNames:
+    """What each network calls its inputs and outputs, for those who look at it alone."""
+
+    def test_of_a_frame(self, table):
+        found = classifier(epochs=1, n_members=2).fit(table, labels(table))
+        for network in found.ensemble_.networks:
+            assert network.classes == ["no", "yes"]
+            assert network.feature_names[:3] == ["size", "count", "day"]
+            assert network.feature_names[-1] == "shop"
+            assert {"size is missing", "colour = red", "is_new = True", "grade = 3"} <= set(network.feature_names)
+        assert regressor(epochs=1).fit(table, values(table)).ensemble_.networks[0].classes is None
+
+    def test_of_other_tables(self):
+        x = np.random.default_rng(0).normal(size=(30, 3))
+        x[3] = np.nan
+        frame = pd.DataFrame(x, columns=["a", "b", "a is missing"])
+        for X, names in [
+            (x[:, :2], ["x0", "x1", "x0 is missing", "x1 is missing"]),
+            (frame, ["a", "b", "a is missing", "a is missing'", "b is missing", "a is missing is missing"]),
+            (np.ones((30, 2)), ["nothing"]),
+        ]:
+            found = classifier(epochs=1, callbacks=[Live(open=False)]).fit(X, np.arange(30) % 3)
+            assert found.ensemble_.networks[0].feature_names == names
+            assert found.ensemble_.networks[0].classes == ["0", "1", "2"]
+        assert classifier(epochs=1).fit(x, [7] * 30).ensemble_.networks[0].classes is None
+
+
 class TestFiles:
     def test_what_is_saved_predicts_the_same(self, table, tmp_path):
         path = tmp_path / "model.safetensors"

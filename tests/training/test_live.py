@@ -251,6 +251,17 @@ FIRST_LAYERS = {
 }
 
 
+def test_embeddings_have_no_weights_from_their_inputs():
+    """Their rows are categories, waves and so on; the first layer behind them has weights."""
+    x = np.random.default_rng(0).integers(0, 3, (40, 3)).astype(float)
+    embeddings = [cynn.Embedding(3, 2, columns=0), cynn.registry.layers.get("numerical_embedding", columns=[0, 1, 2])]
+    for layer in embeddings:
+        net = cynn.Network([cynn.Input(3), layer, cynn.Dense(5, "relu"), cynn.Dense(1)], seed=0)
+        found = weights_of(net, x, x[:, 0])
+        assert (found["name"], found["units"], found["of"]) == ("relu", 5, net.layers[1].inputs)
+        assert found["names"][0].startswith("input ")
+
+
 @pytest.mark.parametrize(("name", "layers"), FIRST_LAYERS.items())
 def test_any_first_layer(name, layers):
     x = np.random.default_rng(0).integers(0, 4, (40, 3)).astype(float)

@@ -138,8 +138,10 @@ class Looks:
         """The weights that lead to the first units, from the inputs if a layer has such: as pictures or as bars."""
         n, found = self._network.input.units, None
         for layer in layers.walk(self._network.layers):
-            W = next((each for each in layer.parameters.values() if each is not None and each.ndim == 2), None)
-            if W is not None and (found is None or W.shape[0] == n != found[1].shape[0]):
+            W = layer.parameters.get("weights")
+            if W is None or W.ndim != 2 or isinstance(layer, layers.Embedding):  # whose rows are categories
+                continue
+            if found is None or W.shape[0] == n != found[1].shape[0]:
                 found = layer, W
         if found is None:
             return None
