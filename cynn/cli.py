@@ -99,11 +99,9 @@ def _train_with(arguments: list[str], callback: Callback) -> int:
 
 def _train(options: argparse.Namespace, *more: Callback) -> int:
     if _is_table(options.data):
-        if more:
-            raise InvalidParameterError(f"--data must be no table for a training to watch. Got {options.data} instead.")
         from cynn.sklearn import commands
 
-        return commands.train(options, _parser().parse_args(["train"]))
+        return commands.train(options, _parser().parse_args(["train"]), more)
     epochs = 25 if options.epochs is None else options.epochs
     batch_size = 32 if options.batch_size is None else options.batch_size
     name = "digits" if options.data == "mnist" else Path(options.data).stem

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from cynn import file_access
+from cynn.callbacks import Callback
 from cynn.errors import DataError, InvalidParameterError, did_you_mean, shown
 from cynn.interop.needed import needed
 from cynn.sklearn.tabular import TabularClassifier, TabularRegressor, load
@@ -32,13 +33,15 @@ _OF_NETWORKS = ("hidden", "activation", "output_activation", "loss", "optimizer"
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 
 
-def train(options: argparse.Namespace, defaults: argparse.Namespace) -> int:
+def train(options: argparse.Namespace, defaults: argparse.Namespace, callbacks: Sequence[Callback]) -> int:
     """Train an estimator on a table and save it.
 
     Parameters
     ----------
     options, defaults : argparse.Namespace
         The given options, and the defaults.
+    callbacks : list of Callback
+        Of the training.
     """
     for name in _OF_NETWORKS:
         if getattr(options, name) != getattr(defaults, name):
@@ -62,6 +65,7 @@ def train(options: argparse.Namespace, defaults: argparse.Namespace) -> int:
     estimator: Any = (TabularClassifier if has_classes else TabularRegressor)(
         options.preset,
         **{name: value for name, value in given.items() if value is not None},
+        callbacks=callbacks,
         random_state=options.seed,
         n_threads=options.threads,
         verbose=not options.quiet,

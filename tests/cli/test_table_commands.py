@@ -1,5 +1,6 @@
 """``cynn train``, ``cynn predict`` and ``cynn evaluate`` for tables."""
 
+import webbrowser
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 
 import pandas as pd
+from reading_browser import ReadingBrowser
 
 from cynn import cli
 from cynn.sklearn import commands, load
@@ -92,6 +94,67 @@ def test_a_page_shows_it(folder, capsys):
     assert '"answers":["' in page and "north" in page
     train(capsys, "--target", "price", "--epochs", "1", "--output", "p.safetensors")
     succeed(capsys, "watch", "p.safetensors", "--data", "flats.csv", "--output", "p.html", "--no-open")
+
+
+@pytest.fixture
+def browser(monkeypatch):
+    browser = ReadingBrowser()
+    monkeypatch.setattr(webbrowser, "get", lambda: browser)
+    return browser
+
+
+WATCHED = ["--train", "--data", "flats.csv", "--target", "district", "--epochs", "3", "--quiet"]
+
+
+@pytest.mark.parametrize("preset", ["default", "fast"])
+def test_a_training_is_watched(folder, capsys, browser, preset):
+    table = pd.read_csv("flats.csv")
+    table["district"] = table["district"].replace("north", "<north>")
+    table["street"] = [f"street {k % 40}" for k in range(N)]  # more categories than are one-hot in the default
+    table.to_csv("flats.csv", index=False)
+    out = succeed(capsys, "watch", *WATCHED, "--preset", preset)
+    browser.join()
+    (messages,) = browser.pages
+    history = [name for message in messages for name in message["history"]]
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history)
+    assert sum(len(message["history"].get("val_accuracy", [])) for message in messages) == 3
+    assert messages[-1]["end"] == "The training has ended after 3 epochs."
+    latest = next(message["latest"] for message in reversed(messages) if message["latest"])
+    (confusion,) = latest["confusions"]
+    assert (confusion["labels"], confusion["kind"], confusion["rows"]) == (["<north>", "south"], "validation", 36)
+    weights = latest["weights"]
+    assert (weights["name"], weights["units"], len(weights["bars"])) == ("dense", 256, 6)
+    if preset == "fast":  # no embeddings are in front of the weights
+        (network,) = load("flats.safetensors").ensemble_.networks
+        assert set(weights["names"]) <= set(network.feature_names)
+    trained = train(capsys, "--target", "district", "--epochs", "3", "--preset", preset)
+    assert trained.splitlines()[:2] == out.splitlines()[:2]  # the same rows, and the same accuracy
+
+
+def test_a_training_of_values_is_watched(folder, capsys, browser):
+    succeed(capsys, "watch", *WATCHED, "--target", "price")
+    browser.join()
+    (messages,) = browser.pages
+    assert [loss for message in messages for loss in message["history"].get("val_loss", [])]
+    latest = next(message["latest"] for message in reversed(messages) if message["latest"])
+    assert latest["confusions"] == []
+
+
+def test_a_training_is_shown_to_who_asks(folder, capsys, browser):
+    assert cli.main(["watch", "--no-open", *WATCHED]) == 0
+    assert "the training is shown at http://127.0.0.1:" in capsys.readouterr().err
+    assert browser.pages == []
+
+
+def test_what_cannot_be_watched(folder, capsys, browser):
+    for options, said in [
+        (["--data", "flats.csv"], "--target must name a column"),
+        (["--data", "flats.csv", "--target", "prize"], "Did you mean 'price'?"),
+        (["--data", "flats.csv", "--target", "price", "--hidden", "3"], "--hidden must be left out for a table"),
+        (["--data", "nowhere.csv", "--target", "price"], "No such file"),
+    ]:
+        assert said in fail(capsys, "watch", "--train", *options)
+    assert browser.pages == []
 
 
 def test_parquet(folder, capsys):

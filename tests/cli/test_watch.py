@@ -1,13 +1,11 @@
 """`cynn watch`."""
 
-import json
-import threading
-import urllib.request
 import webbrowser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from reading_browser import ReadingBrowser
 
 import cynn
 from cynn.cli import main
@@ -64,7 +62,6 @@ def test_digits_come_with_examples(opened):
         ([], "cynn watch must have a MODEL, or --train"),
         (["flowers.safetensors", "--train"], "MODEL must be left out before --train"),
         (["--output", "here.html", "--train"], "--output must be left out before --train"),
-        (["--train", "--data", "flats.csv"], "--data must be no table for a training to watch"),
         (["--train", "--epochs", "many"], "invalid int value: 'many'"),
         (["--train", "--data", "no.npz"], "No such file"),
     ],
@@ -78,35 +75,18 @@ def test_mistakes(opened, capsys, options, said):
     assert list(Path.cwd().glob("cynn-*")) == []  # not even an empty folder
 
 
-class Browser:
-    """A browser that reads the page and follows its events."""
-
-    def __init__(self):
-        self.messages = []
-
-    def open(self, address):
-        def read():
-            with urllib.request.urlopen(address, timeout=60) as page:
-                assert b"A training" in page.read()
-            with urllib.request.urlopen(f"{address}events", timeout=60) as events:
-                self.messages += [json.loads(line[6:]) for line in events if line.startswith(b"data: ")]
-
-        self.thread = threading.Thread(target=read)
-        self.thread.start()
-        return True
-
-
 TRAINING = ["--train", "--data", "flowers.npz", "--hidden", "4", "--epochs", "3", "--output", "here.safetensors"]
 
 
 def test_a_training_is_watched(opened, monkeypatch, capsys):
-    browser = Browser()
+    browser = ReadingBrowser()
     monkeypatch.setattr(webbrowser, "get", lambda: browser)
     assert main(["watch", *TRAINING]) == 0
-    browser.thread.join(60)
-    losses = [loss for message in browser.messages for loss in message["history"].get("val_loss", [])]
+    browser.join()
+    (messages,) = browser.pages
+    losses = [loss for message in messages for loss in message["history"].get("val_loss", [])]
     assert len(losses) == 3
-    assert browser.messages[-1]["end"] == "The training has ended after 3 epochs."
+    assert messages[-1]["end"] == "The training has ended after 3 epochs."
     said = capsys.readouterr()
     assert "the training is shown at http://127.0.0.1:" in said.err
     assert "epoch 3/3" in said.out
