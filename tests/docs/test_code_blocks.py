@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from code_blocks import DOCS, ROOT, blocks, name_of, pages
+from code_blocks import COLUMN, DOCS, ROOT, blocks, name_of, pages
 from printed import agrees
 
 import cynn
@@ -74,8 +74,6 @@ SHOWN = {
     "view = net.watch": "web/test_widget does the same, with the extra",
     '[project.entry-points."cynn.activations"]': "a part of a pyproject.toml such as new-plugin writes",
 }
-#: The number of characters of code that fit the column of a page.
-COLUMN = 72
 #: Wider lines, by how they begin, and why.
 WIDER = {
     "python3 -m venv .venv": ".ci/run runs the README's command, which is one line to be copied",

@@ -2,12 +2,11 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from code_blocks import COLUMN, DOCS
 
-GALLERY = Path(__file__).parents[2] / "docs" / "examples" / "gallery"
-COLUMN = 72
+GALLERY = DOCS / "examples" / "gallery"
 
 
 @pytest.mark.parametrize("path", sorted(GALLERY.glob("*.py")), ids=lambda path: path.stem)

@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from code_blocks import COLUMN
 
 LEARN = Path(__file__).parents[2] / "docs" / "learn"
 PAGES = re.findall(r"^   (\w+)$", (LEARN / "index.rst").read_text(encoding="utf-8"), re.MULTILINE)
@@ -70,7 +71,7 @@ def test_a_page_ends_with_two_things_to_try(name):
 @pytest.mark.parametrize("name", PAGES)
 def test_code_fits_its_column(name):
     for _, code, line in blocks(name):
-        assert max(map(len, code.splitlines())) <= 72, f"{name}.rst, line {line}"
+        assert max(map(len, code.splitlines())) <= COLUMN, f"{name}.rst, line {line}"
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+#: The number of characters of code that fit the column of a page.
+COLUMN = 72
 #: By the build, or included by a page.
 MADE = ("reference/generated", "_build", "examples", "gallery/", "catalogue/", "_templates")
 
