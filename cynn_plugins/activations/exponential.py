@@ -18,7 +18,8 @@ class Exponential(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("exponential")([-1.0, 0.0, 1.0]).round(4)
+    >>> exponential = cynn.registry.activations.get("exponential")
+    >>> exponential([-1.0, 0.0, 1.0]).round(4)
     array([0.3679, 1.    , 2.7183])
     """
 
@@ -83,7 +84,8 @@ class CELU(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("celu", alpha=2)([-2.0, 0.0, 2.0]).round(4)
+    >>> celu = cynn.registry.activations.get("celu", alpha=2)
+    >>> celu([-2.0, 0.0, 2.0]).round(4)
     array([-1.2642,  0.    ,  2.    ])
     """
 

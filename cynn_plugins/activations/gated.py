@@ -21,7 +21,8 @@ class Swish(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("swish", beta=1)([-1.0, 0.0, 1.0]).round(4)
+    >>> swish = cynn.registry.activations.get("swish", beta=1)
+    >>> swish([-1.0, 0.0, 1.0]).round(4)
     array([-0.2689,  0.    ,  0.7311])
     """
 
@@ -44,9 +45,11 @@ class GELU(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("gelu")([-1.0, 0.0, 1.0]).round(4)
+    >>> gelu = cynn.registry.activations.get("gelu")
+    >>> gelu([-1.0, 0.0, 1.0]).round(4)
     array([-0.1587,  0.    ,  0.8413])
-    >>> cynn.registry.activations.get("gelu", approximate=True)([-1.0, 0.0, 1.0]).round(4)
+    >>> gelu = cynn.registry.activations.get("gelu", approximate=True)
+    >>> gelu([-1.0, 0.0, 1.0]).round(4)
     array([-0.1588,  0.    ,  0.8412])
     """
 

@@ -96,7 +96,8 @@ class HardSwish(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("hard_swish")([-4.0, 1.0, 4.0]).round(4)
+    >>> hard_swish = cynn.registry.activations.get("hard_swish")
+    >>> hard_swish([-4.0, 1.0, 4.0]).round(4)
     array([0.    , 0.6667, 4.    ])
     """
 

@@ -37,7 +37,8 @@ class LogSoftmax(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("log_softmax")([0.0, 0.0, -100.0]).round(4)
+    >>> log_softmax = cynn.registry.activations.get("log_softmax")
+    >>> log_softmax([0.0, 0.0, -100.0]).round(4)
     array([  -0.6931,   -0.6931, -100.6931])
     """
 

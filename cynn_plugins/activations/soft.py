@@ -16,7 +16,8 @@ class Softplus(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("softplus")([-1.0, 0.0, 100.0]).round(4)
+    >>> softplus = cynn.registry.activations.get("softplus")
+    >>> softplus([-1.0, 0.0, 100.0]).round(4)
     array([  0.3133,   0.6931, 100.    ])
     """
 
@@ -35,7 +36,8 @@ class LogSigmoid(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("log_sigmoid")([-1.0, 0.0, 1.0]).round(4)
+    >>> log_sigmoid = cynn.registry.activations.get("log_sigmoid")
+    >>> log_sigmoid([-1.0, 0.0, 1.0]).round(4)
     array([-1.3133, -0.6931, -0.3133])
     """
 
@@ -52,7 +54,8 @@ class Squareplus(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("squareplus")([-1.0, 0.0, 1.0]).round(4)
+    >>> squareplus = cynn.registry.activations.get("squareplus")
+    >>> squareplus([-1.0, 0.0, 1.0]).round(4)
     array([0.618, 1.   , 1.618])
     """
 
@@ -94,7 +97,8 @@ class SmoothClip(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("smooth_clip")([-100.0, 0.0, 3.0]).round(4)
+    >>> smooth_clip = cynn.registry.activations.get("smooth_clip")
+    >>> smooth_clip([-100.0, 0.0, 3.0]).round(4)
     array([-2.9987,  0.    ,  2.1213])
     """
 
@@ -113,7 +117,8 @@ class TanhShrink(Activation):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.activations.get("tanhshrink")([-1.0, 0.0, 1.0]).round(4)
+    >>> tanhshrink = cynn.registry.activations.get("tanhshrink")
+    >>> tanhshrink([-1.0, 0.0, 1.0]).round(4)
     array([-0.2384,  0.    ,  0.2384])
     """
 

@@ -46,7 +46,8 @@ class Scale(Layer):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(2), cynn.registry.layers.get("scale", learning_rate_factor=6)], seed=0)
+    >>> scale = cynn.registry.layers.get("scale", learning_rate_factor=6)
+    >>> net = cynn.Network([cynn.Input(2), scale], seed=0)
     >>> net.layers[0].factors = [2.0, 3.0]
     >>> net.predict([1.0, -1.0])
     array([ 2., -3.], dtype=float32)
@@ -149,15 +150,23 @@ class NumericalEmbedding(Layer):
     --------
     >>> import cynn, numpy as np
     >>> x = np.random.default_rng(0).normal(size=(100, 5))
-    >>> embedding = cynn.registry.layers.get("numerical_embedding", learning_rate_factor=0.1)
-    >>> net = cynn.Network([cynn.Input(5), embedding, cynn.Dense(64, "relu"), cynn.Dense(1)], seed=0)
+    >>> embedding = cynn.registry.layers.get(
+    ...     "numerical_embedding", learning_rate_factor=0.1
+    ... )
+    >>> net = cynn.Network([
+    ...     cynn.Input(5),
+    ...     embedding,
+    ...     cynn.Dense(64, "relu"),
+    ...     cynn.Dense(1),
+    ... ], seed=0)
     >>> net.layers[0].units
     20
 
     With borders from the data:
 
     >>> cls = cynn.registry.layers.find("numerical_embedding")
-    >>> net = cynn.Network([cynn.Input(1), cls("ple", bins=cls.quantile_bins([[0.0], [1.0], [3.0]], 2))])
+    >>> bins = cls.quantile_bins([[0.0], [1.0], [3.0]], 2)
+    >>> net = cynn.Network([cynn.Input(1), cls("ple", bins=bins)])
     >>> net.predict([[0.5], [2.0], [4.0]])
     array([[0.5, 0. ],
            [1. , 0.5],

@@ -69,8 +69,14 @@ class BatchEnsemble(Layer):
     Examples
     --------
     >>> import cynn
-    >>> layer, mean = (cynn.registry.layers.find(name) for name in ("batch_ensemble", "member_mean"))
-    >>> net = cynn.Network([cynn.Input(5), layer(16, 4, "relu", first=True), layer(1, 4), mean(4)], seed=0)
+    >>> layer = cynn.registry.layers.find("batch_ensemble")
+    >>> mean = cynn.registry.layers.find("member_mean")
+    >>> net = cynn.Network([
+    ...     cynn.Input(5),
+    ...     layer(16, 4, "relu", first=True),
+    ...     layer(1, 4),
+    ...     mean(4),
+    ... ], seed=0)
     >>> [each.units for each in net.layers]
     [64, 4, 1]
     """
@@ -120,7 +126,8 @@ class MemberMean(Layer):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(4), cynn.registry.layers.get("member_mean", members=2)])
+    >>> mean = cynn.registry.layers.get("member_mean", members=2)
+    >>> net = cynn.Network([cynn.Input(4), mean])
     >>> net.predict([1.0, 2.0, 3.0, 6.0])
     array([2., 4.], dtype=float32)
     """
@@ -175,8 +182,11 @@ class MixtureOfExperts(Layer):
     Examples
     --------
     >>> import cynn
-    >>> layer = cynn.registry.layers.get("mixture_of_experts", units=8, experts=4, activation="relu")
-    >>> cynn.Network([cynn.Input(5), layer, cynn.Dense(1)], seed=0).layers[0].units
+    >>> layer = cynn.registry.layers.get(
+    ...     "mixture_of_experts", units=8, experts=4, activation="relu"
+    ... )
+    >>> net = cynn.Network([cynn.Input(5), layer, cynn.Dense(1)], seed=0)
+    >>> net.layers[0].units
     8
     """
 

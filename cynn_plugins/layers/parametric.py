@@ -53,7 +53,11 @@ class ParametricActivation(Layer):
     Examples
     --------
     >>> import cynn
-    >>> bend = cynn.registry.layers.get("parametric_activation", activation="relu", learning_rate_factor=0.1)
+    >>> bend = cynn.registry.layers.get(
+    ...     "parametric_activation",
+    ...     activation="relu",
+    ...     learning_rate_factor=0.1,
+    ... )
     >>> net = cynn.Network([cynn.Input(2), bend], seed=0)
     >>> net.layers[0].alpha = [1.0, 0.25]
     >>> net.predict([-1.0, -1.0])

@@ -39,7 +39,8 @@ class Hinge(_TwoSides):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("hinge")
-    >>> loss.value_and_gradient(np.array([[0.5, 3.0]]), np.array([[-1.0, 1.0]]))
+    >>> prediction, target = np.array([[0.5, 3.0]]), np.array([[-1.0, 1.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([0.75]), array([[0.5, 0. ]]))
     """
 
@@ -56,7 +57,8 @@ class SquaredHinge(_TwoSides):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("squared_hinge")
-    >>> loss.value_and_gradient(np.array([[0.5, 3.0]]), np.array([[-1.0, 1.0]]))
+    >>> prediction, target = np.array([[0.5, 3.0]]), np.array([[-1.0, 1.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([1.125]), array([[ 1.5, -0. ]]))
     """
 
@@ -74,7 +76,8 @@ class SoftMargin(_TwoSides):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("soft_margin")
-    >>> value, gradient = loss.value_and_gradient(np.array([[0.0, 1e4]]), np.array([[-1.0, 1.0]]))
+    >>> prediction, target = np.array([[0.0, 1e4]]), np.array([[-1.0, 1.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient
     (array([0.3466]), array([[ 0.25, -0.  ]]))
     """
@@ -95,7 +98,9 @@ class CategoricalHinge(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("categorical_hinge")
-    >>> loss.value_and_gradient(np.array([[0.5, 2.0, 1.75]]), np.array([[0.0, 1.0, 0.0]]))
+    >>> prediction = np.array([[0.5, 2.0, 1.75]])
+    >>> target = np.array([[0.0, 1.0, 0.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([0.75]), array([[ 0., -1.,  1.]]))
     """
 
@@ -118,7 +123,9 @@ class MultiMargin(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("multi_margin")
-    >>> loss.value_and_gradient(np.array([[0.5, 1.0, 0.75, -1.0]]), np.array([[0.0, 1.0, 0.0, 0.0]]))
+    >>> prediction = np.array([[0.5, 1.0, 0.75, -1.0]])
+    >>> target = np.array([[0.0, 1.0, 0.0, 0.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([0.3125]), array([[ 0.25, -0.5 ,  0.25,  0.  ]]))
     """
 
@@ -144,7 +151,9 @@ class MultilabelMargin(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("multilabel_margin")
-    >>> loss.value_and_gradient(np.array([[0.5, 1.0, 0.25, -1.0]]), np.array([[1.0, 1.0, 0.0, 0.0]]))
+    >>> prediction = np.array([[0.5, 1.0, 0.25, -1.0]])
+    >>> target = np.array([[1.0, 1.0, 0.0, 0.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([0.25]), array([[-0.25, -0.25,  0.5 ,  0.  ]]))
     """
 
@@ -171,7 +180,8 @@ class BinaryFocal(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("binary_focal")
-    >>> value, gradient = loss.value_and_gradient(np.array([[0.5]]), np.array([[1.0]]))
+    >>> prediction, target = np.array([[0.5]]), np.array([[1.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient.round(4)
     (array([0.0433]), array([[-0.2983]]))
     """
@@ -204,7 +214,8 @@ class CategoricalFocal(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("categorical_focal")
-    >>> value, gradient = loss.value_and_gradient(np.array([[0.5, 0.5]]), np.array([[0.0, 1.0]]))
+    >>> prediction, target = np.array([[0.5, 0.5]]), np.array([[0.0, 1.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient.round(4)
     (array([0.0433]), array([[-0.    , -0.2983]]))
     """
@@ -234,7 +245,8 @@ class Dice(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("dice")
-    >>> loss.value_and_gradient(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]))
+    >>> prediction, target = np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([0.33333333]), array([[-0.44444444,  0.22222222]]))
     """
 

@@ -26,7 +26,8 @@ class Poisson(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("poisson")
-    >>> value, gradient = loss.value_and_gradient(np.array([[2.0]]), np.array([[3.0]]))
+    >>> prediction, target = np.array([[2.0]]), np.array([[3.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient
     (array([-0.0794]), array([[-0.5]]))
     """
@@ -51,7 +52,8 @@ class Gamma(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("gamma")
-    >>> value, gradient = loss.value_and_gradient(np.array([[2.0]]), np.array([[4.0]]))
+    >>> prediction, target = np.array([[2.0]]), np.array([[4.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient
     (array([0.3069]), array([[-0.5]]))
     """
@@ -109,7 +111,8 @@ class GaussianNLL(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("gaussian_nll")
-    >>> loss.value_and_gradient(np.array([[3.0, 0.0]]), np.array([[1.0, 0.0]]))
+    >>> prediction, target = np.array([[3.0, 0.0]]), np.array([[1.0, 0.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([2.]), array([[ 2. , -1.5]]))
     """
 
@@ -139,7 +142,9 @@ class KLDivergence(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("kl_divergence")
-    >>> value, gradient = loss.value_and_gradient(np.array([[0.25, 0.75]]), np.array([[0.5, 0.5]]))
+    >>> prediction = np.array([[0.25, 0.75]])
+    >>> target = np.array([[0.5, 0.5]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient.round(4)
     (array([0.1438]), array([[-2.    , -0.6667]]))
     """

@@ -30,7 +30,8 @@ class Huber(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("huber")
-    >>> loss.value_and_gradient(np.array([[0.5, 3.0]]), np.array([[0.0, 0.0]]))
+    >>> prediction, target = np.array([[0.5, 3.0]]), np.array([[0.0, 0.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([1.3125]), array([[0.25, 0.5 ]]))
     """
 
@@ -50,7 +51,8 @@ class SmoothL1(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("smooth_l1", beta=2)
-    >>> loss.value_and_gradient(np.array([[1.0, 4.0]]), np.array([[0.0, 0.0]]))
+    >>> prediction, target = np.array([[1.0, 4.0]]), np.array([[0.0, 0.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([1.625]), array([[0.25, 0.5 ]]))
     """
 
@@ -71,7 +73,8 @@ class LogCosh(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("log_cosh")
-    >>> value, gradient = loss.value_and_gradient(np.array([[1.0, 1e4]]), np.array([[0.0, 0.0]]))
+    >>> prediction, target = np.array([[1.0, 1e4]]), np.array([[0.0, 0.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient.round(4)
     (array([4999.8703]), array([[0.3808, 0.5   ]]))
     """
@@ -113,7 +116,9 @@ class MeanAbsolutePercentageError(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("mape")
-    >>> loss.value_and_gradient(np.array([[90.0, 5.0]]), np.array([[100.0, 4.0]]))
+    >>> prediction = np.array([[90.0, 5.0]])
+    >>> target = np.array([[100.0, 4.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([17.5]), array([[-0.5, 12.5]]))
     """
 
@@ -134,7 +139,8 @@ class MeanSquaredLogarithmicError(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("msle")
-    >>> value, gradient = loss.value_and_gradient(np.array([[1.0]]), np.array([[3.0]]))
+    >>> prediction, target = np.array([[1.0]]), np.array([[3.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient.round(4)
     (array([0.4805]), array([[-0.6931]]))
     """
@@ -160,7 +166,8 @@ class CosineSimilarity(Loss):
     --------
     >>> import cynn, numpy as np
     >>> loss = cynn.registry.losses.get("cosine_similarity")
-    >>> loss.value_and_gradient(np.array([[3.0, 4.0]]), np.array([[0.0, 2.0]]))
+    >>> prediction, target = np.array([[3.0, 4.0]]), np.array([[0.0, 2.0]])
+    >>> loss.value_and_gradient(prediction, target)
     (array([0.2]), array([[ 0.096, -0.072]]))
     """
 

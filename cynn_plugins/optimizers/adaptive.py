@@ -28,7 +28,8 @@ class RMSprop(Optimizer):
     --------
     >>> import cynn
     >>> cynn.registry.optimizers.get("rmsprop", momentum=0.9)
-    RMSprop(learning_rate=0.001, rho=0.9, momentum=0.9, centered=False, epsilon=1e-08)
+    RMSprop(learning_rate=0.001, rho=0.9, momentum=0.9, centered=False,
+            epsilon=1e-08)
     """
 
     name = "rmsprop"
@@ -121,7 +122,8 @@ class Rprop(Optimizer):
     --------
     >>> import cynn
     >>> cynn.registry.optimizers.get("rprop")
-    Rprop(learning_rate=0.01, decrease=0.5, increase=1.2, smallest_step=1e-06, largest_step=50.0)
+    Rprop(learning_rate=0.01, decrease=0.5, increase=1.2,
+          smallest_step=1e-06, largest_step=50.0)
     """
 
     name = "rprop"
@@ -163,7 +165,8 @@ class Ftrl(Optimizer):
     --------
     >>> import cynn
     >>> cynn.registry.optimizers.get("ftrl", l1=0.01)
-    Ftrl(learning_rate=0.001, beta=1.0, l1=0.01, l2=0.0, initial_accumulator=0.0)
+    Ftrl(learning_rate=0.001, beta=1.0, l1=0.01, l2=0.0,
+         initial_accumulator=0.0)
     """
 
     name = "ftrl"

@@ -64,7 +64,8 @@ class NAdam(_Moments):
     --------
     >>> import cynn
     >>> cynn.registry.optimizers.get("nadam")
-    NAdam(learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-08, momentum_decay=0.004)
+    NAdam(learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-08,
+          momentum_decay=0.004)
     """
 
     name = "nadam"
@@ -159,7 +160,8 @@ class Adan(Optimizer):
     --------
     >>> import cynn
     >>> cynn.registry.optimizers.get("adan", weight_decay=0.02)
-    Adan(learning_rate=0.001, beta_1=0.98, beta_2=0.92, beta_3=0.99, epsilon=1e-08, weight_decay=0.02)
+    Adan(learning_rate=0.001, beta_1=0.98, beta_2=0.92, beta_3=0.99,
+         epsilon=1e-08, weight_decay=0.02)
     """
 
     name = "adan"
@@ -227,7 +229,10 @@ class ScheduleFreeAdamW(Optimizer):
     Examples
     --------
     >>> import cynn
-    >>> cynn.registry.optimizers.get("schedule_free_adamw", warmup_steps=100).warmup_steps
+    >>> optimizer = cynn.registry.optimizers.get(
+    ...     "schedule_free_adamw", warmup_steps=100
+    ... )
+    >>> optimizer.warmup_steps
     100.0
     """
 

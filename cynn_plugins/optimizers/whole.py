@@ -24,7 +24,8 @@ class LAMB(Optimizer):
     --------
     >>> import cynn
     >>> cynn.registry.optimizers.get("lamb")
-    LAMB(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-06, weight_decay=0.01)
+    LAMB(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-06,
+         weight_decay=0.01)
     """
 
     name = "lamb"
@@ -61,7 +62,8 @@ class Adafactor(Optimizer):
     --------
     >>> import cynn
     >>> cynn.registry.optimizers.get("adafactor")
-    Adafactor(learning_rate=0.01, decay_power=0.8, epsilon_1=1e-30, epsilon_2=0.001, clip=1.0)
+    Adafactor(learning_rate=0.01, decay_power=0.8, epsilon_1=1e-30,
+              epsilon_2=0.001, clip=1.0)
     """
 
     name = "adafactor"
