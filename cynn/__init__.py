@@ -1,7 +1,7 @@
 """CyNN: dense neural networks on a CPU, compiled.
 
 >>> import cynn
->>> net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0)
+>>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
 >>> net.parameter_count
 13002
 """

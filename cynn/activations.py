@@ -43,7 +43,8 @@ class Activation(Component):
     ...         return z**3
     ...     def backward(self, z, a, grad):
     ...         return grad * 3 * z**2
-    >>> net = cynn.Network([cynn.Input(2), cynn.Dense(1, activation=Cube())], seed=0)
+    >>> layers = [cynn.Input(2), cynn.Dense(1, activation=Cube())]
+    >>> net = cynn.Network(layers, seed=0)
     >>> net.predict([[0.0, 0.0]])
     array([[0.]], dtype=float32)
     """
@@ -148,7 +149,9 @@ class Activation(Component):
         >>> functions = abi.functions(cynn.activations.Tanh())
         >>> class SameTanh(cynn.activations.Activation):
         ...     name = "same_tanh"
-        ...     kernel = cynn.activations.Activation.from_addresses(**functions, needs_a=True)
+        ...     kernel = cynn.activations.Activation.from_addresses(
+        ...         **functions, needs_a=True
+        ...     )
         >>> SameTanh()([-1e4, 0.0])
         array([-1.,  0.])
         """

@@ -54,7 +54,9 @@ class MaxNorm(Constraint):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(2), cynn.Dense(1, constraint=cynn.constraints.MaxNorm(1.0))])
+    >>> max_norm = cynn.constraints.MaxNorm(1.0)
+    >>> layers = [cynn.Input(2), cynn.Dense(1, constraint=max_norm)]
+    >>> net = cynn.Network(layers)
     >>> net.layers[0].weights = [[3.0], [4.0]]
     >>> history = net.fit([[0.0, 0.0]], [0.0], optimizer="sgd", epochs=1)
     >>> net.layers[0].weights

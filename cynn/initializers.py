@@ -45,8 +45,10 @@ class Initializer(Configurable):
     Examples
     --------
     >>> from cynn import initializers
-    >>> initializers.get("he_normal"), initializers.get({"name": "constant", "value": 2})
-    (VarianceScaling(name='he_normal'), Constant(value=2.0))
+    >>> initializers.get("he_normal")
+    VarianceScaling(name='he_normal')
+    >>> initializers.get({"name": "constant", "value": 2})
+    Constant(value=2.0)
 
     A custom initializer is a registered subclass with a name:
 
@@ -56,7 +58,9 @@ class Initializer(Configurable):
     ...     name = "eye"
     ...     def weights(self, inputs, units, seed, layer):
     ...         return np.eye(inputs, units)
-    >>> cynn.Network([cynn.Input(2), cynn.Dense(3, initializer="eye")]).layers[0].weights
+    >>> layers = [cynn.Input(2), cynn.Dense(3, initializer="eye")]
+    >>> net = cynn.Network(layers)
+    >>> net.layers[0].weights
     array([[1., 0., 0.],
            [0., 1., 0.]], dtype=float32)
     """
@@ -103,7 +107,8 @@ class VarianceScaling(Initializer):
     Examples
     --------
     >>> from cynn.initializers import VarianceScaling
-    >>> W = VarianceScaling("lecun_uniform").weights(300, 4, seed=0, layer=0)
+    >>> lecun_uniform = VarianceScaling("lecun_uniform")
+    >>> W = lecun_uniform.weights(300, 4, seed=0, layer=0)
     >>> bool(abs(W).max() <= 0.1)
     True
     """

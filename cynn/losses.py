@@ -208,7 +208,9 @@ class BinaryCrossEntropy(Loss):
     --------
     >>> import numpy as np
     >>> from cynn.losses import BinaryCrossEntropy
-    >>> value, gradient = BinaryCrossEntropy().value_and_gradient(np.array([[0.5]]), np.array([[1.0]]))
+    >>> loss = BinaryCrossEntropy()
+    >>> prediction, target = np.array([[0.5]]), np.array([[1.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient
     (array([0.6931]), array([[-2.]]))
     """
@@ -246,7 +248,10 @@ class CrossEntropy(Loss):
     --------
     >>> import numpy as np
     >>> from cynn.losses import CrossEntropy
-    >>> value, gradient = CrossEntropy().value_and_gradient(np.array([[0.25, 0.75]]), np.array([[0.0, 1.0]]))
+    >>> loss = CrossEntropy()
+    >>> prediction = np.array([[0.25, 0.75]])
+    >>> target = np.array([[0.0, 1.0]])
+    >>> value, gradient = loss.value_and_gradient(prediction, target)
     >>> value.round(4), gradient.round(4)
     (array([0.2877]), array([[-0.    , -1.3333]]))
     """

@@ -378,8 +378,10 @@ def greater_is_better(metric: Any) -> bool | None:
     Examples
     --------
     >>> from cynn.metrics import greater_is_better
-    >>> greater_is_better("accuracy"), greater_is_better("mse"), greater_is_better("of my own")
-    (True, False, None)
+    >>> greater_is_better("accuracy"), greater_is_better("mse")
+    (True, False)
+    >>> greater_is_better("of my own") is None
+    True
     """
     if isinstance(metric, str):
         return registry.metrics.find(metric).greater_is_better if registry.metrics.has(metric) else None

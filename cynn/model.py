@@ -133,7 +133,8 @@ class Model:
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network([cynn.Input(2), cynn.Dense(1)], feature_names=["age", "fare"])
+        >>> layers = [cynn.Input(2), cynn.Dense(1)]
+        >>> net = cynn.Network(layers, feature_names=["age", "fare"])
         >>> net.feature_names
         ['age', 'fare']
         """
@@ -152,9 +153,12 @@ class Model:
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(2, "softmax")], seed=0, classes=["no", "yes"])
-        >>> history = net.fit([[0.0], [1.0]], ["no", "yes"], epochs=200, batch_size=2, optimizer=cynn.optimizers.SGD(1))
-        >>> [net.classes[k] for k in net.predict([[0.0], [1.0]]).argmax(axis=1)]
+        >>> x, y = [[0.0], [1.0]], ["no", "yes"]
+        >>> layers = [cynn.Input(1), cynn.Dense(2, "softmax")]
+        >>> net = cynn.Network(layers, seed=0, classes=["no", "yes"])
+        >>> sgd = cynn.optimizers.SGD(1)
+        >>> history = net.fit(x, y, epochs=200, batch_size=2, optimizer=sgd)
+        >>> [net.classes[k] for k in net.predict(x).argmax(axis=1)]
         ['no', 'yes']
         """
         if all(one is None for one in self._classes):
@@ -235,8 +239,10 @@ class Model:
         --------
         >>> import cynn
         >>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
-        >>> net.predict(np.zeros((5, 784))).shape, net.predict(np.zeros(784)).shape
-        ((5, 10), (10,))
+        >>> net.predict(np.zeros((5, 784))).shape
+        (5, 10)
+        >>> net.predict(np.zeros(784)).shape
+        (10,)
         """
         if n_threads is not None:
             threads.resolve(n_threads)
@@ -523,7 +529,8 @@ class Model:
         Examples
         --------
         >>> import cynn
-        >>> [array.shape for array in cynn.Network.mlp([784, 16, 10]).get_weights()]
+        >>> net = cynn.Network.mlp([784, 16, 10])
+        >>> [array.shape for array in net.get_weights()]
         [(784, 16), (16,), (16, 10), (10,)]
         """
         with self._weights_lock.turn():
@@ -547,7 +554,8 @@ class Model:
         Examples
         --------
         >>> import cynn
-        >>> net, other = (cynn.Network.mlp([2, 1], seed=seed) for seed in (0, 1))
+        >>> net = cynn.Network.mlp([2, 1], seed=0)
+        >>> other = cynn.Network.mlp([2, 1], seed=1)
         >>> other.set_weights(net.get_weights())
         >>> bool((other.layers[0].weights == net.layers[0].weights).all())
         True

@@ -92,8 +92,13 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
 
     >>> x = cynn.Input(784, scale=1 / 255)
     >>> h = cynn.Dense(16, "relu")(x)
-    >>> net = cynn.Network({"digit": cynn.Dense(10, "softmax")(h), "even": cynn.Dense(1, "sigmoid")(h)}, seed=0)
-    >>> {name: a.shape for name, a in net.predict(np.zeros((5, 784))).items()}
+    >>> outputs = {
+    ...     "digit": cynn.Dense(10, "softmax")(h),
+    ...     "even": cynn.Dense(1, "sigmoid")(h),
+    ... }
+    >>> net = cynn.Network(outputs, seed=0)
+    >>> prediction = net.predict(np.zeros((5, 784)))
+    >>> {name: a.shape for name, a in prediction.items()}
     {'digit': (5, 10), 'even': (5, 1)}
     """
 
@@ -143,7 +148,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0)
+        >>> net = cynn.Network.mlp(
+        ...     [784, 16, 16, 10], activation="sigmoid", output="softmax"
+        ... )
         >>> net.parameter_count
         13002
         """
@@ -167,7 +174,10 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Examples
         --------
         >>> import cynn
-        >>> print(cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax").summary())
+        >>> net = cynn.Network.mlp(
+        ...     [784, 16, 16, 10], activation="sigmoid", output="softmax"
+        ... )
+        >>> print(net.summary())
         layer  activation  inputs  units  parameters
         --------------------------------------------
         input                        784           0
@@ -422,8 +432,9 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         >>> import cynn
         >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
         >>> net.layers[0].weights = [[2.0]]
+        >>> sgd = cynn.optimizers.SGD(0.25)
         >>> for _ in range(2):
-        ...     print(net.train_batch([[1.0]], [0.0], optimizer=cynn.optimizers.SGD(0.25)))
+        ...     print(net.train_batch([[1.0]], [0.0], optimizer=sgd))
         4.0
         0.0
         """
@@ -730,7 +741,8 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         >>> import cynn
         >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
         >>> net.layers[0].weights = [[2.0]]
-        >>> net.evaluate([[1.0], [2.0]], [2.0, 6.0], metrics=["mean_absolute_error"])
+        >>> x, y = [[1.0], [2.0]], [2.0, 6.0]
+        >>> net.evaluate(x, y, metrics=["mean_absolute_error"])
         {'loss': 2.0, 'mean_absolute_error': 1.0}
         """
         given = x, y, loss, loss_weights, metrics, sample_weight, n_threads, check_finite
@@ -810,7 +822,8 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Examples
         --------
         >>> import cynn, numpy as np
-        >>> net = cynn.Network([cynn.Input(2), cynn.Dense(100), cynn.Dense(1)], seed=0)
+        >>> layers = [cynn.Input(2), cynn.Dense(100), cynn.Dense(1)]
+        >>> net = cynn.Network(layers, seed=0)
         >>> x = np.random.default_rng(0).normal(50, 10, size=(1000, 2))
         >>> net.initialize_from(x)
         >>> float(net.activations(x)[1].std(axis=0).mean().round(3))
@@ -850,7 +863,8 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network([cynn.Input(1, scale="robust"), cynn.Dense(1)], seed=0)
+        >>> layers = [cynn.Input(1, scale="robust"), cynn.Dense(1)]
+        >>> net = cynn.Network(layers, seed=0)
         >>> net.scale_inputs([[1.0], [2.0], [3.0], [4.0], [500.0]])
         >>> net.input
         Input(1, scale=[0.5], offset=[-1.5])
@@ -894,8 +908,10 @@ class Network(SecondDerivatives, DerivativeMethods, FaceMethods):
         A ReLU unit whose bias keeps it at 0 for all rows:
 
         >>> import cynn
-        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(2, "relu"), cynn.Dense(1)], seed=0)
-        >>> net.layers[0].weights, net.layers[0].biases = [[1.0, 1.0]], [0.0, -9.0]
+        >>> layers = [cynn.Input(1), cynn.Dense(2, "relu"), cynn.Dense(1)]
+        >>> net = cynn.Network(layers, seed=0)
+        >>> net.layers[0].weights = [[1.0, 1.0]]
+        >>> net.layers[0].biases = [0.0, -9.0]
         >>> net.diagnose([[1.0], [2.0]], [1.0, 2.0])[0].dead
         0.5
         """
@@ -974,7 +990,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     ...     net.save(path)
     ...     same = cynn.load(path)
     >>> same
-    Network([Input(2), Dense(3, activation=ReLU()), Dense(1, activation=Identity())], seed=0, dtype='float32')
+    Network([Input(2), Dense(3, activation=ReLU()),
+             Dense(1, activation=Identity())], seed=0, dtype='float32')
     """
     from cynn.saving import model_file
 

@@ -60,13 +60,14 @@ class Optimizer(Component):
     >>> import numpy as np
     >>> import cynn
     >>> class SignDescent(cynn.optimizers.Optimizer):
-    ...     '''w moves by the learning rate, against the sign of the gradient.'''
+    ...     '''w moves by η, against the sign of the gradient.'''
     ...     name = "sign_descent"
     ...     def step(self, w, grad, slots, learning_rate, t):
     ...         w -= learning_rate * np.sign(grad)
     >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
     >>> net.layers[0].weights = [[1.0]]
-    >>> history = net.fit([[1.0]], [[3.0]], optimizer=SignDescent(learning_rate=0.5), epochs=2)
+    >>> descent = SignDescent(learning_rate=0.5)
+    >>> history = net.fit([[1.0]], [[3.0]], optimizer=descent, epochs=2)
     >>> net.layers[0].weights
     array([[2.]], dtype=float32)
     """
@@ -128,8 +129,11 @@ class Optimizer(Component):
         >>> functions = abi.functions(cynn.optimizers.Adam())
         >>> class SameAdam(cynn.optimizers.Adam):
         ...     name = "same_adam"
-        ...     kernel = cynn.optimizers.Optimizer.from_addresses(**functions, n_slots=2, elementwise=True)
-        >>> cynn.Network.mlp([1, 1], seed=0).fit([[0.0]], [3.0], optimizer=SameAdam(), epochs=2)
+        ...     kernel = cynn.optimizers.Optimizer.from_addresses(
+        ...         **functions, n_slots=2, elementwise=True
+        ...     )
+        >>> net = cynn.Network.mlp([1, 1], seed=0)
+        >>> net.fit([[0.0]], [3.0], optimizer=SameAdam(), epochs=2)
         History(epochs=2, loss=8.994...)
         """
         from cynn.plugins.addresses import optimizer_kernel
@@ -270,7 +274,8 @@ class AdamW(Adam):
     --------
     >>> import cynn
     >>> cynn.optimizers.AdamW(weight_decay=0.1)
-    AdamW(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08, weight_decay=0.1)
+    AdamW(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08,
+          weight_decay=0.1)
     """
 
     name = "adamw"

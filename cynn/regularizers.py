@@ -54,7 +54,8 @@ class L1(Regularizer):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1, regularizer=cynn.regularizers.L1(0.1))])
+    >>> l1 = cynn.regularizers.L1(0.1)
+    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1, regularizer=l1)])
     >>> net.layers[0].weights = [[-2.0]]
     >>> net.evaluate([[1.0]], [-2.0])
     {'loss': 0.2...}

@@ -46,7 +46,8 @@ class Callback(Configurable):
     ...     def on_epoch_end(self, epoch, logs):
     ...         print("epoch", epoch)
     ...         self.stop_training = epoch == 2
-    >>> history = cynn.Network.mlp([1, 1], seed=0).fit([[1.0]], [1.0], epochs=5, callbacks=[Print()])
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> history = net.fit([[1.0]], [1.0], epochs=5, callbacks=[Print()])
     epoch 1
     epoch 2
     """

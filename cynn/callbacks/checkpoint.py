@@ -54,11 +54,15 @@ class Checkpoint(Callback):
     However often it is killed and started again, the result is the same to the bit.
 
     >>> import cynn, tempfile
+    >>> x, y = [[0.0], [1.0]], [0.0, 1.0]
     >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/run.safetensors"
     ...     for run in range(2):
     ...         net = cynn.Network.mlp([1, 8, 1], seed=0)
-    ...         history = net.fit([[0.0], [1.0]], [0.0, 1.0], epochs=5, resume=True,
-    ...                           callbacks=[cynn.callbacks.Checkpoint(f"{folder}/run.safetensors")])
+    ...         checkpoint = cynn.callbacks.Checkpoint(path)
+    ...         history = net.fit(
+    ...             x, y, epochs=5, callbacks=[checkpoint], resume=True
+    ...         )
     ...         print(history.epochs, net.epochs_trained)
     5 5
     5 5

@@ -45,8 +45,9 @@ class CSVLogger(Callback):
     >>> import cynn, pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "log.csv")
+    ...     logger = cynn.callbacks.CSVLogger(path)
     ...     net = cynn.Network.mlp([1, 1], seed=0)
-    ...     history = net.fit([[1.0]], [1.0], epochs=2, callbacks=[cynn.callbacks.CSVLogger(path)])
+    ...     history = net.fit([[1.0]], [1.0], epochs=2, callbacks=[logger])
     ...     print(path.read_text())
     epoch,loss,seconds
     1,...,...

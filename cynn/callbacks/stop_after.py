@@ -35,14 +35,19 @@ class StopAfter(Callback):
     The learning rate falls over 10 epochs, of which 4 are trained now and the others in another process:
 
     >>> import cynn, tempfile
-    >>> def train(epochs):
+    >>> def train(epochs, path):
     ...     net = cynn.Network.mlp([1, 1], seed=0)
-    ...     callbacks = [cynn.callbacks.StopAfter(epochs), cynn.callbacks.Checkpoint(f"{folder}/run.safetensors")]
+    ...     stop = cynn.callbacks.StopAfter(epochs)
+    ...     checkpoint = cynn.callbacks.Checkpoint(path)
     ...     optimizer = cynn.optimizers.SGD(cynn.schedules.CosineDecay(0.1))
-    ...     history = net.fit([[1.0]], [1.0], epochs=10, optimizer=optimizer, callbacks=callbacks, resume=True)
-    ...     return history.epochs, callbacks[0].epochs_run
+    ...     history = net.fit(
+    ...         [[1.0]], [1.0], epochs=10, optimizer=optimizer,
+    ...         callbacks=[stop, checkpoint], resume=True,
+    ...     )
+    ...     return history.epochs, stop.epochs_run
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     train(4), train(10)
+    ...     path = f"{folder}/run.safetensors"
+    ...     train(4, path), train(10, path)
     ((4, 4), (10, 6))
     """
 

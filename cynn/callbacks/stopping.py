@@ -57,9 +57,12 @@ class EarlyStopping(Callback):
     Examples
     --------
     >>> import cynn
-    >>> stopping = cynn.callbacks.EarlyStopping(monitor="loss", min_delta=10, patience=2)
+    >>> stopping = cynn.callbacks.EarlyStopping(
+    ...     monitor="loss", min_delta=10, patience=2
+    ... )
     >>> net = cynn.Network.mlp([1, 1], seed=0)
-    >>> net.fit([[1.0]], [1.0], epochs=50, callbacks=[stopping]).epochs, stopping.best_epoch
+    >>> history = net.fit([[1.0]], [1.0], epochs=50, callbacks=[stopping])
+    >>> history.epochs, stopping.best_epoch
     (3, 1)
     """
 
@@ -137,7 +140,8 @@ class Timer(Callback):
     --------
     >>> import cynn
     >>> timer = cynn.callbacks.Timer()
-    >>> history = cynn.Network.mlp([1, 1], seed=0).fit([[1.0]], [1.0], epochs=3, callbacks=[timer])
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> history = net.fit([[1.0]], [1.0], epochs=3, callbacks=[timer])
     >>> len(timer.epoch_seconds), timer.total_seconds > 0
     (3, True)
     """

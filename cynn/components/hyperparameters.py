@@ -141,7 +141,9 @@ def hyperparameter(
     >>> class Scaled(cynn.activations.Activation):
     ...     '''a = factor * z'''
     ...     name = "scaled"
-    ...     factor: float = cynn.hyperparameter(default=1.0, above=0, doc="The slope.")
+    ...     factor: float = cynn.hyperparameter(
+    ...         default=1.0, above=0, doc="The slope."
+    ...     )
     ...     def forward(self, z):
     ...         return self.factor * z
     ...     def backward(self, z, a, grad):
@@ -151,16 +153,25 @@ def hyperparameter(
 
     A whole number and a choice:
 
+    >>> import numpy as np
     >>> class Power(cynn.activations.Activation):
     ...     '''a = zⁿ, or its absolute value'''
     ...     name = "power"
-    ...     n: int = cynn.hyperparameter(default=2, minimum=1, doc="The exponent.")
-    ...     kind: str = cynn.hyperparameter(default="plain", choices=["plain", "absolute"], doc="Which of the two.")
+    ...     n: int = cynn.hyperparameter(
+    ...         default=2, minimum=1, doc="The exponent."
+    ...     )
+    ...     kind: str = cynn.hyperparameter(
+    ...         default="plain", choices=["plain", "absolute"],
+    ...         doc="Which of the two.",
+    ...     )
     ...     def forward(self, z):
-    ...         return abs(z**self.n) if self.kind == "absolute" else z**self.n
+    ...         a = z**self.n
+    ...         return abs(a) if self.kind == "absolute" else a
     ...     def backward(self, z, a, grad):
-    ...         sign = (-1.0) ** (z**self.n < 0) if self.kind == "absolute" else 1.0
-    ...         return grad * sign * self.n * z ** (self.n - 1)
+    ...         slope = self.n * z ** (self.n - 1)
+    ...         if self.kind == "absolute":
+    ...             slope *= np.sign(z**self.n)
+    ...         return grad * slope
     >>> Power(3, "absolute")([-2.0])
     array([8.])
     >>> Power(3, "absolute").kernel_values()

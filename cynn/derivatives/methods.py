@@ -61,7 +61,8 @@ class DerivativeMethods(Model):
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network([cynn.Input(2, scale=0.5), cynn.Dense(1)], seed=0)
+        >>> layers = [cynn.Input(2, scale=0.5), cynn.Dense(1)]
+        >>> net = cynn.Network(layers, seed=0)
         >>> net.layers[0].weights = [[2.0], [6.0]]
         >>> net.jacobian([1.0, 1.0])
         array([[1., 3.]], dtype=float32)

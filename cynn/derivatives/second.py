@@ -110,7 +110,8 @@ class SecondDerivatives:
         Examples
         --------
         >>> import cynn
-        >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1, "tanh")], dtype="float64")
+        >>> layers = [cynn.Input(1), cynn.Dense(1, "tanh")]
+        >>> net = cynn.Network(layers, dtype="float64")
         >>> net.layers[0].weights = [[2.0]]
         >>> net.hessian([[0.25], [0.5]]).round(3).ravel()
         array([-2.907, -2.559])
@@ -146,10 +147,12 @@ class SecondDerivatives:
 
         Examples
         --------
-        >>> import cynn
-        >>> net = cynn.Network([cynn.Input(2), cynn.Dense(4, "tanh"), cynn.Dense(1)], seed=0)
+        >>> import cynn, numpy as np
+        >>> layers = [cynn.Input(2), cynn.Dense(4, "tanh"), cynn.Dense(1)]
+        >>> net = cynn.Network(layers, seed=0)
         >>> x = [0.5, 1.0]
-        >>> bool((abs(net.hessian_diagonal(x)[0] - net.hessian(x)[0].diagonal()) < 1e-6).all())
+        >>> diagonal = net.hessian(x)[0].diagonal()
+        >>> np.allclose(net.hessian_diagonal(x)[0], diagonal, atol=1e-6)
         True
         """
         return _hessians(cast("Model", self), x, n_threads, is_diagonal=True)

@@ -29,7 +29,8 @@ def network_face(network: Model) -> str:
     --------
     >>> import cynn
     >>> from cynn.display.notebook import network_face
-    >>> face = network_face(cynn.Network.mlp([784, 16, 10], output="softmax", seed=0))
+    >>> net = cynn.Network.mlp([784, 16, 10], output="softmax", seed=0)
+    >>> face = network_face(net)
     >>> "12,560" in face, face.count("<rect")
     (True, 3)
     """
@@ -43,7 +44,8 @@ def history_face(history: Figures) -> str:
     --------
     >>> import cynn
     >>> from cynn.display.notebook import history_face
-    >>> history = cynn.Network.mlp([1, 1], seed=0).fit([[1.0]], [1.0], epochs=3)
+    >>> net = cynn.Network.mlp([1, 1], seed=0)
+    >>> history = net.fit([[1.0]], [1.0], epochs=3)
     >>> history_face(history).count("<polyline")
     1
     """

@@ -151,10 +151,10 @@ def to_c(
     >>> import cynn, pathlib, tempfile
     >>> net = cynn.Network.mlp([2, 3, 1], activation="tanh", seed=0)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "small.c")
+    ...     path = pathlib.Path(folder, "net.c")
     ...     net.to_c(path)
     ...     text = path.read_text()
-    >>> "void small_predict(const float *x, float *y, float *buffer)" in text
+    >>> "void net_predict(const float *x, float *y, float *buffer)" in text
     True
     """
     path = Path(file_access.as_path(path, "path", "to_c"))

@@ -50,8 +50,8 @@ def to_python(self: Any, path: str | os.PathLike[str]) -> None:
     ...     path = pathlib.Path(folder, "small.py")
     ...     net.to_python(path)
     ...     lines = path.read_text().splitlines()
-    >>> [line for line in lines if "tanh" in line or "@" in line]
-    ['    z1 = x @ W1 + b1', '    a2 = np.tanh(z1)', '    z3 = a2 @ W3 + b3']
+    >>> [line.strip() for line in lines if "tanh" in line or "@" in line]
+    ['z1 = x @ W1 + b1', 'a2 = np.tanh(z1)', 'z3 = a2 @ W3 + b3']
     """
     path = Path(file_access.as_path(path, "path", "to_python"))
     text = _PythonPrinter(exported_model(self).plan).file(path.stem)

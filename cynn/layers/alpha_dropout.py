@@ -31,7 +31,12 @@ class AlphaDropout(Dropout):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(2), cynn.Dense(8, "selu"), cynn.AlphaDropout(0.1), cynn.Dense(1)])
+    >>> net = cynn.Network([
+    ...     cynn.Input(2),
+    ...     cynn.Dense(8, "selu"),
+    ...     cynn.AlphaDropout(0.1),
+    ...     cynn.Dense(1),
+    ... ])
     >>> net.parameter_count
     33
     """

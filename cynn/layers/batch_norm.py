@@ -53,7 +53,8 @@ class BatchNorm(Layer):
     --------
     >>> import cynn
     >>> net = cynn.Network([cynn.Input(1), cynn.BatchNorm(epsilon=0)])
-    >>> net.layers[0].moving_mean, net.layers[0].moving_variance = [3.0], [4.0]
+    >>> net.layers[0].moving_mean = [3.0]
+    >>> net.layers[0].moving_variance = [4.0]
     >>> net.predict([[3.0], [5.0]])
     array([[0.],
            [1.]], dtype=float32)

@@ -97,8 +97,11 @@ class Builder:
     ...     alpha = cynn.layers.Parameter()
     ...     def build(self, builder, values):
     ...         units = builder.widths[values[0]]
-    ...         alpha = builder.parameter("alpha", builder.constant(0.5, units))
-    ...         return builder.add(self.kernel, values, units, parameters=[alpha])
+    ...         half = builder.constant(0.5, units)
+    ...         alpha = builder.parameter("alpha", half)
+    ...         return builder.add(
+    ...             self.kernel, values, units, parameters=[alpha]
+    ...         )
     >>> net = cynn.Network([cynn.Input(2), Leaky()], seed=0)
     >>> net.predict([-1.0, 2.0])
     array([-0.5,  2. ], dtype=float32)

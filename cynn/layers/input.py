@@ -87,14 +87,18 @@ class Input(Configurable):
 
     Age in years and income in dollars, both in about -1 to 1:
 
-    >>> net = cynn.Network([cynn.Input(2, scale=[1 / 50, 1e-5], offset=[-1, -0.5]), cynn.Dense(1)], seed=0)
+    >>> inputs = cynn.Input(2, scale=[1 / 50, 1e-5], offset=[-1, -0.5])
+    >>> net = cynn.Network([inputs, cynn.Dense(1)], seed=0)
     >>> net.activations([[25.0, 90000.0]])[0]
     array([[-0.5,  0.4]], dtype=float32)
 
     From the data:
 
-    >>> net = cynn.Network([cynn.Input(1, scale="robust"), cynn.Dense(1)], seed=0)
-    >>> history = net.fit([[1.0], [2.0], [3.0], [4.0], [500.0]], [1.0, 2.0, 3.0, 4.0, 5.0], epochs=1)
+    >>> x = [[1.0], [2.0], [3.0], [4.0], [500.0]]
+    >>> y = [1.0, 2.0, 3.0, 4.0, 5.0]
+    >>> layers = [cynn.Input(1, scale="robust"), cynn.Dense(1)]
+    >>> net = cynn.Network(layers, seed=0)
+    >>> history = net.fit(x, y, epochs=1)
     >>> net.input
     Input(1, scale=[0.5], offset=[-1.5])
     """

@@ -423,7 +423,9 @@ class Parameter:
     >>> import cynn
     >>> class SlowBiases(cynn.Dense):
     ...     name = "slow_biases"
-    ...     biases = cynn.layers.Parameter(learning_rate_factor=0.1, decays=False)
+    ...     biases = cynn.layers.Parameter(
+    ...         learning_rate_factor=0.1, decays=False
+    ...     )
     >>> SlowBiases(3).factor_of("biases")
     0.1
     """

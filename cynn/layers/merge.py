@@ -88,7 +88,8 @@ class Add(_Merge):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(2), cynn.Add([[], [cynn.Activation("relu")]])])
+    >>> relu = cynn.Activation("relu")
+    >>> net = cynn.Network([cynn.Input(2), cynn.Add([[], [relu]])])
     >>> net.predict([-1.0, 2.0])
     array([-1.,  4.], dtype=float32)
     """
@@ -113,7 +114,8 @@ class Concatenate(_Merge):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(2), cynn.Concatenate([[], [cynn.Activation("relu")]])])
+    >>> relu = cynn.Activation("relu")
+    >>> net = cynn.Network([cynn.Input(2), cynn.Concatenate([[], [relu]])])
     >>> net.predict([-1.0, 2.0])
     array([-1.,  2.,  0.,  2.], dtype=float32)
     """
@@ -139,7 +141,8 @@ class Residual(_WithoutParameters):
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(2), cynn.Residual([cynn.Activation("relu")])])
+    >>> relu = cynn.Activation("relu")
+    >>> net = cynn.Network([cynn.Input(2), cynn.Residual([relu])])
     >>> net.predict([-1.0, 2.0])
     array([-1.,  4.], dtype=float32)
     """

@@ -125,7 +125,9 @@ def cross_validate(
     --------
     >>> import cynn
     >>> x, y = np.linspace(-1, 1, 60)[:, None], np.linspace(-1, 1, 60) ** 2
-    >>> found = cynn.cross_validate(lambda: cynn.Network.mlp([1, 8, 1], seed=0), x, y, folds=3, epochs=20)
+    >>> def build():
+    ...     return cynn.Network.mlp([1, 8, 1], seed=0)
+    >>> found = cynn.cross_validate(build, x, y, folds=3, epochs=20)
     >>> found
     CrossValidation(folds=3, loss=...)
     """

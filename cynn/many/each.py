@@ -54,7 +54,9 @@ def each(values: Iterable[Any]) -> Each:
     --------
     >>> import cynn
     >>> nets = [cynn.Network.mlp([1, 1], seed=seed) for seed in range(2)]
-    >>> result = cynn.fit_many(nets, [[0.0], [1.0]], [0.0, 1.0], epochs=1, rows=cynn.many.each([[0], [1]]))
+    >>> x, y = [[0.0], [1.0]], [0.0, 1.0]
+    >>> rows = cynn.many.each([[0], [1]])
+    >>> result = cynn.fit_many(nets, x, y, epochs=1, rows=rows)
     >>> len(result)
     2
     """

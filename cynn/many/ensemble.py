@@ -51,7 +51,8 @@ class Ensemble:
     --------
     >>> import cynn
     >>> x, y = np.linspace(-1, 1, 50)[:, None], np.linspace(-1, 1, 50) ** 2
-    >>> ensemble = cynn.Ensemble([cynn.Network.mlp([1, 16, 1], seed=seed) for seed in range(5)])
+    >>> nets = [cynn.Network.mlp([1, 8, 1], seed=seed) for seed in range(5)]
+    >>> ensemble = cynn.Ensemble(nets)
     >>> result = cynn.fit_many(ensemble.networks, x, y, epochs=20)
     >>> ensemble.predict(x).shape, ensemble.spread([[0.0], [9.0]]).shape
     ((50, 1), (2, 1))
@@ -223,10 +224,12 @@ class Ensemble:
         Examples
         --------
         >>> import cynn, tempfile, pathlib
-        >>> ensemble = cynn.Ensemble([cynn.Network.mlp([2, 1], seed=seed) for seed in range(3)])
+        >>> nets = [cynn.Network.mlp([2, 1], seed=seed) for seed in range(3)]
+        >>> ensemble = cynn.Ensemble(nets)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ensemble.save(pathlib.Path(folder, "three.safetensors"))
-        ...     same = cynn.Ensemble.load(pathlib.Path(folder, "three.safetensors"))
+        ...     path = pathlib.Path(folder, "three.safetensors")
+        ...     ensemble.save(path)
+        ...     same = cynn.Ensemble.load(path)
         >>> bool((same.predict([[1, 2]]) == ensemble.predict([[1, 2]])).all())
         True
         """

@@ -96,10 +96,11 @@ def fit_many(
     Four learning rates, at the same time:
 
     >>> import cynn
-    >>> nets = [cynn.Network.mlp([1, 8, 1], activation="tanh", seed=0) for _ in range(4)]
+    >>> x, y = [[0.0], [1.0]], [0.0, 1.0]
     >>> rates = [0.001, 0.003, 0.01, 0.03]
-    >>> result = cynn.fit_many(nets, [[0.0], [1.0]], [0.0, 1.0], epochs=20,
-    ...                        optimizer=[cynn.optimizers.Adam(learning_rate=rate) for rate in rates])
+    >>> nets = [cynn.Network.mlp([1, 8, 1], seed=0) for _ in rates]
+    >>> optimizers = [cynn.optimizers.Adam(rate) for rate in rates]
+    >>> result = cynn.fit_many(nets, x, y, epochs=20, optimizer=optimizers)
     >>> result, len(result[3]["loss"])
     (FleetResult(networks=4), 20)
     """

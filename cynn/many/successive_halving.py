@@ -203,10 +203,14 @@ def search(
     >>> import cynn
     >>> x, y = np.linspace(-1, 1, 60)[:, None], np.linspace(-1, 1, 60) ** 2
     >>> def build(units, learning_rate):
+    ...     net = cynn.Network.mlp([1, units, 1], seed=0)
     ...     optimizer = cynn.optimizers.Adam(learning_rate=learning_rate)
-    ...     return cynn.Network.mlp([1, units, 1], seed=0), {"optimizer": optimizer}
-    >>> space = {"units": [4, 8, 16], "learning_rate": cynn.many.log_uniform(1e-4, 1e-1)}
-    >>> found = cynn.search(build, space, x, y, candidates=9, epochs=9, validation_split=0.2)
+    ...     return net, {"optimizer": optimizer}
+    >>> rates = cynn.many.log_uniform(1e-4, 1e-1)
+    >>> space = {"units": [4, 8, 16], "learning_rate": rates}
+    >>> found = cynn.search(
+    ...     build, space, x, y, candidates=9, epochs=9, validation_split=0.2
+    ... )
     >>> found.epochs_run == sum(found.epochs), sorted(found.epochs)[-1]
     (True, 9)
     """

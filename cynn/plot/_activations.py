@@ -42,7 +42,7 @@ def activations(net: Network, x: Any, *, ax: Axes | None = None) -> Artists:
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0)
+    >>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
     >>> drawn = cynn.plot.activations(net, [0.5] * 784)
     >>> [strip.get_array().shape for strip in drawn["strips"]]
     [(1, 784), (1, 16), (1, 16), (1, 10)]

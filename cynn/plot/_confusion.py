@@ -50,9 +50,11 @@ def confusion(
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network([cynn.Input(1), cynn.Dense(2, activation="softmax")], seed=0)
+    >>> layers = [cynn.Input(1), cynn.Dense(2, activation="softmax")]
+    >>> net = cynn.Network(layers, seed=0)
     >>> net.layers[0].weights = [[-1.0, 1.0]]
-    >>> drawn = cynn.plot.confusion(net, [[-2.0], [-1.0], [1.0], [3.0]], [0, 0, 1, 0])
+    >>> x, y = [[-2.0], [-1.0], [1.0], [3.0]], [0, 0, 1, 0]
+    >>> drawn = cynn.plot.confusion(net, x, y)
     >>> [count.get_text() for count in drawn["counts"]]
     ['2', '1', '1']
     """

@@ -41,7 +41,8 @@ def history(history: History, name: str = "loss", *, ax: Axes | None = None) -> 
     >>> import cynn
     >>> net = cynn.Network.mlp([1, 8, 1], activation="tanh", seed=0)
     >>> x, y = [[0.0], [1.0]], [0.0, 1.0]
-    >>> drawn = cynn.plot.history(net.fit(x, y, epochs=3, validation_data=(x, y)))
+    >>> history = net.fit(x, y, epochs=3, validation_data=(x, y))
+    >>> drawn = cynn.plot.history(history)
     >>> len(drawn["validation"][0].get_ydata())
     3
     """

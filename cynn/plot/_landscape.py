@@ -64,7 +64,8 @@ def landscape(
     --------
     >>> import cynn
     >>> net = cynn.Network.mlp([2, 8, 1], activation="tanh", seed=0)
-    >>> drawn = cynn.plot.landscape(net, [[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], points=5)
+    >>> x, y = [[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0]
+    >>> drawn = cynn.plot.landscape(net, x, y, points=5)
     >>> float(drawn["here"][0].get_xdata()[0])
     0.0
     """

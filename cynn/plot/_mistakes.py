@@ -65,7 +65,9 @@ def mistakes(
     --------
     >>> import cynn
     >>> _, (x, y) = cynn.datasets.load_mnist()
-    >>> net = cynn.Network.mlp([784, 10], output="softmax", input_scale=1 / 255, seed=0)
+    >>> net = cynn.Network.mlp(
+    ...     [784, 10], output="softmax", input_scale=1 / 255, seed=0
+    ... )
     >>> drawn = cynn.plot.mistakes(net, x[:100], y[:100], limit=12)
     >>> len(drawn["pictures"]), drawn["captions"][0].get_text()
     (12, '..., not ...')

@@ -105,7 +105,7 @@ def network(
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0)
+    >>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
     >>> drawn = cynn.plot.network(net)
     >>> [len(column.get_paths()) for column in drawn["neurons"]]
     [16, 16, 16, 10]

@@ -58,7 +58,7 @@ def weights(
     Examples
     --------
     >>> import cynn
-    >>> net = cynn.Network.mlp([784, 16, 16, 10], activation="sigmoid", output="softmax", seed=0)
+    >>> net = cynn.Network.mlp([784, 16, 16, 10], output="softmax", seed=0)
     >>> drawn = cynn.plot.weights(net, layer=1, shape=(28, 28))
     >>> len(drawn["pictures"]), drawn["pictures"][0].get_array().shape
     (16, (28, 28))

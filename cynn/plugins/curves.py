@@ -20,8 +20,10 @@ def takes_rows(activation: Activation) -> bool:
     Examples
     --------
     >>> import cynn
-    >>> takes_rows(cynn.activations.Softmax()), takes_rows(cynn.activations.Tanh())
-    (True, False)
+    >>> takes_rows(cynn.activations.Softmax())
+    True
+    >>> takes_rows(cynn.activations.Tanh())
+    False
     """
     z = np.linspace(-5, 5, 61)[:, None]
     pairs = np.hstack([z, z + 0.7])  # if it does, a changes with the second element

@@ -51,11 +51,13 @@ def at_levels(extensions: Iterable[Extension]) -> list[Extension]:
 
     Examples
     --------
-    >>> import contextlib, pathlib, tempfile
+    >>> from contextlib import chdir
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
     >>> from setuptools import Extension
     >>> from cynn.plugins.levels import at_levels
-    >>> with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-    ...     _ = pathlib.Path("kernel.c").write_text("/* empty */")
+    >>> with TemporaryDirectory() as folder, chdir(folder):
+    ...     _ = Path("kernel.c").write_text("/* empty */")
     ...     modules = at_levels([Extension("package.kernel", ["kernel.c"])])
     >>> modules[-1].name
     'package.kernel'

@@ -42,9 +42,9 @@ def with_entry_point(text: str, group: str, name: str, value: str) -> str:
 
     Examples
     --------
-    >>> print(with_entry_point("", "cynn.losses", "mine", "my_package:Mine"))
+    >>> print(with_entry_point("", "cynn.losses", "mine", "package:Mine"))
     [project.entry-points."cynn.losses"]
-    mine = "my_package:Mine"
+    mine = "package:Mine"
     <BLANKLINE>
     """
     wanted = tomllib.loads(text)
@@ -71,8 +71,12 @@ def with_requirements(text: str, build: Sequence[str], dependencies: Sequence[st
 
     Examples
     --------
-    >>> before = '[build-system]\\nrequires = ["setuptools"]\\n[project]\\ndependencies = []\\n'
-    >>> print(with_requirements(before, ["setuptools>=77", "Cython>=3.1"], []))
+    >>> before = (
+    ...     '[build-system]\\nrequires = ["setuptools"]\\n'
+    ...     "[project]\\ndependencies = []\\n"
+    ... )
+    >>> build = ["setuptools>=77", "Cython>=3.1"]
+    >>> print(with_requirements(before, build, []))
     [build-system]
     requires = ["Cython>=3.1", "setuptools"]
     [project]

@@ -82,7 +82,8 @@ def installation(path: str | Path, language: str) -> list[str]:
     Examples
     --------
     >>> installation("./my-activation", "c")
-    ['pip install --upgrade setuptools', 'pip install --no-build-isolation ./my-activation']
+    ['pip install --upgrade setuptools',
+     'pip install --no-build-isolation ./my-activation']
     """
     tools = [required.partition(">")[0] for required in _LANGUAGES[language].build if required != CYNN]
     return [f"pip install --upgrade {' '.join(tools)}", f"pip install --no-build-isolation {path}"]
@@ -120,9 +121,12 @@ def new_plugin(
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as parent:
-    ...     folder = new_plugin("my-activation", language="python", parent=parent)
+    ...     folder = new_plugin(
+    ...         "my-activation", language="python", parent=parent
+    ...     )
     ...     sorted(path.name for path in folder.iterdir())
-    ['.github', '.gitignore', 'LICENSE', 'MANIFEST.in', 'README.md', 'my_activation', 'pyproject.toml', 'tests']
+    ['.github', '.gitignore', 'LICENSE', 'MANIFEST.in', 'README.md',
+     'my_activation', 'pyproject.toml', 'tests']
     """
     if kind not in KINDS:
         raise unknown_name("kind of plugin", kind, KINDS)

@@ -88,8 +88,9 @@ def as_json() -> str:
     --------
     >>> import json
     >>> found = json.loads(as_json())
-    >>> [part["dtypes"] for part in found["parts"] if part["name"] == "softmax"]
-    [['float32', 'float64']]
+    >>> dtypes = {part["name"]: part["dtypes"] for part in found["parts"]}
+    >>> dtypes["softmax"]
+    ['float32', 'float64']
     """
     parts = [each._asdict() for each in _parts()]
     return json.dumps({"parts": parts, "warnings": _warnings()}, indent=2, ensure_ascii=False)
@@ -169,8 +170,7 @@ def details(name: str) -> str:
     <BLANKLINE>
     a = z where z > 0, negative_slope * z elsewhere.
     <BLANKLINE>
-    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
-    2013.
+    Source: Maas, Hannun and Ng, ...
     <BLANKLINE>
     hyperparameter  default  allowed  what it does
     negative_slope  0.01     > 0      The slope where z is negative.

@@ -75,9 +75,16 @@ def is_record(found: Any) -> bool:
 
     Examples
     --------
-    >>> plugin = {"kind": "activation", "name": "cube", "distribution": "cynn-cube", "version": "1.2"}
-    >>> is_record(plugin), is_record(plugin | {"distribution": "cube; reboot"})
-    (True, False)
+    >>> plugin = {
+    ...     "kind": "activation",
+    ...     "name": "cube",
+    ...     "distribution": "cynn-cube",
+    ...     "version": "1.2",
+    ... }
+    >>> is_record(plugin)
+    True
+    >>> is_record(plugin | {"distribution": "cube; reboot"})
+    False
     """
     if not isinstance(found, dict):
         return False

@@ -36,7 +36,8 @@ class WarmUp(Schedule):
     Examples
     --------
     >>> from cynn.schedules import StepDecay, WarmUp
-    >>> WarmUp(StepDecay(0.4, decay_steps=2, decay_rate=0.5), warmup_steps=4).rates(0, 8)
+    >>> decay = StepDecay(0.4, decay_steps=2, decay_rate=0.5)
+    >>> WarmUp(decay, warmup_steps=4).rates(0, 8)
     array([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.2, 0.2])
     """
 
@@ -118,7 +119,9 @@ class ReduceOnPlateau(Schedule):
     Examples
     --------
     >>> import cynn
-    >>> schedule = cynn.schedules.ReduceOnPlateau(0.1, monitor="loss", factor=0.5, patience=2)
+    >>> schedule = cynn.schedules.ReduceOnPlateau(
+    ...     0.1, monitor="loss", factor=0.5, patience=2
+    ... )
     >>> for loss in [1.0, 1.0, 1.0]:
     ...     schedule.on_epoch_end({"loss": loss})
     >>> schedule(0)

@@ -37,7 +37,8 @@ class Schedule(Configurable):
     ...         self.rate = rate
     ...     def at(self, steps, total_steps):
     ...         return self.rate / np.sqrt(steps + 1)
-    >>> cynn.optimizers.SGD(learning_rate=InverseSquareRoot(0.1)).learning_rate.rates(0, 4)
+    >>> sgd = cynn.optimizers.SGD(learning_rate=InverseSquareRoot(0.1))
+    >>> sgd.learning_rate.rates(0, 4)
     array([0.1       , 0.07071068, 0.05773503, 0.05      ])
     """
 

@@ -117,7 +117,8 @@ class PolynomialDecay(_Decay):
     Examples
     --------
     >>> from cynn.schedules import PolynomialDecay
-    >>> PolynomialDecay(0.5, decay_steps=4, end_learning_rate=0.1).rates(0, 6)
+    >>> decay = PolynomialDecay(0.5, decay_steps=4, end_learning_rate=0.1)
+    >>> decay.rates(0, 6)
     array([0.5, 0.4, 0.3, 0.2, 0.1, 0.1])
     """
 
@@ -324,7 +325,8 @@ class OneCycle(Schedule):
     Examples
     --------
     >>> from cynn.schedules import OneCycle
-    >>> OneCycle(0.5, total_steps=6, pct_start=0.5, div_factor=5).rates(0, 6).round(4)
+    >>> cycle = OneCycle(0.5, total_steps=6, pct_start=0.5, div_factor=5)
+    >>> cycle.rates(0, 6).round(4)
     array([0.1  , 0.3  , 0.5  , 0.375, 0.125, 0.   ])
     """
 

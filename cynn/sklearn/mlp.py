@@ -386,8 +386,10 @@ class MLPClassifier(ClassifierNetwork, MultilayerPerceptron):
     >>> from sklearn.datasets import load_iris
     >>> from cynn.sklearn import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> classifier = MLPClassifier((32, 32), learning_rate_init=0.01, random_state=0).fit(X, y)
-    >>> bool(classifier.score(X, y) > 0.95)
+    >>> classifier = MLPClassifier(
+    ...     (32, 32), learning_rate_init=0.01, random_state=0
+    ... )
+    >>> bool(classifier.fit(X, y).score(X, y) > 0.95)
     True
     """
 
@@ -534,8 +536,12 @@ class MLPRegressor(RegressorNetwork, MultilayerPerceptron):
     >>> import cynn, numpy as np
     >>> from cynn.sklearn import MLPRegressor
     >>> X = np.linspace(-1, 1, 100)[:, None]
-    >>> regressor = MLPRegressor(activation="tanh", solver=cynn.optimizers.Adam(0.02), tol=1e-6, random_state=0)
-    >>> bool(regressor.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.95)
+    >>> y = X[:, 0] ** 2
+    >>> adam = cynn.optimizers.Adam(0.02)
+    >>> regressor = MLPRegressor(
+    ...     activation="tanh", solver=adam, tol=1e-6, random_state=0
+    ... )
+    >>> bool(regressor.fit(X, y).score(X, y) > 0.95)
     True
     """
 

@@ -172,9 +172,16 @@ class NetworkClassifier(ClassifierNetwork, AnyNetwork):
     >>> from sklearn.model_selection import GridSearchCV
     >>> from cynn.sklearn import NetworkClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> classifier = NetworkClassifier([cynn.Dense(16, "tanh"), cynn.Dropout(0.1)], batch_size=32, random_state=0)
-    >>> grid = {"network__0__units": [8, 32], "optimizer__learning_rate": [1e-6, 0.01]}
-    >>> GridSearchCV(classifier, grid, cv=3).fit(X, y).best_params_["optimizer__learning_rate"]
+    >>> layers = [cynn.Dense(16, "tanh"), cynn.Dropout(0.1)]
+    >>> classifier = NetworkClassifier(
+    ...     layers, batch_size=32, random_state=0
+    ... )
+    >>> grid = {
+    ...     "network__0__units": [8, 32],
+    ...     "optimizer__learning_rate": [1e-6, 0.01],
+    ... }
+    >>> search = GridSearchCV(classifier, grid, cv=3).fit(X, y)
+    >>> search.best_params_["optimizer__learning_rate"]
     0.01
     """
 
@@ -276,12 +283,16 @@ class NetworkRegressor(RegressorNetwork, AnyNetwork):
     >>> import cynn, numpy as np
     >>> from cynn.sklearn import NetworkRegressor
     >>> X = np.linspace(-1, 1, 100)[:, None]
+    >>> y = X[:, 0] ** 2
     >>> def network(n_features, n_outputs, units=16):
     ...     return [cynn.Dense(units, "tanh"), cynn.Dense(n_outputs)]
-    >>> regressor = NetworkRegressor(network, optimizer="adam", epochs=300, random_state=0)
-    >>> regressor.set_params(network__units=32, optimizer__learning_rate=0.02).fit(X, X[:, 0] ** 2).network_.layers
+    >>> regressor = NetworkRegressor(
+    ...     network, optimizer="adam", epochs=300, random_state=0
+    ... )
+    >>> params = {"network__units": 32, "optimizer__learning_rate": 0.02}
+    >>> regressor.set_params(**params).fit(X, y).network_.layers
     [Dense(32, activation=Tanh()), Dense(1, activation=Identity())]
-    >>> bool(regressor.score(X, X[:, 0] ** 2) > 0.95)
+    >>> bool(regressor.score(X, y) > 0.95)
     True
     """
 

@@ -115,11 +115,12 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     >>> import numpy as np
     >>> from cynn.sklearn import TabularClassifier
     >>> random = np.random.default_rng(0)
-    >>> X = [[colour, random.random()] for colour in random.choice(["red", "blue"], 200)]
+    >>> colours = random.choice(["red", "blue"], 200)
+    >>> X = [[colour, random.random()] for colour in colours]
     >>> X[3][1] = None
     >>> y = ["warm" if colour == "red" else "cold" for colour, _ in X]
-    >>> classifier = TabularClassifier("fast", epochs=30, random_state=0).fit(X, y)
-    >>> classifier.predict([["red", 0.5], ["blue", None]])
+    >>> classifier = TabularClassifier("fast", epochs=30, random_state=0)
+    >>> classifier.fit(X, y).predict([["red", 0.5], ["blue", None]])
     array(['warm', 'cold'], dtype='<U4')
     """
 
@@ -359,8 +360,9 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     >>> import numpy as np
     >>> from cynn.sklearn import TabularRegressor
     >>> X = np.linspace(-1, 1, 300)[:, None]
-    >>> regressor = TabularRegressor("fast", epochs=60, random_state=0).fit(X, 5000 + 100 * X[:, 0] ** 2)
-    >>> bool(regressor.score(X, 5000 + 100 * X[:, 0] ** 2) > 0.97)
+    >>> y = 5000 + 100 * X[:, 0] ** 2
+    >>> regressor = TabularRegressor("fast", epochs=60, random_state=0)
+    >>> bool(regressor.fit(X, y).score(X, y) > 0.97)
     True
     """
 

@@ -118,7 +118,7 @@ class Solver(Configurable):
 
     >>> import cynn, numpy as np
     >>> class Halving(cynn.solvers.Solver):
-    ...     '''θ - s ∂C/∂θ, with the largest s of 1, ½, ¼, ... for which C falls.'''
+    ...     '''θ - s ∂C/∂θ, with the first s of 1, ½, ... that lowers C.'''
     ...     name = "halving"
     ...     def step(self, problem, theta, memory):
     ...         value, gradient = problem.value_and_gradient(theta)
@@ -128,7 +128,8 @@ class Solver(Configurable):
     ...                 return moved, memory
     ...         return theta, memory
     >>> net = cynn.Network([cynn.Input(1), cynn.Dense(1)], seed=0)
-    >>> history = net.fit([[1.0], [2.0]], [3.0, 5.0], optimizer=Halving(), epochs=200)
+    >>> x, y = [[1.0], [2.0]], [3.0, 5.0]
+    >>> history = net.fit(x, y, optimizer=Halving(), epochs=200)
     >>> bool(history["loss"][-1] < 1e-6)
     True
     """

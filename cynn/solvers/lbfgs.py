@@ -45,7 +45,9 @@ class LBFGS(Solver):
     --------
     >>> import cynn, numpy as np
     >>> x = np.linspace(-1, 1, 50)[:, None]
-    >>> net = cynn.Network.mlp([1, 5, 1], activation="tanh", seed=0, dtype="float64")
+    >>> net = cynn.Network.mlp(
+    ...     [1, 5, 1], activation="tanh", seed=0, dtype="float64"
+    ... )
     >>> history = net.fit(x, np.sin(3 * x), optimizer="lbfgs", epochs=300)
     >>> bool(history["loss"][-1] < 1e-4)
     True

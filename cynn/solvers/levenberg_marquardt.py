@@ -76,8 +76,11 @@ class LevenbergMarquardt(Solver):
     --------
     >>> import cynn, numpy as np
     >>> x = np.linspace(-1, 1, 50)[:, None]
-    >>> net = cynn.Network.mlp([1, 5, 1], activation="tanh", seed=0, dtype="float64")
-    >>> history = net.fit(x, np.sin(3 * x), optimizer="levenberg_marquardt", epochs=100)
+    >>> y = np.sin(3 * x)
+    >>> net = cynn.Network.mlp(
+    ...     [1, 5, 1], activation="tanh", seed=0, dtype="float64"
+    ... )
+    >>> history = net.fit(x, y, optimizer="levenberg_marquardt", epochs=100)
     >>> bool(history["loss"][-1] < 1e-4)
     True
     """

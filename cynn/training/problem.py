@@ -75,13 +75,22 @@ class Problem:
     >>> import cynn, numpy as np
     >>> from scipy.optimize import least_squares, minimize
     >>> x = np.linspace(-1, 1, 40)[:, None]
-    >>> net = cynn.Network.mlp([1, 4, 1], activation="tanh", seed=0, dtype="float64")
-    >>> problem = net.problem(x, np.sin(3 * x))
-    >>> found = least_squares(problem.residuals, problem.theta, jac=problem.jacobian, method="lm")
+    >>> y = np.sin(3 * x)
+    >>> net = cynn.Network.mlp(
+    ...     [1, 4, 1], activation="tanh", seed=0, dtype="float64"
+    ... )
+    >>> problem = net.problem(x, y)
+    >>> found = least_squares(
+    ...     problem.residuals, problem.theta,
+    ...     jac=problem.jacobian, method="lm",
+    ... )
     >>> net.parameter_vector = found.x
-    >>> bool(net.evaluate(x, np.sin(3 * x))["loss"] < 1e-5)
+    >>> bool(net.evaluate(x, y)["loss"] < 1e-5)
     True
-    >>> found = minimize(problem.value_and_gradient, problem.theta, jac=True, method="L-BFGS-B")
+    >>> found = minimize(
+    ...     problem.value_and_gradient, problem.theta,
+    ...     jac=True, method="L-BFGS-B",
+    ... )
     >>> bool(found.fun < 1e-2)
     True
     """

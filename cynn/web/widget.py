@@ -62,7 +62,7 @@ def watch(
     >>> import cynn
     >>> net = cynn.Network.mlp([2, 8, 1], activation="tanh", seed=0)
     >>> widget = net.watch()  # doctest: +SKIP
-    >>> history = net.fit(x, y, epochs=50, callbacks=[widget.training])  # doctest: +SKIP
+    >>> net.fit(x, y, callbacks=[widget.training])  # doctest: +SKIP
     """
     make = _widget_class()
     title = type(self).__name__ if title is None else title
