@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+from code_blocks import COLUMN
 
 import cynn
 import cynn_plugins
@@ -58,6 +59,15 @@ def test_example(name):
     runner.run(EXAMPLES[name], out=said.append)
     assert runner.failures == 0, "".join(said)
     cynn.set_num_threads(None)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_fits_its_column(name):
+    """With the prompt, and with what is printed."""
+    lines = []
+    for example in EXAMPLES[name].examples:
+        lines += [f">>> {line}" for line in example.source.splitlines()] + example.want.splitlines()
+    assert [line for line in lines if len(line) > COLUMN] == []
 
 
 def test_compiled_and_plain_modules_are_looked_at():
