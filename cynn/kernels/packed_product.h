@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "prefetch.h" /* include transpose.h and small_product.h before this file */
+#include "prefetch.h" /* include transpose.h, small_product.h and transposed_product.h before this file */
 
 /* How many rows of A are multiplied by a panel between two prefetches: a multiple of all block heights. */
 #define CYNN_PACKED_ROWS 24
@@ -34,9 +34,6 @@
 #define CYNN_PACKED_ALIASED_BYTES 1024
 #define CYNN_PACKED_COPIED_ROWS 256
 #define CYNN_PACKED_COPY_STRIDE (CYNN_PACKED_COPIED_ROWS + 16)
-
-/* A matrix is transposed in squares of this side: whole cache lines. */
-#define CYNN_SQUARE 16
 
 #endif
 
@@ -64,11 +61,7 @@ static void NAME(cynn_pack_panel)(int64_t k, int64_t columns, int64_t width, con
         }
         return;
     }
-    for (int64_t j = 0; j < columns; j += CYNN_SQUARE)
-        for (int64_t i = 0; i < k; i += CYNN_SQUARE)
-            NAME(cynn_transpose)(k - i < CYNN_SQUARE ? k - i : CYNN_SQUARE,
-                                 columns - j < CYNN_SQUARE ? columns - j : CYNN_SQUARE,
-                                 B + j * column_stride + i, column_stride, panel + i * width + j, width);
+    NAME(cynn_transpose_squares)(k, columns, B, column_stride, panel, width);
 }
 
 /* C (m x columns) := alpha A.panel + beta C, or A.panel + bias. */

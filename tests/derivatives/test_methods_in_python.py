@@ -327,7 +327,7 @@ SECOND_CALLER = threading.Event()
 
 
 class WatchedTanh(PyTanh):
-    """tanh(z), which notes the threads that call it. The first one waits for a second one where the test asks for it."""
+    """tanh(z), which notes the threads that call it. The first one waits for a second one if the test asks for it."""
 
     name = "watched_tanh"
 

@@ -1,7 +1,8 @@
 """The affine map of a dense layer, z = x W + b, forward and backward.
 
-Small and narrow products have a kernel of our own (small_product.h). Large ones have another (packed_product.h), or
-BLAS if they have few rows. The choice depends only on the shapes, so the bits do too.
+Small and narrow products have a kernel of our own (small_product.h). So do those of few rows and a transposed matrix
+(transposed_product.h). Large ones have a third (packed_product.h), or BLAS if they have few rows. The choice depends
+only on the shapes, so the bits do too.
 """
 
 from cpython.pycapsule cimport PyCapsule_New
@@ -34,6 +35,7 @@ cdef extern from *:
     #define CYNN_ELEMENT_BYTES 4
     #include "transpose.h"
     #include "small_product.h"
+    #include "transposed_product.h"
     #include "packed_product.h"
     #undef T
     #undef NAME
@@ -43,6 +45,7 @@ cdef extern from *:
     #define CYNN_ELEMENT_BYTES 8
     #include "transpose.h"
     #include "small_product.h"
+    #include "transposed_product.h"
     #include "packed_product.h"
 
     /* of the dtype of the matrix that is written */
@@ -53,6 +56,8 @@ cdef extern from *:
                                     beta, C, ldc, prefetch) \\
         cynn_of(cynn_packed_product, C)(m, n, k, A, row_stride, k_stride, B, row_stride_of_B, column_stride, bias, \\
                                         alpha, beta, C, ldc, prefetch)
+    #define cynn_any_transposed_product(m, n, k, A, lda, B, ldb, C, ldc) \\
+        cynn_of(cynn_transposed_product, C)(m, n, k, A, lda, B, ldb, C, ldc)
     #define cynn_any_transpose(rows, columns, from, from_stride, to, to_stride) \\
         cynn_of(cynn_transpose, to)(rows, columns, from, from_stride, to, to_stride)
     """
@@ -64,6 +69,9 @@ cdef extern from *:
         int64_t m, int64_t n, int64_t k, const void *A, int64_t row_stride, int64_t k_stride, const void *B,
         int64_t row_stride_of_B, int64_t column_stride, const void *bias, double alpha, double beta, void *C,
         int64_t ldc, cynn_prefetch *prefetch
+    ) noexcept nogil
+    bint transposed_product "cynn_any_transposed_product"(
+        int64_t m, int64_t n, int64_t k, const void *A, int64_t lda, const void *B, int64_t ldb, void *C, int64_t ldc
     ) noexcept nogil
     void transpose "cynn_any_transpose"(
         int64_t rows, int64_t columns, const void *from_, int64_t from_stride, void *to, int64_t to_stride
@@ -166,6 +174,9 @@ cdef inline void product(
             m, n, k, A, row_stride, k_stride, transposed, n, <floating *>NULL, alpha, beta, C, ldc, prefetch
         ):
             return
+    elif not transpose_a and beta == 0 and transposed_product(m, n, k, A, lda, B, ldb, C, ldc):
+        cynn_prefetch_rest(prefetch)
+        return
     large_product(
         m, n, k, A, row_stride, k_stride, B, ldb, transpose_b, <floating *>NULL, alpha, beta, C, ldc, prefetch
     )
