@@ -238,20 +238,21 @@ class NetworkEstimator(PartParameters):
         """
         self._check_parameters()
         begins = not (self.warm_start and hasattr(self, "network_"))
-        X, y, weight = self._checked_rows(X, y, sample_weight, reset=begins)
-        random = check_random_state(self.random_state)
-        if begins:
-            self._learn_targets(y)
-        else:
-            self._check_warm_start(y)
-        targets = self._checked_targets(y)
-        held = given = self._held(X_val, y_val, sample_weight_val)
-        if begins:
-            self._begin(X, random)
-        else:
-            self._continue_optimizer()
-        if self.early_stopping and held is None:
-            X, targets, weight, held = self._split(X, targets, weight, random)
+        with self._unchanged_on_error():
+            X, y, weight = self._checked_rows(X, y, sample_weight, reset=begins)
+            random = check_random_state(self.random_state)
+            if begins:
+                self._learn_targets(y)
+            else:
+                self._check_warm_start(y)
+            targets = self._checked_targets(y)
+            held = given = self._held(X_val, y_val, sample_weight_val)
+            if begins:
+                self._begin(X, random)
+            else:
+                self._continue_optimizer()
+            if self.early_stopping and held is None:
+                X, targets, weight, held = self._split(X, targets, weight, random)
         self._train(X, targets, weight, held, given, random)
         return self
 

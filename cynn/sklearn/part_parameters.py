@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
@@ -68,6 +69,17 @@ class PartParameters(BaseEstimator):
                 raise unknown_name(f"parameter of {type(self).__name__}", name, names)
             setattr(self, name, _changed(getattr(self, name), changes, self._kinds.get(name)))
         return self
+
+    @contextlib.contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Restore all attributes if an error comes: labels or columns of new rows are not those of the old network."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _copied_callbacks(self) -> list[Callback]:
         """Copies of the callbacks for one training, which changes them."""

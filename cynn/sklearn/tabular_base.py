@@ -218,18 +218,18 @@ class TabularEstimator(FaceMethods, PartParameters):
             raise DataError(f"X_val and y_val must be given together. Got no {missing} instead.")
         if X_val is not None and self.n_folds is not None:
             raise DataError("n_folds must be None where X_val and y_val are given. Got both instead.")
-        self.__dict__.pop("ensemble_", None)  # if an error comes, it must not predict by other columns or labels
-        self.target_name_ = _name_of(y)
-        raw, y, weight = self._checked(X, y, sample_weight, reset=True)
-        self._learn_targets(y, weight)
-        names = getattr(self, "feature_names_in_", range(len(raw)))
-        recipe = self._recipe()
-        self.columns_ = TableColumns.learned(raw, list(names), recipe.max_one_hot, weight)
-        training = self._rows(raw, y, weight)
-        held = None
-        if X_val is not None:
-            held = self._rows(*self._checked(X_val, y_val, sample_weight_val, reset=False))
-        self._train(training, held, recipe)
+        with self._unchanged_on_error():
+            self.target_name_ = _name_of(y)
+            raw, y, weight = self._checked(X, y, sample_weight, reset=True)
+            self._learn_targets(y, weight)
+            names = getattr(self, "feature_names_in_", range(len(raw)))
+            recipe = self._recipe()
+            self.columns_ = TableColumns.learned(raw, list(names), recipe.max_one_hot, weight)
+            training = self._rows(raw, y, weight)
+            held = None
+            if X_val is not None:
+                held = self._rows(*self._checked(X_val, y_val, sample_weight_val, reset=False))
+            self._train(training, held, recipe)
         return self
 
     def _checked(

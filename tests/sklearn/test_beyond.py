@@ -283,6 +283,21 @@ class TestValidation:
             mlp().fit(X, NAMES, X_val=X)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [mlp, lambda: NetworkClassifier([cynn.Dense(8, "relu")], epochs=3, random_state=0)],
+    ids=["mlp", "network"],
+)
+def test_a_fit_that_cannot_begin_changes_nothing(make):
+    """Labels of the rows that were refused are not those of the network."""
+    found = make().fit(X, NAMES)
+    before = found.predict(X)
+    with pytest.raises(ValueError, match="features"):
+        found.fit(X, [f"no. {number}" for number in Y], X_val=X[:, :2], y_val=["no. 1"] * len(X))
+    assert list(found.classes_) == ["a", "b", "c"]
+    np.testing.assert_array_equal(found.predict(X), before)
+
+
 class TestPartialFit:
     def test_early_stopping(self):
         classifier = mlp(early_stopping=True, n_iter_no_change=3)

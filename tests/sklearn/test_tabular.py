@@ -12,7 +12,6 @@ pytest.importorskip("pandas")
 
 import pandas as pd
 import sklearn.base
-from sklearn.exceptions import NotFittedError
 
 import cynn
 from cynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, Live
@@ -416,12 +415,11 @@ class TestCallbacks:
     def test_an_error_in_a_callback(self, table):
         y = labels(table)
         found = classifier(epochs=3).fit(table, y)
+        before = found.predict(table)
         found.set_params(callbacks=[Epochs(error_at=2)])
         with pytest.raises(RuntimeError, match="of a callback"):
             found.fit(table[["size", "colour"]], values(table) > 5500)
-        assert found.callbacks_[0][0].epochs == [1, 2]
-        with pytest.raises(NotFittedError):
-            found.predict(table)  # the columns and labels are no longer those of the network
+        np.testing.assert_array_equal(found.predict(table), before)  # by the columns and labels of its network
         assert set(found.set_params(callbacks=None).fit(table, y).predict(table)) <= {"yes", "no"}
 
     def test_copies_and_files(self, table, tmp_path):
