@@ -27,7 +27,7 @@ class PartParameters(BaseEstimator):
     #: The kind of part, for parameters that may be given as a name or a configuration.
     _kinds: ClassVar[dict[str, str]] = {}
 
-    callbacks: Any
+    callbacks: Any = None  # of pickles that are older than this parameter of the estimators for tables
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters by name.
