@@ -253,7 +253,9 @@ class NetworkEstimator(PartParameters):
                 self._continue_optimizer()
             if self.early_stopping and held is None:
                 X, targets, weight, held = self._split(X, targets, weight, random)
-        self._train(X, targets, weight, held, given, random)
+            X, targets, weight, mean = self._weighted(X, targets, weight)
+            self.callbacks_ = self._copied_callbacks()
+        self._train(X, targets, weight, mean, held, given, random)
         return self
 
     def _checked_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Array, Array | None]:
@@ -327,13 +329,14 @@ class NetworkEstimator(PartParameters):
         X: Any,
         targets: Array,
         weight: Array | None,
+        mean: float,
         held: ValidationRows | None,
         given: ValidationRows | None,
         random: np.random.RandomState,
     ) -> None:
+        """Train on rows that `_weighted` has returned."""
         self._keep_records()
         self._has_stopped = False
-        X, targets, weight, mean = self._weighted(X, targets, weight)
         network, n = self.network_, X.shape[0]
         batch_size = self._rows_of_batch(n)
         if not isinstance(self.batch_size, str) and self.batch_size > n:
@@ -343,7 +346,6 @@ class NetworkEstimator(PartParameters):
         network.regularizer = self._penalty(mean * batch_size)
         orders = rows.Orders(random, n)
         self.n_iter_ = 0
-        self.callbacks_ = self._copied_callbacks()
         after = _EpochEnd(self, held, n)
         options: dict[str, Any] = {
             "shuffle": orders if self.shuffle else False,

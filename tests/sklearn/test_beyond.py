@@ -283,17 +283,26 @@ class TestValidation:
             mlp().fit(X, NAMES, X_val=X)
 
 
+REFUSED = {
+    "features": ({}, {"X_val": X[:, :2], "y_val": ["no. 1"] * len(X)}),
+    "must leave rows that count": ({"class_weight": {f"no. {k}": 0 for k in range(3)}}, {}),
+    "callbacks": ({"callbacks": [3]}, {}),
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
 @pytest.mark.parametrize(
     "make",
     [mlp, lambda: NetworkClassifier([cynn.Dense(8, "relu")], epochs=3, random_state=0)],
     ids=["mlp", "network"],
 )
-def test_a_fit_that_cannot_begin_changes_nothing(make):
+def test_a_fit_that_cannot_begin_changes_nothing(make, said):
     """Labels of the rows that were refused are not those of the network."""
     found = make().fit(X, NAMES)
     before = found.predict(X)
-    with pytest.raises(ValueError, match="features"):
-        found.fit(X, [f"no. {number}" for number in Y], X_val=X[:, :2], y_val=["no. 1"] * len(X))
+    parameters, validation = REFUSED[said]
+    with pytest.raises(ValueError, match=said):
+        found.set_params(**parameters).fit(X, [f"no. {k}" for k in Y], **validation)
     assert list(found.classes_) == ["a", "b", "c"]
     np.testing.assert_array_equal(found.predict(X), before)
 
