@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cynn.data.examples import Examples
     from cynn.model import Model
 
-__all__ = ["CallbackList", "as_callbacks", "checked_callbacks"]
+__all__ = ["CallbackList", "as_callbacks", "checked_callbacks", "restoring"]
 
 
 def as_callbacks(callbacks: Any) -> list[Any] | None:
@@ -41,13 +41,18 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
     return given
 
 
+def restoring(callbacks: Iterable[Callback]) -> list[EarlyStopping]:
+    """Those that restore the weights of the best epoch."""
+    return [each for each in callbacks if isinstance(each, EarlyStopping) and each.restore_best_weights]
+
+
 class CallbackList:
     """The callbacks of a `fit`. Each of its methods calls that of every callback."""
 
     def __init__(self, callbacks: Any, network: Model) -> None:
         self._all = checked_callbacks(callbacks)
         self.averaging = [callback for callback in self._all if isinstance(callback, StochasticWeightAveraging)]
-        self.restoring = [c for c in self._all if isinstance(c, EarlyStopping) and c.restore_best_weights]
+        self.restoring = restoring(self._all)
         self.checkpoints = [callback for callback in self._all if isinstance(callback, Checkpoint)]
         self._kept = [callback for callback in self._all if not isinstance(callback, Checkpoint)]
         self._network = network

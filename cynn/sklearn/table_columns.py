@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from cynn.data.weighted import quantiles
 from cynn.errors import DataError, ModelFileError, shown
-from cynn.interop.plan import Column
 from cynn.sklearn.raw_columns import RawColumn
 
 __all__ = ["Part", "TableColumns"]
@@ -118,6 +117,8 @@ class TableColumns:
     @property
     def input_names(self) -> list[str]:
         """What each input is: "size", "size is missing" or "colour = red". No two have the same name."""
+        from cynn.interop.plan import Column  # here, so that importing the estimators does not import all exports
+
         found: dict[str, None] = {}
         for part in self.parts:
             name = Column(self.names[part.column], None).label

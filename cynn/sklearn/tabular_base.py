@@ -12,7 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted, validate_data
 
-from cynn.callbacks import Callback, EarlyStopping
+from cynn.callbacks import Callback
+from cynn.callbacks.together import restoring
 from cynn.errors import (
     DataError,
     TrainingDivergedError,
@@ -350,8 +351,8 @@ class TabularEstimator(FaceMethods, PartParameters):
             if best.weights is None:
                 raise DataError(f"Training must end with finite weights: lower the learning_rate. {error}") from None
         self.histories_.append(network.history)
-        restoring = [each for each in callbacks if isinstance(each, EarlyStopping) and each.restore_best_weights]
-        self.best_epochs_.append(restoring[0].best_epoch if restoring and best.weights is None else best.epoch)
+        theirs = restoring(callbacks)
+        self.best_epochs_.append(theirs[0].best_epoch if theirs and best.weights is None else best.epoch)
         return network
 
     # --------------------------------------------------------------------------------------------- predictions
