@@ -147,7 +147,7 @@ def check_rows(
 
 
 def _check_finite(rows: Array, name: str, conversion: Conversion, places: Places | None) -> None:
-    row = _first_nonfinite_row(rows, conversion, places)
+    row = RowMatrix(rows).first_nonfinite_row(conversion, places)
     if row < 0:
         return
     seen = RowMatrix(rows[row : row + 1]).converted(conversion)[0]
@@ -161,17 +161,6 @@ def _check_finite(rows: Array, name: str, conversion: Conversion, places: Places
         f"{name} must be finite{where}. Got {given} in row {row}, column {column}, instead. "
         "(check_finite=False turns this check off, where a method has it.)"
     )
-
-
-def _first_nonfinite_row(rows: Array, conversion: Conversion, places: Places | None) -> int:
-    """Return the number of the first row with a NaN or an infinity; -1 if there is none."""
-    if places is None:
-        return RowMatrix(rows).first_nonfinite_row(conversion)
-    for some in _pieces(places):
-        at = RowMatrix(rows[some]).first_nonfinite_row(conversion)
-        if at >= 0:
-            return int(some[at])
-    return -1
 
 
 def _check_categories(
@@ -267,7 +256,7 @@ def split(
     for part in reversed(target.parts):
         labels = part.as_labels()
         if labels is not None:
-            order = order[np.argsort(labels[order], kind="stable")]
+            order = order[np.argsort(_of_16_bits(labels[order]), kind="stable")]
     # the rows are sorted by class, and every (1 / fraction)-th one is held out
     counted = np.floor(np.arange(n + 1) * fraction + 0.5)
     held_out = counted[1:] > counted[:-1]
@@ -277,6 +266,12 @@ def split(
             "instead."
         )
     return np.sort(order[~held_out]), np.sort(order[held_out])
+
+
+def _of_16_bits(labels: npt.NDArray[np.int64]) -> Array:
+    """The same labels in 16 bits if they fit: NumPy sorts these many times as fast."""
+    is_small = labels.size and labels.min() >= 0 and labels.max() < 1 << 16
+    return labels.astype(np.uint16) if is_small else labels
 
 
 def check_outs(

@@ -110,6 +110,8 @@ class DaskEngine(ExecutorEngine):
         self.client = executor
 
     def hand_over(self, data: Any) -> Any:
+        if "distributed.LocalCluster" in _names_of_classes(self.client.cluster):  # all its workers can map one file
+            return super().hand_over(data)
         return self.client.scatter(Sent(data), broadcast=True, hash=False)
 
 
@@ -133,9 +135,14 @@ def _workers_of(executor: Any) -> int:
     return getattr(executor, "_max_workers", None) or getattr(executor, "num_workers", None) or os.cpu_count() or 1
 
 
+def _names_of_classes(value: Any) -> set[str]:
+    """The class of an object and its bases, each behind the name of its package."""
+    return {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(value).__mro__}
+
+
 def of(executor: Any, folder: str) -> Engine:
     """The engine for an executor, by its class: none of the libraries is imported."""
-    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(executor).__mro__}
+    kinds = _names_of_classes(executor)
     if "distributed.Client" in kinds:
         return DaskEngine(executor, folder)
     if "joblib.Parallel" in kinds:

@@ -28,7 +28,8 @@ cdef class RowMatrix:
     cdef set_sparse(self, array)
     cdef InputScaling scaling(self, scale, offset)
     cdef int64_t convert(
-        self, const Dtype *dtype, int64_t begin, int64_t count, InputScaling scaling, bint check_finite, void *out
+        self, const Dtype *dtype, int64_t begin, int64_t count, const int64_t *index, InputScaling scaling,
+        bint check_finite, void *out
     )
 
 

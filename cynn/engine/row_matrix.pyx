@@ -94,41 +94,57 @@ cdef class RowMatrix:
         """
         found = np.empty((self.rows.rows, self.rows.columns), conversion.dtype)
         self.convert(
-            dtype_named(conversion.dtype), 0, self.rows.rows, self.scaling(conversion.scale, conversion.offset), False,
-            address_of(found)
+            dtype_named(conversion.dtype), 0, self.rows.rows, NULL,
+            self.scaling(conversion.scale, conversion.offset), False, address_of(found)
         )
         return found
 
-    def first_nonfinite_row(self, conversion):
+    def first_nonfinite_row(self, conversion, const int64_t[::1] places=None):
         """The first row that has a NaN or an infinity after conversion.
 
         Parameters
         ----------
         conversion : Conversion
             Of `cynn.data.inputs`.
+        places : array of int64, optional
+            The numbers of the rows to look at, in that order; all by default.
 
         Returns
         -------
         int
             The number of the row, or -1.
         """
-        cdef int64_t begin, found
+        cdef int64_t i, found = -1, count = self.rows.rows if places is None else places.shape[0]
+        cdef const int64_t *index = NULL
         cdef const Dtype *converted
         cdef InputScaling scaling
+        cdef Rows row
         cdef void *out
+        if count == 0:
+            return -1
+        if places is not None:
+            index = &places[0]
+        for i in range(0 if index == NULL else count):
+            if not 0 <= index[i] < self.rows.rows:
+                raise IndexError(f"places must be from 0 to {self.rows.rows - 1}. Got {index[i]} instead.")
         converted, scaling = dtype_named(conversion.dtype), self.scaling(conversion.scale, conversion.offset)
         if changes_nothing(&scaling.scaling) and self.rows.kind == converted.kind:
             with nogil:
-                found = converted.rows.first_nonfinite_row(&self.rows)
+                if index == NULL:
+                    found = converted.rows.first_nonfinite_row(&self.rows)
+                for i in range(0 if index == NULL else count):
+                    row = from_row(&self.rows, index[i])
+                    row.rows = 1
+                    if converted.rows.first_nonfinite_row(&row) >= 0:
+                        found = index[i]
+                        break
             return found
         buffer = np.empty((CONVERTED_AT_ONCE, self.rows.columns), conversion.dtype)
         out = address_of(buffer)
-        for begin in range(0, self.rows.rows, CONVERTED_AT_ONCE):
-            found = self.convert(
-                converted, begin, min(CONVERTED_AT_ONCE, self.rows.rows - begin), scaling, True, out
-            )
+        for i in range(0, count, CONVERTED_AT_ONCE):
+            found = self.convert(converted, i, min(CONVERTED_AT_ONCE, count - i), index, scaling, True, out)
             if found >= 0:
-                return begin + found
+                return i + found if index == NULL else index[i + found]
         return -1
 
     cdef InputScaling scaling(self, scale, offset):
@@ -137,12 +153,20 @@ cdef class RowMatrix:
         return InputScaling(scale, offset)
 
     cdef int64_t convert(
-        self, const Dtype *dtype, int64_t begin, int64_t count, InputScaling scaling, bint check_finite, void *out
+        self, const Dtype *dtype, int64_t begin, int64_t count, const int64_t *index, InputScaling scaling,
+        bint check_finite, void *out
     ):
-        """Gather `count` rows. Returns the number of the first one that is not finite, or -1."""
-        cdef Rows rows = from_row(&self.rows, begin)
+        """Gather `count` rows: those from row `begin` on, or from `index[begin]` on.
+
+        Returns the place of the first one that is not finite, counted from `begin`, or -1.
+        """
+        cdef Rows rows = self.rows
+        if index == NULL:
+            rows = from_row(&self.rows, begin)
+        else:
+            index += begin
         with nogil:
-            begin = dtype.rows.gather(&rows, NULL, count, 0, &scaling.scaling, check_finite, out)
+            begin = dtype.rows.gather(&rows, index, count, 0, &scaling.scaling, check_finite, out)
         return begin
 
 

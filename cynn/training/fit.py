@@ -19,6 +19,7 @@ from cynn.engine import randomness
 from cynn.engine.trainer import UnusableRow
 from cynn.errors import InvalidParameterError, shown, warn
 from cynn.training import derivative_losses, evaluation
+from cynn.training import validation as validation_rows
 from cynn.training.batches import ArrayBatches, BatchSource
 from cynn.training.context import TrainingContext
 from cynn.training.fit_options import FitOptions
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cynn.data.objective import Objective
     from cynn.model import Model
     from cynn.training.evaluation import Checked
+    from cynn.training.validation import Validation
 
 __all__ = ["fit"]
 
@@ -58,7 +60,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         communicator.check_callbacks(called.checkpoints)
         called.rank = communicator.rank
     called.greater_is_better = _directions(objective, metrics_by_name)
-    validation = _checked_validation(network, objective, options)
+    validation = validation_rows.of_data(network, objective, options)
     state_before: OptimizerState | SolverState | None = network._optimizer_state
     solver = solver_of(options.optimizer, state_before)
     if solver is not None:
@@ -98,14 +100,14 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
         called.examples = Examples("training", *given, places)
         called.sampled_gradients = functools.partial(sampled_gradients, network, objective, called.examples)
     if validation is not None:
-        called.examples = Examples("validation", *validation)
+        called.examples = validation.examples()
 
     def figures() -> dict[str, float]:
         found = _figures(source, objective, metrics_by_name)
         if validation is not None:
             with loop.with_final_weights():
                 of_validation = evaluation.figures(
-                    network, objective, *validation, metrics_by_name, options.n_threads, "validation x"
+                    network, objective, *validation.checked, metrics_by_name, options.n_threads, "validation x"
                 )
             found.update({f"val_{name}": figure for name, figure in of_validation.items()})
         return found
@@ -121,7 +123,7 @@ def fit(network: Model, x: Any, y: Any, options: FitOptions) -> History:
     if y is not None or not isinstance(x, Iterator):  # an iterator yields its batches only once
         called.training_rows = source.training_rows
     has_own_figures = bool(
-        metrics_by_name or validation or not objective.outputs.is_one or options.has_derivatives
+        metrics_by_name or validation is not None or not objective.outputs.is_one or options.has_derivatives
     )
     parts = [*objective.losses, *(metric.part for metric in metrics_by_name.values() if metric.part)]
     if communicator is not None:
@@ -149,7 +151,7 @@ def _settings(
     options: FitOptions,
     called: CallbackList,
     metrics: list[str],
-    validation: Checked | None,
+    validation: Validation | None,
 ) -> dict[str, Any]:
     """Return the settings that must be the same when a training is resumed from a checkpoint."""
     state: OptimizerState | SolverState = network._optimizer_state
@@ -165,7 +167,7 @@ def _settings(
         "class_weight": None if options.class_weight is None else str(options.class_weight),
         "transform": None if options.transform is None else _name_of(options.transform),
         "metrics": metrics,
-        "validation rows": 0 if validation is None else len(validation[0]),
+        "validation rows": 0 if validation is None else len(validation),
         "callbacks": called.names,
         "epochs": options.epochs if source.context.has_schedule else None,
     }
@@ -177,7 +179,7 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 def _training_rows(
     network: Model, objective: Objective, x: Any, y: Any, options: FitOptions, look_at_x: bool
-) -> tuple[Checked, Places | None, Checked | None]:
+) -> tuple[Checked, Places | None, Validation | None]:
     """Validate x and y; return them, the places of the training rows (None for all), and the held-out rows."""
     rows, target, weights = evaluation.checked(
         network, objective, x, y, options.sample_weight, "", check_finite=options.check_finite, look_at_x=look_at_x,
@@ -186,48 +188,11 @@ def _training_rows(
     among = None if options.rows is None else as_row_numbers(options.rows, len(rows), "rows", "fit")
     places, held_out = weights.places(among), None
     if options.validation_split:
-        places, held_out = _split(network, (rows, target, weights), places, options)
+        places, held_out = validation_rows.split(network, (rows, target, weights), places, options)
     if options.class_weight is not None:
         weights = objective.with_class_weights(weights, options.class_weight, target, places)
         places = weights.places(places)
     return evaluation.weighed(rows, target, weights.scaled(places), places), places, held_out
-
-
-def _split(
-    network: Model, given: Checked, among: Places | None, options: FitOptions
-) -> tuple[Places, Checked]:
-    """Split all rows, or those at `places`; return the places of the training rows, and the held-out rows."""
-    rows, target, weights = given
-    if among is None:
-        among = np.arange(len(rows))
-    parts = inputs.split(target.take(among), len(among), options.validation_split or 0.0, network.seed)
-    train, held_out = (among[part] for part in parts)
-    validation = rows[held_out]
-    network.check_rows(rows, "x of the validation split", held_out, check_finite=options.check_finite)
-    return train, evaluation.weighed(validation, target.take(held_out), weights.take(held_out).scaled())
-
-
-def _checked_validation(
-    network: Model, objective: Objective, options: FitOptions
-) -> Checked | None:
-    validation_data = options.validation_data
-    if validation_data is None:
-        return None
-    most = 5 if options.has_derivatives else 3
-    if not isinstance(validation_data, (tuple, list)) or not 2 <= len(validation_data) <= most:
-        form = "(x, y) or (x, y, sample_weight)"
-        if options.has_derivatives:
-            form += ", or (x, y, sample_weight, dy_dx), or with directions behind that"
-        raise InvalidParameterError(
-            f"The 'validation_data' parameter of fit must be a tuple {form}. Got {type(validation_data).__name__} "
-            "instead."
-        )
-    x, y, weight, *derivatives = [*validation_data, None, None, None][:5]
-    given = evaluation.checked(
-        network, objective, x, y, weight, "validation ", check_finite=options.check_finite,
-        derivatives=(derivatives[0], derivatives[1]), needs_scale=False,
-    )  # fmt: skip
-    return evaluation.counted(*given)
 
 
 def _source_of_rows(

@@ -31,6 +31,18 @@ def client():
         yield client
 
 
+@pytest.fixture(params=["of a LocalCluster", "by address"])
+def any_client(client, request):
+    """The client, and one that does not know that the workers are on this machine."""
+    if request.param == "of a LocalCluster":
+        yield client
+        return
+    import distributed
+
+    with distributed.Client(client.scheduler.address, set_as_default=False) as by_address:
+        yield by_address
+
+
 def networks(n=8):
     return [small_network(seed) for seed in range(n)]
 
@@ -42,20 +54,23 @@ def alone():
     return own
 
 
-def test_dask(client):
+def test_dask(any_client):
     ours = networks()
-    cynn.fit_many(ours, X, Y, **OPTIONS, executor=client)
+    cynn.fit_many(ours, X, Y, **OPTIONS, executor=any_client)
     assert same_weights(ours, alone())
 
 
-def test_arrays_are_aligned_in_the_workers_of_dask(client):
-    sent = engines.of(client, "").hand_over(X)
-    workers = client.scheduler_info()["workers"]
-    assert client.gather([client.submit(is_aligned, sent, name, workers=[name]) for name in workers]) == [True, True]
+def test_arrays_in_the_workers_of_dask(client, any_client, tmp_path):
+    sent = engines.of(any_client, str(tmp_path)).hand_over(X)
+    workers = any_client.scheduler_info()["workers"]
+    found = any_client.gather([any_client.submit(opened_there, sent, name, workers=[name]) for name in workers])
+    # the workers of a LocalCluster map one file; an array that was sent is aligned
+    assert found == [(any_client is client, True, float(X.sum()))] * 2
 
 
-def is_aligned(source, _):
-    return opened(source).flags.aligned
+def opened_there(source, _):
+    array = opened(source)
+    return isinstance(array, np.memmap), array.flags.aligned, float(array.sum())
 
 
 def test_dask_does_the_task_of_a_killed_worker_again(client, tmp_path):
