@@ -77,13 +77,18 @@
 #define CYNN_STEP_strided
 #define CYNN_STEP_adjacent A_row[0] += k_stride;
 
-/* sum += a b for one of V vectors. For one or two vectors, the multiplication reads and broadcasts a itself, in one
- * instruction. For more, a is broadcast once for all of them, which needs fewer loads: measured, 1.03 to 1.15 times as
- * fast. It is written in assembly, since the compiler would read a again for each. */
+/* sum += a b for one of V vectors. With AVX-512, for one or two vectors, the multiplication reads and broadcasts a
+ * itself, in one instruction. Otherwise, a is broadcast once for all vectors, which is written in assembly. From C, the
+ * compiler would read a again for each with AVX-512: measured, 1.03 to 1.15 times the time. With AVX2, it would move
+ * sums between registers, of which there are too few, and memory: 1.1 to 1.5 times the time. */
 #define CYNN_ADD_1(sum, a, b) sum += a * b;
-#define CYNN_ADD_2 CYNN_ADD_1
 #define CYNN_ADD_3(sum, a, b) __asm__(CYNN_FMA : "+v"(sum) : "v"(a - (vector){0}), "v"(b));
 #define CYNN_ADD_4 CYNN_ADD_3
+#if defined(__FMA__) && !defined(__AVX512F__)
+#define CYNN_ADD_2 CYNN_ADD_3
+#else
+#define CYNN_ADD_2 CYNN_ADD_1
+#endif
 
 /* One step of k, added to the partial sum s. */
 #define CYNN_TERM(rows_are, R, V, u, s)                                                                     \
