@@ -69,7 +69,8 @@ def test_gemm(suffix, transpose_a, transpose_b, alpha, beta):
     function = getattr(BLAS, f"gemm_{suffix}")
     sizes = [1, 3, 16, 33, 70]
     shapes = [(m, n, k) for m in sizes for n in sizes for k in sizes]
-    of_few_rows = [(m, n, k) for m in (3, 4, 6, 16, 24, 31, 48, 64, 65) for n, k in ((97, 96), (67, 130), (257, 256))]
+    few_rows, sides = (3, 4, 6, 16, 24, 31, 48, 49, 64, 65), ((97, 96), (67, 130), (257, 256))
+    of_few_rows = [(m, n, k) for m in few_rows for n, k in sides] + [(63, 70, 1030), (64, 70, 1030)]
     large = [(600, 24, 40), (40, 600, 30), (30, 520, 1), (3, 20, 1100), (1, 700, 400), (300, 1, 300)]
     for m, n, k in shapes + of_few_rows + large:
         gap = (m + n + k) % 3
