@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_ELEMENTWISE, cynn_optimizer, floating, optimizer_capsule
-from cynn.moments cimport moving_average, moving_average_of_square
+from cynn.moments cimport moving_average, moving_average_of_square, without_subnormal
 from cynn.vector_math cimport absolute, sqrt
 
 
@@ -40,7 +40,7 @@ cdef void rmsprop_step(
     if h[1] != 0:
         velocity = slots[1]
         for i in range(rows * cols):
-            velocity[i] = momentum * velocity[i] + grad[i]
+            velocity[i] = without_subnormal(momentum * velocity[i] + grad[i])
             w[i] -= rate * velocity[i]
     else:
         for i in range(rows * cols):

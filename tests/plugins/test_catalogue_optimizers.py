@@ -61,7 +61,7 @@ STEPS = 50
 
 
 def _optimizer(key):
-    return registry.optimizers.get(key.split()[0], **CASES[key])
+    return registry.optimizers.get(key.split()[0], **CASES.get(key, {}))
 
 
 def _reference(optimizer):
@@ -231,3 +231,30 @@ def test_a_network_trains(key, dtype):
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0] or "adadelta" in key
     np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("key", [*CASES, "sgd", "adam", "adamw"])
+def test_what_decays_becomes_zero(key, dtype):
+    """What a weight without gradients keeps would end as the smallest subnormal number, with which steps are slow."""
+    tiny = np.finfo(dtype).tiny
+    optimizer = registry.optimizers.get("sgd", momentum=0.9) if key == "sgd" else _optimizer(key)
+    w, slots = np.ones((3, 4), dtype), [np.zeros((3, 4), dtype) for _ in range(OptimizerKernel(optimizer).n_slots)]
+    optimizer.step(w, np.ones_like(w), slots, 0.01, 1)
+    for slot in slots:
+        slot[...] = 4 * tiny
+    for t in range(2, 2000):
+        optimizer.step(w, np.zeros_like(w), slots, 0.01, t)
+    for slot in slots:
+        assert ((slot == 0) | (np.abs(slot) >= tiny)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("key", ["adam", "rmsprop"])
+def test_what_is_not_finite_stays(key, value, dtype):
+    optimizer = registry.optimizers.get(key)
+    slots = [np.zeros((1, 2), dtype) for _ in range(OptimizerKernel(optimizer).n_slots)]
+    optimizer.step(np.ones((1, 2), dtype), np.array([[value, 1]], dtype), slots, 0.01, 1)
+    assert not np.isfinite(slots[0][0, 0])
+    assert np.isfinite(slots[0][0, 1])

@@ -15,6 +15,7 @@ from cynn.abi cimport (
     operation_capsule,
 )
 from cynn.kernels.moving_norm cimport batch_backward_jvp, batch_gradient_jvp, batch_jvp, deviation
+from cynn.moments cimport without_subnormal
 from cynn.sums cimport sums_of_columns
 
 cdef enum:
@@ -228,8 +229,8 @@ cdef void batch_update_states(
     mean = <const floating *>op.saved[0]
     variance = mean + op.units
     for j in range(op.units):
-        moving_mean[j] = momentum * moving_mean[j] + (1 - momentum) * mean[j]
-        moving_variance[j] = momentum * moving_variance[j] + (1 - momentum) * variance[j]
+        moving_mean[j] = without_subnormal(momentum * moving_mean[j] + (1 - momentum) * mean[j])
+        moving_variance[j] = without_subnormal(momentum * moving_variance[j] + (1 - momentum) * variance[j])
 
 
 # Layer norm and RMS norm. parameters: gamma, beta, each perhaps NULL; saved: the normalized rows, and

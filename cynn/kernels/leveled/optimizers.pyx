@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport CYNN_ELEMENTWISE, cynn_optimizer, floating, optimizer_capsule
-from cynn.moments cimport bias_correction, moving_average, moving_average_of_square
+from cynn.moments cimport bias_correction, moving_average, moving_average_of_square, without_subnormal
 from cynn.vector_math cimport sqrt
 
 
@@ -39,12 +39,12 @@ cdef void momentum_step(
     if h[1] != 0:
         for i in range(rows * cols):
             gradient = grad[i] + decay * w[i]
-            velocity[i] = momentum * velocity[i] - rate * gradient
+            velocity[i] = without_subnormal(momentum * velocity[i] - rate * gradient)
             w[i] += momentum * velocity[i] - rate * gradient
     else:
         for i in range(rows * cols):
             gradient = grad[i] + decay * w[i]
-            velocity[i] = momentum * velocity[i] - rate * gradient
+            velocity[i] = without_subnormal(momentum * velocity[i] - rate * gradient)
             w[i] += velocity[i]
 
 

@@ -8,6 +8,7 @@ from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t
 
 from cynn.abi cimport floating
+from cynn.moments cimport moving_average
 from cynn.sums cimport LANES, norm_of, scale_for, sum_of_lanes
 from cynn.kernels.tables cimport (
     NON_NEGATIVE,
@@ -85,9 +86,8 @@ cdef inline void clip(int64_t size, double limit, floating *x) noexcept nogil:
 
 cdef inline void average(int64_t size, const floating *w, double momentum, floating *mean) noexcept nogil:
     cdef int64_t i
-    cdef floating kept = <floating>momentum, rest = <floating>(1 - momentum)
     for i in range(size):
-        mean[i] = kept * mean[i] + rest * w[i]
+        mean[i] = moving_average(momentum, mean[i], w[i])
 
 
 cdef inline void constrain(
