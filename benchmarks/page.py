@@ -56,7 +56,8 @@ In a clone of the repository, with CyNN installed from it (``pip install -e .``)
 That takes {minutes}. ``python -m benchmarks S M`` runs two workloads, ``--peers torch,jax`` some libraries,
 ``--quick`` fewer and shorter rounds; ``--page docs/speed.rst`` writes this page. On a machine that does other
 work at the same time, timings are worth little; ratios are worth more, because the rounds alternate between
-the libraries.
+the libraries. With AVX-512, ``python -m benchmarks.as_avx2 python -m benchmarks`` measures all libraries as on a
+processor that has AVX2 alone.
 """
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import ndimage
 
 import cynn
-from benchmarks import long_accuracy
+from benchmarks import as_avx2, long_accuracy
 from benchmarks.distortions import Distortions
 from benchmarks.time_to_accuracy import Recipe, time_table
 
@@ -36,6 +36,24 @@ def test_a_quick_run_prints_a_table(tmp_path):
     assert "has computed something else" not in run.stdout
     assert figures.stat().st_size > 0
     assert page.read_text(encoding="utf-8").startswith("Speed\n=====\n")
+
+
+@pytest.mark.skipif(not as_avx2.can_run(), reason="CPUID cannot fault here")
+def test_as_avx2():
+    """CyNN and OpenBLAS choose for AVX2, in a child process and a thread, too. Another fault still ends a process."""
+    choice = "import cynn; print(cynn.kernels.level, *cynn.kernels.blas.description()[-1:])"
+    beside = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {choice!r}])"
+    in_thread = f"import threading; t = threading.Thread(target=exec, args=({choice!r},)); t.start(); t.join()"
+    own = {name: value for name, value in os.environ.items() if name not in ("CYNN_CPU", "OPENBLAS_CORETYPE")}
+    for script in (choice, beside, in_thread):
+        run = _as_avx2(script, own)
+        assert run.stdout.split() == ["avx2", "Haswell"], run.stderr
+    assert _as_avx2("import ctypes; ctypes.string_at(0)", own).returncode != 0
+
+
+def _as_avx2(script, environment):
+    command = [sys.executable, "-m", "benchmarks.as_avx2", sys.executable, "-c", script]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
