@@ -1,7 +1,7 @@
 /* Preloaded by as_avx2.py: to all libraries in the process, the processor has AVX2, and no AVX-512, AMX or AVX-VNNI.
  *
- * Linux lets the CPUID instruction fault (arch_prctl(2), ARCH_SET_CPUID). The handler executes it, and clears the bits of
- * what is to be missed. Threads inherit the setting, and child processes load this file, too. */
+ * Linux lets the CPUID instruction fault (arch_prctl(2), ARCH_SET_CPUID). The handler executes it, and clears the bits
+ * of what is to be hidden. Threads inherit the setting, and child processes load this file, too. */
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <signal.h>
@@ -24,9 +24,10 @@
 /* Leaf 13: the registers that the system saves. */
 #define AVX512_AND_AMX_REGISTERS (BIT(5) | BIT(6) | BIT(7) | BIT(17) | BIT(18))
 
-static void let_cpuid_fault(int does)
+/* Returns 0, or -1 if it cannot be set. */
+static long let_cpuid_fault(int faults)
 {
-    syscall(SYS_arch_prctl, ARCH_SET_CPUID, !does);
+    return syscall(SYS_arch_prctl, ARCH_SET_CPUID, !faults);
 }
 
 static void execute_cpuid(int signal_number, siginfo_t *info, void *context)
@@ -62,7 +63,7 @@ static void execute_cpuid(int signal_number, siginfo_t *info, void *context)
 __attribute__((constructor)) static void begin(void)
 {
     struct sigaction action = {.sa_sigaction = execute_cpuid, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    if (sigaction(SIGSEGV, &action, NULL) || syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0)) {
+    if (sigaction(SIGSEGV, &action, NULL) || let_cpuid_fault(1)) {
         perror("as_avx2: CPUID must be able to fault");
         exit(1);
     }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 __all__ = ["can_run", "main"]
 
-_LIBRARY = Path(__file__).with_suffix(".c")
+_SOURCE = Path(__file__).with_suffix(".c")
 # The C library has chosen its functions before the library is loaded.
 _OF_C_LIBRARY = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ"
 
@@ -36,7 +36,7 @@ def main(command: list[str]) -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "as_avx2.so")
-        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, _LIBRARY], check=True)
+        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, _SOURCE], check=True)
         environment = os.environ | {"LD_PRELOAD": str(library), "GLIBC_TUNABLES": _OF_C_LIBRARY}
         return subprocess.run(command, env=environment).returncode
 

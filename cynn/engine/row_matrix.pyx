@@ -124,20 +124,21 @@ cdef class RowMatrix:
             return -1
         if places is not None:
             index = &places[0]
-        for i in range(0 if index == NULL else count):
-            if not 0 <= index[i] < self.rows.rows:
-                raise IndexError(f"places must be from 0 to {self.rows.rows - 1}. Got {index[i]} instead.")
+            for i in range(count):
+                if not 0 <= index[i] < self.rows.rows:
+                    raise IndexError(f"places must be from 0 to {self.rows.rows - 1}. Got {index[i]} instead.")
         converted, scaling = dtype_named(conversion.dtype), self.scaling(conversion.scale, conversion.offset)
         if changes_nothing(&scaling.scaling) and self.rows.kind == converted.kind:
             with nogil:
                 if index == NULL:
                     found = converted.rows.first_nonfinite_row(&self.rows)
-                for i in range(0 if index == NULL else count):
-                    row = from_row(&self.rows, index[i])
-                    row.rows = 1
-                    if converted.rows.first_nonfinite_row(&row) >= 0:
-                        found = index[i]
-                        break
+                else:
+                    for i in range(count):
+                        row = from_row(&self.rows, index[i])
+                        row.rows = 1
+                        if converted.rows.first_nonfinite_row(&row) >= 0:
+                            found = index[i]
+                            break
             return found
         buffer = np.empty((CONVERTED_AT_ONCE, self.rows.columns), conversion.dtype)
         out = address_of(buffer)

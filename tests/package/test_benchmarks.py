@@ -38,6 +38,7 @@ def test_a_quick_run_prints_a_table(tmp_path):
     assert page.read_text(encoding="utf-8").startswith("Speed\n=====\n")
 
 
+# Hiding AVX-512 needs a processor and a system that let CPUID fault. Where they do not, the tool refuses to run.
 @pytest.mark.skipif(not as_avx2.can_run(), reason="CPUID cannot fault here")
 def test_as_avx2():
     """CyNN and OpenBLAS choose for AVX2, in a child process and a thread, too. Another fault still ends a process."""
